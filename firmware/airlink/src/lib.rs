@@ -1,0 +1,1 @@
+//! The one protocol between a virtual radio and the air.

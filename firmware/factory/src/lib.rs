@@ -1,0 +1,1 @@
+//! Factory data: what a device is born with.

@@ -1,0 +1,1 @@
+//! The reference device as a host process.

@@ -1,0 +1,1 @@
+//! Messages that device and phone exchange: protobuf and JSON shapes.

@@ -1,0 +1,1 @@
+//! The board under test, as the harness sees it.

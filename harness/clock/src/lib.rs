@@ -1,0 +1,30 @@
+//! The only source of time in the harness.
+//!
+//! A [`Clock`] shows *lab time*: the time that devices and stand-ins live in. It runs at the pace
+//! of the host while anybody works, and `speed` times faster while everybody waits, so that a
+//! thirty-second retry costs milliseconds and a busy host never looks like a slow device.
+//!
+//! Three things tell the clock what is going on:
+//! - timers ([`Clock::sleep`]): somebody waits for a moment;
+//! - guards ([`Clock::busy`]): somebody outside this thread computes;
+//! - touches ([`Clock::touch`]): bytes moved, so whoever receives them will have work.
+//!
+//! The governor runs on the same current-thread runtime as everything that it paces: when several
+//! rounds of that runtime pass without a touch, nothing is left to do but wait.
+//!
+//! ```
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+//! # runtime.block_on(async {
+//! let clock = clock::Clock::start(1000.0);
+//! clock.sleep(std::time::Duration::from_secs(30)).await; // takes about 30 ms
+//! assert!(clock.now() >= clock::LabTime::from_secs(30));
+//! # });
+//! ```
+
+mod governor;
+mod time;
+mod timer;
+
+pub use governor::{Busy, Clock};
+pub use time::LabTime;
+pub use timer::{Elapsed, Sleep};

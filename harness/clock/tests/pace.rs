@@ -1,0 +1,109 @@
+//! How fast lab time runs, and for whom.
+
+use std::time::{Duration, Instant};
+
+use clock::{Clock, LabTime};
+
+fn on_one_thread<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+#[test]
+fn a_long_wait_is_short_when_everybody_waits() {
+    on_one_thread(async {
+        let clock = Clock::start(1000.0);
+        let began = Instant::now();
+        clock.sleep(Duration::from_secs(30)).await;
+        assert!(clock.now() >= LabTime::from_secs(30));
+        assert!(began.elapsed() < Duration::from_secs(5));
+    });
+}
+
+#[test]
+fn time_runs_at_the_hosts_pace_while_somebody_is_busy() {
+    on_one_thread(async {
+        let clock = Clock::start(1000.0);
+        let busy = clock.busy();
+        let before = clock.now();
+        let began = Instant::now();
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        let passed = clock.now() - before;
+        assert!(passed <= began.elapsed(), "{passed:?}");
+        assert!(passed >= Duration::from_millis(55), "{passed:?}");
+        drop(busy);
+    });
+}
+
+#[test]
+fn a_timer_due_while_somebody_is_busy_fires_at_the_hosts_pace() {
+    on_one_thread(async {
+        let clock = Clock::start(1000.0);
+        let _busy = clock.busy();
+        let began = Instant::now();
+        clock.sleep(Duration::from_millis(40)).await;
+        assert!(began.elapsed() >= Duration::from_millis(40));
+    });
+}
+
+#[test]
+fn timers_fire_in_the_order_of_their_deadlines() {
+    on_one_thread(async {
+        let clock = Clock::start(1000.0);
+        let order = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let local = tokio::task::LocalSet::new();
+        for n in [3_u64, 1, 2] {
+            let (clock, order) = (clock.clone(), order.clone());
+            local.spawn_local(async move {
+                clock.sleep(Duration::from_secs(n)).await;
+                order.borrow_mut().push(n);
+            });
+        }
+        local.await;
+        assert_eq!(*order.borrow(), [1, 2, 3]);
+    });
+}
+
+#[test]
+fn a_timeout_says_how_long_it_waited() {
+    on_one_thread(async {
+        let clock = Clock::start(1000.0);
+        let error = clock
+            .timeout(Duration::from_secs(5), std::future::pending::<()>())
+            .await
+            .expect_err("a pending future ended");
+        assert_eq!(error.to_string(), "not done within 5s");
+        assert_eq!(clock.timeout(Duration::from_secs(5), async { 7 }).await, Ok(7));
+    });
+}
+
+#[test]
+fn bytes_from_outside_stop_the_rush() {
+    on_one_thread(async {
+        let clock = Clock::start(100.0);
+        let touched = clock.clone();
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            touched.touch();
+        });
+        let began = clock.now();
+        // Nobody but this timer waits; the touch lands a third of the way through.
+        clock.sleep(Duration::from_secs(10)).await;
+        assert!(clock.now() - began >= Duration::from_secs(10));
+        thread.join().expect("the toucher ended");
+    });
+}
+
+#[test]
+fn the_calendar_can_be_moved() {
+    on_one_thread(async {
+        let clock = Clock::start(1000.0);
+        clock.set_epoch(Duration::from_secs(1_000));
+        clock.sleep(Duration::from_secs(5)).await;
+        assert!(clock.unix_now() >= Duration::from_secs(1_005));
+        assert!(clock.unix_now() < Duration::from_secs(1_006));
+    });
+}

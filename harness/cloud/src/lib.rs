@@ -1,0 +1,1 @@
+//! The broker front and the fakes behind it.

@@ -1,0 +1,1 @@
+//! Virtual hardware: air, access points and the native board.

@@ -1,0 +1,1 @@
+//! The provisioning app's side: protocomm, CoAP and binding.

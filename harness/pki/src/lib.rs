@@ -1,0 +1,1 @@
+//! Authorities, certificate profiles and exports.

@@ -1,0 +1,1 @@
+//! Readers of the trace that write for people and machines.

@@ -1,0 +1,1 @@
+//! The ordered record of everything that happened.
