@@ -1,1 +1,15 @@
-//! The reference device's behaviour.
+//! The reference device's behaviour, on any board.
+//!
+//! [`run`] takes a board's parts and is the whole firmware: provisioning service, station, clock,
+//! MQTT, binding. It prints ESP-IDF's and Linkkit's own log texts, through the `log` facade with the
+//! component as target, so that scenarios fit real firmware too.
+
+#![no_std]
+#![expect(
+    async_fn_in_trait,
+    reason = "one thread runs the firmware, so no future has to be Send"
+)]
+
+extern crate alloc;
+
+pub mod board;

@@ -1,1 +1,17 @@
 //! Factory data: what a device is born with.
+//!
+//! The harness writes it before power-on, the device reads nothing else. Stored, it is a versioned,
+//! checksummed map from section names to sections ([`Map`]); [`Factory`] is the typed view of it.
+
+#![no_std]
+
+extern crate alloc;
+
+mod map;
+mod sections;
+
+pub use map::{FactoryError, Map};
+pub use sections::{
+    ClientIdForm, Cloud, Credentials, Factory, Identity, Linkkit, LinkkitProfile, NoToken,
+    Provisioning, Security, SignMethod, Sntp, Telemetry,
+};

@@ -1,1 +1,20 @@
-//! The ordered record of everything that happened.
+//! The ordered record of everything that happened, from every source, on one clock.
+//!
+//! Sources append typed events ([`Payload`]) through a [`Trace`]; readers (expectations, reports,
+//! diagnosis) never touch a source. Every event passes the [`Secrets`] of the run on its way in, so
+//! that no passphrase, proof of possession, key or token is ever stored.
+
+mod event;
+mod payload;
+mod read;
+mod record;
+mod secrets;
+
+pub use event::{Event, Source};
+pub use payload::{Fault, Level, LogLine, Payload, Started, Verdict, Witness, WitnessReport};
+pub use read::{ReadError, read, read_from};
+pub use record::{CreateError, Trace};
+pub use secrets::Secrets;
+
+/// Version of the trace file's format; stands in its first event.
+pub const FORMAT_VERSION: u32 = 1;

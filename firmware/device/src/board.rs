@@ -1,0 +1,205 @@
+//! What the firmware asks of a board. These traits are all that a port has to write.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use embedded_io_async::{Read, Write};
+use rand_core::{CryptoRng, RngCore};
+
+/// A board's parts.
+pub trait Board {
+    /// Network driver of the station.
+    type Station: embassy_net_driver::Driver + 'static;
+    /// Network driver of the SoftAP.
+    type SoftAp: embassy_net_driver::Driver + 'static;
+    /// The radio that both run on.
+    type Radio: Radio;
+    /// TLS.
+    type Tls: Tls;
+    /// Flash for settings.
+    type Flash: embedded_storage_async::nor_flash::NorFlash;
+    /// A sound random source.
+    type Random: RngCore + CryptoRng + Clone;
+    /// The calendar.
+    type WallClock: WallClock;
+
+    /// Takes the board apart.
+    fn into_parts(self) -> Parts<Self>
+    where
+        Self: Sized;
+}
+
+/// What a board is made of.
+pub struct Parts<B: Board> {
+    /// Bytes of the factory data region.
+    pub factory: Vec<u8>,
+    /// Network driver of the station.
+    pub station: B::Station,
+    /// Network driver of the SoftAP.
+    pub soft_ap: B::SoftAp,
+    /// The radio.
+    pub radio: B::Radio,
+    /// TLS.
+    pub tls: B::Tls,
+    /// Flash for settings; all of it.
+    pub flash: B::Flash,
+    /// A sound random source.
+    pub random: B::Random,
+    /// The calendar.
+    pub wall_clock: B::WallClock,
+}
+
+/// A Wi-Fi radio. Methods take `&self`: one task commands while another waits for events.
+pub trait Radio {
+    /// Switches interfaces on and off.
+    async fn set_mode(&self, mode: Mode);
+
+    /// Starts to join a network; the outcome is a [`RadioEvent`].
+    async fn join(&self, ssid: &[u8], passphrase: &str);
+
+    /// Leaves the network.
+    async fn leave(&self);
+
+    /// Starts to listen for access points; the outcome is a [`RadioEvent`]. Channel 0 is all.
+    async fn scan(&self, channel: u8, passive: bool);
+
+    /// Becomes an access point.
+    async fn start_soft_ap(&self, ssid: &[u8], passphrase: &str, channel: u8, max_stations: u8);
+
+    /// Is none any more.
+    async fn stop_soft_ap(&self);
+
+    /// The next event. Cancel safe.
+    async fn event(&self) -> RadioEvent;
+}
+
+/// Which interfaces a radio runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// None.
+    Off,
+    /// Station alone.
+    Station,
+    /// SoftAP alone.
+    SoftAp,
+    /// Both.
+    Both,
+}
+
+/// What a radio tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RadioEvent {
+    /// The station has joined.
+    Joined(AccessPoint),
+    /// The station is not joined, for an 802.11 reason or one of ESP-IDF's own from 200 on.
+    Left {
+        /// The reason.
+        reason: u16,
+    },
+    /// What a scan found.
+    ScanDone(Vec<AccessPoint>),
+    /// A station has joined the SoftAP.
+    StationJoined([u8; 6]),
+    /// A station has left the SoftAP.
+    StationLeft([u8; 6]),
+}
+
+/// An access point as a radio hears it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessPoint {
+    /// At most 32 bytes.
+    pub ssid: Vec<u8>,
+    /// MAC address.
+    pub bssid: [u8; 6],
+    /// 1..=13.
+    pub channel: u8,
+    /// dBm.
+    pub rssi: i8,
+    /// ESP-IDF's `wifi_auth_mode_t`.
+    pub auth: u8,
+}
+
+/// TLS over any connection.
+pub trait Tls {
+    /// An established session.
+    type Session<S: Read + Write>: Read + Write;
+
+    /// Opens a session as client. `now` is Unix time in s, if the clock is set.
+    async fn connect<S: Read + Write>(
+        &self,
+        socket: S,
+        options: &TlsClient<'_>,
+        now: Option<u64>,
+    ) -> Result<Self::Session<S>, TlsFailure>;
+}
+
+/// How a client opens a TLS session.
+#[derive(Clone, Copy, Debug)]
+pub struct TlsClient<'o> {
+    /// Name that the server's certificate must carry, also sent as SNI.
+    pub server_name: &'o str,
+    /// DER of the trusted authority.
+    pub authority: &'o [u8],
+    /// The device's own certificate and key.
+    pub credentials: Option<&'o factory::Credentials>,
+    /// Whether validity dates are checked.
+    pub check_dates: bool,
+    /// Whether the name is checked.
+    pub check_name: bool,
+}
+
+/// Why there is no TLS session, in no library's terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// The server's certificate was refused.
+    Certificate(CertificateProblems),
+    /// The server refused, with this alert.
+    AlertReceived(u8),
+    /// The connection was reset in the handshake.
+    Reset,
+    /// The connection was closed in the handshake.
+    Closed,
+    /// The server does not speak TLS as we do.
+    Protocol,
+    /// Our own certificate, key or authority cannot be used.
+    Configuration,
+}
+
+bitflags::bitflags! {
+    /// What is wrong with a certificate; the bits are mbedTLS's verify flags.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct CertificateProblems: u32 {
+        /// Its time has passed.
+        const EXPIRED = 0x1;
+        /// It was revoked.
+        const REVOKED = 0x2;
+        /// It carries another name.
+        const NAME_MISMATCH = 0x4;
+        /// No trusted authority signed it.
+        const NOT_TRUSTED = 0x8;
+        /// Something else.
+        const OTHER = 0x100;
+        /// Its time has not come.
+        const NOT_YET_VALID = 0x200;
+        /// It is not meant for a server.
+        const WRONG_USE = 0x1000;
+    }
+}
+
+/// The calendar, which the firmware sets.
+pub trait WallClock {
+    /// Unix time in s, or none while it was never set.
+    fn now(&self) -> Option<u64>;
+
+    /// Sets it to a Unix time in µs.
+    fn set(&self, unix_us: u64);
+}
+
+/// How the firmware ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It wants to be started anew.
+    Restart,
+    /// It cannot go on, and says why.
+    Stopped(String),
+}

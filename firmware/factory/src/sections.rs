@@ -1,0 +1,318 @@
+//! The typed view of factory data.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{FactoryError, Map};
+
+/// Everything that a device is born with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Factory {
+    /// Who it is.
+    pub identity: Identity,
+    /// How it is provisioned.
+    pub provisioning: Provisioning,
+    /// Where it gets the time; without it the clock is never set.
+    pub sntp: Option<Sntp>,
+    /// Which broker it talks to, and how; without it the device stays on the LAN.
+    pub cloud: Option<Cloud>,
+    /// How it is bound to an account by a one-time token.
+    pub linkkit: Option<Linkkit>,
+    /// What it reports.
+    pub telemetry: Option<Telemetry>,
+    /// Defects put into the device on purpose, by name; images ignore them.
+    pub bugs: Vec<String>,
+}
+
+/// Who the device is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Station MAC address; the SoftAP's is one more in its last byte.
+    pub mac: [u8; 6],
+}
+
+/// How the device is provisioned. Delays in ms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provisioning {
+    /// SoftAP SSID; empty for `PROV_` and the last three bytes of the MAC address.
+    pub service_name: String,
+    /// SoftAP passphrase; empty for an open one.
+    pub service_key: String,
+    /// The session's security.
+    pub security: Security,
+    /// From the answer to apply until the station connects (ESP-IDF: 1000).
+    pub connect_delay_ms: u32,
+    /// From success until the service stops by itself (ESP-IDF: 30 000).
+    pub auto_stop_ms: u32,
+    /// From the reported success until the service stops (ESP-IDF: 1000).
+    pub cleanup_delay_ms: u32,
+    /// Whether a client that sends its SRP public key unpadded is served all the same.
+    pub lenient_srp_public_key: bool,
+}
+
+impl Default for Provisioning {
+    fn default() -> Self {
+        Self {
+            service_name: String::new(),
+            service_key: String::new(),
+            security: Security::None,
+            connect_delay_ms: 1_000,
+            auto_stop_ms: 30_000,
+            cleanup_delay_ms: 1_000,
+            lenient_srp_public_key: false,
+        }
+    }
+}
+
+/// Security of a provisioning session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Security {
+    /// Security 0: plain.
+    None,
+    /// Security 1: X25519, AES-CTR, and a proof of possession unless it is empty.
+    V1 {
+        /// Proof of possession.
+        pop: String,
+    },
+    /// Security 2: SRP6a, AES-GCM with a counting nonce (patch version 1).
+    V2 {
+        /// User name.
+        username: String,
+        /// SRP salt.
+        salt: Vec<u8>,
+        /// SRP verifier, 384 bytes, big-endian.
+        verifier: Vec<u8>,
+    },
+}
+
+/// Where the device gets the time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sntp {
+    /// Host name or dotted address.
+    pub host: String,
+    /// UDP port.
+    pub port: u16,
+    /// How long one request waits for its reply, in ms.
+    pub timeout_ms: u32,
+    /// From a failed request to the next, in ms.
+    pub retry_ms: u32,
+}
+
+/// Which broker the device talks to, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cloud {
+    /// Host name or dotted address; also the name that its certificate must carry.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// DER of the trusted authority.
+    pub authority: Vec<u8>,
+    /// The device's own certificate and key.
+    pub credentials: Option<Credentials>,
+    /// Whether validity dates are checked; then the clock must be set before connecting.
+    pub check_dates: bool,
+    /// Whether the certificate's name is checked.
+    pub check_name: bool,
+    /// MQTT client id, user name and password, where no Linkkit section makes them.
+    pub client_id: String,
+    /// MQTT user name; empty for none.
+    pub username: String,
+    /// MQTT password; empty for none.
+    pub password: String,
+    /// MQTT keep-alive in s (ESP-IDF: 120).
+    pub keep_alive_s: u16,
+    /// Limit for connecting, handshake and each answer, in ms (ESP-IDF: 10 000).
+    pub network_timeout_ms: u32,
+    /// First delay before connecting again, in ms; doubled after each failure.
+    pub reconnect_ms: u32,
+    /// Longest delay before connecting again, in ms.
+    pub reconnect_max_ms: u32,
+}
+
+/// A certificate with its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// DER certificates, the device's own first.
+    pub chain: Vec<Vec<u8>>,
+    /// PKCS#8 DER.
+    pub key: Vec<u8>,
+}
+
+/// How the device is bound to an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Linkkit {
+    /// Product key.
+    pub product_key: String,
+    /// Device name.
+    pub device_name: String,
+    /// Device secret.
+    pub device_secret: String,
+    /// The numbers, which differ between versions.
+    pub profile: LinkkitProfile,
+}
+
+/// What differs between versions of the Linkkit SDK.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkkitProfile {
+    /// Whether the report goes to `/sys/{pk}/{dn}/ts/thing/…` instead of `/sys/{pk}/{dn}/thing/…`.
+    pub ts_topic: bool,
+    /// How CONNECT is signed.
+    pub sign_method: SignMethod,
+    /// Spelling of the client id.
+    pub client_id: ClientIdForm,
+    /// `_v` of the client id.
+    pub sdk_version: String,
+    /// Life of a token from its report, in ms.
+    pub token_life_ms: u32,
+    /// Times that a token is reported in all.
+    pub report_sends: u32,
+    /// From one report to the next, in ms.
+    pub report_interval_ms: u32,
+    /// Notifications at most.
+    pub notify_count: u32,
+    /// Interval after the first notification, and growth of it after each, in ms.
+    pub notify_step_ms: u32,
+    /// `cipherType` of a notification.
+    pub cipher_type: u8,
+    /// Answer to a query when no token is usable.
+    pub no_token: NoToken,
+}
+
+impl LinkkitProfile {
+    /// The article of 2019-05-31.
+    pub fn seed_2019() -> Self {
+        Self {
+            ts_topic: true,
+            sign_method: SignMethod::HmacSha1,
+            client_id: ClientIdForm::Seed,
+            sdk_version: String::new(),
+            token_life_ms: 45_000,
+            report_sends: 3,
+            report_interval_ms: 30_000,
+            notify_count: 30,
+            notify_step_ms: 100,
+            cipher_type: 4,
+            no_token: NoToken::Silent,
+        }
+    }
+
+    /// SDK 2.3.0.
+    pub fn sdk_2_3_0() -> Self {
+        Self {
+            ts_topic: false,
+            client_id: ClientIdForm::V2,
+            sdk_version: "sdk-c-2.3.0".into(),
+            token_life_ms: 60_000,
+            cipher_type: 3,
+            ..Self::seed_2019()
+        }
+    }
+
+    /// SDK 3.0.1.
+    pub fn sdk_3_0_1() -> Self {
+        Self {
+            ts_topic: false,
+            sign_method: SignMethod::HmacSha256,
+            client_id: ClientIdForm::V3,
+            sdk_version: "sdk-c-3.0.1".into(),
+            report_interval_ms: 3_000,
+            cipher_type: 3,
+            ..Self::seed_2019()
+        }
+    }
+}
+
+/// How CONNECT is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SignMethod {
+    /// HMAC-SHA1, lower-case hex.
+    HmacSha1,
+    /// HMAC-SHA256, upper-case hex.
+    HmacSha256,
+}
+
+/// Spelling of the client id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClientIdForm {
+    /// `securemode, timestamp, signmethod, gw, ext`, as the article shows it.
+    Seed,
+    /// `securemode, _v, timestamp, signmethod, lan, gw, ext`.
+    V2,
+    /// `timestamp, _v, securemode, signmethod, lan, gw, ext`.
+    V3,
+}
+
+/// Answer to a query when no token is usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoToken {
+    /// None until the cloud has replied.
+    Silent,
+    /// Code 400 with empty data.
+    Code400,
+}
+
+/// What the device reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Telemetry {
+    /// MQTT topic.
+    pub topic: String,
+    /// Payload, sent as it is.
+    pub payload: String,
+    /// Quality of service, 0 or 1.
+    pub qos: u8,
+}
+
+impl Factory {
+    /// The bytes to store.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut map = BTreeMap::new();
+        put(&mut map, "identity", Some(&self.identity));
+        put(&mut map, "provisioning", Some(&self.provisioning));
+        put(&mut map, "sntp", self.sntp.as_ref());
+        put(&mut map, "cloud", self.cloud.as_ref());
+        put(&mut map, "linkkit", self.linkkit.as_ref());
+        put(&mut map, "telemetry", self.telemetry.as_ref());
+        put(&mut map, "bugs", Some(&self.bugs));
+        Map(map).encode()
+    }
+
+    /// What stands at the beginning of `bytes`. Sections of later versions are ignored.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FactoryError> {
+        let map = Map::decode(bytes)?;
+        Ok(Self {
+            identity: required(&map, "identity")?,
+            provisioning: required(&map, "provisioning")?,
+            sntp: optional(&map, "sntp")?,
+            cloud: optional(&map, "cloud")?,
+            linkkit: optional(&map, "linkkit")?,
+            telemetry: optional(&map, "telemetry")?,
+            bugs: optional(&map, "bugs")?.unwrap_or_default(),
+        })
+    }
+}
+
+fn put<T: Serialize>(map: &mut BTreeMap<String, Vec<u8>>, name: &str, section: Option<&T>) {
+    // Cannot fail: sections hold nothing that postcard lacks, and a Vec takes any length.
+    if let Some(bytes) = section.and_then(|section| postcard::to_allocvec(section).ok()) {
+        map.insert(name.to_string(), bytes);
+    }
+}
+
+fn optional<T: DeserializeOwned>(
+    map: &Map,
+    name: &'static str,
+) -> Result<Option<T>, FactoryError> {
+    map.0
+        .get(name)
+        .map(|bytes| postcard::from_bytes(bytes).map_err(|_| FactoryError::Malformed(name)))
+        .transpose()
+}
+
+fn required<T: DeserializeOwned>(map: &Map, name: &'static str) -> Result<T, FactoryError> {
+    optional(map, name)?.ok_or(FactoryError::Malformed(name))
+}

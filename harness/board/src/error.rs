@@ -1,0 +1,40 @@
+//! What can go wrong with a board.
+
+use std::io;
+
+/// A board did not do what it was told. Always the lab's fault, never the device's.
+#[derive(Debug, thiserror::Error)]
+pub enum BoardError {
+    /// This board cannot do that.
+    #[error("a {board} board cannot {what}")]
+    Unable {
+        /// Kind of board.
+        board: &'static str,
+        /// What was asked.
+        what: &'static str,
+    },
+    /// The host refused.
+    #[error("failed to {what}")]
+    Io {
+        /// What was attempted, and on what.
+        what: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// It took too long.
+    #[error("{what} took longer than {limit_ms} ms")]
+    Timeout {
+        /// What was attempted.
+        what: String,
+        /// The bound.
+        limit_ms: u64,
+    },
+    /// It must be off, or on, for that.
+    #[error("cannot {what}: the board is {state}")]
+    State {
+        /// What was attempted.
+        what: &'static str,
+        /// How it is instead.
+        state: &'static str,
+    },
+}

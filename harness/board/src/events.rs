@@ -1,0 +1,59 @@
+//! What boards append to the trace.
+
+use serde::{Deserialize, Serialize};
+use trace::{Payload, Source};
+
+/// Whether a board has power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Power {
+    /// The firmware runs.
+    On,
+    /// It does not.
+    Off,
+}
+
+/// A board was switched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PowerChanged {
+    /// To what.
+    pub power: Power,
+    /// By whom and how, such as `reset` or `cut in a write`.
+    pub how: String,
+}
+
+impl Payload for PowerChanged {
+    const SOURCE: Source = Source::Board;
+    const KIND: &'static str = "power";
+}
+
+/// The firmware ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exited {
+    /// How: exit code or signal.
+    pub how: String,
+    /// What a panic said, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic: Option<String>,
+}
+
+impl Payload for Exited {
+    const SOURCE: Source = Source::Board;
+    const KIND: &'static str = "exited";
+}
+
+/// The device sent something that no device should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Garbage {
+    /// On which link.
+    pub link: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// Its first bytes in hex.
+    pub bytes: String,
+}
+
+impl Payload for Garbage {
+    const SOURCE: Source = Source::Board;
+    const KIND: &'static str = "garbage";
+}

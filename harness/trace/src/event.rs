@@ -1,0 +1,73 @@
+//! One thing that happened.
+
+use clock::LabTime;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One thing that happened; one line of a trace file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// Position in the trace, from 0, without gaps. Order is arrival at the host.
+    pub seq: u64,
+    /// µs of lab time since the world was started.
+    pub lab_us: u64,
+    /// µs of Unix time on the host.
+    pub wall_us: u64,
+    /// Who saw it.
+    pub source: Source,
+    /// The device that it concerns, by its name in the scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// What it is, in snake_case; together with `source` it fixes the shape of `data`.
+    pub kind: String,
+    /// The particulars.
+    pub data: Value,
+}
+
+impl Event {
+    /// When it happened, in lab time.
+    pub fn at(&self) -> LabTime {
+        LabTime::from_micros(self.lab_us)
+    }
+
+    /// Whether this is an event of `P`'s kind.
+    pub fn is<P: crate::Payload>(&self) -> bool {
+        self.source == P::SOURCE && self.kind == P::KIND
+    }
+
+    /// The particulars, if this is an event of `P`'s kind.
+    pub fn payload<P: crate::Payload + for<'de> Deserialize<'de>>(&self) -> Option<P> {
+        self.is::<P>()
+            .then(|| P::deserialize(&self.data).ok())
+            .flatten()
+    }
+}
+
+/// Who saw an event. An expectation keeps one cursor for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The device's own log.
+    Log,
+    /// The board: power, reset, exit, garbage on its link.
+    Board,
+    /// The air: joins, leases, names, faults.
+    Air,
+    /// TLS handshakes at the broker's front.
+    Tls,
+    /// MQTT packets and sessions at the broker's front.
+    Mqtt,
+    /// The Linkkit cloud: token reports and binds.
+    Linkkit,
+    /// The time server.
+    Sntp,
+    /// Datagrams of CoAP as the phones see them.
+    Coap,
+    /// Provisioning exchanges as the phones see them.
+    Provisioning,
+    /// The scenario engine: steps, faults, verdicts.
+    Engine,
+    /// Self-checks of the lab.
+    Witness,
+}

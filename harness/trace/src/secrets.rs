@@ -1,0 +1,192 @@
+//! Replacing secrets by stable names at the one entry to the trace.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use serde_json::Value;
+
+/// Shorter secrets would take innocent text with them.
+const SHORTEST: usize = 4;
+
+/// What must not be stored, and the names that stand in its place.
+///
+/// A secret is found as it is, in JSON's escapes, in hex of either case and in base64 at any
+/// alignment. `<name>` takes its place; the name never changes during a run, so that two
+/// occurrences can still be told to be the same.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    inner: Arc<RwLock<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Every spelling of every secret, and the name that replaces it.
+    spellings: BTreeMap<String, String>,
+    plain: BTreeMap<String, Vec<u8>>,
+    counts: BTreeMap<String, usize>,
+    finder: Option<Finder>,
+}
+
+struct Finder {
+    automaton: AhoCorasick,
+    names: Vec<String>,
+}
+
+impl Secrets {
+    /// From now on `secret` is written as `<name>`. A secret of fewer than four bytes is ignored.
+    pub fn add(&self, name: &str, secret: impl AsRef<[u8]>) {
+        let secret = secret.as_ref();
+        if secret.len() < SHORTEST {
+            return;
+        }
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        for spelling in spellings(secret) {
+            inner
+                .spellings
+                .entry(spelling)
+                .or_insert_with(|| format!("<{name}>"));
+        }
+        inner
+            .plain
+            .entry(format!("<{name}>"))
+            .or_insert_with(|| secret.to_vec());
+        inner.finder = None;
+    }
+
+    /// Adds the next secret of a numbered kind, such as the second token (`<token 2>`), unless it
+    /// is known already. The name that stands for it, without brackets.
+    pub fn add_numbered(&self, kind: &str, secret: impl AsRef<[u8]>) -> String {
+        let secret = secret.as_ref();
+        if let Some(name) = self.name_of(secret) {
+            return name;
+        }
+        let name = {
+            let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+            let count = inner.counts.entry(kind.to_owned()).or_default();
+            *count += 1;
+            format!("{kind} {count}")
+        };
+        self.add(&name, secret);
+        name
+    }
+
+    /// The name of `secret`, without brackets, if it was added.
+    pub fn name_of(&self, secret: &[u8]) -> Option<String> {
+        let text = std::str::from_utf8(secret).ok()?;
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let name = inner.spellings.get(text)?;
+        Some(name.trim_matches(['<', '>']).to_owned())
+    }
+
+    /// `text` with every `<name>` replaced by its secret again: what a step captured from an event
+    /// has to be put to use. Never store or show the result.
+    pub fn reveal(&self, text: &str) -> String {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let mut revealed = text.to_owned();
+        for (name, secret) in &inner.plain {
+            if let Ok(secret) = std::str::from_utf8(secret) {
+                revealed = revealed.replace(name, secret);
+            }
+        }
+        revealed
+    }
+
+    /// Replaces every secret in `value`, in keys too.
+    pub fn redact(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(redacted) = self.redact_text(text) {
+                    *text = redacted;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact(item)),
+            Value::Object(map) => {
+                for (_, item) in map.iter_mut() {
+                    self.redact(item);
+                }
+                if map.keys().any(|key| matches!(self.redact_text(key), Cow::Owned(_))) {
+                    *map = std::mem::take(map)
+                        .into_iter()
+                        .map(|(key, item)| (self.redact_text(&key).into_owned(), item))
+                        .collect();
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// `text` with every secret replaced.
+    pub fn redact_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.with_finder(|finder| {
+            let Some(finder) = finder else {
+                return Cow::Borrowed(text);
+            };
+            if finder.automaton.find(text).is_none() {
+                return Cow::Borrowed(text);
+            }
+            Cow::Owned(finder.automaton.replace_all(text, &finder.names))
+        })
+    }
+
+    fn with_finder<R>(&self, use_it: impl FnOnce(Option<&Finder>) -> R) -> R {
+        {
+            let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+            if inner.finder.is_some() || inner.spellings.is_empty() {
+                return use_it(inner.finder.as_ref());
+            }
+        }
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.finder = Finder::new(&inner.spellings);
+        use_it(inner.finder.as_ref())
+    }
+}
+
+impl Finder {
+    fn new(spellings: &BTreeMap<String, String>) -> Option<Self> {
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(spellings.keys())
+            // Fails only past 2^31 patterns' bytes, which no run has.
+            .ok()?;
+        Some(Self {
+            automaton,
+            names: spellings.values().cloned().collect(),
+        })
+    }
+}
+
+/// Every way in which `secret` may stand in a text.
+fn spellings(secret: &[u8]) -> Vec<String> {
+    let mut found = vec![hex::encode(secret), hex::encode_upper(secret)];
+    if let Ok(text) = std::str::from_utf8(secret) {
+        found.push(text.to_owned());
+        // Once escaped in a JSON text, and once more where that text stands in another.
+        let once = escaped(text);
+        found.push(escaped(&once));
+        found.push(once);
+        found.push(format!("{secret:?}"));
+    }
+    for shift in 0..3 {
+        let mut shifted = vec![0_u8; shift];
+        shifted.extend_from_slice(secret);
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let encoded = engine.encode(&shifted);
+            // Characters that also depend on the neighbours are not part of the spelling.
+            let first = (shift * 8).div_ceil(6);
+            let last = shifted.len() * 8 / 6;
+            if last - first >= SHORTEST {
+                found.push(encoded[first..last].to_owned());
+            }
+        }
+    }
+    found
+}
+
+fn escaped(text: &str) -> String {
+    let quoted = Value::String(text.to_owned()).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}

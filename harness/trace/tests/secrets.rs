@@ -1,0 +1,60 @@
+//! No secret enters a trace, however it is spelled.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
+use serde_json::json;
+use trace::Secrets;
+
+#[test]
+fn a_secret_is_replaced_in_every_spelling() {
+    let secrets = Secrets::default();
+    let secret = "corr\"ect horse";
+    secrets.add("passphrase home", secret);
+    let mut value = json!({
+        "plain": format!("Password : {secret}"),
+        "json": json!({ "inner": secret }).to_string(),
+        "twice": json!({ "inner": json!({ "x": secret }).to_string() }).to_string(),
+        "hex": hex::encode(secret),
+        "upper": format!("x{}y", hex::encode_upper(secret)),
+        "base64": STANDARD.encode(format!("a{secret}b")),
+        secret: [1, 2],
+    });
+    secrets.redact(&mut value);
+    let text = value.to_string();
+    assert!(!text.contains("ect horse"), "{text}");
+    assert_eq!(text.matches("<passphrase home>").count(), 7, "{text}");
+}
+
+#[test]
+fn numbered_secrets_keep_their_names() {
+    let secrets = Secrets::default();
+    assert_eq!(secrets.add_numbered("token", "AAAABBBB"), "token 1");
+    assert_eq!(secrets.add_numbered("token", "CCCCDDDD"), "token 2");
+    assert_eq!(secrets.add_numbered("token", "AAAABBBB"), "token 1");
+    assert_eq!(secrets.redact_text("CCCCDDDD AAAABBBB"), "<token 2> <token 1>");
+    assert_eq!(secrets.reveal("<token 2>!"), "CCCCDDDD!");
+}
+
+#[test]
+fn the_longer_of_two_secrets_wins() {
+    let secrets = Secrets::default();
+    secrets.add("short", "abcd");
+    secrets.add("long", "abcd1234");
+    assert_eq!(secrets.redact_text("abcd1234 abcd"), "<long> <short>");
+}
+
+proptest! {
+    #[test]
+    fn base64_at_any_alignment_is_found(
+        before in proptest::collection::vec(any::<u8>(), 0..7),
+        secret in proptest::collection::vec(any::<u8>(), 8..40),
+        after in proptest::collection::vec(any::<u8>(), 0..7),
+    ) {
+        let secrets = Secrets::default();
+        secrets.add("key", &secret);
+        let bytes = [before, secret, after].concat();
+        let text = STANDARD.encode(bytes);
+        prop_assert!(secrets.redact_text(&text).contains("<key>"));
+    }
+}
