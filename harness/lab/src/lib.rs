@@ -1,1 +1,6 @@
 //! Virtual hardware: air, access points and the native board.
+//!
+//! Only this crate knows that hardware can be virtual.
+
+pub mod air;
+pub mod native;

@@ -9,12 +9,14 @@ mod payload;
 mod read;
 mod record;
 mod secrets;
+mod steps;
 
 pub use event::{Event, Source};
 pub use payload::{Fault, Level, LogLine, Payload, Started, Verdict, Witness, WitnessReport};
 pub use read::{ReadError, read, read_from};
 pub use record::{CreateError, Trace};
 pub use secrets::Secrets;
+pub use steps::{Failure, Finished, Nearest, Place, StepEnded, StepStarted};
 
 /// Version of the trace file's format; stands in its first event.
 pub const FORMAT_VERSION: u32 = 1;

@@ -1,0 +1,1 @@
+//! Securities 0, 1 and 2 of a provisioning session, as the device sees them.

@@ -1,0 +1,1 @@
+//! From a network to the cloud: clock, MQTT, binding and telemetry.

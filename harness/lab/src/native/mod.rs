@@ -1,0 +1,1 @@
+//! The board that runs the firmware as a host process.
