@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use embedded_io_async::{Read, Write};
+use embedded_io_async::{ErrorType, Read, Write};
 use rand_core::{CryptoRng, RngCore};
 
 /// A board's parts.
@@ -121,7 +121,8 @@ pub struct AccessPoint {
 
 /// TLS over any connection.
 pub trait Tls {
-    /// An established session.
+    /// An established session. Its reads are cancel safe: a read that is dropped before it has
+    /// returned loses no byte.
     type Session<S: Read + Write>: Read + Write;
 
     /// Opens a session as client. `now` is Unix time in s, if the clock is set.
@@ -131,6 +132,13 @@ pub trait Tls {
         options: &TlsClient<'_>,
         now: Option<u64>,
     ) -> Result<Self::Session<S>, TlsFailure>;
+
+    /// Why an established session's read or write failed; none if the socket below is to blame.
+    /// A TLS 1.3 server judges the client's certificate only after the client's handshake is over
+    /// (RFC 8446 §4.4.2.4), so its alert arrives with the first read.
+    fn failure_of<S: Read + Write>(
+        error: &<Self::Session<S> as ErrorType>::Error,
+    ) -> Option<TlsFailure>;
 }
 
 /// How a client opens a TLS session.
