@@ -13,5 +13,6 @@
 extern crate alloc;
 
 pub mod board;
+pub mod bugs;
 pub mod security;
 pub mod uplink;

@@ -1,0 +1,159 @@
+//! Defects that can be put into the device on purpose.
+//!
+//! A scenario names the bugs it would catch; with one of them in the device it must fail. Factory
+//! data says which are in ([`put_in`]), code at the defect's place asks ([`is`]). Without the feature
+//! `bugs`, which images never enable, the answer is the constant `false` and the defects are not
+//! even compiled.
+
+#[cfg(feature = "bugs")]
+use core::sync::atomic::{AtomicU32, Ordering};
+
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// A defect.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Bug {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Bug {
+            /// Every defect there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name in factory data and scenarios.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+bugs! {
+    /// Security 1 accepts any verify data.
+    PopNotCompared = "pop-not-compared",
+    /// Security 2 accepts any client proof.
+    SrpProofNotChecked = "srp-proof-not-checked",
+    /// Security 2 does not count its nonce on.
+    NonceReused = "nonce-reused",
+    /// A missing access point is reported as an authentication error.
+    WrongReasonReported = "wrong-reason-reported",
+    /// After a failure new credentials are taken without a reset.
+    SecondCredentialsAccepted = "second-credentials-accepted",
+    /// The provisioning service stays after success.
+    ServiceNeverStops = "service-never-stops",
+    /// The provisioning service stops before anybody asked for the status.
+    StopsTooEarly = "stops-too-early",
+    /// Credentials are kept in RAM only.
+    CredentialsLostOnRestart = "credentials-lost-on-restart",
+    /// Credentials are stored when they are set, before they are applied.
+    CredentialsStoredBeforeApply = "credentials-stored-before-apply",
+    /// The device stops reacting to anything once it has credentials.
+    SilentHang = "silent-hang",
+    /// The firmware panics when it gets its address.
+    PanicOnGotIp = "panic-on-got-ip",
+    /// A second client's request does not end the first one's session.
+    SessionSurvivesSecondClient = "session-survives-second-client",
+    /// A device with stored credentials starts the provisioning service all the same.
+    ProvisionedDeviceStartsService = "provisioned-device-starts-service",
+    /// A missing access point is never final.
+    ApNotFoundRetriedForever = "ap-not-found-retried-forever",
+    /// The server certificate's dates are not checked.
+    DatesNotChecked = "dates-not-checked",
+    /// The server certificate's name is not checked.
+    NameNotChecked = "name-not-checked",
+    /// The server certificate may come from anybody.
+    AuthorityNotChecked = "authority-not-checked",
+    /// The device does not present its certificate.
+    ClientCertificateNotSent = "client-certificate-not-sent",
+    /// The device connects before its clock is set.
+    ClockNotAwaited = "clock-not-awaited",
+    /// The cloud's reply to a token report is not heard.
+    MatchReplyIgnored = "match-reply-ignored",
+    /// A bound or expired token is reported again.
+    TokenNotRotated = "token-not-rotated",
+    /// The token is told on the LAN before the cloud has taken it.
+    NotifyWithoutReply = "notify-without-reply",
+    /// A token is reported without end while no reply comes.
+    ReportNeverGivesUp = "report-never-gives-up",
+    /// A token is reported once, although no reply comes.
+    ReportOnceOnly = "report-once-only",
+    /// The device connects again at once, without any delay.
+    RetryStorm = "retry-storm",
+    /// A token is told after its life is over.
+    TokenOutlivesItsLife = "token-outlives-its-life",
+    /// A query is answered with a token that the cloud does not know.
+    AnswersQueryWithoutToken = "answers-query-without-token",
+    /// No MQTT PINGREQ is ever sent.
+    KeepaliveNotSent = "keepalive-not-sent",
+    /// Telemetry is not published.
+    TelemetryNotSent = "telemetry-not-sent",
+    /// CONNECT is signed wrongly.
+    WrongSignature = "wrong-signature",
+}
+
+impl Bug {
+    /// The bug of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|bug| bug.name() == name)
+    }
+}
+
+/// Two words, because many cores have no 64-bit atomics.
+#[cfg(feature = "bugs")]
+static PRESENT: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
+
+/// Whether this bug is in the device.
+#[cfg(feature = "bugs")]
+pub fn is(bug: Bug) -> bool {
+    let bit = bug as usize;
+    PRESENT[bit / 32].load(Ordering::Relaxed) & (1 << (bit % 32)) != 0
+}
+
+/// Whether this bug is in the device: never, in this build.
+#[cfg(not(feature = "bugs"))]
+pub const fn is(_bug: Bug) -> bool {
+    false
+}
+
+/// Puts these bugs in and takes all others out. Returns the first name that is none of ours.
+#[cfg(feature = "bugs")]
+pub fn put_in<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<(), &'n str> {
+    let mut words = [0_u32; 2];
+    let mut unknown = None;
+    for name in names {
+        match Bug::from_name(name) {
+            Some(bug) => words[bug as usize / 32] |= 1 << (bug as usize % 32),
+            None => unknown = unknown.or(Some(name)),
+        }
+    }
+    for (place, word) in PRESENT.iter().zip(words) {
+        place.store(word, Ordering::Relaxed);
+    }
+    unknown.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bug_has_a_name_of_its_own_and_a_bit() {
+        assert!(Bug::ALL.len() <= 64);
+        for bug in Bug::ALL {
+            assert_eq!(Bug::from_name(bug.name()), Some(*bug));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_no_bug() {
+        assert_eq!(Bug::from_name("works-as-designed"), None);
+    }
+
+    #[cfg(not(feature = "bugs"))]
+    #[test]
+    fn without_the_feature_no_bug_is_in() {
+        assert!(Bug::ALL.iter().all(|bug| !is(*bug)));
+    }
+}
