@@ -1,1 +1,49 @@
-fn main() {}
+//! Set-up, test and bench: what a developer and a CI runner call.
+
+mod bench;
+mod bugs;
+mod command;
+mod no_std;
+mod readme;
+mod requirements;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask <command> [--yes]
+
+  setup    install what the tests need: shows the plan, then asks; --yes does not ask
+  test     set up, then format, lint, build without std, test, run every scenario, and put
+           every bug into the device; passes only if all of that does
+  bugs     only the last: each bug must be caught where a scenario claims it
+  bench    the cost of the harness, beside its peers
+  readme   renew the output that README shows (--check: only compare)
+  no-std   check the firmware for a Cortex-M
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let flag = |name: &str| arguments.iter().any(|argument| argument == name);
+    // In CI, as root, nobody is there to be asked.
+    let yes = flag("--yes") || (std::env::var_os("CI").is_some() && requirements::is_root());
+    let done = match arguments.first().map(String::as_str) {
+        Some("setup") => requirements::install(yes),
+        Some("test") => test::run(yes),
+        Some("bugs") => bugs::run(),
+        Some("bench") => bench::run(),
+        Some("readme") => readme::run(flag("--check")),
+        Some("no-std") => no_std::check(),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

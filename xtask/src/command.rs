@@ -1,0 +1,62 @@
+//! Running other programs in the workspace's root.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Folder of the workspace.
+pub fn root() -> PathBuf {
+    // The manifest's folder is `<root>/xtask`.
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+/// Folder for what xtask builds and installs.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// The cargo that runs us.
+pub fn cargo() -> Command {
+    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// A program, to be run in the root.
+pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root());
+    command
+}
+
+/// Shows the command, runs it, and fails if it does.
+pub fn run(command: &mut Command) -> Result<(), String> {
+    let shown = shown(command);
+    eprintln!("==> {shown}");
+    let status = command
+        .status()
+        .map_err(|error| format!("failed to start {shown}: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{shown}: {status}"))
+    }
+}
+
+/// The command as one would type it.
+pub fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program())
+        .file_name()
+        .unwrap_or(command.get_program())
+        .to_string_lossy()
+        .into_owned();
+    command
+        .get_args()
+        .fold(program, |line, argument| line + " " + &argument.to_string_lossy())
+}
+
+/// Whether a program of this name is on the path.
+pub fn exists(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
+}

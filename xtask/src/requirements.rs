@@ -1,0 +1,117 @@
+//! What the tests need besides Rust and a C compiler, and how it gets there.
+
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+use crate::command::{command, exists, run, target};
+
+/// Debian packages: the program that shows that one is there, and why it is needed.
+const DEBIAN: [(&str, &str, &str); 6] = [
+    ("mosquitto", "mosquitto", "the broker that ours is measured beside"),
+    ("mosquitto_pub", "mosquitto-clients", "judge: MQTT over mutual TLS"),
+    ("coap-client-notls", "libcoap3-bin", "judge: CoAP"),
+    ("openssl", "openssl", "judge: certificates"),
+    ("curl", "curl", "judge: HTTP"),
+    ("python3", "python3-venv", "runs the judges that are written in Python"),
+];
+
+/// PyPI packages, with the module that shows that one is there.
+const PYTHON: [(&str, &str, &str); 4] = [
+    ("rmaker_tools", "esp-rainmaker-cli", "judge: Espressif's provisioning client"),
+    ("aiocoap", "aiocoap", "judge: CoAP"),
+    ("pexpect", "pexpect", "measured beside our log matching"),
+    ("pytest_embedded", "pytest-embedded", "measured beside our start-up"),
+];
+
+/// Folder of the Python environment that holds the judges.
+pub fn judges() -> PathBuf {
+    target().join("judges")
+}
+
+/// Whether we may install Debian packages.
+pub fn is_root() -> bool {
+    command("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Installs what is missing, after showing it.
+pub fn install(yes: bool) -> Result<(), String> {
+    let debian: Vec<_> = DEBIAN.iter().filter(|(program, ..)| !exists(program)).collect();
+    let bare_metal = bare_metal();
+    let python: Vec<_> = PYTHON.iter().filter(|(module, ..)| !importable(module)).collect();
+    if debian.is_empty() && python.is_empty() && bare_metal.is_empty() {
+        return Ok(());
+    }
+    eprintln!("The tests need, and this machine lacks:");
+    for (_, package, why) in &debian {
+        eprintln!("  {package} (Debian): {why}");
+    }
+    for package in &bare_metal {
+        eprintln!("  {package}: builds the firmware for a Cortex-M");
+    }
+    for (_, package, why) in &python {
+        eprintln!("  {package} (PyPI, into {}): {why}", judges().display());
+    }
+    let packages: Vec<&str> = debian
+        .iter()
+        .map(|(_, package, _)| *package)
+        .chain(bare_metal.iter().copied())
+        .collect();
+    if !packages.is_empty() && !(is_root() && exists("apt-get")) {
+        return Err(format!(
+            "install these first: apt-get install {} (for the Cortex-M, `rustup target add {}` \
+             serves as well)",
+            packages.join(" "),
+            crate::no_std::TARGET,
+        ));
+    }
+    if !yes && !agreed()? {
+        return Err("nothing was installed".into());
+    }
+    if !packages.is_empty() {
+        run(command("apt-get").arg("update").arg("-qq"))?;
+        run(command("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(packages))?;
+    }
+    // Debian's packages may have brought the interpreter only now.
+    let python: Vec<_> = PYTHON.iter().filter(|(module, ..)| !importable(module)).collect();
+    if !python.is_empty() {
+        if !judges().join("bin/python").exists() {
+            run(command("python3").args(["-m", "venv"]).arg(judges()))?;
+        }
+        run(command(judges().join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet"])
+            .args(python.iter().map(|(_, package, _)| package)))?;
+    }
+    Ok(())
+}
+
+/// Debian's packages for the bare-metal build, if neither they nor rustup's target are there.
+fn bare_metal() -> Vec<&'static str> {
+    if crate::no_std::toolchain().is_some() {
+        return Vec::new();
+    }
+    vec!["rustc-web", "rust-web-src"]
+}
+
+fn importable(module: &str) -> bool {
+    command(judges().join("bin/python"))
+        .args(["-c", &format!("import importlib.util, sys; sys.exit(importlib.util.find_spec('{module}') is None)")])
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn agreed() -> Result<bool, String> {
+    eprint!("Install them? [y/N] ");
+    std::io::stderr().flush().map_err(|error| error.to_string())?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| format!("failed to read the answer: {error}"))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
