@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let yes = flag("--yes") || (std::env::var_os("CI").is_some() && requirements::is_root());
     let done = match arguments.first().map(String::as_str) {
         Some("setup") => requirements::install(yes),
-        Some("test") => test::run(yes),
+        Some("test") => test::run_all(yes),
         Some("bugs") => bugs::run(),
         Some("bench") => bench::run(),
         Some("readme") => readme::run(flag("--check")),

@@ -5,6 +5,7 @@
 
 mod error;
 mod events;
+pub mod fake;
 
 use futures_util::future::BoxFuture;
 

@@ -1,0 +1,159 @@
+//! A board without a device, for tests of what drives boards.
+
+use std::collections::VecDeque;
+
+use futures_util::future::BoxFuture;
+use trace::{Level, LogLine, Trace};
+
+use crate::{Abilities, Board, BoardError, Power, PowerChanged};
+
+/// Prints a prepared log at each power-on and keeps what it is given.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # runtime.block_on(async {
+/// use board::{Board, fake::FakeBoard};
+/// let trace = trace::Trace::in_memory(clock::Clock::start(1.0));
+/// let mut board = FakeBoard::new("device", trace.clone());
+/// board.prints(["Starting provisioning"]);
+/// board.power_on().await.unwrap();
+/// assert!(trace.since(1).iter().any(|event| event.data["text"] == "Starting provisioning"));
+/// # });
+/// ```
+pub struct FakeBoard {
+    device: String,
+    trace: Trace,
+    power: Power,
+    boots: VecDeque<Vec<String>>,
+    factory: Vec<u8>,
+    storage: Vec<u8>,
+}
+
+impl FakeBoard {
+    /// Bytes of storage.
+    pub const STORAGE: usize = 4096;
+
+    /// A board that is off and erased.
+    pub fn new(device: &str, trace: Trace) -> Self {
+        Self {
+            device: device.to_owned(),
+            trace,
+            power: Power::Off,
+            boots: VecDeque::new(),
+            factory: Vec::new(),
+            storage: vec![0xFF; Self::STORAGE],
+        }
+    }
+
+    /// Adds what the next boot without a log of its own will print.
+    pub fn prints<T: Into<String>>(&mut self, lines: impl IntoIterator<Item = T>) {
+        self.boots
+            .push_back(lines.into_iter().map(Into::into).collect());
+    }
+
+    /// The factory data written last.
+    pub fn factory(&self) -> &[u8] {
+        &self.factory
+    }
+
+    fn switch(&mut self, power: Power, how: &str) {
+        self.power = power;
+        self.trace.emit(
+            Some(&self.device),
+            &PowerChanged {
+                power,
+                how: how.to_owned(),
+            },
+        );
+        if power == Power::On {
+            for text in self.boots.pop_front().unwrap_or_default() {
+                let line = LogLine {
+                    level: Level::Info,
+                    tag: "app".to_owned(),
+                    text,
+                    device_ms: None,
+                };
+                self.trace.emit(Some(&self.device), &line);
+            }
+        }
+    }
+
+    fn must_be(&self, power: Power, what: &'static str) -> Result<(), BoardError> {
+        if self.power == power {
+            return Ok(());
+        }
+        let state = match self.power {
+            Power::On => "on",
+            Power::Off => "off",
+        };
+        Err(BoardError::State { what, state })
+    }
+}
+
+impl Board for FakeBoard {
+    fn device(&self) -> &str {
+        &self.device
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            power: true,
+            torn_write: false,
+            storage: true,
+            scaled_time: true,
+            bugs: false,
+        }
+    }
+
+    fn write_factory<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
+        self.factory = image.to_vec();
+        Box::pin(async { Ok(()) })
+    }
+
+    fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        Box::pin(async {
+            self.must_be(Power::Off, "power on")?;
+            self.switch(Power::On, "power on");
+            Ok(())
+        })
+    }
+
+    fn power_off(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        Box::pin(async {
+            self.switch(Power::Off, "power off");
+            Ok(())
+        })
+    }
+
+    fn cut_power_in_write(&mut self, _after: u64) -> BoxFuture<'_, Result<(), BoardError>> {
+        Box::pin(async {
+            Err(BoardError::Unable {
+                board: "fake",
+                what: "cut its power in the middle of a write",
+            })
+        })
+    }
+
+    fn reset(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        Box::pin(async {
+            self.must_be(Power::On, "reset")?;
+            self.switch(Power::On, "reset");
+            Ok(())
+        })
+    }
+
+    fn read_storage(&mut self) -> BoxFuture<'_, Result<Vec<u8>, BoardError>> {
+        Box::pin(async {
+            self.must_be(Power::Off, "read storage")?;
+            Ok(self.storage.clone())
+        })
+    }
+
+    fn erase_storage(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        Box::pin(async {
+            self.must_be(Power::Off, "erase storage")?;
+            self.storage.fill(0xFF);
+            Ok(())
+        })
+    }
+}
