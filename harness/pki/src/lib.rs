@@ -1,1 +1,26 @@
 //! Authorities, certificate profiles and exports.
+//!
+//! A [`Pki`] is fresh per run: P-256 keys that never leave memory unless they are exported. What
+//! can be minted, good and bad, stands in the profiles of `certs/`; dates there are relative to the
+//! lab's clock.
+//!
+//! ```
+//! let pki = pki::Pki::new(1_790_000_000)?;
+//! let server = pki.mint("server", &["mqtt.example", "10.0.0.1"], "mqtt.example")?;
+//! assert!(server.chain_pem().starts_with("-----BEGIN CERTIFICATE-----"));
+//! assert!(pki.authority("ca").is_ok());
+//! # Ok::<(), pki::PkiError>(())
+//! ```
+
+mod error;
+mod export;
+mod identity;
+mod mint;
+mod offset;
+mod profile;
+
+pub use error::{ExportError, PkiError};
+pub use identity::{Authority, Identity};
+pub use mint::Pki;
+pub use offset::{Offset, OffsetError};
+pub use profile::{Chain, Issuer, Key, Names, Profile, Profiles, Usage};

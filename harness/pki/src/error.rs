@@ -1,0 +1,73 @@
+//! What can go wrong.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Something could not be minted.
+#[derive(Debug, thiserror::Error)]
+pub enum PkiError {
+    /// A profile file is wrong.
+    #[error("failed to read the certificate profiles in {file}: {message}")]
+    Profiles {
+        /// Which file.
+        file: String,
+        /// Where and why.
+        message: String,
+    },
+    /// There is no such profile.
+    #[error("there is no certificate profile {name:?}; there are {known}")]
+    UnknownProfile {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The profile signs nothing.
+    #[error("certificate profile {name:?} is no authority; set `authority: true` to sign with it")]
+    NoAuthority {
+        /// Which profile.
+        name: String,
+    },
+    /// Authorities sign each other in a circle.
+    #[error("certificate profile {name:?} is signed, in the end, by itself; break the circle")]
+    Circle {
+        /// One profile of the circle.
+        name: String,
+    },
+    /// A moment cannot be written into a certificate.
+    #[error("the dates of certificate profile {name:?} lie outside the calendar")]
+    Dates {
+        /// Which profile.
+        name: String,
+    },
+    /// The certificate could not be made.
+    #[error("failed to mint a certificate of profile {name:?}")]
+    Mint {
+        /// Which profile.
+        name: String,
+        /// Why.
+        source: rcgen::Error,
+    },
+}
+
+/// Certificates and keys could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// Something is there already and stays as it is.
+    #[error("{} exists already; remove it or export to another folder", path.display())]
+    Exists {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("failed to write {}", path.display())]
+    Io {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What was to be written could not be minted.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+}

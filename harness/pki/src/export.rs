@@ -1,0 +1,112 @@
+//! Writing certificates and keys for other people's programs.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::{ExportError, Identity, Pki};
+
+impl Pki {
+    /// Writes every authority and one new identity of every other profile to `folder`, which is
+    /// made if need be. The paths written, in order. See [`Identity::export`] for the names.
+    pub fn export(
+        &self,
+        folder: &Path,
+        names: &[&str],
+        client: &str,
+    ) -> Result<Vec<PathBuf>, ExportError> {
+        let mut written = self.export_authorities(folder)?;
+        for (name, profile) in self.profiles().iter().filter(|(_, p)| !p.authority) {
+            let host = names.first().copied().unwrap_or("localhost");
+            let common_name = if profile.names == crate::Names::None && name.starts_with("client") {
+                client
+            } else {
+                host
+            };
+            let identity = self.mint(name, names, common_name)?;
+            written.extend(identity.export(folder, name)?);
+        }
+        Ok(written)
+    }
+
+    /// Writes the certificate of every authority to `folder` as `NAME.pem` and `NAME.der`.
+    pub fn export_authorities(&self, folder: &Path) -> Result<Vec<PathBuf>, ExportError> {
+        make(folder)?;
+        let mut written = Vec::new();
+        for (name, _) in self.profiles().iter().filter(|(_, p)| p.authority) {
+            let authority = self.authority(name)?;
+            written.push(write(
+                folder,
+                name,
+                "pem",
+                authority.pem().as_bytes(),
+                PUBLIC,
+            )?);
+            written.push(write(folder, name, "der", authority.der(), PUBLIC)?);
+        }
+        Ok(written)
+    }
+}
+
+impl Identity {
+    /// Writes `NAME.pem` (the chain), `NAME.der` (the certificate), `NAME.key.pem` and
+    /// `NAME.key.der` to `folder`, which is made if need be. Keys can be read by their owner alone.
+    /// A file that exists stays as it is and is an error.
+    pub fn export(&self, folder: &Path, name: &str) -> Result<Vec<PathBuf>, ExportError> {
+        make(folder)?;
+        Ok(vec![
+            write(folder, name, "pem", self.chain_pem().as_bytes(), PUBLIC)?,
+            write(folder, name, "der", self.certificate_der(), PUBLIC)?,
+            write(folder, name, "key.pem", self.key_pem().as_bytes(), SECRET)?,
+            write(folder, name, "key.der", self.key_der(), SECRET)?,
+        ])
+    }
+}
+
+/// Permissions of certificates.
+const PUBLIC: u32 = 0o644;
+/// Permissions of private keys.
+const SECRET: u32 = 0o600;
+
+fn make(folder: &Path) -> Result<(), ExportError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|source| ExportError::Io {
+            path: folder.to_owned(),
+            source,
+        })
+}
+
+fn write(
+    folder: &Path,
+    name: &str,
+    ending: &str,
+    bytes: &[u8],
+    mode: u32,
+) -> Result<PathBuf, ExportError> {
+    let path = folder.join(format!("{name}.{ending}"));
+    let opened = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&path);
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(ExportError::Exists { path });
+        }
+        Err(source) => return Err(ExportError::Io { path, source }),
+    };
+    if let Err(source) = file.write_all(bytes) {
+        // Half a key is worse than none.
+        let _ = fs::remove_file(&path);
+        return Err(ExportError::Io { path, source });
+    }
+    Ok(path)
+}

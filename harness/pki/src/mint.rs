@@ -1,0 +1,248 @@
+//! Making keys and certificates.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+};
+use time::OffsetDateTime;
+
+use crate::{Authority, Chain, Identity, Issuer, Key, Names, PkiError, Profile, Profiles, Usage};
+
+/// The authorities of one run, and what they sign. Cheap to clone.
+#[derive(Clone)]
+pub struct Pki {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    now: i64,
+    profiles: Profiles,
+    authorities: BTreeMap<String, Signer>,
+}
+
+/// An authority with its key.
+struct Signer {
+    issuer: rcgen::Issuer<'static, KeyPair>,
+    der: Vec<u8>,
+    /// Authorities between itself (included) and the root (not included), nearest first.
+    chain: Vec<Vec<u8>>,
+}
+
+impl Pki {
+    /// Fresh authorities by the profiles of `certs/`. `now` is Unix time in s, by the lab's clock.
+    pub fn new(now: u64) -> Result<Self, PkiError> {
+        Self::with_profiles(now, Profiles::built_in()?)
+    }
+
+    /// Fresh authorities by other profiles. `now` is Unix time in s, by the lab's clock.
+    pub fn with_profiles(now: u64, profiles: Profiles) -> Result<Self, PkiError> {
+        let mut inner = Inner {
+            now: i64::try_from(now).unwrap_or(i64::MAX),
+            profiles,
+            authorities: BTreeMap::new(),
+        };
+        let names: Vec<String> = inner
+            .profiles
+            .iter()
+            .filter(|(_, profile)| profile.authority)
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        for name in &names {
+            inner.found(name, names.len())?;
+        }
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// A new key and a certificate of `profile` for it. `names` (host names and addresses) and
+    /// `common_name` are used unless the profile has its own. An authority can't be minted.
+    pub fn mint(
+        &self,
+        profile: &str,
+        names: &[&str],
+        common_name: &str,
+    ) -> Result<Identity, PkiError> {
+        let inner = &*self.inner;
+        let settings = inner.profiles.named(profile)?;
+        let key = new_key(profile)?;
+        let common_name = settings.common_name.as_deref().unwrap_or(common_name);
+        let params = inner.params(profile, settings, names, common_name)?;
+        let (certificate, above) = match settings.issuer() {
+            Issuer::Itself => (params.self_signed(&key), &[][..]),
+            Issuer::Authority(name) => {
+                let signer = inner.signer(&name)?;
+                (params.signed_by(&key, &signer.issuer), &signer.chain[..])
+            }
+        };
+        let certificate = certificate.map_err(|source| PkiError::Mint {
+            name: profile.to_owned(),
+            source,
+        })?;
+        let mut chain = vec![certificate.der().to_vec()];
+        if settings.chain == Chain::Full {
+            chain.extend_from_slice(above);
+        }
+        let key = match settings.key {
+            Key::Own => key,
+            Key::Other => new_key(profile)?,
+        };
+        Ok(Identity {
+            profile: profile.to_owned(),
+            common_name: common_name.to_owned(),
+            chain,
+            key: key.serialize_der(),
+        })
+    }
+
+    /// The certificate of the authority of profile `name`.
+    pub fn authority(&self, name: &str) -> Result<Authority, PkiError> {
+        let signer = self.inner.signer(name)?;
+        Ok(Authority {
+            der: signer.der.clone(),
+        })
+    }
+
+    /// What can be minted.
+    pub fn profiles(&self) -> &Profiles {
+        &self.inner.profiles
+    }
+}
+
+impl Inner {
+    /// Makes the authority `name` and those above it, unless they exist. `depth` ends a circle.
+    fn found(&mut self, name: &str, depth: usize) -> Result<(), PkiError> {
+        if self.authorities.contains_key(name) {
+            return Ok(());
+        }
+        if depth == 0 {
+            return Err(PkiError::Circle {
+                name: name.to_owned(),
+            });
+        }
+        let profile = self.profiles.named(name)?.clone();
+        if !profile.authority {
+            return Err(PkiError::NoAuthority {
+                name: name.to_owned(),
+            });
+        }
+        let common_name = profile.common_name.as_deref().unwrap_or(name);
+        let params = self.params(name, &profile, &[], common_name)?;
+        let key = new_key(name)?;
+        let wrap = |source| PkiError::Mint {
+            name: name.to_owned(),
+            source,
+        };
+        let (der, chain) = match profile.issuer() {
+            Issuer::Itself => {
+                let der = params.self_signed(&key).map_err(wrap)?.der().to_vec();
+                (der, Vec::new())
+            }
+            Issuer::Authority(above) => {
+                self.found(&above, depth - 1)?;
+                let above = self.signer(&above)?;
+                let certificate = params.signed_by(&key, &above.issuer).map_err(wrap)?;
+                let der = certificate.der().to_vec();
+                let mut chain = vec![der.clone()];
+                chain.extend_from_slice(&above.chain);
+                (der, chain)
+            }
+        };
+        let signer = Signer {
+            issuer: rcgen::Issuer::new(params, key),
+            der,
+            chain,
+        };
+        self.authorities.insert(name.to_owned(), signer);
+        Ok(())
+    }
+
+    fn signer(&self, name: &str) -> Result<&Signer, PkiError> {
+        self.profiles.named(name)?;
+        self.authorities
+            .get(name)
+            .ok_or_else(|| PkiError::NoAuthority {
+                name: name.to_owned(),
+            })
+    }
+
+    fn params(
+        &self,
+        name: &str,
+        profile: &Profile,
+        given: &[&str],
+        common_name: &str,
+    ) -> Result<CertificateParams, PkiError> {
+        let names = match &profile.names {
+            _ if profile.authority => Vec::new(),
+            Names::Given => given.iter().map(|name| (*name).to_owned()).collect(),
+            Names::None => Vec::new(),
+            Names::Fixed(names) => names.clone(),
+        };
+        let mut params = CertificateParams::new(names).map_err(|source| PkiError::Mint {
+            name: name.to_owned(),
+            source,
+        })?;
+        params.distinguished_name = DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
+        params.not_before = self.moment(name, profile.not_before.as_secs())?;
+        params.not_after = self.moment(name, profile.not_after.as_secs())?;
+        if profile.authority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        } else {
+            params.is_ca = IsCa::ExplicitNoCa;
+            params.use_authority_key_identifier_extension = true;
+            params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        }
+        params.extended_key_usages = match profile.usage {
+            Usage::Any => Vec::new(),
+            Usage::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
+            Usage::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+        };
+        Ok(params)
+    }
+
+    fn moment(&self, name: &str, offset: i64) -> Result<OffsetDateTime, PkiError> {
+        // Verifiers refuse to read dates before 1970, which a lab set to 1970 would ask for.
+        let moment = self.now.saturating_add(offset).max(0);
+        OffsetDateTime::from_unix_timestamp(moment).map_err(|_| PkiError::Dates {
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl Profile {
+    fn issuer(&self) -> Issuer {
+        match &self.issuer {
+            Some(issuer) => issuer.clone(),
+            None if self.authority => Issuer::Itself,
+            None => Issuer::Authority("ca".to_owned()),
+        }
+    }
+}
+
+fn new_key(profile: &str) -> Result<KeyPair, PkiError> {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|source| PkiError::Mint {
+        name: profile.to_owned(),
+        source,
+    })
+}
+
+/// RFC 7468: base64 in lines of 64 characters between the two markers.
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    use base64::Engine as _;
+    let body = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in body.as_bytes().chunks(64) {
+        text.extend(line.iter().map(|byte| char::from(*byte)));
+        text.push('\n');
+    }
+    text.push_str(&format!("-----END {label}-----\n"));
+    text
+}

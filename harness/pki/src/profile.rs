@@ -1,0 +1,175 @@
+//! Certificate profiles: what to mint.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{Offset, PkiError};
+
+/// The profiles of `certs/`, which every binary carries.
+const BUILT_IN: [(&str, &str); 3] = [
+    (
+        "certs/authorities.yaml",
+        include_str!("../../../certs/authorities.yaml"),
+    ),
+    (
+        "certs/servers.yaml",
+        include_str!("../../../certs/servers.yaml"),
+    ),
+    (
+        "certs/clients.yaml",
+        include_str!("../../../certs/clients.yaml"),
+    ),
+];
+
+/// One kind of certificate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// In a few words, what is good or bad about it.
+    pub about: String,
+    /// Whether it signs others. Made once per run.
+    #[serde(default)]
+    pub authority: bool,
+    /// Who signs it; `ca` unless it says otherwise, itself if it is an authority.
+    #[serde(default)]
+    pub issuer: Option<Issuer>,
+    /// Takes the place of the common name that is asked for.
+    #[serde(default)]
+    pub common_name: Option<String>,
+    /// Names in its subjectAltName.
+    #[serde(default)]
+    pub names: Names,
+    /// What its extendedKeyUsage allows.
+    #[serde(default)]
+    pub usage: Usage,
+    /// Start of its validity.
+    pub not_before: Offset,
+    /// End of its validity.
+    pub not_after: Offset,
+    /// How much of its chain is shown.
+    #[serde(default)]
+    pub chain: Chain,
+    /// Which private key is handed out with it.
+    #[serde(default)]
+    pub key: Key,
+}
+
+/// Who signs a certificate: `self`, or the name of an authority.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum Issuer {
+    /// It signs itself.
+    Itself,
+    /// The authority of that profile.
+    Authority(String),
+}
+
+impl From<String> for Issuer {
+    fn from(name: String) -> Self {
+        if name == "self" {
+            Self::Itself
+        } else {
+            Self::Authority(name)
+        }
+    }
+}
+
+/// Where the names in a certificate come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Names {
+    /// Those of the run.
+    #[default]
+    Given,
+    /// It has none.
+    None,
+    /// These, whatever the run is called.
+    Fixed(Vec<String>),
+}
+
+/// What a certificate may be used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Usage {
+    /// No extendedKeyUsage at all.
+    #[default]
+    Any,
+    /// TLS servers.
+    Server,
+    /// TLS clients.
+    Client,
+}
+
+/// How much of the chain is shown. The root never is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chain {
+    /// The certificate and every authority between it and the root.
+    #[default]
+    Full,
+    /// The certificate alone.
+    LeafOnly,
+}
+
+/// Which private key is handed out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Key {
+    /// The one that belongs to the certificate.
+    #[default]
+    Own,
+    /// One that does not.
+    Other,
+}
+
+/// Profiles by name.
+#[derive(Clone, Debug, Default)]
+pub struct Profiles {
+    by_name: BTreeMap<String, Profile>,
+}
+
+impl Profiles {
+    /// The profiles of `certs/`.
+    pub fn built_in() -> Result<Self, PkiError> {
+        let mut profiles = Self::default();
+        for (file, text) in BUILT_IN {
+            profiles.add(file, text)?;
+        }
+        Ok(profiles)
+    }
+
+    /// Adds the profiles of one YAML text; those of the same name are replaced. `file` is its name
+    /// in messages.
+    pub fn add(&mut self, file: &str, text: &str) -> Result<(), PkiError> {
+        let read: BTreeMap<String, Profile> =
+            serde_saphyr::from_str(text).map_err(|error| PkiError::Profiles {
+                file: file.to_owned(),
+                message: error.to_string(),
+            })?;
+        self.by_name.extend(read);
+        Ok(())
+    }
+
+    /// The profile called `name`.
+    pub fn named(&self, name: &str) -> Result<&Profile, PkiError> {
+        self.by_name
+            .get(name)
+            .ok_or_else(|| PkiError::UnknownProfile {
+                name: name.to_owned(),
+                known: self.names().collect::<Vec<_>>().join(", "),
+            })
+    }
+
+    /// Every profile's name, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// Every profile and its name, sorted by it.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Profile)> {
+        self.by_name
+            .iter()
+            .map(|(name, profile)| (name.as_str(), profile))
+    }
+}
