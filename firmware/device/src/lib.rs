@@ -13,6 +13,11 @@
 extern crate alloc;
 
 pub mod board;
+mod boot;
 pub mod bugs;
+mod network;
+mod provisioning;
 pub mod security;
 pub mod uplink;
+
+pub use boot::run;

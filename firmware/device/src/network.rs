@@ -1,0 +1,43 @@
+//! The two network stacks, station and SoftAP.
+
+use alloc::boxed::Box;
+use core::net::Ipv4Addr;
+
+use embassy_net::{Config, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
+use embassy_net_driver::Driver;
+use rand_core::RngCore;
+
+/// Address of the SoftAP (ESP-IDF's default).
+pub(crate) const SOFT_AP_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 4, 1);
+/// Prefix length of the SoftAP's network.
+pub(crate) const SOFT_AP_PREFIX: u8 = 24;
+
+/// Sockets of the station: clock, MQTT, CoAP, DHCP, DNS, and room.
+const STATION_SOCKETS: usize = 12;
+/// Sockets of the SoftAP: HTTP, DHCP, DNS, and room.
+const SOFT_AP_SOCKETS: usize = 8;
+
+/// The station's stack, which asks for its address by DHCP whenever the link comes up.
+pub(crate) fn station<D: Driver>(
+    driver: D,
+    random: &mut impl RngCore,
+) -> (Stack<'static>, Runner<'static, D>) {
+    // The stack lives as long as the firmware, so its memory is never given back.
+    let resources = Box::leak(Box::new(StackResources::<STATION_SOCKETS>::new()));
+    let config = Config::dhcpv4(Default::default());
+    embassy_net::new(driver, config, resources, random.next_u64())
+}
+
+/// The SoftAP's stack, at [`SOFT_AP_ADDRESS`].
+pub(crate) fn soft_ap<D: Driver>(
+    driver: D,
+    random: &mut impl RngCore,
+) -> (Stack<'static>, Runner<'static, D>) {
+    let resources = Box::leak(Box::new(StackResources::<SOFT_AP_SOCKETS>::new()));
+    let config = Config::ipv4_static(StaticConfigV4 {
+        address: Ipv4Cidr::new(SOFT_AP_ADDRESS, SOFT_AP_PREFIX),
+        gateway: None,
+        dns_servers: Default::default(),
+    });
+    embassy_net::new(driver, config, resources, random.next_u64())
+}
