@@ -150,6 +150,8 @@ pub struct TlsClient<'o> {
     pub authority: &'o [u8],
     /// The device's own certificate and key.
     pub credentials: Option<&'o factory::Credentials>,
+    /// Whether the authority must have signed; no setting turns this off, a defect put in may.
+    pub check_authority: bool,
     /// Whether validity dates are checked.
     pub check_dates: bool,
     /// Whether the name is checked.
