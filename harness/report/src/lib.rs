@@ -1,1 +1,30 @@
 //! Readers of the trace that write for people and machines.
+//!
+//! What a run came to stands in [`RunSummary`]; what happens on the way reaches a [`Reporter`] as
+//! one [`Message`] after the other. [`Human`] writes for people, [`Json`] for machines, [`junit`]
+//! for CI services, and [`Show`] renders single traces.
+
+mod event_text;
+mod excerpt;
+mod failure;
+mod human;
+mod json;
+pub mod junit;
+mod live;
+mod message;
+mod paint;
+mod result;
+mod show;
+
+pub use event_text::{lab_time, text_of};
+pub use failure::failure_block;
+pub use human::Human;
+pub use json::Json;
+pub use message::{Message, Reporter};
+pub use paint::Paint;
+pub use result::{AttemptResult, CaseResult, Counts, ExitStatus, RunSummary};
+pub use show::{Show, ShowError};
+
+/// Version of the JSON messages and of `summary.json`; raised when a field changes its meaning or
+/// goes away, not when one is added.
+pub const FORMAT_VERSION: u32 = 1;

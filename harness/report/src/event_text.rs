@@ -1,0 +1,107 @@
+//! One event in one line.
+
+use serde_json::Value;
+use trace::{Event, Fault, Finished, Level, LogLine, Started, StepEnded, StepStarted, WitnessReport};
+
+use crate::result::verdict_word;
+
+/// Longer values are cut, so that one certificate does not fill the screen.
+const LONGEST_VALUE: usize = 120;
+
+/// Lab time of `lab_us` µs, such as `12.345678`, in s.
+pub fn lab_time(lab_us: u64) -> String {
+    format!("{}.{:06}", lab_us / 1_000_000, lab_us % 1_000_000)
+}
+
+/// What an event says, in one line, without control characters. Kinds that this crate does not
+/// know are written as their name and fields.
+pub fn text_of(event: &Event) -> String {
+    let text = if let Some(line) = event.payload::<LogLine>() {
+        log_line(&line)
+    } else if let Some(step) = event.payload::<StepStarted>() {
+        let place = &step.place;
+        format!(
+            "step {}: {} ({}:{}:{})",
+            step.step, step.label, place.file, place.line, place.column
+        )
+    } else if let Some(step) = event.payload::<StepEnded>() {
+        format!("step {} {}", step.step, if step.ok { "done" } else { "missed" })
+    } else if let Some(fault) = event.payload::<Fault>() {
+        format!("fault {} {}: {}", fault.name, if fault.on { "on" } else { "off" }, fault.detail)
+    } else if let Some(report) = event.payload::<WitnessReport>() {
+        let state = if report.sound { "sound" } else { "UNSOUND" };
+        format!("{} {state}: {}", name_of(&report.witness), report.detail)
+    } else if let Some(finished) = event.payload::<Finished>() {
+        match finished.failure {
+            Some(failure) => format!("{}: {}", verdict_word(finished.verdict), failure.message),
+            None => verdict_word(finished.verdict).to_owned(),
+        }
+    } else if let Some(started) = event.payload::<Started>() {
+        format!("started (format {}, epoch {} s)", started.format, started.epoch_s)
+    } else {
+        fields(&event.kind, &event.data)
+    };
+    one_line(&text)
+}
+
+/// A log line as ESP-IDF would print it.
+fn log_line(line: &LogLine) -> String {
+    let letter = match line.level {
+        Level::Error => 'E',
+        Level::Warn => 'W',
+        Level::Info => 'I',
+        Level::Debug => 'D',
+        Level::Trace => 'V',
+    };
+    match line.device_ms {
+        Some(ms) => format!("{letter} ({ms}) {}: {}", line.tag, line.text),
+        None => format!("{letter} {}: {}", line.tag, line.text),
+    }
+}
+
+fn fields(kind: &str, data: &Value) -> String {
+    let Value::Object(map) = data else {
+        return match data {
+            Value::Null => kind.to_owned(),
+            other => format!("{kind} {}", value(other)),
+        };
+    };
+    let mut text = kind.to_owned();
+    for (key, field) in map {
+        text.push_str(&format!(" {key}={}", value(field)));
+    }
+    text
+}
+
+fn value(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) if !text.is_empty() && !text.contains([' ', '"', '=']) => text.clone(),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= LONGEST_VALUE {
+        return text;
+    }
+    text.chars().take(LONGEST_VALUE).chain(['…']).collect()
+}
+
+/// The name under which serde writes a value of an enum.
+pub(crate) fn name_of(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(name)) => name,
+        // Only enums without fields come here.
+        _ => String::new(),
+    }
+}
+
+/// What a device sends must not move the reader's cursor.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.trim_end_matches(['\r', '\n']).chars() {
+        match c {
+            '\t' => line.push('\t'),
+            c if c.is_control() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+    line
+}

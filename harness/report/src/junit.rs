@@ -1,0 +1,89 @@
+//! JUnit, for CI services.
+//!
+//! A suite per scenario file, a test case per case. A failed case is a `failure`, a broken one an
+//! `error`, a skipped one is `skipped`; a flaky one passes with a `flakyFailure` for each attempt
+//! that failed, as Jenkins and GitLab understand it. The exit status still counts it as failed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
+use trace::Verdict;
+
+use crate::{AttemptResult, CaseResult, Paint, RunSummary, failure_block};
+
+/// The run as JUnit's XML. The error is one of a text that XML cannot hold, which quick-junit
+/// prevents.
+pub fn to_xml(summary: &RunSummary) -> Result<String, quick_junit::SerializeError> {
+    let mut report = Report::new("proving");
+    report.set_time(Duration::from_millis(summary.wall_ms));
+    let mut suites: BTreeMap<&Path, TestSuite> = BTreeMap::new();
+    for case in &summary.cases {
+        suites
+            .entry(&case.scenario)
+            .or_insert_with(|| TestSuite::new(case.scenario.to_string_lossy().into_owned()))
+            .add_test_case(test_case(case));
+    }
+    report.add_test_suites(suites.into_values());
+    report.to_string()
+}
+
+fn test_case(case: &CaseResult) -> TestCase {
+    let mut test = TestCase::new(case.case.clone(), status(case));
+    test.set_classname(case.scenario.with_extension("").to_string_lossy().into_owned());
+    test.set_time(Duration::from_millis(case.wall_ms()));
+    test.add_property(("board", case.board.as_str()));
+    if let Some(attempt) = case.attempts.first() {
+        test.add_property(("seed", attempt.seed.to_string().as_str()));
+        test.add_property(("trace", attempt.trace().to_string_lossy().as_ref()));
+    }
+    test
+}
+
+fn status(case: &CaseResult) -> TestCaseStatus {
+    match case.verdict {
+        Verdict::Passed => TestCaseStatus::success(),
+        Verdict::Skipped => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(case.skipped.clone().unwrap_or_default());
+            status
+        }
+        Verdict::Failed => trouble(case, NonSuccessKind::Failure),
+        Verdict::Broken => trouble(case, NonSuccessKind::Error),
+        Verdict::Flaky => {
+            let mut status = TestCaseStatus::success();
+            for attempt in &case.attempts {
+                if attempt.verdict != Verdict::Passed {
+                    status.add_rerun(rerun(attempt));
+                }
+            }
+            status
+        }
+    }
+}
+
+fn trouble(case: &CaseResult, kind: NonSuccessKind) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(crate::result::verdict_word(case.verdict));
+    let message = case.telling_attempt().map(message).or(case.skipped.as_deref());
+    status.set_message(message.unwrap_or_default());
+    status.set_description(failure_block(case, Paint::new(false)));
+    status
+}
+
+fn rerun(attempt: &AttemptResult) -> TestRerun {
+    let kind = match attempt.verdict {
+        Verdict::Broken => NonSuccessKind::Error,
+        _ => NonSuccessKind::Failure,
+    };
+    let mut rerun = TestRerun::new(kind);
+    rerun.set_time(Duration::from_millis(attempt.wall_ms));
+    rerun.set_type(crate::result::verdict_word(attempt.verdict));
+    rerun.set_message(message(attempt));
+    rerun
+}
+
+fn message(attempt: &AttemptResult) -> &str {
+    attempt.failure.as_ref().map_or("", |failure| &failure.message)
+}

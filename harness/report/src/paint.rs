@@ -1,0 +1,44 @@
+//! Colour, where somebody sees it.
+
+use std::fmt::Display;
+
+/// Whether to colour text for a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    /// Colours if `on`.
+    pub fn new(on: bool) -> Self {
+        Self { on }
+    }
+
+    pub(crate) fn good(self, text: impl Display) -> String {
+        self.wrap("1;32", text)
+    }
+
+    pub(crate) fn bad(self, text: impl Display) -> String {
+        self.wrap("1;31", text)
+    }
+
+    pub(crate) fn odd(self, text: impl Display) -> String {
+        self.wrap("1;33", text)
+    }
+
+    pub(crate) fn strong(self, text: impl Display) -> String {
+        self.wrap("1", text)
+    }
+
+    pub(crate) fn faint(self, text: impl Display) -> String {
+        self.wrap("2", text)
+    }
+
+    fn wrap(self, code: &str, text: impl Display) -> String {
+        if self.on {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_string()
+        }
+    }
+}
