@@ -1,0 +1,58 @@
+//! The scenario language: a world, steps, expectations, in YAML.
+//!
+//! # What each step means
+//! - `power: on | off | reset`, or `{ device: d, turn: on }`, or `{ cut_in_write: N }`: switches a
+//!   device's power. `off` takes it away at once. `cut_in_write` arms the board: after N more bytes
+//!   written to storage the power goes; the step itself ends at once.
+//! - `provision`: the phone joins the device's SoftAP, reads `proto-ver`, establishes the session,
+//!   sets and applies the credentials of the access point `join`, and asks for the status until it
+//!   is final. `ssid`, `passphrase`, `pop`, `password` are used in place of the right ones. With
+//!   `stop_after` it ends after that stage and keeps the session, with which `resume: true` goes on;
+//!   without `resume` it begins anew. It fails if it does not end with `outcome` in time, or if
+//!   `stop_after` is not reached. In the end the phone leaves the SoftAP, unless the session is
+//!   kept. Passing over the status is how a phone goes away early: `stop_after: apply`.
+//! - `read_version: { phone }`: a phone joins the SoftAP, requests `proto-ver` in a connection of
+//!   its own and leaves again; an answer is required.
+//! - `query: { phone }`: `device.info.get` over CoAP on the LAN of the first access point, which
+//!   phones are on whenever they are not on a SoftAP. `answered` needs a reply with code 200 from
+//!   that device; its JSON can be captured from. `unanswered` waits for all of `within`.
+//! - `bind: { phone, token, outcome }`: the phone's owner binds the device with that token, over the
+//!   phone's own mobile network.
+//! - `expect`: see [`Clause`], and `expect::Expectations` for how it is met; `expect: { transcript }`
+//!   compares the device's log with a snapshot.
+//! - `fault: { on | off: … }`: breaks something, or mends it; see [`Fault`]. A fault before the first
+//!   `power: on` is there from the beginning.
+//! - `wait: 90s`: lets device time pass.
+//! - `erase_storage`: erases the storage of a device that is off.
+//!
+//! Every step may carry `catches`, if it can fail by the device's fault: with one of those bugs in
+//! the device, the attempt must fail at exactly this step. Entries of `never` likewise.
+
+mod captures;
+mod clause;
+mod duration;
+mod fault;
+pub(crate) mod pattern;
+mod power;
+mod roles;
+mod scenario;
+mod span;
+mod step;
+mod world;
+
+pub use captures::{CaptureList, Captures, NotCaptured, NothingThere};
+pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window};
+pub use fault::{Fault, FaultStep, MatchReply};
+pub use pattern::{Field, Pattern};
+pub use power::{Power, PowerAction};
+pub use roles::Roles;
+pub use scenario::{Case, Scenario};
+pub use span::{Placed, Span};
+pub use step::{
+    Bind, BindOutcome, EraseStorage, Outcome, Provision, Query, QueryBy, QueryOutcome,
+    ReadVersion, Stage, Step, Wait,
+};
+pub use world::{
+    AccessPoint, Broker, ClientCertificate, Cloud, Device, DeviceCloud, Linkkit, Over, Profile,
+    Provisioning, Security, Telemetry, World,
+};

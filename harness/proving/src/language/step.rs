@@ -1,0 +1,250 @@
+//! What a scenario does, step by step.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::captures::CaptureList;
+use super::clause::Expect;
+use super::duration;
+use super::fault::FaultStep;
+use super::power::Power;
+use super::span::Placed;
+
+/// One step; see the [module](super) for what each means.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Switches a device's power.
+    Power(Power),
+    /// A phone provisions a device, or as much of that as it is told.
+    Provision(Provision),
+    /// A phone reads what a device's provisioning service can do, and goes away again.
+    ReadVersion(ReadVersion),
+    /// A phone asks a device for its token.
+    Query(Query),
+    /// A phone's owner binds a device to an account.
+    Bind(Bind),
+    /// Something must happen, or must not.
+    Expect(Expect),
+    /// Something is broken on purpose, or mended.
+    Fault(FaultStep),
+    /// Lets device time pass.
+    Wait(Wait),
+    /// Erases a device's storage, which must be off; factory data stays.
+    EraseStorage(EraseStorage),
+}
+
+/// A phone goes through ESP-IDF's provisioning with a device.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Provision {
+    /// Whose phone.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// The access point whose SSID and passphrase are sent. Not needed up to the session.
+    pub join: Option<Placed<String>>,
+    /// Sent in place of the access point's SSID.
+    pub ssid: Option<Placed<String>>,
+    /// Sent in place of the access point's passphrase.
+    pub passphrase: Option<Placed<String>>,
+    /// Used in place of the device's proof of possession (security 1).
+    pub pop: Option<Placed<String>>,
+    /// Used in place of the device's password (security 2).
+    pub password: Option<Placed<String>>,
+    /// Goes on with the session that this phone's last `provision` left open.
+    #[serde(default)]
+    pub resume: bool,
+    /// Ends after this stage, with the session left open.
+    pub stop_after: Option<Stage>,
+    /// How it must end. Left out only with `stop_after`, which must then be reached.
+    pub outcome: Option<Placed<Outcome>>,
+    /// Limit in device time; a minute if left out.
+    #[serde(default = "a_minute", deserialize_with = "duration::required")]
+    #[schemars(with = "duration::Text")]
+    pub within: Duration,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+fn a_minute() -> Duration {
+    Duration::from_secs(60)
+}
+
+/// How far provisioning has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// The phone has joined, and the session's security is established.
+    Session,
+    /// Credentials were sent and accepted.
+    Set,
+    /// The device was told to use them and has agreed.
+    Apply,
+}
+
+/// How provisioning ended, as the phone sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The device reported that it has an address.
+    Connected,
+    /// The device reported that the access point rejected the passphrase.
+    AuthError,
+    /// The device reported that there is no such access point.
+    NetworkNotFound,
+    /// The device refused the session: wrong proof of possession, wrong password.
+    SessionRefused,
+    /// The device no longer knows a session that was established.
+    SessionLost,
+    /// The device answered set or apply with a status other than success.
+    CredentialsRefused,
+    /// The device's network or its service was not there, or went away in the middle.
+    Unreachable,
+}
+
+/// A phone requests `proto-ver` in a connection of its own.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadVersion {
+    /// Whose phone.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+}
+
+/// A phone sends `device.info.get` over CoAP.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// Whose phone.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// To that device alone, or to everybody on the LAN.
+    #[serde(default)]
+    pub by: QueryBy,
+    /// Whether that device must answer.
+    #[serde(default)]
+    pub outcome: QueryOutcome,
+    /// How long the answer is waited for in device time; five seconds if left out.
+    #[serde(default = "five_seconds", deserialize_with = "duration::required")]
+    #[schemars(with = "duration::Text")]
+    pub within: Duration,
+    /// Taken from the JSON of the answer.
+    #[serde(default)]
+    pub capture: CaptureList,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+fn five_seconds() -> Duration {
+    Duration::from_secs(5)
+}
+
+/// Where a query goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueryBy {
+    /// To the LAN's broadcast address, on `/sys/device/info/get`.
+    #[default]
+    Broadcast,
+    /// To the device's address, on `/sys/{pk}/{dn}/device/info/get`.
+    Unicast,
+}
+
+/// What comes of a query.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueryOutcome {
+    /// An answer with code 200.
+    #[default]
+    Answered,
+    /// Nothing.
+    Unanswered,
+}
+
+/// A phone's owner binds a device by its token.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bind {
+    /// Whose phone, and whose account.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// The token.
+    pub token: Placed<String>,
+    /// What the cloud must say.
+    pub outcome: Placed<BindOutcome>,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+/// What the cloud says to a bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BindOutcome {
+    /// The device belongs to the account.
+    Bound,
+    /// The token was bound before.
+    AlreadyUsed,
+    /// No device has reported the token.
+    Unknown,
+    /// Another device has reported the token.
+    Mismatched,
+    /// The token was reported too long ago.
+    Expired,
+}
+
+/// Lets so much device time pass.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Wait(
+    /// How long.
+    #[serde(deserialize_with = "duration::required")]
+    #[schemars(with = "duration::Text")]
+    pub Duration,
+);
+
+/// Erases a device's storage.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EraseStorage {
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+}
+
+impl Step {
+    /// The device that the step names, if it is about one.
+    pub fn device(&self) -> Option<&Placed<String>> {
+        match self {
+            Self::Power(step) => step.device.as_ref(),
+            Self::Provision(step) => step.device.as_ref(),
+            Self::ReadVersion(step) => step.device.as_ref(),
+            Self::Query(step) => step.device.as_ref(),
+            Self::Bind(step) => step.device.as_ref(),
+            Self::EraseStorage(step) => step.device.as_ref(),
+            Self::Expect(_) | Self::Fault(_) | Self::Wait(_) => None,
+        }
+    }
+
+    /// Bugs with which this step must fail.
+    pub fn catches(&self) -> &[Placed<String>] {
+        match self {
+            Self::Provision(step) => &step.catches,
+            Self::Query(step) => &step.catches,
+            Self::Bind(step) => &step.catches,
+            Self::Expect(step) => step.catches(),
+            Self::Power(_)
+            | Self::ReadVersion(_)
+            | Self::Fault(_)
+            | Self::Wait(_)
+            | Self::EraseStorage(_) => &[],
+        }
+    }
+}

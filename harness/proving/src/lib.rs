@@ -1,0 +1,3 @@
+//! The scenario engine: its language, its expectations, and what runs them.
+
+pub mod language;
