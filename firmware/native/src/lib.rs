@@ -1,1 +1,87 @@
 //! The reference device as a host process.
+//!
+//! The process is one thread that runs [`device::run`] on a board whose radio, clock and log all go
+//! over one stream, the tether ([`airlink::tether`]); only factory data and flash are files. It
+//! waits for nothing but the tether, and ends when the tether does, or when its parent dies.
+//!
+//! The harness's binary re-executes itself as this process, with the tether as standard input, and
+//! calls [`main_from_arguments`].
+
+mod board;
+mod executor;
+mod flash;
+mod lifetime;
+mod logging;
+mod radio;
+mod tether;
+mod time;
+mod tls;
+mod wall_clock;
+
+use std::ffi::OsString;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use airlink::tether::FromDevice;
+use device::board::Ending;
+
+pub use board::NativeBoard;
+pub use executor::block_on;
+pub use flash::{CutFile, Flash, FlashError};
+pub use lifetime::ExitCode;
+pub use radio::{Interface, Radio};
+pub use tether::{Tether, TetherEnd};
+pub use time::now_us;
+pub use tls::{Session, SessionError, Tls};
+pub use wall_clock::HostClock;
+
+/// Runs the device of these arguments: the path of its factory data, then that of its flash.
+///
+/// Standard input is the tether. A missing factory file reads as erased; a missing flash file is
+/// made. Never returns; see [`ExitCode`] for how the process ends.
+pub fn main_from_arguments(arguments: impl IntoIterator<Item = OsString>) -> ! {
+    lifetime::end_with_parent();
+    let mut arguments = arguments.into_iter().map(PathBuf::from);
+    let (Some(factory), Some(flash), None) =
+        (arguments.next(), arguments.next(), arguments.next())
+    else {
+        lifetime::refuse("usage: __device FACTORY-FILE FLASH-FILE, with the tether as standard input");
+    };
+    let stream = match std::io::stdin().as_fd().try_clone_to_owned() {
+        Ok(fd) => UnixStream::from(fd),
+        Err(error) => lifetime::refuse(&format!("cannot take the tether: {error}")),
+    };
+    let tether = Tether::new(stream);
+    logging::log_to(&tether);
+    lifetime::report_panics();
+    let factory = std::fs::read(&factory).unwrap_or_default();
+    let flash = match Flash::open(&flash) {
+        Ok(flash) => flash.dark_with(|| {
+            logging::flush();
+            lifetime::exit(ExitCode::Dark)
+        }),
+        Err(error) => lifetime::refuse(&format!("cannot open {}: {error}", flash.display())),
+    };
+    let board = NativeBoard::new(factory, flash, &tether);
+    let radio = board.radio();
+    let ending = block_on(&tether, |packet| radio.receive(packet), device::run(board));
+    let ended = match ending {
+        Ok(Ending::Restart) => {
+            tether.send(&FromDevice::Restart);
+            tether.flush()
+        }
+        // A real board stays powered and does nothing more.
+        Ok(Ending::Stopped(why)) => {
+            log::error!(target: "device", "stopped: {why}");
+            block_on(&tether, |_| {}, std::future::pending::<()>())
+        }
+        Err(end) => Err(end),
+    };
+    match ended {
+        Err(TetherEnd::Garbage(problem)) => {
+            lifetime::refuse(&format!("garbage on the tether: {problem}"))
+        }
+        Ok(()) | Err(TetherEnd::Closed) => lifetime::exit(ExitCode::Done),
+    }
+}

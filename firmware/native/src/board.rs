@@ -1,0 +1,60 @@
+//! The board's parts.
+
+use std::rc::Rc;
+
+use device::board::{Board, Parts};
+use factory::Factory;
+use rand_core::OsRng;
+
+use crate::{Flash, HostClock, Interface, Radio, Tether, Tls};
+
+/// A locally administered address, for a board without readable factory data.
+const UNKNOWN_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0];
+
+/// A board whose parts are host things.
+#[derive(Debug)]
+pub struct NativeBoard {
+    factory: Vec<u8>,
+    flash: Flash,
+    radio: Radio,
+}
+
+impl NativeBoard {
+    /// A board with these bytes as factory data, whose radio is at the other end of the tether.
+    pub fn new(factory: Vec<u8>, flash: Flash, tether: &Rc<Tether>) -> Self {
+        let mac = Factory::decode(&factory).map_or(UNKNOWN_MAC, |factory| factory.identity.mac);
+        Self {
+            factory,
+            flash,
+            radio: Radio::new(tether, mac),
+        }
+    }
+
+    /// The radio, to be fed with packets from the tether.
+    pub fn radio(&self) -> Radio {
+        self.radio.clone()
+    }
+}
+
+impl Board for NativeBoard {
+    type Station = Interface;
+    type SoftAp = Interface;
+    type Radio = Radio;
+    type Tls = Tls;
+    type Flash = Flash;
+    type Random = OsRng;
+    type WallClock = HostClock;
+
+    fn into_parts(self) -> Parts<Self> {
+        Parts {
+            factory: self.factory,
+            station: self.radio.station(),
+            soft_ap: self.radio.soft_ap(),
+            tls: Tls::default(),
+            flash: self.flash,
+            random: OsRng,
+            wall_clock: HostClock::default(),
+            radio: self.radio,
+        }
+    }
+}

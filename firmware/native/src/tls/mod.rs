@@ -1,0 +1,110 @@
+//! TLS by rustls, with ring.
+
+mod session;
+mod verifier;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use device::board::{CertificateProblems, TlsClient, TlsFailure};
+use device::bugs::{self, Bug};
+use embedded_io_async::{Read, Write};
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection};
+
+pub use session::{Session, SessionError};
+use verifier::Verifier;
+
+/// TLS 1.2 and 1.3 as a client. Sessions are never resumed, as devices of this kind never do.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    provider: Arc<CryptoProvider>,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+        }
+    }
+}
+
+impl device::board::Tls for Tls {
+    type Session<S: Read + Write> = Session<S>;
+
+    async fn connect<S: Read + Write>(
+        &self,
+        socket: S,
+        options: &TlsClient<'_>,
+        now: Option<u64>,
+    ) -> Result<Session<S>, TlsFailure> {
+        let found = Found::default();
+        let connection = self.connection(options, now, &found)?;
+        Session::open(socket, connection, found).await
+    }
+
+    fn failure_of<S: Read + Write>(error: &SessionError) -> Option<TlsFailure> {
+        match error {
+            SessionError::Tls(failure) => Some(failure.clone()),
+            SessionError::Socket(_) => None,
+        }
+    }
+}
+
+impl Tls {
+    fn connection(
+        &self,
+        options: &TlsClient<'_>,
+        now: Option<u64>,
+        found: &Found,
+    ) -> Result<ClientConnection, TlsFailure> {
+        let name = ServerName::try_from(options.server_name.to_owned())
+            .map_err(|_| TlsFailure::Configuration)?;
+        let verifier = Verifier::new(options, now, &self.provider, found.clone())?;
+        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|_| TlsFailure::Configuration)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let credentials = options
+            .credentials
+            .filter(|_| !bugs::is(Bug::ClientCertificateNotSent));
+        let mut config = match credentials {
+            Some(credentials) => {
+                let chain = credentials
+                    .chain
+                    .iter()
+                    .map(|der| CertificateDer::from(der.clone()))
+                    .collect();
+                let key = PrivateKeyDer::Pkcs8(credentials.key.clone().into());
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|_| TlsFailure::Configuration)?
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.resumption = Resumption::disabled();
+        let mut connection = ClientConnection::new(Arc::new(config), name)
+            .map_err(|_| TlsFailure::Configuration)?;
+        connection.set_buffer_limit(Some(session::MAX_UNSENT));
+        Ok(connection)
+    }
+}
+
+/// What the verifier found, for whoever turns the handshake's end into a [`TlsFailure`].
+#[derive(Clone, Debug, Default)]
+struct Found(Arc<Mutex<Option<CertificateProblems>>>);
+
+impl Found {
+    fn set(&self, problems: CertificateProblems) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(problems);
+    }
+
+    fn problems(&self) -> CertificateProblems {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .unwrap_or(CertificateProblems::OTHER)
+    }
+}
