@@ -1,0 +1,182 @@
+//! Security 2: SRP6a and AES-256-GCM with a counting nonce (patch version 1).
+
+use alloc::vec::Vec;
+
+use proto::Status;
+use proto::session::{
+    HandshakeStep, S2SessionCmd0, S2SessionCmd1, S2SessionResp0, S2SessionResp1, Sec2Message,
+    Sec2Payload,
+};
+use rand_core::{CryptoRng, RngCore};
+use subtle::ConstantTimeEq;
+
+use super::counter_nonce::{Channel, SESSION_ID_BYTES};
+use super::srp::{self, Exchange, GROUP_BYTES, PROOF_BYTES};
+use super::{SecurityError, SessionEvent, Stage};
+use crate::bugs::{self, Bug};
+
+pub(super) const TAG: &str = "security2";
+
+pub(super) struct Security2 {
+    salt: Vec<u8>,
+    verifier: Vec<u8>,
+    lenient: bool,
+    state: State,
+}
+
+enum State {
+    Idle,
+    /// Keys are exchanged, proofs are not.
+    Exchanged(Exchange),
+    Established(Channel),
+}
+
+impl Security2 {
+    pub(super) fn new(salt: &[u8], verifier: &[u8]) -> Self {
+        Self {
+            salt: salt.to_vec(),
+            verifier: verifier.to_vec(),
+            lenient: false,
+            state: State::Idle,
+        }
+    }
+
+    pub(super) fn set_lenient(&mut self, lenient: bool) {
+        self.lenient = lenient;
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.state = State::Idle;
+    }
+
+    pub(super) fn is_established(&self) -> bool {
+        matches!(self.state, State::Established(_))
+    }
+
+    pub(super) fn handshake(
+        &mut self,
+        request: Sec2Payload,
+        random: &mut (impl RngCore + CryptoRng),
+        event: &mut Option<SessionEvent>,
+    ) -> Result<Sec2Payload, SecurityError> {
+        match (HandshakeStep::try_from(request.msg), request.payload) {
+            (Ok(HandshakeStep::Command0), Some(Sec2Message::Command0(command))) => {
+                self.exchange_keys(&command, random, event)
+            }
+            (Ok(HandshakeStep::Command1), Some(Sec2Message::Command1(command))) => {
+                self.compare_proofs(&command, random, event)
+            }
+            _ => {
+                log::error!(target: TAG, "Invalid security message type");
+                Err(SecurityError::NoRequest)
+            }
+        }
+    }
+
+    fn exchange_keys(
+        &mut self,
+        command: &S2SessionCmd0,
+        random: &mut (impl RngCore + CryptoRng),
+        event: &mut Option<SessionEvent>,
+    ) -> Result<Sec2Payload, SecurityError> {
+        if self.stage() != Stage::Command0 {
+            self.stage().warn_restart(TAG);
+            self.state = State::Idle;
+        }
+        if self.salt.is_empty() || self.verifier.is_empty() || self.verifier.len() > GROUP_BYTES {
+            log::error!(target: TAG, "Invalid salt or verifier");
+            *event = Some(SessionEvent::InvalidSecurityParams);
+            return Err(SecurityError::Settings);
+        }
+        let length = command.client_pubkey.len();
+        let fits = length == GROUP_BYTES || (self.lenient && (1..GROUP_BYTES).contains(&length));
+        if !fits {
+            log::error!(target: TAG, "Invalid public key length");
+            *event = Some(SessionEvent::InvalidSecurityParams);
+            return Err(SecurityError::PublicKey);
+        }
+        log::info!(target: TAG, "Using salt and verifier to generate public key...");
+
+        let mut private = [0; srp::PRIVATE_BYTES];
+        random.fill_bytes(&mut private);
+        let client = srp::Client {
+            username: &command.client_username,
+            public: &command.client_pubkey,
+        };
+        let Some(exchange) = srp::exchange(&client, &self.salt, &self.verifier, &private) else {
+            // RFC 5054 §2.5.4: the server must abort if A % N is zero.
+            log::error!(target: TAG, "Invalid public key");
+            *event = Some(SessionEvent::InvalidSecurityParams);
+            return Err(SecurityError::PublicKey);
+        };
+        let answer = S2SessionResp0 {
+            status: Status::Success as i32,
+            device_pubkey: exchange.device_public.clone(),
+            device_salt: self.salt.clone(),
+        };
+        self.state = State::Exchanged(exchange);
+        Ok(Sec2Message::Response0(answer).into())
+    }
+
+    fn compare_proofs(
+        &mut self,
+        command: &S2SessionCmd1,
+        random: &mut (impl RngCore + CryptoRng),
+        event: &mut Option<SessionEvent>,
+    ) -> Result<Sec2Payload, SecurityError> {
+        self.stage().expect_command1(TAG)?;
+        // One try for each exchange: whatever comes of it, its keys are not used again.
+        let State::Exchanged(exchange) = core::mem::replace(&mut self.state, State::Idle) else {
+            return Err(SecurityError::OutOfOrder);
+        };
+        if command.client_proof.len() != PROOF_BYTES {
+            log::error!(target: TAG, "The client proof length does not match");
+            *event = Some(SessionEvent::CredentialsMismatch);
+            return Err(SecurityError::ProofLength);
+        }
+        let proven = bool::from(exchange.client_proof.ct_eq(&command.client_proof));
+        if !proven && !bugs::is(Bug::SrpProofNotChecked) {
+            log::error!(target: TAG, "Failed to authenticate client proof!");
+            *event = Some(SessionEvent::CredentialsMismatch);
+            return Err(SecurityError::Credentials);
+        }
+
+        let mut session_id = [0; SESSION_ID_BYTES];
+        random.fill_bytes(&mut session_id);
+        let channel = Channel::new(&exchange.key, session_id);
+        let answer = S2SessionResp1 {
+            status: Status::Success as i32,
+            device_proof: exchange.device_proof.to_vec(),
+            device_nonce: channel.nonce().to_vec(),
+        };
+        self.state = State::Established(channel);
+        *event = Some(SessionEvent::SetupOk);
+        Ok(Sec2Message::Response1(answer).into())
+    }
+
+    pub(super) fn decrypt(&mut self, bytes: &[u8]) -> Result<Vec<u8>, SecurityError> {
+        self.channel()?.open(bytes)
+    }
+
+    pub(super) fn encrypt(&mut self, bytes: &[u8]) -> Result<Vec<u8>, SecurityError> {
+        self.channel()?.seal(bytes)
+    }
+
+    fn channel(&mut self) -> Result<&mut Channel, SecurityError> {
+        match &mut self.state {
+            State::Established(channel) => Ok(channel),
+            State::Idle | State::Exchanged(_) => {
+                log::error!(target: TAG, "Secure session not established");
+                Err(SecurityError::NotEstablished)
+            }
+        }
+    }
+
+    fn stage(&self) -> Stage {
+        match self.state {
+            State::Idle => Stage::Command0,
+            State::Exchanged(_) => Stage::Command1,
+            State::Established(_) => Stage::Done,
+        }
+    }
+}
