@@ -1,0 +1,73 @@
+//! What a worker is told.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// One attempt at one case: all that a worker is told. The worker reads the scenario again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// The scenario, as the user gave it.
+    pub scenario_file: PathBuf,
+    /// Which case of it, by the language's identifier.
+    pub case_id: String,
+    /// The values of the scenario's matrix in this case.
+    pub bindings: BTreeMap<String, String>,
+    /// The seed of the attempt's chances.
+    pub seed: u64,
+    /// Lab seconds per host second while everybody waits.
+    pub speed: f64,
+    /// Whether to renew transcripts instead of comparing them.
+    pub accept: bool,
+    /// The bug to put into the devices, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bug: Option<String>,
+    /// The attempt's folder, which exists; the worker writes nowhere else.
+    pub out: PathBuf,
+    /// What runs the firmware, such as `native`.
+    pub board: String,
+}
+
+impl Job {
+    /// Name of the job's file in the attempt's folder.
+    pub(crate) const FILE: &'static str = "job.json";
+
+    /// Where the worker writes its trace.
+    pub fn trace(&self) -> PathBuf {
+        self.out.join(report::AttemptResult::TRACE)
+    }
+
+    /// Writes the job into its folder, and returns the file.
+    pub fn write(&self) -> Result<PathBuf, JobError> {
+        let path = self.out.join(Self::FILE);
+        let written = serde_json::to_vec_pretty(self)
+            .map_err(io::Error::from)
+            .and_then(|text| fs::write(&path, text));
+        match written {
+            Ok(()) => Ok(path),
+            Err(source) => Err(JobError { path, source }),
+        }
+    }
+
+    /// Reads the job that `path` holds.
+    pub fn read(path: &Path) -> Result<Self, JobError> {
+        fs::read(path)
+            .and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from))
+            .map_err(|source| JobError {
+                path: path.to_owned(),
+                source,
+            })
+    }
+}
+
+/// A job could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to pass the job {}", path.display())]
+pub struct JobError {
+    path: PathBuf,
+    source: io::Error,
+}

@@ -1,0 +1,84 @@
+//! What to run, and how.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A case of a scenario on a board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Unique in the plan; what reports call it.
+    pub id: String,
+    /// The language's identifier, for [`super::Job::case_id`].
+    pub case_id: String,
+    /// The scenario's name, for people.
+    pub name: String,
+    /// The scenario's file, as the user gave it.
+    pub scenario: PathBuf,
+    /// The values of the scenario's matrix in this case.
+    pub bindings: BTreeMap<String, String>,
+    /// What runs the firmware.
+    pub board: String,
+    /// What is missing to run it, such as `needs isolate`.
+    pub skip: Option<String>,
+}
+
+/// What to run: every case, `repeat` times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order in which they are started.
+    pub cases: Vec<Case>,
+    /// Attempts at each case; 0 counts as 1.
+    pub repeat: u32,
+}
+
+/// How to run it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The program whose hidden subcommand `__worker FILE` runs an attempt.
+    pub executable: PathBuf,
+    /// What stands before the job's file on the worker's command line.
+    pub arguments: Vec<OsString>,
+    /// In which folder to make the run's.
+    pub out: PathBuf,
+    /// How many workers at the same time.
+    pub jobs: NonZeroUsize,
+    /// Wall time after which a worker is ended.
+    pub timeout: Duration,
+    /// Wall time between SIGTERM and SIGKILL, and what a worker gets to end after its verdict.
+    pub grace: Duration,
+    /// The seed of the first attempts; attempt n has `seed + n - 1`.
+    pub seed: u64,
+    /// Lab seconds per host second while everybody waits.
+    pub speed: f64,
+    /// Whether to renew transcripts.
+    pub accept: bool,
+    /// The bug to put into the devices.
+    pub bug: Option<String>,
+    /// Whether to start nothing more once a case did not pass.
+    pub fail_fast: bool,
+    /// Whether a skipped case counts as failed.
+    pub no_skips: bool,
+}
+
+impl Settings {
+    /// The settings of a plain `proving run`, with workers from `executable`.
+    pub fn new(executable: PathBuf) -> Self {
+        Self {
+            executable,
+            arguments: vec!["__worker".into()],
+            out: "proving-out".into(),
+            jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            timeout: Duration::from_secs(120),
+            grace: Duration::from_secs(5),
+            seed: 0,
+            speed: 1000.0,
+            accept: false,
+            bug: None,
+            fail_fast: false,
+            no_skips: false,
+        }
+    }
+}
