@@ -1,43 +1,137 @@
 //! From power-on to everything that runs at once.
 
+use alloc::format;
+use alloc::string::{String, ToString};
 use core::future::pending;
 
-use embassy_futures::join::join;
+use embassy_futures::join::{join, join4};
 use embassy_futures::select::{Either, select};
 use factory::Factory;
 
-use crate::board::{Board, Ending, Parts};
-use crate::{network, provisioning};
+use crate::board::{Board, Ending, Mode, Parts, Radio, RadioEvent};
+use crate::bugs::{self, Bug};
+use crate::credentials::Credentials;
+use crate::network;
+use crate::provisioning::{self, Provisioning};
+use crate::station::{Link, News, Station};
+use crate::storage::Storage;
 
 /// The firmware. It returns only if it wants to be restarted or cannot go on.
 ///
 /// Everything is this one future: whoever polls it needs no executor of embassy's, only a time
 /// driver.
 pub async fn run<B: Board>(board: B) -> Ending {
-    let Parts {
-        factory,
-        station,
-        soft_ap,
-        radio,
-        mut random,
-        ..
-    } = board.into_parts();
-    let factory = match Factory::decode(&factory) {
+    let parts = board.into_parts();
+    let factory = match Factory::decode(&parts.factory) {
         Ok(factory) => factory,
         Err(error) => {
             log::error!(target: "factory", "{error}; no radio is started");
             return pending().await;
         }
     };
-    let (_station_stack, mut station_runner) = network::station(station, &mut random);
-    let (_soft_ap_stack, mut soft_ap_runner) = network::soft_ap(soft_ap, &mut random);
-    let networks = join(station_runner.run(), soft_ap_runner.run());
-    let work = async {
-        provisioning::start(&factory, &radio).await;
-        pending::<Ending>().await
+    put_in_bugs(&factory);
+    bugs::until_hung(work::<B>(parts, &factory)).await
+}
+
+#[cfg(feature = "bugs")]
+fn put_in_bugs(factory: &Factory) {
+    if let Err(name) = bugs::put_in(factory.bugs.iter().map(String::as_str)) {
+        log::error!(target: "factory", "there is no bug {name}");
+    }
+}
+
+#[cfg(not(feature = "bugs"))]
+fn put_in_bugs(_factory: &Factory) {}
+
+async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
+    let mut random = parts.random;
+    let (station_stack, mut station_runner) = network::station(parts.station, &mut random);
+    let (soft_ap_stack, mut soft_ap_runner) = network::soft_ap(parts.soft_ap, &mut random);
+    let radio = &parts.radio;
+    let station = Station::new(radio, station_stack);
+    let provisioning = Provisioning::new(factory, radio);
+
+    let online = async {
+        let mut storage = match Storage::new(parts.flash) {
+            Ok(storage) => storage,
+            Err(error) => return Ending::Stopped(error.to_string()),
+        };
+        let stored = storage.credentials().await;
+        if let Some(credentials) = stored.filter(|_| !bugs::is(Bug::ProvisionedDeviceStartsService))
+        {
+            start_provisioned(&station, radio, credentials).await;
+            return pending().await;
+        }
+        let random = random.clone();
+        let served = provisioning.serve(factory, soft_ap_stack, &station, storage, random);
+        if served.await.is_err() {
+            return Ending::Stopped("the provisioning service cannot start".into());
+        }
+        pending().await
     };
-    match select(networks, work).await {
-        Either::First((never, _)) => never,
+    let news = |news: News| provisioning.hear(news);
+    let always = join4(
+        join(station_runner.run(), soft_ap_runner.run()),
+        listen(radio, &station, &provisioning),
+        station.run(&news),
+        pending::<()>(),
+    );
+    match select(always, online).await {
+        Either::First((_, never, ..)) => never,
         Either::Second(ending) => ending,
+    }
+}
+
+async fn start_provisioned<R: Radio>(
+    station: &Station<'_, R>,
+    radio: &R,
+    credentials: Credentials,
+) {
+    let ssid = String::from_utf8_lossy(&credentials.ssid);
+    log::debug!(target: "wifi_prov_mgr", "Found Wi-Fi SSID     : {ssid}");
+    let passphrase = masked(&credentials.passphrase);
+    log::debug!(target: "wifi_prov_mgr", "Found Wi-Fi Password : {passphrase}");
+    log::info!(target: "app", "Already provisioned, starting Wi-Fi STA");
+    radio.set_mode(Mode::Station).await;
+    station.connect(credentials);
+}
+
+/// First and last character; the others as stars.
+fn masked(text: &str) -> String {
+    let mut characters = text.chars();
+    match (characters.next(), characters.next_back()) {
+        (Some(first), Some(last)) => {
+            format!("{first}{}{last}", "*".repeat(characters.count()))
+        }
+        _ => "*".repeat(text.len()),
+    }
+}
+
+/// Tells everybody what the radio tells.
+async fn listen<R: Radio>(
+    radio: &R,
+    station: &Station<'_, R>,
+    provisioning: &Provisioning<'_, R>,
+) -> ! {
+    loop {
+        match radio.event().await {
+            RadioEvent::Joined(access_point) => station.heard(Link::Joined(access_point)),
+            RadioEvent::Left { reason } => station.heard(Link::Left { reason }),
+            RadioEvent::ScanDone(found) => provisioning.heard(found),
+            RadioEvent::StationJoined(_) => provisioning::transport(true),
+            RadioEvent::StationLeft(_) => provisioning::transport(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masked_passphrase_shows_its_ends_only() {
+        for (text, shown) in [("", ""), ("a", "*"), ("ab", "ab"), ("abcd", "a**d")] {
+            assert_eq!(masked(text), shown);
+        }
     }
 }

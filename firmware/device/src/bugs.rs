@@ -6,7 +6,7 @@
 //! even compiled.
 
 #[cfg(feature = "bugs")]
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 macro_rules! bugs {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -104,6 +104,10 @@ impl Bug {
 #[cfg(feature = "bugs")]
 static PRESENT: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
 
+/// Whether the firmware has come to [`Bug::SilentHang`].
+#[cfg(feature = "bugs")]
+static HUNG: AtomicBool = AtomicBool::new(false);
+
 /// Whether this bug is in the device.
 #[cfg(feature = "bugs")]
 pub fn is(bug: Bug) -> bool {
@@ -131,7 +135,29 @@ pub fn put_in<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<(), &'n st
     for (place, word) in PRESENT.iter().zip(words) {
         place.store(word, Ordering::Relaxed);
     }
+    HUNG.store(false, Ordering::Relaxed);
     unknown.map_or(Ok(()), Err)
+}
+
+/// From now on nothing of the firmware runs any more ([`Bug::SilentHang`]).
+pub(crate) fn hang() {
+    #[cfg(feature = "bugs")]
+    HUNG.store(true, Ordering::Relaxed);
+}
+
+/// Runs the firmware, until it hangs.
+pub(crate) async fn until_hung<T>(firmware: impl Future<Output = T>) -> T {
+    #[cfg(feature = "bugs")]
+    {
+        let mut firmware = core::pin::pin!(firmware);
+        core::future::poll_fn(|context| match HUNG.load(Ordering::Relaxed) {
+            true => core::task::Poll::Pending,
+            false => firmware.as_mut().poll(context),
+        })
+        .await
+    }
+    #[cfg(not(feature = "bugs"))]
+    firmware.await
 }
 
 #[cfg(test)]

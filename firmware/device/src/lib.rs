@@ -12,12 +12,16 @@
 
 extern crate alloc;
 
+mod backoff;
 pub mod board;
 mod boot;
 pub mod bugs;
+pub mod credentials;
 mod network;
 mod provisioning;
 pub mod security;
+mod station;
+pub mod storage;
 pub mod uplink;
 
 pub use boot::run;

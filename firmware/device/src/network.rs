@@ -17,14 +17,14 @@ const STATION_SOCKETS: usize = 12;
 /// Sockets of the SoftAP: HTTP, DHCP, DNS, and room.
 const SOFT_AP_SOCKETS: usize = 8;
 
-/// The station's stack, which asks for its address by DHCP whenever the link comes up.
+/// The station's stack, without an address until [`crate::station`] lets it ask for one.
 pub(crate) fn station<D: Driver>(
     driver: D,
     random: &mut impl RngCore,
 ) -> (Stack<'static>, Runner<'static, D>) {
     // The stack lives as long as the firmware, so its memory is never given back.
     let resources = Box::leak(Box::new(StackResources::<STATION_SOCKETS>::new()));
-    let config = Config::dhcpv4(Default::default());
+    let config = Config::default();
     embassy_net::new(driver, config, resources, random.next_u64())
 }
 

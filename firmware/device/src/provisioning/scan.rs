@@ -1,0 +1,222 @@
+//! The endpoint `prov-scan`: which access points the device hears (ESP-IDF 5.5
+//! `wifi_provisioning/src/wifi_scan.c`, `manager.c`).
+
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::cmp::Reverse;
+
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::signal::Signal;
+use embassy_time::{Duration, Timer, with_timeout};
+use proto::wifi_scan::{
+    CmdScanResult, Payload, RespScanResult, RespScanStart, RespScanStatus, WifiScanMsgType,
+    WifiScanPayload, WifiScanResult,
+};
+use proto::{Message, Status};
+
+use super::endpoints::Failed;
+use crate::board::{AccessPoint, Radio};
+
+/// Results kept.
+const MAX_RESULTS: usize = 16;
+/// Channels of a scan in groups.
+const CHANNELS: core::ops::RangeInclusive<u8> = 1..=13;
+/// Pause after each group, in which the SoftAP serves its phone; also how often a blocking start
+/// looks for the end.
+const PAUSE: Duration = Duration::from_millis(120);
+/// A radio that has not answered by then heard nothing.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What to scan.
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    passive: bool,
+    /// Channels between two pauses; 0 for all channels at once.
+    group: u8,
+}
+
+/// Scans when told to, and keeps the results.
+pub(crate) struct Scanner<'r, R> {
+    radio: &'r R,
+    order: Signal<NoopRawMutex, Order>,
+    heard: Signal<NoopRawMutex, Vec<AccessPoint>>,
+    busy: Cell<bool>,
+    found: RefCell<Vec<AccessPoint>>,
+}
+
+impl<'r, R: Radio> Scanner<'r, R> {
+    pub(crate) fn new(radio: &'r R) -> Self {
+        Self {
+            radio,
+            order: Signal::new(),
+            heard: Signal::new(),
+            busy: Cell::new(false),
+            found: RefCell::default(),
+        }
+    }
+
+    /// What the radio told.
+    pub(crate) fn heard(&self, access_points: Vec<AccessPoint>) {
+        self.heard.signal(access_points);
+    }
+
+    /// Works for ever.
+    pub(crate) async fn run(&self) -> ! {
+        loop {
+            let order = self.order.wait().await;
+            self.found.borrow_mut().clear();
+            if order.group == 0 {
+                self.scan(0, order.passive).await;
+            } else {
+                for (done, channel) in (1_u8..).zip(CHANNELS) {
+                    self.scan(channel, order.passive).await;
+                    if done % order.group == 0 {
+                        Timer::after(PAUSE).await;
+                    }
+                }
+            }
+            self.busy.set(false);
+        }
+    }
+
+    async fn scan(&self, channel: u8, passive: bool) {
+        self.heard.reset();
+        self.radio.scan(channel, passive).await;
+        if let Ok(heard) = with_timeout(LIMIT, self.heard.wait()).await {
+            keep_strongest(&mut self.found.borrow_mut(), heard);
+        }
+    }
+
+    /// The response to a request. Scans are started only while credentials are awaited.
+    pub(crate) async fn answer(&self, request: &[u8], allowed: bool) -> Result<Vec<u8>, Failed> {
+        let request = WifiScanPayload::decode(request).map_err(|_| Failed)?;
+        let kind = WifiScanMsgType::try_from(request.msg).map_err(|_| Failed)?;
+        let (status, response) = match (kind, request.payload) {
+            (WifiScanMsgType::CmdScanStart, Some(Payload::CmdScanStart(start))) => {
+                let order = Order {
+                    passive: start.passive,
+                    // Cut to 8 bits, as ESP-IDF does.
+                    group: start.group_channels as u8,
+                };
+                let status = self.start(order, start.blocking, allowed).await;
+                (status, Payload::RespScanStart(RespScanStart {}))
+            }
+            (WifiScanMsgType::CmdScanStatus, _) => (
+                Status::Success,
+                Payload::RespScanStatus(RespScanStatus {
+                    scan_finished: !self.busy.get(),
+                    result_count: self.found.borrow().len() as u32,
+                }),
+            ),
+            (WifiScanMsgType::CmdScanResult, Some(Payload::CmdScanResult(wanted))) => {
+                let (status, entries) = slice(&self.found.borrow(), &wanted);
+                (status, Payload::RespScanResult(RespScanResult { entries }))
+            }
+            _ => return Err(Failed),
+        };
+        let response = WifiScanPayload {
+            status: status.into(),
+            ..WifiScanPayload::from(response)
+        };
+        Ok(response.encode_to_vec())
+    }
+
+    async fn start(&self, order: Order, blocking: bool, allowed: bool) -> Status {
+        if !allowed {
+            return Status::InternalError;
+        }
+        if !self.busy.replace(true) {
+            self.order.signal(order);
+        }
+        while blocking && self.busy.get() {
+            Timer::after(PAUSE).await;
+        }
+        Status::Success
+    }
+}
+
+/// Adds what was heard, one entry for each access point, the strongest first.
+fn keep_strongest(found: &mut Vec<AccessPoint>, heard: Vec<AccessPoint>) {
+    for access_point in heard {
+        found.retain(|known| known.bssid != access_point.bssid);
+        found.push(access_point);
+    }
+    found.sort_by_key(|access_point| Reverse(access_point.rssi));
+    found.truncate(MAX_RESULTS);
+}
+
+/// The wanted part of the results; an error if it reaches beyond their end.
+fn slice(found: &[AccessPoint], wanted: &CmdScanResult) -> (Status, Vec<WifiScanResult>) {
+    let (start, count) = (wanted.start_index as usize, wanted.count as usize);
+    let entries: Vec<_> = found
+        .iter()
+        .skip(start)
+        .take(count)
+        .map(|access_point| WifiScanResult {
+            ssid: access_point.ssid.clone(),
+            channel: access_point.channel.into(),
+            rssi: access_point.rssi.into(),
+            bssid: access_point.bssid.to_vec(),
+            auth: access_point.auth.into(),
+        })
+        .collect();
+    let status = if entries.len() == count {
+        Status::Success
+    } else {
+        Status::InternalError
+    };
+    (status, entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access_point(number: u8, rssi: i8) -> AccessPoint {
+        AccessPoint {
+            ssid: alloc::vec![number],
+            bssid: [2, 0, 0, 0, 0, number],
+            channel: 6,
+            rssi,
+            auth: 3,
+        }
+    }
+
+    #[test]
+    fn the_strongest_sixteen_are_kept_strongest_first() {
+        let mut found = Vec::new();
+        keep_strongest(
+            &mut found,
+            (0..10).map(|n| access_point(n, -90 + n as i8)).collect(),
+        );
+        keep_strongest(
+            &mut found,
+            (10..20).map(|n| access_point(n, -90 + n as i8)).collect(),
+        );
+        let levels: Vec<i8> = found.iter().map(|access_point| access_point.rssi).collect();
+        assert_eq!(levels, (-86..=-71).rev().collect::<Vec<i8>>());
+    }
+
+    #[test]
+    fn an_access_point_heard_twice_is_one_entry() {
+        let mut found = Vec::new();
+        keep_strongest(&mut found, alloc::vec![access_point(1, -40)]);
+        keep_strongest(&mut found, alloc::vec![access_point(1, -60)]);
+        assert_eq!(found, [access_point(1, -60)]);
+    }
+
+    #[test]
+    fn results_beyond_the_end_are_an_error_with_those_that_exist() {
+        let found = [access_point(1, -40), access_point(2, -50)];
+        for (start_index, count, status, entries) in [
+            (0, 2, Status::Success, 2),
+            (1, 1, Status::Success, 1),
+            (1, 2, Status::InternalError, 1),
+            (7, 1, Status::InternalError, 0),
+            (u32::MAX, u32::MAX, Status::InternalError, 0),
+        ] {
+            let answer = slice(&found, &CmdScanResult { start_index, count });
+            assert_eq!((answer.0, answer.1.len()), (status, entries));
+        }
+    }
+}

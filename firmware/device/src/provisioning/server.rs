@@ -1,0 +1,286 @@
+//! The HTTP server's sockets (ESP-IDF 5.5 `esp_http_server` with one open socket and LRU purge).
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::Cell;
+
+use embassy_futures::join::join_array;
+use embassy_futures::select::{Either, select};
+use embassy_net::Stack;
+use embassy_net::tcp::TcpSocket;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::mutex::Mutex;
+use embassy_sync::signal::Signal;
+use embassy_time::{Duration, with_timeout};
+
+use super::endpoints::Failed;
+use super::http::{self, Head, MAX_BODY, MAX_HEAD, Refusal};
+
+const TAG: &str = "httpd_uri";
+const PORT: u16 = 80;
+/// One client is served; the other sockets listen for the next or say goodbye to the last. Without
+/// them a client would meet a closed port, since the network stack keeps no backlog.
+const SOCKETS: usize = 3;
+const SOCKET_BUFFER: usize = 2048;
+/// Numbers of lwIP's sockets begin here in ESP-IDF.
+const FIRST_SOCKET: u32 = 54;
+/// Limit for each part of a request and for a response (ESP-IDF: `recv_wait_timeout` and
+/// `send_wait_timeout`).
+const IO_LIMIT: Duration = Duration::from_secs(5);
+/// A client that has been silent for so long between two requests is forgotten.
+const IDLE_LIMIT: Duration = Duration::from_secs(120);
+/// How long a closed connection is given to say goodbye.
+const GOODBYE_LIMIT: Duration = Duration::from_millis(500);
+
+/// What the server serves.
+pub(crate) trait Service {
+    /// Whether something stands behind this path.
+    fn exists(&self, path: &str) -> bool;
+
+    /// Answers a POST that came over a socket, with the value of its Cookie field.
+    async fn post(
+        &mut self,
+        socket: u32,
+        path: &str,
+        cookie: Option<&[u8]>,
+        body: &[u8],
+    ) -> Result<Reply, Failed>;
+
+    /// A socket was closed.
+    fn closed(&mut self, socket: u32);
+}
+
+/// A successful answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) body: Vec<u8>,
+    /// Number of a session to be set as cookie.
+    pub(crate) session: Option<u32>,
+}
+
+/// Why a socket must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// A newer client took its place.
+    Evicted,
+    /// The server ends.
+    Stopped,
+}
+
+/// The server. [`Self::run`] works until [`Self::stop`].
+pub(crate) struct Server<'s, S> {
+    stack: Stack<'static>,
+    /// One request is handled at a time, whichever socket it came from.
+    service: &'s Mutex<NoopRawMutex, S>,
+    ends: [Signal<NoopRawMutex, End>; SOCKETS],
+    serving: Cell<Option<usize>>,
+    stopping: Cell<bool>,
+}
+
+impl<'s, S: Service> Server<'s, S> {
+    pub(crate) fn new(stack: Stack<'static>, service: &'s Mutex<NoopRawMutex, S>) -> Self {
+        Self {
+            stack,
+            service,
+            ends: core::array::from_fn(|_| Signal::new()),
+            serving: Cell::new(None),
+            stopping: Cell::new(false),
+        }
+    }
+
+    /// Serves until it is stopped and every connection is closed.
+    pub(crate) async fn run(&self) {
+        join_array(core::array::from_fn::<_, SOCKETS, _>(|slot| {
+            self.work(slot)
+        }))
+        .await;
+    }
+
+    /// Ends [`Self::run`].
+    pub(crate) fn stop(&self) {
+        self.stopping.set(true);
+        for end in &self.ends {
+            end.signal(End::Stopped);
+        }
+    }
+
+    async fn work(&self, slot: usize) {
+        let (mut receive, mut send) = (vec![0; SOCKET_BUFFER], vec![0; SOCKET_BUFFER]);
+        let mut socket = TcpSocket::new(self.stack, &mut receive, &mut send);
+        // Small segments are all there is to send, each of which somebody waits for.
+        socket.set_nagle_enabled(false);
+        loop {
+            let accepted = loop {
+                match select(socket.accept(PORT), self.ends[slot].wait()).await {
+                    Either::First(accepted) => break accepted.is_ok(),
+                    Either::Second(End::Stopped) => return,
+                    // Too late: that connection is gone by itself.
+                    Either::Second(End::Evicted) => socket.abort(),
+                }
+            };
+            let end = if accepted {
+                self.evict_others(slot);
+                self.serve(slot, &mut socket).await
+            } else {
+                None
+            };
+            if self.serving.get() == Some(slot) {
+                self.serving.set(None);
+            }
+            let number = FIRST_SOCKET + slot as u32;
+            self.service.lock().await.closed(number);
+            say_goodbye(&mut socket).await;
+            if end == Some(End::Stopped) {
+                return;
+            }
+        }
+    }
+
+    fn evict_others(&self, slot: usize) {
+        if let Some(older) = self.serving.replace(Some(slot))
+            && !self.stopping.get()
+        {
+            self.ends[older].signal(End::Evicted);
+        }
+    }
+
+    /// Serves one connection until it is to be closed. Requests are awaited only as long as nothing
+    /// ends the socket; one that has come is answered first.
+    async fn serve(&self, slot: usize, socket: &mut TcpSocket<'_>) -> Option<End> {
+        let number = FIRST_SOCKET + slot as u32;
+        let mut bytes = Vec::new();
+        loop {
+            let request = self.next_request(socket, &mut bytes);
+            let (head, body) = match select(request, self.ends[slot].wait()).await {
+                Either::First(Ok(request)) => request,
+                Either::First(Err(Unread::Gone)) => return None,
+                Either::First(Err(Unread::Refused(refusal))) => {
+                    respond(socket, &refusal.response()).await.ok()?;
+                    return None;
+                }
+                Either::First(Err(Unread::Failed)) => {
+                    log::warn!(target: TAG, "uri handler execution failed");
+                    return None;
+                }
+                Either::Second(end) => return Some(end),
+            };
+            let reply = {
+                let mut service = self.service.lock().await;
+                let cookie = head.cookie.as_deref();
+                service.post(number, &head.path, cookie, &body).await
+            };
+            let Ok(reply) = reply else {
+                log::warn!(target: TAG, "uri handler execution failed");
+                return None;
+            };
+            let response = http::success(&reply.body, reply.session);
+            respond(socket, &response).await.ok()?;
+            if !head.keep_alive {
+                return None;
+            }
+        }
+    }
+
+    /// Reads a request from what is left in `bytes` and what comes, and takes it out of them.
+    async fn next_request(
+        &self,
+        socket: &mut TcpSocket<'_>,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(Head, Vec<u8>), Unread> {
+        let head = loop {
+            match Head::parse(bytes) {
+                Ok(Some(head)) => break head,
+                Ok(None) => {}
+                Err(bad) => return Err(Unread::Refused(bad.into())),
+            }
+            let (limit, begun) = match bytes.is_empty() {
+                true => (IDLE_LIMIT, false),
+                false => (IO_LIMIT, true),
+            };
+            match read_more(socket, bytes, limit).await {
+                Err(Unread::Refused(_)) if !begun => return Err(Unread::Gone),
+                other => other?,
+            }
+        };
+        self.check(&head).await?;
+        let whole = head.length + head.body;
+        while bytes.len() < whole {
+            read_more(socket, bytes, IO_LIMIT).await?;
+        }
+        let body = bytes[head.length..whole].to_vec();
+        bytes.drain(..whole);
+        Ok((head, body))
+    }
+
+    async fn check(&self, head: &Head) -> Result<(), Unread> {
+        let Head { method, path, .. } = head;
+        if !self.service.lock().await.exists(path) {
+            log::warn!(target: TAG, "URI '{path}' not found");
+            return Err(Unread::Refused(Refusal::NotFound));
+        }
+        if method != "POST" {
+            log::warn!(target: TAG, "Method '{method}' not allowed for URI '{path}'");
+            return Err(Unread::Refused(Refusal::MethodNotAllowed));
+        }
+        if !(1..=MAX_BODY).contains(&head.body) {
+            return Err(Unread::Failed);
+        }
+        Ok(())
+    }
+}
+
+/// Why there is no request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unread {
+    /// The client has closed, or has been silent for too long.
+    Gone,
+    /// The client is told why.
+    Refused(Refusal),
+    /// The handler will not have it; the client is told nothing.
+    Failed,
+}
+
+async fn read_more(
+    socket: &mut TcpSocket<'_>,
+    bytes: &mut Vec<u8>,
+    limit: Duration,
+) -> Result<(), Unread> {
+    let mut chunk = [0; 512];
+    // What may wait unread is bounded by the largest request.
+    let room = (MAX_HEAD + MAX_BODY)
+        .saturating_sub(bytes.len())
+        .min(chunk.len());
+    match with_timeout(limit, socket.read(&mut chunk[..room])).await {
+        Ok(Ok(0) | Err(_)) => Err(Unread::Gone),
+        Ok(Ok(count)) => {
+            bytes.extend_from_slice(&chunk[..count]);
+            Ok(())
+        }
+        Err(_) => Err(Unread::Refused(Refusal::Timeout)),
+    }
+}
+
+async fn respond(socket: &mut TcpSocket<'_>, mut response: &[u8]) -> Result<(), Unread> {
+    while !response.is_empty() {
+        let written = with_timeout(IO_LIMIT, socket.write(response)).await;
+        let Ok(Ok(count @ 1..)) = written else {
+            return Err(Unread::Gone);
+        };
+        response = &response[count..];
+    }
+    Ok(())
+}
+
+/// Closes, and makes the socket fit to listen again.
+async fn say_goodbye(socket: &mut TcpSocket<'_>) {
+    socket.close();
+    let mut rest = [0; 64];
+    let goodbye = async {
+        let _ = socket.flush().await;
+        // A reset would take from the client what it has not read yet, so wait for its own end.
+        while matches!(socket.read(&mut rest).await, Ok(1..)) {}
+    };
+    let _ = with_timeout(GOODBYE_LIMIT, goodbye).await;
+    socket.abort();
+    let _ = with_timeout(GOODBYE_LIMIT, socket.flush()).await;
+}
