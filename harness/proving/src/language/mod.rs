@@ -29,24 +29,37 @@
 //! the device, the attempt must fail at exactly this step. Entries of `never` likewise.
 
 mod captures;
+mod check;
 mod clause;
-mod duration;
+mod decode;
+pub(crate) mod duration;
 mod fault;
+mod filter;
+mod matrix;
+mod mistake;
 pub(crate) mod pattern;
 mod power;
+mod read;
 mod roles;
 mod scenario;
+mod schema;
 mod span;
 mod step;
+mod tree;
 mod world;
 
 pub use captures::{CaptureList, Captures, NotCaptured, NothingThere};
+pub use check::Known;
 pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window};
 pub use fault::{Fault, FaultStep, MatchReply};
+pub use filter::{Filter, FilterError};
+pub use mistake::{Mistakes, Report};
 pub use pattern::{Field, Pattern};
 pub use power::{Power, PowerAction};
+pub use read::{ReadError, parse, read_all, read_file};
 pub use roles::Roles;
 pub use scenario::{Case, Scenario};
+pub use schema::schema;
 pub use span::{Placed, Span};
 pub use step::{
     Bind, BindOutcome, EraseStorage, Outcome, Provision, Query, QueryBy, QueryOutcome,
@@ -56,3 +69,6 @@ pub use world::{
     AccessPoint, Broker, ClientCertificate, Cloud, Device, DeviceCloud, Linkkit, Over, Profile,
     Provisioning, Security, Telemetry, World,
 };
+
+#[cfg(test)]
+mod tests;

@@ -229,8 +229,17 @@ impl Step {
             Self::Query(step) => step.device.as_ref(),
             Self::Bind(step) => step.device.as_ref(),
             Self::EraseStorage(step) => step.device.as_ref(),
-            Self::Expect(_) | Self::Fault(_) | Self::Wait(_) => None,
+            Self::Expect(Expect::Transcript(transcript)) => transcript.device.as_ref(),
+            Self::Expect(Expect::Clause(_)) | Self::Fault(_) | Self::Wait(_) => None,
         }
+    }
+
+    /// Whether the step is about one device, named or not.
+    pub fn is_about_a_device(&self) -> bool {
+        !matches!(
+            self,
+            Self::Expect(Expect::Clause(_)) | Self::Fault(_) | Self::Wait(_)
+        )
     }
 
     /// Bugs with which this step must fail.

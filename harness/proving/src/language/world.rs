@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::roles::Roles;
-use super::span::Placed;
+use super::span::{Placed, Span};
 use super::duration;
 
 /// Roles and how they are set up; the lab, or the rig, makes the values.
@@ -37,14 +37,14 @@ pub struct AccessPoint {
     /// 1 to 13.
     #[serde(default = "default_channel")]
     #[schemars(range(min = 1, max = 13))]
-    pub channel: u8,
+    pub channel: Placed<u8>,
     /// Strength at the device in dBm.
     #[serde(default = "default_rssi")]
     pub rssi: i8,
 }
 
-fn default_channel() -> u8 {
-    1
+fn default_channel() -> Placed<u8> {
+    Placed::new(1, Span::default())
 }
 
 fn default_rssi() -> i8 {
@@ -193,7 +193,7 @@ fn yes() -> bool {
 }
 
 /// What a device publishes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Telemetry {
     /// MQTT topic.
@@ -203,5 +203,5 @@ pub struct Telemetry {
     /// Quality of service, 0 or 1.
     #[serde(default)]
     #[schemars(range(max = 1))]
-    pub qos: u8,
+    pub qos: Placed<u8>,
 }

@@ -1,0 +1,385 @@
+//! What types cannot say about a scenario.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use trace::Source;
+
+use super::captures::{CaptureList, references};
+use super::clause::{Clause, Expect};
+use super::fault::{Fault, FaultStep};
+use super::mistake::Mistake;
+use super::pattern::{Pattern, regular_expression};
+use super::scenario::Scenario;
+use super::span::{Placed, Span};
+use super::step::{Outcome, Provision, Stage, Step};
+use super::world::{Security, World};
+
+/// What there is outside the file that a scenario may name.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Bugs that can be put into the device.
+    pub bugs: Vec<String>,
+    /// Certificate profiles that a broker can show.
+    pub server_certificates: Vec<String>,
+    /// Certificate profiles that a device can have.
+    pub client_certificates: Vec<String>,
+}
+
+/// Everything in `scenario` that its types allow and that makes no sense.
+pub(super) fn check(scenario: &Scenario, known: &Known) -> Vec<Mistake> {
+    let mut checker = Checker {
+        scenario,
+        known,
+        captured: BTreeSet::new(),
+        open_sessions: BTreeSet::new(),
+        faults: Vec::new(),
+        mistakes: Vec::new(),
+    };
+    checker.header();
+    checker.world(&scenario.world);
+    for step in &scenario.steps {
+        checker.step(step);
+    }
+    for never in &scenario.never {
+        checker.pattern(&never.pattern);
+        checker.bugs(&never.catches);
+    }
+    checker.mistakes
+}
+
+struct Checker<'s> {
+    scenario: &'s Scenario,
+    known: &'s Known,
+    /// Names that steps so far have captured.
+    captured: BTreeSet<&'s str>,
+    /// Phones whose session was left open.
+    open_sessions: BTreeSet<&'s str>,
+    /// Faults that are on.
+    faults: Vec<&'s Fault>,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'s> Checker<'s> {
+    fn wrong(&mut self, span: Span, message: impl Into<String>) {
+        self.mistakes.push(Mistake::at(span, message));
+    }
+
+    fn header(&mut self) {
+        let name = &self.scenario.name;
+        if name.trim().is_empty() || name.contains(['[', ']', '\n', '$']) {
+            self.wrong(name.span, "a name is one line without `[`, `]` and `$`");
+        }
+        if self.scenario.steps.is_empty() {
+            self.wrong(name.span, "there are no steps");
+        }
+    }
+
+    fn world(&mut self, world: &'s World) {
+        if world.devices.is_empty() {
+            self.wrong(self.scenario.name.span, "there is no device in the world");
+        }
+        let devices = world.devices.placed_names();
+        let access_points = world.access_points.placed_names();
+        for name in devices.chain(access_points).chain(&world.phones) {
+            if !is_word(name) {
+                let message = "a name is made of letters, digits, `-` and `_`";
+                self.mistakes.push(Mistake::at(name.span, message));
+            }
+        }
+        for (position, phone) in world.phones.iter().enumerate() {
+            if world.phones[..position].contains(phone) {
+                self.wrong(phone.span, format!("phone `{phone}` is there already"));
+            }
+        }
+        for (_, point) in world.access_points.iter() {
+            if let Some(ssid) = &point.ssid {
+                self.ssid(ssid);
+            }
+            if let Some(passphrase) = &point.passphrase
+                && !passphrase.is_empty()
+                && !(8..=63).contains(&passphrase.len())
+            {
+                self.wrong(passphrase.span, "a WPA2 passphrase has 8 to 63 characters");
+            }
+            if !(1..=13).contains(&point.channel.value) {
+                self.wrong(point.channel.span, "channels are 1 to 13");
+            }
+        }
+        if let Some(cloud) = &world.cloud {
+            let known = &self.known.server_certificates;
+            self.certificate(cloud.broker.certificate.as_ref(), known);
+        }
+        for (_, device) in world.devices.iter() {
+            let certificate = device.cloud.certificate.as_ref();
+            if certificate.is_none_or(|name| name.value != "none") {
+                self.certificate(certificate, &self.known.client_certificates);
+            }
+            if let Some(telemetry) = &device.telemetry
+                && telemetry.qos.value > 1
+            {
+                self.wrong(telemetry.qos.span, "a device publishes with QoS 0 or 1");
+            }
+        }
+    }
+
+    fn ssid(&mut self, ssid: &Placed<String>) {
+        if ssid.is_empty() || ssid.len() > 32 {
+            self.wrong(ssid.span, "an SSID has 1 to 32 bytes");
+        }
+    }
+
+    fn certificate(&mut self, name: Option<&Placed<String>>, known: &[String]) {
+        if let Some(name) = name {
+            self.known(name, "certificate profile", known.iter().map(String::as_str));
+        }
+    }
+
+    fn known<'k>(
+        &mut self,
+        name: &Placed<String>,
+        what: &str,
+        known: impl Iterator<Item = &'k str>,
+    ) {
+        let known: Vec<_> = known.collect();
+        if !known.contains(&name.value.as_str()) {
+            self.mistakes.push(Mistake::unknown(Some(name.span), what, name, known));
+        }
+    }
+
+    fn bugs(&mut self, names: &[Placed<String>]) {
+        for name in names {
+            self.known(name, "bug", self.known.bugs.iter().map(String::as_str));
+        }
+    }
+
+    fn step(&mut self, step: &'s Placed<Step>) {
+        self.bugs(step.catches());
+        self.device(step.device(), step);
+        match &step.value {
+            Step::Power(_) | Step::Wait(_) | Step::EraseStorage(_) => {}
+            Step::ReadVersion(read) => self.phone(&read.phone),
+            Step::Provision(provision) => self.provision(provision, step.span),
+            Step::Query(query) => {
+                self.phone(&query.phone);
+                self.needs_linkkit(step.span, "a query");
+                self.capture(&query.capture);
+            }
+            Step::Bind(bind) => {
+                self.phone(&bind.phone);
+                self.needs_linkkit(step.span, "a bind");
+                self.references(&bind.token, bind.token.span);
+            }
+            Step::Expect(Expect::Clause(clause)) => self.clause(clause),
+            Step::Expect(Expect::Transcript(transcript)) => {
+                if !is_word(&transcript.name) {
+                    let message = "a transcript's name is made of letters, digits, `-` and `_`";
+                    self.wrong(transcript.name.span, message);
+                }
+            }
+            Step::Fault(fault) => self.fault(fault, step.span),
+        }
+    }
+
+    /// A step that is about a device names it if there are several.
+    fn device(&mut self, named: Option<&Placed<String>>, step: &Placed<Step>) {
+        let devices = &self.scenario.world.devices;
+        match named {
+            Some(name) => self.known(name, "device", devices.names()),
+            None if step.is_about_a_device() && devices.len() > 1 => {
+                let help = format!("there are: {}", devices.names().collect::<Vec<_>>().join(", "));
+                let mistake = Mistake::at(step.span, "which device? Say `device: …`");
+                self.mistakes.push(mistake.help(help));
+            }
+            None => {}
+        }
+    }
+
+    fn phone(&mut self, name: &Placed<String>) {
+        let phones = self.scenario.world.phones.iter().map(|phone| phone.value.as_str());
+        self.known(name, "phone", phones);
+    }
+
+    fn needs_linkkit(&mut self, span: Span, what: &str) {
+        let cloud = self.scenario.world.cloud.as_ref();
+        if cloud.is_none_or(|cloud| cloud.linkkit.is_none()) {
+            self.wrong(span, format!("{what} needs `linkkit` in the world's cloud"));
+        }
+    }
+
+    fn provision(&mut self, provision: &'s Provision, span: Span) {
+        self.phone(&provision.phone);
+        let phone = provision.phone.value.as_str();
+        if let Some(role) = &provision.join {
+            self.known(role, "access point", self.scenario.world.access_points.names());
+        }
+        let ends_before_credentials = provision.stop_after == Some(Stage::Session)
+            || provision.outcome.as_ref().is_some_and(|outcome| {
+                matches!(outcome.value, Outcome::SessionRefused | Outcome::SessionLost)
+            });
+        if provision.join.is_none() && !ends_before_credentials {
+            self.wrong(span, "whose credentials? Say `join: …` with an access point");
+        }
+        if provision.outcome.is_some() == provision.stop_after.is_some() {
+            self.wrong(span, "`provision` has either an `outcome` or a `stop_after`");
+        }
+        if provision.resume && !self.open_sessions.contains(phone) {
+            let message = format!("`{phone}` has no open session: `stop_after` leaves one");
+            self.wrong(provision.phone.span, message);
+        }
+        self.open_sessions.remove(phone);
+        if provision.stop_after.is_some() {
+            self.open_sessions.insert(phone);
+        }
+        if let Some(ssid) = &provision.ssid {
+            self.ssid(ssid);
+        }
+        self.proof(provision);
+    }
+
+    fn proof(&mut self, provision: &Provision) {
+        let devices = &self.scenario.world.devices;
+        let device = match &provision.device {
+            Some(name) => devices.named(name),
+            None => devices.iter().next().map(|(_, device)| device),
+        };
+        let Some(security) = device.map(|device| device.provisioning.security) else {
+            return;
+        };
+        if let Some(pop) = &provision.pop
+            && security != Security::V1
+        {
+            self.wrong(pop.span, "only security `v1` has a proof of possession");
+        }
+        if let Some(password) = &provision.password
+            && security != Security::V2
+        {
+            self.wrong(password.span, "only security `v2` has a password");
+        }
+    }
+
+    fn clause(&mut self, clause: &'s Clause) {
+        for pattern in clause.wanted.patterns() {
+            self.pattern(pattern);
+        }
+        self.capture(&clause.capture);
+    }
+
+    fn pattern(&mut self, pattern: &'s Pattern) {
+        let world = &self.scenario.world;
+        if let Some(device) = &pattern.device {
+            self.known(device, "device", world.devices.names());
+        }
+        match pattern.source {
+            Source::Tls | Source::Mqtt if world.cloud.is_none() => {
+                self.wrong(pattern.span, "there is no `cloud` in the world");
+            }
+            Source::Linkkit => self.needs_linkkit(pattern.span, "this event"),
+            _ => {}
+        }
+        if let Some(text) = &pattern.text {
+            self.references(text, text.span);
+            self.regular_expression(text, text.span);
+        }
+        for field in &pattern.fields {
+            if field.pointers.is_empty() && !field.pointer.starts_with('/') {
+                let message = format!("`{}` is no JSON pointer: it begins with `/`", field.pointer);
+                self.wrong(field.value.span, message);
+            }
+            match &field.value.value {
+                Value::String(text) => {
+                    self.references(text, field.value.span);
+                    self.regular_expression(text, field.value.span);
+                    if field.name == "to" {
+                        let name = Placed::new(text.clone(), field.value.span);
+                        self.phone(&name);
+                    }
+                }
+                Value::Array(_) | Value::Object(_) => {
+                    self.wrong(field.value.span, "only single values are compared");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn references(&mut self, text: &str, span: Span) {
+        for name in references(text) {
+            if !self.captured.contains(name) {
+                let known = self.captured.iter().copied();
+                let mistake = Mistake::unknown(Some(span), "variable", name, known);
+                self.mistakes.push(mistake.help(
+                    "it must be in the `matrix`, or in the `capture` of a step before this one",
+                ));
+            }
+        }
+    }
+
+    fn regular_expression(&mut self, text: &str, span: Span) {
+        if let Some(expression) = regular_expression(text)
+            && let Err(error) = regex::Regex::new(&fill_anything(expression))
+        {
+            let error = error.to_string();
+            let reason = error.lines().last().unwrap_or_default();
+            self.wrong(span, format!("not a regular expression: {reason}"));
+        }
+    }
+
+    fn capture(&mut self, list: &'s CaptureList) {
+        for (name, pointer) in list.iter() {
+            if !is_word(name) {
+                self.wrong(pointer.span, "a name is made of letters, digits, `-` and `_`");
+            }
+            if self.scenario.matrix.named(name).is_some() {
+                self.wrong(pointer.span, format!("`{name}` is a variable of the matrix"));
+            }
+            if !pointer.is_empty() && !pointer.starts_with('/') {
+                self.wrong(pointer.span, "a JSON pointer begins with `/`");
+            }
+            self.captured.insert(name);
+        }
+    }
+
+    fn fault(&mut self, step: &'s FaultStep, span: Span) {
+        let (FaultStep::On(fault) | FaultStep::Off(fault)) = step;
+        if let Some(role) = fault.access_point() {
+            self.known(role, "access point", self.scenario.world.access_points.names());
+        }
+        match fault {
+            Fault::ConnectRefused(code) if !(1..=5).contains(&code.value) => {
+                self.wrong(code.span, "CONNACK refuses with 1 to 5");
+            }
+            Fault::ConnectRefused(_) | Fault::SubscribeRefused(_)
+                if self.scenario.world.cloud.is_none() =>
+            {
+                self.wrong(span, "there is no `cloud` in the world");
+            }
+            Fault::MatchReply(_) => self.needs_linkkit(span, "this fault"),
+            _ => {}
+        }
+        let standing = self.faults.iter().position(|on| *on == fault);
+        match (step, standing) {
+            (FaultStep::On(_), None) => self.faults.push(fault),
+            (FaultStep::On(_), Some(_)) => self.wrong(span, "this fault is on already"),
+            (FaultStep::Off(_), Some(position)) => {
+                self.faults.remove(position);
+            }
+            (FaultStep::Off(_), None) => {
+                self.wrong(span, "this fault is not on; name it just as it was put on");
+            }
+        }
+    }
+}
+
+/// What is captured later may be anything; something harmless stands for it.
+fn fill_anything(expression: &str) -> String {
+    super::captures::replace(expression, |_| Some("x".into()))
+        .unwrap_or_else(|_| expression.to_owned())
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
+}

@@ -1,0 +1,263 @@
+//! Whole files: what is taken, and what is said about mistakes.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn known() -> Known {
+    Known {
+        bugs: vec!["silent-hang".into(), "retry-storm".into()],
+        server_certificates: vec!["server".into(), "server-expired".into()],
+        client_certificates: vec!["client".into(), "client-expired".into()],
+    }
+}
+
+const WORLD: &str = "
+  access_points: { home: { channel: 6, rssi: -41 } }
+  cloud: { linkkit: { profile: seed-2019 } }
+  devices: { device: {} }
+  phones: [alice]
+";
+
+fn scenario(steps: &str) -> String {
+    format!("name: A try\nworld:{WORLD}steps:\n{steps}")
+}
+
+/// What is said about `text`, as people see it.
+fn complaints(text: &str) -> String {
+    let mistakes = parse("try.yaml", text, &known()).expect_err("a mistake");
+    let mut shown = String::new();
+    let handler = miette::NarratableReportHandler::new();
+    for report in mistakes.iter() {
+        handler.render_report(&mut shown, report).expect("a string");
+    }
+    shown
+}
+
+/// Message of the only mistake in a scenario with these steps.
+fn complaint(steps: &str) -> String {
+    let text = scenario(steps);
+    let mistakes = parse("try.yaml", &text, &known()).expect_err(steps);
+    let messages: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    messages.into_iter().collect()
+}
+
+#[test]
+fn the_scenario_of_the_design_is_taken() {
+    let text = "
+name: SoftAP, every security, bound by the device's notify
+tags: [smoke, softap, linkkit]
+matrix: { security: [none, v1, v1-no-pop, v2] }
+world:
+  access_points: { home: { channel: 6, rssi: -41 } }
+  cloud: { broker: { client_certificate: required }, linkkit: { profile: seed-2019 } }
+  devices: { device: { provisioning: { over: softap, security: \"${security}\" } } }
+  phones: [alice, mallory]
+steps:
+  - power: on
+  - expect: { log: { tag: wifi_prov_mgr, text: \"Provisioning started\" }, within: 5s }
+  - provision: { phone: alice, join: home, outcome: connected }
+  - expect:
+      in_order:
+        - { log: { text: \"Received Wi-Fi credentials\" } }
+        - { log: { text: \"Provisioning successful\" } }
+      within: 15s
+  - expect: { cloud: { linkkit: token_reported }, capture: { token: /params/token }, within: 5s }
+  - expect: { coap: { to: alice, path: /sys/device/info/notify, token: \"${token}\" }, within: 5s }
+  - bind: { phone: alice, token: \"${token}\", outcome: bound }
+  - bind: { phone: mallory, token: \"${token}\", outcome: already-used }
+never:
+  - { log: { level: error } }
+settle: 5s
+";
+    let cases = parse("design.yaml", text, &known()).expect("a scenario");
+    let ids: Vec<_> = cases.iter().map(|case| case.id.as_str()).collect();
+    let name = "SoftAP, every security, bound by the device's notify";
+    let expected = ["none", "v1", "v1-no-pop", "v2"].map(|value| format!("{name}[security={value}]"));
+    assert_eq!(ids, expected);
+    let securities: Vec<_> = cases
+        .iter()
+        .map(|case| case.scenario.world.devices.named("device").map(|d| d.provisioning.security))
+        .collect();
+    let all = [Security::None, Security::V1, Security::V1NoPop, Security::V2];
+    assert_eq!(securities, all.map(Some));
+    assert_eq!(cases[0].scenario.steps.len(), 8);
+    assert_eq!(cases[0].scenario.steps[0].span.line, 11);
+    assert_eq!(cases[0].device(None), "device");
+}
+
+#[test]
+fn a_matrix_has_one_case_for_each_combination() {
+    let text = format!(
+        "name: N\nmatrix: {{ secs: [1, 2], on: [true, false] }}\nworld:{WORLD}steps:
+  - wait: \"${{secs}}s\"
+  - provision: {{ phone: alice, join: home, resume: \"${{on}}\", outcome: connected }}
+"
+    );
+    let mistakes = parse("n.yaml", &text, &known()).expect_err("nothing to resume");
+    assert!(mistakes.iter().all(|mistake| mistake.message().contains("on=true")));
+    let text = text.replace("[true, false]", "[false]");
+    let cases = parse("n.yaml", &text, &known()).expect("a scenario");
+    let ids: Vec<_> = cases.iter().map(|case| case.id.as_str()).collect();
+    assert_eq!(ids, ["N[secs=1,on=false]", "N[secs=2,on=false]"]);
+    assert_eq!(cases[1].values, [("secs".into(), "2".into()), ("on".into(), "false".into())]);
+}
+
+#[test]
+fn every_mistake_is_shown_with_its_place_and_a_way_out() {
+    insta::assert_snapshot!(complaints(
+        "name: Several
+tags: smoke
+world:
+  access_points: { home: { chanel: 6 }, office: { rssi: strong } }
+  devices: { device: { provisioning: { security: v3 } } }
+steps:
+  - power: up
+  - provision: { phon: alice }
+  - expect: { log: { text: 401 }, within: 5 }
+  - wait: 5s
+    extra: 1
+  - reset
+  - provision
+never:
+  - { log: { level: fatal } }
+"
+    ));
+}
+
+#[test]
+fn what_a_scenario_names_must_be_there() {
+    insta::assert_snapshot!(complaints(
+        "name: Names
+matrix: { used: [5s], unused: [1], empty: [] }
+world:
+  access_points: { home: {} }
+  cloud: { broker: { certificate: server-expird } }
+  devices: { lamp: { cloud: { certificate: none } }, plug: {} }
+  phones: [alice]
+steps:
+  - wait: \"${used}\"
+"
+    ));
+    insta::assert_snapshot!(complaints(
+        "name: Names
+matrix: { used: [5s] }
+world:
+  access_points: { home: {} }
+  cloud: { broker: { certificate: server-expird } }
+  devices: { lamp: { cloud: { certificate: none } }, plug: {} }
+  phones: [alice]
+steps:
+  - wait: \"${used}\"
+  - power: on
+  - power: { device: lmap, turn: on }
+  - provision: { device: lamp, phone: allice, join: homme, outcome: connected, catches: [silent-hnag] }
+  - fault: { on: { isolation: hom } }
+  - query: { device: lamp, phone: alice }
+  - expect: { log: { text: \"${tokn}\" }, within: 1s }
+"
+    ));
+}
+
+#[test]
+fn clauses_that_make_no_sense_are_refused() {
+    for (clause, message) in [
+        ("{ within: 1s }", "which event?"),
+        ("{ log: {}, board: exited, within: 1s }", "here are several"),
+        ("{ log: {} }", "needs `within`"),
+        ("{ log: {}, for: 1s }", "takes `within`"),
+        ("{ never: [{ log: {} }] }", "needs `for`"),
+        ("{ never: [{ log: {} }], within: 1s }", "takes `for`"),
+        ("{ never: [], for: 1s }", "the list is empty"),
+        ("{ log: {}, in_order: [{ log: {} }], within: 1s }", "one expectation has one of"),
+        ("{ in_order: [{ log: {} }, { board: exited }], within: 1s }", "mixes Log and Board"),
+        ("{ log: {}, count: 3 }", "`count` needs either `for` or `within`"),
+        ("{ log: {}, count: 3, for: 1s, within: 1s }", "`count` needs either"),
+        ("{ log: {}, count: { at_most: 3 }, within: 1s }", "say `for`"),
+        ("{ log: {}, count: {}, for: 1s }", "`count` needs a number"),
+        ("{ log: {}, count: many, for: 1s }", "expected a number, or a map"),
+        ("{ never: [{ log: {} }], for: 1s, count: 1 }", "`count` needs a single event"),
+        ("{ log: {}, count: 1, within: 1s, capture: { a: /b } }", "`capture` needs a single"),
+        ("{ log: {}, within: 1s, capture: { a: b } }", "a JSON pointer begins with"),
+        ("{ transcript: a, within: 1s }", "goes with `device` and `catches` only"),
+        ("{ log: { text: \"/(/\" }, within: 1s }", "not a regular expression"),
+        ("{ mqtt: { where: { topic: a } }, within: 1s }", "is no JSON pointer"),
+        ("{ mqtt: { where: { /topic: [a] } }, within: 1s }", "only single values"),
+        ("{ coap: { to: bob }, within: 1s }", "unknown phone `bob`"),
+        ("{ log: {}, within: 1s, since: then }", "unknown value `then`"),
+        ("{ log: {}, within: }", "expected text, found nothing"),
+    ] {
+        let complaint = complaint(&format!("  - expect: {clause}\n"));
+        assert!(complaint.starts_with("try.yaml:8:"), "{complaint}");
+        assert!(complaint.contains(message), "{clause}: {complaint}");
+    }
+}
+
+#[test]
+fn steps_that_make_no_sense_are_refused() {
+    for (step, message) in [
+        ("power: { device: device }", "either `turn` or `cut_in_write`"),
+        ("provision: { phone: alice, join: home }", "either an `outcome` or a `stop_after`"),
+        ("provision: { phone: alice, outcome: connected }", "whose credentials?"),
+        ("provision: { phone: alice, join: home, outcome: connected, password: x }", "only security `v2`"),
+        ("provision: { phone: alice, join: home, outcome: connected, ssid: \"\" }", "1 to 32 bytes"),
+        ("provision: { phone: alice, resume: true, outcome: session-lost }", "no open session"),
+        ("fault: { off: time_silent }", "this fault is not on"),
+        ("fault: { on: { connect_refused: 0 } }", "1 to 5"),
+        ("fault: { on: { time_silent: 1 } }", "stands alone"),
+        ("fault: { on: time_silnt }", "unknown value `time_silnt`"),
+        ("expect: { transcript: ../x }", "is made of letters"),
+        ("wait: 5", "expected text, found the number 5"),
+        ("wait: 5sec", "expected a duration"),
+        ("power: no", "unknown value `no`"),
+    ] {
+        let complaint = complaint(&format!("  - {step}\n"));
+        assert!(complaint.contains(message), "{step}: {complaint}");
+    }
+}
+
+#[test]
+fn text_that_looks_like_something_else_stays_text() {
+    let text = scenario("  - expect: { log: { text: no }, within: 5s }\n");
+    assert!(parse("try.yaml", &text, &known()).is_ok());
+}
+
+#[test]
+fn two_scenarios_of_one_name_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, step) in [("b.yaml", "power: on"), ("a.yaml", "power: on"), ("c.yaml", "power: up")] {
+        let text = scenario(&format!("  - {step}\n"));
+        std::fs::write(folder.path().join(name), text).expect("a write");
+    }
+    let errors = read_all(&[folder.path().to_owned()], &known()).expect_err("mistakes");
+    let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(messages[0].contains("b.yaml: a scenario named `A try` is in"), "{messages:?}");
+    assert!(messages[1].contains("c.yaml: 1 mistake"), "{messages:?}");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
+        let _ = parse("x.yaml", &text, &known());
+    }
+
+    #[test]
+    fn no_broken_scenario_makes_the_reader_panic(
+        cuts in proptest::collection::vec((any::<prop::sample::Index>(), "[\\PC\n]{0,4}"), 1..6),
+    ) {
+        let mut text = scenario(
+            "  - power: on\n  - expect: { log: { text: \"a ${b}\" }, count: 3, for: 5s }\n  - fault: { on: { match_reply: { code: 400 } } }\n",
+        );
+        for (index, new) in cuts {
+            let mut at = index.index(text.len());
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            let end = text[at..].chars().next().map_or(at, |letter| at + letter.len_utf8());
+            text.replace_range(at..end, &new);
+        }
+        let _ = parse("x.yaml", &text, &known());
+    }
+}
