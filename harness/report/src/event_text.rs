@@ -1,7 +1,9 @@
 //! One event in one line.
 
 use serde_json::Value;
-use trace::{Event, Fault, Finished, Level, LogLine, Started, StepEnded, StepStarted, WitnessReport};
+use trace::{
+    Event, Fault, Finished, Level, LogLine, Started, StepEnded, StepStarted, WitnessReport,
+};
 
 use crate::result::verdict_word;
 
@@ -25,9 +27,18 @@ pub fn text_of(event: &Event) -> String {
             step.step, step.label, place.file, place.line, place.column
         )
     } else if let Some(step) = event.payload::<StepEnded>() {
-        format!("step {} {}", step.step, if step.ok { "done" } else { "missed" })
+        format!(
+            "step {} {}",
+            step.step,
+            if step.ok { "done" } else { "missed" }
+        )
     } else if let Some(fault) = event.payload::<Fault>() {
-        format!("fault {} {}: {}", fault.name, if fault.on { "on" } else { "off" }, fault.detail)
+        format!(
+            "fault {} {}: {}",
+            fault.name,
+            if fault.on { "on" } else { "off" },
+            fault.detail
+        )
     } else if let Some(report) = event.payload::<WitnessReport>() {
         let state = if report.sound { "sound" } else { "UNSOUND" };
         format!("{} {state}: {}", name_of(&report.witness), report.detail)
@@ -37,7 +48,10 @@ pub fn text_of(event: &Event) -> String {
             None => verdict_word(finished.verdict).to_owned(),
         }
     } else if let Some(started) = event.payload::<Started>() {
-        format!("started (format {}, epoch {} s)", started.format, started.epoch_s)
+        format!(
+            "started (format {}, epoch {} s)",
+            started.format, started.epoch_s
+        )
     } else {
         fields(&event.kind, &event.data)
     };
@@ -98,7 +112,6 @@ pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.trim_end_matches(['\r', '\n']).chars() {
         match c {
-            '\t' => line.push('\t'),
             c if c.is_control() => line.extend(c.escape_default()),
             c => line.push(c),
         }

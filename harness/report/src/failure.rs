@@ -11,21 +11,37 @@ use crate::{AttemptResult, CaseResult, Paint};
 
 /// Why `case` did not pass, in some twenty lines that end with a line feed: what was wanted, when
 /// it was missed, whose fault that is, what came nearest, what the device said last, where to look.
-/// Empty for a case without an attempt.
 pub fn failure_block(case: &CaseResult, paint: Paint) -> String {
-    let Some(attempt) = case.telling_attempt() else {
-        return String::new();
+    let title = title(case, paint);
+    let rows = match case.telling_attempt() {
+        Some(attempt) => attempt_block(case, attempt, paint),
+        None => {
+            let reason = one_line(case.skipped.as_deref().unwrap_or("not run"));
+            let mut block = Block::new(paint);
+            block.row(
+                "but",
+                format!("skipped, which --no-skips forbids: {reason}"),
+            );
+            block.text
+        }
     };
-    let mut block = Block {
-        text: title(case, paint),
-        paint,
-    };
-    let excerpt = Excerpt::of(&attempt.trace());
+    title + &rows
+}
+
+/// The rows of one attempt, without a title.
+pub(crate) fn attempt_block(case: &CaseResult, attempt: &AttemptResult, paint: Paint) -> String {
+    let mut block = Block::new(paint);
     if let Some(failure) = &attempt.failure {
-        block.failure(failure, &excerpt);
+        block.failure(failure, &Excerpt::of(&attempt.trace()));
     }
-    block.rows("stderr", attempt.stderr_tail.iter().map(|line| one_line(line)));
-    block.rows("leaked", attempt.leaked.iter().map(|process| one_line(process)));
+    block.rows(
+        "stderr",
+        attempt.stderr_tail.iter().map(|line| one_line(line)),
+    );
+    block.rows(
+        "leaked",
+        attempt.leaked.iter().map(|process| one_line(process)),
+    );
     block.row("trace", attempt.trace().display());
     block.row("again", again(case, attempt));
     block.text
@@ -34,14 +50,23 @@ pub fn failure_block(case: &CaseResult, paint: Paint) -> String {
 fn title(case: &CaseResult, paint: Paint) -> String {
     let mut title = format!(
         "{} {}",
-        verdict_title(case.verdict, paint),
+        verdict_title(case.verdict, 0, paint),
         paint.strong(one_line(&case.case)),
     );
     if case.verdict == Verdict::Flaky {
-        let count = |verdict| case.attempts.iter().filter(|a| a.verdict == verdict).count();
+        let count = |verdict| {
+            case.attempts
+                .iter()
+                .filter(|a| a.verdict == verdict)
+                .count()
+        };
         let failed = count(Verdict::Failed);
         // Writing to a String cannot fail, here and below.
-        let _ = write!(title, ": {failed} of {} attempts failed", case.attempts.len());
+        let _ = write!(
+            title,
+            ": {failed} of {} attempts failed",
+            case.attempts.len()
+        );
     }
     title.push('\n');
     title
@@ -63,6 +88,13 @@ struct Block {
 }
 
 impl Block {
+    fn new(paint: Paint) -> Self {
+        Self {
+            text: String::new(),
+            paint,
+        }
+    }
+
     fn failure(&mut self, failure: &Failure, excerpt: &Excerpt) {
         let moment = excerpt.moment(failure);
         self.row("wanted", one_line(&failure.label));
@@ -86,7 +118,10 @@ impl Block {
         let instead: Vec<_> = instead.collect();
         self.events("instead", &instead, device);
         let mut last = excerpt.last_lines(moment);
-        last.retain(|event| !instead.iter().any(|shown| shown.seq == event.seq));
+        let nearest = failure.nearest.as_ref().map(|nearest| nearest.seq);
+        last.retain(|event| {
+            nearest != Some(event.seq) && !instead.iter().any(|shown| shown.seq == event.seq)
+        });
         self.events("log", &last, device);
         if let Some(diagnosis) = &failure.diagnosis {
             self.rows("look at", diagnosis.lines().map(one_line));
@@ -94,7 +129,10 @@ impl Block {
     }
 
     fn events(&mut self, title: &str, events: &[&Event], device: bool) {
-        let lines: Vec<_> = events.iter().map(|event| self.event(event, device)).collect();
+        let lines: Vec<_> = events
+            .iter()
+            .map(|event| self.event(event, device))
+            .collect();
         self.rows(title, lines);
     }
 
@@ -130,7 +168,10 @@ fn at(place: &Place, step: Option<usize>) -> String {
 fn when(moment: &Event, excerpt: &Excerpt) -> String {
     let lab = seconds(moment.lab_us / 1000);
     match excerpt.device_ms(Some(moment)) {
-        Some(ms) => format!("{lab} of lab time; the device's last line is of its {}", seconds(ms)),
+        Some(ms) => format!(
+            "{lab} of lab time; the device's last line says {}",
+            seconds(ms)
+        ),
         None => format!("{lab} of lab time; the device never said what time it had"),
     }
 }

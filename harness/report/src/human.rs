@@ -68,7 +68,14 @@ impl<W: Write> Reporter for Human<W> {
             live.take(message);
         }
         match message {
-            Message::RunStarted { cases, repeat, jobs, seed, folder, .. } => {
+            Message::RunStarted {
+                cases,
+                repeat,
+                jobs,
+                seed,
+                folder,
+                ..
+            } => {
                 let mut line = format!("{cases} {}", plural(*cases, "case", "cases"));
                 if *repeat > 1 {
                     line.push_str(&format!(", {repeat} attempts each"));
@@ -104,7 +111,7 @@ impl<W: Write> Reporter for Human<W> {
 }
 
 fn case_line(case: &CaseResult, paint: Paint) -> String {
-    let title = verdict_title(case.verdict, paint);
+    let title = verdict_title(case.verdict, 7, paint);
     let id = crate::event_text::one_line(&case.case);
     let mut line = match &case.skipped {
         Some(_) => format!("{title} {:>9}  {id}", ""),
@@ -128,7 +135,13 @@ fn place_of(case: &CaseResult) -> Option<String> {
 
 /// `N passed, N failed, N broken, N flaky, N skipped in X s`.
 fn summary_line(summary: &RunSummary, paint: Paint) -> String {
-    let Counts { passed, failed, broken, flaky, skipped } = summary.counts();
+    let Counts {
+        passed,
+        failed,
+        broken,
+        flaky,
+        skipped,
+    } = summary.counts();
     let count = |number: usize, verdict: Verdict| {
         let text = format!("{number} {}", verdict_word(verdict));
         if number == 0 {
@@ -155,9 +168,9 @@ fn summary_line(summary: &RunSummary, paint: Paint) -> String {
     line
 }
 
-/// A verdict in capitals, six characters wide.
-pub(crate) fn verdict_title(verdict: Verdict, paint: Paint) -> String {
-    let word = format!("{:>7}", verdict_word(verdict).to_uppercase());
+/// A verdict in capitals, at least `width` characters wide.
+pub(crate) fn verdict_title(verdict: Verdict, width: usize, paint: Paint) -> String {
+    let word = format!("{:>width$}", verdict_word(verdict).to_uppercase());
     match verdict {
         Verdict::Passed => paint.good(word),
         Verdict::Failed | Verdict::Flaky => paint.bad(word),

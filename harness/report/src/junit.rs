@@ -11,6 +11,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 use trace::Verdict;
 
+use crate::failure::attempt_block;
 use crate::{AttemptResult, CaseResult, Paint, RunSummary, failure_block};
 
 /// The run as JUnit's XML. The error is one of a text that XML cannot hold, which quick-junit
@@ -31,10 +32,15 @@ pub fn to_xml(summary: &RunSummary) -> Result<String, quick_junit::SerializeErro
 
 fn test_case(case: &CaseResult) -> TestCase {
     let mut test = TestCase::new(case.case.clone(), status(case));
-    test.set_classname(case.scenario.with_extension("").to_string_lossy().into_owned());
+    test.set_classname(
+        case.scenario
+            .with_extension("")
+            .to_string_lossy()
+            .into_owned(),
+    );
     test.set_time(Duration::from_millis(case.wall_ms()));
     test.add_property(("board", case.board.as_str()));
-    if let Some(attempt) = case.attempts.first() {
+    if let Some(attempt) = case.telling_attempt() {
         test.add_property(("seed", attempt.seed.to_string().as_str()));
         test.add_property(("trace", attempt.trace().to_string_lossy().as_ref()));
     }
@@ -55,7 +61,7 @@ fn status(case: &CaseResult) -> TestCaseStatus {
             let mut status = TestCaseStatus::success();
             for attempt in &case.attempts {
                 if attempt.verdict != Verdict::Passed {
-                    status.add_rerun(rerun(attempt));
+                    status.add_rerun(rerun(case, attempt));
                 }
             }
             status
@@ -66,13 +72,16 @@ fn status(case: &CaseResult) -> TestCaseStatus {
 fn trouble(case: &CaseResult, kind: NonSuccessKind) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     status.set_type(crate::result::verdict_word(case.verdict));
-    let message = case.telling_attempt().map(message).or(case.skipped.as_deref());
+    let message = case
+        .telling_attempt()
+        .map(message)
+        .or(case.skipped.as_deref());
     status.set_message(message.unwrap_or_default());
     status.set_description(failure_block(case, Paint::new(false)));
     status
 }
 
-fn rerun(attempt: &AttemptResult) -> TestRerun {
+fn rerun(case: &CaseResult, attempt: &AttemptResult) -> TestRerun {
     let kind = match attempt.verdict {
         Verdict::Broken => NonSuccessKind::Error,
         _ => NonSuccessKind::Failure,
@@ -81,9 +90,13 @@ fn rerun(attempt: &AttemptResult) -> TestRerun {
     rerun.set_time(Duration::from_millis(attempt.wall_ms));
     rerun.set_type(crate::result::verdict_word(attempt.verdict));
     rerun.set_message(message(attempt));
+    rerun.set_description(attempt_block(case, attempt, Paint::new(false)));
     rerun
 }
 
 fn message(attempt: &AttemptResult) -> &str {
-    attempt.failure.as_ref().map_or("", |failure| &failure.message)
+    attempt
+        .failure
+        .as_ref()
+        .map_or("", |failure| &failure.message)
 }

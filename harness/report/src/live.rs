@@ -45,7 +45,12 @@ impl Live {
         match message {
             Message::RunStarted { cases, .. } => self.total.set_length(*cases as u64),
             Message::AttemptStarted { case, attempt, .. } => self.start(case, *attempt),
-            Message::StepStarted { case, attempt, step, label } => {
+            Message::StepStarted {
+                case,
+                attempt,
+                step,
+                label,
+            } => {
                 if let Some(bar) = self.running.get(&(case.clone(), *attempt)) {
                     bar.set_message(format!("step {step}: {}", one_line(label)));
                 }

@@ -86,7 +86,9 @@ impl CaseResult {
             Verdict::Flaky => Verdict::Failed,
             other => other,
         };
-        self.attempts.iter().find(|attempt| attempt.verdict == wanted)
+        self.attempts
+            .iter()
+            .find(|attempt| attempt.verdict == wanted)
     }
 
     /// Wall time in ms of all attempts.

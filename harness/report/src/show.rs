@@ -35,10 +35,7 @@ impl Show {
         } else {
             path.to_owned()
         };
-        let events = trace::read(&file).map_err(|source| ShowError::Read {
-            path: file,
-            source,
-        })?;
+        let events = trace::read(&file).map_err(|source| ShowError::Read { path: file, source })?;
         let sources = width(events.iter().map(|event| name_of(&event.source)));
         let devices = width(events.iter().filter_map(|event| event.device.clone()));
         for event in events.iter().filter(|event| self.wants(event)) {
@@ -61,19 +58,29 @@ impl Show {
     }
 
     fn wants(&self, event: &Event) -> bool {
-        let any = |wanted: &[String], value: &str| wanted.is_empty() || wanted.iter().any(|w| w == value);
+        let any =
+            |wanted: &[String], value: &str| wanted.is_empty() || wanted.iter().any(|w| w == value);
         (self.sources.is_empty() || self.sources.contains(&event.source))
             && any(&self.devices, event.device.as_deref().unwrap_or_default())
             && any(&self.kinds, &event.kind)
             && self.level.is_none_or(|level| {
-                event.payload::<LogLine>().is_some_and(|line| line.level <= level)
+                event
+                    .payload::<LogLine>()
+                    .is_some_and(|line| line.level <= level)
             })
-            && self.grep.as_ref().is_none_or(|grep| grep.is_match(&text_of(event)))
+            && self
+                .grep
+                .as_ref()
+                .is_none_or(|grep| grep.is_match(&text_of(event)))
     }
 }
 
 fn width(names: impl Iterator<Item = String>) -> usize {
-    names.map(|name| name.chars().count()).max().unwrap_or(0).max(1)
+    names
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(1)
 }
 
 fn coloured(event: &Event, paint: Paint) -> String {
