@@ -1,1 +1,87 @@
 //! From a network to the cloud: clock, MQTT, binding and telemetry.
+//!
+//! [`run`] joins three loops that never end: [`sntp`] keeps the clock, [`cloud`] keeps an MQTT
+//! session, [`lan`] serves phones and runs the binding. What they decide is in modules without I/O:
+//! [`mqtt`], [`linkkit`], [`coap`], [`backoff`].
+
+mod agent;
+mod backoff;
+mod cloud;
+mod coap;
+mod lan;
+mod linkkit;
+mod mqtt;
+mod resolve;
+mod sntp;
+mod transport;
+
+use core::future::pending;
+
+use embassy_futures::join::join3;
+use embassy_net::Stack;
+use factory::Factory;
+use rand_core::RngCore;
+
+use crate::board::{Tls, WallClock};
+
+/// What the way to the cloud needs.
+pub struct Uplink<'d, T, R, W> {
+    /// The station's stack.
+    pub stack: Stack<'d>,
+    /// TLS.
+    pub tls: &'d T,
+    /// A sound random source.
+    pub random: R,
+    /// The calendar, which SNTP sets.
+    pub wall_clock: &'d W,
+    /// Factory data.
+    pub factory: &'d Factory,
+}
+
+/// Keeps the device in touch with its cloud whenever the station has an IPv4 address, for ever.
+pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T, R, W>) -> ! {
+    let Uplink {
+        stack,
+        tls,
+        random,
+        wall_clock,
+        factory,
+    } = uplink;
+    let links = lan::Links::new();
+    let clock_set = sntp::ClockSet::new();
+
+    let time = sntp::keep_time(
+        stack,
+        factory.sntp.as_ref(),
+        cloud::awaits_clock(factory),
+        random.clone(),
+        wall_clock,
+        &clock_set,
+    );
+    let opener = cloud::Opener {
+        stack,
+        tls,
+        wall_clock,
+        factory,
+    };
+    let session = cloud::keep_connected(opener, &clock_set, &links);
+    let phones = async {
+        match &factory.linkkit {
+            Some(settings) => {
+                let mac = factory.identity.mac;
+                let binding = linkkit::Binding::new(settings.clone(), mac, random);
+                lan::serve(stack, binding, &links).await
+            }
+            None => forever().await,
+        }
+    };
+    let (never, _, _) = join3(time, session, phones).await;
+    never
+}
+
+/// For whoever has nothing to do.
+async fn forever() -> ! {
+    loop {
+        pending::<()>().await;
+    }
+}

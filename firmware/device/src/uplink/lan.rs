@@ -1,0 +1,165 @@
+//! The LAN side of binding: the CoAP socket, and whatever [`Binding`] wants done.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::future::pending;
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use embassy_futures::select::{Either3, select3};
+use embassy_net::udp::{PacketMetadata, UdpMetadata, UdpSocket};
+use embassy_net::{IpAddress, Stack};
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::channel::Channel;
+use embassy_time::{Duration, Instant, Timer, with_timeout};
+use proto::linkkit::{MULTICAST, PORT};
+use rand_core::RngCore;
+
+use super::coap::MAX_LEN;
+use super::forever;
+use super::linkkit::{Action, Binding, Datagram};
+
+/// Datagrams that wait to be read or sent.
+const DATAGRAMS: usize = 4;
+/// How long a datagram may wait for the network, for instance for an ARP reply.
+const SEND_LIMIT: Duration = Duration::from_secs(3);
+
+/// What the LAN side and the MQTT session tell each other.
+pub(super) struct Links {
+    /// Reports to publish.
+    pub(super) to_cloud: Channel<NoopRawMutex, String, 4>,
+    /// What has happened in the session.
+    pub(super) from_cloud: Channel<NoopRawMutex, FromCloud, 8>,
+}
+
+/// What has happened in the MQTT session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum FromCloud {
+    /// It is up, and the subscription is decided.
+    Up,
+    /// It is lost.
+    Down,
+    /// A report was sent with this packet identifier, or not, with a negative number.
+    Reported(i32),
+    /// A reply to a report.
+    Reply(Vec<u8>),
+}
+
+impl Links {
+    /// Nothing under way.
+    pub(super) fn new() -> Self {
+        Self {
+            to_cloud: Channel::new(),
+            from_cloud: Channel::new(),
+        }
+    }
+
+    /// Tells the LAN side; it always keeps up, because it waits for nothing else for long.
+    pub(super) fn tell(&self, what: FromCloud) {
+        if let Err(error) = self.from_cloud.try_send(what) {
+            log::error!(target: "awss", "event lost: {error:?}");
+        }
+    }
+}
+
+/// Serves phones and runs `binding` for ever.
+pub(super) async fn serve<R: RngCore>(
+    stack: Stack<'_>,
+    mut binding: Binding<R>,
+    links: &Links,
+) -> ! {
+    stack.wait_config_up().await;
+    let (mut rx_meta, mut rx) = (
+        [PacketMetadata::EMPTY; DATAGRAMS],
+        vec![0; DATAGRAMS * MAX_LEN],
+    );
+    let (mut tx_meta, mut tx) = (
+        [PacketMetadata::EMPTY; DATAGRAMS],
+        vec![0; DATAGRAMS * MAX_LEN],
+    );
+    let mut socket = UdpSocket::new(stack, &mut rx_meta, &mut rx, &mut tx_meta, &mut tx);
+    if let Err(error) = socket.bind(PORT) {
+        log::error!(target: "CoAP", "cannot listen on UDP port {PORT}: {error:?}");
+        forever().await;
+    }
+    if let Err(error) = stack.join_multicast_group(MULTICAST) {
+        log::warn!(target: "CoAP", "cannot join {MULTICAST}: {error:?}");
+    }
+    log::debug!(target: "CoAP", "Enter to CoAP daemon task");
+    for (index, path) in binding.resources().into_iter().enumerate() {
+        let count = index + 1;
+        log::debug!(target: "CoAP", "Register new resource {path} success, count: {count}");
+    }
+
+    let mut buffer = vec![0; MAX_LEN];
+    loop {
+        let own = own_address(stack);
+        binding.poll(own, Instant::now());
+        while let Some(action) = binding.take() {
+            perform(&socket, links, action).await;
+        }
+        let timer = async {
+            match binding.deadline() {
+                Some(deadline) => Timer::at(deadline).await,
+                None => pending().await,
+            }
+        };
+        let received = socket.recv_from(&mut buffer);
+        match select3(received, timer, links.from_cloud.receive()).await {
+            Either3::First(Ok((len, meta))) => {
+                if let (Some(own), Some(datagram)) = (own, datagram(&buffer[..len], &meta)) {
+                    binding.datagram(datagram, own, Instant::now());
+                }
+            }
+            Either3::First(Err(error)) => {
+                log::debug!(target: "CoAP", "datagram dropped: {error:?}");
+            }
+            Either3::Second(()) => {}
+            Either3::Third(FromCloud::Up) => binding.session_up(Instant::now()),
+            Either3::Third(FromCloud::Down) => binding.session_down(),
+            Either3::Third(FromCloud::Reply(payload)) => binding.reply(&payload, Instant::now()),
+            Either3::Third(FromCloud::Reported(result)) => {
+                log::info!(target: "awss", "report token res:{result}");
+            }
+        }
+    }
+}
+
+fn own_address(stack: Stack<'_>) -> Option<Ipv4Addr> {
+    stack.config_v4().map(|config| config.address.address())
+}
+
+fn datagram<'b>(bytes: &'b [u8], meta: &UdpMetadata) -> Option<Datagram<'b>> {
+    let IpAddress::Ipv4(from) = meta.endpoint.addr;
+    let IpAddress::Ipv4(to) = meta.local_address?;
+    Some(Datagram {
+        from: SocketAddrV4::new(from, meta.endpoint.port),
+        to,
+        bytes,
+    })
+}
+
+async fn perform(socket: &UdpSocket<'_>, links: &Links, action: Action) {
+    match action {
+        Action::Report(report) => {
+            if links.to_cloud.try_send(report).is_err() {
+                log::info!(target: "awss", "report token res:-1");
+            }
+        }
+        Action::Send {
+            to,
+            bytes,
+            notification,
+        } => {
+            let endpoint = (*to.ip(), to.port());
+            let sent = with_timeout(SEND_LIMIT, socket.send_to(&bytes, endpoint)).await;
+            let sent = matches!(sent, Ok(Ok(())));
+            match (notification, sent) {
+                (true, true) => log::info!(target: "awss", "send notify success"),
+                (true, false) => log::error!(target: "awss", "send notify fail"),
+                (false, true) => {}
+                (false, false) => log::warn!(target: "CoAP", "cannot send to {to}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! An MQTT 3.1.1 client.
+//!
+//! [`Session`] knows the protocol and does no I/O; [`exchange`] moves its bytes.
+
+mod exchange;
+mod packet;
+mod session;
+
+pub(super) use self::exchange::{Application, Ended, exchange};
+pub(super) use self::packet::PacketError;
+pub(super) use self::session::{Credentials, Event, Session, SessionError, Settings};

@@ -1,0 +1,412 @@
+//! One MQTT 3.1.1 session as the client sees it, without I/O.
+//!
+//! Bytes from the broker go in by [`Session::receive`], time by [`Session::tick`]; events come out by
+//! [`Session::next_event`], bytes for the broker by [`Session::take_outgoing`].
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use embassy_time::{Duration, Instant};
+use heapless::Deque;
+use mqttrs::{
+    Connack, Connect, ConnectReturnCode, Packet, Pid, Protocol, Publish, QoS, QosPid, Suback,
+    Subscribe, SubscribeReturnCodes, SubscribeTopic,
+};
+
+use super::packet::{self, MAX_LEN, PacketError};
+use crate::bugs::{self, Bug};
+
+/// Most answers that may be outstanding.
+const MAX_OUTSTANDING: usize = 8;
+/// Most bytes that wait to be written.
+const MAX_OUTGOING: usize = 4 * MAX_LEN;
+
+/// Who connects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::uplink) struct Credentials {
+    /// Client id.
+    pub(in crate::uplink) client_id: String,
+    /// User name; empty for none.
+    pub(in crate::uplink) username: String,
+    /// Password; empty for none.
+    pub(in crate::uplink) password: String,
+}
+
+/// How a session is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::uplink) struct Settings {
+    /// Keep-alive in s; 0 for none.
+    pub(in crate::uplink) keep_alive_s: u16,
+    /// How long the broker may take for an answer.
+    pub(in crate::uplink) limit: Duration,
+}
+
+/// What has happened in a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::uplink) enum Event {
+    /// The broker has accepted us.
+    Connected,
+    /// A message on a topic.
+    Message {
+        /// Its topic.
+        topic: String,
+        /// Its bytes.
+        payload: Vec<u8>,
+    },
+    /// The broker has our message.
+    Published(u16),
+    /// The broker has decided about a subscription.
+    Subscribed {
+        /// Its filter.
+        filter: String,
+        /// Whether it was granted.
+        granted: bool,
+    },
+    /// The broker has not acknowledged a message in time.
+    Unacknowledged(u16),
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::uplink) enum SessionError {
+    /// No CONNACK in time.
+    NoConnack,
+    /// CONNACK refuses.
+    Refused(ConnectReturnCode),
+    /// No PINGRESP in time.
+    NoPingResponse,
+    /// The broker sends what is no packet.
+    Packet(PacketError),
+    /// The broker sends a packet that has no place here.
+    Unexpected(&'static str),
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoConnack => f.write_str("no CONNACK"),
+            Self::Refused(code) => write!(f, "refused: {code:?}"),
+            Self::NoPingResponse => f.write_str("no PINGRESP"),
+            Self::Packet(error) => error.fmt(f),
+            Self::Unexpected(what) => write!(f, "unexpected {what}"),
+        }
+    }
+}
+
+/// Why a message or subscription cannot be sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::uplink) enum RequestError {
+    /// There is no session yet.
+    NotConnected,
+    /// Too much is under way.
+    Busy,
+    /// It does not fit into a packet.
+    TooLong,
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotConnected => "not connected",
+            Self::Busy => "too many requests under way",
+            Self::TooLong => "too long for a packet",
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Outstanding {
+    pid: Pid,
+    until: Instant,
+    /// Filter of a SUBSCRIBE; none for a PUBLISH.
+    filter: Option<String>,
+}
+
+/// One session, from CONNECT on.
+#[derive(Debug)]
+pub(in crate::uplink) struct Session {
+    limit: Duration,
+    ping_after: Option<Duration>,
+    connack_until: Option<Instant>,
+    last_sent: Instant,
+    ping_until: Option<Instant>,
+    next_pid: Pid,
+    outstanding: Deque<Outstanding, MAX_OUTSTANDING>,
+    incoming: Vec<u8>,
+    outgoing: Vec<u8>,
+}
+
+impl Session {
+    /// Begins with CONNECT, which waits in the outgoing bytes.
+    pub(in crate::uplink) fn new(
+        credentials: &Credentials,
+        settings: Settings,
+        now: Instant,
+    ) -> Result<Self, PacketError> {
+        let connect = Packet::Connect(Connect {
+            protocol: Protocol::MQTT311,
+            keep_alive: settings.keep_alive_s,
+            client_id: &credentials.client_id,
+            clean_session: true,
+            last_will: None,
+            username: present(&credentials.username),
+            password: present(&credentials.password).map(str::as_bytes),
+        });
+        // As esp-mqtt does, a ping goes out after half of the time that the broker waits for one.
+        let ping_after = (settings.keep_alive_s != 0 && !bugs::is(Bug::KeepaliveNotSent))
+            .then(|| Duration::from_millis(u64::from(settings.keep_alive_s) * 500));
+        Ok(Self {
+            limit: settings.limit,
+            ping_after,
+            connack_until: Some(now + settings.limit),
+            last_sent: now,
+            ping_until: None,
+            next_pid: Pid::new(),
+            outstanding: Deque::new(),
+            incoming: Vec::new(),
+            outgoing: packet::encode(&connect)?,
+        })
+    }
+
+    /// Whether the broker has accepted us.
+    pub(in crate::uplink) fn is_connected(&self) -> bool {
+        self.connack_until.is_none()
+    }
+
+    /// Sends a message at quality of service 0 or 1; the answer is its packet identifier, 0 for
+    /// quality of service 0.
+    pub(in crate::uplink) fn publish(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        at_least_once: bool,
+        now: Instant,
+    ) -> Result<u16, RequestError> {
+        let pid = self.next_pid;
+        let publish = Packet::Publish(Publish {
+            dup: false,
+            qospid: if at_least_once {
+                QosPid::AtLeastOnce(pid)
+            } else {
+                QosPid::AtMostOnce
+            },
+            retain: false,
+            topic_name: topic,
+            payload,
+        });
+        self.request(&publish, at_least_once.then_some((pid, None)), now)?;
+        Ok(if at_least_once { pid.get() } else { 0 })
+    }
+
+    /// Asks for the messages of `filter` at quality of service 0.
+    pub(in crate::uplink) fn subscribe(
+        &mut self,
+        filter: &str,
+        now: Instant,
+    ) -> Result<(), RequestError> {
+        let pid = self.next_pid;
+        let topic = SubscribeTopic {
+            topic_path: filter.parse().map_err(|_| RequestError::TooLong)?,
+            qos: QoS::AtMostOnce,
+        };
+        let subscribe = Packet::Subscribe(Subscribe {
+            pid,
+            topics: core::iter::once(topic).collect(),
+        });
+        self.request(&subscribe, Some((pid, Some(filter.to_string()))), now)
+    }
+
+    fn request(
+        &mut self,
+        packet: &Packet<'_>,
+        answer: Option<(Pid, Option<String>)>,
+        now: Instant,
+    ) -> Result<(), RequestError> {
+        if !self.is_connected() {
+            return Err(RequestError::NotConnected);
+        }
+        if answer.is_some() && self.outstanding.is_full() {
+            return Err(RequestError::Busy);
+        }
+        let bytes = packet::encode(packet).map_err(|_| RequestError::TooLong)?;
+        if self.outgoing.len() + bytes.len() > MAX_OUTGOING {
+            return Err(RequestError::Busy);
+        }
+        self.outgoing.extend(bytes);
+        self.last_sent = now;
+        if let Some((pid, filter)) = answer {
+            let until = now + self.limit;
+            // Room was checked above.
+            let _ = self
+                .outstanding
+                .push_back(Outstanding { pid, until, filter });
+            self.next_pid = pid + 1;
+        }
+        Ok(())
+    }
+
+    /// Takes bytes from the broker.
+    pub(in crate::uplink) fn receive(&mut self, bytes: &[u8]) {
+        // Bounded: whole packets leave by `next_event`, longer ones end the session.
+        self.incoming.extend(bytes);
+    }
+
+    /// What the received bytes mean, until there is none.
+    pub(in crate::uplink) fn next_event(
+        &mut self,
+        now: Instant,
+    ) -> Result<Option<Event>, SessionError> {
+        loop {
+            let incoming = core::mem::take(&mut self.incoming);
+            let Some((packet, len)) = packet::decode(&incoming).map_err(SessionError::Packet)?
+            else {
+                self.incoming = incoming;
+                return Ok(None);
+            };
+            let event = self.handle(packet, now);
+            self.incoming.extend(&incoming[len..]);
+            if let Some(event) = event? {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    fn handle(&mut self, packet: Packet<'_>, now: Instant) -> Result<Option<Event>, SessionError> {
+        match packet {
+            Packet::Connack(connack) => self.handle_connack(connack).map(Some),
+            _ if !self.is_connected() => Err(SessionError::Unexpected("packet before CONNACK")),
+            Packet::Pingresp => {
+                self.ping_until = None;
+                Ok(None)
+            }
+            Packet::Puback(pid) => Ok(self.settle(pid, false).map(|_| Event::Published(pid.get()))),
+            Packet::Suback(suback) => Ok(self.handle_suback(&suback)),
+            Packet::Publish(publish) => self.handle_publish(&publish, now).map(Some),
+            _ => Err(SessionError::Unexpected("packet of quality of service 2")),
+        }
+    }
+
+    fn handle_connack(&mut self, connack: Connack) -> Result<Event, SessionError> {
+        if self.is_connected() {
+            return Err(SessionError::Unexpected("second CONNACK"));
+        }
+        match connack.code {
+            ConnectReturnCode::Accepted => {
+                self.connack_until = None;
+                Ok(Event::Connected)
+            }
+            code => Err(SessionError::Refused(code)),
+        }
+    }
+
+    fn handle_suback(&mut self, suback: &Suback) -> Option<Event> {
+        let filter = self.settle(suback.pid, true)?.filter?;
+        let granted = matches!(
+            suback.return_codes.first(),
+            Some(SubscribeReturnCodes::Success(_))
+        );
+        Some(Event::Subscribed { filter, granted })
+    }
+
+    fn handle_publish(
+        &mut self,
+        publish: &Publish<'_>,
+        now: Instant,
+    ) -> Result<Event, SessionError> {
+        match publish.qospid {
+            QosPid::AtMostOnce => {}
+            QosPid::AtLeastOnce(pid) => {
+                // Four bytes always fit into a packet.
+                if let Ok(bytes) = packet::encode(&Packet::Puback(pid)) {
+                    self.outgoing.extend(bytes);
+                    self.last_sent = now;
+                }
+            }
+            QosPid::ExactlyOnce(_) => {
+                return Err(SessionError::Unexpected("message of quality of service 2"));
+            }
+        }
+        Ok(Event::Message {
+            topic: publish.topic_name.to_string(),
+            payload: publish.payload.to_vec(),
+        })
+    }
+
+    /// Takes the outstanding request out that `pid` answers; an answer to nothing is ignored.
+    fn settle(&mut self, pid: Pid, subscribe: bool) -> Option<Outstanding> {
+        let mut found = None;
+        for _ in 0..self.outstanding.len() {
+            let request = self.outstanding.pop_front()?;
+            if found.is_none() && request.pid == pid && request.filter.is_some() == subscribe {
+                found = Some(request);
+            } else {
+                // It was in the queue a moment ago, so there is room.
+                let _ = self.outstanding.push_back(request);
+            }
+        }
+        found
+    }
+
+    /// When [`Session::tick`] has something to do.
+    pub(in crate::uplink) fn deadline(&self) -> Instant {
+        let ping_at = match (self.ping_until, self.ping_after) {
+            (None, Some(after)) if self.is_connected() => Some(self.last_sent + after),
+            _ => None,
+        };
+        [
+            self.connack_until,
+            self.ping_until,
+            ping_at,
+            self.outstanding.iter().map(|request| request.until).min(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(Instant::MAX)
+    }
+
+    /// Lets time pass: pings when it is due, gives up on what has not come.
+    pub(in crate::uplink) fn tick(&mut self, now: Instant) -> Result<Option<Event>, SessionError> {
+        if self.connack_until.is_some_and(|until| now >= until) {
+            return Err(SessionError::NoConnack);
+        }
+        if self.ping_until.is_some_and(|until| now >= until) {
+            return Err(SessionError::NoPingResponse);
+        }
+        if let (None, Some(after), true) = (self.ping_until, self.ping_after, self.is_connected())
+            && now >= self.last_sent + after
+            && let Ok(ping) = packet::encode(&Packet::Pingreq)
+        {
+            self.outgoing.extend(ping);
+            self.last_sent = now;
+            self.ping_until = Some(now + self.limit.min(after));
+        }
+        let late = self
+            .outstanding
+            .iter()
+            .find(|request| now >= request.until)
+            .map(|request| (request.pid, request.filter.is_some()));
+        Ok(late
+            .and_then(|(pid, subscribe)| self.settle(pid, subscribe))
+            .map(|request| match request.filter {
+                Some(filter) => Event::Subscribed {
+                    filter,
+                    granted: false,
+                },
+                None => Event::Unacknowledged(request.pid.get()),
+            }))
+    }
+
+    /// The bytes to write; they are not given out again.
+    pub(in crate::uplink) fn take_outgoing(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.outgoing)
+    }
+}
+
+fn present(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests;

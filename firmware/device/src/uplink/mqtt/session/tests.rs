@@ -1,0 +1,240 @@
+use super::*;
+use alloc::vec;
+use proptest::prelude::*;
+
+const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(ms)
+}
+
+fn new_session(keep_alive_s: u16) -> Session {
+    let credentials = Credentials {
+        client_id: "device".into(),
+        username: String::new(),
+        password: String::new(),
+    };
+    let settings = Settings {
+        keep_alive_s,
+        limit: Duration::from_secs(10),
+    };
+    Session::new(&credentials, settings, at(0)).expect("CONNECT fits")
+}
+
+fn connected(keep_alive_s: u16) -> Session {
+    let mut session = new_session(keep_alive_s);
+    session.take_outgoing();
+    session.receive(&CONNACK);
+    assert_eq!(session.next_event(at(0)), Ok(Some(Event::Connected)));
+    session
+}
+
+fn suback(pid: u8, code: u8) -> [u8; 5] {
+    [0x90, 3, 0, pid, code]
+}
+
+#[test]
+fn a_session_begins_with_connect() {
+    let expected = b"\x10\x12\x00\x04MQTT\x04\x02\x00\x3c\x00\x06device";
+    assert_eq!(new_session(60).take_outgoing(), expected);
+}
+
+#[test]
+fn a_refusal_ends_the_session() {
+    let mut session = new_session(60);
+    session.receive(&[0x20, 2, 0, 5]);
+    assert_eq!(
+        session.next_event(at(0)),
+        Err(SessionError::Refused(ConnectReturnCode::NotAuthorized))
+    );
+}
+
+#[test]
+fn a_broker_that_never_answers_is_given_up() {
+    let mut session = new_session(60);
+    assert_eq!(session.deadline(), at(10_000));
+    assert_eq!(session.tick(at(9_999)), Ok(None));
+    assert_eq!(session.tick(at(10_000)), Err(SessionError::NoConnack));
+}
+
+#[test]
+fn nothing_is_sent_before_the_broker_has_accepted() {
+    let mut session = new_session(60);
+    assert_eq!(
+        session.publish("a", b"", true, at(0)),
+        Err(RequestError::NotConnected)
+    );
+    assert_eq!(
+        session.subscribe("a", at(0)),
+        Err(RequestError::NotConnected)
+    );
+}
+
+#[test]
+fn an_acknowledged_message_is_told_once() {
+    let mut session = connected(60);
+    assert_eq!(session.publish("a", b"x", true, at(1)), Ok(1));
+    assert_eq!(session.take_outgoing(), b"\x32\x06\x00\x01a\x00\x01x");
+    session.receive(&[0x40, 2, 0, 1, 0x40, 2, 0, 1]);
+    assert_eq!(session.next_event(at(2)), Ok(Some(Event::Published(1))));
+    assert_eq!(session.next_event(at(2)), Ok(None));
+}
+
+#[test]
+fn quality_of_service_0_has_no_identifier() {
+    let mut session = connected(60);
+    assert_eq!(session.publish("a", b"x", false, at(1)), Ok(0));
+    assert_eq!(session.take_outgoing(), b"\x30\x04\x00\x01ax");
+}
+
+#[test]
+fn a_message_without_puback_is_told_after_the_limit() {
+    let mut session = connected(0);
+    session.publish("a", b"x", true, at(5)).expect("connected");
+    assert_eq!(session.deadline(), at(10_005));
+    assert_eq!(session.tick(at(10_005)), Ok(Some(Event::Unacknowledged(1))));
+    assert_eq!(session.deadline(), Instant::MAX);
+}
+
+#[test]
+fn a_subscription_is_granted_refused_or_late() {
+    for (answer, granted) in [(Some(0), true), (Some(0x80), false), (None, false)] {
+        let mut session = connected(0);
+        session.subscribe("a/b", at(0)).expect("connected");
+        assert_eq!(session.take_outgoing(), b"\x82\x08\x00\x01\x00\x03a/b\x00");
+        let event = match answer {
+            Some(code) => {
+                session.receive(&suback(1, code));
+                session.next_event(at(1))
+            }
+            None => session.tick(at(10_000)),
+        };
+        let filter = "a/b".into();
+        assert_eq!(event, Ok(Some(Event::Subscribed { filter, granted })));
+    }
+}
+
+#[test]
+fn a_puback_does_not_answer_a_subscribe() {
+    let mut session = connected(0);
+    session.subscribe("a", at(0)).expect("connected");
+    session.receive(&[0x40, 2, 0, 1]);
+    assert_eq!(session.next_event(at(1)), Ok(None));
+    session.receive(&suback(1, 0));
+    assert!(matches!(
+        session.next_event(at(1)),
+        Ok(Some(Event::Subscribed { granted: true, .. }))
+    ));
+}
+
+#[test]
+fn a_message_of_quality_of_service_1_is_acknowledged() {
+    let mut session = connected(60);
+    session.receive(b"\x32\x07\x00\x01a\x00\x09hi");
+    let expected = Event::Message {
+        topic: "a".into(),
+        payload: b"hi".to_vec(),
+    };
+    assert_eq!(session.next_event(at(1)), Ok(Some(expected)));
+    assert_eq!(session.take_outgoing(), [0x40, 2, 0, 9]);
+}
+
+#[test]
+fn a_ping_goes_out_after_half_of_the_keep_alive_and_is_awaited() {
+    let mut session = connected(60);
+    assert_eq!(session.deadline(), at(30_000));
+    assert_eq!(session.tick(at(30_000)), Ok(None));
+    assert_eq!(session.take_outgoing(), [0xc0, 0]);
+    assert_eq!(session.deadline(), at(40_000));
+
+    session.receive(&[0xd0, 0]);
+    assert_eq!(session.next_event(at(30_010)), Ok(None));
+    assert_eq!(session.deadline(), at(60_000));
+
+    assert_eq!(session.tick(at(60_000)), Ok(None));
+    assert_eq!(session.tick(at(70_000)), Err(SessionError::NoPingResponse));
+}
+
+#[test]
+fn whoever_sends_need_not_ping() {
+    let mut session = connected(60);
+    session
+        .publish("a", b"", false, at(20_000))
+        .expect("connected");
+    assert_eq!(session.deadline(), at(50_000));
+}
+
+#[test]
+fn no_keep_alive_means_no_ping() {
+    assert_eq!(connected(0).deadline(), Instant::MAX);
+}
+
+#[test]
+fn what_has_no_place_in_a_session_ends_it() {
+    let cases: [&[u8]; 3] = [&CONNACK, b"\x34\x05\x00\x01a\x00\x01", &[0x62, 2, 0, 1]];
+    for bytes in cases {
+        let mut session = connected(60);
+        session.receive(bytes);
+        assert!(matches!(
+            session.next_event(at(1)),
+            Err(SessionError::Unexpected(_))
+        ));
+    }
+    let mut early = new_session(60);
+    early.receive(&[0xd0, 0]);
+    assert!(matches!(
+        early.next_event(at(1)),
+        Err(SessionError::Unexpected(_))
+    ));
+}
+
+#[test]
+fn only_so_many_answers_may_be_outstanding() {
+    let mut session = connected(60);
+    for _ in 0..MAX_OUTSTANDING {
+        session.publish("a", b"", true, at(0)).expect("room");
+    }
+    assert_eq!(
+        session.publish("a", b"", true, at(0)),
+        Err(RequestError::Busy)
+    );
+}
+
+#[test]
+fn only_so_many_bytes_may_wait() {
+    let mut session = connected(60);
+    let payload = vec![0; 4_000];
+    let sent = (0..10)
+        .take_while(|_| session.publish("a", &payload, false, at(0)).is_ok())
+        .count();
+    assert_eq!(sent, 4);
+}
+
+proptest! {
+    #[test]
+    fn a_stream_may_come_in_any_pieces(cuts in proptest::collection::vec(1_usize..9, 0..20)) {
+        let mut stream = b"\x30\x04\x00\x01ax\xd0\x00\x32\x07\x00\x01b\x00\x09hi".to_vec();
+        let mut session = connected(60);
+        let mut events = 0;
+        for cut in cuts.into_iter().chain([usize::MAX]) {
+            let rest = stream.split_off(cut.min(stream.len()));
+            session.receive(&stream);
+            stream = rest;
+            while let Some(event) = session.next_event(at(1)).expect("a sound stream") {
+                let is_message = matches!(event, Event::Message { .. });
+                prop_assert!(is_message);
+                events += 1;
+            }
+        }
+        prop_assert_eq!(events, 2);
+    }
+
+    #[test]
+    fn no_bytes_from_a_broker_panic(bytes: Vec<u8>, ms in 0_u64..100_000) {
+        let mut session = connected(60);
+        session.receive(&bytes);
+        while let Ok(Some(_)) = session.next_event(at(ms)) {}
+        let _ = session.tick(at(ms));
+        session.deadline();
+    }
+}
