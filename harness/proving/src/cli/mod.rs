@@ -1,14 +1,90 @@
 //! The command line.
 
+mod arguments;
+mod certs;
+mod complaint;
+mod known;
+mod list;
+mod run;
+mod selection;
+mod trace;
+mod up;
 mod worker;
 
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-/// Everything that `proving` does, by its command line.
+use clap::Parser;
+use report::{ExitStatus, Paint};
+
+use arguments::{Arguments, Command};
+use complaint::Complaint;
+
+pub use arguments::{Forward, ForwardTo};
+pub use known::known;
+
+/// The hidden subcommand that is a device: factory data and flash follow.
+pub const DEVICE_COMMAND: &str = "__device";
+
+/// Everything that `proving` does, by its command line. Exit codes are [`ExitStatus`].
+///
+/// The hidden subcommands, with which it re-executes itself, come first: a worker or a device
+/// should not wait for the rest.
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    match (arguments.next(), arguments.next()) {
-        (Some(name), Some(job)) if name == worker::NAME => worker::run(job.as_ref()),
-        _ => ExitCode::from(report::ExitStatus::Usage as u8),
+    match arguments.next() {
+        Some(name) if name == worker::NAME => return worker::run(arguments),
+        Some(name) if name == DEVICE_COMMAND => native::main_from_arguments(arguments),
+        _ => {}
     }
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // There is nowhere to say that it cannot be said.
+            let _ = error.print();
+            return if error.use_stderr() {
+                code(ExitStatus::Usage)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match command(arguments.command) {
+        Ok(status) => code(status),
+        Err(complaint) => code(complaint.print()),
+    }
+}
+
+fn command(command: Command) -> Result<ExitStatus, Complaint> {
+    match command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::List(arguments) => list::list(&arguments),
+        Command::Check(arguments) => list::check(&arguments),
+        Command::Schema => {
+            let schema = crate::language::schema();
+            print(&format!("{schema:#}\n"))
+        }
+        Command::Certs(arguments) => certs::certs(&arguments),
+        Command::Trace(arguments) => trace::trace(arguments),
+        Command::Up(arguments) => up::up(&arguments),
+    }
+}
+
+fn code(status: ExitStatus) -> ExitCode {
+    ExitCode::from(status as u8)
+}
+
+/// Writes `text` to standard output. A reader that has gone away has seen enough.
+fn print(text: &str) -> Result<ExitStatus, Complaint> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Complaint::Output(error)),
+        _ => Ok(ExitStatus::Passed),
+    }
+}
+
+/// Colours for standard output: on a terminal, unless the user wants none (no-color.org).
+fn paint() -> Paint {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Paint::new(io::stdout().is_terminal() && !unwanted)
 }

@@ -1,0 +1,298 @@
+//! What can be said on the command line.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ::trace::{Level, Source};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::language::duration;
+
+/// Proving: takes a device from factory-fresh to bound to an account, and says what went wrong.
+#[derive(Debug, Parser)]
+#[command(name = "proving", version, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run scenarios and judge the device
+    #[command(after_help = EXIT_CODES)]
+    Run(Run),
+    /// List the cases of scenarios
+    List(List),
+    /// Look for mistakes in scenarios; runs nothing
+    Check(Check),
+    /// Print the JSON Schema of scenarios
+    Schema,
+    /// Mint certificates, good and bad, as PEM and DER
+    Certs(Certs),
+    /// Look at a trace
+    Trace(Trace),
+    /// Bring up a scenario's world and device for other programs; runs none of its steps
+    Up(Up),
+}
+
+const EXIT_CODES: &str = "\
+Exit code: 0 all passed, 1 some failed or flaky, 2 mistake in the command line or a scenario,
+3 none failed but some broken (the lab's or the host's fault), 4 nothing selected, 130 interrupted.";
+
+/// Which cases.
+#[derive(Debug, Args)]
+pub(super) struct Selection {
+    /// Scenario files, and folders of such [default: scenarios]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Only cases that match, such as 'tag(smoke) & !name(isolation)'
+    #[arg(short = 'E', long, value_name = "EXPR")]
+    pub(super) filter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// How many cases at the same time [default: number of cores]
+    #[arg(short, long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// Try each case so often; one that fails and passes is flaky
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) repeat: u32,
+    /// Start nothing more once a case did not pass
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+    /// Seed of all chances, to run the same again [default: another each time]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Lab seconds per second while everybody waits; 1 is real time
+    #[arg(long, value_name = "FACTOR", default_value_t = 1000.0, value_parser = speed)]
+    pub(super) speed: f64,
+    /// Wall time after which an attempt counts as broken
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = time)]
+    pub(super) timeout: Duration,
+    /// Renew transcripts instead of comparing them
+    #[arg(long)]
+    pub(super) accept: bool,
+    /// Count skipped cases as failed
+    #[arg(long)]
+    pub(super) no_skips: bool,
+    /// Put this bug into the devices, to see scenarios catch it
+    #[arg(long, value_name = "NAME", value_parser = bug)]
+    pub(super) bug: Option<String>,
+    /// Where to make the run's folder
+    #[arg(long, value_name = "DIR", default_value = "proving-out")]
+    pub(super) out: PathBuf,
+    /// Write a JUnit report
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// How to tell what happens
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(super) message_format: MessageFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// How to tell
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(super) message_format: MessageFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Scenario files, and folders of such [default: scenarios]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum MessageFormat {
+    /// For people
+    Human,
+    /// A JSON object per line
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Certs {
+    /// Where to write them; existing files stay as they are
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Host names and addresses for server certificates
+    #[arg(long = "name", value_name = "NAME", default_value = "localhost")]
+    pub(super) names: Vec<String>,
+    /// Common name for client certificates
+    #[arg(long, value_name = "NAME", default_value = "device")]
+    pub(super) client: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Trace {
+    #[command(subcommand)]
+    pub(super) command: TraceCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TraceCommand {
+    /// Print events: lab time in s, source, device, text
+    Show(ShowTrace),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowTrace {
+    /// The trace, or the attempt's folder
+    pub(super) file: PathBuf,
+    /// Only of this source, such as 'log' or 'mqtt'; several are alternatives
+    #[arg(long = "source", value_name = "SOURCE", value_parser = super::trace::source)]
+    pub(super) sources: Vec<Source>,
+    /// Only of this device
+    #[arg(long = "device", value_name = "NAME")]
+    pub(super) devices: Vec<String>,
+    /// Only of this kind, such as 'line' or 'handshake'
+    #[arg(long = "kind", value_name = "KIND")]
+    pub(super) kinds: Vec<String>,
+    /// Only log lines, of this level (error, warn, info, debug, trace) or graver
+    #[arg(long, value_name = "LEVEL", value_parser = super::trace::level)]
+    pub(super) level: Option<Level>,
+    /// Only events whose text matches this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub(super) grep: Option<regex::Regex>,
+    /// As JSON lines
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Up {
+    /// The scenario; without one, a device that is provisioned over SoftAP
+    pub(super) scenario: Option<PathBuf>,
+    /// Which of its cases, if it has several [default: the first]
+    #[arg(short = 'E', long, value_name = "EXPR")]
+    pub(super) filter: Option<String>,
+    /// Make a port of the device one of this host, such as '127.0.0.1:8080=softap:80' or
+    /// '127.0.0.1:0=sta:80'
+    #[arg(long = "forward", value_name = "ADDR=SIDE:PORT")]
+    pub(super) forwards: Vec<Forward>,
+    /// Where to write endpoints.json, certificates and the trace
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+/// A port of the host that leads to one of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Where to listen; port 0 takes any.
+    pub listen: SocketAddr,
+    /// On which of the device's networks.
+    pub to: ForwardTo,
+    /// The device's port.
+    pub port: u16,
+}
+
+/// One of a device's networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardTo {
+    /// Its SoftAP.
+    SoftAp,
+    /// The access point that it joined.
+    Station,
+}
+
+impl FromStr for Forward {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let shape = || "expected something like 127.0.0.1:8080=softap:80".to_owned();
+        let (listen, target) = text.split_once('=').ok_or_else(shape)?;
+        let (side, port) = target.split_once(':').ok_or_else(shape)?;
+        Ok(Self {
+            listen: listen
+                .parse()
+                .map_err(|_| format!("`{listen}` is no address and port of this host"))?,
+            to: match side {
+                "softap" => ForwardTo::SoftAp,
+                "sta" => ForwardTo::Station,
+                other => return Err(format!("`{other}` is neither `softap` nor `sta`")),
+            },
+            port: match port.parse() {
+                Ok(0) | Err(_) => return Err(format!("`{port}` is no port of the device")),
+                Ok(port) => port,
+            },
+        })
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Some(time) if !time.is_zero() => Ok(time),
+        _ => Err("expected a time such as 500ms, 90s or 5m".to_owned()),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(speed) if (1.0..=1e6).contains(&speed) => Ok(speed),
+        _ => Err("expected a number from 1 to 1000000".to_owned()),
+    }
+}
+
+fn bug(text: &str) -> Result<String, String> {
+    let known = super::known::bugs();
+    if known.iter().any(|bug| bug == text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("there are: {}", known.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_forward_says_where_from_and_where_to() {
+        let forward: Forward = "127.0.0.1:8080=softap:80".parse().expect("well formed");
+        assert_eq!(
+            forward.listen,
+            "127.0.0.1:8080".parse().expect("an address")
+        );
+        assert_eq!((forward.to, forward.port), (ForwardTo::SoftAp, 80));
+        let forward: Forward = "[::1]:0=sta:5683".parse().expect("well formed");
+        assert_eq!((forward.to, forward.port), (ForwardTo::Station, 5683));
+    }
+
+    #[test]
+    fn a_bad_forward_says_what_is_bad() {
+        for (text, problem) in [
+            ("8080", "expected something like"),
+            ("127.0.0.1:8080=softap", "expected something like"),
+            ("localhost=softap:80", "`localhost` is no address"),
+            ("127.0.0.1:8080=ap:80", "`ap` is neither"),
+            ("127.0.0.1:8080=sta:0", "`0` is no port"),
+            ("127.0.0.1:8080=sta:70000", "`70000` is no port"),
+        ] {
+            let error = text.parse::<Forward>().expect_err(text);
+            assert!(error.contains(problem), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn times_and_speeds_have_bounds() {
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert!(time("0s").is_err() && time("5").is_err());
+        assert_eq!(speed("1"), Ok(1.0));
+        assert!(speed("0.5").is_err() && speed("NaN").is_err() && speed("inf").is_err());
+    }
+}

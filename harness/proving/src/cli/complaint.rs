@@ -1,0 +1,89 @@
+//! Why a command ended early.
+
+use std::io;
+use std::path::PathBuf;
+
+use miette::{Diagnostic, Report};
+use report::ExitStatus;
+
+use crate::language::{FilterError, ReadError};
+use crate::run::RunError;
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(super) enum Complaint {
+    /// Scenarios could not be read.
+    #[error("{} of the scenarios cannot be used; nothing was run", .0.len())]
+    Scenarios(Vec<ReadError>),
+    /// The filter expression could not be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Filter(#[from] FilterError),
+    /// No scenarios were named, and the default place has none.
+    #[error("there is no folder `scenarios` here")]
+    #[diagnostic(help("name scenario files, or folders of such"))]
+    NoScenarios,
+    /// The certificate profiles that this build carries.
+    #[error(transparent)]
+    Profiles(#[from] pki::PkiError),
+    /// Certificates could not be written.
+    #[error(transparent)]
+    Export(#[from] pki::ExportError),
+    /// A run could not be started.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The program itself cannot be found for its workers.
+    #[error("failed to find this program's own file, which its workers need")]
+    Executable(#[source] io::Error),
+    /// The JUnit report could not be written.
+    #[error("failed to write the JUnit report {}", path.display())]
+    Junit {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A trace could not be shown.
+    #[error(transparent)]
+    Show(#[from] report::ShowError),
+    /// Standard output is gone.
+    #[error("failed to write to standard output")]
+    Output(#[source] io::Error),
+    /// The world could not be brought up.
+    #[error("failed to bring up the world")]
+    Up(#[from] crate::up::UpError),
+}
+
+impl Complaint {
+    /// Mistakes of the user are 2; what this host refuses is 3.
+    fn status(&self) -> ExitStatus {
+        match self {
+            Self::Scenarios(_)
+            | Self::Filter(_)
+            | Self::NoScenarios
+            | Self::Profiles(_)
+            | Self::Show(_) => ExitStatus::Usage,
+            Self::Export(_)
+            | Self::Run(_)
+            | Self::Executable(_)
+            | Self::Junit { .. }
+            | Self::Output(_)
+            | Self::Up(_) => ExitStatus::Broken,
+        }
+    }
+
+    /// Writes it to standard error, with snippets, and returns [`Complaint::status`].
+    pub(super) fn print(self) -> ExitStatus {
+        let status = self.status();
+        match self {
+            // Each names its file; a headline for all would say nothing more.
+            Self::Scenarios(errors) => {
+                for error in errors {
+                    eprintln!("{:?}", Report::new(error));
+                }
+            }
+            other => eprintln!("{:?}", Report::new(other)),
+        }
+        status
+    }
+}

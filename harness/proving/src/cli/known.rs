@@ -1,0 +1,26 @@
+//! What scenarios may name that does not stand in them.
+
+use device::bugs::Bug;
+use pki::{PkiError, Profiles};
+
+use crate::language::Known;
+
+/// Everything that this build knows: bugs of the device, and certificate profiles by whom they are
+/// for, which their names begin with.
+pub fn known() -> Result<Known, PkiError> {
+    let profiles = Profiles::built_in()?;
+    let called = |prefix: &str| {
+        let names = profiles.names().filter(|name| name.starts_with(prefix));
+        names.map(str::to_owned).collect()
+    };
+    Ok(Known {
+        bugs: bugs(),
+        server_certificates: called("server"),
+        client_certificates: called("client"),
+    })
+}
+
+/// The names of all bugs, in the order in which the device has them.
+pub(super) fn bugs() -> Vec<String> {
+    Bug::ALL.iter().map(|bug| bug.name().to_owned()).collect()
+}

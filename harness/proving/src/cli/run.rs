@@ -1,0 +1,91 @@
+//! `proving run`.
+
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use report::{ExitStatus, Human, Json, Reporter, RunSummary};
+
+use super::arguments::{MessageFormat, Run};
+use super::{Complaint, paint};
+use crate::language;
+use crate::run::{Case, Plan, Settings, run as run_plan};
+
+pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
+    let cases = arguments.selection.cases()?;
+    if let Some(path) = &arguments.junit {
+        // Better now than after an hour.
+        prepare(path).map_err(|source| Complaint::Junit {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    let plan = Plan {
+        cases: cases.into_iter().map(planned).collect(),
+        repeat: arguments.repeat,
+    };
+    let executable = std::env::current_exe().map_err(Complaint::Executable)?;
+    let mut settings = Settings {
+        out: arguments.out.clone(),
+        timeout: arguments.timeout,
+        seed: arguments.seed.unwrap_or_else(any_seed),
+        speed: arguments.speed,
+        accept: arguments.accept,
+        bug: arguments.bug.clone(),
+        fail_fast: arguments.fail_fast,
+        no_skips: arguments.no_skips,
+        ..Settings::new(executable)
+    };
+    if let Some(jobs) = arguments.jobs {
+        settings.jobs = jobs;
+    }
+    let summary = run_plan(&plan, &settings, &mut *reporter(arguments.message_format))?;
+    if let Some(path) = &arguments.junit {
+        write_junit(path, &summary).map_err(|source| Complaint::Junit {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    Ok(summary.exit_status())
+}
+
+fn planned(case: language::Case) -> Case {
+    Case {
+        id: case.id.clone(),
+        case_id: case.id,
+        name: case.scenario.name.value,
+        scenario: case.file.into(),
+        bindings: case.values.into_iter().collect(),
+        board: "native".to_owned(),
+        // The virtual board has everything that the language can ask for.
+        skip: None,
+    }
+}
+
+/// Short enough to be read out.
+fn any_seed() -> u64 {
+    RandomState::new().hash_one(std::process::id()) % 1_000_000
+}
+
+fn reporter(format: MessageFormat) -> Box<dyn Reporter> {
+    let out = io::stdout();
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    match format {
+        MessageFormat::Json => Box::new(Json::new(out)),
+        MessageFormat::Human if out.is_terminal() && !dumb => Box::new(Human::live(out, paint())),
+        MessageFormat::Human => Box::new(Human::plain(out, paint())),
+    }
+}
+
+fn prepare(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    File::create(path).map(drop)
+}
+
+fn write_junit(path: &Path, summary: &RunSummary) -> io::Result<()> {
+    let xml = report::junit::to_xml(summary).map_err(io::Error::other)?;
+    fs::write(path, xml)
+}

@@ -1,0 +1,34 @@
+//! Which cases the user means.
+
+use std::path::{Path, PathBuf};
+
+use super::arguments::Selection;
+use super::{Complaint, known};
+use crate::language::{Case, Filter, read_all};
+
+/// Where scenarios stand unless somebody says otherwise.
+const DEFAULT: &str = "scenarios";
+
+impl Selection {
+    /// The cases that are meant. All files are read and checked first, whatever the filter says.
+    pub(super) fn cases(&self) -> Result<Vec<Case>, Complaint> {
+        let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
+        let mut cases = all_cases(&self.paths)?;
+        if let Some(filter) = filter {
+            cases.retain(|case| filter.matches(case));
+        }
+        Ok(cases)
+    }
+}
+
+/// The cases of every scenario in `paths`, or in the default place if there are none.
+pub(super) fn all_cases(paths: &[PathBuf]) -> Result<Vec<Case>, Complaint> {
+    let known = known()?;
+    let default = [PathBuf::from(DEFAULT)];
+    let paths = match paths {
+        [] if !Path::new(DEFAULT).is_dir() => return Err(Complaint::NoScenarios),
+        [] => &default,
+        paths => paths,
+    };
+    read_all(paths, &known).map_err(Complaint::Scenarios)
+}
