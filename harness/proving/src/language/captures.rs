@@ -70,6 +70,11 @@ impl Captures {
     pub fn fill(&self, text: &str) -> Result<String, NotCaptured> {
         replace(text, |name| self.0.get(name).cloned()).map_err(NotCaptured)
     }
+
+    /// The same for the text of a regular expression, which takes what was captured literally.
+    pub(crate) fn fill_expression(&self, text: &str) -> Result<String, NotCaptured> {
+        replace(text, |name| self.0.get(name).map(|value| regex::escape(value))).map_err(NotCaptured)
+    }
 }
 
 /// The event holds nothing to capture.

@@ -35,6 +35,7 @@ mod decode;
 pub(crate) mod duration;
 mod fault;
 mod filter;
+mod label;
 mod matrix;
 mod mistake;
 pub(crate) mod pattern;

@@ -43,6 +43,18 @@ pub struct Field {
     pub value: Placed<Value>,
 }
 
+pub(crate) use super::captures::plain;
+
+impl Field {
+    /// JSON pointers to where it may stand.
+    pub fn pointers(&self) -> Vec<String> {
+        if self.pointers.is_empty() {
+            return vec![self.pointer.clone()];
+        }
+        self.pointers.iter().map(|pointer| (*pointer).to_owned()).collect()
+    }
+}
+
 /// The regular expression in `text`, if it stands between slashes.
 pub fn regular_expression(text: &str) -> Option<&str> {
     text.strip_prefix('/')?.strip_suffix('/').filter(|inner| !inner.is_empty())

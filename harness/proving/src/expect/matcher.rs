@@ -1,0 +1,230 @@
+//! Which of several patterns an event matches, in one pass over its text.
+
+use aho_corasick::AhoCorasick;
+use regex::{Regex, RegexSet};
+use serde_json::Value;
+use trace::{Event, Level, Secrets, Source};
+
+use crate::language::pattern::{plain, regular_expression};
+use crate::language::{Captures, Field, NotCaptured, Pattern};
+
+/// Patterns, ready to be matched. Secrets in them are replaced as in the trace.
+pub(super) struct Matcher {
+    patterns: Vec<Ready>,
+    /// Finds the literal texts; each belongs to the pattern at the same place in `literal_of`.
+    literals: Option<AhoCorasick>,
+    literal_of: Vec<usize>,
+    /// Finds the regular expressions; each belongs to the pattern at the same place in `regex_of`.
+    regexes: RegexSet,
+    regex_of: Vec<usize>,
+    sources: Vec<Source>,
+}
+
+/// A pattern without its text, which is looked for together with the others'.
+struct Ready {
+    source: Source,
+    device: Option<String>,
+    kind: Option<String>,
+    level: Option<Level>,
+    tag: Option<String>,
+    has_text: bool,
+    fields: Vec<ReadyField>,
+}
+
+struct ReadyField {
+    pointers: Vec<String>,
+    test: Test,
+}
+
+/// What a value must be.
+pub(super) enum Test {
+    Text(String),
+    Regex(Regex),
+    Value(Value),
+}
+
+impl Matcher {
+    /// Makes `patterns` ready, with `captures` put in.
+    pub fn new<'p>(
+        patterns: impl IntoIterator<Item = &'p Pattern>,
+        captures: &Captures,
+        secrets: &Secrets,
+    ) -> Result<Self, NotCaptured> {
+        let mut ready = Vec::new();
+        let mut literals = Vec::new();
+        let mut literal_of = Vec::new();
+        let mut regexes = Vec::new();
+        let mut regex_of = Vec::new();
+        for (index, pattern) in patterns.into_iter().enumerate() {
+            match text_test(pattern, captures, secrets)? {
+                None => {}
+                Some(Test::Regex(regex)) => {
+                    regexes.push(regex.as_str().to_owned());
+                    regex_of.push(index);
+                }
+                Some(Test::Text(text)) => {
+                    literals.push(text);
+                    literal_of.push(index);
+                }
+                Some(Test::Value(_)) => {}
+            }
+            ready.push(Ready::new(pattern, captures, secrets)?);
+        }
+        let mut sources: Vec<_> = ready.iter().map(|pattern| pattern.source).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        Ok(Self {
+            patterns: ready,
+            // Fails only past 2^31 bytes of patterns, which no scenario has.
+            literals: (!literals.is_empty()).then(|| AhoCorasick::new(literals).ok()).flatten(),
+            literal_of,
+            // Each was compiled alone before; together they may be too big for the limit.
+            regexes: RegexSet::new(regexes).unwrap_or_else(|_| RegexSet::empty()),
+            regex_of,
+            sources,
+        })
+    }
+
+    /// Whether events of `source` can match at all.
+    pub fn sees(&self, source: Source) -> bool {
+        self.sources.contains(&source)
+    }
+
+    /// Puts the positions of all patterns that `event` matches into `found`, in no order.
+    pub fn matching(&self, event: &Event, found: &mut Vec<usize>) {
+        found.clear();
+        if !self.sees(event.source) {
+            return;
+        }
+        for (index, pattern) in self.patterns.iter().enumerate() {
+            if !pattern.has_text && pattern.matches(event) {
+                found.push(index);
+            }
+        }
+        if event.source == Source::Log
+            && let Some(text) = event.data.get("text").and_then(Value::as_str)
+        {
+            self.matching_text(event, text, found);
+        }
+    }
+
+    fn matching_text(&self, event: &Event, text: &str, found: &mut Vec<usize>) {
+        if let Some(literals) = &self.literals {
+            for hit in literals.find_overlapping_iter(text) {
+                let index = self.literal_of[hit.pattern()];
+                if !found.contains(&index) && self.patterns[index].matches(event) {
+                    found.push(index);
+                }
+            }
+        }
+        if !self.regex_of.is_empty() {
+            for hit in &self.regexes.matches(text) {
+                let index = self.regex_of[hit];
+                if self.patterns[index].matches(event) {
+                    found.push(index);
+                }
+            }
+        }
+    }
+}
+
+impl Ready {
+    fn new(pattern: &Pattern, captures: &Captures, secrets: &Secrets) -> Result<Self, NotCaptured> {
+        let redacted = |text: &String| secrets.redact_text(text).into_owned();
+        let fields = pattern.fields.iter().map(|field| {
+            Ok(ReadyField {
+                pointers: field.pointers(),
+                test: field_test(field, captures, secrets)?,
+            })
+        });
+        Ok(Self {
+            source: pattern.source,
+            device: pattern.device.as_ref().map(|device| device.value.clone()),
+            kind: pattern.kind.as_ref().map(|kind| kind.value.clone()),
+            level: pattern.level,
+            tag: pattern.tag.as_ref().map(redacted),
+            has_text: pattern.text.is_some(),
+            fields: fields.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Everything but the text.
+    fn matches(&self, event: &Event) -> bool {
+        self.source == event.source
+            && (self.device.is_none() || self.device == event.device)
+            && self.kind.as_ref().is_none_or(|kind| *kind == event.kind)
+            && self.level.is_none_or(|level| level_of(&event.data) == Some(level))
+            && self.tag.as_ref().is_none_or(|tag| text_at(&event.data, "tag") == Some(tag))
+            && self.fields.iter().all(|field| field.matches(&event.data))
+    }
+}
+
+impl ReadyField {
+    fn matches(&self, data: &Value) -> bool {
+        let mut values = self.pointers.iter().filter_map(|pointer| data.pointer(pointer));
+        values.any(|value| self.test.passes(value))
+    }
+}
+
+impl Test {
+    /// Whether `value` is what it must be.
+    pub fn passes(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Text(wanted), Value::String(text)) => wanted == text,
+            (Self::Text(wanted), other) => *wanted == plain(other),
+            (Self::Regex(regex), Value::String(text)) => regex.is_match(text),
+            (Self::Regex(regex), other) => regex.is_match(&plain(other)),
+            (Self::Value(wanted), other) => wanted == other,
+        }
+    }
+}
+
+/// What the text of a log line must be: it must hold a [`Test::Text`], not equal it.
+pub(super) fn text_test(
+    pattern: &Pattern,
+    captures: &Captures,
+    secrets: &Secrets,
+) -> Result<Option<Test>, NotCaptured> {
+    pattern.text.as_ref().map(|text| test(text, captures, secrets)).transpose()
+}
+
+/// What a field's value must be.
+pub(super) fn field_test(
+    field: &Field,
+    captures: &Captures,
+    secrets: &Secrets,
+) -> Result<Test, NotCaptured> {
+    match &field.value.value {
+        Value::String(text) => test(text, captures, secrets),
+        other => Ok(Test::Value(other.clone())),
+    }
+}
+
+fn test(text: &str, captures: &Captures, secrets: &Secrets) -> Result<Test, NotCaptured> {
+    if let Some(expression) = regular_expression(text) {
+        let filled = captures.fill_expression(expression)?;
+        // `check` has compiled it; with other values put in, it may at most be too big.
+        if let Ok(regex) = Regex::new(&secrets.redact_text(&filled)) {
+            return Ok(Test::Regex(regex));
+        }
+    }
+    let filled = captures.fill(text)?;
+    Ok(Test::Text(secrets.redact_text(&filled).into_owned()))
+}
+
+/// The text at a key of an event's data.
+pub(super) fn text_at<'d>(data: &'d Value, key: &str) -> Option<&'d str> {
+    data.get(key).and_then(Value::as_str)
+}
+
+/// The level of a log line.
+pub(super) fn level_of(data: &Value) -> Option<Level> {
+    Some(match text_at(data, "level")? {
+        "error" => Level::Error,
+        "warn" => Level::Warn,
+        "info" => Level::Info,
+        "debug" => Level::Debug,
+        "trace" => Level::Trace,
+        _ => return None,
+    })
+}

@@ -1,0 +1,149 @@
+//! The event that almost was the wanted one.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use trace::{Event, Nearest, Secrets};
+
+use super::matcher::{Test, field_test, level_of, text_at, text_test};
+use crate::language::{Captures, Pattern};
+use crate::language::pattern::plain;
+
+/// Longest excerpt of a text in a message, in characters.
+const EXCERPT: usize = 80;
+/// Below this share of what was wanted, an event is no near miss.
+const NEAR: f64 = 0.5;
+
+/// The event of `events` that is most like `pattern`, and what it lacks; the later of two that are
+/// equally alike.
+pub(super) fn nearest<'e>(
+    pattern: &Pattern,
+    captures: &Captures,
+    secrets: &Secrets,
+    events: impl IntoIterator<Item = &'e Event>,
+) -> Option<Nearest> {
+    let mut best: Option<(f64, Nearest)> = None;
+    for event in events {
+        let Some((score, lacks)) = compare(pattern, captures, secrets, event) else {
+            continue;
+        };
+        if score >= NEAR && best.as_ref().is_none_or(|(least, _)| score >= *least) {
+            let nearest = Nearest { seq: event.seq, lacks };
+            best = Some((score, nearest));
+        }
+    }
+    best.map(|(_, nearest)| nearest)
+}
+
+/// How alike `event` is to `pattern`, 0 to 1, and what it lacks.
+fn compare(
+    pattern: &Pattern,
+    captures: &Captures,
+    secrets: &Secrets,
+    event: &Event,
+) -> Option<(f64, String)> {
+    if event.source != pattern.source {
+        return None;
+    }
+    let mut likeness = Likeness::default();
+    if let Some(kind) = &pattern.kind {
+        likeness.equal("kind", kind, &event.kind, 2.0);
+    }
+    if let Some(device) = &pattern.device {
+        likeness.equal("device", device, event.device.as_deref().unwrap_or("none"), 0.5);
+    }
+    if let Some(level) = pattern.level {
+        let found = level_of(&event.data).map(|level| format!("{level:?}").to_lowercase());
+        let wanted = format!("{level:?}").to_lowercase();
+        likeness.equal("level", &wanted, found.as_deref().unwrap_or_default(), 0.5);
+    }
+    if let Some(tag) = &pattern.tag {
+        likeness.equal("tag", tag, text_at(&event.data, "tag").unwrap_or_default(), 0.5);
+    }
+    if let Ok(Some(test)) = text_test(pattern, captures, secrets) {
+        likeness.text(&test, text_at(&event.data, "text").unwrap_or_default());
+    }
+    for field in &pattern.fields {
+        let value = field.pointers().iter().find_map(|pointer| event.data.pointer(pointer));
+        if let Ok(test) = field_test(field, captures, secrets) {
+            likeness.field(&field.name, &test, value);
+        }
+    }
+    Some(likeness.verdict())
+}
+
+/// Sums up what is alike and what is not.
+#[derive(Default)]
+struct Likeness {
+    wanted: f64,
+    found: f64,
+    lacks: Vec<String>,
+}
+
+impl Likeness {
+    fn equal(&mut self, what: &str, wanted: &str, found: &str, weight: f64) {
+        self.wanted += weight;
+        if wanted == found {
+            self.found += weight;
+        } else {
+            self.lacks.push(format!("{what} is `{found}`, not `{wanted}`"));
+        }
+    }
+
+    fn text(&mut self, test: &Test, found: &str) {
+        self.wanted += 2.0;
+        let (wanted, is_there) = match test {
+            Test::Text(text) => (text.clone(), found.contains(text)),
+            Test::Regex(regex) => (format!("/{regex}/"), regex.is_match(found)),
+            Test::Value(value) => (value.to_string(), false),
+        };
+        if is_there {
+            self.found += 2.0;
+        } else {
+            self.found += 2.0 * shared_words(&wanted, found);
+            self.lacks.push(format!("text is `{}`, without `{}`", excerpt(found), excerpt(&wanted)));
+        }
+    }
+
+    fn field(&mut self, name: &str, test: &Test, value: Option<&Value>) {
+        self.wanted += 1.0;
+        match value {
+            Some(value) if test.passes(value) => self.found += 1.0,
+            Some(value) => self.lacks.push(format!("{name} is `{}`", excerpt(&plain(value)))),
+            None => self.lacks.push(format!("{name} is not there")),
+        }
+    }
+
+    fn verdict(self) -> (f64, String) {
+        if self.lacks.is_empty() {
+            let lacks = "nothing, but an expectation has gone past it already; `since: start` reads it again";
+            return (1.0, lacks.into());
+        }
+        (self.found / self.wanted.max(1.0), self.lacks.join("; "))
+    }
+}
+
+/// The share of the words in `wanted` that are in `found`, 0 to 1.
+fn shared_words(wanted: &str, found: &str) -> f64 {
+    let wanted = words(wanted);
+    if wanted.is_empty() {
+        return 0.0;
+    }
+    let found = words(found);
+    let shared = wanted.iter().filter(|word| found.contains(*word)).count();
+    shared as f64 / wanted.len() as f64
+}
+
+fn words(text: &str) -> BTreeSet<&str> {
+    text.split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| word.len() > 1)
+        .collect()
+}
+
+fn excerpt(text: &str) -> String {
+    let line: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    match line.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}

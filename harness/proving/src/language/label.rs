@@ -1,0 +1,143 @@
+//! Steps, clauses and patterns in a few words, for traces and reports.
+
+use std::fmt;
+
+use trace::Source;
+
+use super::clause::{Clause, Count, Expect, Wanted, Window};
+use super::duration;
+use super::fault::{Fault, FaultStep};
+use super::pattern::{Pattern, regular_expression};
+use super::power::PowerAction;
+use super::step::{QueryBy, Step};
+
+impl Step {
+    /// The step in a few words, such as `expect log "STA Got IP"`.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Power(power) => match power.action {
+                PowerAction::On => "power on".into(),
+                PowerAction::Off => "power off".into(),
+                PowerAction::Reset => "reset".into(),
+                PowerAction::CutInWrite(after) => format!("power cut in a write after {after} bytes"),
+            },
+            Self::Provision(provision) => match provision.stop_after {
+                Some(stage) => format!("provision by {} up to {stage:?}", provision.phone).to_lowercase(),
+                None => format!("provision by {}", provision.phone),
+            },
+            Self::ReadVersion(read) => format!("read version by {}", read.phone),
+            Self::Query(query) => match query.by {
+                QueryBy::Broadcast => format!("query by {}", query.phone),
+                QueryBy::Unicast => format!("unicast query by {}", query.phone),
+            },
+            Self::Bind(bind) => format!("bind by {}", bind.phone),
+            Self::Expect(Expect::Clause(clause)) => format!("expect {clause}"),
+            Self::Expect(Expect::Transcript(transcript)) => {
+                format!("expect transcript {}", transcript.name)
+            }
+            Self::Fault(FaultStep::On(fault)) => format!("fault {fault} on"),
+            Self::Fault(FaultStep::Off(fault)) => format!("fault {fault} off"),
+            Self::Wait(wait) => format!("wait {}", duration::display(wait.0)),
+            Self::EraseStorage(_) => "erase storage".into(),
+        }
+    }
+}
+
+impl fmt::Display for Clause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.wanted {
+            Wanted::One(pattern, _) => write!(f, "{pattern}"),
+            Wanted::InOrder(patterns, _) => write!(f, "in order {}", List(patterns)),
+            Wanted::AnyOrder(patterns, _) => write!(f, "in any order {}", List(patterns)),
+            Wanted::Never(patterns, limit) => {
+                write!(f, "for {} never {}", duration::display(*limit), List(patterns))
+            }
+            Wanted::Count(pattern, count, Window::Within(_)) => write!(f, "{count} {pattern}"),
+            Wanted::Count(pattern, count, Window::For(limit)) => {
+                write!(f, "for {} {count} {pattern}", duration::display(*limit))
+            }
+        }
+    }
+}
+
+struct List<'p>(&'p [Pattern]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, pattern) in self.0.iter().enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            write!(f, "{comma}{pattern}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.at_least, self.at_most) {
+            (least, Some(most)) if least == most => write!(f, "exactly {least}"),
+            (0, Some(most)) => write!(f, "at most {most}"),
+            (least, Some(most)) => write!(f, "{least} to {most}"),
+            (least, None) => write!(f, "at least {least}"),
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(source_name(self.source))?;
+        if let Some(kind) = &self.kind {
+            write!(f, " {kind}")?;
+        }
+        if let Some(text) = &self.text {
+            match regular_expression(text) {
+                Some(_) => write!(f, " {}", text.value)?,
+                None => write!(f, " {:?}", text.value)?,
+            }
+        }
+        let level = self.level.map(|level| format!("level {level:?}").to_lowercase());
+        let tag = self.tag.as_ref().map(|tag| format!("tag {tag}"));
+        let fields = self.fields.iter().map(|field| {
+            let value = super::captures::plain(&field.value.value);
+            format!("{} {value}", field.name)
+        });
+        let device = self.device.as_ref().map(|device| format!("device {device}"));
+        let rest: Vec<_> = level.into_iter().chain(tag).chain(fields).chain(device).collect();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        write!(f, " ({})", rest.join(", "))
+    }
+}
+
+/// The source as scenarios name it.
+fn source_name(source: Source) -> &'static str {
+    match source {
+        Source::Log => "log",
+        Source::Board => "board",
+        Source::Air => "air",
+        Source::Tls => "tls",
+        Source::Mqtt => "mqtt",
+        Source::Linkkit => "linkkit",
+        Source::Sntp => "sntp",
+        Source::Coap => "coap",
+        Source::Provisioning => "provisioning",
+        Source::Engine => "engine",
+        Source::Witness => "witness",
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::AccessPointOff(role) | Self::Isolation(role) | Self::InternetOff(role) => {
+                write!(f, "{name} {role}")
+            }
+            Self::TimeSilent => f.write_str(name),
+            Self::ConnectRefused(code) => write!(f, "{name} {code}"),
+            Self::SubscribeRefused(filter) => write!(f, "{name} {filter}"),
+            Self::MatchReply(reply) => write!(f, "{name} {reply:?}"),
+        }
+    }
+}
