@@ -1,5 +1,46 @@
 //! The provisioning app's side: protocomm, CoAP and binding.
+//!
+//! A phone reaches a network through a [`Dial`]: the host's own sockets ([`HostDial`]) or a seat on
+//! the lab's air. What it exchanges is written to the trace.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use phone::{Credentials, HostDial, ProvisioningClient, Settings};
+//!
+//! let clock = clock::Clock::start(1.0);
+//! let trace = trace::Trace::in_memory(clock.clone());
+//! let dial = Arc::new(HostDial::any(clock));
+//! let settings = Settings {
+//!     pop: Some("abcd1234".into()),
+//!     ..Settings::of("alice")
+//! };
+//! let device = "192.168.4.1:80".parse()?;
+//! let mut client = ProvisioningClient::new(dial, device, settings, trace);
+//! let outcome = client.provision(&Credentials::new("home", "correct horse")).await?;
+//! println!("{outcome}");
+//! # Ok(())
+//! # }
+//! ```
 
+mod bind;
+mod coap;
 mod dial;
+mod host_dial;
+mod http;
+mod provisioning;
+pub mod security;
 
+pub use bind::{BindError, bind, check};
+pub use coap::{
+    Answer, CoapGarbage, CoapSeen, CoapSent, Listener, ListenerSettings, Query, QueryError,
+    QueryTarget,
+};
 pub use dial::{Datagrams, Dial, Stream};
+pub use host_dial::HostDial;
+pub use http::{HttpError, Response};
+pub use provisioning::{
+    Blame, Connected, Credentials, Exchange, Outcome, OutcomeReached, ProvisioningClient,
+    ProvisioningError, Settings, StationStatus,
+};
+pub use security::gen_sec2;

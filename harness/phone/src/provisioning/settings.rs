@@ -1,0 +1,71 @@
+//! What a phone is told before it provisions a device.
+
+use std::time::Duration;
+
+/// Who provisions which device, what the owner knows, and how patient the phone is.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The phone's name in the trace.
+    pub phone: String,
+    /// The device's name in the trace, if it has one.
+    pub device: Option<String>,
+    /// The security to speak; chosen from `proto-ver` if none is given.
+    pub security: Option<u8>,
+    /// Proof of possession, for security 1.
+    pub pop: Option<String>,
+    /// User name, for security 2.
+    pub username: Option<String>,
+    /// Password, for security 2.
+    pub password: Option<String>,
+    /// How long one request may take, connecting included, in lab time.
+    pub request_timeout: Duration,
+    /// From one question for the status to the next, in lab time.
+    pub poll_interval: Duration,
+    /// How long the status is asked for in all, in lab time.
+    pub patience: Duration,
+}
+
+impl Settings {
+    /// Of the phone of this name, with no secrets.
+    pub fn of(phone: &str) -> Self {
+        Self {
+            phone: phone.to_owned(),
+            device: None,
+            security: None,
+            pop: None,
+            username: None,
+            password: None,
+            request_timeout: Duration::from_secs(10),
+            poll_interval: Duration::from_secs(1),
+            patience: Duration::from_secs(120),
+        }
+    }
+}
+
+/// What the device needs to join a network.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// SSID; a device takes at most 32 bytes.
+    pub ssid: Vec<u8>,
+    /// Passphrase; a device takes at most 63 bytes. Empty for an open network.
+    pub passphrase: Vec<u8>,
+}
+
+impl Credentials {
+    /// These.
+    pub fn new(ssid: impl Into<Vec<u8>>, passphrase: impl Into<Vec<u8>>) -> Self {
+        Self {
+            ssid: ssid.into(),
+            passphrase: passphrase.into(),
+        }
+    }
+}
+
+/// Without the passphrase.
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials")
+            .field("ssid", &String::from_utf8_lossy(&self.ssid))
+            .finish_non_exhaustive()
+    }
+}

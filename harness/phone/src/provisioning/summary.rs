@@ -1,0 +1,148 @@
+//! Messages in short, for the trace.
+
+use std::fmt::Debug;
+
+use proto::Message;
+use proto::Status;
+use proto::session::{HandshakeStep, Sec0MsgType, SecSchemeVersion, SessionData, SessionProto};
+use proto::wifi_config::{
+    self, StationState, WifiAuthMode, WifiConfigPayload, WifiConnectFailedReason, WifiStationState,
+};
+use proto::wifi_ctrl::{WifiCtrlMsgType, WifiCtrlPayload};
+use proto::wifi_scan::{self, WifiScanMsgType, WifiScanPayload};
+use serde_json::{Value, json};
+
+const MOST_RAW: usize = 256;
+
+/// A message of the handshake. Keys and proofs are left out.
+pub(super) fn session(bytes: &[u8]) -> Value {
+    let Ok(message) = SessionData::decode(bytes) else {
+        return Value::Null;
+    };
+    let step = match &message.proto {
+        Some(SessionProto::Sec0(payload)) => name::<Sec0MsgType>(payload.msg),
+        Some(SessionProto::Sec1(payload)) => name::<HandshakeStep>(payload.msg),
+        Some(SessionProto::Sec2(payload)) => name::<HandshakeStep>(payload.msg),
+        None => Value::Null,
+    };
+    let scheme = SecSchemeVersion::try_from(message.sec_ver).map_or(message.sec_ver, |s| s as i32);
+    json!({ "security": scheme, "step": step })
+}
+
+/// A message of `prov-config`.
+pub(super) fn config(message: &WifiConfigPayload) -> Value {
+    use wifi_config::Payload;
+    let mut summary = json!({ "message": name::<wifi_config::WifiConfigMsgType>(message.msg) });
+    let mut put = |key: &str, value: Value| summary[key] = value;
+    match &message.payload {
+        Some(Payload::CmdSetConfig(set)) => {
+            put("ssid", text(&set.ssid));
+            put("passphrase", text(&set.passphrase));
+        }
+        Some(Payload::RespSetConfig(answer)) => put("status", name::<Status>(answer.status)),
+        Some(Payload::RespApplyConfig(answer)) => put("status", name::<Status>(answer.status)),
+        Some(Payload::RespGetStatus(answer)) => {
+            put("status", name::<Status>(answer.status));
+            put("station", name::<WifiStationState>(answer.sta_state));
+            match &answer.state {
+                Some(StationState::FailReason(reason)) => {
+                    put("reason", name::<WifiConnectFailedReason>(*reason));
+                }
+                Some(StationState::Connected(connected)) => put(
+                    "connected",
+                    json!({
+                        "ip": connected.ip4_addr,
+                        "ssid": text(&connected.ssid),
+                        "bssid": hex::encode(&connected.bssid),
+                        "channel": connected.channel,
+                        "auth": name::<WifiAuthMode>(connected.auth_mode),
+                    }),
+                ),
+                Some(StationState::AttemptFailed(failed)) => {
+                    put("attempts_remaining", failed.attempts_remaining.into());
+                }
+                None => {}
+            }
+        }
+        Some(Payload::CmdGetStatus(_) | Payload::CmdApplyConfig(_)) | None => {}
+    }
+    summary
+}
+
+/// A message of `prov-scan`.
+pub(super) fn scan(message: &WifiScanPayload) -> Value {
+    use wifi_scan::Payload;
+    let mut summary = json!({
+        "message": name::<WifiScanMsgType>(message.msg),
+        "status": name::<Status>(message.status),
+    });
+    match &message.payload {
+        Some(Payload::RespScanStatus(answer)) => {
+            summary["finished"] = answer.scan_finished.into();
+            summary["count"] = answer.result_count.into();
+        }
+        Some(Payload::RespScanResult(answer)) => {
+            let entry = |entry: &wifi_scan::WifiScanResult| json!({ "ssid": text(&entry.ssid), "channel": entry.channel, "rssi": entry.rssi });
+            summary["entries"] = answer.entries.iter().map(entry).collect();
+        }
+        _ => {}
+    }
+    summary
+}
+
+/// A message of `prov-ctrl`.
+pub(super) fn ctrl(message: &WifiCtrlPayload) -> Value {
+    json!({
+        "message": name::<WifiCtrlMsgType>(message.msg),
+        "status": name::<Status>(message.status),
+    })
+}
+
+/// Bytes that belong to no message, as text; at most so many.
+pub(super) fn raw(bytes: &[u8]) -> Value {
+    json!({ "raw": text(&bytes[..bytes.len().min(MOST_RAW)]) })
+}
+
+/// The name of an enumeration's value in snake_case, or its number.
+fn name<E: TryFrom<i32> + Debug>(value: i32) -> Value {
+    let Ok(known) = E::try_from(value) else {
+        return value.into();
+    };
+    let mut name = String::new();
+    for letter in format!("{known:?}").chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name.into()
+}
+
+fn text(bytes: &[u8]) -> Value {
+    String::from_utf8_lossy(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_told_in_words() {
+        let bytes = hex::decode("08015a0410035001").unwrap();
+        let message = WifiConfigPayload::decode(&bytes[..]).unwrap();
+        assert_eq!(
+            config(&message),
+            json!({
+                "message": "resp_get_status",
+                "status": "success",
+                "station": "connection_failed",
+                "reason": "network_not_found",
+            })
+        );
+    }
+
+    #[test]
+    fn an_unknown_number_stays_a_number() {
+        assert_eq!(name::<Status>(99), json!(99));
+    }
+}
