@@ -1,1 +1,21 @@
-//! The broker front and the fakes behind it.
+//! The cloud that devices meet: a broker, and stand-ins behind it.
+//!
+//! Everything here lives on the runtime and the clock of one attempt, listens on loopback, and
+//! writes what it sees into the trace.
+
+mod broker;
+mod devices;
+mod packet;
+mod tls;
+
+pub use broker::{
+    Broker, BrokerSettings, Client, ConnectRefused, ConnectionClosed, ConnectionOpened, Decision,
+    Denied, Dropped, End, Faults, Hook, Injector, Limits, ListenerSettings, PacketTrace,
+    ProbeError, SessionOpened, StartError, Strangers, WillPublished,
+};
+pub use devices::Devices;
+pub use packet::{Connect, Publish, QoS, Will, is_filter, is_name, matches};
+pub use tls::{
+    Alert, Cause, ClientCertificate, Handshake, PresentedCertificate, Subject, TlsConfigError,
+    TlsSettings, Versions,
+};

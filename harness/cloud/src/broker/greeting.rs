@@ -1,0 +1,284 @@
+//! From an accepted socket to a session: handshake, CONNECT, CONNACK.
+
+use std::sync::Arc;
+
+use super::core::{Attachment, Core};
+use super::line::Line;
+use super::session::Again;
+use super::transport::Transport;
+use super::{Client, ConnectRefused, Decision, End, SessionOpened};
+use crate::packet::{Connect, Level, Packet, Violation, decode};
+use crate::tls::{self, Accepted, Peer, PresentedCertificate, Tap};
+
+/// A client that was let in.
+pub(super) struct Guest {
+    pub(super) line: Line,
+    pub(super) client: Client,
+    pub(super) attachment: Attachment,
+    pub(super) level: Level,
+    /// s; 0 for none.
+    pub(super) keep_alive: u16,
+}
+
+/// How a connection ended that never became a session.
+pub(super) struct Ended {
+    pub(super) end: End,
+    pub(super) detail: Option<String>,
+}
+
+impl Ended {
+    pub(super) fn new(end: End) -> Self {
+        Self { end, detail: None }
+    }
+
+    pub(super) fn because(end: End, detail: impl ToString) -> Self {
+        Self {
+            end,
+            detail: Some(detail.to_string()),
+        }
+    }
+}
+
+/// A socket that was accepted.
+pub(super) struct Arrival {
+    pub(super) tap: Tap,
+    pub(super) peer: Peer,
+    pub(super) tls: Option<ShownTls>,
+    /// A probe of the broker's own: in the clear, untouched by faults, not in the trace.
+    pub(super) probe: bool,
+}
+
+/// What a listener shows at this moment.
+pub(super) struct ShownTls {
+    pub(super) config: Arc<rustls::ServerConfig>,
+    pub(super) profile: String,
+}
+
+impl Core {
+    /// Brings a new connection to a session, or to its end.
+    pub(super) async fn greet(self: &Arc<Self>, arrival: Arrival) -> Result<Guest, Ended> {
+        let trace = (!arrival.probe).then(|| self.trace.clone());
+        let number = arrival.peer.connection;
+        let encrypted = arrival.tls.is_some();
+        let (transport, certificate) = self.secure(arrival).await?;
+        let mut line = Line::new(transport, number, trace, self.packets);
+        match self.await_connect(&mut line).await {
+            Ok(connect) => self.admit(line, *connect, certificate, encrypted).await,
+            Err(ended) => self.end(line, ended).await,
+        }
+    }
+
+    async fn secure(
+        &self,
+        arrival: Arrival,
+    ) -> Result<(Transport, Option<PresentedCertificate>), Ended> {
+        let Arrival { tap, peer, tls, .. } = arrival;
+        let Some(tls) = tls else {
+            return Ok((Transport::Plain(tap), None));
+        };
+        if self.faults().stall_handshake {
+            tls::report_stalled(&self.trace, &peer, &tls.profile);
+            Transport::Plain(tap).swallow().await;
+            return Err(Ended::because(
+                End::Fault,
+                "the handshake was never answered",
+            ));
+        }
+        let limit = self.limits.handshake;
+        let (accepted, report) =
+            tls::accept(tap, tls.config, limit, &self.clock, &peer, &tls.profile).await;
+        let device = report
+            .client_certificate
+            .as_ref()
+            .and_then(|shown| self.devices.find(shown.subject.common_name.as_deref()));
+        self.trace.emit(device.as_deref(), &report);
+        match accepted {
+            Accepted::Stream(stream, shown) => Ok((Transport::Tls(stream), shown)),
+            Accepted::Refused(tap) => {
+                Transport::Plain(tap).close(&self.clock, &self.limits).await;
+                Err(Ended::new(End::Handshake))
+            }
+            Accepted::Gone => Err(Ended::new(End::Handshake)),
+        }
+    }
+
+    async fn await_connect(&self, line: &mut Line) -> Result<Box<Connect>, Ended> {
+        let waiting = async {
+            loop {
+                match line.next(&self.limits) {
+                    Ok(Some(frame)) => return Ok(frame),
+                    Ok(None) => {}
+                    Err(error) => return Err(Ended::because(End::Violation, error)),
+                }
+                match line.read().await {
+                    Ok(0) => return Err(Ended::because(End::Lost, "closed before CONNECT")),
+                    Ok(_) => {}
+                    Err(error) => return Err(Ended::because(End::Lost, error)),
+                }
+            }
+        };
+        let frame = match self.clock.timeout(self.limits.connect, waiting).await {
+            Ok(frame) => frame?,
+            Err(elapsed) => {
+                return Err(Ended::because(
+                    End::TimedOut,
+                    format!("no CONNECT: {elapsed}"),
+                ));
+            }
+        };
+        line.show_received(&frame, &self.hooks_for(line));
+        if self.faults_for(line).ignore_connect {
+            line.transport.swallow().await;
+            return Err(Ended::because(End::Fault, "CONNECT was never answered"));
+        }
+        match decode(&frame, Level::V311) {
+            Ok(Packet::Connect(connect)) => Ok(connect),
+            Ok(_) => Err(Ended::because(
+                End::Violation,
+                "the first packet is not CONNECT",
+            )),
+            Err(violation) => {
+                if matches!(violation, Violation::Level(_)) {
+                    line.send(|out| out.connack(false, 1));
+                }
+                Err(Ended::because(End::Violation, violation))
+            }
+        }
+    }
+
+    async fn admit(
+        self: &Arc<Self>,
+        mut line: Line,
+        connect: Connect,
+        certificate: Option<PresentedCertificate>,
+        encrypted: bool,
+    ) -> Result<Guest, Ended> {
+        let faults = self.faults_for(&line);
+        let mut client = Client {
+            connection: line.number,
+            id: connect.client_id.clone(),
+            username: connect.username.clone(),
+            device: self.device(certificate.as_ref(), &connect),
+            certificate,
+            encrypted,
+        };
+        line.device = client.device.clone();
+        if faults.reset_after_connect {
+            line.transport.reset();
+            return Err(Ended::because(
+                End::Fault,
+                "CONNECT was answered by a reset",
+            ));
+        }
+        let refused = |code, reason: &str| Decision::Refuse {
+            code,
+            reason: reason.to_owned(),
+        };
+        let hooks = self.hooks_for(&line);
+        if connect.has_nul() && !hooks.iter().any(|hook| hook.tolerates_nul()) {
+            let ended = Ended::because(End::Violation, "U+0000 in a name");
+            return self.end(line, ended).await;
+        }
+        let decision = if let Some(code) = faults.connack {
+            refused(code, "the scenario wants it so")
+        } else if client.id.is_empty() && !(connect.clean_session && connect.level == Level::V311) {
+            // §3.1.3.1; MQTT 3.1 wants a client id in any case.
+            refused(2, "an empty client id")
+        } else {
+            self.judge(&line, &connect, &client)
+        };
+        match decision {
+            Decision::Refuse { code, reason } => {
+                return self.refuse(line, &client, code, reason).await;
+            }
+            Decision::Accept { device } => client.device = device.or(client.device),
+            Decision::Pass => {}
+        }
+        line.device = client.device.clone();
+        if client.id.is_empty() {
+            client.id = format!("proving-{}", client.connection);
+        }
+        line.client = Some(client.id.clone());
+        let attachment = match self.attach(&connect, &client).await {
+            Ok(attachment) => attachment,
+            Err(error) => return self.refuse(line, &client, 3, error.to_string()).await,
+        };
+        self.welcome(&mut line, &connect, &client, &attachment);
+        Ok(Guest {
+            line,
+            client,
+            attachment,
+            level: connect.level,
+            keep_alive: connect.keep_alive,
+        })
+    }
+
+    fn welcome(&self, line: &mut Line, connect: &Connect, client: &Client, held: &Attachment) {
+        line.send(|out| out.connack(held.session_present, 0));
+        for again in &held.again {
+            match again {
+                Again::Publish(publish) => line.send(|out| out.publish(publish)),
+                Again::PubRel(id) => line.send(|out| out.pubrel(*id)),
+            }
+        }
+        let certificate = client.certificate.as_ref();
+        line.emit(&SessionOpened {
+            connection: client.connection,
+            client: client.id.clone(),
+            username: client.username.clone(),
+            protocol: match connect.level {
+                Level::V31 => "3.1",
+                Level::V311 => "3.1.1",
+            }
+            .to_owned(),
+            clean_session: connect.clean_session,
+            session_present: held.session_present,
+            keep_alive_s: connect.keep_alive,
+            common_name: certificate.and_then(|shown| shown.subject.common_name.clone()),
+        });
+        for hook in self.hooks_for(line) {
+            hook.connected(client);
+        }
+    }
+
+    async fn refuse(
+        &self,
+        mut line: Line,
+        client: &Client,
+        code: u8,
+        reason: String,
+    ) -> Result<Guest, Ended> {
+        line.send(|out| out.connack(false, code));
+        line.emit(&ConnectRefused {
+            connection: client.connection,
+            client: client.id.clone(),
+            code,
+            reason: reason.clone(),
+        });
+        self.end(line, Ended::because(End::Refused, reason)).await
+    }
+
+    /// Sends what is in line and closes in order, so that the reason arrives.
+    async fn end<T>(&self, mut line: Line, ended: Ended) -> Result<T, Ended> {
+        // The client may be gone by now; there is nothing more to say to it then.
+        let _ = line.flush(&self.clock, &self.limits).await;
+        line.transport.close(&self.clock, &self.limits).await;
+        Err(ended)
+    }
+
+    fn device(
+        &self,
+        certificate: Option<&PresentedCertificate>,
+        connect: &Connect,
+    ) -> Option<String> {
+        // Linkkit puts parameters behind its id.
+        let short = connect.client_id.split('|').next();
+        let marks = [
+            certificate.and_then(|shown| shown.subject.common_name.as_deref()),
+            Some(connect.client_id.as_str()),
+            short,
+            connect.username.as_deref(),
+        ];
+        self.devices.find(marks.into_iter().flatten())
+    }
+}

@@ -1,0 +1,77 @@
+//! How a stand-in takes part in what happens at the broker.
+
+use crate::packet::{Connect, Publish};
+use crate::tls::PresentedCertificate;
+
+/// Somebody who is connected.
+#[derive(Clone, Debug, Default)]
+pub struct Client {
+    /// Number of the connection, as in the trace.
+    pub connection: u64,
+    /// Client id as it was sent, or as the broker chose it.
+    pub id: String,
+    /// User name as it was sent.
+    pub username: Option<String>,
+    /// The certificate that it showed.
+    pub certificate: Option<PresentedCertificate>,
+    /// Whether the connection is encrypted.
+    pub encrypted: bool,
+    /// The device of the scenario, if it is known by now.
+    pub device: Option<String>,
+}
+
+/// What a hook says of a CONNECT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing; let others judge.
+    Pass,
+    /// Let it in, as this device if it is known.
+    Accept {
+        /// Name in the scenario.
+        device: Option<String>,
+    },
+    /// CONNACK with this code.
+    Refuse {
+        /// 1 to 5 by the standard.
+        code: u8,
+        /// For the trace.
+        reason: String,
+    },
+}
+
+/// A stand-in behind the broker. All of these are called in between two packets of a client and
+/// must not wait.
+pub trait Hook: Send + Sync {
+    /// Judges a CONNECT. The first hook that does not pass decides.
+    fn authenticate(&self, _connect: &Connect, _client: &Client) -> Decision {
+        Decision::Pass
+    }
+
+    /// Whether it can cope with U+0000 in a client id or user name, as devices send that pad
+    /// their names. Unless a hook can, the connection is closed.
+    fn tolerates_nul(&self) -> bool {
+        false
+    }
+
+    /// Called before a message goes into the trace, to name the secrets in it.
+    fn spot_secrets(&self, _topic: &str, _payload: &[u8]) {}
+
+    /// Whether `client` may publish to `topic`. If not, the message is acknowledged and dropped.
+    fn may_publish(&self, _client: &Client, _topic: &str) -> bool {
+        true
+    }
+
+    /// Whether `client` may subscribe to `filter`. If not, the answer is 0x80.
+    fn may_subscribe(&self, _client: &Client, _filter: &str) -> bool {
+        true
+    }
+
+    /// `client` has published, and subscribers have been served.
+    fn published(&self, _client: &Client, _publish: &Publish) {}
+
+    /// The session of `client` has begun.
+    fn connected(&self, _client: &Client) {}
+
+    /// The connection of `client` is gone.
+    fn disconnected(&self, _client: &Client) {}
+}

@@ -1,0 +1,149 @@
+//! Packets in and out of one connection, each shown in the trace.
+
+use std::io;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use trace::Trace;
+
+use super::events::{PacketContext, emit_packet};
+use super::transport::Transport;
+use super::{Hook, Limits};
+use crate::packet::{Encoder, Frame, FrameError, describe, next_frame};
+
+/// Largest packet that may be allowed, so that one copy fits on the carrier.
+const LARGEST: usize = 1 << 20;
+/// Bytes out that are sent without waiting for the end of the bytes in.
+const ENOUGH: usize = 64 << 10;
+
+/// One connection as a line of packets.
+pub(super) struct Line {
+    pub(super) transport: Transport,
+    pub(super) number: u64,
+    /// Client id once it is known.
+    pub(super) client: Option<String>,
+    pub(super) device: Option<String>,
+    /// None for a probe, which leaves no trace.
+    trace: Option<Trace>,
+    /// Whether packets go into the trace too.
+    packets: bool,
+    buffer: BytesMut,
+    out: Encoder,
+}
+
+impl Line {
+    pub(super) fn new(
+        transport: Transport,
+        number: u64,
+        trace: Option<Trace>,
+        packets: bool,
+    ) -> Self {
+        Self {
+            packets: packets && trace.is_some(),
+            transport,
+            number,
+            client: None,
+            device: None,
+            trace,
+            buffer: BytesMut::new(),
+            out: Encoder::default(),
+        }
+    }
+
+    /// Whether this is a probe of the broker's own: untouched by faults and hooks, not traced.
+    pub(super) fn is_probe(&self) -> bool {
+        self.trace.is_none()
+    }
+
+    /// The next packet that has come whole.
+    pub(super) fn next(&mut self, limits: &Limits) -> Result<Option<Frame>, FrameError> {
+        next_frame(&mut self.buffer, limits.packet.min(LARGEST))
+    }
+
+    /// Waits for more bytes; their number, 0 at the end. Cancel safe.
+    pub(super) async fn read(&mut self) -> io::Result<usize> {
+        self.buffer.reserve(4096);
+        self.transport.read_buf(&mut self.buffer).await
+    }
+
+    /// Puts a packet in line to be sent.
+    pub(super) fn send(&mut self, write: impl FnOnce(&mut Encoder)) {
+        let start = self.out.len();
+        write(&mut self.out);
+        if !self.packets {
+            return;
+        }
+        let mut bytes = BytesMut::from(&self.out.since(start)[..]);
+        if let Ok(Some(frame)) = next_frame(&mut bytes, usize::MAX) {
+            self.show(&frame, "out");
+        }
+    }
+
+    /// Whether so much is in line that it should be sent before more is read.
+    pub(super) fn is_full(&self) -> bool {
+        self.out.len() >= ENOUGH
+    }
+
+    /// Sends what is in line. Within the time that `limits` gives, or an error.
+    pub(super) async fn flush(&mut self, clock: &clock::Clock, limits: &Limits) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.out.take();
+        let writing = async {
+            self.transport.write_all(&bytes).await?;
+            self.transport.flush().await
+        };
+        clock
+            .timeout(limits.write, writing)
+            .await
+            .map_err(|elapsed| io::Error::new(io::ErrorKind::TimedOut, elapsed))?
+    }
+
+    /// Shows a packet that came in.
+    pub(super) fn show_received(&self, frame: &Frame, hooks: &[std::sync::Arc<dyn Hook>]) {
+        if !self.packets {
+            return;
+        }
+        if frame.head >> 4 == 3
+            && let Some((topic, payload)) = split_publish(frame)
+        {
+            for hook in hooks {
+                hook.spot_secrets(&topic, &payload);
+            }
+        }
+        self.show(frame, "in");
+    }
+
+    fn show(&self, frame: &Frame, direction: &'static str) {
+        if let Some(trace) = &self.trace {
+            let context = PacketContext {
+                connection: self.number,
+                client: self.client.as_deref(),
+                direction,
+            };
+            emit_packet(trace, self.device.as_deref(), context, describe(frame));
+        }
+    }
+
+    /// Emits an event about this connection.
+    pub(super) fn emit<P: trace::Payload>(&self, payload: &P) {
+        if let Some(trace) = &self.trace {
+            trace.emit(self.device.as_deref(), payload);
+        }
+    }
+}
+
+/// Topic and payload of a PUBLISH, as well as they can be told.
+fn split_publish(frame: &Frame) -> Option<(String, bytes::Bytes)> {
+    let mut body = frame.body.clone();
+    let length = usize::from(u16::from_be_bytes(*body.first_chunk()?));
+    let id = if frame.head & 0b0110 == 0 { 0 } else { 2 };
+    if body.len() < 2 + length + id {
+        return None;
+    }
+    let _ = body.split_to(2);
+    let topic = String::from_utf8_lossy(&body.split_to(length)).into_owned();
+    let _ = body.split_to(id);
+    Some((topic, body))
+}

@@ -1,0 +1,138 @@
+//! Accepting connections.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clock::Clock;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::connection::serve;
+use super::core::Core;
+use super::greeting::{Arrival, ShownTls};
+use crate::tls::{Peer, Tap, TlsConfigError, TlsSettings, server_config};
+
+/// Wait after a failed accept, which is one of too many open files.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// One port.
+pub(super) struct Listener {
+    pub(super) address: SocketAddr,
+    tls: Mutex<Option<Configured>>,
+    /// Ports from which probes of the broker's own will come.
+    probes: Mutex<HashSet<SocketAddr>>,
+}
+
+struct Configured {
+    settings: TlsSettings,
+    config: Arc<ServerConfig>,
+}
+
+impl Listener {
+    pub(super) fn new(
+        address: SocketAddr,
+        tls: Option<TlsSettings>,
+        clock: &Clock,
+    ) -> Result<Self, TlsConfigError> {
+        let tls = tls
+            .map(|settings| Configured::new(settings, clock))
+            .transpose()?;
+        Ok(Self {
+            address,
+            tls: Mutex::new(tls),
+            probes: Mutex::default(),
+        })
+    }
+
+    /// Changes TLS for the connections to come. Nothing happens on a port in the clear.
+    pub(super) fn change_tls(
+        &self,
+        clock: &Clock,
+        change: impl FnOnce(&mut TlsSettings),
+    ) -> Result<(), TlsConfigError> {
+        let mut tls = lock(&self.tls);
+        if let Some(configured) = &mut *tls {
+            let mut settings = configured.settings.clone();
+            change(&mut settings);
+            *configured = Configured::new(settings, clock)?;
+        }
+        Ok(())
+    }
+
+    /// The connection that will come from `address` is a probe.
+    pub(super) fn expect_probe(&self, address: SocketAddr) {
+        lock(&self.probes).insert(address);
+    }
+
+    pub(super) fn forget_probe(&self, address: &SocketAddr) {
+        lock(&self.probes).remove(address);
+    }
+
+    /// Accepts until it is aborted; then its connections end too.
+    pub(super) async fn run(self: Arc<Self>, socket: TcpListener, core: Arc<Core>) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = socket.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        core.clock.touch();
+                        // Packets are small and waited for.
+                        let _ = stream.set_nodelay(true);
+                        let arrival = self.arrival(&core, stream, peer);
+                        connections.spawn(serve(core.clone(), arrival));
+                    }
+                    Err(error) => self.survive(&core, &error).await,
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    }
+
+    fn arrival(&self, core: &Core, stream: tokio::net::TcpStream, peer: SocketAddr) -> Arrival {
+        let probe = lock(&self.probes).remove(&peer);
+        let shown = lock(&self.tls).as_ref().map(|configured| ShownTls {
+            config: configured.config.clone(),
+            profile: configured.settings.identity.profile().to_owned(),
+        });
+        Arrival {
+            tap: Tap::new(stream, core.clock.clone()),
+            peer: Peer {
+                // Probes are not counted, so that traces do not depend on them.
+                connection: if probe { 0 } else { core.next_connection() },
+                address: peer,
+            },
+            tls: shown.filter(|_| !probe),
+            probe,
+        }
+    }
+
+    /// A connection that ended before it was accepted is of no interest; anything else is the
+    /// host's trouble and said as such.
+    async fn survive(&self, core: &Core, error: &io::Error) {
+        if error.kind() == io::ErrorKind::ConnectionAborted {
+            return;
+        }
+        let report = trace::WitnessReport {
+            witness: trace::Witness::Broker,
+            sound: false,
+            detail: format!("failed to accept a connection on {}: {error}", self.address),
+        };
+        core.trace.emit(None, &report);
+        core.clock.sleep(PAUSE).await;
+    }
+}
+
+impl Configured {
+    fn new(settings: TlsSettings, clock: &Clock) -> Result<Self, TlsConfigError> {
+        let config = server_config(&settings, clock)?;
+        Ok(Self { settings, config })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,46 @@
+//! Reading the fields of a packet.
+
+use bytes::{Buf as _, Bytes};
+
+/// What is left of a packet's body.
+pub(crate) struct Reader {
+    rest: Bytes,
+}
+
+/// The body ended inside a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CutShort;
+
+impl Reader {
+    pub(crate) fn new(body: Bytes) -> Self {
+        Self { rest: body }
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8, CutShort> {
+        self.rest.try_get_u8().map_err(|_| CutShort)
+    }
+
+    pub(crate) fn number(&mut self) -> Result<u16, CutShort> {
+        self.rest.try_get_u16().map_err(|_| CutShort)
+    }
+
+    /// Bytes behind a length of two bytes.
+    pub(crate) fn binary(&mut self) -> Result<Bytes, CutShort> {
+        let length = self.rest.first_chunk().copied().map(u16::from_be_bytes);
+        let length = usize::from(length.ok_or(CutShort)?);
+        if self.rest.len() < 2 + length {
+            return Err(CutShort);
+        }
+        self.rest.advance(2);
+        Ok(self.rest.split_to(length))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Everything that is left.
+    pub(crate) fn rest(self) -> Bytes {
+        self.rest
+    }
+}

@@ -1,0 +1,142 @@
+//! What the front shows and asks for.
+
+use std::sync::Arc;
+
+use clock::Clock;
+use rustls::crypto::ring;
+use rustls::pki_types::UnixTime;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::time_provider::TimeProvider;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+
+use super::verifier::Recording;
+
+/// TLS of one listener.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// What the broker shows.
+    pub identity: pki::Identity,
+    /// Who may have signed a client's certificate.
+    pub client_authorities: Vec<pki::Authority>,
+    /// Whether clients have to show one.
+    pub client_certificate: ClientCertificate,
+    /// Protocol versions spoken.
+    pub versions: Versions,
+}
+
+impl TlsSettings {
+    /// Mutual TLS of every version: shows `identity` and demands a certificate signed by one of
+    /// `client_authorities`.
+    pub fn mutual(identity: pki::Identity, client_authorities: Vec<pki::Authority>) -> Self {
+        Self {
+            identity,
+            client_authorities,
+            client_certificate: ClientCertificate::Required,
+            versions: Versions::All,
+        }
+    }
+}
+
+/// Whether clients have to show a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// No certificate, no connection.
+    #[default]
+    Required,
+    /// Asked for; one that is shown must be good.
+    Optional,
+    /// Not even asked for.
+    NotAsked,
+}
+
+/// Protocol versions spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Versions {
+    /// 1.2 and 1.3.
+    #[default]
+    All,
+    /// 1.2 alone.
+    Tls12,
+    /// 1.3 alone.
+    Tls13,
+}
+
+impl Versions {
+    fn list(self) -> Vec<&'static SupportedProtocolVersion> {
+        match self {
+            Self::All => vec![&rustls::version::TLS13, &rustls::version::TLS12],
+            Self::Tls12 => vec![&rustls::version::TLS12],
+            Self::Tls13 => vec![&rustls::version::TLS13],
+        }
+    }
+}
+
+/// TLS settings cannot be put to use.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to set up TLS: {attempt}")]
+pub struct TlsConfigError {
+    attempt: &'static str,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// The rustls side of `settings`. Dates are checked at the lab's time.
+pub(crate) fn server_config(
+    settings: &TlsSettings,
+    clock: &Clock,
+) -> Result<Arc<ServerConfig>, TlsConfigError> {
+    let wrap = |attempt| {
+        move |source: Box<dyn std::error::Error + Send + Sync>| TlsConfigError { attempt, source }
+    };
+    // Said explicitly: two providers in one program make rustls panic when it has to guess.
+    let provider = Arc::new(ring::default_provider());
+    let builder =
+        ServerConfig::builder_with_details(provider.clone(), Arc::new(LabCalendar(clock.clone())))
+            .with_protocol_versions(&settings.versions.list())
+            .map_err(|error| wrap("these protocol versions do not go together")(error.into()))?;
+    let builder = match settings.client_certificate {
+        ClientCertificate::NotAsked => builder.with_no_client_auth(),
+        asked => {
+            let mut roots = RootCertStore::empty();
+            for authority in &settings.client_authorities {
+                roots.add(authority.rustls()).map_err(|error| {
+                    wrap("an authority for clients is no certificate")(error.into())
+                })?;
+            }
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+            let verifier = match asked {
+                ClientCertificate::Optional => verifier.allow_unauthenticated(),
+                _ => verifier,
+            };
+            let verifier = verifier.build().map_err(|error| {
+                wrap("client certificates need at least one authority to be judged by")(
+                    error.into(),
+                )
+            })?;
+            builder.with_client_cert_verifier(Arc::new(Recording::new(verifier)))
+        }
+    };
+    let key = provider
+        .key_provider
+        .load_private_key(settings.identity.rustls_key())
+        .map_err(|error| wrap("the server's private key cannot be read")(error.into()))?;
+    // Not `with_single_cert`, which refuses a key that does not belong to the certificate: that is
+    // a fault that a scenario may want.
+    let shown = CertifiedKey::new(settings.identity.rustls_chain(), key);
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    // A resumed session would skip the check of the client's certificate.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
+}
+
+/// Certificates are judged by the date in the lab.
+#[derive(Debug)]
+struct LabCalendar(Clock);
+
+impl TimeProvider for LabCalendar {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(self.0.unix_now()))
+    }
+}
