@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use embedded_storage_async::nor_flash::{
@@ -11,10 +11,9 @@ use embedded_storage_async::nor_flash::{
 
 const SECTOR: u32 = 4096;
 const WORD: u32 = 4;
-const SECTORS: u32 = 16;
 const ERASED: u8 = 0xFF;
 
-/// NOR flash of 16 sectors of 4 KiB in a file.
+/// NOR flash in a file, which is as long as the flash: whole sectors of 4 KiB.
 ///
 /// Erasing sets all bits of whole sectors; a write can only clear bits, and fails if it would have
 /// to set one. Every write reaches the file at once. A [`CutFile`] beside the file says that the
@@ -22,31 +21,24 @@ const ERASED: u8 = 0xFF;
 #[derive(Debug)]
 pub struct Flash {
     file: File,
+    capacity: u32,
     cut: CutFile,
     dark: fn() -> !,
 }
 
 impl Flash {
-    /// Bytes in all.
-    pub const CAPACITY: u32 = SECTORS * SECTOR;
-
-    /// The flash in the file at `path`. What the file lacks is erased; a new file is readable by
-    /// its owner alone.
+    /// The flash in the file at `path`.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-        let length = file.metadata()?.len();
-        if length < u64::from(Self::CAPACITY) {
-            let missing = u64::from(Self::CAPACITY) - length;
-            file.write_all_at(&vec![ERASED; missing as usize], length)?;
-        }
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let capacity = u32::try_from(file.metadata()?.len())
+            .ok()
+            .filter(|length| *length > 0 && length.is_multiple_of(SECTOR))
+            .ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidData, "not a number of 4 KiB sectors")
+            })?;
         Ok(Self {
             file,
+            capacity,
             cut: CutFile::beside(path),
             dark: || std::process::abort(),
         })
@@ -59,12 +51,12 @@ impl Flash {
         self
     }
 
-    fn check(offset: u32, length: usize, unit: u32) -> Result<(), FlashError> {
+    fn check(&self, offset: u32, length: usize, unit: u32) -> Result<(), FlashError> {
         let end = u32::try_from(length)
             .ok()
             .and_then(|length| offset.checked_add(length));
         match end {
-            Some(end) if end <= Self::CAPACITY => {
+            Some(end) if end <= self.capacity => {
                 if offset.is_multiple_of(unit) && end.is_multiple_of(unit) {
                     Ok(())
                 } else {
@@ -84,12 +76,12 @@ impl ReadNorFlash for Flash {
     const READ_SIZE: usize = 1;
 
     async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
-        Self::check(offset, bytes.len(), 1)?;
+        self.check(offset, bytes.len(), 1)?;
         Ok(self.file.read_exact_at(bytes, offset.into())?)
     }
 
     fn capacity(&self) -> usize {
-        Self::CAPACITY as usize
+        self.capacity as usize
     }
 }
 
@@ -99,13 +91,13 @@ impl NorFlash for Flash {
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
         let length = to.checked_sub(from).ok_or(FlashError::OutOfBounds)?;
-        Self::check(from, length as usize, SECTOR)?;
+        self.check(from, length as usize, SECTOR)?;
         let erased = vec![ERASED; length as usize];
         Ok(self.file.write_all_at(&erased, from.into())?)
     }
 
     async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
-        Self::check(offset, bytes.len(), WORD)?;
+        self.check(offset, bytes.len(), WORD)?;
         let mut present = vec![0; bytes.len()];
         self.file.read_exact_at(&mut present, offset.into())?;
         if present.iter().zip(bytes).any(|(old, new)| new & !old != 0) {

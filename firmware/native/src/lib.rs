@@ -38,15 +38,24 @@ pub use wall_clock::HostClock;
 
 /// Runs the device of these arguments: the path of its factory data, then that of its flash.
 ///
-/// Standard input is the tether. A missing factory file reads as erased; a missing flash file is
-/// made. Never returns; see [`ExitCode`] for how the process ends.
+/// Standard input is the tether. A missing factory file reads as empty. Never returns; see
+/// [`ExitCode`] for how the process ends.
 pub fn main_from_arguments(arguments: impl IntoIterator<Item = OsString>) -> ! {
+    main_with_firmware(arguments, device::run)
+}
+
+/// Like [`main_from_arguments`], with another firmware.
+pub fn main_with_firmware<F: Future<Output = Ending>>(
+    arguments: impl IntoIterator<Item = OsString>,
+    firmware: impl FnOnce(NativeBoard) -> F,
+) -> ! {
     lifetime::end_with_parent();
     let mut arguments = arguments.into_iter().map(PathBuf::from);
-    let (Some(factory), Some(flash), None) =
-        (arguments.next(), arguments.next(), arguments.next())
+    let (Some(factory), Some(flash), None) = (arguments.next(), arguments.next(), arguments.next())
     else {
-        lifetime::refuse("usage: __device FACTORY-FILE FLASH-FILE, with the tether as standard input");
+        lifetime::refuse(
+            "usage: __device FACTORY-FILE FLASH-FILE, with the tether as standard input",
+        );
     };
     let stream = match std::io::stdin().as_fd().try_clone_to_owned() {
         Ok(fd) => UnixStream::from(fd),
@@ -64,24 +73,29 @@ pub fn main_from_arguments(arguments: impl IntoIterator<Item = OsString>) -> ! {
         Err(error) => lifetime::refuse(&format!("cannot open {}: {error}", flash.display())),
     };
     let board = NativeBoard::new(factory, flash, &tether);
-    let radio = board.radio();
-    let ending = block_on(&tether, |packet| radio.receive(packet), device::run(board));
-    let ended = match ending {
-        Ok(Ending::Restart) => {
-            tether.send(&FromDevice::Restart);
-            tether.flush()
-        }
-        // A real board stays powered and does nothing more.
-        Ok(Ending::Stopped(why)) => {
-            log::error!(target: "device", "stopped: {why}");
-            block_on(&tether, |_| {}, std::future::pending::<()>())
-        }
-        Err(end) => Err(end),
-    };
-    match ended {
+    match power_up(&tether, board, firmware) {
         Err(TetherEnd::Garbage(problem)) => {
             lifetime::refuse(&format!("garbage on the tether: {problem}"))
         }
         Ok(()) | Err(TetherEnd::Closed) => lifetime::exit(ExitCode::Done),
+    }
+}
+
+fn power_up<F: Future<Output = Ending>>(
+    tether: &Tether,
+    board: NativeBoard,
+    firmware: impl FnOnce(NativeBoard) -> F,
+) -> Result<(), TetherEnd> {
+    let radio = board.radio();
+    match block_on(tether, |packet| radio.receive(packet), firmware(board))? {
+        Ending::Restart => {
+            tether.send(&FromDevice::Restart);
+            tether.flush()
+        }
+        // A real board stays powered and does nothing more.
+        Ending::Stopped(why) => {
+            log::error!(target: "device", "stopped: {why}");
+            block_on(tether, |_| {}, std::future::pending())
+        }
     }
 }

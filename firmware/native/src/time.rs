@@ -12,7 +12,10 @@ use std::time::Instant;
 
 use embassy_time_driver::{Driver, TICK_HZ, time_driver_impl};
 
-const _: () = assert!(TICK_HZ == 1_000_000, "a tick is a microsecond of the tether");
+const _: () = assert!(
+    TICK_HZ == 1_000_000,
+    "a tick is a microsecond of the tether"
+);
 
 thread_local! {
     static TIME: Time = Time {

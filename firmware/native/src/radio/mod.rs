@@ -71,7 +71,10 @@ impl Radio {
             return;
         };
         if !packet.is_control() {
-            self.shared.line(packet.port).borrow_mut().push(packet.frame);
+            self.shared
+                .line(packet.port)
+                .borrow_mut()
+                .push(packet.frame);
             return;
         }
         if let Ok(notice) = decode_notice(&packet) {

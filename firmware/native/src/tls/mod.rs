@@ -6,7 +6,6 @@ mod verifier;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use device::board::{CertificateProblems, TlsClient, TlsFailure};
-use device::bugs::{self, Bug};
 use embedded_io_async::{Read, Write};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
@@ -67,10 +66,7 @@ impl Tls {
             .map_err(|_| TlsFailure::Configuration)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
-        let credentials = options
-            .credentials
-            .filter(|_| !bugs::is(Bug::ClientCertificateNotSent));
-        let mut config = match credentials {
+        let mut config = match options.credentials {
             Some(credentials) => {
                 let chain = credentials
                     .chain
@@ -85,8 +81,8 @@ impl Tls {
             None => builder.with_no_client_auth(),
         };
         config.resumption = Resumption::disabled();
-        let mut connection = ClientConnection::new(Arc::new(config), name)
-            .map_err(|_| TlsFailure::Configuration)?;
+        let mut connection =
+            ClientConnection::new(Arc::new(config), name).map_err(|_| TlsFailure::Configuration)?;
         connection.set_buffer_limit(Some(session::MAX_UNSENT));
         Ok(connection)
     }

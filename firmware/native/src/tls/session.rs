@@ -132,9 +132,7 @@ impl<S: Read + Write> Session<S> {
         match read {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(0)) => Poll::Ready(Ok(Progress::Ended)),
-            Poll::Ready(Ok(length)) => {
-                Poll::Ready(self.take(length).map(|()| Progress::Received))
-            }
+            Poll::Ready(Ok(length)) => Poll::Ready(self.take(length).map(|()| Progress::Received)),
             Poll::Ready(Err(error)) => Poll::Ready(Err(SessionError::Socket(error.kind()))),
         }
     }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use device::board::{CertificateProblems, TlsClient, TlsFailure};
-use device::bugs::{self, Bug};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
@@ -21,7 +20,7 @@ use super::Found;
 /// Certificates of one chain whose dates may be wrong, each in one direction.
 const MAX_DATE_PROBLEMS: usize = 8;
 
-/// Checks what a [`TlsClient`] asks for, minus what a bug leaves out.
+/// Checks what a [`TlsClient`] asks for.
 #[derive(Debug)]
 pub(super) struct Verifier {
     authority: TrustAnchor<'static>,
@@ -48,9 +47,9 @@ impl Verifier {
         Ok(Self {
             authority,
             now: UnixTime::since_unix_epoch(Duration::from_secs(now.unwrap_or(0))),
-            dates: options.check_dates && !bugs::is(Bug::DatesNotChecked),
-            name: options.check_name && !bugs::is(Bug::NameNotChecked),
-            trust: !bugs::is(Bug::AuthorityNotChecked),
+            dates: options.check_dates,
+            name: options.check_name,
+            trust: options.check_authority,
             algorithms: provider.signature_verification_algorithms,
             found,
         })
@@ -210,12 +209,24 @@ fn flag(error: &webpki::Error) -> CertificateProblems {
 fn for_the_wire(problems: CertificateProblems) -> CertificateError {
     let order = [
         (CertificateProblems::OTHER, CertificateError::BadEncoding),
-        (CertificateProblems::NAME_MISMATCH, CertificateError::NotValidForName),
-        (CertificateProblems::WRONG_USE, CertificateError::InvalidPurpose),
+        (
+            CertificateProblems::NAME_MISMATCH,
+            CertificateError::NotValidForName,
+        ),
+        (
+            CertificateProblems::WRONG_USE,
+            CertificateError::InvalidPurpose,
+        ),
         (CertificateProblems::EXPIRED, CertificateError::Expired),
         (CertificateProblems::REVOKED, CertificateError::Revoked),
-        (CertificateProblems::NOT_TRUSTED, CertificateError::UnknownIssuer),
-        (CertificateProblems::NOT_YET_VALID, CertificateError::NotValidYet),
+        (
+            CertificateProblems::NOT_TRUSTED,
+            CertificateError::UnknownIssuer,
+        ),
+        (
+            CertificateProblems::NOT_YET_VALID,
+            CertificateError::NotValidYet,
+        ),
     ];
     order
         .into_iter()

@@ -1,1 +1,207 @@
 //! The board that runs the firmware as a host process.
+//!
+//! The process is the harness's own binary, started anew with a hidden argument; its standard input
+//! is the tether ([`airlink::tether`]), a socket that carries frames, log and time. A task of its
+//! own attends the device while it has power ([`attend`]).
+
+mod attend;
+mod child;
+mod effort;
+mod files;
+mod inbox;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use board::{Abilities, Board, BoardError, Power, PowerChanged};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use trace::Trace;
+
+use crate::air::Link;
+use attend::Attendant;
+use files::Files;
+
+/// Longer than the kernel ever takes to end a process.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a native board is made of.
+#[derive(Clone, Debug)]
+pub struct NativeSettings {
+    /// The device's name in the scenario.
+    pub device: String,
+    /// Where its factory data and flash are kept, as files that only their owner can read.
+    pub folder: PathBuf,
+    /// The binary that can be a device.
+    pub executable: PathBuf,
+    /// What makes it one: the arguments in front of the paths of factory data and flash.
+    pub arguments: Vec<OsString>,
+}
+
+/// The firmware as a host process. Dropping it ends the process.
+pub struct NativeBoard {
+    settings: NativeSettings,
+    files: Files,
+    trace: Trace,
+    link: Link,
+    running: Option<Running>,
+}
+
+/// A device with power.
+#[derive(Debug)]
+struct Running {
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl NativeBoard {
+    /// A board without power, with erased factory data and flash unless the folder holds others.
+    pub fn new(settings: NativeSettings, trace: Trace, link: Link) -> Self {
+        Self {
+            files: Files::new(&settings.folder, &settings.device),
+            settings,
+            trace,
+            link,
+            running: None,
+        }
+    }
+
+    fn is_on(&self) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|running| !running.task.is_finished())
+    }
+
+    fn must_be_off(&self, what: &'static str) -> Result<(), BoardError> {
+        if self.is_on() {
+            return Err(BoardError::State { what, state: "on" });
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, how: &str) -> Result<(), BoardError> {
+        self.files.prepare()?;
+        let attendant = Attendant::start(
+            self.settings.clone(),
+            self.files.clone(),
+            self.trace.clone(),
+            self.link.clone(),
+        )?;
+        self.power_changed(Power::On, how);
+        let (stop, stopped) = oneshot::channel();
+        self.running = Some(Running {
+            stop: Some(stop),
+            task: tokio::spawn(attendant.run(stopped)),
+        });
+        Ok(())
+    }
+
+    /// Ends the process, if there is one; on return it is gone.
+    async fn stop(&mut self) -> Result<(), BoardError> {
+        let Some(mut running) = self.running.take() else {
+            return Ok(());
+        };
+        if let Some(stop) = running.stop.take() {
+            // Nobody listens if the device has ended by itself.
+            let _ = stop.send(());
+        }
+        let clock = self.trace.clock();
+        let _busy = clock.busy();
+        let ended = clock.timeout(KILL_LIMIT, &mut running.task).await;
+        ended.map(drop).map_err(|_| BoardError::Timeout {
+            what: format!("ending the process of {}", self.settings.device),
+            limit_ms: KILL_LIMIT.as_millis() as u64,
+        })
+    }
+
+    fn power_changed(&self, power: Power, how: &str) {
+        let how = how.to_owned();
+        self.trace
+            .emit(Some(&self.settings.device), &PowerChanged { power, how });
+    }
+}
+
+impl Board for NativeBoard {
+    fn device(&self) -> &str {
+        &self.settings.device
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            power: true,
+            torn_write: true,
+            storage: true,
+            scaled_time: true,
+            bugs: true,
+        }
+    }
+
+    fn write_factory<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
+        async { self.files.write_factory(image) }.boxed()
+    }
+
+    fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        async {
+            self.must_be_off("switch the power on")?;
+            self.start("switched on")
+        }
+        .boxed()
+    }
+
+    fn power_off(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        async {
+            self.stop().await?;
+            self.files.disarm_cut()?;
+            self.power_changed(Power::Off, "switched off");
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn cut_power_in_write(&mut self, after: u64) -> BoxFuture<'_, Result<(), BoardError>> {
+        async move {
+            if !self.is_on() {
+                return Err(BoardError::State {
+                    what: "cut the power in a write",
+                    state: "off",
+                });
+            }
+            self.files.arm_cut(after)
+        }
+        .boxed()
+    }
+
+    fn reset(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        async {
+            self.stop().await?;
+            self.start("reset")
+        }
+        .boxed()
+    }
+
+    fn read_storage(&mut self) -> BoxFuture<'_, Result<Vec<u8>, BoardError>> {
+        async {
+            self.must_be_off("read the storage")?;
+            self.files.read_storage()
+        }
+        .boxed()
+    }
+
+    fn erase_storage(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        async {
+            self.must_be_off("erase the storage")?;
+            self.files.erase_storage()
+        }
+        .boxed()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The task owns the process, which is killed when its handle is dropped.
+        self.task.abort();
+    }
+}

@@ -1,0 +1,298 @@
+//! The task that attends a device while it has power.
+
+use std::time::Duration;
+
+use airlink::tether::{Decoder, FromDevice, TetherError};
+use board::{BoardError, Exited, Garbage, Power, PowerChanged};
+use clock::Clock;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+use trace::{Level, LogLine, Trace, Witness, WitnessReport};
+
+use super::NativeSettings;
+use super::child::{Exit, Process};
+use super::files::Files;
+use super::inbox::Inbox;
+use crate::air::Link;
+
+/// What a chip takes from its reset to its firmware; it also bounds how often one can restart.
+const BOOT: Duration = Duration::from_millis(50);
+/// A process that has closed its tether ends within this, or is ended.
+const EXIT_LIMIT: Duration = Duration::from_secs(1);
+/// Bytes taken from the tether at once.
+const CHUNK: usize = 64 * 1024;
+/// Bytes of garbage that are shown.
+const SHOWN: usize = 64;
+
+/// Carries frames, log and time between a device's process and the lab.
+pub(super) struct Attendant {
+    settings: NativeSettings,
+    files: Files,
+    trace: Trace,
+    link: Link,
+    process: Process,
+    stream: UnixStream,
+    decoder: Decoder,
+    inbox: Inbox,
+}
+
+/// Why a device needs no attendance any more.
+#[derive(Debug)]
+enum End {
+    /// The power is to be switched off.
+    Stopped,
+    /// The firmware restarts itself.
+    Restarts,
+    /// The tether is closed.
+    Closed,
+    /// Something came over the tether that no device sends.
+    Garbage,
+}
+
+impl Attendant {
+    /// Starts a device and switches its radio on.
+    pub(super) fn start(
+        settings: NativeSettings,
+        files: Files,
+        trace: Trace,
+        link: Link,
+    ) -> Result<Self, BoardError> {
+        let inbox = Inbox::new(trace.clock().clone());
+        let (process, stream) = Process::start(&settings, &files)?;
+        link.power_on();
+        Ok(Self {
+            settings,
+            files,
+            trace,
+            link,
+            process,
+            stream,
+            decoder: Decoder::default(),
+            inbox,
+        })
+    }
+
+    /// Attends it until it is dark or `stop` comes.
+    pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        loop {
+            let end = self.attend(&mut stop).await;
+            self.link.power_off();
+            match end {
+                End::Stopped => {
+                    self.process.kill().await;
+                    self.hear_last_words().await;
+                    return;
+                }
+                End::Garbage => {
+                    self.process.kill().await;
+                    self.exited("killed, because of garbage on its tether", None);
+                    return;
+                }
+                End::Closed => return self.bury().await,
+                End::Restarts => {
+                    self.process.kill().await;
+                    if !self.start_again(&mut stop).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attend(&mut self, stop: &mut oneshot::Receiver<()>) -> End {
+        let clock = self.trace.clock().clone();
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let (mut reader, mut writer) = self.stream.split();
+            let deadline = self.inbox.deadline();
+            let check = self.inbox.effort().map(|effort| effort.check_at());
+            tokio::select! {
+                biased;
+                _ = &mut *stop => return End::Stopped,
+                read = reader.read(&mut chunk) => {
+                    clock.touch();
+                    let Ok(length @ 1..) = read else { return End::Closed };
+                    self.decoder.push(&chunk[..length]);
+                    match self.take() {
+                        Ok(None) => {}
+                        Ok(Some(end)) => return end,
+                        Err(error) => {
+                            self.garbage(error, &chunk[..length]);
+                            return End::Garbage;
+                        }
+                    }
+                }
+                written = writer.write(self.inbox.outgoing()), if !self.inbox.outgoing().is_empty() => {
+                    // A broken tether shows in reading too, behind what is left to read.
+                    if let Ok(length) = written {
+                        self.inbox.written(length);
+                    }
+                }
+                packet = self.link.to_device(), if self.inbox.has_room() => {
+                    self.inbox.send_packet(packet);
+                }
+                () = until(&clock, deadline) => self.inbox.send_wake(),
+                () = until(&clock, check) => self.look_at_effort(),
+                () = self.process.listen() => {}
+            }
+        }
+    }
+
+    /// Takes the messages that are whole.
+    fn take(&mut self) -> Result<Option<End>, TetherError> {
+        while let Some(message) = self.decoder.next()? {
+            match message {
+                FromDevice::Packet(packet) => self.link.from_device(&packet),
+                FromDevice::Log {
+                    level,
+                    tag,
+                    text,
+                    device_ms,
+                } => self.log(level, tag, text, device_ms),
+                FromDevice::Idle { until_us, consumed } => {
+                    let effort = self.inbox.idle(until_us, consumed);
+                    if effort.is_some_and(|effort| effort.is_starved()) {
+                        self.report_host(true, "idle again".to_owned());
+                    }
+                }
+                FromDevice::Restart => return Ok(Some(End::Restarts)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Records what the device logged before it was ended; its radio is off already.
+    async fn hear_last_words(&mut self) {
+        let mut chunk = vec![0; CHUNK];
+        // Ends, because the process that held the other end is gone.
+        while let Ok(length @ 1..) = self.stream.read(&mut chunk).await {
+            self.decoder.push(&chunk[..length]);
+        }
+        while let Ok(Some(message)) = self.decoder.next() {
+            if let FromDevice::Log {
+                level,
+                tag,
+                text,
+                device_ms,
+            } = message
+            {
+                self.log(level, tag, text, device_ms);
+            }
+        }
+    }
+
+    /// Says how the process ended.
+    async fn bury(mut self) {
+        let clock = self.trace.clock().clone();
+        let _busy = clock.busy();
+        match clock.timeout(EXIT_LIMIT, self.process.exit()).await {
+            Ok(Exit::Dark) => self.power_changed(Power::Off, "cut in a write"),
+            Ok(Exit::Panicked(message)) => self.exited("panic", Some(message)),
+            Ok(Exit::Other(how)) => self.exited(&how, None),
+            Err(_) => {
+                self.process.kill().await;
+                self.exited("killed, because it closed its tether", None);
+            }
+        }
+    }
+
+    /// Starts the firmware anew after it asked for that. False if there is none any more.
+    async fn start_again(&mut self, stop: &mut oneshot::Receiver<()>) -> bool {
+        let clock = self.trace.clock().clone();
+        tokio::select! {
+            biased;
+            _ = stop => return false,
+            () = clock.sleep(BOOT) => {}
+        }
+        self.inbox = Inbox::new(clock);
+        match Process::start(&self.settings, &self.files) {
+            Ok((process, stream)) => {
+                self.process = process;
+                self.stream = stream;
+                self.decoder = Decoder::default();
+                self.link.power_on();
+                self.power_changed(Power::On, "restarted itself");
+                true
+            }
+            Err(error) => {
+                self.exited(&format!("not started again: {error}"), None);
+                false
+            }
+        }
+    }
+
+    fn look_at_effort(&mut self) {
+        let now = self.trace.clock().now();
+        let process = self.process.id();
+        let starved = self
+            .inbox
+            .effort()
+            .and_then(|effort| effort.look(now, process));
+        if let Some(how) = starved {
+            self.report_host(false, how);
+        }
+    }
+
+    fn report_host(&self, sound: bool, how: String) {
+        let device = &self.settings.device;
+        self.trace.emit(
+            Some(device),
+            &WitnessReport {
+                witness: Witness::Host,
+                sound,
+                detail: format!("the process of {device}: {how}"),
+            },
+        );
+    }
+
+    fn log(&self, level: u8, tag: String, text: String, device_ms: u64) {
+        let level = match level {
+            0 | 1 => Level::Error,
+            2 => Level::Warn,
+            3 => Level::Info,
+            4 => Level::Debug,
+            _ => Level::Trace,
+        };
+        self.trace.emit(
+            Some(&self.settings.device),
+            &LogLine {
+                level,
+                tag,
+                text,
+                device_ms: Some(device_ms),
+            },
+        );
+    }
+
+    fn garbage(&self, error: TetherError, bytes: &[u8]) {
+        self.trace.emit(
+            Some(&self.settings.device),
+            &Garbage {
+                link: "tether".to_owned(),
+                problem: error.to_string(),
+                bytes: hex::encode(&bytes[..bytes.len().min(SHOWN)]),
+            },
+        );
+    }
+
+    fn exited(&self, how: &str, panic: Option<String>) {
+        let how = how.to_owned();
+        self.trace
+            .emit(Some(&self.settings.device), &Exited { how, panic });
+    }
+
+    fn power_changed(&self, power: Power, how: &str) {
+        let how = how.to_owned();
+        self.trace
+            .emit(Some(&self.settings.device), &PowerChanged { power, how });
+    }
+}
+
+/// Ends at `moment`; never, if there is none.
+async fn until(clock: &Clock, moment: Option<clock::LabTime>) {
+    match moment {
+        Some(moment) => clock.sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
