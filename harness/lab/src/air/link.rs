@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use airlink::Packet;
+
 use super::Air;
 use super::queue::FrameQueue;
 
@@ -16,11 +18,11 @@ pub struct Link {
 }
 
 impl Link {
-    pub(super) fn new(air: Air, device: &str) -> Self {
+    pub(super) fn new(air: Air, device: &str, queue: Arc<FrameQueue>) -> Self {
         Self {
             air,
             device: device.to_owned(),
-            queue: Arc::default(),
+            queue,
         }
     }
 
@@ -31,21 +33,33 @@ impl Link {
 
     /// The radio gets power; no interface runs.
     pub fn power_on(&self) {
-        self.queue.clear();
+        self.air.inner.power(&self.device, true);
     }
 
     /// The radio goes dark: it leaves every network and its SoftAP is gone.
     pub fn power_off(&self) {
-        self.queue.clear();
+        self.air.inner.power(&self.device, false);
     }
 
-    /// A packet from the device. Garbage is traced.
+    /// A packet from the device. Garbage is traced as [`board::Garbage`] and goes no further; so do
+    /// frames of an interface that is on no network, untraced.
     pub fn from_device(&self, bytes: &[u8]) {
-        let _ = bytes;
-        self.air.trace().clock().touch();
+        let air = &self.air.inner;
+        air.clock().touch();
+        let packet = match Packet::decode(bytes) {
+            Ok(packet) => packet,
+            Err(error) => return air.garbage(&self.device, &error.to_string(), bytes),
+        };
+        if !packet.is_control() {
+            return air.frame(&self.device, packet);
+        }
+        match airlink::decode_request(&packet) {
+            Ok(request) => air.request(&self.device, request),
+            Err(error) => air.garbage(&self.device, &error.to_string(), bytes),
+        }
     }
 
-    /// The next packet for the device. Cancel safe.
+    /// The next packet for the device. Cancel safe; for one receiver.
     pub async fn to_device(&self) -> Vec<u8> {
         self.queue.pop().await
     }

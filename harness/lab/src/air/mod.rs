@@ -1,30 +1,183 @@
 //! The virtual network: layer-2 segments, access points, DHCP, DNS and the way to the host.
+//!
+//! An [`Air`] is the network of one world. Devices are on it through a [`Link`] each, phones through
+//! a [`PhoneSeat`] each. Every access point is a segment of its own with a gateway that gives
+//! addresses away, answers for names, and leads to those services of the host's loopback that were
+//! published with [`Air::publish`], and to nothing else.
 
+mod access_point;
+mod connection;
+mod dhcp;
+mod dns;
+mod error;
+mod events;
+mod forward;
+mod frame;
+mod gateway;
 mod link;
+mod names;
+mod nat;
+mod phone_join;
+mod phone_seat;
 mod queue;
+mod radio;
+mod reason;
+mod relay;
+mod segment;
+mod soft_ap;
+mod stack;
+mod wire;
+mod world;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use trace::Trace;
 
+pub use access_point::{AccessPointChange, AccessPointSettings};
+pub use error::AirError;
+pub use events::{
+    AccessPointChanged, ConnectionClosed, ConnectionEnd, ConnectionOpened, Forwarded, Joined,
+    Leased, Left, NameAsked, PhoneJoined, PhoneLeft, SoftApStarted, SoftApStopped,
+};
+pub use forward::ForwardTarget;
 pub use link::Link;
+pub use names::{NameFault, Protocol};
+pub use phone_seat::PhoneSeat;
+pub use segment::SegmentFaults;
+
+use access_point::AccessPoint;
+use world::AirInner;
 
 /// The virtual network of one world; cheap to clone, all clones are the same network.
+///
+/// Lives on the runtime that it is used from; its time is that of its trace.
 #[derive(Clone)]
 pub struct Air {
-    trace: Trace,
+    inner: Arc<AirInner>,
 }
 
 impl Air {
     /// An empty network whose events go into `trace` and whose time is that trace's clock.
     pub fn new(trace: Trace) -> Self {
-        Self { trace }
+        Self {
+            inner: Arc::new(AirInner::new(trace)),
+        }
     }
 
-    /// The air's end of the radio of `device`.
+    /// Sets up an access point and switches it on. One of the same role is replaced, and with it
+    /// goes everybody who was joined.
+    pub fn add_access_point(&self, role: &str, settings: AccessPointSettings) {
+        let air = &self.inner;
+        let mut world = air.world();
+        if let Some(old) = world.access_points.remove(role) {
+            old.segment.unplug_stations();
+            air.lose_stations(&mut world, role);
+        }
+        let bssid = world.new_mac();
+        let access_point = AccessPoint::start(
+            role,
+            settings,
+            bssid,
+            air.trace(),
+            air.clock(),
+            &air.names,
+        );
+        world.access_points.insert(role.to_owned(), access_point);
+    }
+
+    /// Changes an access point; fails if the world has none of that role.
+    pub fn set_access_point(&self, role: &str, change: AccessPointChange) -> Result<(), AirError> {
+        let air = &self.inner;
+        let mut world = air.world();
+        let Some(access_point) = world.access_points.get_mut(role) else {
+            return Err(AirError::NoAccessPoint { role: role.into() });
+        };
+        air.trace().emit(
+            None,
+            &AccessPointChanged {
+                access_point: role.to_owned(),
+                change: change.describe(),
+            },
+        );
+        match change {
+            AccessPointChange::On(on) => {
+                access_point.on = on;
+                if !on {
+                    access_point.segment.unplug_stations();
+                    air.lose_stations(&mut world, role);
+                }
+            }
+            AccessPointChange::Passphrase(passphrase) => {
+                access_point.settings.passphrase = passphrase;
+                access_point.segment.unplug_stations();
+                air.dismiss_stations(&mut world, role);
+            }
+            AccessPointChange::Isolation(on) => access_point.segment.set_isolated(on),
+            AccessPointChange::Dhcp(on) => access_point.gateway().set_dhcp(on),
+            AccessPointChange::Internet(on) => access_point.gateway().set_internet(on),
+            AccessPointChange::Faults(faults) => access_point.segment.set_faults(faults),
+        }
+        Ok(())
+    }
+
+    /// Offers a service of the host's loopback on the air as `host:port`. The name gets an address
+    /// there, unless it is one. An older offer of the same name, port and protocol is replaced.
+    pub fn publish(&self, host: &str, port: u16, protocol: Protocol, target: SocketAddr) {
+        self.inner.names.publish(host, port, protocol, target);
+    }
+
+    /// The address that a published name stands for on the air.
+    pub fn address_of(&self, host: &str) -> Option<Ipv4Addr> {
+        self.inner.names.address(host)
+    }
+
+    /// Breaks a name; none repairs it.
+    pub fn set_name_fault(&self, host: &str, fault: impl Into<Option<NameFault>>) {
+        self.inner.names.set_fault(host, fault.into());
+    }
+
+    /// The air's end of the radio of `device`. Two of the same device share its frames.
     pub fn attach(&self, device: &str) -> Link {
-        Link::new(self.clone(), device)
+        let queue = self.inner.world().radio(device).queue.clone();
+        Link::new(self.clone(), device, queue)
     }
 
-    fn trace(&self) -> &Trace {
-        &self.trace
+    /// The address of a device's station on the network that it is joined to, once it has one.
+    pub fn station_address(&self, device: &str) -> Option<Ipv4Addr> {
+        let mut world = self.inner.world();
+        let (role, mac) = world.radio(device).joined()?;
+        let (role, mac) = (role.to_owned(), mac?);
+        world.access_points.get(&role)?.gateway().address_of(mac)
+    }
+
+    /// Has a phone join the SoftAP `ssid`: waits until a device offers it, associates, and gets an
+    /// address from the device's DHCP server. Bounded in lab time.
+    pub async fn join_soft_ap(
+        &self,
+        phone: &str,
+        ssid: &[u8],
+        passphrase: &str,
+    ) -> Result<PhoneSeat, AirError> {
+        self.inner.join_soft_ap(phone, ssid, passphrase).await
+    }
+
+    /// Has a phone join the network of an access point, and get an address there. Bounded in lab
+    /// time.
+    pub async fn join_access_point(&self, phone: &str, role: &str) -> Result<PhoneSeat, AirError> {
+        self.inner.join_access_point(phone, role).await
+    }
+
+    /// Listens on `listen` of the host; each connection becomes one TCP connection to the device's
+    /// `port`, with closing and resets carried over. A connection is reset while the device is not
+    /// there. Ends with the air. The address that is listened on.
+    pub async fn forward(
+        &self,
+        listen: SocketAddr,
+        to: ForwardTarget,
+        port: u16,
+    ) -> io::Result<SocketAddr> {
+        self.inner.forward(listen, to, port).await
     }
 }

@@ -1,0 +1,146 @@
+//! Access points of the lab.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use airlink::AuthMode;
+use clock::Clock;
+use trace::Trace;
+
+use super::frame::Mac;
+use super::gateway::Gateway;
+use super::names::Names;
+use super::segment::{Owner, Segment, SegmentFaults};
+use super::stack::{Addressing, Seat, Stack, StackCore};
+
+/// How an access point is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessPointSettings {
+    /// At most 32 bytes.
+    pub ssid: Vec<u8>,
+    /// 8 to 63 characters; empty for an open one.
+    pub passphrase: String,
+    /// 1..=13.
+    pub channel: u8,
+    /// How strong devices hear it, in dBm.
+    pub rssi: i8,
+    /// How it says that it authenticates.
+    pub auth: AuthMode,
+    /// Whether stations reach the gateway only, not each other.
+    pub isolation: bool,
+    /// Network address of its /24; the gateway is its first host.
+    pub subnet: Ipv4Addr,
+}
+
+impl Default for AccessPointSettings {
+    /// WPA2 on channel 6, well heard, as a phone's hotspot addresses it.
+    fn default() -> Self {
+        Self {
+            ssid: b"home".to_vec(),
+            passphrase: "correct horse".to_owned(),
+            channel: 6,
+            rssi: -41,
+            auth: AuthMode::Wpa2Psk,
+            isolation: false,
+            subnet: Ipv4Addr::new(192, 168, 43, 0),
+        }
+    }
+}
+
+/// What can be changed about an access point while the world runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessPointChange {
+    /// Its power. Switched off, it takes a while until its stations notice.
+    On(bool),
+    /// Its passphrase; its stations have to join again.
+    Passphrase(String),
+    /// Whether stations reach the gateway only.
+    Isolation(bool),
+    /// Whether it gives addresses away.
+    Dhcp(bool),
+    /// Whether there is a way out: names, and services behind them.
+    Internet(bool),
+    /// What is wrong with its frames.
+    Faults(SegmentFaults),
+}
+
+impl AccessPointChange {
+    /// In words, for the trace.
+    pub(super) fn describe(&self) -> String {
+        let on = |on: &bool| if *on { "on" } else { "off" };
+        match self {
+            Self::On(state) => format!("power {}", on(state)),
+            Self::Passphrase(_) => "another passphrase".to_owned(),
+            Self::Isolation(state) => format!("isolation {}", on(state)),
+            Self::Dhcp(state) => format!("DHCP {}", on(state)),
+            Self::Internet(state) => format!("internet {}", on(state)),
+            Self::Faults(faults) => format!("{faults:?}"),
+        }
+    }
+}
+
+/// A running access point.
+pub(super) struct AccessPoint {
+    pub(super) settings: AccessPointSettings,
+    pub(super) on: bool,
+    pub(super) bssid: Mac,
+    pub(super) segment: Segment,
+    gateway: Arc<Gateway>,
+    stack: Stack,
+}
+
+impl AccessPoint {
+    pub(super) fn start(
+        role: &str,
+        settings: AccessPointSettings,
+        bssid: Mac,
+        trace: &Trace,
+        clock: &Clock,
+        names: &Arc<Names>,
+    ) -> Self {
+        let [a, b, c, _] = settings.subnet.octets();
+        let address = Ipv4Addr::new(a, b, c, 1);
+        let segment = Segment::new(clock.clone(), settings.isolation);
+        let gateway = Arc::new(Gateway::new(
+            role,
+            address,
+            segment.clone(),
+            trace.clone(),
+            names.clone(),
+        ));
+        let seat = Seat {
+            segment: &segment,
+            owner: Owner::Gateway,
+            mac: bssid,
+            addressing: Addressing::Gateway(address),
+        };
+        let stack = Stack::start(clock, seat, gateway.clone());
+        Self {
+            settings,
+            on: true,
+            bssid,
+            segment,
+            gateway,
+            stack,
+        }
+    }
+
+    /// As a radio hears it.
+    pub(super) fn heard(&self) -> airlink::AccessPoint {
+        airlink::AccessPoint {
+            ssid: self.settings.ssid.clone(),
+            bssid: self.bssid,
+            channel: self.settings.channel,
+            rssi: self.settings.rssi,
+            auth: self.settings.auth,
+        }
+    }
+
+    pub(super) fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    pub(super) fn stack(&self) -> &Arc<StackCore> {
+        self.stack.core()
+    }
+}

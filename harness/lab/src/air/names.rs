@@ -1,0 +1,167 @@
+//! The names that the air knows, and the host's services behind them.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::dns::Resolution;
+
+/// Names are given addresses from here on: the network for benchmarks (RFC 2544), so that none
+/// can be taken for a real one.
+const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
+/// What [`NameFault::WrongAddress`] answers: nobody lives there (RFC 5737, TEST-NET-2).
+const WRONG_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 66);
+
+/// A transport protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Protocol {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// What is wrong with a name on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameFault {
+    /// It does not exist.
+    NxDomain,
+    /// Questions for it are not answered.
+    Silent,
+    /// It stands for an address at which nobody lives.
+    WrongAddress,
+}
+
+/// A service of the host as the air offers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Service {
+    pub(super) host: String,
+    pub(super) target: SocketAddr,
+}
+
+/// All names of one air.
+#[derive(Default)]
+pub(super) struct Names {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    addresses: BTreeMap<String, Ipv4Addr>,
+    faults: BTreeMap<String, NameFault>,
+    services: BTreeMap<(Ipv4Addr, u16, Protocol), Service>,
+}
+
+impl Names {
+    /// Offers `target` as `host:port`; an older offer is replaced. A host that is an address
+    /// keeps it.
+    pub(super) fn publish(&self, host: &str, port: u16, protocol: Protocol, target: SocketAddr) {
+        let host = host.to_ascii_lowercase();
+        let mut state = self.state();
+        let next = u32::from(FIRST_ADDRESS) + state.addresses.len() as u32;
+        let address = *state
+            .addresses
+            .entry(host.clone())
+            .or_insert_with(|| host.parse().unwrap_or(Ipv4Addr::from(next)));
+        state
+            .services
+            .insert((address, port, protocol), Service { host, target });
+    }
+
+    /// Breaks a name, or repairs it.
+    pub(super) fn set_fault(&self, host: &str, fault: Option<NameFault>) {
+        let host = host.to_ascii_lowercase();
+        let mut state = self.state();
+        match fault {
+            Some(fault) => state.faults.insert(host, fault),
+            None => state.faults.remove(&host),
+        };
+    }
+
+    /// The address of a published host.
+    pub(super) fn address(&self, host: &str) -> Option<Ipv4Addr> {
+        let host = host.to_ascii_lowercase();
+        self.state().addresses.get(&host).copied()
+    }
+
+    /// What the name server says about `name`.
+    pub(super) fn resolve(&self, name: &str) -> Resolution {
+        let state = self.state();
+        match (state.faults.get(name), state.addresses.get(name)) {
+            (Some(NameFault::Silent), _) => Resolution::Silence,
+            (Some(NameFault::WrongAddress), _) => Resolution::Address(WRONG_ADDRESS),
+            (Some(NameFault::NxDomain), _) | (None, None) => Resolution::Unknown,
+            (None, Some(address)) => Resolution::Address(*address),
+        }
+    }
+
+    /// What is offered there.
+    pub(super) fn service(
+        &self,
+        address: Ipv4Addr,
+        port: u16,
+        protocol: Protocol,
+    ) -> Option<Service> {
+        self.state()
+            .services
+            .get(&(address, port, protocol))
+            .cloned()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 8883))
+    }
+
+    #[test]
+    fn every_host_gets_an_address_of_its_own_and_keeps_it() {
+        let names = Names::default();
+        names.publish("broker.test", 8883, Protocol::Tcp, target());
+        names.publish("time.test", 123, Protocol::Udp, target());
+        names.publish("Broker.Test", 1883, Protocol::Tcp, target());
+        assert_eq!(names.address("broker.test"), Some(FIRST_ADDRESS));
+        assert_eq!(names.address("time.test"), Some(Ipv4Addr::new(198, 18, 0, 3)));
+        assert!(names.service(FIRST_ADDRESS, 1883, Protocol::Tcp).is_some());
+        assert!(names.service(FIRST_ADDRESS, 1883, Protocol::Udp).is_none());
+    }
+
+    #[test]
+    fn a_host_that_is_an_address_keeps_it() {
+        let names = Names::default();
+        names.publish("10.1.2.3", 53, Protocol::Udp, target());
+        assert_eq!(names.address("10.1.2.3"), Some(Ipv4Addr::new(10, 1, 2, 3)));
+    }
+
+    #[test]
+    fn a_broken_name_is_sound_again_once_repaired() {
+        let names = Names::default();
+        names.publish("broker.test", 8883, Protocol::Tcp, target());
+        let cases = [
+            (Some(NameFault::NxDomain), Resolution::Unknown),
+            (Some(NameFault::Silent), Resolution::Silence),
+            (Some(NameFault::WrongAddress), Resolution::Address(WRONG_ADDRESS)),
+            (None, Resolution::Address(FIRST_ADDRESS)),
+        ];
+        for (fault, expected) in cases {
+            names.set_fault("broker.test", fault);
+            assert_eq!(names.resolve("broker.test"), expected);
+        }
+    }
+}

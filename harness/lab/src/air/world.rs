@@ -1,0 +1,133 @@
+//! What exists on one air, behind one lock.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clock::Clock;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use trace::Trace;
+
+use super::access_point::AccessPoint;
+use super::frame::Mac;
+use super::names::Names;
+use super::radio::Radio;
+
+/// What all clones of an [`super::Air`] share.
+pub(super) struct AirInner {
+    trace: Trace,
+    pub(super) names: Arc<Names>,
+    world: Mutex<World>,
+    /// Counts SoftAPs that were started, for those who wait for one.
+    changes: watch::Sender<u64>,
+    /// What is still to happen; dropped with the air.
+    tasks: Mutex<JoinSet<()>>,
+}
+
+/// Access points by role, radios by device; in the order of their names, so that every run does
+/// the same.
+#[derive(Default)]
+pub(super) struct World {
+    pub(super) access_points: BTreeMap<String, AccessPoint>,
+    pub(super) radios: BTreeMap<String, Radio>,
+    next_mac: u16,
+}
+
+impl AirInner {
+    pub(super) fn new(trace: Trace) -> Self {
+        Self {
+            trace,
+            names: Arc::default(),
+            world: Mutex::default(),
+            changes: watch::Sender::new(0),
+            tasks: Mutex::default(),
+        }
+    }
+
+    pub(super) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        self.trace.clock()
+    }
+
+    /// The lock may be held while a segment, a stack or a queue is locked, never the other way.
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something after `delay` of lab time, unless the air is gone by then.
+    pub(super) fn after(
+        self: &Arc<Self>,
+        delay: Duration,
+        action: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) {
+        let sleep = self.clock().sleep(delay);
+        let weak = Arc::downgrade(self);
+        self.spawn(async move {
+            sleep.await;
+            if let Some(air) = weak.upgrade() {
+                air.clock().touch();
+                action(&air);
+            }
+        });
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// Says that there is a new SoftAP.
+    pub(super) fn announce(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Tells of SoftAPs that are started after this call.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+impl World {
+    /// The radio of `device`, which is there as soon as somebody asks for it.
+    pub(super) fn radio(&mut self, device: &str) -> &mut Radio {
+        self.radios.entry(device.to_owned()).or_default()
+    }
+
+    /// The strongest access point with that SSID that is on.
+    pub(super) fn strongest(&self, ssid: &[u8]) -> Option<(&str, &AccessPoint)> {
+        self.access_points
+            .iter()
+            .filter(|(_, ap)| ap.on && ap.settings.ssid == ssid)
+            .max_by_key(|(_, ap)| ap.settings.rssi)
+            .map(|(role, ap)| (role.as_str(), ap))
+    }
+
+    /// The access points that are on a channel, 0 for any, strongest first.
+    pub(super) fn heard(&self, channel: u8) -> Vec<airlink::AccessPoint> {
+        let mut heard: Vec<_> = self
+            .access_points
+            .values()
+            .filter(|ap| ap.on && (channel == 0 || ap.settings.channel == channel))
+            .map(AccessPoint::heard)
+            .collect();
+        heard.sort_by_key(|ap| std::cmp::Reverse(ap.rssi));
+        heard
+    }
+
+    /// A hardware address that nobody else has; locally administered.
+    pub(super) fn new_mac(&mut self) -> Mac {
+        self.next_mac += 1;
+        let [high, low] = self.next_mac.to_be_bytes();
+        [0x02, b'A', b'I', b'R', high, low]
+    }
+}
+
+/// An SSID for people.
+pub(super) fn text(ssid: &[u8]) -> String {
+    String::from_utf8_lossy(ssid).into_owned()
+}

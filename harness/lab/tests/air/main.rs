@@ -1,0 +1,10 @@
+//! The virtual network, as devices, phones and the host meet it.
+
+mod fake_device;
+mod garbage;
+mod host;
+mod phones;
+mod services;
+mod soft_ap;
+mod station;
+mod world;
