@@ -1,5 +1,7 @@
 //! The device's securities against known answers, and against everything else.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 use std::cell::RefCell;
 
 use device::security::{Security, SecurityError, SessionEvent};

@@ -1,6 +1,8 @@
 //! Each defect of the securities changes exactly what its name says.
 //!
 //! One test, because defects are put into the whole process.
+
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 #![cfg(feature = "bugs")]
 
 use device::bugs;

@@ -1,5 +1,7 @@
 //! JSON is written as the Linkkit SDK prints it, and read however it is written.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 use proptest::prelude::*;
 use proto::linkkit::{
     AwssVersions, DeviceInfo, Empty, GetRequest, Id, MatchReport, NOTIFY_ACK_ID, Notify, Reply,

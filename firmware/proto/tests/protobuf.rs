@@ -1,5 +1,7 @@
 //! Every provisioning message is byte for byte what ESP-IDF's own `.proto` files give.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! A phone on loopback hears a device's CoAP, answers and asks.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};

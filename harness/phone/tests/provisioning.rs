@@ -1,5 +1,7 @@
 //! A phone provisions a device in memory.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod support;
 
 use std::sync::Arc;

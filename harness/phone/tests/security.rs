@@ -1,5 +1,7 @@
 //! The phone's securities against known answers.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 use phone::security::{Channel, Handshake, SecurityError, Step};
 use proptest::prelude::*;
 use proto::Message;

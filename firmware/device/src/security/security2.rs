@@ -28,7 +28,7 @@ enum State {
     Idle,
     /// Keys are exchanged, proofs are not.
     Exchanged(Exchange),
-    Established(Channel),
+    Established(alloc::boxed::Box<Channel>),
 }
 
 impl Security2 {
@@ -149,7 +149,7 @@ impl Security2 {
             device_proof: exchange.device_proof.to_vec(),
             device_nonce: channel.nonce().to_vec(),
         };
-        self.state = State::Established(channel);
+        self.state = State::Established(channel.into());
         *event = Some(SessionEvent::SetupOk);
         Ok(Sec2Message::Response1(answer).into())
     }

@@ -35,7 +35,7 @@ pub struct Channel(Cipher);
 
 enum Cipher {
     Plain,
-    V1(security1::KeyStream),
+    V1(Box<security1::KeyStream>),
     V2(Box<security2::Gcm>),
 }
 

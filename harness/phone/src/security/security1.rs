@@ -95,7 +95,7 @@ impl Handshake {
         success(answer.status)?;
         let proof = key_stream.apply(&answer.device_verify_data)?;
         if bool::from(proof.ct_eq(self.public().as_bytes())) {
-            Ok(Step::Done(Channel(Cipher::V1(key_stream))))
+            Ok(Step::Done(Channel(Cipher::V1(key_stream.into()))))
         } else {
             Err(SecurityError::Unproven)
         }
