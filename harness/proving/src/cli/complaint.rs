@@ -8,6 +8,7 @@ use report::ExitStatus;
 
 use crate::language::{FilterError, ReadError};
 use crate::run::RunError;
+use crate::up::UpError;
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -51,7 +52,7 @@ pub(super) enum Complaint {
     Output(#[source] io::Error),
     /// The world could not be brought up.
     #[error("failed to bring up the world")]
-    Up(#[from] crate::up::UpError),
+    Up(#[from] UpError),
 }
 
 impl Complaint {

@@ -4,23 +4,27 @@ use report::ExitStatus;
 
 use super::arguments::{Selection, Up};
 use super::{Complaint, known};
+use crate::language::{Case, ReadError};
 use crate::up;
 
 pub(super) fn up(arguments: &Up) -> Result<ExitStatus, Complaint> {
-    let case = match &arguments.scenario {
-        None => up::default_case(&known()?).map_err(|error| Complaint::Scenarios(vec![error.into()]))?,
-        Some(scenario) => {
-            let selection = Selection {
-                paths: vec![scenario.clone()],
-                filter: arguments.filter.clone(),
-            };
-            let mut cases = selection.cases()?;
-            if cases.is_empty() {
-                return Ok(ExitStatus::NothingSelected);
-            }
-            cases.remove(0)
-        }
+    let Some(case) = case(arguments)? else {
+        return Ok(ExitStatus::NothingSelected);
     };
     up::up(&case, &arguments.forwards, &arguments.out)?;
     Ok(ExitStatus::Passed)
+}
+
+/// The first case of the scenario that the filter leaves.
+fn case(arguments: &Up) -> Result<Option<Case>, Complaint> {
+    let Some(scenario) = &arguments.scenario else {
+        let case = up::default_case(&known()?)
+            .map_err(|mistakes| Complaint::Scenarios(vec![ReadError::Mistakes(mistakes)]))?;
+        return Ok(Some(case));
+    };
+    let selection = Selection {
+        paths: vec![scenario.clone()],
+        filter: arguments.filter.clone(),
+    };
+    Ok(selection.cases()?.into_iter().next())
 }

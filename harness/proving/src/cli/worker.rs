@@ -4,6 +4,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+use report::ExitStatus;
+
+use crate::attempt;
 use crate::run::Job;
 
 /// The subcommand's name.
@@ -13,13 +16,14 @@ pub(super) const NAME: &str = "__worker";
 pub(super) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let (Some(job), None) = (arguments.next(), arguments.next()) else {
         eprintln!("usage: {NAME} JOB-FILE");
-        return ExitCode::from(report::ExitStatus::Usage as u8);
+        return ExitCode::from(ExitStatus::Usage as u8);
     };
     match Job::read(Path::new(&job)) {
-        Ok(job) => crate::attempt::run(&job),
+        Ok(job) => attempt::run(&job),
         Err(error) => {
-            eprintln!("{error}: {:?}", std::error::Error::source(&error));
-            ExitCode::from(report::ExitStatus::Usage as u8)
+            // The parent shows the end of standard error.
+            eprintln!("{:?}", miette::Report::from_err(error));
+            ExitCode::from(ExitStatus::Usage as u8)
         }
     }
 }

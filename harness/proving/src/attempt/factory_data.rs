@@ -1,0 +1,114 @@
+//! What a device of a scenario is born with.
+
+use factory::{
+    Cloud, Credentials, Factory, Identity, Linkkit, LinkkitProfile, Provisioning, Sntp, Telemetry,
+};
+use pki::{Pki, PkiError};
+
+use super::values::DeviceValues;
+use crate::language::{Device, Profile, Security, World};
+
+/// Name of the broker inside the air.
+pub const BROKER_HOST: &str = "mqtt.proving.example";
+/// Port of the broker inside the air (IANA: secure-mqtt).
+pub const BROKER_PORT: u16 = 8883;
+/// Name of the time server inside the air.
+pub const TIME_HOST: &str = "time.proving.example";
+/// Port of the time server inside the air.
+pub const TIME_PORT: u16 = 123;
+
+/// Factory data of the device that `values` describe; `bug` is put into it.
+pub fn factory_data(
+    device: &Device,
+    values: &DeviceValues,
+    world: &World,
+    pki: &Pki,
+    bug: Option<&str>,
+) -> Result<Factory, PkiError> {
+    let linkkit = world.cloud.as_ref().and_then(|cloud| cloud.linkkit.as_ref());
+    Ok(Factory {
+        identity: Identity { mac: values.mac },
+        provisioning: Provisioning {
+            security: security(device, values),
+            ..Provisioning::default()
+        },
+        sntp: world.cloud.as_ref().map(|_| Sntp {
+            host: TIME_HOST.into(),
+            port: TIME_PORT,
+            timeout_ms: 3_000,
+            retry_ms: 5_000,
+        }),
+        cloud: world
+            .cloud
+            .as_ref()
+            .map(|_| cloud(device, values, pki))
+            .transpose()?,
+        linkkit: linkkit.map(|settings| Linkkit {
+            product_key: values.product_key.clone(),
+            device_name: values.device_name.clone(),
+            device_secret: values.device_secret.clone(),
+            profile: match settings.profile {
+                Profile::Seed2019 => LinkkitProfile::seed_2019(),
+                Profile::Sdk230 => LinkkitProfile::sdk_2_3_0(),
+                Profile::Sdk301 => LinkkitProfile::sdk_3_0_1(),
+            },
+        }),
+        telemetry: device.telemetry.as_ref().map(|telemetry| Telemetry {
+            topic: telemetry.topic.clone(),
+            payload: telemetry.payload.clone(),
+            qos: telemetry.qos.value,
+        }),
+        bugs: bug.map(str::to_owned).into_iter().collect(),
+    })
+}
+
+fn security(device: &Device, values: &DeviceValues) -> factory::Security {
+    match device.provisioning.security {
+        Security::None => factory::Security::None,
+        Security::V1 | Security::V1NoPop => factory::Security::V1 {
+            pop: values.pop.clone(),
+        },
+        Security::V2 => {
+            let (salt, verifier) = phone::gen_sec2(&values.username, &values.password);
+            factory::Security::V2 {
+                username: values.username.clone(),
+                salt,
+                verifier,
+            }
+        }
+    }
+}
+
+fn cloud(device: &Device, values: &DeviceValues, pki: &Pki) -> Result<Cloud, PkiError> {
+    let profile = device
+        .cloud
+        .certificate
+        .as_ref()
+        .map_or("client", |profile| profile.value.as_str());
+    let credentials = match profile {
+        "none" => None,
+        profile => {
+            let identity = pki.mint(profile, &[], &values.device_name)?;
+            Some(Credentials {
+                chain: identity.chain_der().to_vec(),
+                key: identity.key_der().to_vec(),
+            })
+        }
+    };
+    Ok(Cloud {
+        host: BROKER_HOST.into(),
+        port: BROKER_PORT,
+        tls: true,
+        authority: pki.authority("ca")?.der().to_vec(),
+        credentials,
+        check_dates: device.cloud.check_dates,
+        check_name: device.cloud.check_name,
+        client_id: values.device_name.clone(),
+        username: String::new(),
+        password: String::new(),
+        keep_alive_s: 120,
+        network_timeout_ms: 10_000,
+        reconnect_ms: 10_000,
+        reconnect_max_ms: 60_000,
+    })
+}

@@ -1,0 +1,202 @@
+//! One attempt at one case: builds its world, takes its steps, and says how it ended.
+//!
+//! Runs in a worker process, on one thread. The trace is the only result; its last event is
+//! [`trace::Finished`].
+
+mod cloud_side;
+mod factory_data;
+mod hint;
+mod phones;
+mod problem;
+mod provision;
+mod steps;
+mod transcript;
+mod values;
+mod world;
+
+use std::process::ExitCode;
+
+use clock::Clock;
+use trace::{Finished, StepEnded, StepStarted, Trace, Verdict, Witness, WitnessReport};
+
+use crate::expect::{Expectations, NeverWatch};
+use crate::language::{Captures, Case, read_file};
+use crate::run::Job;
+
+pub use factory_data::{BROKER_HOST, TIME_HOST};
+pub use problem::{LabError, with_sources};
+pub use world::World;
+
+use problem::{Problem, Where, finish};
+
+/// Runs the attempt that `job` asks for; the trace says how it ended.
+pub fn run(job: &Job) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("failed to start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(attempt(job))
+}
+
+async fn attempt(job: &Job) -> ExitCode {
+    let clock = Clock::start(job.speed);
+    let trace = match Trace::create(clock.clone(), &job.trace()) {
+        Ok(trace) => trace,
+        Err(error) => {
+            eprintln!("{}", with_sources(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    report_lag(&clock, &trace);
+    let finished = match case_of(job) {
+        Ok(case) => run_case(job, &case, &trace).await,
+        Err(error) => {
+            let problem = Problem::Lab(error);
+            let at = Where {
+                label: "reading the scenario again".into(),
+                ..Where::default()
+            };
+            finish(problem, at, &trace)
+        }
+    };
+    trace.emit(None, &finished);
+    match trace.take_failure() {
+        None => ExitCode::SUCCESS,
+        Some(error) => {
+            eprintln!("failed to write the trace: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The case that `job` names, from the scenario's file as it is now.
+fn case_of(job: &Job) -> Result<Case, LabError> {
+    let known = crate::cli::known()?;
+    let cases = read_file(&job.scenario_file, &known)
+        .map_err(|error| LabError::Scenario(with_sources(&error)))?;
+    cases
+        .into_iter()
+        .find(|case| case.id == job.case_id)
+        .ok_or_else(|| {
+            LabError::Scenario(format!("the scenario has no case {} any more", job.case_id))
+        })
+}
+
+async fn run_case(job: &Job, case: &Case, trace: &Trace) -> Finished {
+    let mut at = Where {
+        label: "building the world".into(),
+        ..Where::default()
+    };
+    let mut world = match World::build(&case.scenario.world, job, trace).await {
+        Ok(world) => world,
+        Err(error) => return finish(Problem::Lab(error), at, trace),
+    };
+    let mut attempt = Attempt {
+        job,
+        case,
+        trace,
+        expectations: Expectations::new(trace.clone()),
+        captures: Captures::default(),
+    };
+    let mut never = match NeverWatch::new(trace.clone(), case.scenario.never.clone()) {
+        Ok(never) => never,
+        Err(error) => {
+            let problem = Problem::Lab(LabError::Scenario(error.to_string()));
+            return finish(problem, at, trace);
+        }
+    };
+    let result = tokio::select! {
+        biased;
+        violation = never.violated() => {
+            let claims = &violation.clause.catches;
+            at = Where {
+                step: None,
+                label: violation.label(),
+                place: Some(violation.clause.span.in_file(&case.file)),
+                catches: claims.iter().map(|bug| bug.value.clone()).collect(),
+                began: 0,
+            };
+            Err(Problem::from_miss(violation.miss()))
+        }
+        result = attempt.all_steps(&mut world, &mut at) => result,
+    };
+    let finished = match result {
+        Ok(()) => Finished {
+            verdict: Verdict::Passed,
+            failure: None,
+        },
+        Err(problem) => {
+            if matches!(problem, Problem::Missed(_)) {
+                world.testify().await;
+            }
+            finish(problem, at, trace)
+        }
+    };
+    world.end().await;
+    finished
+}
+
+struct Attempt<'a> {
+    job: &'a Job,
+    case: &'a Case,
+    trace: &'a Trace,
+    expectations: Expectations,
+    captures: Captures,
+}
+
+impl Attempt<'_> {
+    async fn all_steps(&mut self, world: &mut World, at: &mut Where) -> Result<(), Problem> {
+        for (index, step) in self.case.scenario.steps.iter().enumerate() {
+            let place = step.span.in_file(&self.case.file);
+            *at = Where {
+                step: Some(index + 1),
+                label: steps::label(step),
+                place: Some(place.clone()),
+                catches: step.catches().iter().map(|bug| bug.value.clone()).collect(),
+                began: self.trace.len(),
+            };
+            self.trace.emit(
+                None,
+                &StepStarted {
+                    step: index + 1,
+                    label: at.label.clone(),
+                    place,
+                },
+            );
+            let result = self.step(step, world).await;
+            self.trace.emit(
+                None,
+                &StepEnded {
+                    step: index + 1,
+                    ok: result.is_ok(),
+                },
+            );
+            result?;
+        }
+        *at = Where {
+            label: "settling".into(),
+            began: self.trace.len(),
+            ..Where::default()
+        };
+        self.trace.clock().sleep(self.case.scenario.settle).await;
+        Ok(())
+    }
+}
+
+/// The host's lags become the testimony of a witness.
+fn report_lag(clock: &Clock, trace: &Trace) {
+    let witness = trace.clone();
+    clock.on_lag(move |late| {
+        witness.emit(
+            None,
+            &WitnessReport {
+                witness: Witness::Host,
+                sound: false,
+                detail: format!("host too slow: the lab ran {} ms late", late.as_millis()),
+            },
+        );
+    });
+}

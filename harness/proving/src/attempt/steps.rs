@@ -1,0 +1,197 @@
+//! What each step does.
+
+use lab::air::AccessPointChange;
+use phone::{Query as CoapQuery, QueryError, QueryTarget};
+use proto::bind::BindRequest;
+use trace::Fault as FaultEvent;
+
+use super::problem::{LabError, Missed, Problem};
+use super::world::World;
+use super::{Attempt, provision, transcript};
+use crate::language::{
+    Bind, BindOutcome, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query, QueryBy,
+    QueryOutcome, ReadVersion, Step, duration,
+};
+
+impl Attempt<'_> {
+    pub(super) async fn step(&mut self, step: &Step, world: &mut World) -> Result<(), Problem> {
+        let began = self.trace.clock().now();
+        match step {
+            Step::Power(power) => self.power(power, world).await,
+            Step::Provision(step) => provision::provision(self.case, step, world).await,
+            Step::ReadVersion(step) => self.read_version(step, world).await,
+            Step::Query(query) => self.query(query, world).await,
+            Step::Bind(bind) => self.bind(bind, world).await,
+            Step::Expect(Expect::Clause(clause)) => self
+                .expectations
+                .meet(clause, &mut self.captures, began)
+                .await
+                .map_err(Problem::from_miss),
+            Step::Expect(Expect::Transcript(wanted)) => {
+                let device = self.case.device(wanted.device.as_ref());
+                transcript::compare(self.job, wanted, device, self.trace)
+            }
+            Step::Fault(fault) => self.fault(fault, world),
+            Step::Wait(wait) => {
+                self.trace.clock().sleep(wait.0).await;
+                Ok(())
+            }
+            Step::EraseStorage(step) => {
+                let device = self.case.device(step.device.as_ref());
+                Ok(world.device(device)?.board.erase_storage().await?)
+            }
+        }
+    }
+
+    async fn power(&mut self, power: &Power, world: &mut World) -> Result<(), Problem> {
+        let board = &mut world
+            .device(self.case.device(power.device.as_ref()))?
+            .board;
+        match power.action {
+            PowerAction::On => board.power_on().await?,
+            PowerAction::Off => board.power_off().await?,
+            PowerAction::Reset => board.reset().await?,
+            PowerAction::CutInWrite(after) => board.cut_power_in_write(after).await?,
+        }
+        Ok(())
+    }
+
+    async fn read_version(&self, step: &ReadVersion, world: &mut World) -> Result<(), Problem> {
+        let device = self.case.device(step.device.as_ref());
+        let mut session = match world.visit(&step.phone, device).await {
+            Ok(session) => session,
+            Err(error) => return Err(Missed::saying(error.to_string())),
+        };
+        let version = session.client.version().await;
+        drop(session);
+        world.go_home(&step.phone).await?;
+        version
+            .map(drop)
+            .map_err(|error| Missed::saying(super::with_sources(&error)))
+    }
+
+    async fn query(&mut self, query: &Query, world: &mut World) -> Result<(), Problem> {
+        let device = self.case.device(query.device.as_ref());
+        let values = world.device(device)?.values.clone();
+        let question = CoapQuery {
+            target: match query.by {
+                QueryBy::Broadcast => QueryTarget::Broadcast,
+                QueryBy::Unicast => QueryTarget::Unicast(world.station_address(device)?),
+            },
+            product_key: values.product_key,
+            device_name: values.device_name,
+        };
+        let listener = world.phone(&query.phone)?.listener()?;
+        let answered = listener.query(&question, query.within).await;
+        match (query.outcome, answered) {
+            (_, Err(error @ QueryError::Gone)) => Err(error.into()),
+            (QueryOutcome::Unanswered, Err(QueryError::Silence { .. })) => Ok(()),
+            (_, Err(error)) => Err(Missed::saying(error.to_string())),
+            (QueryOutcome::Unanswered, Ok(answer)) => Err(Missed::saying(format!(
+                "{device} answered the query, which it must not, with code {}",
+                answer.code
+            ))),
+            (QueryOutcome::Answered, Ok(answer)) if answer.code != 200 => {
+                Err(Missed::saying(format!(
+                    "{device} answered the query with code {} and no token",
+                    answer.code
+                )))
+            }
+            (QueryOutcome::Answered, Ok(answer)) => {
+                let mut json = answer.json;
+                self.trace.secrets().redact(&mut json);
+                self.captures
+                    .take(&query.capture, &json)
+                    .map_err(|error| Missed::saying(error.to_string()))
+            }
+        }
+    }
+
+    async fn bind(&mut self, bind: &Bind, world: &mut World) -> Result<(), Problem> {
+        let device = self.case.device(bind.device.as_ref());
+        let values = &world.device(device)?.values;
+        let token = self.fill(&bind.token)?;
+        let request = BindRequest {
+            account: bind.phone.value.clone(),
+            product_key: values.product_key.clone(),
+            device_name: values.device_name.clone(),
+            token: self.trace.secrets().reveal(&token),
+        };
+        let cloud = world.bind_api()?;
+        let reply = phone::bind(cloud, &request, self.trace).await?;
+        let outcome = super::cloud_side::bind_outcome(reply.code);
+        if outcome == Some(BindOutcome::Bound) {
+            // The app now tells the device that its token was put to use.
+            world.phone(&bind.phone)?.acknowledge_notifications();
+        }
+        if outcome == Some(bind.outcome.value) {
+            return Ok(());
+        }
+        Err(Missed::saying(format!(
+            "{} wanted to bind {device} with {token} and to hear {:?}; the cloud said {} {}",
+            bind.phone, bind.outcome.value, reply.code, reply.message
+        )))
+    }
+
+    fn fault(&self, fault: &FaultStep, world: &mut World) -> Result<(), Problem> {
+        let (fault, on) = match fault {
+            FaultStep::On(fault) => (fault, true),
+            FaultStep::Off(fault) => (fault, false),
+        };
+        match fault {
+            Fault::AccessPointOff(role) => {
+                world.air().set_access_point(role, AccessPointChange::On(!on))?;
+            }
+            Fault::Isolation(role) => {
+                world.air().set_access_point(role, AccessPointChange::Isolation(on))?;
+            }
+            Fault::InternetOff(role) => {
+                world.air().set_access_point(role, AccessPointChange::Internet(!on))?;
+            }
+            Fault::TimeSilent
+            | Fault::ConnectRefused(_)
+            | Fault::SubscribeRefused(_)
+            | Fault::MatchReply(_) => world.cloud()?.set_fault(fault, on),
+        }
+        self.trace.emit(
+            None,
+            &FaultEvent {
+                name: fault.name().into(),
+                on,
+                detail: format!("{fault:?}"),
+            },
+        );
+        Ok(())
+    }
+
+    fn fill(&self, text: &Placed<String>) -> Result<String, Problem> {
+        self.captures
+            .fill(text)
+            .map_err(|error| Problem::Lab(LabError::Scenario(error.to_string())))
+    }
+}
+
+/// The step in a few words.
+pub(super) fn label(step: &Step) -> String {
+    match step {
+        Step::Power(power) => match power.action {
+            PowerAction::On => "power on".into(),
+            PowerAction::Off => "power off".into(),
+            PowerAction::Reset => "reset".into(),
+            PowerAction::CutInWrite(after) => format!("cut the power {after} bytes into a write"),
+        },
+        Step::Provision(step) => match &step.outcome {
+            Some(outcome) => format!("{} provisions: {:?}", step.phone, outcome.value),
+            None => format!("{} provisions in part", step.phone),
+        },
+        Step::ReadVersion(step) => format!("{} reads proto-ver", step.phone),
+        Step::Query(step) => format!("{} queries the token: {:?}", step.phone, step.outcome),
+        Step::Bind(step) => format!("{} binds: {:?}", step.phone, step.outcome.value),
+        Step::Expect(Expect::Clause(clause)) => format!("expect {}", clause),
+        Step::Expect(Expect::Transcript(wanted)) => format!("expect transcript {}", wanted.name),
+        Step::Fault(FaultStep::On(fault)) => format!("fault {} on", fault.name()),
+        Step::Fault(FaultStep::Off(fault)) => format!("fault {} off", fault.name()),
+        Step::Wait(wait) => format!("wait {}", duration::display(wait.0)),
+        Step::EraseStorage(_) => "erase storage".into(),
+    }
+}

@@ -1,0 +1,300 @@
+//! The world of one case: air, cloud, devices and phones.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+
+use airlink::AuthMode;
+use board::Board;
+use lab::air::{AccessPointSettings, Air, AirError};
+use lab::native::{NativeBoard, NativeSettings};
+use phone::Settings;
+use pki::Pki;
+use trace::{Trace, Witness, WitnessReport};
+
+use super::cloud_side::CloudSide;
+use super::factory_data::factory_data;
+use super::phones::{Phone, Session};
+use super::problem::{LabError, with_sources};
+use super::values::{AccessPointValues, DeviceValues, Maker};
+use crate::cli::DEVICE_COMMAND;
+use crate::language;
+use crate::run::Job;
+
+/// Folder in an attempt's folder that holds factory data and flash of its boards.
+const BOARDS: &str = "boards";
+
+/// Everything that stands around the steps of a case.
+pub struct World {
+    trace: Trace,
+    air: Air,
+    pki: Pki,
+    cloud: Option<CloudSide>,
+    access_points: BTreeMap<String, AccessPointValues>,
+    devices: BTreeMap<String, UnderTest>,
+    phones: BTreeMap<String, Phone>,
+}
+
+/// A device and its board.
+pub struct UnderTest {
+    /// What runs it.
+    pub board: Box<dyn Board>,
+    /// Who it is.
+    pub values: DeviceValues,
+}
+
+impl World {
+    /// Builds what `settings` describe; devices have their factory data and no power.
+    pub async fn build(
+        settings: &language::World,
+        job: &Job,
+        trace: &Trace,
+    ) -> Result<Self, LabError> {
+        let boards = job.out.join(BOARDS);
+        std::fs::create_dir_all(&boards).map_err(|source| LabError::Io {
+            what: format!("make {}", boards.display()),
+            source,
+        })?;
+        let pki = Pki::new(trace.clock().unix_now().as_secs())?;
+        let air = Air::new(trace.clone());
+        let mut maker = Maker::new(job.seed);
+        let mut access_points = BTreeMap::new();
+        for (index, (role, access_point)) in settings.access_points.iter().enumerate() {
+            let values = maker.access_point(role, access_point, trace.secrets());
+            air.add_access_point(role, access_point_settings(index, access_point, &values));
+            access_points.insert(role.to_owned(), values);
+        }
+        let values: BTreeMap<String, DeviceValues> = settings
+            .devices
+            .names()
+            .map(|name| {
+                let values = maker.device(name, settings, trace.secrets());
+                (name.to_owned(), values)
+            })
+            .collect();
+        let cloud = match &settings.cloud {
+            Some(cloud) => Some(CloudSide::start(cloud, &values, &pki, &air, trace).await?),
+            None => None,
+        };
+        let mut world = Self {
+            trace: trace.clone(),
+            air,
+            pki,
+            cloud,
+            access_points,
+            devices: BTreeMap::new(),
+            phones: BTreeMap::new(),
+        };
+        for (name, values) in values {
+            world.add_device(name, values, settings, job).await?;
+        }
+        let home = settings.access_points.names().next();
+        let by_device_name: BTreeMap<String, String> = world
+            .devices
+            .iter()
+            .map(|(name, device)| (device.values.device_name.clone(), name.clone()))
+            .collect();
+        for name in &settings.phones {
+            let mut phone = Phone::new(name, home.map(str::to_owned), by_device_name.clone());
+            phone.go_home(&world.air, trace).await?;
+            world.phones.insert(name.value.clone(), phone);
+        }
+        Ok(world)
+    }
+
+    async fn add_device(
+        &mut self,
+        name: String,
+        values: DeviceValues,
+        settings: &language::World,
+        job: &Job,
+    ) -> Result<(), LabError> {
+        let device = settings
+            .devices
+            .named(&name)
+            .ok_or_else(|| unknown("device", &name))?;
+        let factory = factory_data(device, &values, settings, &self.pki, job.bug.as_deref())?;
+        if let Some(credentials) = factory.cloud.as_ref().and_then(|c| c.credentials.as_ref()) {
+            self.trace.secrets().add(&format!("key of {name}"), &credentials.key);
+        }
+        let mut board = NativeBoard::new(
+            NativeSettings {
+                device: name.clone(),
+                folder: job.out.join(BOARDS),
+                executable: own_executable()?,
+                arguments: vec![OsString::from(DEVICE_COMMAND)],
+            },
+            self.trace.clone(),
+            self.air.attach(&name),
+        );
+        board.write_factory(&factory.encode()).await?;
+        let board = Box::new(board);
+        self.devices.insert(name, UnderTest { board, values });
+        Ok(())
+    }
+
+    /// The trace of this world.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The air.
+    pub fn air(&self) -> &Air {
+        &self.air
+    }
+
+    /// Certificates of this world.
+    pub fn pki(&self) -> &Pki {
+        &self.pki
+    }
+
+    /// The cloud, if the scenario has one.
+    pub fn cloud(&self) -> Result<&CloudSide, LabError> {
+        self.cloud
+            .as_ref()
+            .ok_or_else(|| LabError::Scenario("this world has no cloud".into()))
+    }
+
+    /// Where phones bind devices.
+    pub fn bind_api(&self) -> Result<SocketAddrV4, LabError> {
+        self.cloud()?
+            .bind_api()
+            .ok_or_else(|| LabError::Scenario("this world's cloud has no Linkkit".into()))
+    }
+
+    /// Every device, by name.
+    pub fn devices(&mut self) -> impl Iterator<Item = (&str, &mut UnderTest)> {
+        self.devices
+            .iter_mut()
+            .map(|(name, device)| (name.as_str(), device))
+    }
+
+    /// The device of this name.
+    pub fn device(&mut self, name: &str) -> Result<&mut UnderTest, LabError> {
+        self.devices
+            .get_mut(name)
+            .ok_or_else(|| unknown("device", name))
+    }
+
+    /// The phone of this name.
+    pub fn phone(&mut self, name: &str) -> Result<&mut Phone, LabError> {
+        self.phones
+            .get_mut(name)
+            .ok_or_else(|| unknown("phone", name))
+    }
+
+    /// The values of every access point, by role.
+    pub fn access_points(&self) -> impl Iterator<Item = (&str, &AccessPointValues)> {
+        self.access_points
+            .iter()
+            .map(|(role, values)| (role.as_str(), values))
+    }
+
+    /// The values of the access point of this role.
+    pub fn access_point(&self, role: &str) -> Result<&AccessPointValues, LabError> {
+        self.access_points
+            .get(role)
+            .ok_or_else(|| unknown("access point", role))
+    }
+
+    /// Where a device is on its LAN.
+    pub fn station_address(&self, device: &str) -> Result<Ipv4Addr, LabError> {
+        self.air.station_address(device).ok_or_else(|| {
+            LabError::Scenario(format!("{device} is on no LAN, so it has no address to query"))
+        })
+    }
+
+    /// A phone goes to a device's SoftAP, knowing nothing of it.
+    pub async fn visit(&mut self, phone: &str, device: &str) -> Result<Session, AirError> {
+        let settings = Settings {
+            device: Some(device.to_owned()),
+            ..Settings::of(phone)
+        };
+        self.visit_with(phone, device, settings).await
+    }
+
+    /// A phone goes to a device's SoftAP.
+    pub async fn visit_with(
+        &mut self,
+        phone: &str,
+        device: &str,
+        settings: Settings,
+    ) -> Result<Session, AirError> {
+        // The check of the scenario saw to it that both exist.
+        let soft_ap = self
+            .devices
+            .get(device)
+            .map(|device| device.values.service_name())
+            .unwrap_or_default();
+        let Some(phone) = self.phones.get_mut(phone) else {
+            return Err(AirError::NoAccessPoint { role: soft_ap });
+        };
+        phone.visit(&self.air, &self.trace, &soft_ap, settings).await
+    }
+
+    /// A phone goes back to its LAN.
+    pub async fn go_home(&mut self, phone: &str) -> Result<(), LabError> {
+        let phone = self
+            .phones
+            .get_mut(phone)
+            .ok_or_else(|| unknown("phone", phone))?;
+        phone.go_home(&self.air, &self.trace).await
+    }
+
+    /// Every witness says whether its part of the lab works.
+    pub async fn testify(&self) {
+        if let Some(cloud) = &self.cloud {
+            cloud.testify(&self.trace).await;
+        }
+        let host = WitnessReport {
+            witness: Witness::Host,
+            sound: true,
+            detail: "the lab runs in time now".into(),
+        };
+        self.trace.emit(None, &host);
+    }
+
+    /// Takes the power from every board.
+    pub async fn end(mut self) {
+        for (name, device) in &mut self.devices {
+            if let Err(error) = device.board.power_off().await {
+                eprintln!("failed to switch off {name}: {}", with_sources(&error));
+            }
+        }
+    }
+}
+
+fn access_point_settings(
+    index: usize,
+    settings: &language::AccessPoint,
+    values: &AccessPointValues,
+) -> AccessPointSettings {
+    // 192.168.43.0/24 and up, as phones' hotspots have it; at most a handful exist.
+    let third = 43_u8.saturating_add(u8::try_from(index).unwrap_or(u8::MAX));
+    AccessPointSettings {
+        ssid: values.ssid.clone().into_bytes(),
+        passphrase: values.passphrase.clone(),
+        channel: settings.channel.value,
+        rssi: settings.rssi,
+        auth: if values.passphrase.is_empty() {
+            AuthMode::Open
+        } else {
+            AuthMode::Wpa2Psk
+        },
+        isolation: false,
+        subnet: Ipv4Addr::new(192, 168, third, 0),
+    }
+}
+
+/// This binary, which is also the device.
+fn own_executable() -> Result<PathBuf, LabError> {
+    std::env::current_exe().map_err(|source| LabError::Io {
+        what: "find our own executable".into(),
+        source,
+    })
+}
+
+fn unknown(what: &str, name: &str) -> LabError {
+    LabError::Scenario(format!("this world has no {what} named {name}"))
+}

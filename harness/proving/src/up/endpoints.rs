@@ -1,0 +1,106 @@
+//! Where everything of a world is, for other programs.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::attempt::{BROKER_HOST, LabError, TIME_HOST, World};
+use crate::cli::ForwardTo;
+use crate::language::{Case, Security};
+
+/// A port of the host that leads to a device.
+pub struct Forwarded {
+    pub device: String,
+    pub to: ForwardTo,
+    pub port: u16,
+    pub address: SocketAddr,
+}
+
+/// Every address, name, identity and certificate path, as JSON. It holds secrets: whoever asked for
+/// this file wants to use them.
+pub fn endpoints(
+    world: &mut World,
+    case: &Case,
+    certificates: &Path,
+    forwarded: &[Forwarded],
+) -> Result<String, LabError> {
+    let file = |name: &str| certificates.join(name).display().to_string();
+    let cloud = match world.cloud() {
+        Err(_) => Value::Null,
+        Ok(cloud) => json!({
+            "broker": {
+                "address": cloud.broker_address().to_string(),
+                "server_name": BROKER_HOST,
+                "authority": file("ca.pem"),
+                "client": { "certificate": file("client.pem"), "key": file("client.key.pem") },
+                "bad_clients": {
+                    "expired": {
+                        "certificate": file("client-expired.pem"),
+                        "key": file("client-expired.key.pem"),
+                    },
+                    "other_authority": {
+                        "certificate": file("client-other-ca.pem"),
+                        "key": file("client-other-ca.key.pem"),
+                    },
+                },
+            },
+            "time": { "address": cloud.time_address().to_string(), "name": TIME_HOST },
+            "bind_api": cloud.bind_api().map(|address| address.to_string()),
+        }),
+    };
+    let access_points: Map<String, Value> = world
+        .access_points()
+        .map(|(role, values)| {
+            let value = json!({ "ssid": values.ssid, "passphrase": values.passphrase });
+            (role.to_owned(), value)
+        })
+        .collect();
+    let mut devices = Map::new();
+    for (name, device) in world.devices() {
+        let values = &device.values;
+        let security = case
+            .scenario
+            .world
+            .devices
+            .named(name)
+            .map(|device| device.provisioning.security);
+        let forwards: Vec<Value> = forwarded
+            .iter()
+            .filter(|forward| forward.device == name)
+            .map(|forward| {
+                json!({
+                    "address": forward.address.to_string(),
+                    "to": match forward.to {
+                        ForwardTo::SoftAp => "softap",
+                        ForwardTo::Station => "sta",
+                    },
+                    "port": forward.port,
+                })
+            })
+            .collect();
+        let value = json!({
+            "mac": hex::encode_upper(values.mac),
+            "service_name": values.service_name(),
+            "security": match security {
+                Some(Security::None) => 0,
+                Some(Security::V2) => 2,
+                _ => 1,
+            },
+            "pop": values.pop,
+            "username": values.username,
+            "password": values.password,
+            "product_key": values.product_key,
+            "device_name": values.device_name,
+            "device_secret": values.device_secret,
+            "forwards": forwards,
+        });
+        devices.insert(name.to_owned(), value);
+    }
+    let all = json!({
+        "cloud": cloud,
+        "access_points": access_points,
+        "devices": devices,
+    });
+    Ok(format!("{all:#}\n"))
+}

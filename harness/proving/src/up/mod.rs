@@ -1,0 +1,177 @@
+//! A scenario's world for other people's clients: everything is there, and no step is taken.
+
+mod endpoints;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use clock::Clock;
+use lab::air::ForwardTarget;
+use tokio::signal::unix::{SignalKind, signal};
+use trace::{CreateError, Trace};
+
+use crate::attempt::{LabError, World};
+use crate::cli::{Forward, ForwardTo};
+use crate::language::{self, Case, Mistakes};
+use crate::run::Job;
+use endpoints::Forwarded;
+
+/// The scenario of `up` without a scenario.
+const DEFAULT: &str = include_str!("default.yaml");
+/// Its name in messages.
+const DEFAULT_NAME: &str = "built-in scenario";
+/// What tells other programs where everything is.
+pub const ENDPOINTS: &str = "endpoints.json";
+/// Folder of certificates and keys for other programs.
+const CERTIFICATES: &str = "certs";
+
+/// The world of `up` without a scenario: one device, to be provisioned over SoftAP.
+pub fn default_case(known: &language::Known) -> Result<Case, Mistakes> {
+    let mut cases = language::parse(DEFAULT_NAME, DEFAULT, known)?;
+    Ok(cases.remove(0))
+}
+
+/// Brings up the world of `case`, switches its devices on, and keeps it up until SIGINT or SIGTERM.
+/// `folder/endpoints.json` is written last: once it is there, everything answers.
+pub fn up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(), UpError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| UpError::Io {
+            what: "start the runtime".into(),
+            source,
+        })?;
+    runtime.block_on(stay_up(case, forwards, folder))
+}
+
+async fn stay_up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(), UpError> {
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    fs::create_dir_all(folder).map_err(|source| UpError::Io {
+        what: format!("make {}", folder.display()),
+        source,
+    })?;
+    // Other people's clients live in real time.
+    let clock = Clock::start(1.0);
+    let job = job(case, folder);
+    let trace = Trace::create(clock, &job.trace())?;
+    let mut world = World::build(&case.scenario.world, &job, &trace).await?;
+    let devices: Vec<String> = world.devices().map(|(name, _)| name.to_owned()).collect();
+    let mut forwarded = Vec::new();
+    for device in &devices {
+        world.device(device)?.board.power_on().await.map_err(LabError::from)?;
+        for forward in forwards {
+            forwarded.push(open(&world, device, *forward).await?);
+        }
+    }
+    let certificates = export(&world, &folder.join(CERTIFICATES))?;
+    let text = endpoints::endpoints(&mut world, case, &certificates, &forwarded)?;
+    let path = folder.join(ENDPOINTS);
+    write_secret(&path, &text).map_err(|source| UpError::Io {
+        what: format!("write {}", path.display()),
+        source,
+    })?;
+    eprintln!("up; see {}; ends on Ctrl-C", path.display());
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    world.end().await;
+    Ok(())
+}
+
+async fn open(world: &World, device: &str, forward: Forward) -> Result<Forwarded, UpError> {
+    let target = match forward.to {
+        ForwardTo::SoftAp => ForwardTarget::SoftAp {
+            device: device.to_owned(),
+        },
+        ForwardTo::Station => ForwardTarget::Station {
+            device: device.to_owned(),
+        },
+    };
+    let address = world
+        .air()
+        .forward(forward.listen, target, forward.port)
+        .await
+        .map_err(|source| UpError::Io {
+            what: format!("listen on {} for {device}", forward.listen),
+            source,
+        })?;
+    Ok(Forwarded {
+        device: device.to_owned(),
+        to: forward.to,
+        port: forward.port,
+        address,
+    })
+}
+
+/// Certificates for clients of the broker: the authority, a good identity and a bad one.
+fn export(world: &World, folder: &Path) -> Result<PathBuf, UpError> {
+    world.pki().export_authorities(folder)?;
+    for profile in ["client", "client-expired", "client-other-ca"] {
+        let identity = world.pki().mint(profile, &[], "up").map_err(LabError::from)?;
+        identity.export(folder, profile)?;
+    }
+    std::path::absolute(folder).map_err(|source| UpError::Io {
+        what: format!("find {}", folder.display()),
+        source,
+    })
+}
+
+fn job(case: &Case, folder: &Path) -> Job {
+    Job {
+        scenario_file: PathBuf::from(&case.file),
+        case_id: case.id.clone(),
+        bindings: case.values.iter().cloned().collect(),
+        seed: std::process::id().into(),
+        speed: 1.0,
+        accept: false,
+        bug: None,
+        out: folder.to_owned(),
+        board: "native".into(),
+    }
+}
+
+/// Writes a file that only its owner can read, all at once.
+fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("json.new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(unfinished, path)
+}
+
+fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, UpError> {
+    signal(kind).map_err(|source| UpError::Io {
+        what: "listen for signals".into(),
+        source,
+    })
+}
+
+/// A world could not be brought up.
+#[derive(Debug, thiserror::Error)]
+pub enum UpError {
+    /// The host refused.
+    #[error("failed to {what}")]
+    Io {
+        /// What was attempted, and on what.
+        what: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The trace.
+    #[error(transparent)]
+    Trace(#[from] CreateError),
+    /// The world.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// The certificates.
+    #[error(transparent)]
+    Export(#[from] pki::ExportError),
+}
