@@ -74,12 +74,16 @@ fn title(case: &CaseResult, paint: Paint) -> String {
 
 /// The command that runs the same attempt once more.
 fn again(case: &CaseResult, attempt: &AttemptResult) -> String {
-    format!(
+    let mut command = format!(
         "proving run {} -E {} --seed {}",
         shell_word(&case.scenario.to_string_lossy()),
-        shell_word(&format!("id({})", case.case)),
+        shell_word(&format!("name(={})", case.case)),
         attempt.seed,
-    )
+    );
+    if let Some(bug) = &attempt.bug {
+        let _ = write!(command, " --bug {}", shell_word(bug));
+    }
+    command
 }
 
 struct Block {

@@ -16,6 +16,9 @@ pub struct AttemptResult {
     pub verdict: Verdict,
     /// The seed of the attempt's chances.
     pub seed: u64,
+    /// The bug that was in the devices on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bug: Option<String>,
     /// Wall time in ms from the worker's start to its end.
     pub wall_ms: u64,
     /// Lab time in ms of the last event, if there was one.

@@ -134,6 +134,7 @@ pub fn attempt(case: &str, number: u32, verdict: Verdict, folder: &Path) -> Atte
         attempt: number,
         verdict,
         seed: 41 + u64::from(number),
+        bug: None,
         wall_ms: 1_240,
         lab_ms: None,
         folder: folder.to_owned(),

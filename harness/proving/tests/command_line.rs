@@ -1,0 +1,216 @@
+//! The program as its users and their scripts see it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs `proving` in `folder`.
+fn proving(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_proving"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("NO_COLOR")
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A folder with a good scenario of two cases.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("scenarios")).unwrap();
+    let scenario = "\
+name: Power on
+tags: [smoke]
+matrix: { security: [none, v1] }
+world: { devices: { device: { provisioning: { security: \"${security}\" } } } }
+steps:
+  - power: on
+  - expect: { log: { text: \"Provisioning started\" }, within: 5s, catches: [silent-hang] }
+";
+    fs::write(folder.path().join("scenarios/power.yaml"), scenario).unwrap();
+    folder
+}
+
+fn help(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let output = proving(folder.path(), arguments);
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty());
+    stdout(&output)
+}
+
+#[test]
+fn help_is_short_and_exact() {
+    insta::assert_snapshot!("help", help(&["--help"]));
+    insta::assert_snapshot!("help_run", help(&["run", "--help"]));
+    insta::assert_snapshot!("help_trace_show", help(&["trace", "show", "--help"]));
+    insta::assert_snapshot!("help_up", help(&["up", "--help"]));
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_2_and_run_nothing() {
+    let folder = folder();
+    for arguments in [
+        &["fly"][..],
+        &["run", "--jobs", "0"],
+        &["run", "--repeat", "0"],
+        &["run", "--speed", "0.1"],
+        &["run", "--timeout", "never"],
+        &["run", "--bug", "no-such-bug"],
+        &["run", "-E", "tag("],
+        &["run", "no-such-file.yaml"],
+        &["list", "-E", "tga(smoke)"],
+        &["trace", "show", "no-such-file"],
+        &["trace", "show", "scenarios", "--level", "loud"],
+        &["up", "--out", "here", "--forward", "8080"],
+    ] {
+        let output = proving(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+    assert!(!folder.path().join("proving-out").exists());
+    assert!(!folder.path().join("here").exists());
+}
+
+#[test]
+fn an_unknown_bug_is_answered_with_those_that_exist() {
+    let folder = folder();
+    let output = proving(folder.path(), &["run", "--bug", "silent"]);
+    assert!(stderr(&output).contains("silent-hang"), "{output:?}");
+}
+
+#[test]
+fn without_scenarios_it_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = proving(folder.path(), &["run"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("name scenario files"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn nothing_selected_is_4() {
+    let folder = folder();
+    for command in ["run", "list"] {
+        let output = proving(folder.path(), &[command, "-E", "tag(no-such-tag)"]);
+        assert_eq!(output.status.code(), Some(4), "{command}: {output:?}");
+    }
+}
+
+#[test]
+fn list_tells_every_case_and_its_tags() {
+    let folder = folder();
+    let output = proving(folder.path(), &["list"]);
+    assert_eq!(
+        stdout(&output),
+        "Power on[security=none] #smoke\nPower on[security=v1] #smoke\n",
+    );
+    let output = proving(
+        folder.path(),
+        &["list", "--message-format", "json", "-E", "security=v1"],
+    );
+    let case: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(
+        case,
+        serde_json::json!({
+            "type": "case",
+            "case": "Power on[security=v1]",
+            "name": "Power on",
+            "scenario": "scenarios/power.yaml",
+            "values": { "security": "v1" },
+            "tags": ["smoke"],
+            "catches": ["silent-hang"],
+        }),
+    );
+}
+
+#[test]
+fn check_counts_or_shows_every_mistake() {
+    let folder = folder();
+    let output = proving(folder.path(), &["check"]);
+    assert!(output.status.success());
+    assert_eq!(stdout(&output), "1 scenario with 2 cases: no mistakes\n");
+
+    let bad =
+        "name: Bad\nworld: { devices: { device: {} } }\nsteps:\n  - pwoer: on\n  - wait: soon\n";
+    fs::write(folder.path().join("scenarios/bad.yaml"), bad).unwrap();
+    for command in ["check", "run", "list"] {
+        let output = proving(folder.path(), &[command]);
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        assert!(output.stdout.is_empty(), "{command}");
+        let text = stderr(&output);
+        assert!(text.contains("scenarios/bad.yaml:4:5"), "{text}");
+        assert!(text.contains("scenarios/bad.yaml:5:"), "{text}");
+        assert!(text.contains("`power`"), "{text}");
+        assert!(!text.contains('\x1b'), "{text}");
+    }
+    assert!(!folder.path().join("proving-out").exists());
+}
+
+#[test]
+fn the_schema_is_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = proving(folder.path(), &["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert!(schema["properties"]["steps"].is_object());
+}
+
+#[test]
+fn certs_writes_what_it_names_and_never_over_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["certs", "--out", "minted", "--name", "mqtt.example"];
+    let output = proving(folder.path(), &arguments);
+    assert!(output.status.success(), "{output:?}");
+    let text = stdout(&output);
+    assert!(text.lines().any(|line| line == "minted/ca.pem"), "{text}");
+    for line in text.lines() {
+        assert!(folder.path().join(line).is_file(), "{line}");
+    }
+    let output = proving(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+}
+
+#[test]
+fn a_trace_is_shown_from_its_file_or_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let event = r#"{"seq":0,"lab_us":1500000,"wall_us":0,"source":"log","device":"device","kind":"line","data":{"level":"info","tag":"app","text":"hello","device_ms":1400}}"#;
+    fs::write(
+        folder.path().join("trace.jsonl"),
+        format!("{event}\n{{\"seq\":1,"),
+    )
+    .unwrap();
+    for path in [".", "trace.jsonl"] {
+        let output = proving(folder.path(), &["trace", "show", path]);
+        assert_eq!(
+            stdout(&output),
+            "   1.500000 log device I (1400) app: hello\n"
+        );
+    }
+    let output = proving(folder.path(), &["trace", "show", ".", "--source", "mqtt"]);
+    assert!(output.status.success() && output.stdout.is_empty());
+    let output = proving(
+        folder.path(),
+        &["trace", "show", ".", "--json", "--grep", "^I .*hello$"],
+    );
+    assert_eq!(stdout(&output).trim_end(), event);
+}
+
+#[test]
+fn a_junit_report_that_cannot_be_written_stops_the_run_before_it_starts() {
+    let folder = folder();
+    let output = proving(folder.path(), &["run", "--junit", "scenarios"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(stderr(&output).contains("failed to write the JUnit report scenarios"));
+    assert!(!folder.path().join("proving-out").exists());
+}
