@@ -8,6 +8,7 @@ use embassy_futures::join::{join, join4};
 use embassy_futures::select::{Either, select};
 use factory::Factory;
 
+use crate::apart::apart;
 use crate::board::{Board, Ending, Mode, Parts, Radio, RadioEvent};
 use crate::bugs::{self, Bug};
 use crate::credentials::Credentials;
@@ -15,6 +16,7 @@ use crate::network;
 use crate::provisioning::{self, Provisioning};
 use crate::station::{Link, News, Station};
 use crate::storage::Storage;
+use crate::uplink::{self, Uplink};
 
 /// The firmware. It returns only if it wants to be restarted or cannot go on.
 ///
@@ -70,15 +72,24 @@ async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
         pending().await
     };
     let news = |news: News| provisioning.hear(news);
-    let always = join4(
-        join(station_runner.run(), soft_ap_runner.run()),
+    let uplink = uplink::run(Uplink {
+        stack: station_stack,
+        tls: &parts.tls,
+        random: random.clone(),
+        wall_clock: &parts.wall_clock,
+        factory,
+    });
+    // Whoever waits for a stack's address shares one place for a waker with all others who do, so
+    // they are one part: apart from each other they would wake each other in turn, for ever.
+    let users = join4(
         listen(radio, &station, &provisioning),
         station.run(&news),
-        pending::<()>(),
+        uplink,
+        online,
     );
-    match select(always, online).await {
-        Either::First((_, never, ..)) => never,
-        Either::Second(ending) => ending,
+    let runners = join(station_runner.run(), soft_ap_runner.run());
+    match select(apart(runners), apart(users)).await {
+        Either::First((never, _)) | Either::Second((never, ..)) => never,
     }
 }
 

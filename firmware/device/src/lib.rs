@@ -13,6 +13,7 @@
 extern crate alloc;
 
 mod backoff;
+pub mod apart;
 pub mod board;
 mod boot;
 pub mod bugs;
