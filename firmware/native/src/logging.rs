@@ -9,7 +9,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use crate::Tether;
 use crate::time::now_us;
 
-/// The firmware's own crates. Others in the same binary may log too, but no device prints that.
+/// The firmware's own crates.
 const FIRMWARE: [&str; 5] = ["device", "native", "factory", "proto", "airlink"];
 /// Bytes of one text; what is longer is cut off, as by a device's line buffer.
 const LONGEST_TEXT: usize = 8 * 1024;
@@ -52,7 +52,7 @@ impl Log for TetherLog {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if !self.enabled(record.metadata()) || !is_firmware(record.module_path()) {
+        if !self.enabled(record.metadata()) || !is_firmware(record) {
             return;
         }
         with_tether(|tether| {
@@ -80,9 +80,15 @@ fn send(tether: &Tether, level: log::Level, tag: &str, mut text: String) {
     let _ = tether.flush();
 }
 
-fn is_firmware(module: Option<&str>) -> bool {
-    let name = module.and_then(|path| path.split("::").next());
-    name.is_some_and(|name| FIRMWARE.contains(&name))
+/// Firmware names the component that logs. Libraries in the same binary log under their modules'
+/// names, and no device prints that.
+fn is_firmware(record: &Record<'_>) -> bool {
+    let module = record.module_path().unwrap_or_default();
+    let own = module
+        .split("::")
+        .next()
+        .is_some_and(|name| FIRMWARE.contains(&name));
+    own || record.target() != module
 }
 
 fn with_tether(act: impl FnOnce(&Tether)) {
@@ -101,11 +107,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_firmwares_own_crates_are_heard() {
-        assert!(is_firmware(Some("device::provisioning::service")));
-        assert!(is_firmware(Some("native")));
-        assert!(!is_firmware(Some("rustls::client::hs")));
-        assert!(!is_firmware(Some("devices::other")));
-        assert!(!is_firmware(None));
+    fn libraries_are_not_heard() {
+        let heard = |target, module| {
+            let record = Record::builder()
+                .target(target)
+                .module_path(Some(module))
+                .build();
+            is_firmware(&record)
+        };
+        assert!(heard("wifi_prov_mgr", "device::provisioning::service"));
+        assert!(heard("device::boot", "device::boot"));
+        assert!(heard("app", "another_firmware"));
+        assert!(!heard("rustls::client::hs", "rustls::client::hs"));
+        assert!(!heard("devices::other", "devices::other"));
     }
 }

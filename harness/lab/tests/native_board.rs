@@ -36,6 +36,7 @@ fn main() {
         Some("__wait") => main_with_firmware(arguments, waits_an_hour),
         Some("__tick") => main_with_firmware(arguments, ticks),
         Some("__garbage") => sends_garbage(),
+        Some("__close") => closes_its_tether(),
         Some("__lab") => is_a_lab(arguments.next().map(PathBuf::from)),
         _ => {}
     }
@@ -52,6 +53,10 @@ fn main() {
         trial(
             "garbage_is_recorded_and_ends_the_process",
             garbage_is_recorded_and_ends_the_process,
+        ),
+        trial(
+            "a_device_that_closes_its_tether_is_ended",
+            a_device_that_closes_its_tether_is_ended,
         ),
         trial(
             "a_panic_is_an_error_in_the_log_and_an_exit",
@@ -141,6 +146,14 @@ fn sends_garbage() -> ! {
     }
 }
 
+fn closes_its_tether() -> ! {
+    // SAFETY: nobody uses standard input after this.
+    unsafe { libc::close(0) };
+    loop {
+        std::thread::park();
+    }
+}
+
 // A lab that is going to be killed
 
 fn is_a_lab(folder: Option<PathBuf>) -> ! {
@@ -204,6 +217,12 @@ async fn garbage_is_recorded_and_ends_the_process(trace: Trace, folder: PathBuf)
     assert!(garbage.bytes.starts_with("ffff"), "{garbage:?}");
     next::<Exited>(&trace, |exited| exited.how.contains("garbage")).await;
     board.read_storage().await.expect("the board is off");
+}
+
+async fn a_device_that_closes_its_tether_is_ended(trace: Trace, folder: PathBuf) {
+    let mut board = board_in(&folder, &trace, "__close");
+    board.power_on().await.expect("power");
+    next::<Exited>(&trace, |exited| exited.how.contains("closed its tether")).await;
 }
 
 async fn a_panic_is_an_error_in_the_log_and_an_exit(trace: Trace, folder: PathBuf) {
@@ -341,7 +360,7 @@ fn a_killed_lab_leaves_no_device() {
         .read_line(&mut pid)
         .expect("a line");
     let pid = pid.trim();
-    assert!(lives(pid), "{pid}");
+    assert!(pid.parse::<u32>().is_ok() && lives(pid), "{pid:?}");
     lab.kill().expect("killed");
     lab.wait().expect("ended");
     let killed = Instant::now();
