@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::future::pending;
 
-use embassy_futures::join::{join, join4};
+use embassy_futures::join::join3;
 use embassy_futures::select::{Either, select};
 use factory::Factory;
 
@@ -12,7 +12,7 @@ use crate::apart::apart;
 use crate::board::{Board, Ending, Mode, Parts, Radio, RadioEvent};
 use crate::bugs::{self, Bug};
 use crate::credentials::Credentials;
-use crate::network;
+use crate::network::{self, Nudge};
 use crate::provisioning::{self, Provisioning};
 use crate::station::{Link, News, Station};
 use crate::storage::Storage;
@@ -50,7 +50,8 @@ async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
     let (station_stack, mut station_runner) = network::station(parts.station, &mut random);
     let (soft_ap_stack, mut soft_ap_runner) = network::soft_ap(parts.soft_ap, &mut random);
     let radio = &parts.radio;
-    let station = Station::new(radio, station_stack);
+    let nudge = Nudge::default();
+    let station = Station::new(radio, station_stack, &nudge);
     let provisioning = Provisioning::new(factory, radio);
 
     let online = async {
@@ -79,17 +80,23 @@ async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
         wall_clock: &parts.wall_clock,
         factory,
     });
-    // Whoever waits for a stack's address shares one place for a waker with all others who do, so
-    // they are one part: apart from each other they would wake each other in turn, for ever.
-    let users = join4(
+    let always = join3(
         listen(radio, &station, &provisioning),
         station.run(&news),
         uplink,
-        online,
     );
-    let runners = join(station_runner.run(), soft_ap_runner.run());
+    let users = async {
+        match select(always, online).await {
+            Either::First((never, ..)) => never,
+            Either::Second(ending) => ending,
+        }
+    };
+    let runners = join3(station_runner.run(), soft_ap_runner.run(), nudge.listen());
+    // No further apart: a stack has one place for the waker of whoever waits for its address, so
+    // two of them apart from each other would wake each other in turn, for ever.
     match select(apart(runners), apart(users)).await {
-        Either::First((never, _)) | Either::Second((never, ..)) => never,
+        Either::First((never, ..)) => never,
+        Either::Second(ending) => ending,
     }
 }
 

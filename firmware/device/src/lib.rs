@@ -12,8 +12,8 @@
 
 extern crate alloc;
 
-mod backoff;
 pub mod apart;
+mod backoff;
 pub mod board;
 mod boot;
 pub mod bugs;

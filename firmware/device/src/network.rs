@@ -5,6 +5,8 @@ use core::net::Ipv4Addr;
 
 use embassy_net::{Config, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_net_driver::Driver;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::signal::Signal;
 use rand_core::RngCore;
 
 /// Address of the SoftAP (ESP-IDF's default).
@@ -40,4 +42,24 @@ pub(crate) fn soft_ap<D: Driver>(
         dns_servers: Default::default(),
     });
     embassy_net::new(driver, config, resources, random.next_u64())
+}
+
+/// Wakes the stacks' runners.
+///
+/// A stack does not do so by itself when it is configured anew, and would go on only with the next
+/// frame or timer.
+#[derive(Default)]
+pub(crate) struct Nudge(Signal<NoopRawMutex, ()>);
+
+impl Nudge {
+    pub(crate) fn nudge(&self) {
+        self.0.signal(());
+    }
+
+    /// Joined with the runners, it has them polled after each nudge.
+    pub(crate) async fn listen(&self) -> ! {
+        loop {
+            self.0.wait().await;
+        }
+    }
 }

@@ -3,7 +3,6 @@
 use core::future::pending;
 
 use embassy_futures::select::{Either, Either3, select, select3};
-use embassy_futures::yield_now;
 use embassy_net::{ConfigV4, Ipv4Cidr, Stack, StaticConfigV4};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::channel::Channel;
@@ -14,6 +13,7 @@ use crate::backoff::Backoff;
 use crate::board::{AccessPoint, Radio};
 use crate::bugs::{self, Bug};
 use crate::credentials::Credentials;
+use crate::network::Nudge;
 
 /// First and longest delay before joining again, in ms.
 const REJOIN_MS: (u32, u32) = (1_000, 30_000);
@@ -51,15 +51,17 @@ pub(crate) enum News {
 pub(crate) struct Station<'r, R> {
     radio: &'r R,
     stack: Stack<'static>,
+    nudge: &'r Nudge,
     wanted: Signal<NoopRawMutex, Credentials>,
     links: Channel<NoopRawMutex, Link, EVENTS>,
 }
 
 impl<'r, R: Radio> Station<'r, R> {
-    pub(crate) fn new(radio: &'r R, stack: Stack<'static>) -> Self {
+    pub(crate) fn new(radio: &'r R, stack: Stack<'static>, nudge: &'r Nudge) -> Self {
         Self {
             radio,
             stack,
+            nudge,
             wanted: Signal::new(),
             links: Channel::new(),
         }
@@ -85,7 +87,7 @@ impl<'r, R: Radio> Station<'r, R> {
             let Either::First(other) = select(self.wanted.wait(), stay).await;
             wanted = other;
             self.radio.leave().await;
-            self.stack.set_config_v4(ConfigV4::None);
+            self.configure(ConfigV4::None);
         }
     }
 
@@ -102,11 +104,16 @@ impl<'r, R: Radio> Station<'r, R> {
                     REASON_NO_ANSWER
                 }
             };
-            self.stack.set_config_v4(ConfigV4::None);
+            self.configure(ConfigV4::None);
             log::info!(target: "app", "Disconnected. Connecting to the AP again...");
             news(News::Left { reason });
             Timer::after_millis(backoff.delay().into()).await;
         }
+    }
+
+    fn configure(&self, config: ConfigV4) {
+        self.stack.set_config_v4(config);
+        self.nudge.nudge();
     }
 
     /// Whether joining succeeded.
@@ -138,9 +145,7 @@ impl<'r, R: Radio> Station<'r, R> {
         backoff: &mut Backoff,
         news: &impl Fn(News),
     ) -> u16 {
-        self.stack.set_config_v4(ConfigV4::Dhcp(Default::default()));
-        // The stack's runner may have been polled already in this round; have it polled again.
-        yield_now().await;
+        self.configure(ConfigV4::Dhcp(Default::default()));
         loop {
             let up = self.stack.wait_config_up();
             match select3(self.left(), up, Timer::after(ADDRESS_LIMIT)).await {

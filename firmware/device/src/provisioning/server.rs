@@ -20,7 +20,7 @@ const TAG: &str = "httpd_uri";
 const PORT: u16 = 80;
 /// One client is served; the other sockets listen for the next or say goodbye to the last. Without
 /// them a client would meet a closed port, since the network stack keeps no backlog.
-const SOCKETS: usize = 3;
+const SOCKETS: usize = 4;
 const SOCKET_BUFFER: usize = 2048;
 /// Numbers of lwIP's sockets begin here in ESP-IDF.
 const FIRST_SOCKET: u32 = 54;
@@ -30,7 +30,7 @@ const IO_LIMIT: Duration = Duration::from_secs(5);
 /// A client that has been silent for so long between two requests is forgotten.
 const IDLE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a closed connection is given to say goodbye.
-const GOODBYE_LIMIT: Duration = Duration::from_millis(500);
+const GOODBYE_LIMIT: Duration = Duration::from_millis(300);
 
 /// What the server serves.
 pub(crate) trait Service {
