@@ -116,7 +116,7 @@ impl Block {
                 Some(event) => self.row("nearest", self.event(event, device)),
                 None => self.row("nearest", format!("event {}", nearest.seq)),
             }
-            self.row("", format!("lacks {}", one_line(&nearest.lacks)));
+            self.row("", format!("but {}", one_line(&nearest.lacks)));
         }
         let instead = failure.instead.iter().filter_map(|seq| excerpt.event(*seq));
         let instead: Vec<_> = instead.collect();

@@ -90,7 +90,7 @@ pub(super) struct Run {
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
-    /// How to tell what happens
+    /// How to tell what happens: for people, or a JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) message_format: MessageFormat,
 }
@@ -99,7 +99,7 @@ pub(super) struct Run {
 pub(super) struct List {
     #[command(flatten)]
     pub(super) selection: Selection,
-    /// How to tell
+    /// How to tell: for people, or a JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) message_format: MessageFormat,
 }
@@ -113,9 +113,8 @@ pub(super) struct Check {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum MessageFormat {
-    /// For people
+    // Not documented one by one, which would make the help of every option long.
     Human,
-    /// A JSON object per line
     Json,
 }
 

@@ -161,7 +161,7 @@ pub fn failure() -> Failure {
         message: "no such line came within 15 s of device time".to_owned(),
         nearest: Some(Nearest {
             seq: 5,
-            lacks: "the text \"STA Got IP\"".to_owned(),
+            lacks: "text is `STA lost IP`, without `STA Got IP`".to_owned(),
         }),
         instead: vec![6, 7],
         blame: "the device's: host, air and broker were sound from 3.000 s to 18.100 s".to_owned(),
