@@ -98,8 +98,7 @@ impl AccessPoint {
         clock: &Clock,
         names: &Arc<Names>,
     ) -> Self {
-        let [a, b, c, _] = settings.subnet.octets();
-        let address = Ipv4Addr::new(a, b, c, 1);
+        let address = gateway_of(settings.subnet);
         let segment = Segment::new(clock.clone(), settings.isolation);
         let gateway = Arc::new(Gateway::new(
             role,
@@ -136,6 +135,11 @@ impl AccessPoint {
         }
     }
 
+    /// Its own address.
+    pub(super) fn address(&self) -> Ipv4Addr {
+        gateway_of(self.settings.subnet)
+    }
+
     pub(super) fn gateway(&self) -> &Gateway {
         &self.gateway
     }
@@ -143,4 +147,9 @@ impl AccessPoint {
     pub(super) fn stack(&self) -> &Arc<StackCore> {
         self.stack.core()
     }
+}
+
+fn gateway_of(subnet: Ipv4Addr) -> Ipv4Addr {
+    let [a, b, c, _] = subnet.octets();
+    Ipv4Addr::new(a, b, c, 1)
 }

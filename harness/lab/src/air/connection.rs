@@ -86,11 +86,7 @@ impl Connection {
     }
 
     /// Hands over as many bytes as there is room for.
-    pub(super) fn poll_send(
-        &self,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let sent = self.with(|socket| match socket.send_slice(bytes) {
             Ok(0) if !bytes.is_empty() => {
                 socket.register_send_waker(cx.waker());

@@ -205,9 +205,16 @@ mod tests {
         assert_eq!(kind(&granted), DhcpMessageType::Ack);
         assert_eq!(granted.leased, Some(offer.to));
         let refused = server
-            .answer(&message(DhcpMessageType::Request, 1, Some(Ipv4Addr::new(10, 0, 0, 9))))
+            .answer(&message(
+                DhcpMessageType::Request,
+                1,
+                Some(Ipv4Addr::new(10, 0, 0, 9)),
+            ))
             .expect("an answer");
-        assert_eq!((kind(&refused), refused.to), (DhcpMessageType::Nak, Ipv4Addr::BROADCAST));
+        assert_eq!(
+            (kind(&refused), refused.to),
+            (DhcpMessageType::Nak, Ipv4Addr::BROADCAST)
+        );
     }
 
     #[test]

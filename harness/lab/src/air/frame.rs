@@ -76,7 +76,12 @@ impl<'f> Datagram<'f> {
         }
         let udp_length = UDP_HEADER + self.payload.len();
         let mut frame = vec![0; ETHERNET_HEADER + IPV4_HEADER + udp_length];
-        ethernet(&mut frame, self.from_mac, self.to_mac, EthernetProtocol::Ipv4);
+        ethernet(
+            &mut frame,
+            self.from_mac,
+            self.to_mac,
+            EthernetProtocol::Ipv4,
+        );
         let checksums = ChecksumCapabilities::default();
         let (source, destination) = (*self.from.ip(), *self.to.ip());
         Ipv4Repr {

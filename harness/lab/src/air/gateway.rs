@@ -166,12 +166,7 @@ impl Gateway {
         }
     }
 
-    fn tcp(
-        &self,
-        stack: &Arc<StackCore>,
-        segment: TcpSegment,
-        frame: Vec<u8>,
-    ) -> Option<Vec<u8>> {
+    fn tcp(&self, stack: &Arc<StackCore>, segment: TcpSegment, frame: Vec<u8>) -> Option<Vec<u8>> {
         if segment.to_mac != stack.mac() || self.is_cut_off(*segment.to.ip()) {
             return None;
         }
@@ -179,6 +174,10 @@ impl Gateway {
             return Some(frame);
         }
         stack.learn(self.address, *segment.from.ip(), segment.from_mac);
+        if self.segment.owner_of(segment.from_mac) == Some(Owner::Forward) {
+            // The lab itself, which only wants to know whether anybody answers.
+            return Some(frame);
+        }
         let device = self.device(segment.from_mac);
         let refused = !self.nat.open(stack, segment, frame.clone(), device);
         refused.then_some(frame)
@@ -207,11 +206,13 @@ impl Gate for Gateway {
         if let Some(segment) = TcpSegment::parse(&frame) {
             return self.tcp(stack, segment, frame);
         }
-        // Answering for every address must not extend to those of the stations.
-        if frame::arp_target(&frame).is_some_and(|target| target != self.address) {
-            return None;
-        }
-        Some(frame)
+        // Answering for every address must extend neither to those of the stations nor to those
+        // where nobody lives.
+        let asked = frame::arp_target(&frame).is_none_or(|target| target == self.address);
+        let reachable = frame::ipv4_ends(&frame).is_none_or(|(_, to)| {
+            self.is_local(to) || (self.names.is_published(to) && !self.is_cut_off(to))
+        });
+        (asked && reachable).then_some(frame)
     }
 
     fn outbound(&self, frame: &[u8]) -> bool {

@@ -14,6 +14,7 @@ mod events;
 mod forward;
 mod frame;
 mod gateway;
+mod interface;
 mod link;
 mod names;
 mod nat;
@@ -26,14 +27,16 @@ mod relay;
 mod segment;
 mod soft_ap;
 mod stack;
+mod station;
 mod wire;
+mod witness;
 mod world;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use trace::Trace;
+use trace::{Trace, WitnessReport};
 
 pub use access_point::{AccessPointChange, AccessPointSettings};
 pub use error::AirError;
@@ -76,14 +79,8 @@ impl Air {
             air.lose_stations(&mut world, role);
         }
         let bssid = world.new_mac();
-        let access_point = AccessPoint::start(
-            role,
-            settings,
-            bssid,
-            air.trace(),
-            air.clock(),
-            &air.names,
-        );
+        let access_point =
+            AccessPoint::start(role, settings, bssid, air.trace(), air.clock(), &air.names);
         world.access_points.insert(role.to_owned(), access_point);
     }
 
@@ -120,6 +117,23 @@ impl Air {
             AccessPointChange::Faults(faults) => access_point.segment.set_faults(faults),
         }
         Ok(())
+    }
+
+    /// Breaks the frames between a device's SoftAP and its stations, also of SoftAPs that it starts
+    /// later; the default repairs them.
+    pub fn set_soft_ap_faults(&self, device: &str, faults: SegmentFaults) {
+        let mut world = self.inner.world();
+        let radio = world.radio(device);
+        radio.soft_ap_faults = faults;
+        if let Some(soft_ap) = &radio.soft_ap {
+            soft_ap.segment.set_faults(faults);
+        }
+    }
+
+    /// Whether every access point that should carry frames does: one is sent to its gateway and
+    /// back. Devices do not notice, and the trace is the caller's business.
+    pub async fn check(&self) -> WitnessReport {
+        self.inner.check().await
     }
 
     /// Offers a service of the host's loopback on the air as `host:port`. The name gets an address

@@ -93,6 +93,14 @@ impl Names {
         self.state().addresses.get(&host).copied()
     }
 
+    /// Whether a published name stands for `address`.
+    pub(super) fn is_published(&self, address: Ipv4Addr) -> bool {
+        self.state()
+            .addresses
+            .values()
+            .any(|known| *known == address)
+    }
+
     /// What the name server says about `name`.
     pub(super) fn resolve(&self, name: &str) -> Resolution {
         let state = self.state();
@@ -137,7 +145,10 @@ mod tests {
         names.publish("time.test", 123, Protocol::Udp, target());
         names.publish("Broker.Test", 1883, Protocol::Tcp, target());
         assert_eq!(names.address("broker.test"), Some(FIRST_ADDRESS));
-        assert_eq!(names.address("time.test"), Some(Ipv4Addr::new(198, 18, 0, 3)));
+        assert_eq!(
+            names.address("time.test"),
+            Some(Ipv4Addr::new(198, 18, 0, 3))
+        );
         assert!(names.service(FIRST_ADDRESS, 1883, Protocol::Tcp).is_some());
         assert!(names.service(FIRST_ADDRESS, 1883, Protocol::Udp).is_none());
     }
@@ -156,7 +167,10 @@ mod tests {
         let cases = [
             (Some(NameFault::NxDomain), Resolution::Unknown),
             (Some(NameFault::Silent), Resolution::Silence),
-            (Some(NameFault::WrongAddress), Resolution::Address(WRONG_ADDRESS)),
+            (
+                Some(NameFault::WrongAddress),
+                Resolution::Address(WRONG_ADDRESS),
+            ),
             (None, Resolution::Address(FIRST_ADDRESS)),
         ];
         for (fault, expected) in cases {

@@ -100,7 +100,9 @@ pub(super) struct Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let Some(air) = self.air.upgrade() else { return };
+        let Some(air) = self.air.upgrade() else {
+            return;
+        };
         if let Some(device) = &self.soft_ap {
             air.dissociate(device, self.mac);
         }
@@ -227,7 +229,9 @@ impl Bound {
             let socket = state.sockets.get_mut::<udp::Socket<'_>>(self.sender);
             match socket.send_slice(bytes, to) {
                 Ok(()) => Poll::Ready(Ok(())),
-                Err(udp::SendError::BufferFull) if bytes.len() <= socket.payload_send_capacity() => {
+                Err(udp::SendError::BufferFull)
+                    if bytes.len() <= socket.payload_send_capacity() =>
+                {
                     socket.register_send_waker(cx.waker());
                     Poll::Pending
                 }

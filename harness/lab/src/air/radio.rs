@@ -1,52 +1,34 @@
 //! A device's radio as the air sees it: which networks it is on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use airlink::{Mode, Notice, Packet, Request};
 
-use super::events::{Joined, Left, SoftApStarted, SoftApStopped};
 use super::frame::Mac;
 use super::queue::FrameQueue;
-use super::reason;
-use super::segment::{Owner, Place, Port, Sent, Sink};
+use super::segment::{SegmentFaults, Sent};
 use super::soft_ap::{SoftAp, SoftApSettings};
-use super::world::{AirInner, World, text};
+use super::station::Station;
+use super::world::AirInner;
 
-/// Scan, authentication and association of a network that is known, in lab time.
-const ASSOCIATION: Duration = Duration::from_millis(300);
-/// A station stays this long on a channel: ESP-IDF's default for an active scan.
-const ACTIVE_DWELL: Duration = Duration::from_millis(120);
-/// The same for a passive one.
-const PASSIVE_DWELL: Duration = Duration::from_millis(360);
-const CHANNELS: u32 = 13;
-/// Without beacons a station gives its access point up: ESP-IDF's default of
-/// `esp_wifi_set_inactive_time`.
-const BEACON_LOSS: Duration = Duration::from_secs(6);
 /// After so many events of garbage in one power cycle no more are traced.
 const MOST_GARBAGE: u32 = 50;
 
 /// A device's radio.
 pub(super) struct Radio {
     pub(super) queue: Arc<FrameQueue>,
-    powered: bool,
+    pub(super) powered: bool,
     mode: Mode,
-    station: Station,
+    pub(super) station: Station,
     /// Known from the first frame on; a device has one for its life with power.
-    station_mac: Option<Mac>,
-    soft_ap_settings: Option<SoftApSettings>,
+    pub(super) station_mac: Option<Mac>,
+    pub(super) soft_ap_settings: Option<SoftApSettings>,
+    /// What is wrong with the SoftAP's frames, whenever there is one.
+    pub(super) soft_ap_faults: SegmentFaults,
     pub(super) soft_ap: Option<SoftAp>,
     /// Counts what makes outcomes of earlier requests of the station stale.
-    attempt: u64,
+    pub(super) attempt: u64,
     garbage: u32,
-}
-
-enum Station {
-    Idle,
-    Joining { ssid: Vec<u8> },
-    Joined { role: String, ssid: Vec<u8>, port: Port },
-    /// The access point is gone, the station has not noticed.
-    Lost { ssid: Vec<u8> },
 }
 
 impl Default for Radio {
@@ -58,6 +40,7 @@ impl Default for Radio {
             station: Station::Idle,
             station_mac: None,
             soft_ap_settings: None,
+            soft_ap_faults: SegmentFaults::default(),
             soft_ap: None,
             attempt: 0,
             garbage: 0,
@@ -79,16 +62,16 @@ impl Radio {
         }
     }
 
-    fn runs_station(&self) -> bool {
+    pub(super) fn runs_station(&self) -> bool {
         matches!(self.mode, Mode::Station | Mode::Both)
     }
 
-    fn runs_soft_ap(&self) -> bool {
+    pub(super) fn runs_soft_ap(&self) -> bool {
         matches!(self.mode, Mode::SoftAp | Mode::Both)
     }
 
     /// Ends whatever the station does; the network that it was on, if it was on one.
-    fn leave(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn leave(&mut self) -> Option<Vec<u8>> {
         self.attempt += 1;
         match std::mem::replace(&mut self.station, Station::Idle) {
             Station::Joined { ssid, .. } | Station::Lost { ssid } => Some(ssid),
@@ -205,176 +188,6 @@ impl AirInner {
                 radio.soft_ap_settings = None;
                 self.settle_soft_ap(device, radio);
             }
-        }
-    }
-
-    fn join(
-        self: &Arc<Self>,
-        world: &mut World,
-        device: &str,
-        ssid: Vec<u8>,
-        passphrase: String,
-    ) {
-        let known = world.strongest(&ssid).is_some();
-        let radio = world.radio(device);
-        self.leave(device, radio);
-        if !radio.runs_station() {
-            self.refuse(device, radio, &ssid, reason::UNSPECIFIED);
-            return;
-        }
-        radio.station = Station::Joining { ssid };
-        let attempt = radio.attempt;
-        let delay = if known {
-            ASSOCIATION
-        } else {
-            ACTIVE_DWELL * CHANNELS
-        };
-        let device = device.to_owned();
-        self.after(delay, move |air| {
-            air.finish_join(&device, attempt, &passphrase);
-        });
-    }
-
-    fn finish_join(&self, device: &str, attempt: u64, passphrase: &str) {
-        let mut world = self.world();
-        let radio = world.radio(device);
-        if radio.attempt != attempt {
-            return;
-        }
-        let Station::Joining { ssid } = std::mem::replace(&mut radio.station, Station::Idle) else {
-            return;
-        };
-        let queue = radio.queue.clone();
-        let mac = radio.station_mac;
-        let Some((role, access_point)) = world.strongest(&ssid) else {
-            let radio = world.radio(device);
-            self.refuse(device, radio, &ssid, reason::NO_AP_FOUND);
-            return;
-        };
-        if let Some(reason) = reason::refusal(&access_point.settings.passphrase, passphrase) {
-            let radio = world.radio(device);
-            self.refuse(device, radio, &ssid, reason);
-            return;
-        }
-        let role = role.to_owned();
-        let heard = access_point.heard();
-        let port = access_point.segment.plug(
-            Place::Station,
-            Owner::Device(device.to_owned()),
-            mac,
-            Sink::Radio(queue, airlink::Port::Station),
-        );
-        let radio = world.radio(device);
-        self.trace().emit(
-            Some(device),
-            &Joined {
-                access_point: role.clone(),
-                ssid: text(&ssid),
-            },
-        );
-        radio.station = Station::Joined { role, ssid, port };
-        radio.notify(&Notice::Joined(heard));
-    }
-
-    fn refuse(&self, device: &str, radio: &Radio, ssid: &[u8], reason: u16) {
-        self.trace_left(device, ssid, reason);
-        radio.notify(&Notice::Left { reason });
-    }
-
-    fn leave(&self, device: &str, radio: &mut Radio) {
-        if let Some(ssid) = radio.leave() {
-            self.trace_left(device, &ssid, reason::ASSOC_LEAVE);
-        }
-    }
-
-    fn trace_left(&self, device: &str, ssid: &[u8], reason: u16) {
-        let left = Left {
-            ssid: text(ssid),
-            reason,
-            why: reason::describe(reason).to_owned(),
-        };
-        self.trace().emit(Some(device), &left);
-    }
-
-    /// An access point has stopped in silence: its stations notice when they miss its beacons.
-    pub(super) fn lose_stations(self: &Arc<Self>, world: &mut World, role: &str) {
-        for (device, radio) in &mut world.radios {
-            if radio.joined().is_none_or(|(joined, _)| joined != role) {
-                continue;
-            }
-            let Some(ssid) = radio.leave() else { continue };
-            radio.station = Station::Lost { ssid };
-            let (device, attempt) = (device.clone(), radio.attempt);
-            self.after(BEACON_LOSS, move |air| {
-                let mut world = air.world();
-                let radio = world.radio(&device);
-                if radio.attempt == attempt
-                    && let Some(ssid) = radio.leave()
-                {
-                    air.refuse(&device, radio, &ssid, reason::BEACON_TIMEOUT);
-                }
-            });
-        }
-    }
-
-    /// An access point sends its stations away.
-    pub(super) fn dismiss_stations(&self, world: &mut World, role: &str) {
-        for (device, radio) in &mut world.radios {
-            if radio.joined().is_some_and(|(joined, _)| joined == role)
-                && let Some(ssid) = radio.leave()
-            {
-                self.refuse(device, radio, &ssid, reason::AUTH_LEAVE);
-            }
-        }
-    }
-
-    fn scan(self: &Arc<Self>, world: &mut World, device: &str, channel: u8, passive: bool) {
-        let radio = world.radio(device);
-        if !radio.runs_station() {
-            radio.notify(&Notice::ScanDone(Vec::new()));
-            return;
-        }
-        let dwell = if passive { PASSIVE_DWELL } else { ACTIVE_DWELL };
-        let channels = if channel == 0 { CHANNELS } else { 1 };
-        let device = device.to_owned();
-        self.after(dwell * channels, move |air| {
-            let mut world = air.world();
-            let heard = world.heard(channel);
-            let radio = world.radio(&device);
-            if radio.powered && radio.runs_station() {
-                radio.notify(&Notice::ScanDone(heard));
-            }
-        });
-    }
-
-    /// Starts or stops the SoftAP as mode and settings have it.
-    fn settle_soft_ap(&self, device: &str, radio: &mut Radio) {
-        let wanted = radio
-            .soft_ap_settings
-            .clone()
-            .filter(|_| radio.runs_soft_ap());
-        match (wanted, radio.soft_ap.is_some()) {
-            (Some(settings), false) => {
-                self.trace().emit(
-                    Some(device),
-                    &SoftApStarted {
-                        ssid: text(&settings.ssid),
-                        channel: settings.channel,
-                        open: settings.passphrase.is_empty(),
-                    },
-                );
-                let sink = Sink::Radio(radio.queue.clone(), airlink::Port::SoftAp);
-                radio.soft_ap = Some(SoftAp::start(self.clock(), device, settings, sink));
-                self.announce();
-            }
-            (None, true) => {
-                if let Some(soft_ap) = radio.soft_ap.take() {
-                    let ssid = text(&soft_ap.settings.ssid);
-                    self.trace().emit(Some(device), &SoftApStopped { ssid });
-                    soft_ap.stop();
-                }
-            }
-            (Some(_), true) | (None, false) => {}
         }
     }
 }

@@ -142,6 +142,12 @@ impl Segment {
         state.faults = faults;
     }
 
+    /// Whether nothing is wrong with it on purpose.
+    pub(super) fn is_sound(&self) -> bool {
+        let faults = self.state().faults;
+        !faults.cut && faults.drop_per_mille == 0 && faults.delay.is_zero()
+    }
+
     /// Who is known by `mac`.
     pub(super) fn owner_of(&self, mac: Mac) -> Option<Owner> {
         let state = self.state();
@@ -222,8 +228,11 @@ impl State {
             return;
         };
         let between_stations = self.isolated && sender.place == Place::Station;
+        let known = self.plugs.values().any(|plug| plug.mac == Some(to));
         for (id, plug) in &self.plugs {
-            let concerns = frame::is_group(to) || plug.mac.is_none_or(|mac| mac == to);
+            // Whoever has not spoken yet may be the one who is not known.
+            let concerns =
+                frame::is_group(to) || plug.mac == Some(to) || (!known && plug.mac.is_none());
             let kept_apart = between_stations && plug.place == Place::Station;
             if *id != from && concerns && !kept_apart {
                 plug.sink.take(bytes);

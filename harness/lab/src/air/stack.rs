@@ -3,35 +3,28 @@
 //! Gateways, phones and forwards all are such stacks; what they do with frames before smoltcp sees
 //! them is their [`Gate`].
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use clock::{Clock, LabTime};
-use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use clock::Clock;
+use smoltcp::iface::SocketHandle;
 use smoltcp::socket::{Socket, dhcpv4, tcp, udp};
-use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, IpListenEndpoint, Ipv4Cidr};
+use smoltcp::wire::{IpListenEndpoint, Ipv4Cidr};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::connection::Connection;
 use super::frame::{self, Mac};
+use super::interface::{State, new_tcp_socket};
 use super::queue::FrameQueue;
-use super::segment::{Owner, Place, Port, Segment, Sink};
-use super::wire::Wire;
+use super::segment::{Owner, Place, Segment, Sink};
 
-/// Each direction of a connection holds so many bytes; the largest window without scaling is 64 KiB.
-const TCP_BUFFER: usize = 32 * 1024;
 /// A closed connection whose peer is silent is forgotten after so long.
 const LINGER: Duration = Duration::from_secs(60);
 /// smoltcp is not asked again sooner, so that a socket that cannot move does not spin.
 const FINEST_WAIT: Duration = Duration::from_millis(1);
-/// Ephemeral ports (RFC 6335 §6).
-const FIRST_EPHEMERAL: u16 = 49_152;
-
 /// Sees every frame before smoltcp does, and every frame that smoltcp sends.
 pub(super) trait Gate: Send + Sync {
     /// Takes a frame that has arrived, or lets it pass.
@@ -88,17 +81,6 @@ pub(super) struct StackCore {
     lease: watch::Sender<Option<Ipv4Cidr>>,
     closed: watch::Sender<bool>,
     state: Mutex<State>,
-}
-
-pub(super) struct State {
-    interface: Interface,
-    pub(super) sockets: SocketSet<'static>,
-    wire: Wire,
-    port: Option<Port>,
-    dhcp: Option<SocketHandle>,
-    /// Connections that nobody holds any more, and when to forget them at the latest.
-    orphans: BTreeMap<SocketHandle, LabTime>,
-    next_port: u16,
 }
 
 impl Stack {
@@ -355,113 +337,6 @@ impl StackCore {
         }
         self.clock.touch();
     }
-}
-
-impl State {
-    fn new(clock: &Clock, mac: Mac, port: Port) -> Self {
-        let mut wire = Wire::default();
-        let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(mac)));
-        config.random_seed = mac.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte));
-        let interface = Interface::new(config, &mut wire, instant(clock.now()));
-        Self {
-            interface,
-            sockets: SocketSet::new(Vec::new()),
-            wire,
-            port: Some(port),
-            dhcp: None,
-            orphans: BTreeMap::new(),
-            next_port: FIRST_EPHEMERAL,
-        }
-    }
-
-    fn poll(&mut self, now: LabTime) {
-        self.interface
-            .poll(instant(now), &mut self.wire, &mut self.sockets);
-    }
-
-    fn wait(&mut self, now: LabTime) -> Option<Duration> {
-        let sockets = self
-            .interface
-            .poll_delay(instant(now), &self.sockets)
-            .map(Into::into);
-        let orphans = self.orphans.values().map(|at| *at - now).min();
-        [sockets, orphans].into_iter().flatten().min()
-    }
-
-    /// What DHCP has changed, if anything.
-    fn take_lease(&mut self) -> Option<Option<Ipv4Cidr>> {
-        let socket = self.sockets.get_mut::<dhcpv4::Socket<'_>>(self.dhcp?);
-        let (lease, router) = match socket.poll()? {
-            dhcpv4::Event::Configured(config) => (Some(config.address), config.router),
-            dhcpv4::Event::Deconfigured => (None, None),
-        };
-        match lease {
-            Some(lease) => self.set_address(lease, router),
-            None => self.interface.update_ip_addrs(|addresses| addresses.clear()),
-        }
-        Some(lease)
-    }
-
-    fn set_address(&mut self, address: Ipv4Cidr, router: Option<Ipv4Addr>) {
-        self.interface.update_ip_addrs(|addresses| {
-            addresses.clear();
-            // An interface has room for one address at least.
-            let _ = addresses.push(IpCidr::Ipv4(address));
-        });
-        let routes = self.interface.routes_mut();
-        match router {
-            Some(router) => {
-                // The table has room for one route at least.
-                let _ = routes.add_default_ipv4_route(router);
-            }
-            None => {
-                routes.remove_default_ipv4_route();
-            }
-        }
-    }
-
-    /// Forgets connections that are over, or whose peer is.
-    fn reap(&mut self, now: LabTime) {
-        let sockets = &mut self.sockets;
-        let mut aborted = false;
-        self.orphans.retain(|handle, deadline| {
-            let socket = sockets.get_mut::<tcp::Socket<'_>>(*handle);
-            match socket.state() {
-                tcp::State::Closed | tcp::State::Listen => {
-                    sockets.remove(*handle);
-                    return false;
-                }
-                _ if *deadline <= now => {
-                    socket.abort();
-                    aborted = true;
-                }
-                _ => {}
-            }
-            true
-        });
-        if aborted {
-            self.poll(now);
-        }
-    }
-
-    fn ephemeral_port(&mut self) -> u16 {
-        let port = self.next_port;
-        self.next_port = port.checked_add(1).unwrap_or(FIRST_EPHEMERAL);
-        port
-    }
-}
-
-fn new_tcp_socket() -> tcp::Socket<'static> {
-    let buffer = || tcp::SocketBuffer::new(vec![0; TCP_BUFFER]);
-    let mut socket = tcp::Socket::new(buffer(), buffer());
-    // Neither belongs to what is tested, and both would only add lab time.
-    socket.set_nagle_enabled(false);
-    socket.set_ack_delay(None);
-    socket
-}
-
-fn instant(now: LabTime) -> Instant {
-    Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// The error of everything that is tried on a network which is gone.

@@ -84,7 +84,8 @@ impl FakeDevice {
 
     /// The next notice.
     pub async fn notice(&mut self) -> Notice {
-        self.until("a notice", |device| device.notices.pop_front()).await
+        self.until("a notice", |device| device.notices.pop_front())
+            .await
     }
 
     /// Gets an address on the access point's network.
@@ -207,8 +208,7 @@ impl Side {
     }
 
     pub fn bind_udp(&mut self, port: u16) -> SocketHandle {
-        let buffer =
-            || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 8192]);
+        let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 8192]);
         let mut socket = udp::Socket::new(buffer(), buffer());
         socket.bind(port).expect("a free port");
         self.sockets.add(socket)
@@ -231,12 +231,10 @@ impl Side {
     }
 
     fn turn(&mut self, now: Instant, link: &Link) -> Option<Duration> {
-        self.interface
-            .poll(now, &mut self.wire, &mut self.sockets);
+        self.interface.poll(now, &mut self.wire, &mut self.sockets);
         self.follow_dhcp();
         self.serve_dhcp();
-        self.interface
-            .poll(now, &mut self.wire, &mut self.sockets);
+        self.interface.poll(now, &mut self.wire, &mut self.sockets);
         for frame in std::mem::take(&mut self.wire.sent) {
             let packet = Packet {
                 port: self.port,
@@ -250,7 +248,9 @@ impl Side {
     }
 
     fn follow_dhcp(&mut self) {
-        let Some(client) = self.dhcp_client else { return };
+        let Some(client) = self.dhcp_client else {
+            return;
+        };
         let event = self.sockets.get_mut::<dhcpv4::Socket<'_>>(client).poll();
         if let Some(dhcpv4::Event::Configured(config)) = event {
             let (address, router) = (config.address.address(), config.router);
@@ -259,7 +259,9 @@ impl Side {
     }
 
     fn serve_dhcp(&mut self) {
-        let Some(server) = self.dhcp_server else { return };
+        let Some(server) = self.dhcp_server else {
+            return;
+        };
         while let Some(message) = self.udp_received(server) {
             let packet = DhcpPacket::new_checked(&message[..]).expect("a DHCP message");
             let mut reply = DhcpRepr::parse(&packet).expect("a DHCP message");

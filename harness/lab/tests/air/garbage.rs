@@ -42,7 +42,20 @@ fn ipv4_packet() -> impl Strategy<Value = Vec<u8>> {
     ];
     let body = proptest::collection::vec(any::<u8>(), 0..80);
     (protocol, addresses, body).prop_map(|(protocol, addresses, body)| {
-        let mut packet = vec![0x45, 0, 0, 20 + body.len() as u8, 0, 0, 0, 0, 64, protocol, 0, 0];
+        let mut packet = vec![
+            0x45,
+            0,
+            0,
+            20 + body.len() as u8,
+            0,
+            0,
+            0,
+            0,
+            64,
+            protocol,
+            0,
+            0,
+        ];
         packet.extend_from_slice(&addresses);
         let sum = packet
             .chunks(2)

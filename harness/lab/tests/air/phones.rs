@@ -102,7 +102,17 @@ async fn an_access_point_without_power_takes_its_phones_off() {
     assert_eq!(error.expect_err("gone").kind(), ErrorKind::NetworkDown);
     assert!(!alice.is_joined());
     let refused = world.air.join_access_point("bob", "home").await.err();
-    assert_eq!(refused, Some(AirError::Off { role: "home".into() }));
+    assert_eq!(
+        refused,
+        Some(AirError::Off {
+            role: "home".into()
+        })
+    );
     let unknown = world.air.join_access_point("bob", "office").await.err();
-    assert_eq!(unknown, Some(AirError::NoAccessPoint { role: "office".into() }));
+    assert_eq!(
+        unknown,
+        Some(AirError::NoAccessPoint {
+            role: "office".into()
+        })
+    );
 }

@@ -121,7 +121,10 @@ async fn what_nobody_offers_is_refused() {
         assert!(alice.tcp(to).await.is_err(), "{address}");
     }
     let ends = ends(&world, 2).await;
-    assert_eq!(ends[..2], [ConnectionEnd::Refused, ConnectionEnd::NoService]);
+    assert_eq!(
+        ends[..2],
+        [ConnectionEnd::Refused, ConnectionEnd::NoService]
+    );
 }
 
 #[tokio::test]
@@ -232,7 +235,10 @@ async fn without_internet_there_is_no_way_out() {
     assert!(nothing.await.is_err());
     internet(true);
     // What was open goes on where it stood.
-    assert_eq!(world.soon("the echo", open.read_u8()).await.expect("read"), b'x');
+    assert_eq!(
+        world.soon("the echo", open.read_u8()).await.expect("read"),
+        b'x'
+    );
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::fake_device::{FakeDevice, SOFT_AP};
 use crate::world::{PASSPHRASE, World};
 use airlink::{Mode, Notice, Request};
-use lab::air::{AirError, ForwardTarget, SoftApStarted, SoftApStopped};
+use lab::air::{AirError, ForwardTarget, SegmentFaults, SoftApStarted, SoftApStopped};
 use phone::Dial;
 use smoltcp::iface::SocketHandle;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -51,7 +51,10 @@ async fn a_phone_waits_for_the_soft_ap_to_appear() {
 async fn whoever_cannot_join_is_told_why() {
     let world = World::new();
     let missing = world.air.join_soft_ap("alice", b"PROV_1", "").await.err();
-    assert!(matches!(missing, Some(AirError::NoSoftAp { .. })), "{missing:?}");
+    assert!(
+        matches!(missing, Some(AirError::NoSoftAp { .. })),
+        "{missing:?}"
+    );
     let mut device = FakeDevice::new(&world, "device", 1);
     device.start_soft_ap("PROV_1", "a secret");
     let wrong = world.air.join_soft_ap("alice", b"PROV_1", "another").await;
@@ -64,7 +67,10 @@ async fn whoever_cannot_join_is_told_why() {
         let joining = world.air.join_soft_ap(phone, b"PROV_1", "a secret");
         seats.push(device.during(joining).await.expect("a seat"));
     }
-    let full = world.air.join_soft_ap("mallory", b"PROV_1", "a secret").await;
+    let full = world
+        .air
+        .join_soft_ap("mallory", b"PROV_1", "a secret")
+        .await;
     assert!(matches!(full, Err(AirError::Full { .. })));
 }
 
@@ -80,6 +86,26 @@ async fn a_soft_ap_that_stops_takes_its_phones_off() {
     let error = alice.tcp(SocketAddrV4::new(SOFT_AP, 80)).await.err();
     assert_eq!(error.expect("gone").kind(), ErrorKind::NetworkDown);
     assert_eq!(world.events::<SoftApStopped>()[0].ssid, "PROV_1");
+}
+
+#[tokio::test]
+async fn a_broken_soft_ap_gives_no_address() {
+    let world = World::new();
+    let cut = SegmentFaults {
+        cut: true,
+        ..SegmentFaults::default()
+    };
+    world.air.set_soft_ap_faults("device", cut);
+    let mut device = FakeDevice::new(&world, "device", 1);
+    device.start_soft_ap("PROV_1", "");
+    let joining = world.air.join_soft_ap("alice", b"PROV_1", "");
+    let cut_off = device.during(joining).await;
+    assert!(matches!(cut_off, Err(AirError::NoLease { .. })));
+    world
+        .air
+        .set_soft_ap_faults("device", SegmentFaults::default());
+    let joining = world.air.join_soft_ap("alice", b"PROV_1", "");
+    device.during(joining).await.expect("a seat");
 }
 
 /// Answers one connection with what it received, in capitals, once it has 5 bytes.
@@ -122,7 +148,9 @@ async fn a_host_port_leads_to_the_soft_ap() {
     let world = World::new();
     let mut device = FakeDevice::new(&world, "device", 1);
     device.start_soft_ap("PROV_1", "");
-    let target = ForwardTarget::SoftAp { device: "device".into() };
+    let target = ForwardTarget::SoftAp {
+        device: "device".into(),
+    };
     let address = world.air.forward(ANY, target, 80).await.expect("a port");
     for _ in 0..2 {
         let server = device.soft_ap.listen(80);
@@ -149,7 +177,9 @@ async fn a_forwarded_client_sees_what_the_device_does() {
     let world = World::new();
     let mut device = FakeDevice::new(&world, "device", 1);
     device.start_soft_ap("PROV_1", "");
-    let target = ForwardTarget::SoftAp { device: "device".into() };
+    let target = ForwardTarget::SoftAp {
+        device: "device".into(),
+    };
     let address = world.air.forward(ANY, target, 80).await.expect("a port");
 
     // Nobody listens.
@@ -195,7 +225,9 @@ async fn a_forwarded_client_sees_what_the_device_does() {
 async fn a_host_port_leads_to_the_station() {
     let world = World::new();
     let mut device = FakeDevice::new(&world, "device", 1);
-    let target = ForwardTarget::Station { device: "device".into() };
+    let target = ForwardTarget::Station {
+        device: "device".into(),
+    };
     let address = world.air.forward(ANY, target, 80).await.expect("a port");
     device.join("home", PASSPHRASE).await;
     device.lease().await;

@@ -8,7 +8,10 @@ use crate::world::{PASSPHRASE, World, home};
 use airlink::{Mode, Notice, Packet, Port, Request};
 use lab::air::{
     AccessPointChange, AccessPointSettings, Joined, Leased, Left, NameAsked, NameFault, Protocol,
+    SegmentFaults,
 };
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr};
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 43, 1);
 
@@ -38,9 +41,13 @@ async fn whoever_cannot_join_is_told_the_reason() {
             ..home()
         },
     );
-    world
-        .air
-        .add_access_point("dark", AccessPointSettings { ssid: b"dark".to_vec(), ..home() });
+    world.air.add_access_point(
+        "dark",
+        AccessPointSettings {
+            ssid: b"dark".to_vec(),
+            ..home()
+        },
+    );
     world
         .air
         .set_access_point("dark", AccessPointChange::On(false))
@@ -55,10 +62,17 @@ async fn whoever_cannot_join_is_told_the_reason() {
     for (ssid, passphrase, reason) in cases {
         let mut device = FakeDevice::new(&world, "device", 1);
         let asked = world.clock.now();
-        assert_eq!(device.join(ssid, passphrase).await, Notice::Left { reason }, "{ssid}");
+        assert_eq!(
+            device.join(ssid, passphrase).await,
+            Notice::Left { reason },
+            "{ssid}"
+        );
         let took = world.clock.now() - asked;
         assert!((200..5000).contains(&took.as_millis()), "{ssid}: {took:?}");
-        assert_eq!(world.events::<Left>().last().map(|left| left.reason), Some(reason));
+        assert_eq!(
+            world.events::<Left>().last().map(|left| left.reason),
+            Some(reason)
+        );
     }
 }
 
@@ -137,8 +151,14 @@ async fn another_passphrase_sends_stations_away() {
         .set_access_point("home", AccessPointChange::Passphrase("new horse".into()))
         .expect("it exists");
     assert_eq!(device.notice().await, Notice::Left { reason: 3 });
-    assert_eq!(device.join("home", PASSPHRASE).await, Notice::Left { reason: 15 });
-    assert!(matches!(device.join("home", "new horse").await, Notice::Joined(_)));
+    assert_eq!(
+        device.join("home", PASSPHRASE).await,
+        Notice::Left { reason: 15 }
+    );
+    assert!(matches!(
+        device.join("home", "new horse").await,
+        Notice::Joined(_)
+    ));
 }
 
 #[tokio::test]
@@ -183,7 +203,9 @@ fn query(name: &str) -> Vec<u8> {
 async fn names_are_answered_as_the_scenario_has_them() {
     let world = World::new();
     let target = ([127, 0, 0, 1], 1).into();
-    world.air.publish("broker.test", 8883, Protocol::Tcp, target);
+    world
+        .air
+        .publish("broker.test", 8883, Protocol::Tcp, target);
     let address = world.air.address_of("broker.test").expect("an address");
     let mut device = FakeDevice::new(&world, "device", 1);
     device.join("home", PASSPHRASE).await;
@@ -197,7 +219,9 @@ async fn names_are_answered_as_the_scenario_has_them() {
     world.air.set_name_fault("broker.test", NameFault::NxDomain);
     let broken = device.ask_udp(&query("broker.test"), server).await;
     assert_eq!(broken[3] & 0x0F, 3);
-    world.air.set_name_fault("broker.test", NameFault::WrongAddress);
+    world
+        .air
+        .set_name_fault("broker.test", NameFault::WrongAddress);
     let wrong = device.ask_udp(&query("broker.test"), server).await;
     assert!(wrong[3] & 0x0F == 0 && !wrong.ends_with(&address.octets()));
     world.air.set_name_fault("broker.test", None);
@@ -281,4 +305,97 @@ async fn a_flood_of_garbage_is_recorded_once_too_often_at_most() {
     let garbage = world.events::<board::Garbage>();
     assert_eq!(garbage.len(), 50);
     assert!(garbage[49].problem.contains("not recorded"));
+}
+
+#[tokio::test]
+async fn a_check_finds_the_gateways_and_disturbs_nobody() {
+    let world = World::new();
+    let broken = AccessPointSettings {
+        ssid: b"broken".to_vec(),
+        ..home()
+    };
+    world.air.add_access_point("broken", broken);
+    let cut = SegmentFaults {
+        cut: true,
+        ..SegmentFaults::default()
+    };
+    world
+        .air
+        .set_access_point("broken", AccessPointChange::Faults(cut))
+        .expect("it exists");
+    let mut device = FakeDevice::new(&world, "device", 1);
+    device.join("home", PASSPHRASE).await;
+    device.lease().await;
+    let events = world.trace.len();
+    let report = world.air.check().await;
+    assert!(report.sound, "{report:?}");
+    assert_eq!(report.detail, "gateways that answered: home");
+    let heard = world
+        .clock
+        .timeout(Duration::from_secs(5), device.link.to_device());
+    assert_eq!(heard.await.ok(), None);
+    assert_eq!(world.trace.len(), events);
+}
+
+/// An echo request of the device in a frame to the gateway.
+fn ping(device: &FakeDevice, to: Ipv4Addr, gateway: [u8; 6]) -> Vec<u8> {
+    let checksums = ChecksumCapabilities::default();
+    let echo = Icmpv4Repr::EchoRequest {
+        ident: 1,
+        seq_no: 1,
+        data: b"anybody?",
+    };
+    let ip = Ipv4Repr {
+        src_addr: device.station.interface.ipv4_addr().expect("an address"),
+        dst_addr: to,
+        next_header: IpProtocol::Icmp,
+        payload_len: echo.buffer_len(),
+        hop_limit: 64,
+    };
+    let mut frame = vec![0; 34 + echo.buffer_len()];
+    frame[..6].copy_from_slice(&gateway);
+    frame[6..12].copy_from_slice(&[2, 0xDE, 0, 0, 0, 1]);
+    frame[12..14].copy_from_slice(&[8, 0]);
+    ip.emit(&mut Ipv4Packet::new_unchecked(&mut frame[14..]), &checksums);
+    echo.emit(
+        &mut Icmpv4Packet::new_unchecked(&mut frame[34..]),
+        &checksums,
+    );
+    let packet = Packet {
+        port: Port::Station,
+        frame,
+    };
+    packet.encode()
+}
+
+#[tokio::test]
+async fn whoever_is_there_answers_a_ping() {
+    let world = World::new();
+    let target = ([127, 0, 0, 1], 1).into();
+    world
+        .air
+        .publish("broker.test", 8883, Protocol::Tcp, target);
+    let broker = world.air.address_of("broker.test").expect("an address");
+    let mut device = FakeDevice::new(&world, "device", 1);
+    let Notice::Joined(heard) = device.join("home", PASSPHRASE).await else {
+        panic!("not joined");
+    };
+    device.lease().await;
+    // So that the two know each other's hardware addresses.
+    device
+        .ask_udp(&query("broker.test"), SocketAddrV4::new(GATEWAY, 53))
+        .await;
+    let nobody = Ipv4Addr::new(198, 51, 100, 66);
+    for (address, answers) in [(GATEWAY, true), (broker, true), (nobody, false)] {
+        let ping = ping(&device, address, heard.bssid);
+        device.link.from_device(&ping);
+        let answer = world
+            .clock
+            .timeout(Duration::from_secs(5), device.link.to_device());
+        // Protocol 1, type 0: echo reply.
+        let answered = answer
+            .await
+            .is_ok_and(|bytes| bytes[24] == 1 && bytes[35] == 0);
+        assert_eq!(answered, answers, "{address}");
+    }
 }

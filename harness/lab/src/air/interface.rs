@@ -1,0 +1,146 @@
+//! smoltcp's part of a stack.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use clock::{Clock, LabTime};
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::socket::{dhcpv4, tcp};
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Cidr};
+
+use super::frame::Mac;
+use super::segment::Port;
+use super::wire::Wire;
+
+/// Each direction of a connection holds so many bytes; the largest window without scaling is 64 KiB.
+const TCP_BUFFER: usize = 32 * 1024;
+/// Ephemeral ports (RFC 6335 §6).
+const FIRST_EPHEMERAL: u16 = 49_152;
+
+/// The interface, its sockets and its wire, behind the stack's lock.
+pub(super) struct State {
+    pub(super) interface: Interface,
+    pub(super) sockets: SocketSet<'static>,
+    pub(super) wire: Wire,
+    pub(super) port: Option<Port>,
+    pub(super) dhcp: Option<SocketHandle>,
+    /// Connections that nobody holds any more, and when to forget them at the latest.
+    pub(super) orphans: BTreeMap<SocketHandle, LabTime>,
+    next_port: u16,
+}
+
+impl State {
+    pub(super) fn new(clock: &Clock, mac: Mac, port: Port) -> Self {
+        let mut wire = Wire::default();
+        let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(mac)));
+        config.random_seed = mac
+            .iter()
+            .fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+        let interface = Interface::new(config, &mut wire, instant(clock.now()));
+        Self {
+            interface,
+            sockets: SocketSet::new(Vec::new()),
+            wire,
+            port: Some(port),
+            dhcp: None,
+            orphans: BTreeMap::new(),
+            next_port: FIRST_EPHEMERAL,
+        }
+    }
+
+    /// Has smoltcp deal with what has arrived and what is due.
+    pub(super) fn poll(&mut self, now: LabTime) {
+        self.interface
+            .poll(instant(now), &mut self.wire, &mut self.sockets);
+    }
+
+    /// How long nothing will be due.
+    pub(super) fn wait(&mut self, now: LabTime) -> Option<Duration> {
+        let sockets = self
+            .interface
+            .poll_delay(instant(now), &self.sockets)
+            .map(Into::into);
+        let orphans = self.orphans.values().map(|at| *at - now).min();
+        [sockets, orphans].into_iter().flatten().min()
+    }
+
+    /// What DHCP has changed, if anything.
+    pub(super) fn take_lease(&mut self) -> Option<Option<Ipv4Cidr>> {
+        let socket = self.sockets.get_mut::<dhcpv4::Socket<'_>>(self.dhcp?);
+        let (lease, router) = match socket.poll()? {
+            dhcpv4::Event::Configured(config) => (Some(config.address), config.router),
+            dhcpv4::Event::Deconfigured => (None, None),
+        };
+        match lease {
+            Some(lease) => self.set_address(lease, router),
+            None => self
+                .interface
+                .update_ip_addrs(|addresses| addresses.clear()),
+        }
+        Some(lease)
+    }
+
+    pub(super) fn set_address(&mut self, address: Ipv4Cidr, router: Option<Ipv4Addr>) {
+        self.interface.update_ip_addrs(|addresses| {
+            addresses.clear();
+            // An interface has room for one address at least.
+            let _ = addresses.push(IpCidr::Ipv4(address));
+        });
+        let routes = self.interface.routes_mut();
+        match router {
+            Some(router) => {
+                // The table has room for one route at least.
+                let _ = routes.add_default_ipv4_route(router);
+            }
+            None => {
+                routes.remove_default_ipv4_route();
+            }
+        }
+    }
+
+    /// Forgets connections that are over, or whose peer is.
+    pub(super) fn reap(&mut self, now: LabTime) {
+        let sockets = &mut self.sockets;
+        let mut aborted = false;
+        self.orphans.retain(|handle, deadline| {
+            let socket = sockets.get_mut::<tcp::Socket<'_>>(*handle);
+            match socket.state() {
+                tcp::State::Closed | tcp::State::Listen => {
+                    sockets.remove(*handle);
+                    return false;
+                }
+                _ if *deadline <= now => {
+                    socket.abort();
+                    aborted = true;
+                }
+                _ => {}
+            }
+            true
+        });
+        if aborted {
+            self.poll(now);
+        }
+    }
+
+    /// A local port for a new connection.
+    pub(super) fn ephemeral_port(&mut self) -> u16 {
+        let port = self.next_port;
+        self.next_port = port.checked_add(1).unwrap_or(FIRST_EPHEMERAL);
+        port
+    }
+}
+
+pub(super) fn new_tcp_socket() -> tcp::Socket<'static> {
+    let buffer = || tcp::SocketBuffer::new(vec![0; TCP_BUFFER]);
+    let mut socket = tcp::Socket::new(buffer(), buffer());
+    // Neither belongs to what is tested, and both would only add lab time.
+    socket.set_nagle_enabled(false);
+    socket.set_ack_delay(None);
+    socket
+}
+
+fn instant(now: LabTime) -> Instant {
+    Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
