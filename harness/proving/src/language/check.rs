@@ -295,7 +295,7 @@ impl<'s> Checker<'s> {
                         self.phone(&name);
                     }
                 }
-                Value::Array(_) | Value::Object(_) => {
+                Value::Array(_) | Value::Object(_) | Value::Null => {
                     self.wrong(field.value.span, "only single values are compared");
                 }
                 _ => {}

@@ -80,16 +80,15 @@ impl Report {
         self.mistake.span.unwrap_or_default()
     }
 
-    /// What is wrong.
-    pub fn message(&self) -> &str {
-        &self.mistake.message
+    /// Path of its file as it was given.
+    pub fn file(&self) -> &str {
+        &self.file
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Span { line, column, .. } = self.span();
-        write!(f, "{}:{line}:{column}: {}", self.file, self.mistake.message)
+        f.write_str(&self.mistake.message)
     }
 }
 

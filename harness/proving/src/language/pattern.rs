@@ -143,7 +143,7 @@ impl JsonSchema for Where {
         json_schema!({
             "type": "object",
             "propertyNames": { "pattern": "^/" },
-            "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
         })
     }
 }

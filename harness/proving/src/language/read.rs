@@ -139,10 +139,9 @@ fn cases(file: &str, text: &str, known: &Known) -> Result<Vec<Case>, Vec<Mistake
     if found.is_empty() {
         return Ok(cases);
     }
-    let all = combinations.len();
     Err(found
         .into_iter()
-        .map(|(mistake, numbers)| in_cases(mistake, &numbers, all, &combinations))
+        .map(|(mistake, numbers)| in_cases(mistake, &numbers, &combinations))
         .collect())
 }
 
@@ -153,18 +152,14 @@ fn note(found: &mut Vec<(Mistake, Vec<usize>)>, mistake: Mistake, number: usize)
     }
 }
 
-/// A mistake that is not in every case says in which it is.
-fn in_cases(
-    mistake: Mistake,
-    numbers: &[usize],
-    all: usize,
-    combinations: &[Vec<Binding>],
-) -> Mistake {
-    if numbers.len() == all {
+/// A mistake that is not in every case tells the values that all its cases share.
+fn in_cases(mistake: Mistake, numbers: &[usize], combinations: &[Vec<Binding>]) -> Mistake {
+    if numbers.len() == combinations.len() {
         return mistake;
     }
     let values: Vec<_> = combinations[numbers[0]]
         .iter()
+        .filter(|binding| numbers.iter().all(|number| combinations[*number].contains(binding)))
         .map(|(name, value)| format!("{name}={}", plain(value)))
         .collect();
     Mistake {

@@ -19,6 +19,13 @@ pub fn schema() -> Value {
     schema
 }
 
+/// A step without particulars may be given by its name alone.
+pub(super) fn bare_erase_storage(schema: &mut Schema) {
+    if let Some(Value::Array(steps)) = schema.get_mut("oneOf") {
+        steps.push(json!({ "const": "erase_storage" }));
+    }
+}
+
 /// Lets a reference to a variable of the matrix stand wherever a single value may.
 #[derive(Clone)]
 struct Variables;
@@ -26,9 +33,14 @@ struct Variables;
 impl Transform for Variables {
     fn transform(&mut self, schema: &mut Schema) {
         transform_subschemas(self, schema);
-        let Some(object) = schema.as_object() else {
+        let Some(object) = schema.as_object_mut() else {
             return;
         };
+        // A reference is valid under each of the choices, not under one.
+        if let Some(choices) = object.remove("oneOf") {
+            object.insert("anyOf".into(), choices);
+        }
+        without_null(object);
         let single = match object.get("type") {
             Some(Value::String(kind)) => matches!(kind.as_str(), "integer" | "boolean" | "number"),
             _ => false,
@@ -45,5 +57,19 @@ impl Transform for Variables {
         let reference = json!({ "type": "string", "pattern": "\\$\\{[A-Za-z0-9_-]+\\}" });
         outer.insert("anyOf".into(), json!([inner, reference]));
         *schema = outer.into();
+    }
+}
+
+/// What may be left out may not be given as nothing.
+fn without_null(object: &mut serde_json::Map<String, Value>) {
+    if let Some(Value::Array(kinds)) = object.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+        if let [kind] = kinds.as_slice() {
+            let kind = kind.clone();
+            object.insert("type".into(), kind);
+        }
+    }
+    if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+        choices.retain(|choice| *choice != json!({ "type": "null" }));
     }
 }

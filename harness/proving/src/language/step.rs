@@ -15,6 +15,7 @@ use super::span::Placed;
 /// One step; see the [module](super) for what each means.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = super::schema::bare_erase_storage)]
 pub enum Step {
     /// Switches a device's power.
     Power(Power),
