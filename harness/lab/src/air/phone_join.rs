@@ -58,12 +58,13 @@ impl AirInner {
         self.clock().sleep(ASSOCIATION).await;
         let (segment, mac) = {
             let mut world = self.world();
-            let mac = world.new_mac();
-            match world.access_points.get(role) {
-                Some(access_point) if access_point.on => (access_point.segment.clone(), mac),
+            let segment = match world.access_points.get(role) {
+                Some(access_point) if access_point.on => access_point.segment.clone(),
                 Some(_) => return Err(AirError::Off { role: role.into() }),
                 None => return Err(AirError::NoAccessPoint { role: role.into() }),
-            }
+            };
+            let mac = world.phone_mac(phone, role, &segment);
+            (segment, mac)
         };
         let membership = Membership {
             air: Arc::downgrade(self),
@@ -100,9 +101,7 @@ impl AirInner {
         passphrase: &str,
     ) -> Result<(Segment, Mac), AirError> {
         let mut world = self.world();
-        let mac = world.new_mac();
-        let radio = world.radio(device);
-        let soft_ap = radio.soft_ap.as_mut();
+        let soft_ap = world.radio(device).soft_ap.as_ref();
         let soft_ap = soft_ap
             .filter(|soft_ap| soft_ap.settings.ssid == ssid)
             .ok_or_else(|| AirError::Gone {
@@ -116,8 +115,12 @@ impl AirInner {
         if soft_ap.is_full() {
             return Err(AirError::Full { ssid: text(ssid) });
         }
-        soft_ap.stations.insert(mac, phone.to_owned());
         let segment = soft_ap.segment.clone();
+        let mac = world.phone_mac(phone, &text(ssid), &segment);
+        let radio = world.radio(device);
+        if let Some(soft_ap) = &mut radio.soft_ap {
+            soft_ap.stations.insert(mac, phone.to_owned());
+        }
         radio.notify(&Notice::StationJoined(mac));
         Ok((segment, mac))
     }

@@ -13,6 +13,7 @@ use super::access_point::AccessPoint;
 use super::frame::Mac;
 use super::names::Names;
 use super::radio::Radio;
+use super::segment::Segment;
 
 /// What all clones of an [`super::Air`] share.
 pub(super) struct AirInner {
@@ -31,6 +32,9 @@ pub(super) struct AirInner {
 pub(super) struct World {
     pub(super) access_points: BTreeMap<String, AccessPoint>,
     pub(super) radios: BTreeMap<String, Radio>,
+    /// Hardware addresses by phone and network: phones of today have another one for each network,
+    /// and keep it.
+    phone_macs: BTreeMap<(String, String), Mac>,
     next_mac: u16,
 }
 
@@ -117,6 +121,20 @@ impl World {
             .collect();
         heard.sort_by_key(|ap| std::cmp::Reverse(ap.rssi));
         heard
+    }
+
+    /// The hardware address that a phone has on a network.
+    pub(super) fn phone_mac(&mut self, phone: &str, network: &str, segment: &Segment) -> Mac {
+        let key = (phone.to_owned(), network.to_owned());
+        if let Some(mac) = self.phone_macs.get(&key) {
+            // Unless it is there twice.
+            if segment.owner_of(*mac).is_none() {
+                return *mac;
+            }
+        }
+        let mac = self.new_mac();
+        self.phone_macs.entry(key).or_insert(mac);
+        mac
     }
 
     /// A hardware address that nobody else has; locally administered.

@@ -90,6 +90,18 @@ async fn a_phone_that_left_is_not_there() {
 }
 
 #[tokio::test]
+async fn a_phone_that_comes_back_has_its_address_again() {
+    let world = World::new();
+    let (alice, bob) = (seat(&world, "alice").await, seat(&world, "bob").await);
+    let (first, others) = (alice.address(), bob.address());
+    drop(alice);
+    let alice = seat(&world, "alice").await;
+    assert_eq!(alice.address(), first);
+    let twice = seat(&world, "alice").await;
+    assert!(![first, others].contains(&twice.address()));
+}
+
+#[tokio::test]
 async fn an_access_point_without_power_takes_its_phones_off() {
     let world = World::new();
     let alice = seat(&world, "alice").await;
