@@ -9,6 +9,10 @@
     async_fn_in_trait,
     reason = "one thread runs the firmware, so no future has to be Send"
 )]
+#![cfg_attr(
+    test,
+    expect(clippy::unwrap_used, reason = "in tests a panic is the message")
+)]
 
 extern crate alloc;
 

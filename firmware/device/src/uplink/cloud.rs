@@ -10,13 +10,13 @@ use factory::{Cloud, Factory};
 use mqttrs::ConnectReturnCode;
 
 use super::agent::Agent;
-use super::backoff::Backoff;
-use super::forever;
 use super::lan::Links;
 use super::mqtt::{Credentials, Ended, PacketError, Session, SessionError, Settings, exchange};
 use super::sntp::ClockSet;
 use super::transport::{self, OpenError};
-use super::{linkkit, transport::log_failure, transport::log_read_failure};
+use super::transport::{log_failure, log_read_failure};
+use super::{forever, linkkit, offline, online};
+use crate::backoff::Backoff;
 use crate::board::{Tls, WallClock};
 use crate::bugs::{self, Bug};
 
@@ -24,6 +24,9 @@ use crate::bugs::{self, Bug};
 const TCP_LEN: usize = 4_096;
 /// How long a closed connection may take to say so.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// Delay of the defect `retry-storm`: not quite none, so that the log does not fill the host.
+const STORM_DELAY_MS: u32 = 50;
 
 /// What a session needs to be opened.
 pub(super) struct Opener<'d, T, W> {
@@ -58,22 +61,22 @@ pub(super) async fn keep_connected<T: Tls, W: WallClock>(
     };
     let credentials = credentials(factory, cloud);
     let mut agent = Agent::new(factory, links);
-    let ms = |ms: u32| Duration::from_millis(ms.into());
-    let mut backoff = Backoff::new(ms(cloud.reconnect_ms), ms(cloud.reconnect_max_ms));
+    let longest = cloud.reconnect_max_ms.max(cloud.reconnect_ms);
+    let mut backoff = Backoff::new(cloud.reconnect_ms, longest);
 
-    stack.wait_config_up().await;
+    online(stack).await;
     if let Some(settings) = &factory.linkkit {
         linkkit::log_start(settings, cloud, &credentials.client_id);
     }
     loop {
-        stack.wait_config_up().await;
+        online(stack).await;
         if awaits_clock(factory) {
             while opener.wall_clock.now().is_none() {
                 clock_set.wait().await;
             }
         }
         let attempt = opener.attempt(cloud, &credentials, &mut agent);
-        let outcome = select(attempt, stack.wait_config_down()).await;
+        let outcome = select(attempt, offline(stack)).await;
         if agent.was_connected() {
             backoff.reset();
         }
@@ -84,12 +87,12 @@ pub(super) async fn keep_connected<T: Tls, W: WallClock>(
         log::info!(target: "app", "MQTT_EVENT_DISCONNECTED");
         if let Either::First(()) = outcome {
             let delay = if bugs::is(Bug::RetryStorm) {
-                ms(50)
+                STORM_DELAY_MS
             } else {
-                backoff.after_failure()
+                backoff.delay()
             };
-            log::info!(target: "mqtt_client", "Reconnect after {} ms", delay.as_millis());
-            Timer::after(delay).await;
+            log::info!(target: "mqtt_client", "Reconnect after {delay} ms");
+            Timer::after_millis(delay.into()).await;
         }
     }
 }

@@ -16,8 +16,8 @@ use proto::linkkit::{MULTICAST, PORT};
 use rand_core::RngCore;
 
 use super::coap::MAX_LEN;
-use super::forever;
 use super::linkkit::{Action, Binding, Datagram};
+use super::{forever, online};
 
 /// Datagrams that wait to be read or sent.
 const DATAGRAMS: usize = 4;
@@ -68,7 +68,7 @@ pub(super) async fn serve<R: RngCore>(
     mut binding: Binding<R>,
     links: &Links,
 ) -> ! {
-    stack.wait_config_up().await;
+    online(stack).await;
     let (mut rx_meta, mut rx) = (
         [PacketMetadata::EMPTY; DATAGRAMS],
         vec![0; DATAGRAMS * MAX_LEN],
@@ -126,7 +126,8 @@ pub(super) async fn serve<R: RngCore>(
 }
 
 fn own_address(stack: Stack<'_>) -> Option<Ipv4Addr> {
-    stack.config_v4().map(|config| config.address.address())
+    let config = stack.config_v4().filter(|_| stack.is_link_up())?;
+    Some(config.address.address())
 }
 
 fn datagram<'b>(bytes: &'b [u8], meta: &UdpMetadata) -> Option<Datagram<'b>> {

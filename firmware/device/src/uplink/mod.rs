@@ -2,10 +2,9 @@
 //!
 //! [`run`] joins three loops that never end: [`sntp`] keeps the clock, [`cloud`] keeps an MQTT
 //! session, [`lan`] serves phones and runs the binding. What they decide is in modules without I/O:
-//! [`mqtt`], [`linkkit`], [`coap`], [`backoff`].
+//! [`mqtt`], [`linkkit`], [`coap`].
 
 mod agent;
-mod backoff;
 mod cloud;
 mod coap;
 mod lan;
@@ -18,6 +17,7 @@ mod transport;
 use core::future::pending;
 
 use embassy_futures::join::join3;
+use embassy_futures::select::select;
 use embassy_net::Stack;
 use factory::Factory;
 use rand_core::RngCore;
@@ -77,6 +77,17 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
     };
     let (never, _, _) = join3(time, session, phones).await;
     never
+}
+
+/// Waits until the station has a link and an address.
+async fn online(stack: Stack<'_>) {
+    stack.wait_link_up().await;
+    stack.wait_config_up().await;
+}
+
+/// Waits until the station has lost its link or its address.
+async fn offline(stack: Stack<'_>) {
+    select(stack.wait_link_down(), stack.wait_config_down()).await;
 }
 
 /// For whoever has nothing to do.

@@ -14,8 +14,8 @@ use factory::Sntp;
 use rand_core::RngCore;
 
 use self::packet::{LEN, Reply, ReplyError};
-use super::forever;
 use super::resolve::{ResolveError, resolve};
+use super::{forever, online};
 use crate::board::WallClock;
 
 /// Told when the clock has been set.
@@ -33,7 +33,7 @@ pub(super) async fn keep_time<R: RngCore, W: WallClock>(
     wall_clock: &W,
     clock_set: &ClockSet,
 ) -> ! {
-    stack.wait_config_up().await;
+    online(stack).await;
     let Some(settings) = settings else {
         if awaited && wall_clock.now().is_none() {
             log::warn!(target: "app", "Waiting for system time to be set... (no SNTP server is configured)");
@@ -43,7 +43,7 @@ pub(super) async fn keep_time<R: RngCore, W: WallClock>(
     log::info!(target: "app", "Initializing SNTP");
     let mut failures = 0_u32;
     loop {
-        stack.wait_config_up().await;
+        online(stack).await;
         match ask(stack, settings, random.next_u64()).await {
             Ok(unix_us) => {
                 wall_clock.set(unix_us);

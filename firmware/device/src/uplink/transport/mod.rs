@@ -51,9 +51,8 @@ pub(super) async fn connect(
     address: Ipv4Addr,
     cloud: &Cloud,
 ) -> Result<(), OpenError> {
-    let limit = limit(cloud);
-    socket.set_timeout(Some(limit));
-    match with_timeout(limit, socket.connect((address, cloud.port))).await {
+    // Not the socket's own time-out: smoltcp ends an idle connection by it too.
+    match with_timeout(limit(cloud), socket.connect((address, cloud.port))).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(ConnectError::NoRoute | ConnectError::InvalidState)) => Err(OpenError::NoRoute),
         Ok(Err(ConnectError::ConnectionReset)) => Err(OpenError::Refused),

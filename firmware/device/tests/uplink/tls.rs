@@ -1,0 +1,96 @@
+//! TLS that passes bytes on as they are, or fails as it is told.
+
+use std::cell::{Cell, RefCell};
+
+use device::board::{Tls, TlsClient, TlsFailure};
+use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
+
+#[derive(Default)]
+pub struct FakeTls {
+    /// Why the handshake fails.
+    pub handshake: RefCell<Option<TlsFailure>>,
+    /// Why the first read fails.
+    pub read: RefCell<Option<TlsFailure>>,
+    /// What the last client wanted: dates, name, own certificate, and its time.
+    pub asked: Cell<Option<(bool, bool, bool, Option<u64>)>>,
+}
+
+impl Tls for FakeTls {
+    type Session<S: Read + Write> = Session<S>;
+
+    async fn connect<S: Read + Write>(
+        &self,
+        socket: S,
+        options: &TlsClient<'_>,
+        now: Option<u64>,
+    ) -> Result<Session<S>, TlsFailure> {
+        let TlsClient {
+            check_dates,
+            check_name,
+            credentials,
+            ..
+        } = *options;
+        let asked = (check_dates, check_name, credentials.is_some(), now);
+        self.asked.set(Some(asked));
+        match self.handshake.borrow().clone() {
+            Some(failure) => Err(failure),
+            None => Ok(Session {
+                socket,
+                failure: self.read.borrow().clone(),
+            }),
+        }
+    }
+
+    fn failure_of<S: Read + Write>(error: &SessionError) -> Option<TlsFailure> {
+        error.0.clone()
+    }
+}
+
+pub struct Session<S> {
+    socket: S,
+    failure: Option<TlsFailure>,
+}
+
+#[derive(Debug)]
+pub struct SessionError(Option<TlsFailure>, ErrorKind);
+
+impl std::fmt::Display for SessionError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for SessionError {}
+
+impl embedded_io_async::Error for SessionError {
+    fn kind(&self) -> ErrorKind {
+        self.1
+    }
+}
+
+fn below<E: embedded_io_async::Error>(error: E) -> SessionError {
+    SessionError(None, error.kind())
+}
+
+impl<S: ErrorType> ErrorType for Session<S> {
+    type Error = SessionError;
+}
+
+impl<S: Read> Read for Session<S> {
+    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, SessionError> {
+        if let Some(failure) = &self.failure {
+            return Err(SessionError(Some(failure.clone()), ErrorKind::Other));
+        }
+        self.socket.read(bytes).await.map_err(below)
+    }
+}
+
+impl<S: Write> Write for Session<S> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, SessionError> {
+        self.socket.write(bytes).await.map_err(below)
+    }
+
+    async fn flush(&mut self) -> Result<(), SessionError> {
+        self.socket.flush().await.map_err(below)
+    }
+}
