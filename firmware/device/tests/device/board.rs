@@ -26,6 +26,7 @@ pub struct Air {
     pub joins: RefCell<Vec<(u64, String)>>,
     events: RefCell<VecDeque<RadioEvent>>,
     waker: RefCell<Option<Waker>>,
+    joined: Cell<bool>,
     station: Plug,
 }
 
@@ -38,22 +39,35 @@ impl Air {
             joins: RefCell::default(),
             events: RefCell::default(),
             waker: RefCell::default(),
+            joined: Cell::new(false),
             station,
         }
     }
 
+    /// A radio that has just got its power knows nothing of before.
+    pub fn power_on(&self) {
+        self.set_joined(false);
+        self.mode.set(Mode::Off);
+        self.soft_ap.take();
+        self.events.borrow_mut().clear();
+    }
+
     /// Has the radio tell this.
     pub fn tell(&self, event: RadioEvent) {
-        self.station
-            .set_link(matches!(event, RadioEvent::Joined(_)) || self.is_joined(&event));
+        match event {
+            RadioEvent::Joined(_) => self.set_joined(true),
+            RadioEvent::Left { .. } => self.set_joined(false),
+            _ => {}
+        }
         self.events.borrow_mut().push_back(event);
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
-    fn is_joined(&self, event: &RadioEvent) -> bool {
-        !matches!(event, RadioEvent::Left { .. }) && self.station.is_up()
+    fn set_joined(&self, joined: bool) {
+        self.joined.set(joined);
+        self.station.set_link(joined);
     }
 
     /// What a station is told that wants to join.
@@ -82,7 +96,7 @@ impl Radio for FakeRadio {
     }
 
     async fn leave(&self) {
-        if self.0.station.is_up() {
+        if self.0.joined.get() {
             self.0.tell(RadioEvent::Left { reason: 8 });
         }
     }

@@ -58,10 +58,6 @@ pub struct Plug {
 }
 
 impl Plug {
-    pub fn is_up(&self) -> bool {
-        self.port.up.get()
-    }
-
     pub fn set_link(&self, up: bool) {
         self.port.up.set(up);
         self.port.wake();

@@ -1,7 +1,11 @@
 //! The whole firmware on a board made of memory, in virtual time: a hub for each network, phones
 //! with network stacks of their own, and a radio that knows which access points there are.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod board;
+#[cfg(feature = "bugs")]
+mod bugs;
 mod flash;
 mod hub;
 mod log;

@@ -9,8 +9,8 @@ use crate::phone::{Client, Phone};
 use crate::world::World;
 use crate::{log, time};
 
-/// Polls the status until it is final, and returns it with the moment in ms.
-async fn outcome(client: &mut Client) -> (WifiStationState, Option<StationState>) {
+/// Polls the status until it is final.
+pub async fn outcome(client: &mut Client) -> (WifiStationState, Option<StationState>) {
     for _ in 0..100 {
         let status = client.status().await;
         if status.sta_state() != WifiStationState::Connecting {

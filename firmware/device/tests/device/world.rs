@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::future::pending;
 use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use device::board::{AccessPoint, RadioEvent};
 use embassy_futures::select::{Either3, select3};
@@ -15,6 +16,9 @@ use crate::{log, network};
 
 pub const MAC: [u8; 6] = [0x24, 0x0A, 0xC4, 0x0A, 0xBC, 0x01];
 
+/// Bugs are put into the whole process, so no other test may run a device meanwhile.
+static ALONE: Mutex<()> = Mutex::new(());
+
 pub struct World {
     pub factory: Vec<u8>,
     pub air: Rc<Air>,
@@ -25,6 +29,7 @@ pub struct World {
     lan: Hub,
     station: Plug,
     access_point: Plug,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl World {
@@ -46,7 +51,19 @@ impl World {
             lan,
             station,
             access_point,
+            _alone: ALONE.lock().unwrap_or_else(PoisonError::into_inner),
         }
+    }
+
+    /// With an access point called `home`, and a defect.
+    #[cfg(feature = "bugs")]
+    pub fn with_bug(bug: device::bugs::Bug) -> Self {
+        let mut world = Self::with_home();
+        let mut factory = Factory::default();
+        factory.identity.mac = MAC;
+        factory.bugs.push(bug.name().into());
+        world.factory = factory.encode();
+        world
     }
 
     /// With an access point called `home`.
@@ -83,7 +100,7 @@ impl World {
             air: self.air.clone(),
             flash: self.flash.clone(),
         };
-        self.station.set_link(false);
+        self.air.power_on();
         let router = async {
             match self.no_router.get() {
                 true => pending().await,
