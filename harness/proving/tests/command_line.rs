@@ -1,5 +1,7 @@
 //! The program as its users and their scripts see it.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

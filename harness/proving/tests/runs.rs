@@ -1,5 +1,7 @@
 //! Whole runs with real workers and devices.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -148,7 +150,7 @@ fn a_run_tells_machines_what_happened_and_leaves_evidence() {
     let stored = fs::read(place.path().join(&summary.folder).join("summary.json")).unwrap();
     assert_eq!(
         serde_json::from_slice::<report::RunSummary>(&stored).unwrap(),
-        *summary
+        **summary
     );
     for case in &summary.cases {
         let [attempt] = &case.attempts[..] else {

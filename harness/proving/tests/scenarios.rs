@@ -27,9 +27,15 @@ fn every_bug_is_claimed_by_a_scenario() {
     let cases = cases();
     let claimed: BTreeSet<&str> = cases.iter().flat_map(Case::catches).collect();
     let known = proving::cli::known().expect("profiles");
-    let unclaimed: Vec<_> =
-        known.bugs.iter().filter(|bug| !claimed.contains(bug.as_str())).collect();
-    assert!(unclaimed.is_empty(), "nothing claims to catch {unclaimed:?}");
+    let unclaimed: Vec<_> = known
+        .bugs
+        .iter()
+        .filter(|bug| !claimed.contains(bug.as_str()))
+        .collect();
+    assert!(
+        unclaimed.is_empty(),
+        "nothing claims to catch {unclaimed:?}"
+    );
 }
 
 #[test]
@@ -43,7 +49,11 @@ fn identifiers_of_cases_are_unique() {
 fn the_copy_of_the_schema_is_current() {
     let copy = fs::read_to_string(folder().join("schema.json")).expect("scenarios/schema.json");
     let copy: Value = serde_json::from_str(&copy).expect("JSON");
-    assert_eq!(copy, schema(), "renew it: `proving schema > scenarios/schema.json`");
+    assert_eq!(
+        copy,
+        schema(),
+        "renew it: `proving schema > scenarios/schema.json`"
+    );
 }
 
 #[test]
@@ -56,8 +66,10 @@ fn every_word_of_the_language_is_used_by_a_scenario() {
     let mut words = BTreeSet::new();
     words_of(&schema(), &mut words);
     // The levels are those of device logs; no scenario looks so closely.
-    let unused: Vec<_> =
-        words.iter().filter(|word| !used.contains(word.as_str()) && *word != "trace").collect();
+    let unused: Vec<_> = words
+        .iter()
+        .filter(|word| !used.contains(word.as_str()) && *word != "trace")
+        .collect();
     assert!(unused.is_empty(), "no scenario uses {unused:?}");
 }
 
@@ -66,7 +78,10 @@ fn read_texts(folder: &Path, texts: &mut String) {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             read_texts(&path, texts);
-        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
             let text = fs::read_to_string(&path).expect("a scenario");
             // Comments and names use words without meaning them.
             let lines = text.lines().filter(|line| !line.starts_with(['#', 'n']));
@@ -84,7 +99,9 @@ fn words_of(schema: &Value, words: &mut BTreeSet<String>) {
                 match (key.as_str(), value) {
                     ("properties", Value::Object(properties)) => {
                         words.extend(properties.keys().cloned());
-                        properties.values().for_each(|property| words_of(property, words));
+                        properties
+                            .values()
+                            .for_each(|property| words_of(property, words));
                     }
                     ("const", Value::String(word)) => {
                         words.insert(word.clone());

@@ -64,12 +64,12 @@ pub enum Message {
     /// A worker ended and was judged.
     AttemptFinished {
         /// How it ended.
-        result: AttemptResult,
+        result: Box<AttemptResult>,
     },
     /// Every attempt at a case ended, or the case was skipped.
     CaseFinished {
         /// How they ended.
-        result: CaseResult,
+        result: Box<CaseResult>,
     },
     /// Something that people should know while they wait.
     Notice {
@@ -79,7 +79,7 @@ pub enum Message {
     /// Last message.
     RunFinished {
         /// How the run ended.
-        summary: RunSummary,
+        summary: Box<RunSummary>,
         /// The exit status that follows.
         exit: u8,
     },

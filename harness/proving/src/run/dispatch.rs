@@ -9,10 +9,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use report::{AttemptResult, CaseResult, FORMAT_VERSION, Message, Reporter, RunSummary};
 use trace::{Event, Failure, StepEnded, StepStarted, Verdict};
 
+use super::cases::{Attempt, Cases};
 use super::judge::{self, OpenStep};
 use super::signals::Signals;
-use super::worker::{EndReason, Worker};
-use super::{Case, Job, Plan, RunError, Settings, folder, group};
+use super::worker::{EndReason, Remains, Worker};
+use super::{Job, Plan, RunError, Settings, folder, group};
 
 /// How often the traces are read and progress is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -31,22 +32,41 @@ pub fn run(
     let signals = Signals::install().map_err(RunError::Signals)?;
     group::adopt_orphans();
     let (name, folder) = folder::create(&settings.out)?;
-    let mut run = Dispatcher::new(plan, settings, reporter, signals, folder);
-    run.report(&Message::RunStarted {
+    let started = (Instant::now(), SystemTime::now());
+    let mut dispatcher = Dispatcher {
+        settings,
+        reporter: Some(reporter),
+        signals,
+        folder: folder.clone(),
+        cases: Cases::new(plan),
+        waiting: plan.attempts().collect(),
+        running: Vec::new(),
+        stopping: None,
+    };
+    dispatcher.report(&Message::RunStarted {
         version: FORMAT_VERSION,
         run: name.clone(),
-        folder: run.folder.clone(),
+        folder: folder.clone(),
         seed: settings.seed,
         cases: plan.cases.len(),
-        repeat: plan.repeat.max(1),
+        repeat: plan.attempts_per_case(),
         jobs: settings.jobs.get(),
     });
-    run.dispatch();
-    let summary = run.summary(name);
-    run.store(&summary);
-    run.report(&Message::RunFinished {
+    dispatcher.dispatch();
+    let summary = RunSummary {
+        version: FORMAT_VERSION,
+        run: name,
+        folder,
+        seed: settings.seed,
+        started_ms: millis(started.1.duration_since(UNIX_EPOCH).unwrap_or_default()),
+        wall_ms: millis(started.0.elapsed()),
+        interrupted: dispatcher.stopping == Some(Stop::Interrupted),
+        cases: dispatcher.cases.results(),
+    };
+    dispatcher.store(&summary);
+    dispatcher.report(&Message::RunFinished {
         exit: summary.exit_status() as u8,
-        summary: summary.clone(),
+        summary: Box::new(summary.clone()),
     });
     Ok(summary)
 }
@@ -57,34 +77,15 @@ struct Dispatcher<'r> {
     reporter: Option<&'r mut dyn Reporter>,
     signals: Signals,
     folder: PathBuf,
-    started: Instant,
-    started_at: SystemTime,
-    cases: Vec<CaseRun<'r>>,
-    waiting: VecDeque<Next>,
+    cases: Cases<'r>,
+    waiting: VecDeque<Attempt>,
     running: Vec<Running>,
     stopping: Option<Stop>,
 }
 
-struct CaseRun<'r> {
-    case: &'r Case,
-    folder: String,
-    /// Attempts that are waiting or running.
-    open: u32,
-    attempts: Vec<AttemptResult>,
-    result: Option<CaseResult>,
-}
-
-/// An attempt that waits for its worker.
-#[derive(Clone, Copy)]
-struct Next {
-    case: usize,
-    attempt: u32,
-}
-
 struct Running {
-    next: Next,
-    seed: u64,
-    folder: PathBuf,
+    attempt: Attempt,
+    job: Job,
     worker: Worker,
     open: Option<OpenStep>,
 }
@@ -96,45 +97,7 @@ enum Stop {
     Interrupted,
 }
 
-impl<'r> Dispatcher<'r> {
-    fn new(
-        plan: &'r Plan,
-        settings: &'r Settings,
-        reporter: &'r mut dyn Reporter,
-        signals: Signals,
-        folder: PathBuf,
-    ) -> Self {
-        let repeat = plan.repeat.max(1);
-        let names = folder::names(plan.cases.iter().map(|case| case.id.as_str()));
-        let cases: Vec<_> = plan
-            .cases
-            .iter()
-            .zip(names)
-            .map(|(case, folder)| CaseRun {
-                case,
-                folder,
-                open: repeat,
-                attempts: Vec::new(),
-                result: None,
-            })
-            .collect();
-        let waiting = (0..cases.len())
-            .flat_map(|case| (1..=repeat).map(move |attempt| Next { case, attempt }))
-            .collect();
-        Self {
-            settings,
-            reporter: Some(reporter),
-            signals,
-            folder,
-            started: Instant::now(),
-            started_at: SystemTime::now(),
-            cases,
-            waiting,
-            running: Vec::new(),
-            stopping: None,
-        }
-    }
-
+impl Dispatcher<'_> {
     fn dispatch(&mut self) {
         loop {
             self.fill();
@@ -158,93 +121,89 @@ impl<'r> Dispatcher<'r> {
     /// Starts workers while there are places and attempts.
     fn fill(&mut self) {
         while self.running.len() < self.settings.jobs.get() {
-            let Some(next) = self.waiting.pop_front() else {
+            let Some(attempt) = self.waiting.pop_front() else {
                 return;
             };
-            if let Some(reason) = self.why_not(next) {
-                self.let_go(next, &reason);
-            } else {
-                self.start(next);
-            }
+            let result = match (&self.cases.case(attempt).skip, self.stopping) {
+                (_, Some(Stop::Interrupted)) => {
+                    self.cases.let_go(attempt, "interrupted".to_owned(), false)
+                }
+                (_, Some(Stop::FailFast)) => {
+                    let reason = "not run after a failure (--fail-fast)".to_owned();
+                    self.cases.let_go(attempt, reason, false)
+                }
+                (Some(reason), None) => {
+                    let forbidden = self.settings.no_skips;
+                    self.cases.let_go(attempt, reason.clone(), forbidden)
+                }
+                (None, None) => {
+                    self.start(attempt);
+                    None
+                }
+            };
+            self.case_finished(result);
         }
     }
 
-    fn why_not(&self, next: Next) -> Option<String> {
-        match self.stopping {
-            _ if self.cases[next.case].case.skip.is_some() => {
-                self.cases[next.case].case.skip.clone()
-            }
-            Some(Stop::FailFast) => Some("not run after a failure (--fail-fast)".to_owned()),
-            Some(Stop::Interrupted) => Some("interrupted".to_owned()),
-            None => None,
-        }
-    }
-
-    fn start(&mut self, next: Next) {
-        let run = &self.cases[next.case];
-        let case = run.case;
-        let folder = self.folder.join(&run.folder).join(next.attempt.to_string());
+    fn start(&mut self, attempt: Attempt) {
+        let case = self.cases.case(attempt);
         let job = Job {
             scenario_file: case.scenario.clone(),
             case_id: case.case_id.clone(),
             bindings: case.bindings.clone(),
-            seed: self.settings.seed.wrapping_add(u64::from(next.attempt - 1)),
+            seed: self
+                .settings
+                .seed
+                .wrapping_add(u64::from(attempt.number - 1)),
             speed: self.settings.speed,
             accept: self.settings.accept,
             bug: self.settings.bug.clone(),
-            out: folder.clone(),
+            out: self.folder.join(self.cases.folder(attempt)),
             board: case.board.clone(),
         };
         match self.spawn(&job) {
             Ok(worker) => {
                 self.report(&Message::AttemptStarted {
                     case: case.id.clone(),
-                    attempt: next.attempt,
-                    folder: folder.clone(),
+                    attempt: attempt.number,
+                    folder: job.out.clone(),
                 });
                 self.running.push(Running {
-                    next,
-                    seed: job.seed,
-                    folder,
+                    attempt,
+                    job,
                     worker,
                     open: None,
                 });
             }
-            Err(failure) => self.ended(
-                next,
-                AttemptResult {
-                    case: case.id.clone(),
-                    attempt: next.attempt,
+            Err(failure) => {
+                let result = AttemptResult {
                     verdict: Verdict::Broken,
-                    seed: job.seed,
-                    bug: job.bug.clone(),
-                    wall_ms: 0,
-                    lab_ms: None,
-                    folder,
-                    failure: Some(failure),
-                    stderr_tail: Vec::new(),
-                    leaked: Vec::new(),
-                },
-            ),
+                    failure: Some(*failure),
+                    ..self.result(attempt, job)
+                };
+                self.ended(attempt, result);
+            }
         }
     }
 
-    fn spawn(&self, job: &Job) -> Result<Worker, Failure> {
-        folder::make(&job.out).map_err(|error| judge::not_started(&error))?;
-        let file = job.write().map_err(|error| judge::not_started(&error))?;
-        Worker::start(job, &file, self.settings).map_err(|error| judge::not_started(&error))
+    fn spawn(&self, job: &Job) -> Result<Worker, Box<Failure>> {
+        let not_started = |error: &dyn std::error::Error| Box::new(judge::not_started(error));
+        folder::make(&job.out).map_err(|error| not_started(&error))?;
+        let file = job.write().map_err(|error| not_started(&error))?;
+        Worker::start(job, &file, self.settings).map_err(|error| not_started(&error))
     }
 
     /// Waits for a signal, a deadline or the next tick.
     fn wait(&mut self) {
         let now = Instant::now();
-        let deadline = self
+        let next = self
             .running
             .iter()
-            .filter_map(|running| running.worker.next(now))
+            .filter_map(|running| running.worker.next(now));
+        let longest = next
             .min()
             .map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-        self.signals.wait(deadline.min(TICK));
+        self.signals.wait(longest.min(TICK));
     }
 
     fn look_after_workers(&mut self) {
@@ -263,8 +222,8 @@ impl<'r> Dispatcher<'r> {
     }
 
     fn progress(&mut self, running: &mut Running, event: &Event) {
-        let case = || self.cases[running.next.case].case.id.clone();
-        let attempt = running.next.attempt;
+        let case = self.cases.case(running.attempt).id.clone();
+        let attempt = running.attempt.number;
         let message = if let Some(StepStarted { step, label, place }) = event.payload() {
             running.open = Some(OpenStep {
                 step,
@@ -272,7 +231,7 @@ impl<'r> Dispatcher<'r> {
                 place,
             });
             Message::StepStarted {
-                case: case(),
+                case,
                 attempt,
                 step,
                 label,
@@ -280,7 +239,7 @@ impl<'r> Dispatcher<'r> {
         } else if let Some(StepEnded { step, ok }) = event.payload() {
             running.open = None;
             Message::StepEnded {
-                case: case(),
+                case,
                 attempt,
                 step,
                 ok,
@@ -293,87 +252,69 @@ impl<'r> Dispatcher<'r> {
 
     fn judge(&mut self, running: Running) {
         let Running {
-            next,
-            seed,
-            folder,
+            attempt,
+            job,
             worker,
             open,
         } = running;
         let remains = worker.remains();
         let (verdict, failure) = judge::judge(&remains, open.as_ref());
-        let by_itself = remains.status.is_some_and(|status| status.success());
+        let Remains {
+            wall,
+            status,
+            lab_us,
+            leaked,
+            stderr_tail,
+            ..
+        } = remains;
+        let in_order = status.is_some_and(|status| status.success());
         let result = AttemptResult {
-            case: self.cases[next.case].case.id.clone(),
-            attempt: next.attempt,
             verdict,
-            seed,
-            bug: self.settings.bug.clone(),
-            wall_ms: millis(remains.wall),
-            lab_ms: remains.lab_us.map(|us| us / 1000),
-            folder,
             failure,
-            stderr_tail: if by_itself {
-                Vec::new()
-            } else {
-                remains.stderr_tail
-            },
-            leaked: remains.leaked,
+            wall_ms: millis(wall),
+            lab_ms: lab_us.map(|us| us / 1000),
+            stderr_tail: if in_order { Vec::new() } else { stderr_tail },
+            leaked,
+            ..self.result(attempt, job)
         };
-        self.ended(next, result);
+        self.ended(attempt, result);
     }
 
-    fn ended(&mut self, next: Next, result: AttemptResult) {
-        self.report(&Message::AttemptFinished {
-            result: result.clone(),
-        });
+    /// The result of an attempt of which nothing is known yet.
+    fn result(&self, attempt: Attempt, job: Job) -> AttemptResult {
+        AttemptResult {
+            case: self.cases.case(attempt).id.clone(),
+            attempt: attempt.number,
+            verdict: Verdict::Skipped,
+            seed: job.seed,
+            bug: job.bug,
+            wall_ms: 0,
+            lab_ms: None,
+            folder: job.out,
+            failure: None,
+            stderr_tail: Vec::new(),
+            leaked: Vec::new(),
+        }
+    }
+
+    fn ended(&mut self, attempt: Attempt, result: AttemptResult) {
         let good = matches!(result.verdict, Verdict::Passed | Verdict::Skipped);
         if !good && self.settings.fail_fast {
             self.stopping.get_or_insert(Stop::FailFast);
         }
-        let run = &mut self.cases[next.case];
-        run.attempts.push(result);
-        let reason = (run.attempts.last())
-            .filter(|attempt| attempt.verdict == Verdict::Skipped && attempt.failure.is_none())
-            .map(|_| "interrupted".to_owned());
-        self.close(next, reason);
+        self.report(&Message::AttemptFinished {
+            result: Box::new(result.clone()),
+        });
+        let result = self.cases.ended(attempt, result);
+        self.case_finished(result);
     }
 
-    /// An attempt that is not made.
-    fn let_go(&mut self, next: Next, reason: &str) {
-        self.close(next, Some(reason.to_owned()));
-    }
-
-    /// Counts an attempt off its case and, with the last, reports the case. `reason` says why the
-    /// attempt was not made or not to its end.
-    fn close(&mut self, next: Next, reason: Option<String>) {
-        let no_skips = self.settings.no_skips && self.stopping.is_none();
-        let run = &mut self.cases[next.case];
-        run.open -= 1;
-        if run.open > 0 {
-            return;
+    fn case_finished(&mut self, result: Option<CaseResult>) {
+        if let Some(result) = result {
+            self.report(&Message::CaseFinished {
+                result: Box::new(result),
+            });
         }
-        let skipped_by_engine = || run.attempts.iter().find_map(skip_reason);
-        let verdict = CaseResult::verdict_of(&run.attempts);
-        let skipped = match verdict {
-            Some(_) => None,
-            None => reason.or_else(skipped_by_engine),
-        };
-        let verdict = match verdict {
-            Some(verdict) => verdict,
-            None if no_skips => Verdict::Failed,
-            None => Verdict::Skipped,
-        };
-        let result = CaseResult {
-            case: run.case.id.clone(),
-            name: run.case.name.clone(),
-            scenario: run.case.scenario.clone(),
-            board: run.case.board.clone(),
-            verdict,
-            skipped,
-            attempts: std::mem::take(&mut run.attempts),
-        };
-        run.result = Some(result.clone());
-        self.report(&Message::CaseFinished { result });
     }
 
     fn interrupt(&mut self) {
@@ -410,27 +351,6 @@ impl<'r> Dispatcher<'r> {
         }
     }
 
-    fn summary(&mut self, name: String) -> RunSummary {
-        let started = self
-            .started_at
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        RunSummary {
-            version: FORMAT_VERSION,
-            run: name,
-            folder: self.folder.clone(),
-            seed: self.settings.seed,
-            started_ms: millis(started),
-            wall_ms: millis(self.started.elapsed()),
-            interrupted: self.stopping == Some(Stop::Interrupted),
-            cases: self
-                .cases
-                .iter_mut()
-                .filter_map(|run| run.result.take())
-                .collect(),
-        }
-    }
-
     fn store(&mut self, summary: &RunSummary) {
         let path = self.folder.join("summary.json");
         let stored = serde_json::to_vec_pretty(summary)
@@ -451,12 +371,6 @@ impl<'r> Dispatcher<'r> {
             self.reporter = None;
         }
     }
-}
-
-/// Why an attempt that ended in order was skipped.
-fn skip_reason(attempt: &AttemptResult) -> Option<String> {
-    let failure = attempt.failure.as_ref()?;
-    (attempt.verdict == Verdict::Skipped).then(|| failure.message.clone())
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -13,6 +13,7 @@
 //!       job.json  trace.jsonl  worker.out  worker.err
 //! ```
 
+mod cases;
 mod dispatch;
 mod folder;
 mod group;

@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cases::Attempt;
+
 /// A case of a scenario on a board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
@@ -32,6 +34,20 @@ pub struct Plan {
     pub cases: Vec<Case>,
     /// Attempts at each case; 0 counts as 1.
     pub repeat: u32,
+}
+
+impl Plan {
+    /// At least 1.
+    pub(super) fn attempts_per_case(&self) -> u32 {
+        self.repeat.max(1)
+    }
+
+    /// Every attempt, in the order in which they are started.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = Attempt> {
+        let numbers = 1..=self.attempts_per_case();
+        (0..self.cases.len())
+            .flat_map(move |case| numbers.clone().map(move |number| Attempt { case, number }))
+    }
 }
 
 /// How to run it.

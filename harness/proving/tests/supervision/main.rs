@@ -3,6 +3,8 @@
 //! This executable is also the worker, the parent that gets killed, and the grandchild that is
 //! left behind; hence it has its own `main`.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod parent;
 mod worker;
 
