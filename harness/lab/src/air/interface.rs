@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use clock::{Clock, LabTime};
@@ -46,7 +47,7 @@ impl State {
             port: Some(port),
             dhcp: None,
             orphans: BTreeMap::new(),
-            next_port: FIRST_EPHEMERAL,
+            next_port: first_port(),
         }
     }
 
@@ -130,6 +131,15 @@ impl State {
         self.next_port = port.checked_add(1).unwrap_or(FIRST_EPHEMERAL);
         port
     }
+}
+
+/// Another one for each interface: somebody who leaves a network and comes back must not be taken
+/// for the connections that were left open there.
+fn first_port() -> u16 {
+    const STEP: u16 = 64;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    FIRST_EPHEMERAL + number.wrapping_mul(STEP) % (u16::MAX - FIRST_EPHEMERAL)
 }
 
 pub(super) fn new_tcp_socket() -> tcp::Socket<'static> {
