@@ -54,6 +54,12 @@ pub enum HttpError {
         /// The server.
         to: SocketAddrV4,
     },
+    /// The phone is not on the server's network any more.
+    #[error("the network of {to} is gone")]
+    Gone {
+        /// The server.
+        to: SocketAddrV4,
+    },
     /// The connection ended in the middle of a response.
     #[error("{to} ended the connection in the middle of its response")]
     Cut {
@@ -76,6 +82,15 @@ pub enum HttpError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl HttpError {
+    fn broken(to: SocketAddrV4, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NetworkDown => Self::Gone { to },
+            _ => Self::Closed { to },
+        }
+    }
 }
 
 impl HttpClient {
@@ -147,8 +162,8 @@ impl HttpClient {
         let to = self.to;
         // A connection that was reset is as good as closed: which of them it is depends on whether
         // the server had read everything.
-        if write(&mut stream, request).await.is_err() {
-            return Err(HttpError::Closed { to });
+        if let Err(error) = write(&mut stream, request).await {
+            return Err(HttpError::broken(to, &error));
         }
         self.clock.touch();
 
@@ -218,7 +233,8 @@ impl HttpClient {
     ) -> Result<(), HttpError> {
         let nothing_yet = received.is_empty();
         match stream.read_buf(received).await {
-            Ok(0) | Err(_) if nothing_yet => Err(HttpError::Closed { to: self.to }),
+            Ok(0) if nothing_yet => Err(HttpError::Closed { to: self.to }),
+            Err(error) if nothing_yet => Err(HttpError::broken(self.to, &error)),
             Ok(0) | Err(_) => Err(HttpError::Cut { to: self.to }),
             Ok(_) => {
                 self.clock.touch();
