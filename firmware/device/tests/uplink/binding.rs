@@ -8,11 +8,11 @@ use crate::broker::{Replies, Seen};
 use crate::world::{DEVICE, World};
 use crate::{log, time};
 
-const REPORT: &str = "/sys/a1GQc8iJOWI/test01/ts/thing/awss/enrollee/match";
+pub const REPORT: &str = "/sys/a1GQc8iJOWI/test01/ts/thing/awss/enrollee/match";
 const REPLY: &str = "/sys/a1GQc8iJOWI/test01/thing/awss/enrollee/match_reply";
 
 /// Tokens reported, in order.
-fn reported(world: &World) -> Vec<String> {
+pub fn reported(world: &World) -> Vec<String> {
     let reports = world.broker.published(REPORT);
     let read = |report: &String| -> serde_json::Value { serde_json::from_str(report).unwrap() };
     let reports = reports.iter().map(read);
@@ -29,7 +29,7 @@ fn the_road_to_the_first_notification_is_logged_as_the_sdk_does() {
     assert_eq!((heard.from, heard.to), (DEVICE, Ipv4Addr::BROADCAST));
     assert_eq!(heard.header, [0x54, 2, 0, 1, 4, 3, 2, 1]);
     let token = heard.json["params"]["token"].as_str().unwrap().to_string();
-    assert_eq!(reported(&world), [token.clone()]);
+    assert_eq!(reported(&world), std::slice::from_ref(&token));
     assert!(matches!(
         &world.broker.seen()[0].1,
         Seen::Connect { client_id, username: Some(username) }

@@ -49,6 +49,8 @@ pub struct Broker {
     /// Whether a session is cut after CONNACK.
     pub cuts: Cell<bool>,
     seen: RefCell<Vec<(u64, Seen)>>,
+    #[cfg(feature = "bugs")]
+    password: RefCell<Vec<u8>>,
 }
 
 impl Default for Broker {
@@ -62,6 +64,8 @@ impl Default for Broker {
             garbage: RefCell::default(),
             cuts: Cell::new(false),
             seen: RefCell::default(),
+            #[cfg(feature = "bugs")]
+            password: RefCell::default(),
         }
     }
 }
@@ -79,6 +83,12 @@ impl Broker {
             .iter()
             .filter(|(_, seen)| matches!(seen, Seen::Connect { .. }));
         connects.map(|(ms, _)| *ms).collect()
+    }
+
+    /// The password of the last CONNECT.
+    #[cfg(feature = "bugs")]
+    pub fn password(&self) -> Vec<u8> {
+        self.password.borrow().clone()
     }
 
     /// Payloads published on this topic.
@@ -144,6 +154,9 @@ impl Broker {
     fn answer(&self, bytes: &[u8], replies: &mut Vec<(Instant, Vec<u8>)>) -> Option<Vec<u8>> {
         match decode_slice(bytes).unwrap().unwrap() {
             Packet::Connect(connect) => {
+                #[cfg(feature = "bugs")]
+                self.password
+                    .replace(connect.password.unwrap_or_default().to_vec());
                 self.note(Seen::Connect {
                     client_id: connect.client_id.into(),
                     username: connect.username.map(String::from),

@@ -1,10 +1,13 @@
 //! The way to the cloud on a LAN made of memory, in virtual time: a broker, a time server and a
 //! phone with network stacks of their own, and TLS that is none.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod binding;
 mod broker;
+#[cfg(feature = "bugs")]
+mod bugs;
 mod clock;
-#[expect(dead_code, reason = "the tests of the whole device use the rest")]
 #[path = "../device/hub.rs"]
 mod hub;
 #[path = "../device/log.rs"]

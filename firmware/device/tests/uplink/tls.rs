@@ -11,8 +11,20 @@ pub struct FakeTls {
     pub handshake: RefCell<Option<TlsFailure>>,
     /// Why the first read fails.
     pub read: RefCell<Option<TlsFailure>>,
-    /// What the last client wanted: dates, name, own certificate, and its time.
-    pub asked: Cell<Option<(bool, bool, bool, Option<u64>)>>,
+    /// What the last client wanted.
+    pub asked: Cell<Option<Asked>>,
+}
+
+/// What a client wants of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub check_authority: bool,
+    pub check_dates: bool,
+    pub check_name: bool,
+    /// Whether it shows a certificate of its own.
+    pub has_certificate: bool,
+    /// Its time.
+    pub now: Option<u64>,
 }
 
 impl Tls for FakeTls {
@@ -24,14 +36,13 @@ impl Tls for FakeTls {
         options: &TlsClient<'_>,
         now: Option<u64>,
     ) -> Result<Session<S>, TlsFailure> {
-        let TlsClient {
-            check_dates,
-            check_name,
-            credentials,
-            ..
-        } = *options;
-        let asked = (check_dates, check_name, credentials.is_some(), now);
-        self.asked.set(Some(asked));
+        self.asked.set(Some(Asked {
+            check_authority: options.check_authority,
+            check_dates: options.check_dates,
+            check_name: options.check_name,
+            has_certificate: options.credentials.is_some(),
+            now,
+        }));
         match self.handshake.borrow().clone() {
             Some(failure) => Err(failure),
             None => Ok(Session {

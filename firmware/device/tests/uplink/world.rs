@@ -10,7 +10,7 @@ use embassy_futures::join::join5;
 use embassy_futures::select::{Either, select};
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_net::{Config, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
-use factory::{Cloud, Factory, Linkkit, LinkkitProfile, Sntp, Telemetry};
+use factory::{Cloud, Credentials, Factory, Linkkit, LinkkitProfile, Sntp, Telemetry};
 use rand_core::RngCore;
 
 use crate::broker::Broker;
@@ -73,7 +73,13 @@ pub struct World {
     pub lost_requests: Cell<u32>,
     lan: Hub,
     device: Plug,
+    #[cfg(feature = "bugs")]
+    _alone: std::sync::MutexGuard<'static, ()>,
 }
+
+/// Bugs are put into the whole process, so no other test may run a device meanwhile.
+#[cfg(feature = "bugs")]
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 impl World {
     /// A device with everything but binding.
@@ -91,7 +97,10 @@ impl World {
                 port: 1883,
                 tls: true,
                 authority: vec![1, 2, 3],
-                credentials: None,
+                credentials: Some(Credentials {
+                    chain: vec![vec![4, 5, 6]],
+                    key: vec![7, 8, 9],
+                }),
                 check_dates: true,
                 check_name: true,
                 client_id: "device-1".into(),
@@ -120,6 +129,13 @@ impl World {
             lost_requests: Cell::new(0),
             lan,
             device,
+            #[cfg(feature = "bugs")]
+            _alone: {
+                // A test that has failed leaves nothing behind that matters.
+                let alone = ALONE.lock().unwrap_or_else(|failed| failed.into_inner());
+                device::bugs::put_in([]).expect("no names");
+                alone
+            },
         }
     }
 
@@ -133,6 +149,12 @@ impl World {
             profile: LinkkitProfile::seed_2019(),
         });
         world
+    }
+
+    /// Puts a defect into the device.
+    #[cfg(feature = "bugs")]
+    pub fn put_in(&self, bug: device::bugs::Bug) {
+        device::bugs::put_in([bug.name()]).expect("it has this name");
     }
 
     pub fn cloud(&mut self) -> &mut Cloud {

@@ -6,7 +6,9 @@ use embassy_futures::select::{Either3, select3};
 use embassy_time::{Duration, Instant, TimeoutError, Timer, with_timeout};
 use embedded_io_async::{Error, Read, Write};
 
-use super::session::{Event, Session, SessionError};
+use super::error::SessionError;
+use super::event::Event;
+use super::session::Session;
 use crate::board::TlsFailure;
 use crate::uplink::transport::ReadFailure;
 

@@ -5,7 +5,6 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 
 use embassy_time::{Duration, Instant};
 use heapless::Deque;
@@ -14,6 +13,8 @@ use mqttrs::{
     Subscribe, SubscribeReturnCodes, SubscribeTopic,
 };
 
+use super::error::{RequestError, SessionError};
+use super::event::{Credentials, Event, Settings};
 use super::packet::{self, MAX_LEN, PacketError};
 use crate::bugs::{self, Bug};
 
@@ -21,99 +22,6 @@ use crate::bugs::{self, Bug};
 const MAX_OUTSTANDING: usize = 8;
 /// Most bytes that wait to be written.
 const MAX_OUTGOING: usize = 4 * MAX_LEN;
-
-/// Who connects.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::uplink) struct Credentials {
-    /// Client id.
-    pub(in crate::uplink) client_id: String,
-    /// User name; empty for none.
-    pub(in crate::uplink) username: String,
-    /// Password; empty for none.
-    pub(in crate::uplink) password: String,
-}
-
-/// How a session is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::uplink) struct Settings {
-    /// Keep-alive in s; 0 for none.
-    pub(in crate::uplink) keep_alive_s: u16,
-    /// How long the broker may take for an answer.
-    pub(in crate::uplink) limit: Duration,
-}
-
-/// What has happened in a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::uplink) enum Event {
-    /// The broker has accepted us.
-    Connected,
-    /// A message on a topic.
-    Message {
-        /// Its topic.
-        topic: String,
-        /// Its bytes.
-        payload: Vec<u8>,
-    },
-    /// The broker has our message.
-    Published(u16),
-    /// The broker has decided about a subscription.
-    Subscribed {
-        /// Its filter.
-        filter: String,
-        /// Whether it was granted.
-        granted: bool,
-    },
-    /// The broker has not acknowledged a message in time.
-    Unacknowledged(u16),
-}
-
-/// Why a session is over.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::uplink) enum SessionError {
-    /// No CONNACK in time.
-    NoConnack,
-    /// CONNACK refuses.
-    Refused(ConnectReturnCode),
-    /// No PINGRESP in time.
-    NoPingResponse,
-    /// The broker sends what is no packet.
-    Packet(PacketError),
-    /// The broker sends a packet that has no place here.
-    Unexpected(&'static str),
-}
-
-impl fmt::Display for SessionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoConnack => f.write_str("no CONNACK"),
-            Self::Refused(code) => write!(f, "refused: {code:?}"),
-            Self::NoPingResponse => f.write_str("no PINGRESP"),
-            Self::Packet(error) => error.fmt(f),
-            Self::Unexpected(what) => write!(f, "unexpected {what}"),
-        }
-    }
-}
-
-/// Why a message or subscription cannot be sent now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::uplink) enum RequestError {
-    /// There is no session yet.
-    NotConnected,
-    /// Too much is under way.
-    Busy,
-    /// It does not fit into a packet.
-    TooLong,
-}
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotConnected => "not connected",
-            Self::Busy => "too many requests under way",
-            Self::TooLong => "too long for a packet",
-        })
-    }
-}
 
 #[derive(Debug)]
 struct Outstanding {

@@ -1,0 +1,51 @@
+//! What goes into a session at its beginning, and what comes out of it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use embassy_time::Duration;
+
+/// Who connects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::uplink) struct Credentials {
+    /// Client id.
+    pub(in crate::uplink) client_id: String,
+    /// User name; empty for none.
+    pub(in crate::uplink) username: String,
+    /// Password; empty for none.
+    pub(in crate::uplink) password: String,
+}
+
+/// How a session is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::uplink) struct Settings {
+    /// Keep-alive in s; 0 for none.
+    pub(in crate::uplink) keep_alive_s: u16,
+    /// How long the broker may take for an answer.
+    pub(in crate::uplink) limit: Duration,
+}
+
+/// What has happened in a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::uplink) enum Event {
+    /// The broker has accepted us.
+    Connected,
+    /// A message on a topic.
+    Message {
+        /// Its topic.
+        topic: String,
+        /// Its bytes.
+        payload: Vec<u8>,
+    },
+    /// The broker has our message.
+    Published(u16),
+    /// The broker has decided about a subscription.
+    Subscribed {
+        /// Its filter.
+        filter: String,
+        /// Whether it was granted.
+        granted: bool,
+    },
+    /// The broker has not acknowledged a message in time.
+    Unacknowledged(u16),
+}
