@@ -6,6 +6,7 @@ mod command;
 mod no_std;
 mod readme;
 mod requirements;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ cargo xtask <command> [--yes]
            every bug into the device; passes only if all of that does
   bugs     only the last: each bug must be caught where a scenario claims it
   bench    the cost of the harness, beside its peers
+  soak     repeat everything on a loaded machine, and kill runs at random moments
   readme   renew the output that README shows (--check: only compare)
   no-std   check the firmware for a Cortex-M
 ";
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Some("test") => test::run_all(yes),
         Some("bugs") => bugs::run(),
         Some("bench") => bench::run(),
+        Some("soak") => soak::soak(),
         Some("readme") => readme::run(flag("--check")),
         Some("no-std") => no_std::check(),
         _ => {

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, SocketAddrV4};
 
-use cloud::{Broker, BrokerSettings, ClientCertificate, Devices, TlsSettings};
+use cloud::{
+    Broker, BrokerSettings, ClientCertificate, Devices, Linkkit, LinkkitDevice, LinkkitSettings,
+    MatchReply, Rules, Sntp, SntpFaults, TlsSettings,
+};
 use lab::air::{Air, Protocol};
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
 
-use super::factory_data::{BROKER_HOST, BROKER_PORT};
+use super::factory_data::{BROKER_HOST, BROKER_PORT, TIME_HOST, TIME_PORT};
 use super::problem::{LabError, with_sources};
 use super::values::DeviceValues;
-use crate::language::{self, BindOutcome, Fault};
+use crate::language::{self, Fault};
 
 /// Certificate profile of a broker that no scenario breaks.
 const GOOD: &str = "server";
@@ -19,6 +22,8 @@ const GOOD: &str = "server";
 /// Everything that a device meets on the internet.
 pub struct CloudSide {
     broker: Broker,
+    linkkit: Option<Linkkit>,
+    time: Sntp,
 }
 
 impl CloudSide {
@@ -53,7 +58,20 @@ impl CloudSide {
         }
         let broker = Broker::start(BrokerSettings::tls(tls), trace.clone(), known).await?;
         air.publish(BROKER_HOST, BROKER_PORT, Protocol::Tcp, broker.address());
-        Ok(Self { broker })
+        let time = Sntp::start(trace.clone(), SntpFaults::default()).await?;
+        air.publish(TIME_HOST, TIME_PORT, Protocol::Udp, time.address());
+        let linkkit = match &settings.linkkit {
+            Some(settings) => {
+                let settings = linkkit_settings(settings, devices);
+                Some(Linkkit::start(settings, &broker, trace.clone()).await?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            broker,
+            linkkit,
+            time,
+        })
     }
 
     /// Where the broker listens on the host.
@@ -63,46 +81,117 @@ impl CloudSide {
 
     /// Where the time server listens on the host.
     pub fn time_address(&self) -> SocketAddr {
-        self.broker.address()
+        self.time.address()
     }
 
     /// Where phones bind devices, if there is a Linkkit cloud.
     pub fn bind_api(&self) -> Option<SocketAddrV4> {
-        None
+        match self.linkkit.as_ref()?.address() {
+            SocketAddr::V4(address) => Some(address),
+            SocketAddr::V6(_) => None,
+        }
     }
 
-    /// Breaks or mends something of the cloud.
+    /// Breaks or mends something of the cloud; faults of the air are none of its.
     pub fn set_fault(&self, fault: &Fault, on: bool) {
         let mut faults = self.broker.faults();
         match fault {
             Fault::ConnectRefused(code) => faults.connack = on.then_some(code.value),
             Fault::SubscribeRefused(filter) => {
-                faults.refuse_subscriptions.retain(|refused| *refused != filter.value);
+                let refused = &mut faults.refuse_subscriptions;
+                refused.retain(|refused| *refused != filter.value);
                 if on {
-                    faults.refuse_subscriptions.push(filter.value.clone());
+                    refused.push(filter.value.clone());
                 }
             }
-            _ => {}
+            Fault::TimeSilent => self.time.set_faults(SntpFaults {
+                silent: on,
+                ..self.time.faults()
+            }),
+            Fault::MatchReply(reply) => {
+                if let Some(linkkit) = &self.linkkit {
+                    linkkit.set_match_reply(if on {
+                        match_reply(*reply)
+                    } else {
+                        MatchReply::Answer
+                    });
+                }
+            }
+            Fault::AccessPointOff(_) | Fault::Isolation(_) | Fault::InternetOff(_) => {}
         }
         self.broker.set_faults(faults);
     }
 
     /// Lets the cloud's witnesses speak.
     pub async fn testify(&self, trace: &Trace) {
-        let probed = self.broker.probe().await;
-        let report = WitnessReport {
-            witness: Witness::Broker,
-            sound: probed.is_ok(),
-            detail: match probed {
-                Ok(()) => "it accepts, answers and routes".into(),
-                Err(error) => with_sources(&error),
-            },
-        };
-        trace.emit(None, &report);
+        let broker = self.broker.probe().await;
+        testimony(
+            trace,
+            Witness::Broker,
+            "it accepts, answers and routes",
+            broker,
+        );
+        let time = self.time.probe().await;
+        testimony(trace, Witness::TimeServer, "it answers", time);
     }
 }
 
-/// What a code of the bind API means.
-pub fn bind_outcome(_code: i64) -> Option<BindOutcome> {
-    None
+fn testimony<E: std::error::Error>(
+    trace: &Trace,
+    witness: Witness,
+    sound: &str,
+    probed: Result<(), E>,
+) {
+    let report = WitnessReport {
+        witness,
+        sound: probed.is_ok(),
+        detail: match probed {
+            Ok(()) => sound.to_owned(),
+            Err(error) => with_sources(&error),
+        },
+    };
+    trace.emit(None, &report);
+}
+
+fn linkkit_settings(
+    settings: &language::Linkkit,
+    devices: &BTreeMap<String, DeviceValues>,
+) -> LinkkitSettings {
+    LinkkitSettings {
+        devices: devices
+            .iter()
+            .map(|(name, values)| LinkkitDevice {
+                device: name.clone(),
+                product_key: values.product_key.clone(),
+                device_name: values.device_name.clone(),
+                device_secret: values.device_secret.clone(),
+            })
+            .collect(),
+        rules: Rules {
+            token_life: settings.token_life,
+            ..Rules::default()
+        },
+        ..LinkkitSettings::default()
+    }
+}
+
+fn match_reply(reply: language::MatchReply) -> MatchReply {
+    match reply {
+        language::MatchReply::Never => MatchReply::Never,
+        language::MatchReply::WrongId => MatchReply::WrongId,
+        language::MatchReply::Code(code) => MatchReply::Code(code),
+        language::MatchReply::After(delay) => MatchReply::After(delay),
+    }
+}
+
+/// What a code of the bind API means in the scenario language; none for refusals of other kinds.
+pub fn bind_outcome(code: i64) -> Option<language::BindOutcome> {
+    match cloud::BindOutcome::from_code(code) {
+        cloud::BindOutcome::Bound => Some(language::BindOutcome::Bound),
+        cloud::BindOutcome::Unknown => Some(language::BindOutcome::Unknown),
+        cloud::BindOutcome::Mismatched => Some(language::BindOutcome::Mismatched),
+        cloud::BindOutcome::Expired => Some(language::BindOutcome::Expired),
+        cloud::BindOutcome::AlreadyUsed => Some(language::BindOutcome::AlreadyUsed),
+        cloud::BindOutcome::Refused => None,
+    }
 }

@@ -37,7 +37,14 @@ pub struct Session {
     pub client: ProvisioningClient,
     /// Whether credentials were sent and not yet put to use.
     pub is_set: bool,
-    _seat: Arc<PhoneSeat>,
+    seat: Arc<PhoneSeat>,
+}
+
+impl Session {
+    /// Whether the phone still hears the device's network.
+    pub fn is_joined(&self) -> bool {
+        self.seat.is_joined()
+    }
 }
 
 impl Phone {
@@ -103,7 +110,7 @@ impl Phone {
         Ok(Session {
             client: ProvisioningClient::new(seat.clone(), address, settings, trace.clone()),
             is_set: false,
-            _seat: seat,
+            seat,
         })
     }
 

@@ -52,6 +52,12 @@ pub enum LabError {
     /// The broker did not start.
     #[error(transparent)]
     Broker(#[from] cloud::StartError),
+    /// The Linkkit cloud did not start.
+    #[error(transparent)]
+    Linkkit(#[from] cloud::linkkit::LinkkitError),
+    /// The time server did not start.
+    #[error(transparent)]
+    Time(#[from] cloud::sntp::SntpError),
     /// A stand-in's port or a file could not be had.
     #[error("failed to {what}")]
     Io {

@@ -247,6 +247,7 @@ impl World {
         if let Some(cloud) = &self.cloud {
             cloud.testify(&self.trace).await;
         }
+        self.trace.emit(None, &self.air.check().await);
         let host = WitnessReport {
             witness: Witness::Host,
             sound: true,

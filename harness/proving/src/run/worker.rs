@@ -97,6 +97,9 @@ impl Worker {
         command
             .args(&settings.arguments)
             .arg(job_file)
+            // How insta is told whether to renew; it must not look for a workspace of its own.
+            .env("INSTA_UPDATE", if job.accept { "always" } else { "no" })
+            .env("INSTA_WORKSPACE_ROOT", &folder)
             .stdin(Stdio::null())
             .stdout(File::create_new(folder.join("worker.out"))?)
             .stderr(File::create_new(folder.join("worker.err"))?)
