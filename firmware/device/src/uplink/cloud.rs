@@ -201,11 +201,10 @@ fn log_end(ended: &Ended, was_connected: bool) {
             log::error!(target: "mqtt_client", "esp_mqtt_connect: mqtt_message_receive() returned 0");
         }
         Ended::Session(SessionError::Refused(code)) => {
-            let reason = refusal(*code);
-            log::warn!(target: "mqtt_client", "Connection refused, {reason}");
+            log_refusal(refusal(*code));
         }
         Ended::Session(SessionError::Packet(PacketError::UnknownReturnCode(_))) => {
-            log::warn!(target: "mqtt_client", "Connection refused, Unknow reason");
+            log_refusal("Unknow reason");
         }
         Ended::Session(SessionError::NoPingResponse) => {
             log::error!(target: "mqtt_client", "No PING_RESP, disconnected");
@@ -230,6 +229,11 @@ fn log_end(ended: &Ended, was_connected: bool) {
     if !was_connected {
         log::error!(target: "mqtt_client", "MQTT connect failed");
     }
+}
+
+fn log_refusal(reason: &str) {
+    log::warn!(target: "mqtt_client", "Connection refused, {reason}");
+    log::info!(target: "app", "MQTT_EVENT_ERROR");
 }
 
 fn refusal(code: ConnectReturnCode) -> &'static str {

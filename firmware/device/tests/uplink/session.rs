@@ -166,6 +166,7 @@ fn an_alert_after_the_handshake_is_a_read_error() {
     run(&world, 1);
     log::assert_in_order(&[
         "Certificate verified.",
+        "is a fatal alert message (msg 116)",
         "read error :-0x7780:",
         "esp_mqtt_connect: mqtt_message_receive() returned -1",
         "MQTT connect failed",

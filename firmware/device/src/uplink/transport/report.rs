@@ -13,7 +13,7 @@ pub(in crate::uplink) fn log_failure(host: &str, error: &OpenError) {
     log::error!(target: "transport_base", "Failed to open a new connection");
     log::error!(target: "mqtt_client", "Error transport connect");
     let numbers = Numbers::of(error);
-    log::error!(target: "app", "MQTT_EVENT_ERROR");
+    log::info!(target: "app", "MQTT_EVENT_ERROR");
     log_number("Last error reported from esp-tls", numbers.esp);
     log_number("Last tls stack error number", numbers.stack);
     log_number("Last certificate verification flags", numbers.flags);
@@ -26,7 +26,10 @@ pub(in crate::uplink) fn log_failure(host: &str, error: &OpenError) {
 /// Prints why an established TLS session could not be read.
 pub(in crate::uplink) fn log_read_failure(failure: &ReadFailure) {
     let code = match failure {
-        ReadFailure::Tls(failure) => stack_code(failure),
+        ReadFailure::Tls(failure) => {
+            log_alert(failure);
+            stack_code(failure)
+        }
         ReadFailure::Reset => NET_CONN_RESET,
         ReadFailure::Closed | ReadFailure::Other => return,
     };
@@ -55,27 +58,29 @@ fn log_cause(host: &str, error: &OpenError) {
             "Failed to set client configurations, returned [0x{OWN_CERTIFICATE:04X}]",
         ),
         OpenError::Tls(failure) => {
+            log_alert(failure);
             log::error!(
                 target: "esp-tls-mbedtls",
                 "mbedtls_ssl_handshake returned -0x{:04X}",
                 stack_code(failure),
             );
-            match failure {
-                TlsFailure::Certificate(problems) => {
-                    log::info!(target: "esp-tls-mbedtls", "Failed to verify peer certificate!");
-                    log::debug!(
-                        target: "esp-tls-mbedtls",
-                        "verification info: 0x{:x}{}",
-                        problems.bits(),
-                        verification_info(*problems),
-                    );
-                }
-                TlsFailure::AlertReceived(alert) => {
-                    log::debug!(target: "esp-tls-mbedtls", "fatal alert {alert} received");
-                }
-                _ => {}
+            if let TlsFailure::Certificate(problems) = failure {
+                log::info!(target: "esp-tls-mbedtls", "Failed to verify peer certificate!");
+                log::debug!(
+                    target: "esp-tls-mbedtls",
+                    "verification info: 0x{:x}{}",
+                    problems.bits(),
+                    verification_info(*problems),
+                );
             }
         }
+    }
+}
+
+/// As mbedTLS does at its debug level (`ssl_msg.c`); the number is nowhere else in the log.
+fn log_alert(failure: &TlsFailure) {
+    if let TlsFailure::AlertReceived(alert) = failure {
+        log::debug!(target: "mbedtls", "is a fatal alert message (msg {alert})");
     }
 }
 
