@@ -5,7 +5,9 @@
 
 mod broker;
 mod devices;
+pub mod linkkit;
 mod packet;
+pub mod sntp;
 mod tls;
 
 pub use broker::{
@@ -14,7 +16,11 @@ pub use broker::{
     ProbeError, SessionOpened, StartError, Strangers, WillPublished,
 };
 pub use devices::Devices;
+pub use linkkit::{
+    BindOutcome, BindReply, Linkkit, LinkkitDevice, LinkkitSettings, MatchReply, Rules,
+};
 pub use packet::{Connect, Publish, QoS, Will, is_filter, is_name, matches};
+pub use sntp::{Sntp, SntpFaults};
 pub use tls::{
     Alert, Cause, ClientCertificate, Handshake, PresentedCertificate, Subject, TlsConfigError,
     TlsSettings, Versions,

@@ -76,6 +76,7 @@ async fn exchange(
     step: &mut &'static str,
 ) -> io::Result<()> {
     let mut stream = socket.connect(target).await?;
+    stream.set_nodelay(true)?;
     let mut buffer = BytesMut::new();
 
     *step = "for CONNACK";

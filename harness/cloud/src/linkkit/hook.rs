@@ -1,0 +1,236 @@
+//! What the stand-in does at the broker.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::registry::Key;
+use super::service::Shared;
+use super::sign::judge;
+use super::topic::{self, Said};
+use super::{
+    LinkkitConnectAccepted, LinkkitConnectRefused, MatchReplied, MatchReply, ReportMalformed,
+    ResetReplied, ResetReported, TokenReported,
+};
+use crate::packet::{Connect, Publish};
+use crate::{Client, Decision, Hook};
+
+/// Longest token that is taken, in bytes; the SDK's have 32.
+const LONGEST_TOKEN: usize = 128;
+
+impl Hook for Arc<Shared> {
+    fn authenticate(&self, connect: &Connect, client: &Client) -> Decision {
+        match judge(connect, |key| self.secret_of(key)) {
+            None => Decision::Pass,
+            Some(Ok(claim)) => {
+                let event = LinkkitConnectAccepted {
+                    connection: client.connection,
+                    product_key: claim.key.product_key.clone(),
+                    device_name: claim.key.device_name.clone(),
+                    sign_method: claim.sign_method,
+                    secure_mode: claim.secure_mode,
+                };
+                self.emit(Some(&claim.key), &event);
+                let device = self.device(&claim.key);
+                self.state().connected.insert(client.connection, claim.key);
+                Decision::Accept { device }
+            }
+            Some(Err(refusal)) => {
+                let key = refusal.key;
+                let event = LinkkitConnectRefused {
+                    connection: client.connection,
+                    product_key: key.as_ref().map(|key| key.product_key.clone()),
+                    device_name: key.as_ref().map(|key| key.device_name.clone()),
+                    code: refusal.code,
+                    reason: refusal.reason.clone(),
+                };
+                self.emit(key.as_ref(), &event);
+                Decision::Refuse {
+                    code: refusal.code,
+                    reason: refusal.reason,
+                }
+            }
+        }
+    }
+
+    fn tolerates_nul(&self) -> bool {
+        true
+    }
+
+    fn spot_secrets(&self, topic: &str, payload: &[u8]) {
+        if let Some((_, Said::Match)) = topic::read(topic) {
+            let token = serde_json::from_slice::<Value>(payload)
+                .ok()
+                .and_then(|report| Some(report.pointer("/params/token")?.as_str()?.to_owned()))
+                .or_else(|| loose_token(payload));
+            if let Some(token) = token {
+                self.trace.secrets().add_numbered("token", token);
+            }
+        }
+    }
+
+    fn may_publish(&self, client: &Client, topic: &str) -> bool {
+        // What devices say is for devices to say.
+        topic::owner(topic).is_none_or(|(owner, _)| self.is(client, &owner).unwrap_or(false))
+    }
+
+    fn may_subscribe(&self, client: &Client, filter: &str) -> bool {
+        // Whoever is no device may watch.
+        topic::owner(filter).is_none_or(|(owner, _)| self.is(client, &owner).unwrap_or(true))
+    }
+
+    fn published(&self, client: &Client, publish: &Publish) {
+        let Some((key, said)) = topic::read(&publish.topic) else {
+            return;
+        };
+        if self.is(client, &key) != Some(true) {
+            return;
+        }
+        match said {
+            Said::Match => self.take_report(&key, publish),
+            Said::Reset => self.take_reset(&key, publish),
+        }
+    }
+
+    fn disconnected(&self, client: &Client) {
+        self.state().connected.remove(&client.connection);
+    }
+}
+
+impl Shared {
+    /// Whether `client` is the device `key`; none if it is no device at all.
+    fn is(&self, client: &Client, key: &Key) -> Option<bool> {
+        let state = self.state();
+        Some(state.connected.get(&client.connection)? == key)
+    }
+
+    fn take_report(self: &Arc<Self>, key: &Key, publish: &Publish) {
+        let (report, token) = match read_report(&publish.payload) {
+            Ok(read) => read,
+            Err(reason) => {
+                let event = ReportMalformed {
+                    product_key: key.product_key.clone(),
+                    device_name: key.device_name.clone(),
+                    topic: publish.topic.clone(),
+                    reason: reason.to_owned(),
+                };
+                return self.emit(Some(key), &event);
+            }
+        };
+        let id = report.get("id").cloned().unwrap_or_default();
+        let now = self.trace.clock().now();
+        let (answer, event) = {
+            let mut state = self.state();
+            let answer = state.match_reply;
+            let taken = !matches!(answer, MatchReply::Code(code) if code != 200);
+            if taken {
+                state.registry.report(key, &token, now);
+            }
+            let reports = state.reports.entry(key.clone()).or_default();
+            reports.count += 1;
+            reports.repeats = if reports.token == token {
+                reports.repeats + 1
+            } else {
+                1
+            };
+            reports.token = token.clone();
+            let event = TokenReported {
+                product_key: key.product_key.clone(),
+                device_name: key.device_name.clone(),
+                topic: publish.topic.clone(),
+                id: id.clone(),
+                token,
+                count: reports.count,
+                repeats: reports.repeats,
+                taken,
+                params: report.get("params").cloned().unwrap_or_default(),
+                report,
+            };
+            (answer, event)
+        };
+        // Named before it is stored, also where packets are not traced.
+        self.trace.secrets().add_numbered("token", &event.token);
+        self.emit(Some(key), &event);
+        match answer {
+            MatchReply::Never => {}
+            MatchReply::Answer => self.answer_report(key, id, 200),
+            MatchReply::Code(code) => self.answer_report(key, id, code),
+            MatchReply::WrongId => self.answer_report(key, "-1".into(), 200),
+            MatchReply::After(delay) => {
+                let shared = self.clone();
+                let key = key.clone();
+                tokio::spawn(async move {
+                    shared.trace.clock().sleep(delay).await;
+                    shared.answer_report(&key, id, 200);
+                });
+            }
+        }
+    }
+
+    fn answer_report(&self, key: &Key, id: Value, code: u16) {
+        let topic = topic::match_reply(key);
+        let event = MatchReplied {
+            product_key: key.product_key.clone(),
+            device_name: key.device_name.clone(),
+            topic: topic.clone(),
+            id: id.clone(),
+            code,
+        };
+        self.emit(Some(key), &event);
+        self.answer(topic, id, code);
+    }
+
+    fn take_reset(&self, key: &Key, publish: &Publish) {
+        let report: Value = serde_json::from_slice(&publish.payload).unwrap_or_default();
+        let id = report.get("id").cloned().unwrap_or_default();
+        let owners = {
+            let mut state = self.state();
+            let owners = state.registry.owners(key);
+            state.registry.reset(key);
+            owners
+        };
+        let product_key = key.product_key.clone();
+        let device_name = key.device_name.clone();
+        let event = ResetReported {
+            product_key: product_key.clone(),
+            device_name: device_name.clone(),
+            id: id.clone(),
+            owners,
+        };
+        self.emit(Some(key), &event);
+        let event = ResetReplied {
+            product_key,
+            device_name,
+            id: id.clone(),
+        };
+        self.emit(Some(key), &event);
+        self.answer(topic::reset_reply(key), id, 200);
+    }
+
+    fn answer(&self, topic: String, id: Value, code: u16) {
+        let body = json!({ "id": id, "code": code, "data": {} }).to_string();
+        self.injector.publish(Publish::new(topic, body));
+    }
+}
+
+/// A report and the token in it, or what is wrong with it.
+fn read_report(payload: &[u8]) -> Result<(Value, String), &'static str> {
+    let report: Value = serde_json::from_slice(payload).map_err(|_| "it is no JSON")?;
+    let token = report
+        .pointer("/params/token")
+        .and_then(Value::as_str)
+        .ok_or("there is no text at /params/token")?;
+    if token.is_empty() || token.len() > LONGEST_TOKEN {
+        return Err("the token is empty or too long");
+    }
+    let token = token.to_owned();
+    Ok((report, token))
+}
+
+/// The token in what was meant to be a report.
+fn loose_token(payload: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(payload);
+    let (_, rest) = text.split_once("\"token\"")?;
+    let token = rest.split('"').nth(1)?;
+    (!token.is_empty()).then(|| token.to_owned())
+}

@@ -1,0 +1,31 @@
+//! A stand-in for Alibaba's Linkkit cloud: token match and bind.
+//!
+//! It sits behind the [`Broker`](crate::Broker) as a [`Hook`](crate::Hook): it checks the signature
+//! in CONNECT, keeps devices to their own topics, takes their token reports and answers them. Phones
+//! bind over a small HTTP API on loopback, or in process by [`Linkkit::bind`].
+//!
+//! | request | body | answer |
+//! | --- | --- | --- |
+//! | `POST /awss/token/user/bind` | `{"account", "productKey", "deviceName", "token"}` | `{"code", "message", "data": {"iotId", "categoryKey"}}` |
+//! | `POST /awss/token/check` | the same, `account` unused | `{"code", "message", "data": {"reported": true}}` |
+//!
+//! As in the real API, the HTTP status is 200 whatever `code` says; other statuses mean that the
+//! request was no call at all. The account stands in for the signed identity of the real caller.
+//! The numbers are in [`codes`].
+
+mod account_api;
+pub mod codes;
+mod events;
+mod hook;
+mod http;
+mod registry;
+mod service;
+mod sign;
+mod topic;
+
+pub use events::{
+    BindRefused, Bound, LinkkitConnectAccepted, LinkkitConnectRefused, MatchReplied,
+    ReportMalformed, ResetReplied, ResetReported, TokenChecked, TokenReported,
+};
+pub use registry::{BindOutcome, Rules};
+pub use service::{BindReply, Linkkit, LinkkitDevice, LinkkitError, LinkkitSettings, MatchReply};

@@ -1,0 +1,296 @@
+//! The signature in a Linkkit device's CONNECT.
+//!
+//! Client id `{id}|{key=value,…}|` with the keys in any order; user name `{device name}&{product
+//! key}`; password the HMAC over the alphabetical sequence of `clientId`, `deviceName`,
+//! `productKey` and, if it is given, `timestamp`, each followed by its value, in hex of either case.
+
+use std::collections::BTreeMap;
+
+use hmac::{Hmac, Mac};
+use sha1::Sha1;
+use sha2::Sha256;
+
+use super::registry::Key;
+use crate::packet::Connect;
+
+/// CONNACK codes of refusals (MQTT 3.1.1 §3.2.2.3).
+const BAD_ID: u8 = 2;
+const BAD_PASSWORD: u8 = 4;
+const NOT_AUTHORISED: u8 = 5;
+
+/// What a CONNECT says of itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) key: Key,
+    pub(super) sign_method: String,
+    pub(super) secure_mode: Option<String>,
+}
+
+/// Why a CONNECT is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) key: Option<Key>,
+    pub(super) code: u8,
+    pub(super) reason: String,
+}
+
+/// Judges `connect` by the secrets that `secret_of` knows. None if it does not speak Linkkit.
+pub(super) fn judge(
+    connect: &Connect,
+    secret_of: impl Fn(&Key) -> Option<String>,
+) -> Option<Result<Claim, Refusal>> {
+    let key = connect.username.as_deref().and_then(key);
+    let Some((id, parameters)) = split(&connect.client_id) else {
+        // Only a user name of ours makes this a device that got its client id wrong.
+        let ours = key.filter(|key| secret_of(key).is_some())?;
+        return Some(Err(Refusal {
+            key: Some(ours),
+            code: BAD_ID,
+            reason: "the client id has no |key=value,…| behind it".to_owned(),
+        }));
+    };
+    let refuse = |code, reason: String| {
+        Some(Err(Refusal {
+            key: key.clone(),
+            code,
+            reason,
+        }))
+    };
+    let Some(key) = &key else {
+        return refuse(BAD_PASSWORD, "the user name is no name&product".to_owned());
+    };
+    let Some(secret) = secret_of(key) else {
+        return refuse(NOT_AUTHORISED, "no such device is registered".to_owned());
+    };
+    let Some(method) = parameters.get("signmethod") else {
+        return refuse(BAD_PASSWORD, "the client id names no signmethod".to_owned());
+    };
+    let Some(password) = &connect.password else {
+        return refuse(BAD_PASSWORD, "there is no password".to_owned());
+    };
+    let timestamp = parameters.get("timestamp").map(String::as_str);
+    // Names may have been signed with their padding or without.
+    let padded = split_user(connect.username.as_deref().unwrap_or_default());
+    let sources = [
+        source(
+            &without_nul(id),
+            &key.device_name,
+            &key.product_key,
+            timestamp,
+        ),
+        source(id, padded.0, padded.1, timestamp),
+    ];
+    let good = sources
+        .iter()
+        .map(|source| sign(method, secret.as_bytes(), source.as_bytes()))
+        .collect::<Option<Vec<_>>>();
+    let Some(good) = good else {
+        return refuse(BAD_PASSWORD, format!("unknown signmethod {method:?}"));
+    };
+    let password = String::from_utf8_lossy(password);
+    let password = password.trim_end_matches('\0');
+    if !good.iter().any(|sign| sign.eq_ignore_ascii_case(password)) {
+        let reason = "the signature is wrong: another secret, or other text was signed";
+        return refuse(BAD_PASSWORD, reason.to_owned());
+    }
+    Some(Ok(Claim {
+        key: key.clone(),
+        sign_method: method.clone(),
+        secure_mode: parameters.get("securemode").cloned(),
+    }))
+}
+
+/// Id and parameters of a client id.
+fn split(client_id: &str) -> Option<(&str, BTreeMap<String, String>)> {
+    let (id, rest) = client_id.split_once('|')?;
+    let (list, _) = rest.rsplit_once('|')?;
+    let parameters = list
+        .split(',')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.trim().to_ascii_lowercase(), without_nul(value)))
+        .collect();
+    Some((id, parameters))
+}
+
+fn key(username: &str) -> Option<Key> {
+    let (device_name, product_key) = username.split_once('&')?;
+    Some(Key::new(product_key, device_name))
+}
+
+fn split_user(username: &str) -> (&str, &str) {
+    username.split_once('&').unwrap_or_default()
+}
+
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "")
+}
+
+fn source(id: &str, device_name: &str, product_key: &str, timestamp: Option<&str>) -> String {
+    let mut text = format!("clientId{id}deviceName{device_name}productKey{product_key}");
+    if let Some(timestamp) = timestamp {
+        text.push_str("timestamp");
+        text.push_str(timestamp);
+    }
+    text
+}
+
+fn sign(method: &str, secret: &[u8], source: &[u8]) -> Option<String> {
+    match method.to_ascii_lowercase().as_str() {
+        "hmacsha256" => Some(hex::encode(hmac::<Hmac<Sha256>>(secret, source))),
+        "hmacsha1" => Some(hex::encode(hmac::<Hmac<Sha1>>(secret, source))),
+        _ => None,
+    }
+}
+
+fn hmac<M: Mac + hmac::digest::KeyInit>(secret: &[u8], source: &[u8]) -> Vec<u8> {
+    // HMAC takes keys of any length (RFC 2104 §2).
+    let mut mac = <M as Mac>::new_from_slice(secret).expect("HMAC takes keys of any length");
+    mac.update(source);
+    mac.finalize().into_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::packet::{Level, Packet, decode, next_frame};
+
+    fn vectors() -> serde_json::Value {
+        let text = include_str!("../../../../fixtures/vectors/linkkit.json");
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn connect(client_id: &str, username: &str, password: &str) -> Connect {
+        Connect {
+            level: Level::V311,
+            client_id: client_id.to_owned(),
+            clean_session: true,
+            keep_alive: 60,
+            will: None,
+            username: Some(username.to_owned()),
+            password: Some(password.as_bytes().to_vec()),
+        }
+    }
+
+    fn secret_of(key: &Key) -> Option<String> {
+        let v = vectors();
+        (key.product_key == v["productKey"] && key.device_name == v["deviceName"])
+            .then(|| v["deviceSecret"].as_str().unwrap().to_owned())
+    }
+
+    fn code(connect: &Connect) -> u8 {
+        match judge(connect, secret_of) {
+            Some(Ok(_)) => 0,
+            Some(Err(refusal)) => refusal.code,
+            None => 255,
+        }
+    }
+
+    /// Client id, user name and password of both versions.
+    fn both() -> Vec<[String; 3]> {
+        [
+            "v3.x (signmethod=hmacsha256)",
+            "v2.3.0 (signmethod=hmacsha1)",
+        ]
+        .map(|version| {
+            let vector = &vectors()[version];
+            ["clientId", "username", "password"]
+                .map(|field| vector[field].as_str().unwrap().to_owned())
+        })
+        .to_vec()
+    }
+
+    #[test]
+    fn the_vectors_of_both_versions_are_accepted_in_either_case() {
+        for [id, user, password] in both() {
+            assert_eq!(code(&connect(&id, &user, &password)), 0, "{id}");
+            assert_eq!(
+                code(&connect(&id, &user, &password.to_lowercase())),
+                0,
+                "{id}"
+            );
+            assert_eq!(
+                code(&connect(&id, &user, &password.to_uppercase())),
+                0,
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_whole_packet_of_the_vector_is_accepted() {
+        let vector = &vectors()["v3.x (signmethod=hmacsha256)"];
+        let bytes = hex::decode(
+            vector["mqtt_connect_packet_keepalive60_clean"]
+                .as_str()
+                .unwrap(),
+        );
+        let mut bytes = bytes::BytesMut::from(&bytes.unwrap()[..]);
+        let frame = next_frame(&mut bytes, 10_000).unwrap().unwrap();
+        let Ok(Packet::Connect(connect)) = decode(&frame, Level::V311) else {
+            panic!("the vector is no CONNECT");
+        };
+        assert_eq!(code(&connect), 0);
+    }
+
+    #[test]
+    fn the_order_of_the_list_does_not_matter_and_other_keys_may_stand_in_it() {
+        for [id, user, password] in both() {
+            let (head, list) = id.split_once('|').unwrap();
+            let mut pairs: Vec<_> = list.trim_end_matches('|').split(',').collect();
+            pairs.reverse();
+            pairs.insert(1, "partner_id=example.demo.partner-id");
+            let id = format!("{head}|{}|", pairs.join(","));
+            assert_eq!(code(&connect(&id, &user, &password)), 0, "{id}");
+        }
+    }
+
+    #[test]
+    fn nul_padding_is_no_part_of_a_name() {
+        for [id, user, password] in both() {
+            let id = id.replacen('|', "\0\0|", 1);
+            let user = user.replacen('&', "\0\0\0&", 1) + "\0\0";
+            assert_eq!(code(&connect(&id, &user, &password)), 0, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_timestamp_none_is_signed() {
+        let (id, user) = ("any", "gateway_test01&a1GQc8iJOWI");
+        let source = source(id, "gateway_test01", "a1GQc8iJOWI", None);
+        let secret = vectors()["deviceSecret"].as_str().unwrap().to_owned();
+        let password = sign("hmacsha1", secret.as_bytes(), source.as_bytes()).unwrap();
+        assert_eq!(
+            code(&connect("any|signmethod=hmacsha1|", user, &password)),
+            0
+        );
+    }
+
+    #[test]
+    fn every_mistake_has_its_code() {
+        let [id, user, password] = both().remove(0);
+        let (head, _) = id.split_once('|').unwrap();
+        for (id, user, password, expected) in [
+            (id.as_str(), user.as_str(), "00", 4),
+            (&id, &user, "", 4),
+            (&id, "nobody&a1GQc8iJOWI", &password, 5),
+            (&id, "gateway_test01", &password, 4),
+            (&id.replace("sha256", "md5"), &user, &password, 4),
+            (&id.replace("signmethod", "x"), &user, &password, 4),
+            (&id.replace("2524608000000", "1"), &user, &password, 4),
+            (head, &user, &password, 2),
+            ("mosquitto", "somebody", "x", 255),
+        ] {
+            assert_eq!(code(&connect(id, user, password)), expected, "{id} {user}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn anything_can_be_judged(id in ".{0,60}", user in ".{0,30}", password in ".{0,40}") {
+            let refused = judge(&connect(&id, &user, &password), |_| Some("s".into()));
+            prop_assert!(!matches!(refused, Some(Ok(_))));
+        }
+    }
+}

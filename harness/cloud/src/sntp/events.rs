@@ -1,0 +1,55 @@
+//! What the trace says about the time server.
+
+use serde::{Deserialize, Serialize};
+use trace::{Payload, Source};
+
+/// A client was told the time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeAnswered {
+    /// Who asked.
+    pub peer: String,
+    /// The version of NTP that it speaks.
+    pub version: u8,
+    /// The Unix time in s that it was told.
+    pub unix_s: u64,
+    /// By how many s that is wrong, on purpose.
+    pub offset_s: i64,
+    /// The code by which it was sent away instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kiss_of_death: Option<String>,
+}
+
+impl Payload for TimeAnswered {
+    const SOURCE: Source = Source::Sntp;
+    const KIND: &'static str = "answered";
+}
+
+/// A client asked and, on purpose, was told nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeKept {
+    /// Who asked.
+    pub peer: String,
+    /// The version of NTP that it speaks.
+    pub version: u8,
+}
+
+impl Payload for TimeKept {
+    const SOURCE: Source = Source::Sntp;
+    const KIND: &'static str = "kept_silent";
+}
+
+/// What came is no question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeGarbage {
+    /// Who sent it.
+    pub peer: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// Its first bytes in hex.
+    pub hex: String,
+}
+
+impl Payload for TimeGarbage {
+    const SOURCE: Source = Source::Sntp;
+    const KIND: &'static str = "garbage";
+}

@@ -1,0 +1,211 @@
+//! The time server as others hold it.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
+use trace::Trace;
+
+use super::message::{LENGTH, Request, answer, kiss_of_death, question};
+use super::{TimeAnswered, TimeGarbage, TimeKept};
+
+/// Bytes of garbage that are shown.
+const SHOWN: usize = 64;
+/// For the whole probe, in lab time.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the time server does wrong on purpose; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SntpFaults {
+    /// It answers nothing.
+    pub silent: bool,
+    /// It tells a time that is wrong by so many seconds.
+    pub offset_s: i64,
+    /// It sends clients away with this code, such as `*b"RATE"` or `*b"DENY"`.
+    pub kiss_of_death: Option<[u8; 4]>,
+}
+
+/// A running time server on loopback. Ends when it is dropped.
+pub struct Sntp {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+struct Shared {
+    trace: Trace,
+    faults: Mutex<SntpFaults>,
+    /// Ports from which probes of our own come.
+    probes: Mutex<HashSet<SocketAddr>>,
+}
+
+impl Sntp {
+    /// Listens on a free port of 127.0.0.1.
+    pub async fn start(trace: Trace, faults: SntpFaults) -> Result<Self, SntpError> {
+        let wrap = |source| SntpError { source };
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(wrap)?;
+        let address = socket.local_addr().map_err(wrap)?;
+        let shared = Arc::new(Shared {
+            trace,
+            faults: Mutex::new(faults),
+            probes: Mutex::default(),
+        });
+        let server = tokio::spawn(serve(socket, shared.clone()));
+        Ok(Self {
+            shared,
+            address,
+            server,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it does wrong at present.
+    pub fn faults(&self) -> SntpFaults {
+        *lock(&self.shared.faults)
+    }
+
+    /// Changes what it does wrong.
+    pub fn set_faults(&self, faults: SntpFaults) {
+        *lock(&self.shared.faults) = faults;
+    }
+
+    /// Proves that it answers. Leaves no trace, and is blind to faults.
+    pub async fn probe(&self) -> Result<(), SntpProbeError> {
+        let clock = self.shared.trace.clock();
+        let probing = async {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            let own = socket.local_addr()?;
+            lock(&self.shared.probes).insert(own);
+            let asked = ask(&socket, self.address).await;
+            lock(&self.shared.probes).remove(&own);
+            asked
+        };
+        let timeout = |elapsed| Err(io::Error::new(io::ErrorKind::TimedOut, elapsed));
+        clock
+            .timeout(PATIENCE, probing)
+            .await
+            .unwrap_or_else(timeout)
+            .map_err(|source| SntpProbeError {
+                address: self.address,
+                source,
+            })
+    }
+}
+
+impl Drop for Sntp {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn ask(socket: &UdpSocket, server: SocketAddr) -> io::Result<()> {
+    let mark = *b"proving?";
+    socket.send_to(&question(mark), server).await?;
+    let mut reply = [0; 64];
+    let (length, _) = socket.recv_from(&mut reply).await?;
+    if length == LENGTH && reply[24..32] == mark {
+        return Ok(());
+    }
+    Err(io::Error::other("the answer is none to the question"))
+}
+
+async fn serve(socket: UdpSocket, shared: Arc<Shared>) {
+    let mut datagram = [0; 512];
+    loop {
+        match socket.recv_from(&mut datagram).await {
+            Ok((length, peer)) => {
+                shared.trace.clock().touch();
+                if let Some(reply) = shared.deal_with(&datagram[..length], peer) {
+                    // A client that is gone needs no answer.
+                    let _ = socket.send_to(&reply, peer).await;
+                }
+            }
+            // An earlier answer found nobody; the next datagram may be good.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+impl Shared {
+    fn deal_with(&self, datagram: &[u8], peer: SocketAddr) -> Option<[u8; LENGTH]> {
+        let request = match Request::read(datagram) {
+            Ok(request) => request,
+            Err(reason) => {
+                let event = TimeGarbage {
+                    peer: peer.to_string(),
+                    reason: reason.to_owned(),
+                    hex: hex::encode(&datagram[..datagram.len().min(SHOWN)]),
+                };
+                self.trace.emit(None, &event);
+                return None;
+            }
+        };
+        let now = self.trace.clock().unix_now();
+        if lock(&self.probes).contains(&peer) {
+            return Some(answer(&request, now));
+        }
+        let faults = *lock(&self.faults);
+        let version = request.version;
+        if faults.silent {
+            let peer = peer.to_string();
+            self.trace.emit(None, &TimeKept { peer, version });
+            return None;
+        }
+        let told = shifted(now, faults.offset_s);
+        self.trace.emit(
+            None,
+            &TimeAnswered {
+                peer: peer.to_string(),
+                version,
+                unix_s: told.as_secs(),
+                offset_s: faults.offset_s,
+                kiss_of_death: faults
+                    .kiss_of_death
+                    .map(|code| String::from_utf8_lossy(&code).into_owned()),
+            },
+        );
+        Some(match faults.kiss_of_death {
+            Some(code) => kiss_of_death(&request, code),
+            None => answer(&request, told),
+        })
+    }
+}
+
+/// `now` moved by `offset` seconds, not before 1970.
+fn shifted(now: Duration, offset: i64) -> Duration {
+    let by = Duration::from_secs(offset.unsigned_abs());
+    if offset < 0 {
+        now.saturating_sub(by)
+    } else {
+        now.saturating_add(by)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The time server could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to bind a UDP port of 127.0.0.1 for the time server")]
+pub struct SntpError {
+    source: io::Error,
+}
+
+/// The time server does not do what it should.
+#[derive(Debug, thiserror::Error)]
+#[error("the time server at {address} failed a probe")]
+pub struct SntpProbeError {
+    address: SocketAddr,
+    source: io::Error,
+}

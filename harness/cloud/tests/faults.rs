@@ -1,0 +1,211 @@
+//! What the broker does wrong on purpose.
+
+mod support;
+
+use std::time::Duration;
+
+use cloud::{Broker, BrokerSettings, Faults, Limits, Publish};
+use support::*;
+use trace::{Source, Trace};
+
+const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+
+async fn faulty(faults: Faults) -> (Broker, Trace) {
+    let settings = BrokerSettings {
+        faults,
+        ..BrokerSettings::plain()
+    };
+    broker(settings).await
+}
+
+#[test]
+fn connack_has_the_code_that_the_scenario_wants() {
+    run(async {
+        for code in 1..=5 {
+            let (broker, trace) = faulty(Faults {
+                connack: Some(code),
+                ..Faults::default()
+            })
+            .await;
+            let mut wire = Wire::to(&broker).await;
+            wire.send(&connect("c")).await;
+            wire.expect(&[0x20, 2, 0, code], "connack").await;
+            wire.closed("refused").await;
+            let refused = event_of(&trace, Source::Mqtt, "connect_refused").await;
+            assert_eq!(refused["code"], code);
+        }
+    });
+}
+
+#[test]
+fn connect_is_never_answered() {
+    run(async {
+        let (broker, trace) = faulty(Faults {
+            ignore_connect: true,
+            ..Faults::default()
+        })
+        .await;
+        let mut wire = Wire::to(&broker).await;
+        wire.send(&connect("c")).await;
+        event_of(&trace, Source::Mqtt, "connect").await;
+        let clock = trace.clock().clone();
+        let waited = clock.timeout(Duration::from_secs(300), wire.packet()).await;
+        assert!(waited.is_err(), "something came");
+    });
+}
+
+#[test]
+fn connect_is_answered_by_a_reset() {
+    run(async {
+        let (broker, _) = faulty(Faults {
+            reset_after_connect: true,
+            ..Faults::default()
+        })
+        .await;
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(broker.address())
+            .await
+            .unwrap();
+        stream.write_all(&connect("c")).await.unwrap();
+        let error = stream.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
+fn subscriptions_are_refused_by_topic() {
+    run(async {
+        let (broker, _) = faulty(Faults {
+            refuse_subscriptions: vec!["/sys/+/+/thing/awss/enrollee/match_reply".into()],
+            ..Faults::default()
+        })
+        .await;
+        let mut wire = Wire::connected(&broker, "c").await;
+        let reply = "/sys/pk/dn/thing/awss/enrollee/match_reply";
+        wire.send(&subscribe(1, &[(reply, 0), ("other", 1)])).await;
+        wire.expect(&suback(1, &[0x80, 1]), "suback").await;
+        broker.publish(Publish::new(reply, "lost"));
+        broker.publish(Publish::new("other", "found"));
+        wire.expect(&publish("other", "found"), "the granted one")
+            .await;
+    });
+}
+
+#[test]
+fn silence_on_subscribe_publish_and_ping() {
+    run(async {
+        let (broker, _) = faulty(Faults {
+            ignore_subscribe: true,
+            drop_puback: true,
+            ignore_ping: true,
+            ..Faults::default()
+        })
+        .await;
+        let mut wire = Wire::connected(&broker, "c").await;
+        wire.send(&subscribe(1, &[("t", 0)])).await;
+        wire.send(&publish_with_id(1, 1, "t", "x")).await;
+        wire.send(&publish_with_id(2, 2, "t", "x")).await;
+        wire.send(&[0xc0, 0]).await;
+        // UNSUBSCRIBE is still answered, and nothing came before that.
+        wire.send(&unsubscribe(3, &["t"])).await;
+        wire.expect(&with_id(0xb0, 3), "unsuback").await;
+    });
+}
+
+#[test]
+fn messages_are_withheld_until_the_fault_is_taken_back() {
+    run(async {
+        let (broker, trace) = faulty(Faults {
+            withhold_messages: true,
+            ..Faults::default()
+        })
+        .await;
+        let mut wire = Wire::connected(&broker, "c").await;
+        wire.send(&subscribe(1, &[("t", 0)])).await;
+        wire.expect(&suback(1, &[0]), "suback").await;
+        broker.publish(Publish::new("t", "late"));
+        trace.clock().sleep(Duration::from_secs(30)).await;
+        wire.quiet("withheld").await;
+        broker.set_faults(Faults::default());
+        wire.expect(&publish("t", "late"), "late").await;
+    });
+}
+
+#[test]
+fn a_connection_can_be_broken_from_outside() {
+    run(async {
+        let (broker, trace) = plain_broker().await;
+        let mut wire = Wire::connected(&broker, "c").await;
+        assert!(broker.disconnect("c"));
+        wire.closed("broken").await;
+        let closed = event_of(&trace, Source::Mqtt, "connection_closed").await;
+        assert_eq!(closed["end"], "fault");
+        assert!(!broker.disconnect("nobody"));
+    });
+}
+
+#[test]
+fn a_refusal_arrives_although_the_client_has_sent_more() {
+    run(async {
+        for _ in 0..20 {
+            let (broker, _) = faulty(Faults {
+                connack: Some(4),
+                ..Faults::default()
+            })
+            .await;
+            let mut wire = Wire::to(&broker).await;
+            // Unread bytes would make the kernel reset the connection.
+            let more = publish("t", &"x".repeat(20_000));
+            wire.send(&[connect("c"), more].concat()).await;
+            wire.expect(&[0x20, 2, 0, 4], "connack").await;
+            wire.closed("refused").await;
+        }
+    });
+}
+
+#[test]
+fn a_client_that_takes_nothing_loses_messages_loudly_and_holds_nobody_up() {
+    run(async {
+        let settings = BrokerSettings {
+            limits: Limits {
+                queue: 50,
+                ..Limits::default()
+            },
+            ..BrokerSettings::plain()
+        };
+        let (broker, trace) = broker(settings).await;
+        let persistent = connect_with(0, 0, &[&text("sleeper")]);
+        let mut sleeper = Wire::to(&broker).await;
+        sleeper.send(&persistent).await;
+        sleeper.expect(&CONNACK, "connack").await;
+        sleeper.send(&subscribe(1, &[("t", 1)])).await;
+        sleeper.expect(&suback(1, &[1]), "suback").await;
+        sleeper.send(&[0xe0, 0]).await;
+        sleeper.closed("asleep").await;
+        let mut speaker = Wire::connected(&broker, "speaker").await;
+        for id in 1..=60 {
+            speaker.send(&publish_with_id(1, id, "t", "x")).await;
+            speaker.expect(&with_id(0x40, id), "puback").await;
+        }
+        let dropped = event(&trace, |e| e.kind == "dropped").await;
+        assert_eq!(dropped.data["client"], "sleeper");
+    });
+}
+
+#[test]
+fn a_password_and_a_named_secret_never_reach_the_trace() {
+    run(async {
+        let (broker, trace) = plain_broker().await;
+        trace.secrets().add("passphrase home", "correct horse");
+        let mut wire = Wire::to(&broker).await;
+        let login = connect_with(0xc2, 0, &[&text("c"), &text("u"), &text("hunter22")]);
+        wire.send(&login).await;
+        wire.expect(&CONNACK, "connack").await;
+        wire.send(&publish("t", "{\"pass\":\"correct horse\"}"))
+            .await;
+        wire.quiet("sent").await;
+        let all = format!("{:?}", trace.since(0));
+        assert!(!all.contains("hunter22") && !all.contains(&hex::encode("hunter22")));
+        assert!(!all.contains("correct horse") && all.contains("<passphrase home>"));
+    });
+}
