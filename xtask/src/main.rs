@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let done = match arguments.first().map(String::as_str) {
         Some("setup") => requirements::install(yes),
         Some("test") => test::run_all(yes),
-        Some("bugs") => bugs::run(),
+        Some("bugs") => bugs::run_all(),
         Some("bench") => bench::run(),
         Some("soak") => soak::soak(),
         Some("readme") => readme::run(flag("--check")),

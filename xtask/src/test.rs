@@ -17,6 +17,6 @@ pub fn run_all(yes: bool) -> Result<(), String> {
     run(cargo()
         .args(["run", "--release", "--", "run", "--no-skips", "--out"])
         .arg(out))?;
-    bugs::run()?;
+    bugs::run_all()?;
     readme::run(true)
 }

@@ -37,14 +37,7 @@ pub struct Session {
     pub client: ProvisioningClient,
     /// Whether credentials were sent and not yet put to use.
     pub is_set: bool,
-    seat: Arc<PhoneSeat>,
-}
-
-impl Session {
-    /// Whether the phone still hears the device's network.
-    pub fn is_joined(&self) -> bool {
-        self.seat.is_joined()
-    }
+    _seat: Arc<PhoneSeat>,
 }
 
 impl Phone {
@@ -110,7 +103,7 @@ impl Phone {
         Ok(Session {
             client: ProvisioningClient::new(seat.clone(), address, settings, trace.clone()),
             is_set: false,
-            seat,
+            _seat: seat,
         })
     }
 

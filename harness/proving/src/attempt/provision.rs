@@ -79,15 +79,6 @@ async fn stages(device: &str, step: &Provision, world: &mut World) -> Result<End
         Ok(Some(reached)) => Ok(reached),
         Err(error) => Err(error),
     };
-    // A connection that broke because its network is gone says nothing about the session.
-    let ended = match ended {
-        Err(error) if error.outcome() == Some(Reached::SessionLost) && !session.is_joined() => {
-            Ok(Reached::Unreachable {
-                why: format!("the device's network went away: {}", super::with_sources(&error)),
-            })
-        }
-        ended => ended,
-    };
     session.client.conclude(ended).map(End::Reached).map_err(|error| {
         if error.blame() == Blame::Phone {
             error.into()

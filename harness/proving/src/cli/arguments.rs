@@ -99,6 +99,9 @@ pub(super) struct Run {
 pub(super) struct List {
     #[command(flatten)]
     pub(super) selection: Selection,
+    /// List the bugs that can be put into a device instead, and who claims to catch them
+    #[arg(long)]
+    pub(super) bugs: bool,
     /// How to tell: for people, or a JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) message_format: MessageFormat,

@@ -13,6 +13,9 @@ use crate::language::Case;
 
 pub(super) fn list(arguments: &List) -> Result<ExitStatus, Complaint> {
     let cases = arguments.selection.cases()?;
+    if arguments.bugs {
+        return bugs(&cases, arguments.message_format);
+    }
     let line = match arguments.message_format {
         MessageFormat::Human => human,
         MessageFormat::Json => json,
@@ -22,6 +25,26 @@ pub(super) fn list(arguments: &List) -> Result<ExitStatus, Complaint> {
         [] => ExitStatus::NothingSelected,
         _ => ExitStatus::Passed,
     })
+}
+
+/// Every bug, also those that no case claims.
+fn bugs(cases: &[Case], format: MessageFormat) -> Result<ExitStatus, Complaint> {
+    let mut text = String::new();
+    for bug in super::known::bugs() {
+        let claiming: Vec<&str> = cases
+            .iter()
+            .filter(|case| case.catches().contains(&bug.as_str()))
+            .map(|case| case.id.as_str())
+            .collect();
+        // Writing to a String cannot fail.
+        let _ = match format {
+            MessageFormat::Human => writeln!(text, "{bug}: claimed by {}", claiming.len()),
+            MessageFormat::Json => {
+                writeln!(text, "{}", json!({ "type": "bug", "bug": bug, "cases": claiming }))
+            }
+        };
+    }
+    print(&text)
 }
 
 fn human(case: &Case) -> String {
