@@ -13,7 +13,10 @@ pub fn run_all() -> Result<(), String> {
     let proving = target().join("release/proving");
     let mut escaped = Vec::new();
     let bugs = claims(&proving)?;
-    eprintln!("==> {} bugs, each in the scenarios that claim it", bugs.len());
+    eprintln!(
+        "==> {} bugs, each in the scenarios that claim it",
+        bugs.len()
+    );
     for (bug, cases) in &bugs {
         match caught(&proving, bug, cases) {
             Ok(times) => eprintln!("    caught   {bug} ({times} of {times} cases)"),
@@ -23,7 +26,11 @@ pub fn run_all() -> Result<(), String> {
             }
         }
     }
-    println!("bugs: {} passed, {} failed", bugs.len() - escaped.len(), escaped.len());
+    println!(
+        "bugs: {} passed, {} failed",
+        bugs.len() - escaped.len(),
+        escaped.len()
+    );
     if escaped.is_empty() {
         Ok(())
     } else {

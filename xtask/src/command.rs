@@ -49,9 +49,9 @@ pub fn shown(command: &Command) -> String {
         .unwrap_or(command.get_program())
         .to_string_lossy()
         .into_owned();
-    command
-        .get_args()
-        .fold(program, |line, argument| line + " " + &argument.to_string_lossy())
+    command.get_args().fold(program, |line, argument| {
+        line + " " + &argument.to_string_lossy()
+    })
 }
 
 /// Whether a program of this name is on the path.

@@ -7,20 +7,40 @@ use crate::command::{command, exists, run, target};
 
 /// Debian packages: the program that shows that one is there, and why it is needed.
 const DEBIAN: [(&str, &str, &str); 6] = [
-    ("mosquitto", "mosquitto", "the broker that ours is measured beside"),
-    ("mosquitto_pub", "mosquitto-clients", "judge: MQTT over mutual TLS"),
+    (
+        "mosquitto",
+        "mosquitto",
+        "the broker that ours is measured beside",
+    ),
+    (
+        "mosquitto_pub",
+        "mosquitto-clients",
+        "judge: MQTT over mutual TLS",
+    ),
     ("coap-client-notls", "libcoap3-bin", "judge: CoAP"),
     ("openssl", "openssl", "judge: certificates"),
     ("curl", "curl", "judge: HTTP"),
-    ("python3", "python3-venv", "runs the judges that are written in Python"),
+    (
+        "python3",
+        "python3-venv",
+        "runs the judges that are written in Python",
+    ),
 ];
 
 /// PyPI packages, with the module that shows that one is there.
 const PYTHON: [(&str, &str, &str); 4] = [
-    ("rmaker_tools", "esp-rainmaker-cli", "judge: Espressif's provisioning client"),
+    (
+        "rmaker_tools",
+        "esp-rainmaker-cli",
+        "judge: Espressif's provisioning client",
+    ),
     ("aiocoap", "aiocoap", "judge: CoAP"),
     ("pexpect", "pexpect", "measured beside our log matching"),
-    ("pytest_embedded", "pytest-embedded", "measured beside our start-up"),
+    (
+        "pytest_embedded",
+        "pytest-embedded",
+        "measured beside our start-up",
+    ),
 ];
 
 /// Folder of the Python environment that holds the judges.
@@ -38,9 +58,15 @@ pub fn is_root() -> bool {
 
 /// Installs what is missing, after showing it.
 pub fn install(yes: bool) -> Result<(), String> {
-    let debian: Vec<_> = DEBIAN.iter().filter(|(program, ..)| !exists(program)).collect();
+    let debian: Vec<_> = DEBIAN
+        .iter()
+        .filter(|(program, ..)| !exists(program))
+        .collect();
     let bare_metal = bare_metal();
-    let python: Vec<_> = PYTHON.iter().filter(|(module, ..)| !importable(module)).collect();
+    let python: Vec<_> = PYTHON
+        .iter()
+        .filter(|(module, ..)| !importable(module))
+        .collect();
     if debian.is_empty() && python.is_empty() && bare_metal.is_empty() {
         return Ok(());
     }
@@ -59,7 +85,7 @@ pub fn install(yes: bool) -> Result<(), String> {
         .map(|(_, package, _)| *package)
         .chain(bare_metal.iter().copied())
         .collect();
-    if !packages.is_empty() && !(is_root() && exists("apt-get")) {
+    if !packages.is_empty() && (!is_root() || !exists("apt-get")) {
         return Err(format!(
             "install these first: apt-get install {} (for the Cortex-M, `rustup target add {}` \
              serves as well)",
@@ -78,7 +104,10 @@ pub fn install(yes: bool) -> Result<(), String> {
             .args(packages))?;
     }
     // Debian's packages may have brought the interpreter only now.
-    let python: Vec<_> = PYTHON.iter().filter(|(module, ..)| !importable(module)).collect();
+    let python: Vec<_> = PYTHON
+        .iter()
+        .filter(|(module, ..)| !importable(module))
+        .collect();
     if !python.is_empty() {
         if !judges().join("bin/python").exists() {
             run(command("python3").args(["-m", "venv"]).arg(judges()))?;
@@ -100,14 +129,21 @@ fn bare_metal() -> Vec<&'static str> {
 
 fn importable(module: &str) -> bool {
     command(judges().join("bin/python"))
-        .args(["-c", &format!("import importlib.util, sys; sys.exit(importlib.util.find_spec('{module}') is None)")])
+        .args([
+            "-c",
+            &format!(
+                "import importlib.util, sys; sys.exit(importlib.util.find_spec('{module}') is None)"
+            ),
+        ])
         .status()
         .is_ok_and(|status| status.success())
 }
 
 fn agreed() -> Result<bool, String> {
     eprint!("Install them? [y/N] ");
-    std::io::stderr().flush().map_err(|error| error.to_string())?;
+    std::io::stderr()
+        .flush()
+        .map_err(|error| error.to_string())?;
     let mut answer = String::new();
     std::io::stdin()
         .lock()

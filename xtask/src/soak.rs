@@ -40,7 +40,13 @@ fn repeat(proving: &Path, out: &Path) -> Result<(), String> {
         .collect();
     let began = Instant::now();
     let result = run(command(proving)
-        .args(["run", "--no-skips", "--repeat", &ROUNDS.to_string(), "--out"])
+        .args([
+            "run",
+            "--no-skips",
+            "--repeat",
+            &ROUNDS.to_string(),
+            "--out",
+        ])
         .arg(out.join("repeat")));
     done.store(true, Ordering::Relaxed);
     for thread in load {
@@ -78,7 +84,10 @@ fn kill(proving: &Path, out: &Path) -> Result<(), String> {
             return Err(format!("round {round}: still alive: {}", left.join("; ")));
         }
         if fs::read_dir(&elsewhere).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(format!("round {round}: files left in {}", elsewhere.display()));
+            return Err(format!(
+                "round {round}: files left in {}",
+                elsewhere.display()
+            ));
         }
     }
     eprintln!("    no process and no file left behind");

@@ -7,7 +7,14 @@ use crate::{bugs, no_std, readme, requirements};
 pub fn run_all(yes: bool) -> Result<(), String> {
     requirements::install(yes)?;
     run(cargo().args(["fmt", "--all", "--check"]))?;
-    run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    run(cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
     no_std::check()?;
     // The judges were installed above, so a missing one is a failure, not a skip.
     run(cargo()

@@ -89,7 +89,7 @@ impl Decoder {
     }
 
     /// The next whole message, if there is one. After an error the stream cannot be trusted.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, TetherError> {
+    pub fn pop<T: DeserializeOwned>(&mut self) -> Result<Option<T>, TetherError> {
         let rest = &self.buffer[self.start..];
         let Some((length, rest)) = rest.split_first_chunk::<4>() else {
             return Ok(None);

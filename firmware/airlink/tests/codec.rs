@@ -53,7 +53,7 @@ proptest! {
         let mut seen = Vec::new();
         for part in [&bytes[..cut], &bytes[cut..]] {
             decoder.push(part);
-            while let Some(message) = decoder.next::<FromDevice>().expect("a sound stream") {
+            while let Some(message) = decoder.pop::<FromDevice>().expect("a sound stream") {
                 seen.push(message);
             }
         }
@@ -66,14 +66,17 @@ proptest! {
     ) {
         let mut decoder = Decoder::default();
         decoder.push(&bytes);
-        while let Ok(Some(_)) = decoder.next::<ToDevice>() {}
+        while let Ok(Some(_)) = decoder.pop::<ToDevice>() {}
     }
 }
 
 #[test]
 fn a_notice_is_not_taken_for_a_request() {
     let packet = airlink::encode_notice(&Notice::Left { reason: 201 });
-    assert_eq!(airlink::decode_notice(&packet), Ok(Notice::Left { reason: 201 }));
+    assert_eq!(
+        airlink::decode_notice(&packet),
+        Ok(Notice::Left { reason: 201 })
+    );
     assert!(packet.is_control());
 }
 

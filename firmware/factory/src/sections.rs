@@ -303,10 +303,7 @@ fn put<T: Serialize>(map: &mut BTreeMap<String, Vec<u8>>, name: &str, section: O
     }
 }
 
-fn optional<T: DeserializeOwned>(
-    map: &Map,
-    name: &'static str,
-) -> Result<Option<T>, FactoryError> {
+fn optional<T: DeserializeOwned>(map: &Map, name: &'static str) -> Result<Option<T>, FactoryError> {
     map.0
         .get(name)
         .map(|bytes| postcard::from_bytes(bytes).map_err(|_| FactoryError::Malformed(name)))

@@ -85,7 +85,7 @@ impl Tether {
         }
         let mut decoder = self.decoder.borrow_mut();
         let mut messages = Vec::new();
-        while let Some(message) = decoder.next().map_err(TetherEnd::Garbage)? {
+        while let Some(message) = decoder.pop().map_err(TetherEnd::Garbage)? {
             messages.push(message);
         }
         self.consumed

@@ -23,7 +23,7 @@ impl Lab {
     /// What the device says next.
     fn hear(&mut self) -> FromDevice {
         loop {
-            if let Some(message) = self.decoder.next().expect("a message") {
+            if let Some(message) = self.decoder.pop().expect("a message") {
                 return message;
             }
             let mut chunk = [0; 1024];

@@ -41,7 +41,7 @@ impl Bench {
         let mut decoder = Decoder::default();
         decoder.push(&chunk[..length]);
         let mut packets = Vec::new();
-        while let Some(message) = decoder.next().expect("messages") {
+        while let Some(message) = decoder.pop().expect("messages") {
             if let FromDevice::Packet(bytes) = message {
                 packets.push(Packet::decode(&bytes).expect("a packet"));
             }

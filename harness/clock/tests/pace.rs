@@ -1,5 +1,10 @@
 //! How fast lab time runs, and for whom.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "host time is what lab time is compared with"
+)]
+
 use std::time::{Duration, Instant};
 
 use clock::{Clock, LabTime};
@@ -76,7 +81,10 @@ fn a_timeout_says_how_long_it_waited() {
             .await
             .expect_err("a pending future ended");
         assert_eq!(error.to_string(), "not done within 5s");
-        assert_eq!(clock.timeout(Duration::from_secs(5), async { 7 }).await, Ok(7));
+        assert_eq!(
+            clock.timeout(Duration::from_secs(5), async { 7 }).await,
+            Ok(7)
+        );
     });
 }
 

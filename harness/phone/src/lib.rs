@@ -23,6 +23,11 @@
 //! # }
 //! ```
 
+#![cfg_attr(
+    test,
+    expect(clippy::unwrap_used, reason = "in tests a panic is the message")
+)]
+
 mod bind;
 mod coap;
 mod dial;

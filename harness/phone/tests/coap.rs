@@ -22,17 +22,19 @@ use trace::Trace;
 const DEVICE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 59), 5683);
 const TOKEN: &str = "4786F0F6E1CC7BF86017FD4D1429EE4F";
 
+type Datagram = (Vec<u8>, SocketAddrV4);
+
 /// A LAN in memory on which one phone and one device are.
 #[derive(Clone)]
 struct Lan {
-    to_device: mpsc::UnboundedSender<(Vec<u8>, SocketAddrV4)>,
-    to_phone: Arc<Mutex<Option<mpsc::UnboundedReceiver<(Vec<u8>, SocketAddrV4)>>>>,
+    to_device: mpsc::UnboundedSender<Datagram>,
+    to_phone: Arc<Mutex<Option<mpsc::UnboundedReceiver<Datagram>>>>,
 }
 
 /// The device's end of it.
 struct DeviceEnd {
-    from_phone: mpsc::UnboundedReceiver<(Vec<u8>, SocketAddrV4)>,
-    to_phone: mpsc::UnboundedSender<(Vec<u8>, SocketAddrV4)>,
+    from_phone: mpsc::UnboundedReceiver<Datagram>,
+    to_phone: mpsc::UnboundedSender<Datagram>,
 }
 
 fn lan() -> (Lan, DeviceEnd) {
@@ -76,8 +78,8 @@ impl Dial for Lan {
 }
 
 struct PhonePort {
-    to_device: mpsc::UnboundedSender<(Vec<u8>, SocketAddrV4)>,
-    received: tokio::sync::Mutex<mpsc::UnboundedReceiver<(Vec<u8>, SocketAddrV4)>>,
+    to_device: mpsc::UnboundedSender<Datagram>,
+    received: tokio::sync::Mutex<mpsc::UnboundedReceiver<Datagram>>,
 }
 
 impl Datagrams for PhonePort {

@@ -12,6 +12,11 @@
 //! # Ok::<(), pki::PkiError>(())
 //! ```
 
+#![cfg_attr(
+    test,
+    expect(clippy::unwrap_used, reason = "in tests a panic is the message")
+)]
+
 mod error;
 mod export;
 mod identity;

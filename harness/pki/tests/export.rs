@@ -1,5 +1,7 @@
 //! What stands in a folder after an export.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,5 +1,7 @@
 //! Every profile, judged by the verifiers that TLS uses.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -22,7 +22,10 @@ pub fn read_from(path: &Path, offset: u64) -> Result<(Vec<Event>, u64), ReadErro
     file.seek(SeekFrom::Start(offset)).map_err(wrap)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(wrap)?;
-    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let whole = bytes
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at + 1);
     let mut events = Vec::new();
     let mut at = offset;
     for line in bytes[..whole].split_inclusive(|b| *b == b'\n') {

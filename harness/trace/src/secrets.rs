@@ -108,7 +108,10 @@ impl Secrets {
                 for (_, item) in map.iter_mut() {
                     self.redact(item);
                 }
-                if map.keys().any(|key| matches!(self.redact_text(key), Cow::Owned(_))) {
+                if map
+                    .keys()
+                    .any(|key| matches!(self.redact_text(key), Cow::Owned(_)))
+                {
                     *map = std::mem::take(map)
                         .into_iter()
                         .map(|(key, item)| (self.redact_text(&key).into_owned(), item))

@@ -29,7 +29,10 @@ async fn what_was_emitted_is_read_back_in_order() {
     let path = written(&folder).await;
     let events = trace::read(&path).expect("a readable trace");
     assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), [0, 1, 2]);
-    assert_eq!(events[2].payload::<LogLine>(), Some(line("second\nwith a break")));
+    assert_eq!(
+        events[2].payload::<LogLine>(),
+        Some(line("second\nwith a break"))
+    );
 }
 
 #[tokio::test]
@@ -37,7 +40,10 @@ async fn a_last_line_cut_short_is_left_for_later() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = written(&folder).await;
     let whole = std::fs::metadata(&path).expect("metadata").len();
-    let mut file = OpenOptions::new().append(true).open(&path).expect("the file");
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .expect("the file");
     file.write_all(br#"{"seq":3,"lab_us":1,"#).expect("a write");
     let (events, offset) = trace::read_from(&path, 0).expect("a readable trace");
     assert_eq!((events.len(), offset), (3, whole));

@@ -32,7 +32,10 @@ fn numbered_secrets_keep_their_names() {
     assert_eq!(secrets.add_numbered("token", "AAAABBBB"), "token 1");
     assert_eq!(secrets.add_numbered("token", "CCCCDDDD"), "token 2");
     assert_eq!(secrets.add_numbered("token", "AAAABBBB"), "token 1");
-    assert_eq!(secrets.redact_text("CCCCDDDD AAAABBBB"), "<token 2> <token 1>");
+    assert_eq!(
+        secrets.redact_text("CCCCDDDD AAAABBBB"),
+        "<token 2> <token 1>"
+    );
     assert_eq!(secrets.reveal("<token 2>!"), "CCCCDDDD!");
 }
 

@@ -136,9 +136,11 @@ pub struct AccessPointChanged {
     pub change: String,
 }
 
-/// A connection of the host was forwarded to a device.
+/// A connection of the host, or a flow of datagrams, was forwarded to a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forwarded {
+    /// `tcp` or `udp`.
+    pub protocol: String,
     /// `softap` or `sta`.
     pub interface: String,
     /// The device's port.

@@ -1,4 +1,5 @@
-//! Ports of the host that lead to a device, for clients that know nothing of the air.
+//! Ports of the host that lead to a device, for clients that know nothing of the air: TCP, and the
+//! way to the device for all.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -9,9 +10,11 @@ use airlink::Notice;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::events::Forwarded;
+use super::names::Protocol;
 use super::relay::{self, OPENING, RelayEnd, relay};
 use super::segment::Owner;
-use super::stack::{Addressing, OpenGate, Seat, Stack, StackCore};
+use super::stack::{Addressing, Seat, Stack, StackCore};
+use super::udp_ports::Ports;
 use super::world::AirInner;
 
 /// Where a device's SoftAP is, as ESP-IDF has it.
@@ -19,7 +22,11 @@ const SOFT_AP: Ipv4Addr = Ipv4Addr::new(192, 168, 4, 1);
 /// The end of that network: the device's DHCP server gives it to nobody while there are few.
 const OWN: Ipv4Addr = Ipv4Addr::new(192, 168, 4, 254);
 /// Out of descriptors and the like: the host may recover.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+pub(super) const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// What the trace says of a client that came too early or too late.
+pub(super) const NOT_THERE: &str = "the device is not there";
+/// The same of a device that left.
+pub(super) const NETWORK_GONE: &str = "the network is gone";
 
 /// Where a forwarded port leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +41,24 @@ pub enum ForwardTarget {
         /// Which device.
         device: String,
     },
+}
+
+/// The station of a device's SoftAP that is the host.
+pub(super) struct ForwardStation {
+    stack: Stack,
+    ports: Arc<Ports>,
+}
+
+/// How the host reaches a device.
+pub(super) struct Route {
+    /// The stack on the device's network.
+    pub(super) stack: Arc<StackCore>,
+    /// That stack's UDP ports.
+    pub(super) ports: Arc<Ports>,
+    /// That stack's address.
+    pub(super) from: Ipv4Addr,
+    /// The device's address.
+    pub(super) to: Ipv4Addr,
 }
 
 impl ForwardTarget {
@@ -66,32 +91,60 @@ impl AirInner {
         Ok(address)
     }
 
-    fn forward_route(
-        self: &Arc<Self>,
-        target: &ForwardTarget,
-    ) -> Option<(Arc<StackCore>, Ipv4Addr)> {
+    /// The way to the device, if it is there.
+    pub(super) fn forward_route(self: &Arc<Self>, target: &ForwardTarget) -> Option<Route> {
         match target {
-            ForwardTarget::SoftAp { device } => Some((self.forward_station(device)?, SOFT_AP)),
+            ForwardTarget::SoftAp { device } => self.soft_ap_route(device),
             // The gateway reaches its stations, isolated or not.
             ForwardTarget::Station { device } => {
                 let mut world = self.world();
                 let (role, mac) = world.radio(device).joined()?;
                 let (role, mac) = (role.to_owned(), mac?);
                 let access_point = world.access_points.get(&role)?;
-                let address = access_point.gateway().address_of(mac)?;
-                Some((access_point.stack().clone(), address))
+                let gateway = access_point.gateway();
+                Some(Route {
+                    stack: access_point.stack().clone(),
+                    ports: gateway.forwards().clone(),
+                    from: access_point.address(),
+                    to: gateway.address_of(mac)?,
+                })
             }
         }
     }
 
-    /// The station through which the host reaches a SoftAP; it joins when it is first needed.
-    fn forward_station(&self, device: &str) -> Option<Arc<StackCore>> {
+    /// Says how a forwarded connection or flow ended, or why there is none.
+    pub(super) fn forward_ended(
+        &self,
+        target: &ForwardTarget,
+        protocol: Protocol,
+        port: u16,
+        how: &str,
+    ) {
+        self.trace().emit(
+            Some(target.device()),
+            &Forwarded {
+                protocol: protocol.name().to_owned(),
+                interface: target.interface().to_owned(),
+                port,
+                how: how.to_owned(),
+            },
+        );
+    }
+
+    /// The way to a SoftAP leads through a station, which joins when it is first needed.
+    fn soft_ap_route(&self, device: &str) -> Option<Route> {
         let mut world = self.world();
         let mac = world.new_mac();
         let radio = world.radio(device);
         let soft_ap = radio.soft_ap.as_mut()?;
-        if let Some(stack) = &soft_ap.forward {
-            return Some(stack.core().clone());
+        let route = |station: &ForwardStation| Route {
+            stack: station.stack.core().clone(),
+            ports: station.ports.clone(),
+            from: OWN,
+            to: SOFT_AP,
+        };
+        if let Some(station) = &soft_ap.forward {
+            return Some(route(station));
         }
         let seat = Seat {
             segment: &soft_ap.segment,
@@ -99,12 +152,13 @@ impl AirInner {
             mac,
             addressing: Addressing::Fixed(OWN),
         };
-        let stack = Stack::start(self.clock(), seat, Arc::new(OpenGate));
-        let core = stack.core().clone();
-        soft_ap.forward = Some(stack);
+        let ports = Arc::new(Ports::default());
+        let stack = Stack::start(self.clock(), seat, ports.clone());
+        let station = soft_ap.forward.insert(ForwardStation { stack, ports });
+        let route = route(station);
         soft_ap.stations.insert(mac, "forward".to_owned());
         radio.notify(&Notice::StationJoined(mac));
-        Some(core)
+        Some(route)
     }
 }
 
@@ -124,27 +178,17 @@ async fn accept(air: Weak<AirInner>, listener: TcpListener, target: ForwardTarge
 }
 
 async fn carry(air: Weak<AirInner>, host: TcpStream, target: ForwardTarget, port: u16) {
-    let how = match route(&air, &target) {
+    let route = air.upgrade().and_then(|air| air.forward_route(&target));
+    let how = match route {
         None => {
             relay::reset(&host);
-            "the device is not there".to_owned()
+            NOT_THERE.to_owned()
         }
-        Some((stack, address)) => join(&stack, host, SocketAddrV4::new(address, port)).await,
+        Some(route) => join(&route.stack, host, SocketAddrV4::new(route.to, port)).await,
     };
     if let Some(air) = air.upgrade() {
-        air.trace().emit(
-            Some(target.device()),
-            &Forwarded {
-                interface: target.interface().to_owned(),
-                port,
-                how,
-            },
-        );
+        air.forward_ended(&target, Protocol::Tcp, port, &how);
     }
-}
-
-fn route(air: &Weak<AirInner>, target: &ForwardTarget) -> Option<(Arc<StackCore>, Ipv4Addr)> {
-    air.upgrade()?.forward_route(target)
 }
 
 async fn join(stack: &Arc<StackCore>, host: TcpStream, to: SocketAddrV4) -> String {
@@ -158,7 +202,7 @@ async fn join(stack: &Arc<StackCore>, host: TcpStream, to: SocketAddrV4) -> Stri
             RelayEnd::Closed => "closed".to_owned(),
             RelayEnd::AirReset => "reset by the device".to_owned(),
             RelayEnd::HostReset => "reset by the host's client".to_owned(),
-            RelayEnd::NetworkGone => "the network is gone".to_owned(),
+            RelayEnd::NetworkGone => NETWORK_GONE.to_owned(),
         },
         Err(error) => {
             relay::reset(&host);

@@ -14,6 +14,7 @@ use super::names::Names;
 use super::nat::Nat;
 use super::segment::{Owner, Segment};
 use super::stack::{Gate, StackCore};
+use super::udp_ports::Ports;
 
 /// The port of name servers.
 const DNS_PORT: u16 = 53;
@@ -27,6 +28,8 @@ pub(super) struct Gateway {
     segment: Segment,
     names: Arc<Names>,
     nat: Nat,
+    /// Ports of the gateway's own, from which clients on the host reach the stations.
+    forwards: Arc<Ports>,
     dhcp: Mutex<DhcpServer>,
     dhcp_on: AtomicBool,
     internet_on: AtomicBool,
@@ -47,6 +50,7 @@ impl Gateway {
             trace,
             segment,
             names,
+            forwards: Arc::default(),
             dhcp: Mutex::new(DhcpServer::new(address)),
             dhcp_on: AtomicBool::new(true),
             internet_on: AtomicBool::new(true),
@@ -59,6 +63,11 @@ impl Gateway {
 
     pub(super) fn set_internet(&self, on: bool) {
         self.internet_on.store(on, Ordering::Relaxed);
+    }
+
+    /// Ports of the gateway's own, from which clients on the host reach the stations.
+    pub(super) fn forwards(&self) -> &Arc<Ports> {
+        &self.forwards
     }
 
     /// The address that was leased to `mac`.
@@ -74,6 +83,7 @@ impl Gateway {
             SERVER_PORT => self.lease(stack, datagram),
             // What stations tell each other is none of the gateway's business.
             _ if frame::is_group(datagram.to_mac) => {}
+            _ if *datagram.to.ip() == self.address && self.forwards.take(datagram) => {}
             _ if !self.internet_on.load(Ordering::Relaxed) => {}
             // Whichever server is asked: real gateways of this kind exist, and the host's own
             // names stay out of reach.

@@ -12,6 +12,7 @@ mod dns;
 mod error;
 mod events;
 mod forward;
+mod forward_udp;
 mod frame;
 mod gateway;
 mod interface;
@@ -28,6 +29,7 @@ mod segment;
 mod soft_ap;
 mod stack;
 mod station;
+mod udp_ports;
 mod wire;
 mod witness;
 mod world;
@@ -193,5 +195,18 @@ impl Air {
         port: u16,
     ) -> io::Result<SocketAddr> {
         self.inner.forward(listen, to, port).await
+    }
+
+    /// Receives datagrams on `listen` of the host and sends them to the device's `port`, each
+    /// client from a port of its own, to which the device can answer for two minutes after the last
+    /// datagram of either. Datagrams are lost while the device is not there. Ends with the air. The
+    /// address that is listened on.
+    pub async fn forward_udp(
+        &self,
+        listen: SocketAddr,
+        to: ForwardTarget,
+        port: u16,
+    ) -> io::Result<SocketAddr> {
+        self.inner.forward_udp(listen, to, port).await
     }
 }

@@ -9,10 +9,11 @@ use smoltcp::wire::Ipv4Cidr;
 use super::error::AirError;
 use super::events::PhoneJoined;
 use super::frame::Mac;
-use super::phone_seat::{Membership, PhoneSeat, Ports};
+use super::phone_seat::{Membership, PhoneSeat};
 use super::reason;
 use super::segment::{Owner, Segment};
 use super::stack::{Addressing, Seat, Stack};
+use super::udp_ports::Ports;
 use super::world::{AirInner, text};
 
 /// How long a phone looks for a SoftAP, in lab time.

@@ -1,26 +1,18 @@
 //! A phone's place on a network.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Poll;
+use std::sync::{Arc, Weak};
 
-use clock::Clock;
 use futures_util::future::BoxFuture;
 use phone::{Datagrams, Dial, Stream};
-use smoltcp::iface::SocketHandle;
-use smoltcp::socket::udp;
-use tokio::sync::Notify;
 
 use super::events::PhoneLeft;
-use super::frame::{self, Datagram, EVERYBODY, Mac};
+use super::frame::Mac;
 use super::relay::OPENING;
-use super::stack::{Gate, Stack, StackCore, gone};
+use super::stack::Stack;
+use super::udp_ports::{BoundPort, Ports};
 use super::world::AirInner;
-
-/// Datagrams that a bound port holds; what comes on top is lost.
-const MAX_WAITING: usize = 256;
 
 /// A phone on a network. Dropping it leaves the network.
 pub struct PhoneSeat {
@@ -80,7 +72,7 @@ impl Dial for PhoneSeat {
 
     fn udp(&self, port: u16) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
         Box::pin(async move {
-            let bound = Bound::new(self, port)?;
+            let bound = BoundPort::new(self.stack.core(), &self.ports, self.address, port)?;
             Ok(Box::new(bound) as Box<dyn Datagrams>)
         })
     }
@@ -114,198 +106,6 @@ impl Drop for Membership {
                     network: self.network.clone(),
                 },
             );
-        }
-    }
-}
-
-/// The bound UDP ports of one phone, and its gate: datagrams are taken here, because smoltcp drops
-/// those to broadcast addresses of other networks, which devices do send (such as the class A
-/// broadcast 192.255.255.255).
-#[derive(Default)]
-pub(super) struct Ports {
-    bound: Mutex<BTreeMap<u16, Arc<Inbox>>>,
-}
-
-#[derive(Default)]
-struct Inbox {
-    waiting: Mutex<VecDeque<(Vec<u8>, SocketAddrV4)>>,
-    arrived: Notify,
-}
-
-impl Ports {
-    fn bound(&self) -> MutexGuard<'_, BTreeMap<u16, Arc<Inbox>>> {
-        self.bound.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Gate for Ports {
-    fn inbound(&self, _: &Arc<StackCore>, frame: Vec<u8>) -> Option<Vec<u8>> {
-        if let Some(datagram) = Datagram::parse(&frame)
-            && let Some(inbox) = self.bound().get(&datagram.to.port())
-        {
-            inbox.put(datagram.payload.to_vec(), datagram.from);
-            return None;
-        }
-        Some(frame)
-    }
-
-    fn outbound(&self, _: &[u8]) -> bool {
-        true
-    }
-}
-
-impl Inbox {
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<(Vec<u8>, SocketAddrV4)>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn put(&self, bytes: Vec<u8>, from: SocketAddrV4) {
-        let mut waiting = self.waiting();
-        if waiting.len() < MAX_WAITING {
-            waiting.push_back((bytes, from));
-        }
-        drop(waiting);
-        self.arrived.notify_one();
-    }
-}
-
-/// A bound UDP port.
-struct Bound {
-    stack: Arc<StackCore>,
-    ports: Arc<Ports>,
-    inbox: Arc<Inbox>,
-    /// Sends to single stations, whose hardware addresses smoltcp finds out.
-    sender: SocketHandle,
-    port: u16,
-    address: Ipv4Addr,
-}
-
-impl Bound {
-    fn new(seat: &PhoneSeat, port: u16) -> io::Result<Self> {
-        let stack = seat.stack.core().clone();
-        if stack.is_closed() {
-            return Err(gone());
-        }
-        let mut bound = seat.ports.bound();
-        let port = match port {
-            0 => free_port(&stack, &bound),
-            port if bound.contains_key(&port) => return Err(io::ErrorKind::AddrInUse.into()),
-            port => port,
-        };
-        let sender = stack.udp_sender(port)?;
-        let inbox = bound.entry(port).or_default().clone();
-        drop(bound);
-        Ok(Self {
-            stack,
-            ports: seat.ports.clone(),
-            inbox,
-            sender,
-            port,
-            address: seat.address,
-        })
-    }
-
-    fn clock(&self) -> &Clock {
-        self.stack.clock()
-    }
-
-    /// Sends a frame to several stations at once, which smoltcp does for its own network only.
-    fn send_to_group(&self, bytes: &[u8], to: SocketAddrV4, to_mac: Mac) -> io::Result<()> {
-        let datagram = Datagram {
-            from_mac: self.stack.mac(),
-            to_mac,
-            from: SocketAddrV4::new(self.address, self.port),
-            to,
-            payload: bytes,
-        };
-        let frame = datagram.encode().ok_or(io::ErrorKind::InvalidInput)?;
-        self.stack.send_frame(frame);
-        Ok(())
-    }
-
-    async fn send_to_one(&self, bytes: &[u8], to: SocketAddrV4) -> io::Result<()> {
-        std::future::poll_fn(|cx| {
-            let mut state = self.stack.state();
-            let socket = state.sockets.get_mut::<udp::Socket<'_>>(self.sender);
-            match socket.send_slice(bytes, to) {
-                Ok(()) => Poll::Ready(Ok(())),
-                Err(udp::SendError::BufferFull)
-                    if bytes.len() <= socket.payload_send_capacity() =>
-                {
-                    socket.register_send_waker(cx.waker());
-                    Poll::Pending
-                }
-                Err(error) => Poll::Ready(Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    error.to_string(),
-                ))),
-            }
-        })
-        .await?;
-        self.clock().touch();
-        self.stack.poke();
-        Ok(())
-    }
-}
-
-impl Datagrams for Bound {
-    fn port(&self) -> u16 {
-        self.port
-    }
-
-    fn send<'d>(&'d self, bytes: &'d [u8], to: SocketAddrV4) -> BoxFuture<'d, io::Result<()>> {
-        Box::pin(async move {
-            if self.stack.is_closed() {
-                return Err(gone());
-            }
-            let address = *to.ip();
-            if address.is_multicast() {
-                self.send_to_group(bytes, to, frame::multicast_mac(address))
-            } else if is_broadcast(address) {
-                self.send_to_group(bytes, to, EVERYBODY)
-            } else {
-                self.send_to_one(bytes, to).await
-            }
-        })
-    }
-
-    fn receive(&self) -> BoxFuture<'_, io::Result<(Vec<u8>, SocketAddrV4)>> {
-        Box::pin(async move {
-            loop {
-                if let Some(datagram) = self.inbox.waiting().pop_front() {
-                    return Ok(datagram);
-                }
-                if self.stack.is_closed() {
-                    return Err(gone());
-                }
-                tokio::select! {
-                    () = self.inbox.arrived.notified() => {}
-                    () = self.stack.closed() => {}
-                }
-            }
-        })
-    }
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        self.ports.bound().remove(&self.port);
-        self.stack.state().sockets.remove(self.sender);
-    }
-}
-
-/// Whether an address is taken for everybody on the network: that of all networks, of this one, or
-/// of a class, whose host part is all ones. Networks of the air are /24, so the last byte tells.
-fn is_broadcast(address: Ipv4Addr) -> bool {
-    address.octets()[3] == 255
-}
-
-fn free_port(stack: &StackCore, bound: &BTreeMap<u16, Arc<Inbox>>) -> u16 {
-    loop {
-        // The range is far larger than what a phone binds.
-        let port = stack.ephemeral_port();
-        if !bound.contains_key(&port) {
-            return port;
         }
     }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use clock::Clock;
 
 use super::events::{SoftApStarted, SoftApStopped};
+use super::forward::ForwardStation;
 use super::frame::Mac;
 use super::radio::Radio;
 use super::segment::{Owner, Place, Port, Segment, Sink};
-use super::stack::Stack;
 use super::world::{AirInner, text};
 
 /// As the device set it up.
@@ -29,7 +29,7 @@ pub(super) struct SoftAp {
     /// Who is associated.
     pub(super) stations: BTreeMap<Mac, String>,
     /// The station through which connections of the host reach the device.
-    pub(super) forward: Option<Stack>,
+    pub(super) forward: Option<ForwardStation>,
 }
 
 impl SoftAp {

@@ -141,7 +141,7 @@ impl Attendant {
 
     /// Takes the messages that are whole.
     fn take(&mut self) -> Result<Option<End>, TetherError> {
-        while let Some(message) = self.decoder.next()? {
+        while let Some(message) = self.decoder.pop()? {
             match message {
                 FromDevice::Packet(packet) => self.link.from_device(&packet),
                 FromDevice::Log {
@@ -169,7 +169,7 @@ impl Attendant {
         while let Ok(length @ 1..) = self.stream.read(&mut chunk).await {
             self.decoder.push(&chunk[..length]);
         }
-        while let Ok(Some(message)) = self.decoder.next() {
+        while let Ok(Some(message)) = self.decoder.pop() {
             if let FromDevice::Log {
                 level,
                 tag,

@@ -1,6 +1,7 @@
 //! The virtual network, as devices, phones and the host meet it.
 
 mod fake_device;
+mod forward_udp;
 mod garbage;
 mod host;
 mod phones;
