@@ -13,7 +13,10 @@ pub(super) struct Cursors(BTreeMap<(Source, Option<String>), u64>);
 impl Cursors {
     /// The next expectation reads on behind `event`.
     pub fn consume(&mut self, event: &Event) {
-        let cursor = self.0.entry((event.source, event.device.clone())).or_default();
+        let cursor = self
+            .0
+            .entry((event.source, event.device.clone()))
+            .or_default();
         *cursor = (*cursor).max(event.seq + 1);
     }
 

@@ -77,16 +77,18 @@ fn capture(
     let Some(event) = events.last() else {
         return Ok(());
     };
-    captures.take(&clause.capture, &event.data).map_err(|error| Miss {
-        message: error.to_string(),
-        nearest: Some(Nearest {
-            seq: event.seq,
-            lacks: error.to_string(),
-        }),
-        instead: Vec::new(),
-        from: watch.start,
-        until: event.at(),
-    })
+    captures
+        .take(&clause.capture, &event.data)
+        .map_err(|error| Miss {
+            message: error.to_string(),
+            nearest: Some(Nearest {
+                seq: event.seq,
+                lacks: error.to_string(),
+            }),
+            instead: Vec::new(),
+            from: watch.start,
+            until: event.at(),
+        })
 }
 
 /// One clause while it is being met.
@@ -163,7 +165,11 @@ impl<'c> Watch<'c> {
         let seen = self.next;
         let left = self.deadline.since(self.trace.clock().now());
         // Running out of time is found out by the caller.
-        let _ = self.trace.clock().timeout(left, self.trace.longer_than(seen)).await;
+        let _ = self
+            .trace
+            .clock()
+            .timeout(left, self.trace.longer_than(seen))
+            .await;
     }
 
     fn violated(&self, event: &Event) -> Miss {

@@ -76,7 +76,9 @@ impl Matcher {
         Ok(Self {
             patterns: ready,
             // Fails only past 2^31 bytes of patterns, which no scenario has.
-            literals: (!literals.is_empty()).then(|| AhoCorasick::new(literals).ok()).flatten(),
+            literals: (!literals.is_empty())
+                .then(|| AhoCorasick::new(literals).ok())
+                .flatten(),
             literal_of,
             // Each was compiled alone before; together they may be too big for the limit.
             regexes: RegexSet::new(regexes).unwrap_or_else(|_| RegexSet::empty()),
@@ -153,15 +155,23 @@ impl Ready {
         self.source == event.source
             && (self.device.is_none() || self.device == event.device)
             && self.kind.as_ref().is_none_or(|kind| *kind == event.kind)
-            && self.level.is_none_or(|level| level_of(&event.data) == Some(level))
-            && self.tag.as_ref().is_none_or(|tag| text_at(&event.data, "tag") == Some(tag))
+            && self
+                .level
+                .is_none_or(|level| level_of(&event.data) == Some(level))
+            && self
+                .tag
+                .as_ref()
+                .is_none_or(|tag| text_at(&event.data, "tag") == Some(tag))
             && self.fields.iter().all(|field| field.matches(&event.data))
     }
 }
 
 impl ReadyField {
     fn matches(&self, data: &Value) -> bool {
-        let mut values = self.pointers.iter().filter_map(|pointer| data.pointer(pointer));
+        let mut values = self
+            .pointers
+            .iter()
+            .filter_map(|pointer| data.pointer(pointer));
         values.any(|value| self.test.passes(value))
     }
 }
@@ -185,7 +195,11 @@ pub(super) fn text_test(
     captures: &Captures,
     secrets: &Secrets,
 ) -> Result<Option<Test>, NotCaptured> {
-    pattern.text.as_ref().map(|text| test(text, captures, secrets)).transpose()
+    pattern
+        .text
+        .as_ref()
+        .map(|text| test(text, captures, secrets))
+        .transpose()
 }
 
 /// What a field's value must be.

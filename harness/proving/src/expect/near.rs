@@ -6,8 +6,8 @@ use serde_json::Value;
 use trace::{Event, Nearest, Secrets};
 
 use super::matcher::{Test, field_test, level_of, text_at, text_test};
-use crate::language::{Captures, Pattern};
 use crate::language::pattern::plain;
+use crate::language::{Captures, Pattern};
 
 /// Longest excerpt of a text in a message, in characters.
 const EXCERPT: usize = 80;
@@ -28,7 +28,10 @@ pub(super) fn nearest<'e>(
             continue;
         };
         if score >= NEAR && best.as_ref().is_none_or(|(least, _)| score >= *least) {
-            let nearest = Nearest { seq: event.seq, lacks };
+            let nearest = Nearest {
+                seq: event.seq,
+                lacks,
+            };
             best = Some((score, nearest));
         }
     }
@@ -50,7 +53,12 @@ fn compare(
         likeness.equal("kind", kind, &event.kind, 2.0);
     }
     if let Some(device) = &pattern.device {
-        likeness.equal("device", device, event.device.as_deref().unwrap_or("none"), 0.5);
+        likeness.equal(
+            "device",
+            device,
+            event.device.as_deref().unwrap_or("none"),
+            0.5,
+        );
     }
     if let Some(level) = pattern.level {
         let found = level_of(&event.data).map(|level| format!("{level:?}").to_lowercase());
@@ -58,13 +66,21 @@ fn compare(
         likeness.equal("level", &wanted, found.as_deref().unwrap_or_default(), 0.5);
     }
     if let Some(tag) = &pattern.tag {
-        likeness.equal("tag", tag, text_at(&event.data, "tag").unwrap_or_default(), 0.5);
+        likeness.equal(
+            "tag",
+            tag,
+            text_at(&event.data, "tag").unwrap_or_default(),
+            0.5,
+        );
     }
     if let Ok(Some(test)) = text_test(pattern, captures, secrets) {
         likeness.text(&test, text_at(&event.data, "text").unwrap_or_default());
     }
     for field in &pattern.fields {
-        let value = field.pointers().iter().find_map(|pointer| event.data.pointer(pointer));
+        let value = field
+            .pointers()
+            .iter()
+            .find_map(|pointer| event.data.pointer(pointer));
         if let Ok(test) = field_test(field, captures, secrets) {
             likeness.field(&field.name, &test, value);
         }
@@ -86,7 +102,8 @@ impl Likeness {
         if wanted == found {
             self.found += weight;
         } else {
-            self.lacks.push(format!("{what} is `{found}`, not `{wanted}`"));
+            self.lacks
+                .push(format!("{what} is `{found}`, not `{wanted}`"));
         }
     }
 
@@ -101,7 +118,11 @@ impl Likeness {
             self.found += 2.0;
         } else {
             self.found += 2.0 * shared_words(&wanted, found);
-            self.lacks.push(format!("text is `{}`, without `{}`", excerpt(found), excerpt(&wanted)));
+            self.lacks.push(format!(
+                "text is `{}`, without `{}`",
+                excerpt(found),
+                excerpt(&wanted)
+            ));
         }
     }
 
@@ -109,7 +130,9 @@ impl Likeness {
         self.wanted += 1.0;
         match value {
             Some(value) if test.passes(value) => self.found += 1.0,
-            Some(value) => self.lacks.push(format!("{name} is `{}`", excerpt(&plain(value)))),
+            Some(value) => self
+                .lacks
+                .push(format!("{name} is `{}`", excerpt(&plain(value)))),
             None => self.lacks.push(format!("{name} is not there")),
         }
     }
@@ -141,7 +164,10 @@ fn words(text: &str) -> BTreeSet<&str> {
 }
 
 fn excerpt(text: &str) -> String {
-    let line: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let line: String = text
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
     match line.char_indices().nth(EXCERPT) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,

@@ -20,11 +20,18 @@ pub(super) enum State {
 /// What a clause has seen so far.
 pub(super) enum Progress {
     /// Patterns met one after the other.
-    InOrder { events: Vec<Arc<Event>>, wanted: usize },
+    InOrder {
+        events: Vec<Arc<Event>>,
+        wanted: usize,
+    },
     /// For each pattern the event that meets it, and which patterns that event could meet.
     AnyOrder(Vec<Option<(Arc<Event>, Vec<usize>)>>),
     /// Matching events.
-    Count { events: Vec<Arc<Event>>, count: Count, to_the_end: bool },
+    Count {
+        events: Vec<Arc<Event>>,
+        count: Count,
+        to_the_end: bool,
+    },
     /// Nothing yet.
     Never,
 }
@@ -33,7 +40,10 @@ impl Progress {
     /// Nothing has been seen.
     pub fn new(wanted: &Wanted) -> Self {
         match wanted {
-            Wanted::One(..) => Self::InOrder { events: Vec::new(), wanted: 1 },
+            Wanted::One(..) => Self::InOrder {
+                events: Vec::new(),
+                wanted: 1,
+            },
             Wanted::InOrder(patterns, _) => Self::InOrder {
                 events: Vec::new(),
                 wanted: patterns.len(),
@@ -65,10 +75,16 @@ impl Progress {
             Self::AnyOrder(owners) => {
                 assign(owners, event, found);
                 if owners.iter().all(Option::is_some) {
-                    return State::Met(owners.drain(..).flatten().map(|(event, _)| event).collect());
+                    return State::Met(
+                        owners.drain(..).flatten().map(|(event, _)| event).collect(),
+                    );
                 }
             }
-            Self::Count { events, count, to_the_end } => {
+            Self::Count {
+                events,
+                count,
+                to_the_end,
+            } => {
                 events.push(Arc::clone(event));
                 let seen = events.len() as u64;
                 if *to_the_end && count.at_most.is_some_and(|most| seen > most) {
@@ -98,7 +114,9 @@ impl Progress {
     pub fn missing(&self) -> Vec<usize> {
         match self {
             Self::InOrder { events, wanted } => (events.len()..*wanted).collect(),
-            Self::AnyOrder(owners) => (0..owners.len()).filter(|at| owners[*at].is_none()).collect(),
+            Self::AnyOrder(owners) => (0..owners.len())
+                .filter(|at| owners[*at].is_none())
+                .collect(),
             Self::Count { .. } | Self::Never => vec![0],
         }
     }

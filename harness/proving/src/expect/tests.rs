@@ -80,7 +80,9 @@ impl Lab {
 
     async fn expect(&mut self, clause: &str) -> Result<(), Miss> {
         let start = self.trace.clock().now();
-        self.expectations.meet(&clause_of(clause), &mut self.captures, start).await
+        self.expectations
+            .meet(&clause_of(clause), &mut self.captures, start)
+            .await
     }
 
     async fn misses(&mut self, clause: &str) -> Miss {
@@ -104,7 +106,11 @@ never: [{never}]"
 }
 
 fn clause_of(clause: &str) -> Clause {
-    match steps(&format!("expect: {clause}"), "").steps.remove(1).value {
+    match steps(&format!("expect: {clause}"), "")
+        .steps
+        .remove(1)
+        .value
+    {
         Step::Expect(Expect::Clause(clause)) => clause,
         other => panic!("{other:?}"),
     }
@@ -119,7 +125,9 @@ async fn what_came_before_the_step_counts_at_once() {
     let mut lab = Lab::new();
     lab.log("Provisioning started");
     let before = lab.now();
-    lab.expect("{ log: { text: Provisioning }, within: 5s }").await.expect("met");
+    lab.expect("{ log: { text: Provisioning }, within: 5s }")
+        .await
+        .expect("met");
     assert!(lab.now() - before < Duration::from_secs(1));
 }
 
@@ -128,12 +136,17 @@ async fn what_comes_in_time_counts_and_what_comes_late_does_not() {
     let mut lab = Lab::new();
     lab.log_later(3, "in time");
     lab.log_later(30, "late");
-    lab.expect("{ log: { text: in time }, within: 5s }").await.expect("met");
+    lab.expect("{ log: { text: in time }, within: 5s }")
+        .await
+        .expect("met");
     let before = lab.now();
     let miss = lab.misses("{ log: { text: late }, within: 5s }").await;
     assert_eq!(miss.message, "log \"late\" did not come within 5s");
     let waited = lab.now() - before;
-    assert!(waited >= Duration::from_secs(5) && waited < Duration::from_secs(20), "{waited:?}");
+    assert!(
+        waited >= Duration::from_secs(5) && waited < Duration::from_secs(20),
+        "{waited:?}"
+    );
     assert_eq!(miss.until, miss.from + Duration::from_secs(5));
 }
 
@@ -142,20 +155,34 @@ async fn each_event_is_consumed_once() {
     let mut lab = Lab::new();
     lab.log("tick");
     lab.log("tick");
-    lab.expect("{ log: { text: tick }, within: 1s }").await.expect("the first");
-    lab.expect("{ log: { text: tick }, within: 1s }").await.expect("the second");
+    lab.expect("{ log: { text: tick }, within: 1s }")
+        .await
+        .expect("the first");
+    lab.expect("{ log: { text: tick }, within: 1s }")
+        .await
+        .expect("the second");
     let miss = lab.misses("{ log: { text: tick }, within: 1s }").await;
-    assert!(miss.nearest.expect("the second").lacks.contains("gone past it"));
-    lab.expect("{ log: { text: tick }, since: start, within: 1s }").await.expect("again");
+    assert!(
+        miss.nearest
+            .expect("the second")
+            .lacks
+            .contains("gone past it")
+    );
+    lab.expect("{ log: { text: tick }, since: start, within: 1s }")
+        .await
+        .expect("again");
 }
 
 #[tokio::test]
 async fn since_now_reads_only_what_comes() {
     let mut lab = Lab::new();
     lab.log("tick");
-    lab.misses("{ log: { text: tick }, since: now, within: 1s }").await;
+    lab.misses("{ log: { text: tick }, since: now, within: 1s }")
+        .await;
     lab.log_later(1, "tick");
-    lab.expect("{ log: { text: tick }, since: now, within: 5s }").await.expect("the new one");
+    lab.expect("{ log: { text: tick }, since: now, within: 5s }")
+        .await
+        .expect("the new one");
 }
 
 #[tokio::test]
@@ -165,10 +192,17 @@ async fn each_source_and_each_device_has_its_own_cursor() {
     lab.line("other", Level::Info, "app", "hello");
     lab.log("hello");
     lab.log("bye");
-    lab.expect("{ device: device, log: { text: bye }, within: 1s }").await.expect("bye");
-    lab.expect("{ mqtt: publish, within: 1s }").await.expect("another source");
-    lab.expect("{ device: other, log: { text: hello }, within: 1s }").await.expect("another device");
-    lab.misses("{ device: device, log: { text: hello }, within: 1s }").await;
+    lab.expect("{ device: device, log: { text: bye }, within: 1s }")
+        .await
+        .expect("bye");
+    lab.expect("{ mqtt: publish, within: 1s }")
+        .await
+        .expect("another source");
+    lab.expect("{ device: other, log: { text: hello }, within: 1s }")
+        .await
+        .expect("another device");
+    lab.misses("{ device: device, log: { text: hello }, within: 1s }")
+        .await;
 }
 
 #[tokio::test]
@@ -184,22 +218,42 @@ async fn a_line_matches_by_level_tag_and_text() {
         lab.expect(clause).await.expect(clause);
     }
     for (clause, lacks) in [
-        ("{ log: { level: warn, text: reason }, within: 0s }", "level is `error`, not `warn`"),
-        ("{ log: { tag: wif, text: reason }, since: start, within: 0s }", "tag is `wifi`, not `wif`"),
-        ("{ log: { text: 'Disconnect reason : 2 ' }, since: start, within: 0s }", "text is `Disconnect reason : 201`, without"),
-        ("{ log: { text: '/^reason : 2/' }, since: start, within: 0s }", "without `/^reason : 2/`"),
+        (
+            "{ log: { level: warn, text: reason }, within: 0s }",
+            "level is `error`, not `warn`",
+        ),
+        (
+            "{ log: { tag: wif, text: reason }, since: start, within: 0s }",
+            "tag is `wifi`, not `wif`",
+        ),
+        (
+            "{ log: { text: 'Disconnect reason : 2 ' }, since: start, within: 0s }",
+            "text is `Disconnect reason : 201`, without",
+        ),
+        (
+            "{ log: { text: '/^reason : 2/' }, since: start, within: 0s }",
+            "without `/^reason : 2/`",
+        ),
     ] {
         let miss = lab.misses(clause).await;
         let nearest = miss.nearest.expect(clause);
         assert!(nearest.lacks.contains(lacks), "{clause}: {}", nearest.lacks);
-        assert_eq!(miss.instead.last(), (!clause.contains("warn")).then_some(&1), "{clause}");
+        assert_eq!(
+            miss.instead.last(),
+            (!clause.contains("warn")).then_some(&1),
+            "{clause}"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_event_matches_by_kind_and_values() {
     let mut lab = Lab::new();
-    let seq = lab.publish("/sys/pk/dn/thing/match", 1, serde_json::json!({ "id": "7", "n": 5 }));
+    let seq = lab.publish(
+        "/sys/pk/dn/thing/match",
+        1,
+        serde_json::json!({ "id": "7", "n": 5 }),
+    );
     for clause in [
         "{ mqtt: publish, since: start, within: 0s }",
         "{ mqtt: { kind: publish, where: { /qos: 1, /json/id: '7' } }, since: start, within: 0s }",
@@ -209,7 +263,9 @@ async fn an_event_matches_by_kind_and_values() {
         lab.expect(clause).await.expect(clause);
     }
     let miss = lab
-        .misses("{ mqtt: { kind: publish, where: { /qos: 0, /json/x: 1 } }, since: start, within: 0s }")
+        .misses(
+            "{ mqtt: { kind: publish, where: { /qos: 0, /json/x: 1 } }, since: start, within: 0s }",
+        )
         .await;
     let nearest = miss.nearest.expect("it was near");
     assert_eq!(nearest.seq, seq);
@@ -232,7 +288,10 @@ async fn in_order_takes_them_one_after_the_other() {
     lab.log("a");
     let cba = "{ in_order: [{ log: { text: /^c$/ } }, { log: { text: /^b$/ } }, { log: { text: /^a b$/ } }], within: 1s }";
     let miss = lab.misses(cba).await;
-    assert_eq!(miss.message, "2 of 3 came in order; log /^a b$/ did not follow within 1s");
+    assert_eq!(
+        miss.message,
+        "2 of 3 came in order; log /^a b$/ did not follow within 1s"
+    );
     assert_eq!(miss.instead, [1, 2, 3, 4, 5][3..]);
 }
 
@@ -253,7 +312,9 @@ async fn any_order_finds_a_distribution_and_consumes_the_set() {
     lab.log("alpha");
     lab.publish("t", 0, serde_json::Value::Null);
     let set = "{ any_order: [{ mqtt: publish }, { log: { text: alpha } }, { log: { text: beta } }], within: 1s }";
-    lab.expect(set).await.expect("the first event moves to the third pattern");
+    lab.expect(set)
+        .await
+        .expect("the first event moves to the third pattern");
     let miss = lab.misses(set).await;
     assert_eq!(
         miss.message,
@@ -278,10 +339,17 @@ async fn count_within_ends_when_there_are_enough() {
         lab.log_later(second, "tick");
     }
     let before = lab.now();
-    lab.expect("{ log: { text: tick }, count: 3, within: 60s }").await.expect("three");
+    lab.expect("{ log: { text: tick }, count: 3, within: 60s }")
+        .await
+        .expect("three");
     assert!(lab.now() - before < Duration::from_secs(20));
-    let miss = lab.misses("{ log: { text: tick }, count: { at_least: 2 }, within: 5s }").await;
-    assert_eq!(miss.message, "expected at least 2 log \"tick\" in 5s, saw 1");
+    let miss = lab
+        .misses("{ log: { text: tick }, count: { at_least: 2 }, within: 5s }")
+        .await;
+    assert_eq!(
+        miss.message,
+        "expected at least 2 log \"tick\" in 5s, saw 1"
+    );
 }
 
 #[tokio::test]
@@ -290,9 +358,13 @@ async fn count_for_looks_at_the_whole_time() {
     for second in [1, 2, 3, 40] {
         lab.log_later(second, "tick");
     }
-    lab.expect("{ log: { text: tick }, count: 3, for: 10s }").await.expect("three in ten seconds");
+    lab.expect("{ log: { text: tick }, count: 3, for: 10s }")
+        .await
+        .expect("three in ten seconds");
     assert!(lab.now() >= LabTime::from_secs(10));
-    let miss = lab.misses("{ log: { text: tick }, count: { at_least: 3, at_most: 5 }, for: 60s }").await;
+    let miss = lab
+        .misses("{ log: { text: tick }, count: { at_least: 3, at_most: 5 }, for: 60s }")
+        .await;
     assert_eq!(miss.message, "expected 3 to 5 log \"tick\" in 1m, saw 1");
 }
 
@@ -302,9 +374,14 @@ async fn one_too_many_fails_at_once() {
     for second in 1..=3 {
         lab.log_later(second, "tick");
     }
-    let miss = lab.misses("{ log: { text: tick }, count: { at_most: 2 }, for: 600s }").await;
+    let miss = lab
+        .misses("{ log: { text: tick }, count: { at_most: 2 }, for: 600s }")
+        .await;
     assert!(lab.now() < LabTime::from_secs(60));
-    assert_eq!(miss.message, "expected at most 2 log \"tick\", and one more came");
+    assert_eq!(
+        miss.message,
+        "expected at most 2 log \"tick\", and one more came"
+    );
     assert_eq!(miss.nearest.expect("the third").seq, 3);
 }
 
@@ -312,15 +389,21 @@ async fn one_too_many_fails_at_once() {
 async fn never_holds_for_its_time() {
     let mut lab = Lab::new();
     lab.log_later(20, "too late to hurt");
-    lab.expect("{ never: [{ log: { text: hurt } }], for: 10s }").await.expect("nothing came");
+    lab.expect("{ never: [{ log: { text: hurt } }], for: 10s }")
+        .await
+        .expect("nothing came");
     assert!(lab.now() >= LabTime::from_secs(10));
-    let miss = lab.misses("{ never: [{ mqtt: publish }, { log: { text: hurt } }], for: 60s }").await;
+    let miss = lab
+        .misses("{ never: [{ mqtt: publish }, { log: { text: hurt } }], for: 60s }")
+        .await;
     assert_eq!(
         miss.message,
         "expected for 1m never mqtt publish, log \"hurt\", but it came"
     );
     assert_eq!(miss.nearest.expect("it came").seq, 1);
-    lab.expect("{ log: { text: hurt }, within: 0s }").await.expect("it was not consumed");
+    lab.expect("{ log: { text: hurt }, within: 0s }")
+        .await
+        .expect("it was not consumed");
 }
 
 #[tokio::test]
@@ -336,31 +419,56 @@ async fn never_at_top_level_sees_every_event() {
     assert_eq!(first.label(), "never mqtt publish");
     let second = watch.violated().await;
     assert_eq!(second.event.seq, seq);
-    assert_eq!(second.miss().message, "log (level error) must never come, but it did");
+    assert_eq!(
+        second.miss().message,
+        "log (level error) must never come, but it did"
+    );
     lab.log_later(5, "fine");
-    let rest = lab.trace.clock().timeout(Duration::from_secs(10), watch.violated()).await;
+    let rest = lab
+        .trace
+        .clock()
+        .timeout(Duration::from_secs(10), watch.violated())
+        .await;
     assert!(rest.is_err());
 }
 
 #[tokio::test]
 async fn captured_values_are_put_into_later_patterns() {
     let mut lab = Lab::new();
-    lab.trace.secrets().add_numbered("token", "4786F0F6E1CC7BF8");
+    lab.trace
+        .secrets()
+        .add_numbered("token", "4786F0F6E1CC7BF8");
     lab.publish("t", 1, serde_json::json!({ "token": "4786F0F6E1CC7BF8" }));
     lab.log("sending 4786F0F6E1CC7BF8 (to app)");
-    lab.expect("{ mqtt: publish, capture: { token: /json/token }, within: 1s }").await.expect("met");
+    lab.expect("{ mqtt: publish, capture: { token: /json/token }, within: 1s }")
+        .await
+        .expect("met");
     assert_eq!(lab.captures.fill("${token}").as_deref(), Ok("<token 1>"));
-    lab.expect("{ log: { text: 'sending ${token}' }, since: start, within: 0s }").await.expect("literal");
-    lab.expect("{ log: { text: '/ing ${token} .to/' }, since: start, within: 0s }").await.expect("regex");
+    lab.expect("{ log: { text: 'sending ${token}' }, since: start, within: 0s }")
+        .await
+        .expect("literal");
+    lab.expect("{ log: { text: '/ing ${token} .to/' }, since: start, within: 0s }")
+        .await
+        .expect("regex");
     lab.expect("{ mqtt: { where: { /json/token: '${token}' } }, since: start, within: 0s }")
         .await
         .expect("field");
-    let miss = lab.misses("{ log: { text: '${value}' }, within: 0s }").await;
-    assert!(miss.message.contains("was not captured"), "{}", miss.message);
+    let miss = lab
+        .misses("{ log: { text: '${value}' }, within: 0s }")
+        .await;
+    assert!(
+        miss.message.contains("was not captured"),
+        "{}",
+        miss.message
+    );
     let miss = lab
         .misses("{ mqtt: publish, since: start, capture: { value: /nothing }, within: 1s }")
         .await;
-    assert!(miss.message.contains("there is nothing at `/nothing`"), "{}", miss.message);
+    assert!(
+        miss.message.contains("there is nothing at `/nothing`"),
+        "{}",
+        miss.message
+    );
 }
 
 #[tokio::test]
@@ -368,9 +476,15 @@ async fn a_secret_in_a_pattern_is_found_all_the_same() {
     let mut lab = Lab::new();
     lab.trace.secrets().add("passphrase home", "correct horse");
     lab.log("Password : correct horse");
-    lab.expect("{ log: { text: 'Password : correct horse' }, since: start, within: 0s }").await.expect("literal");
-    lab.expect("{ log: { text: '/: correct horse$/' }, since: start, within: 0s }").await.expect("regex");
-    lab.expect("{ log: { text: '<passphrase home>' }, since: start, within: 0s }").await.expect("its name");
+    lab.expect("{ log: { text: 'Password : correct horse' }, since: start, within: 0s }")
+        .await
+        .expect("literal");
+    lab.expect("{ log: { text: '/: correct horse$/' }, since: start, within: 0s }")
+        .await
+        .expect("regex");
+    lab.expect("{ log: { text: '<passphrase home>' }, since: start, within: 0s }")
+        .await
+        .expect("its name");
 }
 
 /// The bound is far above what it takes, and far below what a pass for each pattern would.
@@ -394,7 +508,10 @@ async fn many_patterns_cost_little_for_each_line() {
     let began = std::time::Instant::now();
     assert!(watch.poll().is_none());
     let per_line = began.elapsed() / 20_000;
-    assert!(per_line < Duration::from_micros(20), "{per_line:?} per line");
+    assert!(
+        per_line < Duration::from_micros(20),
+        "{per_line:?} per line"
+    );
 }
 
 proptest! {

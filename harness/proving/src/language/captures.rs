@@ -73,7 +73,10 @@ impl Captures {
 
     /// The same for the text of a regular expression, which takes what was captured literally.
     pub(crate) fn fill_expression(&self, text: &str) -> Result<String, NotCaptured> {
-        replace(text, |name| self.0.get(name).map(|value| regex::escape(value))).map_err(NotCaptured)
+        replace(text, |name| {
+            self.0.get(name).map(|value| regex::escape(value))
+        })
+        .map_err(NotCaptured)
     }
 }
 
@@ -158,9 +161,15 @@ mod tests {
     #[test]
     fn references_are_found_and_replaced() {
         let text = "a ${one}${two-2} ${} ${not closed ${three_3}!";
-        assert_eq!(references(text).collect::<Vec<_>>(), ["one", "two-2", "three_3"]);
+        assert_eq!(
+            references(text).collect::<Vec<_>>(),
+            ["one", "two-2", "three_3"]
+        );
         let filled = replace(text, |name| Some(name.to_uppercase()));
-        assert_eq!(filled.as_deref(), Ok("a ONETWO-2 ${} ${not closed THREE_3!"));
+        assert_eq!(
+            filled.as_deref(),
+            Ok("a ONETWO-2 ${} ${not closed THREE_3!")
+        );
         assert_eq!(replace(text, |_| None), Err("one".into()));
     }
 
@@ -175,10 +184,17 @@ mod tests {
         let list: CaptureList =
             serde_json::from_str(r#"{"a": "/x/0", "b": "/y"}"#).expect("a list");
         let mut captures = Captures::default();
-        let error = captures.take(&list, &serde_json::json!({ "x": [1] })).expect_err("no /y");
-        assert_eq!(error.to_string(), "failed to capture `b`: there is nothing at `/y`");
+        let error = captures
+            .take(&list, &serde_json::json!({ "x": [1] }))
+            .expect_err("no /y");
+        assert_eq!(
+            error.to_string(),
+            "failed to capture `b`: there is nothing at `/y`"
+        );
         assert!(captures.fill("${a}").is_err());
-        captures.take(&list, &serde_json::json!({ "x": [1], "y": "z" })).expect("both");
+        captures
+            .take(&list, &serde_json::json!({ "x": [1], "y": "z" }))
+            .expect("both");
         assert_eq!(captures.fill("${a}${b}").as_deref(), Ok("1z"));
     }
 }

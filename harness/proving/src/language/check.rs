@@ -131,7 +131,11 @@ impl<'s> Checker<'s> {
 
     fn certificate(&mut self, name: Option<&Placed<String>>, known: &[String]) {
         if let Some(name) = name {
-            self.known(name, "certificate profile", known.iter().map(String::as_str));
+            self.known(
+                name,
+                "certificate profile",
+                known.iter().map(String::as_str),
+            );
         }
     }
 
@@ -143,7 +147,8 @@ impl<'s> Checker<'s> {
     ) {
         let known: Vec<_> = known.collect();
         if !known.contains(&name.value.as_str()) {
-            self.mistakes.push(Mistake::unknown(Some(name.span), what, name, known));
+            self.mistakes
+                .push(Mistake::unknown(Some(name.span), what, name, known));
         }
     }
 
@@ -187,7 +192,10 @@ impl<'s> Checker<'s> {
         match named {
             Some(name) => self.known(name, "device", devices.names()),
             None if step.is_about_a_device() && devices.len() > 1 => {
-                let help = format!("there are: {}", devices.names().collect::<Vec<_>>().join(", "));
+                let help = format!(
+                    "there are: {}",
+                    devices.names().collect::<Vec<_>>().join(", ")
+                );
                 let mistake = Mistake::at(step.span, "which device? Say `device: …`");
                 self.mistakes.push(mistake.help(help));
             }
@@ -196,7 +204,12 @@ impl<'s> Checker<'s> {
     }
 
     fn phone(&mut self, name: &Placed<String>) {
-        let phones = self.scenario.world.phones.iter().map(|phone| phone.value.as_str());
+        let phones = self
+            .scenario
+            .world
+            .phones
+            .iter()
+            .map(|phone| phone.value.as_str());
         self.known(name, "phone", phones);
     }
 
@@ -211,17 +224,30 @@ impl<'s> Checker<'s> {
         self.phone(&provision.phone);
         let phone = provision.phone.value.as_str();
         if let Some(role) = &provision.join {
-            self.known(role, "access point", self.scenario.world.access_points.names());
+            self.known(
+                role,
+                "access point",
+                self.scenario.world.access_points.names(),
+            );
         }
         let ends_before_credentials = provision.stop_after == Some(Stage::Session)
             || provision.outcome.as_ref().is_some_and(|outcome| {
-                matches!(outcome.value, Outcome::SessionRefused | Outcome::SessionLost)
+                matches!(
+                    outcome.value,
+                    Outcome::SessionRefused | Outcome::SessionLost
+                )
             });
         if provision.join.is_none() && !ends_before_credentials {
-            self.wrong(span, "whose credentials? Say `join: …` with an access point");
+            self.wrong(
+                span,
+                "whose credentials? Say `join: …` with an access point",
+            );
         }
         if provision.outcome.is_some() == provision.stop_after.is_some() {
-            self.wrong(span, "`provision` has either an `outcome` or a `stop_after`");
+            self.wrong(
+                span,
+                "`provision` has either an `outcome` or a `stop_after`",
+            );
         }
         if provision.resume && !self.open_sessions.contains(phone) {
             let message = format!("`{phone}` has no open session: `stop_after` leaves one");
@@ -328,10 +354,16 @@ impl<'s> Checker<'s> {
     fn capture(&mut self, list: &'s CaptureList) {
         for (name, pointer) in list.iter() {
             if !is_word(name) {
-                self.wrong(pointer.span, "a name is made of letters, digits, `-` and `_`");
+                self.wrong(
+                    pointer.span,
+                    "a name is made of letters, digits, `-` and `_`",
+                );
             }
             if self.scenario.matrix.named(name).is_some() {
-                self.wrong(pointer.span, format!("`{name}` is a variable of the matrix"));
+                self.wrong(
+                    pointer.span,
+                    format!("`{name}` is a variable of the matrix"),
+                );
             }
             if !pointer.is_empty() && !pointer.starts_with('/') {
                 self.wrong(pointer.span, "a JSON pointer begins with `/`");
@@ -343,7 +375,11 @@ impl<'s> Checker<'s> {
     fn fault(&mut self, step: &'s FaultStep, span: Span) {
         let (FaultStep::On(fault) | FaultStep::Off(fault)) = step;
         if let Some(role) = fault.access_point() {
-            self.known(role, "access point", self.scenario.world.access_points.names());
+            self.known(
+                role,
+                "access point",
+                self.scenario.world.access_points.names(),
+            );
         }
         match fault {
             Fault::ConnectRefused(code) if !(1..=5).contains(&code.value) => {

@@ -213,7 +213,9 @@ impl RawExpect {
         let lists = [&mut self.in_order, &mut self.any_order, &mut self.never].map(Option::take);
         let given = lists.iter().flatten().count() + usize::from(!patterns.is_empty());
         if given > 1 {
-            return Err("one expectation has one of: an event, `in_order`, `any_order`, `never`".into());
+            return Err(
+                "one expectation has one of: an event, `in_order`, `any_order`, `never`".into(),
+            );
         }
         let [in_order, any_order, never] = lists.map(|list| list.map(|list| self.of_device(list)));
         let combined = if let Some(list) = in_order {
@@ -245,7 +247,9 @@ impl RawExpect {
                 Window::Within(limit)
             }
             (Some(_), None) => {
-                return Err("`at_most` is only known at the end: say `for` instead of `within`".into());
+                return Err(
+                    "`at_most` is only known at the end: say `for` instead of `within`".into(),
+                );
             }
             (None, Some(whole)) => Window::For(whole),
             _ => return Err("`count` needs either `for` or `within`".into()),
@@ -281,7 +285,10 @@ impl RawExpect {
 
 /// Order is promised inside one source only.
 fn mixed(list: &[Pattern]) -> Result<(), String> {
-    match list.windows(2).find(|pair| pair[0].source != pair[1].source) {
+    match list
+        .windows(2)
+        .find(|pair| pair[0].source != pair[1].source)
+    {
         None => Ok(()),
         Some(pair) => Err(format!(
             "`in_order` mixes {:?} and {:?}: order is promised inside one source only; use several steps, or `any_order`",

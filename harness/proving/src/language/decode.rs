@@ -30,10 +30,17 @@ impl Error for Mistake {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let mistake = Self::custom(format!("expected {}, found {}", plainly(expected), name(found)));
+        let mistake = Self::custom(format!(
+            "expected {}, found {}",
+            plainly(expected),
+            name(found)
+        ));
         let quotable = matches!(
             found,
-            Unexpected::Bool(_) | Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_)
+            Unexpected::Bool(_)
+                | Unexpected::Unsigned(_)
+                | Unexpected::Signed(_)
+                | Unexpected::Float(_)
         );
         if quotable && expected.to_string() == "a string" {
             return mistake.help("put it in quotes");
@@ -137,16 +144,22 @@ impl<'de> Deserializer<'de> for &'de Node {
             Kind::Map(entries) => match entries.as_slice() {
                 [entry] => Choice::new(&entry.key, entry.key_span, Some(&entry.value)),
                 _ => {
-                    return Err(Mistake::at(self.span, "expected a map with exactly one key")
-                        .help(format!("one of {}", quoted(variants))));
+                    return Err(
+                        Mistake::at(self.span, "expected a map with exactly one key")
+                            .help(format!("one of {}", quoted(variants))),
+                    );
                 }
             },
             _ => {
-                return Err(Mistake::at(self.span, "expected a name, or a map with one key")
-                    .help(format!("one of {}", quoted(variants))));
+                return Err(
+                    Mistake::at(self.span, "expected a name, or a map with one key")
+                        .help(format!("one of {}", quoted(variants))),
+                );
             }
         };
-        visitor.visit_enum(choice).map_err(|mistake| mistake.or_at(self.span))
+        visitor
+            .visit_enum(choice)
+            .map_err(|mistake| mistake.or_at(self.span))
     }
 
     serde::forward_to_deserialize_any! {
@@ -242,7 +255,10 @@ impl<'de, D: Deserializer<'de, Error = Mistake>> SeqAccess<'de> for PlaceAndValu
             ];
             return seed.deserialize(numbers.into_deserializer()).map(Some);
         }
-        self.1.take().map(|value| seed.deserialize(value)).transpose()
+        self.1
+            .take()
+            .map(|value| seed.deserialize(value))
+            .transpose()
     }
 }
 
@@ -280,12 +296,11 @@ impl<'de> EnumAccess<'de> for Choice<'de> {
     type Error = Mistake;
     type Variant = Self;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Self), Mistake> {
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Mistake> {
         let name: StrDeserializer<'_, Mistake> = self.name.into_deserializer();
-        let variant = seed.deserialize(name).map_err(|mistake| mistake.or_at(self.span))?;
+        let variant = seed
+            .deserialize(name)
+            .map_err(|mistake| mistake.or_at(self.span))?;
         Ok((variant, self))
     }
 }

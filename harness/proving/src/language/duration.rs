@@ -27,8 +27,8 @@ pub fn display(duration: Duration) -> String {
     let millis = duration.as_millis();
     match millis {
         0 => "0s".into(),
-        _ if millis % 60_000 == 0 => format!("{}m", millis / 60_000),
-        _ if millis % 1_000 == 0 => format!("{}s", millis / 1_000),
+        _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
+        _ if millis.is_multiple_of(1_000) => format!("{}s", millis / 1_000),
         _ => format!("{millis}ms"),
     }
 }
@@ -36,9 +36,8 @@ pub fn display(duration: Duration) -> String {
 /// For `#[serde(deserialize_with)]`.
 pub(super) fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse(&text).ok_or_else(|| {
-        serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &SHAPE)
-    })
+    parse(&text)
+        .ok_or_else(|| serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &SHAPE))
 }
 
 /// For `#[serde(default, deserialize_with)]`.
@@ -71,10 +70,24 @@ mod tests {
 
     #[test]
     fn durations_are_a_number_and_a_unit() {
-        for (text, millis) in [("300ms", 300), ("5s", 5_000), ("2m", 120_000), ("1h", 3_600_000)] {
+        for (text, millis) in [
+            ("300ms", 300),
+            ("5s", 5_000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+        ] {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "5", "s", "5 s", "-5s", "1.5s", "5S", "99999999999999999999s"] {
+        for text in [
+            "",
+            "5",
+            "s",
+            "5 s",
+            "-5s",
+            "1.5s",
+            "5S",
+            "99999999999999999999s",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -51,7 +51,11 @@ enum Matcher {
 impl Filter {
     /// Reads an expression.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let mut parser = Parser { text, at: 0, depth: 0 };
+        let mut parser = Parser {
+            text,
+            at: 0,
+            depth: 0,
+        };
         let expression = parser.alternatives()?;
         parser.skip_spaces();
         if parser.at < text.len() {
@@ -112,7 +116,11 @@ impl FilterError {
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failed to read the filter `{}`: {}", self.text, self.problem)
+        write!(
+            f,
+            "failed to read the filter `{}`: {}",
+            self.text, self.problem
+        )
     }
 }
 
@@ -192,7 +200,10 @@ impl<'t> Parser<'t> {
             return Err(self.error("expected a term such as `tag(smoke)`"));
         }
         if !self.eat('(') {
-            return Ok(Expression::Term(Predicate::Name, Matcher::Contains(word.into())));
+            return Ok(Expression::Term(
+                Predicate::Name,
+                Matcher::Contains(word.into()),
+            ));
         }
         let predicate = match word {
             "all" => None,
@@ -203,9 +214,13 @@ impl<'t> Parser<'t> {
             other => {
                 self.at = start;
                 let known = ["tag", "name", "path", "catches", "all"];
-                let hint = nearest(other, &known)
-                    .map_or_else(|| "`tag`, `name`, `path`, `catches` or `all`".into(), |word| format!("`{word}`"));
-                return Err(self.error(&format!("unknown predicate `{other}`; did you mean {hint}?")));
+                let hint = nearest(other, &known).map_or_else(
+                    || "`tag`, `name`, `path`, `catches` or `all`".into(),
+                    |word| format!("`{word}`"),
+                );
+                return Err(self.error(&format!(
+                    "unknown predicate `{other}`; did you mean {hint}?"
+                )));
             }
         };
         let argument_at = self.at;
@@ -338,11 +353,15 @@ never: [{ log: { level: error }, catches: [silent-hang] }]
             bugs: vec!["silent-hang".into()],
             ..Known::default()
         };
-        parse("scenarios/linkkit/used.yaml", text, &known).expect("a scenario").remove(0)
+        parse("scenarios/linkkit/used.yaml", text, &known)
+            .expect("a scenario")
+            .remove(0)
     }
 
     fn chosen(expression: &str) -> bool {
-        Filter::parse(expression).expect(expression).matches(&case())
+        Filter::parse(expression)
+            .expect(expression)
+            .matches(&case())
     }
 
     #[test]
@@ -362,7 +381,13 @@ never: [{ log: { level: error }, catches: [silent-hang] }]
         ] {
             assert!(chosen(expression), "{expression}");
         }
-        for expression in ["tag(slo)", "name(=Token)", "path(tls)", "catches(silent)", "Another"] {
+        for expression in [
+            "tag(slo)",
+            "name(=Token)",
+            "path(tls)",
+            "catches(silent)",
+            "Another",
+        ] {
             assert!(!chosen(expression), "{expression}");
         }
     }

@@ -1,47 +1,13 @@
-//! Steps, clauses and patterns in a few words, for traces and reports.
+//! Clauses, patterns and faults in a few words, for traces and reports.
 
 use std::fmt;
 
 use trace::Source;
 
-use super::clause::{Clause, Count, Expect, Wanted, Window};
+use super::clause::{Clause, Count, Wanted, Window};
 use super::duration;
-use super::fault::{Fault, FaultStep};
+use super::fault::Fault;
 use super::pattern::{Pattern, regular_expression};
-use super::power::PowerAction;
-use super::step::{QueryBy, Step};
-
-impl Step {
-    /// The step in a few words, such as `expect log "STA Got IP"`.
-    pub fn label(&self) -> String {
-        match self {
-            Self::Power(power) => match power.action {
-                PowerAction::On => "power on".into(),
-                PowerAction::Off => "power off".into(),
-                PowerAction::Reset => "reset".into(),
-                PowerAction::CutInWrite(after) => format!("power cut in a write after {after} bytes"),
-            },
-            Self::Provision(provision) => match provision.stop_after {
-                Some(stage) => format!("provision by {} up to {stage:?}", provision.phone).to_lowercase(),
-                None => format!("provision by {}", provision.phone),
-            },
-            Self::ReadVersion(read) => format!("read version by {}", read.phone),
-            Self::Query(query) => match query.by {
-                QueryBy::Broadcast => format!("query by {}", query.phone),
-                QueryBy::Unicast => format!("unicast query by {}", query.phone),
-            },
-            Self::Bind(bind) => format!("bind by {}", bind.phone),
-            Self::Expect(Expect::Clause(clause)) => format!("expect {clause}"),
-            Self::Expect(Expect::Transcript(transcript)) => {
-                format!("expect transcript {}", transcript.name)
-            }
-            Self::Fault(FaultStep::On(fault)) => format!("fault {fault} on"),
-            Self::Fault(FaultStep::Off(fault)) => format!("fault {fault} off"),
-            Self::Wait(wait) => format!("wait {}", duration::display(wait.0)),
-            Self::EraseStorage(_) => "erase storage".into(),
-        }
-    }
-}
 
 impl fmt::Display for Clause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +16,12 @@ impl fmt::Display for Clause {
             Wanted::InOrder(patterns, _) => write!(f, "in order {}", List(patterns)),
             Wanted::AnyOrder(patterns, _) => write!(f, "in any order {}", List(patterns)),
             Wanted::Never(patterns, limit) => {
-                write!(f, "for {} never {}", duration::display(*limit), List(patterns))
+                write!(
+                    f,
+                    "for {} never {}",
+                    duration::display(*limit),
+                    List(patterns)
+                )
             }
             Wanted::Count(pattern, count, Window::Within(_)) => write!(f, "{count} {pattern}"),
             Wanted::Count(pattern, count, Window::For(limit)) => {
@@ -95,14 +66,24 @@ impl fmt::Display for Pattern {
                 None => write!(f, " {:?}", text.value)?,
             }
         }
-        let level = self.level.map(|level| format!("level {level:?}").to_lowercase());
+        let level = self
+            .level
+            .map(|level| format!("level {level:?}").to_lowercase());
         let tag = self.tag.as_ref().map(|tag| format!("tag {tag}"));
         let fields = self.fields.iter().map(|field| {
             let value = super::captures::plain(&field.value.value);
             format!("{} {value}", field.name)
         });
-        let device = self.device.as_ref().map(|device| format!("device {device}"));
-        let rest: Vec<_> = level.into_iter().chain(tag).chain(fields).chain(device).collect();
+        let device = self
+            .device
+            .as_ref()
+            .map(|device| format!("device {device}"));
+        let rest: Vec<_> = level
+            .into_iter()
+            .chain(tag)
+            .chain(fields)
+            .chain(device)
+            .collect();
         if rest.is_empty() {
             return Ok(());
         }

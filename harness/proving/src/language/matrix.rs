@@ -51,17 +51,22 @@ fn check(node: &Node, matrix: &Roles<Vec<Placed<Value>>>, root: &Node) -> Vec<Mi
     let used = used_names(root);
     for (entry, (name, values)) in node.entries().iter().zip(matrix.iter()) {
         if values.is_empty() {
-            mistakes.push(Mistake::at(entry.value.span, format!("`{name}` has no values")));
+            mistakes.push(Mistake::at(
+                entry.value.span,
+                format!("`{name}` has no values"),
+            ));
         }
         if !used.contains(&name) {
             let help = format!("put `${{{name}}}` where it is meant, or leave it out");
-            mistakes.push(
-                Mistake::at(entry.key_span, format!("`{name}` is never used")).help(help),
-            );
+            mistakes
+                .push(Mistake::at(entry.key_span, format!("`{name}` is never used")).help(help));
         }
         for (position, value) in values.iter().enumerate() {
             if value.is_array() || value.is_object() || value.is_null() {
-                mistakes.push(Mistake::at(value.span, "expected text, a number or a truth value"));
+                mistakes.push(Mistake::at(
+                    value.span,
+                    "expected text, a number or a truth value",
+                ));
             } else if values[..position].contains(value) {
                 mistakes.push(Mistake::at(value.span, "this value is there already"));
             }
@@ -86,7 +91,12 @@ fn used_names(root: &Node) -> Vec<&str> {
 /// `node` with the bound variables put in. A value that is nothing but a reference becomes the
 /// variable's value, whatever its type; inside a text its text is put.
 pub(super) fn put_in(node: &Node, bindings: &[Binding]) -> Node {
-    let value_of = |name: &str| bindings.iter().find(|(bound, _)| bound == name).map(|(_, v)| v);
+    let value_of = |name: &str| {
+        bindings
+            .iter()
+            .find(|(bound, _)| bound == name)
+            .map(|(_, v)| v)
+    };
     let kind = match &node.kind {
         Kind::Text(text) => match sole_reference(text).and_then(value_of) {
             Some(value) => kind_of(value),
@@ -112,7 +122,8 @@ pub(super) fn put_in(node: &Node, bindings: &[Binding]) -> Node {
 
 /// References to what is captured later stay as they are.
 fn put_in_text<'v>(text: &str, value_of: impl Fn(&str) -> Option<&'v Value>) -> String {
-    let value_or_reference = |name: &str| Some(value_of(name).map_or(format!("${{{name}}}"), plain));
+    let value_or_reference =
+        |name: &str| Some(value_of(name).map_or(format!("${{{name}}}"), plain));
     replace(text, value_or_reference).unwrap_or_else(|_| text.to_owned())
 }
 

@@ -38,6 +38,7 @@ mod filter;
 mod label;
 mod matrix;
 mod mistake;
+mod needs;
 pub(crate) mod pattern;
 mod power;
 mod read;
@@ -55,6 +56,7 @@ pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window
 pub use fault::{Fault, FaultStep, MatchReply};
 pub use filter::{Filter, FilterError};
 pub use mistake::{Mistakes, Report};
+pub use needs::Need;
 pub use pattern::{Field, Pattern};
 pub use power::{Power, PowerAction};
 pub use read::{ReadError, parse, read_all, read_file};
@@ -63,8 +65,8 @@ pub use scenario::{Case, Scenario};
 pub use schema::schema;
 pub use span::{Placed, Span};
 pub use step::{
-    Bind, BindOutcome, EraseStorage, Outcome, Provision, Query, QueryBy, QueryOutcome,
-    ReadVersion, Stage, Step, Wait,
+    Bind, BindOutcome, EraseStorage, Outcome, Provision, Query, QueryBy, QueryOutcome, ReadVersion,
+    Stage, Step, Wait,
 };
 pub use world::{
     AccessPoint, Broker, ClientCertificate, Cloud, Device, DeviceCloud, Linkkit, Over, Profile,

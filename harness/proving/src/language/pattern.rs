@@ -1,8 +1,8 @@
 //! What an event may look like.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::Value;
 use trace::{Level, Source};
 
@@ -51,13 +51,18 @@ impl Field {
         if self.pointers.is_empty() {
             return vec![self.pointer.clone()];
         }
-        self.pointers.iter().map(|pointer| (*pointer).to_owned()).collect()
+        self.pointers
+            .iter()
+            .map(|pointer| (*pointer).to_owned())
+            .collect()
     }
 }
 
 /// The regular expression in `text`, if it stands between slashes.
 pub fn regular_expression(text: &str) -> Option<&str> {
-    text.strip_prefix('/')?.strip_suffix('/').filter(|inner| !inner.is_empty())
+    text.strip_prefix('/')?
+        .strip_suffix('/')
+        .filter(|inner| !inner.is_empty())
 }
 
 /// A line of the device's log.
@@ -185,7 +190,11 @@ impl CoapPattern {
         let named: [(&str, &'static [&'static str], _); 3] = [
             ("to", &["/phone"], self.to),
             ("path", &["/path"], self.path),
-            ("token", &["/json/params/token", "/json/data/token"], self.token),
+            (
+                "token",
+                &["/json/params/token", "/json/data/token"],
+                self.token,
+            ),
         ];
         for (name, pointers, value) in named {
             if let Some(value) = value {
@@ -262,18 +271,18 @@ macro_rules! with_sources {
         impl $name {
             /// Every pattern that is given.
             fn patterns(&mut self) -> Vec<$crate::language::Pattern> {
-                use $crate::language::pattern::{AsPattern, placed};
+                use $crate::language::pattern::{IntoPattern, placed};
                 let device = self.device.clone();
                 [
-                    placed(self.log.take(), |log| log.as_pattern(trace::Source::Log)),
-                    placed(self.board.take(), |event| event.as_pattern(trace::Source::Board)),
-                    placed(self.air.take(), |event| event.as_pattern(trace::Source::Air)),
-                    placed(self.tls.take(), |event| event.as_pattern(trace::Source::Tls)),
-                    placed(self.mqtt.take(), |event| event.as_pattern(trace::Source::Mqtt)),
-                    placed(self.cloud.take(), |cloud| cloud.as_pattern(trace::Source::Linkkit)),
-                    placed(self.coap.take(), |coap| coap.as_pattern(trace::Source::Coap)),
+                    placed(self.log.take(), |log| log.into_pattern(trace::Source::Log)),
+                    placed(self.board.take(), |event| event.into_pattern(trace::Source::Board)),
+                    placed(self.air.take(), |event| event.into_pattern(trace::Source::Air)),
+                    placed(self.tls.take(), |event| event.into_pattern(trace::Source::Tls)),
+                    placed(self.mqtt.take(), |event| event.into_pattern(trace::Source::Mqtt)),
+                    placed(self.cloud.take(), |cloud| cloud.into_pattern(trace::Source::Linkkit)),
+                    placed(self.coap.take(), |coap| coap.into_pattern(trace::Source::Coap)),
                     placed(self.provisioning.take(), |event| {
-                        event.as_pattern(trace::Source::Provisioning)
+                        event.into_pattern(trace::Source::Provisioning)
                     }),
                 ]
                 .into_iter()
@@ -288,30 +297,30 @@ macro_rules! with_sources {
 pub(super) use with_sources;
 
 /// What [`with_sources`] makes patterns of.
-pub(super) trait AsPattern {
-    fn as_pattern(self, source: Source) -> Pattern;
+pub(super) trait IntoPattern {
+    fn into_pattern(self, source: Source) -> Pattern;
 }
 
-impl AsPattern for LogPattern {
-    fn as_pattern(self, _: Source) -> Pattern {
+impl IntoPattern for LogPattern {
+    fn into_pattern(self, _: Source) -> Pattern {
         self.pattern()
     }
 }
 
-impl AsPattern for EventPattern {
-    fn as_pattern(self, source: Source) -> Pattern {
+impl IntoPattern for EventPattern {
+    fn into_pattern(self, source: Source) -> Pattern {
         self.pattern(source)
     }
 }
 
-impl AsPattern for CloudPattern {
-    fn as_pattern(self, _: Source) -> Pattern {
+impl IntoPattern for CloudPattern {
+    fn into_pattern(self, _: Source) -> Pattern {
         self.pattern()
     }
 }
 
-impl AsPattern for CoapPattern {
-    fn as_pattern(self, _: Source) -> Pattern {
+impl IntoPattern for CoapPattern {
+    fn into_pattern(self, _: Source) -> Pattern {
         self.pattern()
     }
 }

@@ -74,7 +74,11 @@ pub fn read_all(paths: &[PathBuf], known: &Known) -> Result<Vec<Case>, Vec<ReadE
             }
         }
     }
-    if errors.is_empty() { Ok(cases) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(cases)
+    } else {
+        Err(errors)
+    }
 }
 
 /// The cases of the scenario in the file at `path`, at least one.
@@ -112,7 +116,10 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReadError> {
     for path in inside {
         if path.is_dir() {
             find(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
             files.push(path);
         }
     }
@@ -159,7 +166,11 @@ fn in_cases(mistake: Mistake, numbers: &[usize], combinations: &[Vec<Binding>]) 
     }
     let values: Vec<_> = combinations[numbers[0]]
         .iter()
-        .filter(|binding| numbers.iter().all(|number| combinations[*number].contains(binding)))
+        .filter(|binding| {
+            numbers
+                .iter()
+                .all(|number| combinations[*number].contains(binding))
+        })
         .map(|(name, value)| format!("{name}={}", plain(value)))
         .collect();
     Mistake {
@@ -197,7 +208,12 @@ fn case(
 fn all_mistakes(root: &Node, first: Mistake) -> Vec<Mistake> {
     let mut mistakes = vec![first];
     let world = root.child("world");
-    let roles = |key| world.and_then(|world| world.child(key)).into_iter().flat_map(Node::entries);
+    let roles = |key| {
+        world
+            .and_then(|world| world.child(key))
+            .into_iter()
+            .flat_map(Node::entries)
+    };
     for entry in roles("access_points") {
         mistakes.extend(decode::<AccessPoint>(&entry.value).err());
     }

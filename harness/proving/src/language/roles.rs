@@ -15,12 +15,16 @@ pub struct Roles<T>(Vec<(Placed<String>, T)>);
 impl<T> Roles<T> {
     /// What `name` stands for.
     pub fn named(&self, name: &str) -> Option<&T> {
-        self.iter().find(|(key, _)| *key == name).map(|(_, part)| part)
+        self.iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, part)| part)
     }
 
     /// Names and parts, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.0.iter().map(|(name, part)| (name.value.as_str(), part))
+        self.0
+            .iter()
+            .map(|(name, part)| (name.value.as_str(), part))
     }
 
     /// Names, in the order of the file.

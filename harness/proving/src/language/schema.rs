@@ -45,7 +45,9 @@ impl Transform for Variables {
             Some(Value::String(kind)) => matches!(kind.as_str(), "integer" | "boolean" | "number"),
             _ => false,
         };
-        let limited = ["pattern", "enum", "const"].iter().any(|key| object.contains_key(*key));
+        let limited = ["pattern", "enum", "const"]
+            .iter()
+            .any(|key| object.contains_key(*key));
         if !(single || limited) {
             return;
         }

@@ -20,7 +20,7 @@ pub enum Step {
     /// Switches a device's power.
     Power(Power),
     /// A phone provisions a device, or as much of that as it is told.
-    Provision(Provision),
+    Provision(Box<Provision>),
     /// A phone reads what a device's provisioning service can do, and goes away again.
     ReadVersion(ReadVersion),
     /// A phone asks a device for its token.

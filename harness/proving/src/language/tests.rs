@@ -77,13 +77,25 @@ settle: 5s
     let cases = parse("design.yaml", text, &known()).expect("a scenario");
     let ids: Vec<_> = cases.iter().map(|case| case.id.as_str()).collect();
     let name = "SoftAP, every security, bound by the device's notify";
-    let expected = ["none", "v1", "v1-no-pop", "v2"].map(|value| format!("{name}[security={value}]"));
+    let expected =
+        ["none", "v1", "v1-no-pop", "v2"].map(|value| format!("{name}[security={value}]"));
     assert_eq!(ids, expected);
     let securities: Vec<_> = cases
         .iter()
-        .map(|case| case.scenario.world.devices.named("device").map(|d| d.provisioning.security))
+        .map(|case| {
+            case.scenario
+                .world
+                .devices
+                .named("device")
+                .map(|d| d.provisioning.security)
+        })
         .collect();
-    let all = [Security::None, Security::V1, Security::V1NoPop, Security::V2];
+    let all = [
+        Security::None,
+        Security::V1,
+        Security::V1NoPop,
+        Security::V2,
+    ];
     assert_eq!(securities, all.map(Some));
     assert_eq!(cases[0].scenario.steps.len(), 8);
     assert_eq!(cases[0].scenario.steps[0].span.line, 11);
@@ -99,12 +111,19 @@ fn a_matrix_has_one_case_for_each_combination() {
 "
     );
     let mistakes = parse("n.yaml", &text, &known()).expect_err("nothing to resume");
-    assert!(mistakes.iter().all(|mistake| mistake.to_string().ends_with("(with on=true)")));
+    assert!(
+        mistakes
+            .iter()
+            .all(|mistake| mistake.to_string().ends_with("(with on=true)"))
+    );
     let text = text.replace("[true, false]", "[false]");
     let cases = parse("n.yaml", &text, &known()).expect("a scenario");
     let ids: Vec<_> = cases.iter().map(|case| case.id.as_str()).collect();
     assert_eq!(ids, ["N[secs=1,on=false]", "N[secs=2,on=false]"]);
-    assert_eq!(cases[1].values, [("secs".into(), "2".into()), ("on".into(), "false".into())]);
+    assert_eq!(
+        cases[1].values,
+        [("secs".into(), "2".into()), ("on".into(), "false".into())]
+    );
 }
 
 #[test]
@@ -173,22 +192,64 @@ fn clauses_that_make_no_sense_are_refused() {
         ("{ never: [{ log: {} }] }", "needs `for`"),
         ("{ never: [{ log: {} }], within: 1s }", "takes `for`"),
         ("{ never: [], for: 1s }", "the list is empty"),
-        ("{ log: {}, in_order: [{ log: {} }], within: 1s }", "one expectation has one of"),
-        ("{ in_order: [{ log: {} }, { board: exited }], within: 1s }", "mixes Log and Board"),
-        ("{ log: {}, count: 3 }", "`count` needs either `for` or `within`"),
-        ("{ log: {}, count: 3, for: 1s, within: 1s }", "`count` needs either"),
-        ("{ log: {}, count: { at_most: 3 }, within: 1s }", "say `for`"),
+        (
+            "{ log: {}, in_order: [{ log: {} }], within: 1s }",
+            "one expectation has one of",
+        ),
+        (
+            "{ in_order: [{ log: {} }, { board: exited }], within: 1s }",
+            "mixes Log and Board",
+        ),
+        (
+            "{ log: {}, count: 3 }",
+            "`count` needs either `for` or `within`",
+        ),
+        (
+            "{ log: {}, count: 3, for: 1s, within: 1s }",
+            "`count` needs either",
+        ),
+        (
+            "{ log: {}, count: { at_most: 3 }, within: 1s }",
+            "say `for`",
+        ),
         ("{ log: {}, count: {}, for: 1s }", "`count` needs a number"),
-        ("{ log: {}, count: many, for: 1s }", "expected a number, or a map"),
-        ("{ never: [{ log: {} }], for: 1s, count: 1 }", "`count` needs a single event"),
-        ("{ log: {}, count: 1, within: 1s, capture: { a: /b } }", "`capture` needs a single"),
-        ("{ log: {}, within: 1s, capture: { a: b } }", "a JSON pointer begins with"),
-        ("{ transcript: a, within: 1s }", "goes with `device` and `catches` only"),
-        ("{ log: { text: \"/(/\" }, within: 1s }", "not a regular expression"),
-        ("{ mqtt: { where: { topic: a } }, within: 1s }", "is no JSON pointer"),
-        ("{ mqtt: { where: { /topic: [a] } }, within: 1s }", "only single values"),
+        (
+            "{ log: {}, count: many, for: 1s }",
+            "expected a number, or a map",
+        ),
+        (
+            "{ never: [{ log: {} }], for: 1s, count: 1 }",
+            "`count` needs a single event",
+        ),
+        (
+            "{ log: {}, count: 1, within: 1s, capture: { a: /b } }",
+            "`capture` needs a single",
+        ),
+        (
+            "{ log: {}, within: 1s, capture: { a: b } }",
+            "a JSON pointer begins with",
+        ),
+        (
+            "{ transcript: a, within: 1s }",
+            "goes with `device` and `catches` only",
+        ),
+        (
+            "{ log: { text: \"/(/\" }, within: 1s }",
+            "not a regular expression",
+        ),
+        (
+            "{ mqtt: { where: { topic: a } }, within: 1s }",
+            "is no JSON pointer",
+        ),
+        (
+            "{ mqtt: { where: { /topic: [a] } }, within: 1s }",
+            "only single values",
+        ),
         ("{ coap: { to: bob }, within: 1s }", "unknown phone `bob`"),
-        ("{ log: {}, within: 1s, since: then }", "unknown value `then`"),
+        (
+            "{ log: {}, within: 1s, since: then }",
+            "unknown value `then`",
+        ),
         ("{ log: {}, within: }", "expected text, found nothing"),
     ] {
         let complaint = complaint(&format!("  - expect: {clause}\n"));
@@ -200,12 +261,30 @@ fn clauses_that_make_no_sense_are_refused() {
 #[test]
 fn steps_that_make_no_sense_are_refused() {
     for (step, message) in [
-        ("power: { device: device }", "either `turn` or `cut_in_write`"),
-        ("provision: { phone: alice, join: home }", "either an `outcome` or a `stop_after`"),
-        ("provision: { phone: alice, outcome: connected }", "whose credentials?"),
-        ("provision: { phone: alice, join: home, outcome: connected, password: x }", "only security `v2`"),
-        ("provision: { phone: alice, join: home, outcome: connected, ssid: \"\" }", "1 to 32 bytes"),
-        ("provision: { phone: alice, resume: true, outcome: session-lost }", "no open session"),
+        (
+            "power: { device: device }",
+            "either `turn` or `cut_in_write`",
+        ),
+        (
+            "provision: { phone: alice, join: home }",
+            "either an `outcome` or a `stop_after`",
+        ),
+        (
+            "provision: { phone: alice, outcome: connected }",
+            "whose credentials?",
+        ),
+        (
+            "provision: { phone: alice, join: home, outcome: connected, password: x }",
+            "only security `v2`",
+        ),
+        (
+            "provision: { phone: alice, join: home, outcome: connected, ssid: \"\" }",
+            "1 to 32 bytes",
+        ),
+        (
+            "provision: { phone: alice, resume: true, outcome: session-lost }",
+            "no open session",
+        ),
         ("fault: { off: time_silent }", "this fault is not on"),
         ("fault: { on: { connect_refused: 0 } }", "1 to 5"),
         ("fault: { on: { time_silent: 1 } }", "stands alone"),
@@ -227,16 +306,42 @@ fn text_that_looks_like_something_else_stays_text() {
 }
 
 #[test]
+fn a_case_needs_what_its_steps_do() {
+    let needs = |steps: &str| {
+        let cases = parse("try.yaml", &scenario(steps), &known()).expect(steps);
+        let needs: Vec<_> = cases[0].needs().iter().map(ToString::to_string).collect();
+        needs.join(" ")
+    };
+    assert_eq!(needs("  - power: on\n  - power: reset\n"), "");
+    assert_eq!(needs("  - fault: { on: time_silent }\n"), "");
+    assert_eq!(
+        needs("  - power: off\n  - erase_storage\n  - power: off\n"),
+        "power storage"
+    );
+    assert_eq!(needs("  - power: { cut_in_write: 8 }\n"), "torn-write");
+    let faults =
+        "  - fault: { on: { isolation: home } }\n  - fault: { on: { internet_off: home } }\n";
+    assert_eq!(needs(faults), "isolate switch-access-point");
+}
+
+#[test]
 fn two_scenarios_of_one_name_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (name, step) in [("b.yaml", "power: on"), ("a.yaml", "power: on"), ("c.yaml", "power: up")] {
+    for (name, step) in [
+        ("b.yaml", "power: on"),
+        ("a.yaml", "power: on"),
+        ("c.yaml", "power: up"),
+    ] {
         let text = scenario(&format!("  - {step}\n"));
         std::fs::write(folder.path().join(name), text).expect("a write");
     }
     let errors = read_all(&[folder.path().to_owned()], &known()).expect_err("mistakes");
     let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(messages.len(), 2, "{messages:?}");
-    assert!(messages[0].contains("b.yaml: a scenario named `A try` is in"), "{messages:?}");
+    assert!(
+        messages[0].contains("b.yaml: a scenario named `A try` is in"),
+        "{messages:?}"
+    );
     assert!(messages[1].contains("c.yaml: 1 mistake"), "{messages:?}");
 }
 

@@ -58,7 +58,10 @@ impl Node {
 
     /// The value under `key`, if it is a map that has one.
     pub fn child(&self, key: &str) -> Option<&Self> {
-        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+        self.entries()
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.value)
     }
 
     /// Calls `visit` with this value and all below it.
@@ -74,9 +77,13 @@ impl Node {
     /// Maps and lists are shown by their first line only.
     fn show_first_lines(&mut self, text: &str) {
         match &mut self.kind {
-            Kind::List(items) => items.iter_mut().for_each(|item| item.show_first_lines(text)),
+            Kind::List(items) => items
+                .iter_mut()
+                .for_each(|item| item.show_first_lines(text)),
             Kind::Map(entries) => {
-                entries.iter_mut().for_each(|entry| entry.value.show_first_lines(text));
+                entries
+                    .iter_mut()
+                    .for_each(|entry| entry.value.show_first_lines(text));
             }
             _ => return,
         }
@@ -110,8 +117,8 @@ pub(super) fn span_of(location: Location) -> Span {
     Span {
         offset: bytes(span.byte_offset()),
         length: bytes(span.byte_len()),
-        line: u64::from(location.line()),
-        column: u64::from(location.column()),
+        line: location.line(),
+        column: location.column(),
     }
 }
 
@@ -207,17 +214,49 @@ mod tests {
                 let Span { offset, length, .. } = entry.key_span;
                 seen.push(text[offset..offset + length].to_owned());
             }
-            let Span { offset, length, line, column } = node.span;
-            seen.push(format!("{line}:{column} {}", &text[offset..offset + length]));
+            let Span {
+                offset,
+                length,
+                line,
+                column,
+            } = node.span;
+            seen.push(format!(
+                "{line}:{column} {}",
+                &text[offset..offset + length]
+            ));
         });
         insta::assert_debug_snapshot!(seen);
         let list = root.child("a").expect("a");
         assert_eq!(
             list.kind,
             Kind::List(vec![
-                Node { kind: Kind::Unsigned(1), span: Span { offset: 4, length: 1, line: 1, column: 5 } },
-                Node { kind: Kind::Signed(-2), span: Span { offset: 7, length: 2, line: 1, column: 8 } },
-                Node { kind: Kind::Text("on".into()), span: Span { offset: 11, length: 2, line: 1, column: 12 } },
+                Node {
+                    kind: Kind::Unsigned(1),
+                    span: Span {
+                        offset: 4,
+                        length: 1,
+                        line: 1,
+                        column: 5
+                    }
+                },
+                Node {
+                    kind: Kind::Signed(-2),
+                    span: Span {
+                        offset: 7,
+                        length: 2,
+                        line: 1,
+                        column: 8
+                    }
+                },
+                Node {
+                    kind: Kind::Text("on".into()),
+                    span: Span {
+                        offset: 11,
+                        length: 2,
+                        line: 1,
+                        column: 12
+                    }
+                },
             ])
         );
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::duration;
 use super::roles::Roles;
 use super::span::{Placed, Span};
-use super::duration;
 
 /// Roles and how they are set up; the lab, or the rig, makes the values.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -1,0 +1,73 @@
+//! What a board or a rig must be able to do for a case.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::fault::{Fault, FaultStep};
+use super::power::PowerAction;
+use super::scenario::Case;
+use super::step::Step;
+
+/// Something that not every board or rig can do; virtual ones can do all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// Take a board's power away.
+    Power,
+    /// Take it away in the middle of a write to storage.
+    TornWrite,
+    /// Erase a board's storage.
+    Storage,
+    /// Keep an access point's clients apart.
+    Isolate,
+    /// Switch an access point off, or its way to the internet.
+    SwitchAccessPoint,
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Power => "power",
+            Self::TornWrite => "torn-write",
+            Self::Storage => "storage",
+            Self::Isolate => "isolate",
+            Self::SwitchAccessPoint => "switch-access-point",
+        })
+    }
+}
+
+impl Case {
+    /// What the steps of this case need; where it is missing, the case is skipped.
+    pub fn needs(&self) -> BTreeSet<Need> {
+        self.scenario
+            .steps
+            .iter()
+            .filter_map(|step| need(step))
+            .collect()
+    }
+}
+
+fn need(step: &Step) -> Option<Need> {
+    match step {
+        Step::Power(power) => match power.action {
+            PowerAction::Off => Some(Need::Power),
+            PowerAction::CutInWrite(_) => Some(Need::TornWrite),
+            PowerAction::On | PowerAction::Reset => None,
+        },
+        Step::EraseStorage(_) => Some(Need::Storage),
+        Step::Fault(FaultStep::On(fault) | FaultStep::Off(fault)) => match fault {
+            Fault::Isolation(_) => Some(Need::Isolate),
+            Fault::AccessPointOff(_) | Fault::InternetOff(_) => Some(Need::SwitchAccessPoint),
+            // The cloud is ours on every board.
+            Fault::TimeSilent
+            | Fault::ConnectRefused(_)
+            | Fault::SubscribeRefused(_)
+            | Fault::MatchReply(_) => None,
+        },
+        Step::Provision(_)
+        | Step::ReadVersion(_)
+        | Step::Query(_)
+        | Step::Bind(_)
+        | Step::Expect(_)
+        | Step::Wait(_) => None,
+    }
+}
