@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ::trace::{Level, Source};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lab::air::Protocol;
 
 use crate::language::duration;
 
@@ -178,8 +179,8 @@ pub(super) struct Up {
     #[arg(short = 'E', long, value_name = "EXPR")]
     pub(super) filter: Option<String>,
     /// Make a port of the device one of this host, such as '127.0.0.1:8080=softap:80' or
-    /// '127.0.0.1:0=sta:80'
-    #[arg(long = "forward", value_name = "ADDR=SIDE:PORT")]
+    /// 'udp:127.0.0.1:0=sta:5683'
+    #[arg(long = "forward", value_name = "[udp:]ADDR=SIDE:PORT")]
     pub(super) forwards: Vec<Forward>,
     /// Where to write endpoints.json, certificates and the trace
     #[arg(long, value_name = "DIR")]
@@ -189,6 +190,8 @@ pub(super) struct Up {
 /// A port of the host that leads to one of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward {
+    /// Which of the two ports of that number.
+    pub protocol: Protocol,
     /// Where to listen; port 0 takes any.
     pub listen: SocketAddr,
     /// On which of the device's networks.
@@ -211,9 +214,14 @@ impl FromStr for Forward {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let shape = || "expected something like 127.0.0.1:8080=softap:80".to_owned();
+        let (protocol, text) = match text.strip_prefix("udp:") {
+            Some(rest) => (Protocol::Udp, rest),
+            None => (Protocol::Tcp, text),
+        };
         let (listen, target) = text.split_once('=').ok_or_else(shape)?;
         let (side, port) = target.split_once(':').ok_or_else(shape)?;
         Ok(Self {
+            protocol,
             listen: listen
                 .parse()
                 .map_err(|_| format!("`{listen}` is no address and port of this host"))?,
@@ -271,8 +279,11 @@ mod tests {
             "127.0.0.1:8080".parse().expect("an address")
         );
         assert_eq!((forward.to, forward.port), (ForwardTo::SoftAp, 80));
-        let forward: Forward = "[::1]:0=sta:5683".parse().expect("well formed");
+        assert_eq!(forward.protocol, Protocol::Tcp);
+        let forward: Forward = "udp:[::1]:0=sta:5683".parse().expect("well formed");
+        assert_eq!(forward.listen, "[::1]:0".parse().expect("an address"));
         assert_eq!((forward.to, forward.port), (ForwardTo::Station, 5683));
+        assert_eq!(forward.protocol, Protocol::Udp);
     }
 
     #[test]
@@ -281,6 +292,11 @@ mod tests {
             ("8080", "expected something like"),
             ("127.0.0.1:8080=softap", "expected something like"),
             ("localhost=softap:80", "`localhost` is no address"),
+            ("udp:8080=sta:5683", "`8080` is no address"),
+            (
+                "tcp:127.0.0.1:80=sta:80",
+                "`tcp:127.0.0.1:80` is no address",
+            ),
             ("127.0.0.1:8080=ap:80", "`ap` is neither"),
             ("127.0.0.1:8080=sta:0", "`0` is no port"),
             ("127.0.0.1:8080=sta:70000", "`70000` is no port"),

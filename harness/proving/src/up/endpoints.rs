@@ -3,17 +3,17 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use lab::air::Protocol;
 use serde_json::{Map, Value, json};
 
 use crate::attempt::{BROKER_HOST, LabError, TIME_HOST, World};
-use crate::cli::ForwardTo;
+use crate::cli::{Forward, ForwardTo};
 use crate::language::{Case, Security};
 
 /// A port of the host that leads to a device.
 pub struct Forwarded {
     pub device: String,
-    pub to: ForwardTo,
-    pub port: u16,
+    pub forward: Forward,
     pub address: SocketAddr,
 }
 
@@ -67,17 +67,8 @@ pub fn endpoints(
             .map(|device| device.provisioning.security);
         let forwards: Vec<Value> = forwarded
             .iter()
-            .filter(|forward| forward.device == name)
-            .map(|forward| {
-                json!({
-                    "address": forward.address.to_string(),
-                    "to": match forward.to {
-                        ForwardTo::SoftAp => "softap",
-                        ForwardTo::Station => "sta",
-                    },
-                    "port": forward.port,
-                })
-            })
+            .filter(|forwarded| forwarded.device == name)
+            .map(forward)
             .collect();
         let value = json!({
             "mac": hex::encode_upper(values.mac),
@@ -103,4 +94,20 @@ pub fn endpoints(
         "devices": devices,
     });
     Ok(format!("{all:#}\n"))
+}
+
+fn forward(forwarded: &Forwarded) -> Value {
+    let forward = forwarded.forward;
+    json!({
+        "address": forwarded.address.to_string(),
+        "protocol": match forward.protocol {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        },
+        "to": match forward.to {
+            ForwardTo::SoftAp => "softap",
+            ForwardTo::Station => "sta",
+        },
+        "port": forward.port,
+    })
 }

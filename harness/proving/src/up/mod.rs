@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clock::Clock;
-use lab::air::ForwardTarget;
+use lab::air::{ForwardTarget, Protocol};
 use tokio::signal::unix::{SignalKind, signal};
 use trace::{CreateError, Trace};
 
@@ -61,7 +61,12 @@ async fn stay_up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(),
     let devices: Vec<String> = world.devices().map(|(name, _)| name.to_owned()).collect();
     let mut forwarded = Vec::new();
     for device in &devices {
-        world.device(device)?.board.power_on().await.map_err(LabError::from)?;
+        world
+            .device(device)?
+            .board
+            .power_on()
+            .await
+            .map_err(LabError::from)?;
         for forward in forwards {
             forwarded.push(open(&world, device, *forward).await?);
         }
@@ -91,18 +96,18 @@ async fn open(world: &World, device: &str, forward: Forward) -> Result<Forwarded
             device: device.to_owned(),
         },
     };
-    let address = world
-        .air()
-        .forward(forward.listen, target, forward.port)
-        .await
-        .map_err(|source| UpError::Io {
-            what: format!("listen on {} for {device}", forward.listen),
-            source,
-        })?;
+    let air = world.air();
+    let listening = match forward.protocol {
+        Protocol::Tcp => air.forward(forward.listen, target, forward.port).await,
+        Protocol::Udp => air.forward_udp(forward.listen, target, forward.port).await,
+    };
+    let address = listening.map_err(|source| UpError::Io {
+        what: format!("listen on {} for {device}", forward.listen),
+        source,
+    })?;
     Ok(Forwarded {
         device: device.to_owned(),
-        to: forward.to,
-        port: forward.port,
+        forward,
         address,
     })
 }
@@ -111,7 +116,10 @@ async fn open(world: &World, device: &str, forward: Forward) -> Result<Forwarded
 fn export(world: &World, folder: &Path) -> Result<PathBuf, UpError> {
     world.pki().export_authorities(folder)?;
     for profile in ["client", "client-expired", "client-other-ca"] {
-        let identity = world.pki().mint(profile, &[], "up").map_err(LabError::from)?;
+        let identity = world
+            .pki()
+            .mint(profile, &[], "up")
+            .map_err(LabError::from)?;
         identity.export(folder, profile)?;
     }
     std::path::absolute(folder).map_err(|source| UpError::Io {
