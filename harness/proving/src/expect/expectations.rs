@@ -8,12 +8,14 @@ use trace::{Event, Nearest, Trace};
 use super::cursors::{Cursors, Reading};
 use super::matcher::Matcher;
 use super::miss::Miss;
-use super::near::nearest;
+use super::near::Ideal;
 use super::progress::{Progress, State};
 use crate::language::{Captures, Clause, Pattern, Wanted, duration};
 
 /// How many of the last events of a source a miss shows.
 const INSTEAD: usize = 5;
+/// Among how many of the last events near misses are looked for.
+const NEAR: usize = 20_000;
 
 /// The expectations of one attempt, and how far they have read.
 pub struct Expectations {
@@ -230,7 +232,7 @@ impl<'c> Watch<'c> {
         }
     }
 
-    /// All events in time, consumed or not, behind what was met in order.
+    /// The last events in time, consumed or not, behind what was met in order.
     fn window(&self) -> Vec<Arc<Event>> {
         let after = self.progress.after().map(|(seq, _)| seq);
         let mut events = self.trace.since(0);
@@ -239,6 +241,8 @@ impl<'c> Watch<'c> {
                 && event.at() <= self.deadline
                 && after.is_none_or(|after| event.seq > after)
         });
+        let too_many = events.len().saturating_sub(NEAR);
+        events.drain(..too_many);
         events
     }
 
@@ -253,9 +257,8 @@ impl<'c> Watch<'c> {
             .iter()
             .map(Arc::as_ref)
             .partition(|event| self.reading.includes(event));
-        let secrets = self.trace.secrets();
-        nearest(pattern, captures, secrets, ahead)
-            .or_else(|| nearest(pattern, captures, secrets, behind))
+        let ideal = Ideal::new(pattern, captures, self.trace.secrets()).ok()?;
+        ideal.nearest(ahead).or_else(|| ideal.nearest(behind))
     }
 
     fn instead(&self, wanted: &[&Pattern], events: &[Arc<Event>]) -> Vec<u64> {

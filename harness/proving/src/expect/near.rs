@@ -7,85 +7,85 @@ use trace::{Event, Nearest, Secrets};
 
 use super::matcher::{Test, field_test, level_of, text_at, text_test};
 use crate::language::pattern::plain;
-use crate::language::{Captures, Pattern};
+use crate::language::{Captures, Field, NotCaptured, Pattern};
 
 /// Longest excerpt of a text in a message, in characters.
 const EXCERPT: usize = 80;
 /// Below this share of what was wanted, an event is no near miss.
 const NEAR: f64 = 0.5;
 
-/// The event of `events` that is most like `pattern`, and what it lacks; the later of two that are
-/// equally alike.
-pub(super) fn nearest<'e>(
-    pattern: &Pattern,
-    captures: &Captures,
-    secrets: &Secrets,
-    events: impl IntoIterator<Item = &'e Event>,
-) -> Option<Nearest> {
-    let mut best: Option<(f64, Nearest)> = None;
-    for event in events {
-        let Some((score, lacks)) = compare(pattern, captures, secrets, event) else {
-            continue;
-        };
-        if score >= NEAR && best.as_ref().is_none_or(|(least, _)| score >= *least) {
-            let nearest = Nearest {
-                seq: event.seq,
-                lacks,
-            };
-            best = Some((score, nearest));
-        }
-    }
-    best.map(|(_, nearest)| nearest)
+/// A pattern, ready to be compared with many events.
+pub(super) struct Ideal<'p> {
+    pattern: &'p Pattern,
+    text: Option<Test>,
+    fields: Vec<(&'p Field, Vec<String>, Test)>,
 }
 
-/// How alike `event` is to `pattern`, 0 to 1, and what it lacks.
-fn compare(
-    pattern: &Pattern,
-    captures: &Captures,
-    secrets: &Secrets,
-    event: &Event,
-) -> Option<(f64, String)> {
-    if event.source != pattern.source {
-        return None;
+impl<'p> Ideal<'p> {
+    /// Makes `pattern` ready, with `captures` put in.
+    pub fn new(
+        pattern: &'p Pattern,
+        captures: &Captures,
+        secrets: &Secrets,
+    ) -> Result<Self, NotCaptured> {
+        let fields = pattern.fields.iter().map(|field| {
+            let test = field_test(field, captures, secrets)?;
+            Ok((field, field.pointers(), test))
+        });
+        Ok(Self {
+            pattern,
+            text: text_test(pattern, captures, secrets)?,
+            fields: fields.collect::<Result<_, _>>()?,
+        })
     }
-    let mut likeness = Likeness::default();
-    if let Some(kind) = &pattern.kind {
-        likeness.equal("kind", kind, &event.kind, 2.0);
-    }
-    if let Some(device) = &pattern.device {
-        likeness.equal(
-            "device",
-            device,
-            event.device.as_deref().unwrap_or("none"),
-            0.5,
-        );
-    }
-    if let Some(level) = pattern.level {
-        let found = level_of(&event.data).map(|level| format!("{level:?}").to_lowercase());
-        let wanted = format!("{level:?}").to_lowercase();
-        likeness.equal("level", &wanted, found.as_deref().unwrap_or_default(), 0.5);
-    }
-    if let Some(tag) = &pattern.tag {
-        likeness.equal(
-            "tag",
-            tag,
-            text_at(&event.data, "tag").unwrap_or_default(),
-            0.5,
-        );
-    }
-    if let Ok(Some(test)) = text_test(pattern, captures, secrets) {
-        likeness.text(&test, text_at(&event.data, "text").unwrap_or_default());
-    }
-    for field in &pattern.fields {
-        let value = field
-            .pointers()
-            .iter()
-            .find_map(|pointer| event.data.pointer(pointer));
-        if let Ok(test) = field_test(field, captures, secrets) {
-            likeness.field(&field.name, &test, value);
+
+    /// The event of `events` that is most like it, and what it lacks; the later of two that are
+    /// equally alike.
+    pub fn nearest<'e>(&self, events: impl IntoIterator<Item = &'e Event>) -> Option<Nearest> {
+        let mut best: Option<(f64, Nearest)> = None;
+        for event in events {
+            if event.source != self.pattern.source {
+                continue;
+            }
+            let (score, lacks) = self.compare(event);
+            if score >= NEAR && best.as_ref().is_none_or(|(least, _)| score >= *least) {
+                let seq = event.seq;
+                best = Some((score, Nearest { seq, lacks }));
+            }
         }
+        best.map(|(_, nearest)| nearest)
     }
-    Some(likeness.verdict())
+
+    /// How alike `event` is, 0 to 1, and what it lacks.
+    fn compare(&self, event: &Event) -> (f64, String) {
+        let mut likeness = Likeness::default();
+        if let Some(kind) = &self.pattern.kind {
+            likeness.equal("kind", kind, &event.kind, 2.0);
+        }
+        if let Some(device) = &self.pattern.device {
+            let found = event.device.as_deref().unwrap_or("none");
+            likeness.equal("device", device, found, 0.5);
+        }
+        if let Some(level) = self.pattern.level {
+            let found = level_of(&event.data).map(|level| format!("{level:?}").to_lowercase());
+            let wanted = format!("{level:?}").to_lowercase();
+            likeness.equal("level", &wanted, found.as_deref().unwrap_or_default(), 0.5);
+        }
+        if let Some(tag) = &self.pattern.tag {
+            let found = text_at(&event.data, "tag").unwrap_or_default();
+            likeness.equal("tag", tag, found, 0.5);
+        }
+        if let Some(test) = &self.text {
+            likeness.text(test, text_at(&event.data, "text").unwrap_or_default());
+        }
+        for (field, pointers, test) in &self.fields {
+            let value = pointers
+                .iter()
+                .find_map(|pointer| event.data.pointer(pointer));
+            likeness.field(&field.name, test, value);
+        }
+        likeness.verdict()
+    }
 }
 
 /// Sums up what is alike and what is not.
