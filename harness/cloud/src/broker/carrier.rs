@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clock::{Busy, Clock};
-use rumqttd::local::{LinkBuilder, LinkError, LinkRx, LinkTx};
+use rumqttd::local::{LinkBuilder, LinkRx, LinkTx};
 use rumqttd::protocol::{Disconnect, DisconnectReasonCode, Packet};
 use rumqttd::{Notification, Router, RouterConfig};
 use tokio::sync::{Notify, Semaphore};
@@ -31,7 +31,7 @@ const MAILBOXES: usize = 4096;
 /// How long copies may be on their way without one arriving before the router counts as stuck.
 const STUCK: Duration = Duration::from_secs(2);
 
-type Connect = Box<dyn Fn(&str) -> Result<(LinkTx, LinkRx), LinkError> + Send + Sync>;
+type Connect = Box<dyn Fn(&str) -> Result<(LinkTx, LinkRx), OpenError> + Send + Sync>;
 type Sink = Box<dyn Fn(Bytes) + Send + Sync>;
 
 /// The router and its mailboxes.
@@ -75,7 +75,8 @@ impl Carrier {
         let connect = move |name: &str| {
             let (sender, receiver, _) = LinkBuilder::new(name, events.clone())
                 .dynamic_filters(true)
-                .build()?;
+                .build()
+                .map_err(|_| OpenError::RouterGone)?;
             Ok((sender, receiver))
         };
         let inner = Arc::new(Inner {
@@ -141,8 +142,8 @@ impl Carrier {
         let busy = self.inner.traffic.trace.clock().busy();
         let connected = tokio::task::spawn_blocking(move || {
             let (mut sender, receiver) = (inner.connect)(&name)?;
-            sender.subscribe(name)?;
-            Ok::<_, LinkError>((sender, receiver))
+            sender.subscribe(name).map_err(|_| OpenError::RouterGone)?;
+            Ok::<_, OpenError>((sender, receiver))
         })
         .await;
         drop(busy);
