@@ -154,6 +154,7 @@ fn cases(file: &str, text: &str, known: &Known) -> Result<Vec<Case>, Vec<Mistake
 
 fn note(found: &mut Vec<(Mistake, Vec<usize>)>, mistake: Mistake, number: usize) {
     match found.iter_mut().find(|(known, _)| *known == mistake) {
+        Some((_, numbers)) if numbers.contains(&number) => {}
         Some((_, numbers)) => numbers.push(number),
         None => found.push((mistake, vec![number])),
     }

@@ -116,6 +116,7 @@ fn a_matrix_has_one_case_for_each_combination() {
             .iter()
             .all(|mistake| mistake.to_string().ends_with("(with on=true)"))
     );
+    assert_eq!(mistakes.count(), 1);
     let text = text.replace("[true, false]", "[false]");
     let cases = parse("n.yaml", &text, &known()).expect("a scenario");
     let ids: Vec<_> = cases.iter().map(|case| case.id.as_str()).collect();
@@ -124,6 +125,14 @@ fn a_matrix_has_one_case_for_each_combination() {
         cases[1].values,
         [("secs".into(), "2".into()), ("on".into(), "false".into())]
     );
+}
+
+#[test]
+fn a_mistake_is_told_once_and_without_values_if_every_case_has_it() {
+    let text = scenario("  - power: on\n").replace("channel", "chanel");
+    let mistakes = parse("try.yaml", &text, &known()).expect_err("no such field");
+    let messages: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+    assert_eq!(messages, ["unknown field `chanel`"]);
 }
 
 #[test]
