@@ -3,6 +3,11 @@
 //! Everything here lives on the runtime and the clock of one attempt, listens on loopback, and
 //! writes what it sees into the trace.
 
+#![cfg_attr(
+    test,
+    expect(clippy::unwrap_used, reason = "in tests a panic is the message")
+)]
+
 mod broker;
 mod devices;
 pub mod linkkit;

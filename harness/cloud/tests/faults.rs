@@ -1,5 +1,7 @@
 //! What the broker does wrong on purpose.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! A device and phones at the Linkkit stand-in.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! mosquitto's clients at our broker.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod support;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Several clients, sessions that outlive connections, wills, and time.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod support;
 
 use std::time::Duration;
@@ -52,7 +54,7 @@ fn a_will_has_its_qos_and_is_retained_if_it_says_so() {
         broken.send(&with_will("broken", 0x2e, 0)).await;
         broken.expect(&FRESH, "broken").await;
         broken.hang_up().await;
-        while broker.sessions() != [] {
+        while !broker.sessions().is_empty() {
             tokio::task::yield_now().await;
         }
         let mut late = Wire::connected(&broker, "late").await;

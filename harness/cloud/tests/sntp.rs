@@ -1,5 +1,7 @@
 //! What clients learn from the time server.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! What the standard demands of a broker, one connection at a time, byte by byte.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod support;
 
 use support::*;

@@ -1,5 +1,7 @@
 //! Handshakes, good and bad, and what both sides learn of them.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod support;
 
 use std::sync::Arc;

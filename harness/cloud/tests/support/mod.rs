@@ -13,6 +13,10 @@ use tokio::net::TcpStream;
 use trace::{Event, Source, Trace};
 
 /// Runs `test` on a runtime like a worker's, and ends it if it hangs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test that hangs does so in the host's time"
+)]
 pub fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
