@@ -122,8 +122,12 @@ impl Secrets {
         }
     }
 
-    /// `text` with every secret replaced.
+    /// `text` with every secret replaced. A bind token that a device has just made, and that nobody
+    /// could add before, is recognised by its shape.
     pub fn redact_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        for token in bind_tokens(text) {
+            self.add_numbered("token", token);
+        }
         self.with_finder(|finder| {
             let Some(finder) = finder else {
                 return Cow::Borrowed(text);
@@ -160,6 +164,25 @@ impl Finder {
             names: spellings.values().cloned().collect(),
         })
     }
+}
+
+/// Digits of a bind token (Linkkit: 16 random bytes in hex).
+const TOKEN_DIGITS: usize = 32;
+/// Quotes, colons and escapes that may stand between the word and the token.
+const MOST_PUNCTUATION: usize = 12;
+
+/// What looks like a bind token: the word, punctuation, and 32 hex digits.
+fn bind_tokens(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("token").filter_map(|(at, word)| {
+        let rest = &text[at + word.len()..];
+        let begin = rest
+            .bytes()
+            .take(MOST_PUNCTUATION + 1)
+            .position(|byte| byte.is_ascii_alphanumeric())?;
+        let rest = &rest[begin..];
+        let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        (begin > 0 && digits == TOKEN_DIGITS).then(|| &rest[..digits])
+    })
 }
 
 /// Every way in which `secret` may stand in a text.

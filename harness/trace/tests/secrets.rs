@@ -40,6 +40,28 @@ fn numbered_secrets_keep_their_names() {
 }
 
 #[test]
+fn a_bind_token_that_nobody_added_is_recognised() {
+    let secrets = Secrets::default();
+    let token = "4786F0F6E1CC7BF86017FD4D1429EE4F";
+    let reported = json!({ "params": { "token": token } }).to_string();
+    let mut value = json!({
+        "log": format!("report token:{reported}"),
+        "escaped": json!({ "payload": reported }).to_string(),
+        "alone": token,
+        "longer": format!("token:{token}0"),
+        "far": format!("token of the device and of nobody else {token}"),
+    });
+    secrets.redact(&mut value);
+    assert_eq!(
+        value["log"],
+        r#"report token:{"params":{"token":"<token 1>"}}"#
+    );
+    assert_eq!(value["alone"], "<token 1>");
+    assert_eq!(value["longer"], format!("token:<token 1>0"));
+    assert!(!value.to_string().contains(token), "{value}");
+}
+
+#[test]
 fn the_longer_of_two_secrets_wins() {
     let secrets = Secrets::default();
     secrets.add("short", "abcd");

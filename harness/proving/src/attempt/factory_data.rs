@@ -25,7 +25,10 @@ pub fn factory_data(
     pki: &Pki,
     bug: Option<&str>,
 ) -> Result<Factory, PkiError> {
-    let linkkit = world.cloud.as_ref().and_then(|cloud| cloud.linkkit.as_ref());
+    let linkkit = world
+        .cloud
+        .as_ref()
+        .and_then(|cloud| cloud.linkkit.as_ref());
     Ok(Factory {
         identity: Identity { mac: values.mac },
         provisioning: Provisioning {

@@ -31,7 +31,10 @@ use problem::{Problem, Where, finish};
 
 /// Runs the attempt that `job` asks for; the trace says how it ended.
 pub fn run(job: &Job) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("failed to start the runtime: {error}");

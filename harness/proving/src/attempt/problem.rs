@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
+use crate::expect::Miss;
 use board::BoardError;
 use lab::air::AirError;
-use crate::expect::Miss;
 use trace::{Failure, Finished, Nearest, Place, Trace, Verdict, WitnessReport};
 
 /// A step that did not do what it should.
@@ -120,7 +120,11 @@ pub fn finish(problem: Problem, at: Where, trace: &Trace) -> Finished {
                 message: with_sources(&error),
                 ..Missed::default()
             };
-            (Verdict::Broken, missed, "the lab could not do its part".into())
+            (
+                Verdict::Broken,
+                missed,
+                "the lab could not do its part".into(),
+            )
         }
         Problem::Missed(missed) => {
             let (verdict, blame) = blame(trace, at.began);
@@ -165,7 +169,10 @@ fn blame(trace: &Trace, began: usize) -> (Verdict, String) {
             sound.dedup();
             (
                 Verdict::Failed,
-                format!("the device: all witnesses were sound ({})", sound.join(", ")),
+                format!(
+                    "the device: all witnesses were sound ({})",
+                    sound.join(", ")
+                ),
             )
         }
     }

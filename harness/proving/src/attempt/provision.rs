@@ -79,13 +79,17 @@ async fn stages(device: &str, step: &Provision, world: &mut World) -> Result<End
         Ok(Some(reached)) => Ok(reached),
         Err(error) => Err(error),
     };
-    session.client.conclude(ended).map(End::Reached).map_err(|error| {
-        if error.blame() == Blame::Phone {
-            error.into()
-        } else {
-            Missed::saying(super::with_sources(&error))
-        }
-    })
+    session
+        .client
+        .conclude(ended)
+        .map(End::Reached)
+        .map_err(|error| {
+            if error.blame() == Blame::Phone {
+                error.into()
+            } else {
+                Missed::saying(super::with_sources(&error))
+            }
+        })
 }
 
 /// Takes the stages that are left; none if it stopped after `stop_after`.
@@ -153,7 +157,10 @@ fn is(reached: &Reached, wanted: Outcome) -> bool {
             | (Reached::NetworkNotFound, Outcome::NetworkNotFound)
             | (Reached::SessionRefused, Outcome::SessionRefused)
             | (Reached::SessionLost, Outcome::SessionLost)
-            | (Reached::CredentialsRefused { .. }, Outcome::CredentialsRefused)
+            | (
+                Reached::CredentialsRefused { .. },
+                Outcome::CredentialsRefused
+            )
             | (Reached::Unreachable { .. }, Outcome::Unreachable)
     )
 }

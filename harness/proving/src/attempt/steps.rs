@@ -44,9 +44,7 @@ impl Attempt<'_> {
     }
 
     async fn power(&mut self, power: &Power, world: &mut World) -> Result<(), Problem> {
-        let board = &mut world
-            .device(self.case.device(power.device.as_ref()))?
-            .board;
+        let board = &mut world.device(self.case.device(power.device.as_ref()))?.board;
         match power.action {
             PowerAction::On => board.power_on().await?,
             PowerAction::Off => board.power_off().await?,
@@ -140,13 +138,19 @@ impl Attempt<'_> {
         };
         match fault {
             Fault::AccessPointOff(role) => {
-                world.air().set_access_point(role, AccessPointChange::On(!on))?;
+                world
+                    .air()
+                    .set_access_point(role, AccessPointChange::On(!on))?;
             }
             Fault::Isolation(role) => {
-                world.air().set_access_point(role, AccessPointChange::Isolation(on))?;
+                world
+                    .air()
+                    .set_access_point(role, AccessPointChange::Isolation(on))?;
             }
             Fault::InternetOff(role) => {
-                world.air().set_access_point(role, AccessPointChange::Internet(!on))?;
+                world
+                    .air()
+                    .set_access_point(role, AccessPointChange::Internet(!on))?;
             }
             Fault::TimeSilent
             | Fault::ConnectRefused(_)

@@ -24,12 +24,7 @@ const FILTERS: [(&str, &str); 6] = [
 
 /// Compares the log of `device` so far, lines of level info and graver, with the snapshot; renews
 /// the snapshot if the job says so.
-pub fn compare(
-    job: &Job,
-    wanted: &Transcript,
-    device: &str,
-    trace: &Trace,
-) -> Result<(), Problem> {
+pub fn compare(job: &Job, wanted: &Transcript, device: &str, trace: &Trace) -> Result<(), Problem> {
     let log: String = trace
         .since(0)
         .iter()
@@ -38,8 +33,8 @@ pub fn compare(
         .filter(|line| line.level <= Level::Info)
         .map(|line| format!("{} {}: {}\n", letter(line.level), line.tag, line.text))
         .collect();
-    let scenario = std::path::absolute(&job.scenario_file)
-        .unwrap_or_else(|_| job.scenario_file.clone());
+    let scenario =
+        std::path::absolute(&job.scenario_file).unwrap_or_else(|_| job.scenario_file.clone());
     let folder = scenario.parent().unwrap_or(Path::new("/")).join(FOLDER);
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(folder);

@@ -22,9 +22,6 @@ use crate::cli::DEVICE_COMMAND;
 use crate::language;
 use crate::run::Job;
 
-/// Folder in an attempt's folder that holds factory data and flash of its boards.
-const BOARDS: &str = "boards";
-
 /// Everything that stands around the steps of a case.
 pub struct World {
     trace: Trace,
@@ -51,7 +48,7 @@ impl World {
         job: &Job,
         trace: &Trace,
     ) -> Result<Self, LabError> {
-        let boards = job.out.join(BOARDS);
+        let boards = job.boards();
         std::fs::create_dir_all(&boards).map_err(|source| LabError::Io {
             what: format!("make {}", boards.display()),
             source,
@@ -116,12 +113,14 @@ impl World {
             .ok_or_else(|| unknown("device", &name))?;
         let factory = factory_data(device, &values, settings, &self.pki, job.bug.as_deref())?;
         if let Some(credentials) = factory.cloud.as_ref().and_then(|c| c.credentials.as_ref()) {
-            self.trace.secrets().add(&format!("key of {name}"), &credentials.key);
+            self.trace
+                .secrets()
+                .add(&format!("key of {name}"), &credentials.key);
         }
         let mut board = NativeBoard::new(
             NativeSettings {
                 device: name.clone(),
-                folder: job.out.join(BOARDS),
+                folder: job.boards(),
                 executable: own_executable()?,
                 arguments: vec![OsString::from(DEVICE_COMMAND)],
             },
@@ -201,7 +200,9 @@ impl World {
     /// Where a device is on its LAN.
     pub fn station_address(&self, device: &str) -> Result<Ipv4Addr, LabError> {
         self.air.station_address(device).ok_or_else(|| {
-            LabError::Scenario(format!("{device} is on no LAN, so it has no address to query"))
+            LabError::Scenario(format!(
+                "{device} is on no LAN, so it has no address to query"
+            ))
         })
     }
 
@@ -230,7 +231,9 @@ impl World {
         let Some(phone) = self.phones.get_mut(phone) else {
             return Err(AirError::NoAccessPoint { role: soft_ap });
         };
-        phone.visit(&self.air, &self.trace, &soft_ap, settings).await
+        phone
+            .visit(&self.air, &self.trace, &soft_ap, settings)
+            .await
     }
 
     /// A phone goes back to its LAN.

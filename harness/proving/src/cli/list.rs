@@ -40,7 +40,11 @@ fn bugs(cases: &[Case], format: MessageFormat) -> Result<ExitStatus, Complaint> 
         let _ = match format {
             MessageFormat::Human => writeln!(text, "{bug}: claimed by {}", claiming.len()),
             MessageFormat::Json => {
-                writeln!(text, "{}", json!({ "type": "bug", "bug": bug, "cases": claiming }))
+                writeln!(
+                    text,
+                    "{}",
+                    json!({ "type": "bug", "bug": bug, "cases": claiming })
+                )
             }
         };
     }

@@ -258,6 +258,8 @@ impl Dispatcher<'_> {
             open,
         } = running;
         let remains = worker.remains();
+        // There is none if the worker did not come so far.
+        let _ = std::fs::remove_dir_all(job.boards());
         let (verdict, failure) = judge::judge(&remains, open.as_ref());
         let Remains {
             wall,

@@ -41,6 +41,12 @@ impl Job {
         self.out.join(report::AttemptResult::TRACE)
     }
 
+    /// Where factory data and flash of the boards are while the attempt runs. They hold secrets, so
+    /// the folder is removed when the attempt has ended.
+    pub fn boards(&self) -> PathBuf {
+        self.out.join("boards")
+    }
+
     /// Writes the job into its folder, and returns the file.
     pub fn write(&self) -> Result<PathBuf, JobError> {
         let path = self.out.join(Self::FILE);

@@ -84,7 +84,10 @@ async fn stay_up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(),
         _ = terminate.recv() => {}
     }
     world.end().await;
-    Ok(())
+    fs::remove_dir_all(job.boards()).map_err(|source| UpError::Io {
+        what: format!("remove {}", job.boards().display()),
+        source,
+    })
 }
 
 async fn open(world: &World, device: &str, forward: Forward) -> Result<Forwarded, UpError> {
