@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Some("bugs") => bugs::run_all(),
         Some("bench") => bench::run(),
         Some("soak") => soak::soak(),
-        Some("readme") => readme::run(flag("--check")),
+        Some("readme") => readme::readme(flag("--check")),
         Some("no-std") => no_std::check(),
         _ => {
             eprint!("{USAGE}");

@@ -25,5 +25,5 @@ pub fn run_all(yes: bool) -> Result<(), String> {
         .args(["run", "--release", "--", "run", "--no-skips", "--out"])
         .arg(out))?;
     bugs::run_all()?;
-    readme::run(true)
+    readme::readme(true)
 }

@@ -62,9 +62,25 @@ impl World {
     }
 }
 
+/// Whether there is nobody to judge. Where the judges must be there, that is a failure.
+fn clients_are_missing() -> bool {
+    let found = std::process::Command::new("mosquitto_pub").arg("--help").output();
+    if found.is_ok() {
+        return false;
+    }
+    assert!(
+        std::env::var_os("PROVING_JUDGES_REQUIRED").is_none(),
+        "mosquitto_pub is not installed"
+    );
+    eprintln!("skipped, because mosquitto_pub is not installed: apt-get install mosquitto-clients");
+    true
+}
+
 #[test]
-#[ignore = "needs mosquitto's clients; `cargo xtask test` installs them and runs this"]
 fn mosquitto_publishes_and_subscribes_over_mutual_tls() {
+    if clients_are_missing() {
+        return;
+    }
     run(async {
         for version in ["tlsv1.2", "tlsv1.3"] {
             for (qos, protocol) in [("0", "mqttv31"), ("1", "mqttv311"), ("2", "mqttv311")] {
@@ -97,8 +113,10 @@ fn mosquitto_publishes_and_subscribes_over_mutual_tls() {
 }
 
 #[test]
-#[ignore = "needs mosquitto's clients; `cargo xtask test` installs them and runs this"]
 fn mosquitto_with_a_bad_certificate_is_refused_for_the_right_reason() {
+    if clients_are_missing() {
+        return;
+    }
     run(async {
         for (certificate, cause) in [
             ("client-expired", "client-certificate-expired"),
