@@ -11,7 +11,7 @@ use crate::language::{Case, Outcome, Provision, Stage, duration};
 /// What became of the stages.
 enum End {
     /// `stop_after` was reached; the session stays open.
-    Stopped(Session),
+    Stopped(Box<Session>),
     /// It came to an end.
     Reached(Reached),
 }
@@ -32,7 +32,7 @@ pub async fn provision(case: &Case, step: &Provision, world: &mut World) -> Resu
     };
     match (end, step.stop_after) {
         (End::Stopped(session), _) => {
-            world.phone(&step.phone)?.keep(session);
+            world.phone(&step.phone)?.keep(*session);
             Ok(())
         }
         (End::Reached(reached), Some(stage)) => Err(Missed::saying(format!(
@@ -75,7 +75,7 @@ async fn stages(device: &str, step: &Provision, world: &mut World) -> Result<End
     };
     let credentials = credentials(step, world)?;
     let ended = match take(&mut session, step.stop_after, credentials).await {
-        Ok(None) => return Ok(End::Stopped(session)),
+        Ok(None) => return Ok(End::Stopped(Box::new(session))),
         Ok(Some(reached)) => Ok(reached),
         Err(error) => Err(error),
     };
