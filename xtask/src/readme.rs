@@ -12,7 +12,8 @@ const END: &str = "<!-- /output -->";
 pub fn readme(check: bool) -> Result<(), String> {
     run(cargo().args(["build", "--release", "--package", "proving"]))?;
     let path = root().join("README.md");
-    let old = fs::read_to_string(&path).map_err(|error| format!("failed to read README: {error}"))?;
+    let old =
+        fs::read_to_string(&path).map_err(|error| format!("failed to read README: {error}"))?;
     let new = renewed(&old)?;
     if check {
         let same = without_digits(&old) == without_digits(&new);

@@ -64,7 +64,9 @@ impl World {
 
 /// Whether there is nobody to judge. Where the judges must be there, that is a failure.
 fn clients_are_missing() -> bool {
-    let found = std::process::Command::new("mosquitto_pub").arg("--help").output();
+    let found = std::process::Command::new("mosquitto_pub")
+        .arg("--help")
+        .output();
     if found.is_ok() {
         return false;
     }
