@@ -99,7 +99,7 @@ impl Worker {
             .arg(job_file)
             // How insta is told whether to renew; it must not look for a workspace of its own.
             .env("INSTA_UPDATE", if job.accept { "always" } else { "no" })
-            .env("INSTA_WORKSPACE_ROOT", &folder)
+            .env("INSTA_WORKSPACE_ROOT", ".")
             .stdin(Stdio::null())
             .stdout(File::create_new(folder.join("worker.out"))?)
             .stderr(File::create_new(folder.join("worker.err"))?)
