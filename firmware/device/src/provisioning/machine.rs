@@ -161,7 +161,7 @@ impl Machine {
 
     /// The station is not joined, for a reason of ESP-IDF's.
     pub(crate) fn station_left(&mut self, reason: u16) -> Option<Event> {
-        if self.state != State::CredentialsReceived {
+        if !self.is_trying() {
             return None;
         }
         log::error!(target: TAG, "STA Disconnected");
@@ -191,7 +191,7 @@ impl Machine {
         address: Ipv4Addr,
         access_point: AccessPoint,
     ) -> Option<Event> {
-        if self.state != State::CredentialsReceived {
+        if !self.is_trying() {
             return None;
         }
         log::info!(target: TAG, "STA Got IP");
@@ -207,6 +207,12 @@ impl Machine {
         };
         self.stop = (!bugs::is(Bug::ServiceNeverStops)).then_some(now + wait);
         Some(Event::Succeeded)
+    }
+
+    /// Whether what the station does is about the credentials that were applied last. Before it is
+    /// told of them it may still be busy with those that failed and were reset.
+    fn is_trying(&self) -> bool {
+        self.state == State::CredentialsReceived && self.connect.is_none()
     }
 
     /// What a phone is told. The first report of success ends the service after the clean-up

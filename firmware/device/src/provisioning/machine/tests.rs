@@ -139,6 +139,20 @@ fn a_reset_after_failure_takes_credentials_anew() {
 }
 
 #[test]
+fn what_becomes_of_reset_credentials_says_nothing_about_the_next_ones() {
+    let mut machine = failed(15);
+    machine.reset();
+    machine.set(home());
+    let credentials = machine.applicable().unwrap();
+    machine.apply(5_000, credentials);
+    assert_eq!(machine.station_left(15), None);
+    assert_eq!(machine.got_address(5_500, ADDRESS, access_point()), None);
+    assert_eq!(machine.report(5_500), Report::Connecting);
+    assert_eq!(all_due(&mut machine, 6_000), [Due::Connect(home())]);
+    assert!(machine.station_left(15).is_some());
+}
+
+#[test]
 fn only_a_failure_can_be_reset() {
     for machine in [Machine::new(DELAYS), trying(), succeeded()] {
         assert_eq!(machine.resettable(), Err(WrongState));
