@@ -3,10 +3,12 @@
 use alloc::boxed::Box;
 use core::net::Ipv4Addr;
 
+use embassy_net::udp::UdpSocket;
 use embassy_net::{Config, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_net_driver::Driver;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::signal::Signal;
+use embassy_time::{Duration, with_timeout};
 use rand_core::RngCore;
 
 /// Address of the SoftAP (ESP-IDF's default).
@@ -18,6 +20,9 @@ pub(crate) const SOFT_AP_PREFIX: u8 = 24;
 const STATION_SOCKETS: usize = 12;
 /// Sockets of the SoftAP: HTTP, DHCP, DNS, and room.
 const SOFT_AP_SOCKETS: usize = 8;
+
+/// How long a datagram may wait for the network, for instance for an ARP reply.
+const SEND_LIMIT: Duration = Duration::from_secs(3);
 
 /// The station's stack, without an address until [`crate::station`] lets it ask for one.
 pub(crate) fn station<D: Driver>(
@@ -42,6 +47,32 @@ pub(crate) fn soft_ap<D: Driver>(
         dns_servers: Default::default(),
     });
     embassy_net::new(driver, config, resources, random.next_u64())
+}
+
+/// Sends a datagram from a socket that is bound to `port`, and says whether it went out.
+///
+/// To somebody who does not answer ARP it never does, and the stack would keep it, and all others
+/// behind it, for ever; so the socket is emptied after [`SEND_LIMIT`].
+pub(crate) async fn send(
+    socket: &mut UdpSocket<'_>,
+    port: u16,
+    bytes: &[u8],
+    to: (Ipv4Addr, u16),
+) -> bool {
+    let sent = with_timeout(SEND_LIMIT, async {
+        socket.send_to(bytes, to).await?;
+        socket.flush().await;
+        Ok::<_, embassy_net::udp::SendError>(())
+    });
+    match sent.await {
+        Ok(sent) => sent.is_ok(),
+        Err(_) => {
+            socket.close();
+            // It was bound to this port a moment ago.
+            let _ = socket.bind(port);
+            false
+        }
+    }
 }
 
 /// Wakes the stacks' runners.

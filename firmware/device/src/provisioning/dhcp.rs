@@ -8,7 +8,7 @@ use embassy_net::Stack;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_time::Instant;
 
-use crate::network::SOFT_AP_ADDRESS;
+use crate::network::{self, SOFT_AP_ADDRESS};
 
 const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
@@ -53,7 +53,7 @@ pub(crate) async fn serve(stack: Stack<'static>) {
         };
         if let Some((answer, to)) = leases.answer(&request[..length], &mut reply) {
             // A lost answer is asked for again by the client.
-            let _ = socket.send_to(answer, (to, CLIENT_PORT)).await;
+            network::send(&mut socket, SERVER_PORT, answer, (to, CLIENT_PORT)).await;
         }
     }
 }

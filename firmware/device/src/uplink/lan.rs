@@ -11,18 +11,17 @@ use embassy_net::udp::{PacketMetadata, UdpMetadata, UdpSocket};
 use embassy_net::{IpAddress, Stack};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::channel::Channel;
-use embassy_time::{Duration, Instant, Timer, with_timeout};
+use embassy_time::{Instant, Timer};
 use proto::linkkit::{MULTICAST, PORT};
 use rand_core::RngCore;
 
 use super::coap::MAX_LEN;
 use super::linkkit::{Action, Binding, Datagram};
 use super::{forever, online};
+use crate::network;
 
 /// Datagrams that wait to be read or sent.
 const DATAGRAMS: usize = 4;
-/// How long a datagram may wait for the network, for instance for an ARP reply.
-const SEND_LIMIT: Duration = Duration::from_secs(3);
 
 /// What the LAN side and the MQTT session tell each other.
 pub(super) struct Links {
@@ -96,7 +95,7 @@ pub(super) async fn serve<R: RngCore>(
         let own = own_address(stack);
         binding.poll(own, Instant::now());
         while let Some(action) = binding.take() {
-            perform(&socket, links, action).await;
+            perform(&mut socket, links, action).await;
         }
         let timer = async {
             match binding.deadline() {
@@ -140,7 +139,7 @@ fn datagram<'b>(bytes: &'b [u8], meta: &UdpMetadata) -> Option<Datagram<'b>> {
     })
 }
 
-async fn perform(socket: &UdpSocket<'_>, links: &Links, action: Action) {
+async fn perform(socket: &mut UdpSocket<'_>, links: &Links, action: Action) {
     match action {
         Action::Report(report) => {
             if links.to_cloud.try_send(report).is_err() {
@@ -152,9 +151,7 @@ async fn perform(socket: &UdpSocket<'_>, links: &Links, action: Action) {
             bytes,
             notification,
         } => {
-            let endpoint = (*to.ip(), to.port());
-            let sent = with_timeout(SEND_LIMIT, socket.send_to(&bytes, endpoint)).await;
-            let sent = matches!(sent, Ok(Ok(())));
+            let sent = network::send(socket, PORT, &bytes, (*to.ip(), to.port())).await;
             match (notification, sent) {
                 (true, true) => log::info!(target: "awss", "send notify success"),
                 (true, false) => log::error!(target: "awss", "send notify fail"),

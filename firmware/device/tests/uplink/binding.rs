@@ -142,6 +142,19 @@ fn a_query_before_the_session_is_answered_when_the_cloud_has_replied() {
 }
 
 #[test]
+fn a_phone_that_vanishes_keeps_no_other_from_its_answer() {
+    let world = World::with_binding();
+    time::run(world.powered(async |phone| {
+        Timer::after_millis(200).await;
+        world.ask_and_vanish().await;
+        Timer::after_secs(5).await;
+        phone.query(DEVICE, 0x54).await;
+        let answer = phone.hear_answer().await;
+        assert_eq!(answer.json["data"]["token"], reported(&world)[1]);
+    }));
+}
+
+#[test]
 fn an_acknowledged_notification_rotates_the_token() {
     let world = World::with_binding();
     time::run(world.powered(async |phone| {

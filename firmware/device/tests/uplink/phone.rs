@@ -71,6 +71,11 @@ impl Phone {
         self.0.send_to(bytes, (to, 5683)).await.unwrap();
     }
 
+    /// Waits until everything has gone out.
+    pub async fn flush(&mut self) {
+        self.0.flush().await;
+    }
+
     /// Asks for the device's token; `first` is version, type and token length 4.
     pub async fn query(&self, to: Ipv4Addr, first: u8) {
         let mut bytes = vec![first, 1, 0x12, 0x34, 10, 11, 12, 13];

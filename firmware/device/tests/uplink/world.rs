@@ -22,6 +22,7 @@ use crate::tls::FakeTls;
 pub const DEVICE: Ipv4Addr = Ipv4Addr::new(192, 168, 43, 20);
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 43, 1);
 const PHONE: Ipv4Addr = Ipv4Addr::new(192, 168, 43, 30);
+const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 43, 9);
 /// What the time server says.
 pub const UNIX_S: u64 = 1_795_323_720;
 
@@ -191,6 +192,17 @@ impl World {
             Either::First(_) => panic!("the background ended"),
             Either::Second(result) => result,
         }
+    }
+
+    /// Somebody asks everybody for a token, and is gone before ARP finds them.
+    pub async fn ask_and_vanish(&self) {
+        let (stack, mut runner) = self.neighbour(3, STRANGER);
+        let mut phone = Phone::new(stack);
+        let ask = async {
+            phone.query(Ipv4Addr::BROADCAST, 0x54).await;
+            phone.flush().await;
+        };
+        select(runner.run(), ask).await;
     }
 
     fn neighbour(&self, number: u8, address: Ipv4Addr) -> (Stack<'static>, Runner<'static, Plug>) {
