@@ -352,11 +352,17 @@ async fn a_device_that_never_decides_is_given_up() {
 
 #[tokio::test]
 async fn what_no_sound_device_says_is_an_error_and_the_devices_fault() {
+    let endless_head = [&b"HTTP/1.1 200 OK\r\nX-Filler: "[..], &[b'x'; 100_000]].concat();
+    let many_headers = [&b"HTTP/1.1 200 OK\r\n"[..], &b"X: y\r\n".repeat(1_000)].concat();
+    let endless_body = [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &[b'x'; 100_000]].concat();
     for instead in [
         &b"SSH-2.0-OpenSSH_9.6\r\n\r\n"[..],
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{{{{",
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+        &endless_head,
+        &many_headers,
+        &endless_body,
     ] {
         let world = World::new();
         let device = world.plain_device().saying(instead);

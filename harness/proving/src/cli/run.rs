@@ -9,8 +9,7 @@ use report::{ExitStatus, Human, Json, Reporter, RunSummary};
 
 use super::arguments::{MessageFormat, Run};
 use super::{Complaint, paint};
-use crate::language;
-use crate::run::{Case, Plan, Settings, run as run_plan};
+use crate::run::{BoardModel, Case, Plan, Settings, run as run_plan};
 
 pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
     let cases = arguments.selection.cases()?;
@@ -22,7 +21,10 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
         })?;
     }
     let plan = Plan {
-        cases: cases.into_iter().map(planned).collect(),
+        cases: cases
+            .into_iter()
+            .map(|case| Case::of(case, &BoardModel::NATIVE))
+            .collect(),
         repeat: arguments.repeat,
     };
     let executable = std::env::current_exe().map_err(Complaint::Executable)?;
@@ -48,19 +50,6 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
         })?;
     }
     Ok(summary.exit_status())
-}
-
-fn planned(case: language::Case) -> Case {
-    Case {
-        id: case.id.clone(),
-        case_id: case.id,
-        name: case.scenario.name.value,
-        scenario: case.file.into(),
-        bindings: case.values.into_iter().collect(),
-        board: "native".to_owned(),
-        // The virtual board has everything that the language can ask for.
-        skip: None,
-    }
 }
 
 /// Short enough to be read out.

@@ -6,7 +6,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use report::{AttemptResult, CaseResult, FORMAT_VERSION, Message, Reporter, RunSummary};
+use report::{
+    AttemptResult, CaseResult, ExitStatus, FORMAT_VERSION, Message, Reporter, RunSummary,
+};
 use trace::{Event, Failure, StepEnded, StepStarted, Verdict};
 
 use super::cases::{Attempt, Cases};
@@ -63,12 +65,16 @@ pub fn run(
         interrupted: dispatcher.stopping == Some(Stop::Interrupted),
         cases: dispatcher.cases.results(),
     };
-    dispatcher.store(&summary);
+    let stored = store(&summary);
+    let exit = match &stored {
+        Ok(()) => summary.exit_status(),
+        Err(_) => ExitStatus::Broken,
+    };
     dispatcher.report(&Message::RunFinished {
-        exit: summary.exit_status() as u8,
+        exit: exit as u8,
         summary: Box::new(summary.clone()),
     });
-    Ok(summary)
+    stored.map(|()| summary)
 }
 
 struct Dispatcher<'r> {
@@ -353,18 +359,6 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn store(&mut self, summary: &RunSummary) {
-        let path = self.folder.join("summary.json");
-        let stored = serde_json::to_vec_pretty(summary)
-            .map_err(io::Error::from)
-            .and_then(|text| fs::write(&path, text));
-        if let Err(error) = stored {
-            self.report(&Message::Notice {
-                text: format!("failed to write {}: {error}", path.display()),
-            });
-        }
-    }
-
     fn report(&mut self, message: &Message) {
         if let Some(reporter) = &mut self.reporter
             && reporter.take(message).is_err()
@@ -373,6 +367,14 @@ impl Dispatcher<'_> {
             self.reporter = None;
         }
     }
+}
+
+fn store(summary: &RunSummary) -> Result<(), RunError> {
+    let path = summary.folder.join("summary.json");
+    serde_json::to_vec_pretty(summary)
+        .map_err(io::Error::from)
+        .and_then(|text| fs::write(&path, text))
+        .map_err(|source| RunError::Summary { path, source })
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -13,6 +13,7 @@
 //!       job.json  trace.jsonl  worker.out  worker.err
 //! ```
 
+mod boards;
 mod cases;
 mod dispatch;
 mod folder;
@@ -23,6 +24,7 @@ mod plan;
 mod signals;
 mod worker;
 
+pub use boards::BoardModel;
 pub use dispatch::run;
 pub use folder::FolderError;
 pub use job::{Job, JobError};
@@ -37,4 +39,12 @@ pub enum RunError {
     /// The handlers that let the run end in order.
     #[error("failed to install the signal handlers")]
     Signals(#[source] std::io::Error),
+    /// The summary; every case was judged and reported nevertheless.
+    #[error("failed to write {}", path.display())]
+    Summary {
+        /// The summary's file.
+        path: std::path::PathBuf,
+        /// Why it could not be written.
+        source: std::io::Error,
+    },
 }

@@ -6,7 +6,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::boards::BoardModel;
 use super::cases::Attempt;
+use crate::language;
 
 /// A case of a scenario on a board.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,21 @@ pub struct Case {
     pub board: String,
     /// What is missing to run it, such as `needs isolate`.
     pub skip: Option<String>,
+}
+
+impl Case {
+    /// `case` on a board of this model; skipped if that lacks something that the case needs.
+    pub fn of(case: language::Case, board: &BoardModel) -> Self {
+        Self {
+            skip: board.lacks(&case.needs()),
+            id: case.id.clone(),
+            case_id: case.id,
+            name: case.scenario.name.value,
+            scenario: case.file.into(),
+            bindings: case.values.into_iter().collect(),
+            board: board.name.to_owned(),
+        }
+    }
 }
 
 /// What to run: every case, `repeat` times.

@@ -57,7 +57,40 @@ async fn stay_up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(),
     let clock = Clock::start(1.0);
     let job = job(case, folder);
     let trace = Trace::create(clock, &job.trace())?;
-    let mut world = World::build(&case.scenario.world, &job, &trace).await?;
+    let served = match World::build(&case.scenario.world, &job, &trace).await {
+        Ok(mut world) => {
+            let served = async {
+                publish(&mut world, case, forwards, folder).await?;
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                Ok(())
+            }
+            .await;
+            world.end().await;
+            served
+        }
+        Err(error) => Err(error.into()),
+    };
+    // Keys stand in the boards' files; they go whatever happened.
+    let removed = match fs::remove_dir_all(job.boards()) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(UpError::Io {
+            what: format!("remove {}", job.boards().display()),
+            source,
+        }),
+        _ => Ok(()),
+    };
+    served.and(removed)
+}
+
+/// Switches the devices on, opens ports, and writes where everything is.
+async fn publish(
+    world: &mut World,
+    case: &Case,
+    forwards: &[Forward],
+    folder: &Path,
+) -> Result<(), UpError> {
     let devices: Vec<String> = world.devices().map(|(name, _)| name.to_owned()).collect();
     let mut forwarded = Vec::new();
     for device in &devices {
@@ -68,26 +101,18 @@ async fn stay_up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(),
             .await
             .map_err(LabError::from)?;
         for forward in forwards {
-            forwarded.push(open(&world, device, *forward).await?);
+            forwarded.push(open(world, device, *forward).await?);
         }
     }
-    let certificates = export(&world, &folder.join(CERTIFICATES))?;
-    let text = endpoints::endpoints(&mut world, case, &certificates, &forwarded)?;
+    let certificates = export(world, &folder.join(CERTIFICATES))?;
+    let text = endpoints::endpoints(world, case, &certificates, &forwarded)?;
     let path = folder.join(ENDPOINTS);
     write_secret(&path, &text).map_err(|source| UpError::Io {
         what: format!("write {}", path.display()),
         source,
     })?;
     eprintln!("up; see {}; ends on Ctrl-C", path.display());
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    world.end().await;
-    fs::remove_dir_all(job.boards()).map_err(|source| UpError::Io {
-        what: format!("remove {}", job.boards().display()),
-        source,
-    })
+    Ok(())
 }
 
 async fn open(world: &World, device: &str, forward: Forward) -> Result<Forwarded, UpError> {

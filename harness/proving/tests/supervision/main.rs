@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
-use proving::run::{Settings, run};
+use proving::run::{BoardModel, Case, Settings, run};
 use report::{ExitStatus, Message};
 use trace::Verdict;
 
@@ -60,6 +60,7 @@ trials![
     fail_fast_starts_nothing_more,
     a_skipped_case_starts_no_worker,
     no_skips_makes_a_skipped_case_fail,
+    a_case_is_skipped_where_the_board_lacks_what_it_needs,
     nothing_is_written_outside_the_runs_folder,
     messages_come_in_order,
     an_interrupt_ends_everything_and_still_reports,
@@ -302,6 +303,46 @@ fn no_skips_makes_a_skipped_case_fail() {
     settings.no_skips = true;
     let summary = run_here(&plan, &settings);
     assert_eq!(summary.cases[0].verdict, Verdict::Failed);
+    assert_eq!(summary.exit_status(), ExitStatus::Failed);
+}
+
+fn a_case_is_skipped_where_the_board_lacks_what_it_needs() {
+    const SCENARIO: &str = "\
+name: Isolated
+matrix: { within: [1s] }
+world: { access_points: { home: {} }, devices: { device: {} } }
+steps:
+  - fault: { on: { isolation: home } }
+  - power: { cut_in_write: 8 }
+  - expect: { log: {}, within: \"${within}\" }
+";
+    let known = proving::cli::known().unwrap();
+    let cases = proving::language::parse("isolated.yaml", SCENARIO, &known).unwrap();
+    let on = |board: &BoardModel| Case::of(cases[0].clone(), board);
+    assert_eq!(on(&BoardModel::NATIVE).skip, None);
+    let real = BoardModel {
+        name: "real",
+        abilities: board::Abilities::default(),
+        own_access_points: false,
+    };
+    let case = on(&real);
+    assert_eq!(case.skip.as_deref(), Some("needs torn-write, isolate"));
+    assert_eq!(
+        (case.board.as_str(), &case.bindings["within"][..]),
+        ("real", "1s")
+    );
+
+    let out = tempfile::tempdir().unwrap();
+    let mut plan = plan(&["pass"]);
+    plan.cases.push(case);
+    let mut settings = settings(out.path());
+    let summary = run_here(&plan, &settings);
+    assert_eq!(summary.cases[1].verdict, Verdict::Skipped);
+    assert_eq!(summary.exit_status(), ExitStatus::Passed);
+    settings.no_skips = true;
+    let summary = run_here(&plan, &settings);
+    assert_eq!(summary.cases[1].verdict, Verdict::Failed);
+    assert!(summary.cases[1].attempts.is_empty());
     assert_eq!(summary.exit_status(), ExitStatus::Failed);
 }
 

@@ -201,8 +201,8 @@ impl TraceFile {
             wall_us: 0,
             source: P::SOURCE,
             device: None,
-            kind: P::KIND.to_owned(),
-            data: serde_json::to_value(payload).unwrap(),
+            kind: P::KIND.into(),
+            data: serde_json::to_value(payload).unwrap().into(),
         };
         self.seq += 1;
         let line = serde_json::to_string(&event).unwrap() + "\n";
