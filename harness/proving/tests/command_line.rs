@@ -160,6 +160,103 @@ fn check_counts_or_shows_every_mistake() {
     assert!(!folder.path().join("proving-out").exists());
 }
 
+/// Each file, the place of its mistake, and what is said about it besides.
+const MISTAKES: &[(&str, &[u8], &str, &[&str])] = &[
+    (
+        "unknown field",
+        b"name: Bad\nworld: { devices: { device: {} }, phonse: [] }\nsteps:\n  - power: on\n",
+        ":2:",
+        &["`phonse`", "`phones`", "world: { devices"],
+    ),
+    (
+        "wrong type",
+        b"name: Bad\nworld: { devices: { device: {} } }\nsteps:\n  - wait: 5\n",
+        ":4:11",
+        &["expected text", "- wait: 5"],
+    ),
+    (
+        "unknown bug",
+        b"name: Bad\nworld: { devices: { device: {} } }\nsteps:\n  - power: on\n  - expect: { log: { text: a }, within: 1s, catches: [silent-hnag] }\n",
+        ":5:",
+        &["`silent-hnag`", "`silent-hang`"],
+    ),
+    (
+        "variable that the matrix lacks",
+        b"name: Bad\nmatrix: { time: [1s] }\nworld: { devices: { device: {} } }\nsteps:\n  - wait: \"${tiem}\"\n  - wait: \"${time}\"\n",
+        ":5:",
+        &["tiem", "time"],
+    ),
+    (
+        "no regular expression",
+        b"name: Bad\nworld: { devices: { device: {} } }\nsteps:\n  - expect: { log: { text: \"/(/\" }, within: 1s }\n",
+        ":4:",
+        &["not a regular expression"],
+    ),
+    (
+        "no YAML",
+        b"name: Bad\nworld: { devices: {\nsteps: ]\n",
+        ":2:19",
+        &["mismatched bracket", "world: { devices: {"],
+    ),
+    ("nothing", b"", ":", &["expected"]),
+    ("no text", b"name: \xff\xfe\n", "", &["UTF-8"]),
+];
+
+#[test]
+fn every_kind_of_mistake_has_a_place_and_runs_nothing() {
+    for (kind, bytes, place, words) in MISTAKES {
+        let folder = folder();
+        fs::write(folder.path().join("scenarios/bad.yaml"), bytes).unwrap();
+        let output = proving(folder.path(), &["run"]);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{kind}: {text}");
+        assert!(output.stdout.is_empty(), "{kind}");
+        assert!(
+            text.contains(&format!("scenarios/bad.yaml{place}")),
+            "{kind}: {text}"
+        );
+        for word in *words {
+            assert!(text.contains(word), "{kind}: no {word} in {text}");
+        }
+        assert!(!folder.path().join("proving-out").exists(), "{kind}");
+    }
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_is_3_with_the_reason() {
+    let folder = folder();
+    fs::write(folder.path().join("file"), "in the way").unwrap();
+    for out in ["file", "file/inside", "/proc/proving-out"] {
+        for command in [&["run", "--out", out][..], &["up", "--out", out]] {
+            let output = proving(folder.path(), command);
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(3), "{command:?}: {text}");
+            assert!(text.contains(out), "{command:?}: {text}");
+            assert!(text.contains("(os error"), "{command:?}: {text}");
+        }
+    }
+    let left = fs::read_to_string(folder.path().join("file")).unwrap();
+    assert_eq!(left, "in the way");
+}
+
+#[test]
+fn a_port_that_is_taken_is_3_and_leaves_no_keys() {
+    let folder = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let forward = format!("{address}=softap:80");
+    let output = proving(folder.path(), &["up", "--forward", &forward, "--out", "up"]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(
+        text.contains(&format!("failed to listen on {address} for device")),
+        "{text}"
+    );
+    assert!(text.contains("in use"), "{text}");
+    assert!(!folder.path().join("up/boards").exists());
+    assert!(!folder.path().join("up/endpoints.json").exists());
+}
+
 #[test]
 fn the_schema_is_json() {
     let folder = tempfile::tempdir().unwrap();

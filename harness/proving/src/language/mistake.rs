@@ -172,6 +172,10 @@ impl Mistake {
     pub fn of_yaml(error: &YamlError, text: &str) -> Self {
         let error = error.without_snippet();
         let mut span = error.location().map(span_of).unwrap_or_default();
+        if span.offset == 0 {
+            // Of what it cannot even scan, the reader knows line and column only.
+            span.offset = offset_of(span.line, span.column, text);
+        }
         span.offset = span.offset.min(text.len());
         span.length = span.length.min(text.len() - span.offset);
         let message = match error {
@@ -183,6 +187,16 @@ impl Mistake {
         };
         Self::at(span, message)
     }
+}
+
+/// Where a line and column, both from 1, stand in `text`.
+fn offset_of(line: u64, column: u64, text: &str) -> usize {
+    let index = |number: u64| usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+    let before = text.split_inclusive('\n').take(index(line));
+    let start = before.map(str::len).sum::<usize>();
+    let rest = &text[start..];
+    let within = rest.char_indices().nth(index(column));
+    start + within.map_or(rest.len(), |(offset, _)| offset)
 }
 
 /// The YAML reader's message without the place that we show ourselves.
@@ -241,6 +255,22 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_and_a_column_lead_to_an_offset() {
+        let text = "a\nä: b\n\nc";
+        for (line, column, expected) in [
+            (1, 1, "a\n"),
+            (2, 2, ": b"),
+            (4, 1, "c"),
+            (4, 2, ""),
+            (9, 9, ""),
+            (0, 0, "a\n"),
+        ] {
+            let rest = &text[offset_of(line, column, text)..];
+            assert!(rest.starts_with(expected), "{line}:{column}: {rest:?}");
+        }
+    }
 
     #[test]
     fn the_nearest_word_is_the_one_meant() {
