@@ -81,7 +81,7 @@ impl<T: embassy_net_driver::TxToken> embassy_net_driver::TxToken for TxToken<'_,
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
         self.token.consume(length, |frame| {
             let result = write(frame);
-            change_payload(frame, &mut *self.change.borrow_mut());
+            change_payload(frame, &mut self.change.borrow_mut());
             result
         })
     }
