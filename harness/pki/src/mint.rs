@@ -192,12 +192,13 @@ impl Inner {
             .push(DnType::CommonName, common_name);
         params.not_before = self.moment(name, profile.not_before.as_secs())?;
         params.not_after = self.moment(name, profile.not_after.as_secs())?;
+        // RFC 5280 §4.2.1.1: in all certificates but those that sign themselves.
+        params.use_authority_key_identifier_extension = profile.issuer() != Issuer::Itself;
         if profile.authority {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         } else {
             params.is_ca = IsCa::ExplicitNoCa;
-            params.use_authority_key_identifier_extension = true;
             params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         }
         params.extended_key_usages = match profile.usage {
