@@ -150,8 +150,18 @@ fn fail(report: &mut Handshake, error: &io::Error, chain_good: bool) {
         report.alert_sent = alert::sent_for(inner).map(numbered);
     }
     if report.cause != Cause::NotTls {
-        report.cause = cause(inner, chain_good);
+        report.cause = match cause(inner, chain_good) {
+            // rustls complains first of what no ClientHello of those versions has.
+            Cause::NoCommonCipher if offers_only_old(report) => Cause::NoCommonVersion,
+            cause => cause,
+        };
     }
+}
+
+/// Whether the peer knows no version that there is a listener for.
+fn offers_only_old(report: &Handshake) -> bool {
+    let known = |version: &String| matches!(version.as_str(), "TLS 1.2" | "TLS 1.3");
+    !report.offered.is_empty() && !report.offered.iter().any(known)
 }
 
 fn cause(error: &Error, chain_good: bool) -> Cause {
