@@ -19,7 +19,8 @@ pub fn run_all(yes: bool) -> Result<(), String> {
     // The judges were installed above, so a missing one is a failure, not a skip.
     run(cargo()
         .args(["test", "--workspace"])
-        .env("PROVING_JUDGES", requirements::judges()))?;
+        .env("PROVING_JUDGES", requirements::judges())
+        .env("PROVING_JUDGES_REQUIRED", "1"))?;
     let out = target().join("proving-out");
     run(cargo()
         .args(["run", "--release", "--", "run", "--no-skips", "--out"])

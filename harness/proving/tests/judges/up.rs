@@ -1,0 +1,230 @@
+//! `proving up`, from its start to an end without traces.
+
+use std::fs;
+use std::net::SocketAddrV4;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use trace::{Event, LogLine};
+
+/// How long a world may take to be up, to show something, and to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often is looked.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// A world that is up.
+pub struct Up {
+    child: Child,
+    folder: tempfile::TempDir,
+    endpoints: Value,
+}
+
+/// Whatever happens until `deadline`.
+pub fn eventually<R>(what: &str, mut look: impl FnMut() -> Option<R>) -> R {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "never came: {what}");
+        std::thread::sleep(GLANCE);
+    }
+}
+
+/// A file or folder of the repository.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/judges")
+        .join(name)
+}
+
+impl Up {
+    /// Brings up the case `case` of the scenario `name`, with these forwards.
+    pub fn start(name: &str, case: &str, forwards: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let errors = fs::File::create(folder.path().join("stderr")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
+        command
+            .arg("up")
+            .arg(fixture(name))
+            .args(["-E", &format!("name(~{case})")])
+            .arg("--out")
+            .arg(folder.path().join("out"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors);
+        for forward in forwards {
+            command.args(["--forward", forward]);
+        }
+        let mut up = Self {
+            child: command.spawn().unwrap(),
+            folder,
+            endpoints: Value::Null,
+        };
+        let path = up.out().join("endpoints.json");
+        let text = eventually("endpoints.json", || {
+            let ended = up.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?}: {}", up.said());
+            fs::read(&path).ok()
+        });
+        up.endpoints = serde_json::from_slice(&text).unwrap();
+        up
+    }
+
+    /// The output folder.
+    pub fn out(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
+    /// A text of endpoints.json.
+    pub fn endpoint(&self, pointer: &str) -> &str {
+        self.endpoints
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("no text at {pointer} of {:#}", self.endpoints))
+    }
+
+    /// A text of endpoints.json, of the only device.
+    pub fn device(&self, field: &str) -> &str {
+        self.endpoint(&format!("/devices/device/{field}"))
+    }
+
+    /// The security that the only device speaks.
+    pub fn security(&self) -> u64 {
+        self.endpoints["devices"]["device"]["security"]
+            .as_u64()
+            .unwrap()
+    }
+
+    /// Where the only device's port `port` is on this host.
+    pub fn forward(&self, protocol: &str, side: &str, port: u16) -> SocketAddrV4 {
+        let forwards = self.endpoints["devices"]["device"]["forwards"].as_array();
+        let forward = forwards.unwrap().iter().find(|forward| {
+            forward["protocol"] == protocol && forward["to"] == side && forward["port"] == port
+        });
+        forward.unwrap()["address"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    /// What the trace holds so far.
+    pub fn events(&self) -> Vec<Event> {
+        trace::read(&self.out().join("trace.jsonl")).unwrap()
+    }
+
+    /// The first event in which `look` finds something, as soon as there is one.
+    pub fn see<R>(&self, what: &str, look: impl Fn(&Event) -> Option<R>) -> R {
+        let seen = eventually_some(|| self.events().iter().find_map(&look));
+        seen.unwrap_or_else(|| {
+            let events: Vec<String> = self.events().iter().map(shown).collect();
+            panic!("never came: {what}\n{}", events.join("\n"))
+        })
+    }
+
+    /// Waits for a payload of which `is` holds.
+    pub fn see_payload<P>(&self, what: &str, is: impl Fn(&P) -> bool) -> P
+    where
+        P: trace::Payload + for<'de> serde::Deserialize<'de>,
+    {
+        self.see(what, |event| event.payload().filter(&is))
+    }
+
+    /// Waits for a line of the device's log.
+    pub fn see_line(&self, tag: &str, text: &str) {
+        self.see_payload(&format!("{tag}: {text}"), |line: &LogLine| {
+            line.tag == tag && line.text.contains(text)
+        });
+    }
+
+    /// Whether the device's log holds such a line.
+    pub fn has_line(&self, text: &str) -> bool {
+        self.events().iter().any(|event| {
+            let line = event.payload::<LogLine>();
+            line.is_some_and(|line| line.text.contains(text))
+        })
+    }
+
+    /// Ends it as a service manager does: it must go in order and leave no process behind.
+    pub fn end(mut self) {
+        let id = i32::try_from(self.child.id()).unwrap();
+        let mut left = descendants(&self.out());
+        // SAFETY: a plain system call; the child has not been waited for, so the number is its own.
+        assert_eq!(unsafe { libc::kill(id, libc::SIGTERM) }, 0);
+        let status = eventually("the end of `up`", || self.child.try_wait().unwrap());
+        assert_eq!(
+            (status.code(), status.signal()),
+            (Some(0), None),
+            "{}",
+            self.said()
+        );
+        left.extend(descendants(&self.out()));
+        left.retain(|process| process.is_running());
+        assert!(left.is_empty(), "left behind: {left:?}");
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("`up` said: {}", self.said());
+        }
+        // Nothing to do if it has ended, as it should have; its device ends with it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn eventually_some<R>(mut look: impl FnMut() -> Option<R>) -> Option<R> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let seen = look();
+        if seen.is_some() || Instant::now() > deadline {
+            return seen;
+        }
+        std::thread::sleep(GLANCE);
+    }
+}
+
+/// An event on one line.
+fn shown(event: &Event) -> String {
+    format!("{:?} {} {}", event.source, event.kind, event.data)
+}
+
+/// A process, also once its number belongs to another.
+#[derive(Debug)]
+struct Process {
+    folder: PathBuf,
+    command_line: Vec<u8>,
+}
+
+impl Process {
+    fn is_running(&self) -> bool {
+        fs::read(self.folder.join("cmdline")).is_ok_and(|now| now == self.command_line)
+    }
+}
+
+/// The devices of the world in `out`: its path stands on their command lines.
+fn descendants(out: &Path) -> Vec<Process> {
+    let out = out.to_str().unwrap().as_bytes();
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|entry| {
+        let folder = entry.path();
+        let command_line = fs::read(folder.join("cmdline")).ok()?;
+        let ours = command_line.windows(out.len()).any(|part| part == out)
+            && command_line.windows(8).any(|part| part == b"__device");
+        ours.then_some(Process {
+            folder,
+            command_line,
+        })
+    })
+    .collect()
+}
