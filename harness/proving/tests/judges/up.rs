@@ -22,14 +22,18 @@ pub struct Up {
     endpoints: Value,
 }
 
-/// Whatever happens until `deadline`.
-pub fn eventually<R>(what: &str, mut look: impl FnMut() -> Option<R>) -> R {
+/// What `look` finds, which has to be soon.
+pub fn eventually<R>(what: &str, look: impl FnMut() -> Option<R>) -> R {
+    sought(look).unwrap_or_else(|| panic!("never came: {what}"))
+}
+
+fn sought<R>(mut look: impl FnMut() -> Option<R>) -> Option<R> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(seen) = look() {
+        let seen = look();
+        if seen.is_some() || Instant::now() > deadline {
             return seen;
         }
-        assert!(Instant::now() < deadline, "never came: {what}");
         std::thread::sleep(GLANCE);
     }
 }
@@ -119,7 +123,7 @@ impl Up {
 
     /// The first event in which `look` finds something, as soon as there is one.
     pub fn see<R>(&self, what: &str, look: impl Fn(&Event) -> Option<R>) -> R {
-        let seen = eventually_some(|| self.events().iter().find_map(&look));
+        let seen = sought(|| self.events().iter().find_map(&look));
         seen.unwrap_or_else(|| {
             let events: Vec<String> = self.events().iter().map(shown).collect();
             panic!("never came: {what}\n{}", events.join("\n"))
@@ -152,7 +156,7 @@ impl Up {
     /// Ends it as a service manager does: it must go in order and leave no process behind.
     pub fn end(mut self) {
         let id = i32::try_from(self.child.id()).unwrap();
-        let mut left = descendants(&self.out());
+        assert_eq!(devices(&self.out()).len(), 1, "the device runs to the end");
         // SAFETY: a plain system call; the child has not been waited for, so the number is its own.
         assert_eq!(unsafe { libc::kill(id, libc::SIGTERM) }, 0);
         let status = eventually("the end of `up`", || self.child.try_wait().unwrap());
@@ -162,9 +166,7 @@ impl Up {
             "{}",
             self.said()
         );
-        left.extend(descendants(&self.out()));
-        left.retain(|process| process.is_running());
-        assert!(left.is_empty(), "left behind: {left:?}");
+        assert_eq!(devices(&self.out()), [] as [PathBuf; 0], "left behind");
     }
 
     fn said(&self) -> String {
@@ -183,48 +185,20 @@ impl Drop for Up {
     }
 }
 
-fn eventually_some<R>(mut look: impl FnMut() -> Option<R>) -> Option<R> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let seen = look();
-        if seen.is_some() || Instant::now() > deadline {
-            return seen;
-        }
-        std::thread::sleep(GLANCE);
-    }
-}
-
 /// An event on one line.
 fn shown(event: &Event) -> String {
     format!("{:?} {} {}", event.source, event.kind, event.data)
 }
 
-/// A process, also once its number belongs to another.
-#[derive(Debug)]
-struct Process {
-    folder: PathBuf,
-    command_line: Vec<u8>,
-}
-
-impl Process {
-    fn is_running(&self) -> bool {
-        fs::read(self.folder.join("cmdline")).is_ok_and(|now| now == self.command_line)
-    }
-}
-
-/// The devices of the world in `out`: its path stands on their command lines.
-fn descendants(out: &Path) -> Vec<Process> {
-    let out = out.to_str().unwrap().as_bytes();
+/// The processes of the devices of the world in `out`: its path stands on their command lines.
+fn devices(out: &Path) -> Vec<PathBuf> {
+    let out = out.to_str().unwrap();
     let all = fs::read_dir("/proc").unwrap().flatten();
-    all.filter_map(|entry| {
-        let folder = entry.path();
-        let command_line = fs::read(folder.join("cmdline")).ok()?;
-        let ours = command_line.windows(out.len()).any(|part| part == out)
-            && command_line.windows(8).any(|part| part == b"__device");
-        ours.then_some(Process {
-            folder,
-            command_line,
+    all.map(|entry| entry.path())
+        .filter(|process| {
+            let command_line = fs::read(process.join("cmdline")).unwrap_or_default();
+            let command_line = String::from_utf8_lossy(&command_line);
+            command_line.contains(out) && command_line.contains("__device")
         })
-    })
-    .collect()
+        .collect()
 }
