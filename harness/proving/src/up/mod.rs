@@ -34,7 +34,8 @@ pub fn default_case(known: &language::Known) -> Result<Case, Mistakes> {
 }
 
 /// Brings up the world of `case`, switches its devices on, and keeps it up until SIGINT or SIGTERM.
-/// `folder/endpoints.json` is written last: once it is there, everything answers.
+/// `folder/endpoints.json` is written last: once it is there, the lab answers, and its devices have
+/// power; they answer as soon as they have started.
 pub fn up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(), UpError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
