@@ -1,11 +1,15 @@
 //! One thing that happened.
 
+use std::borrow::Cow;
+
 use clock::LabTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::{Data, Level};
+
 /// One thing that happened; one line of a trace file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
     /// Position in the trace, from 0, without gaps. Order is arrival at the host.
@@ -20,9 +24,20 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// What it is, in snake_case; together with `source` it fixes the shape of `data`.
-    pub kind: String,
-    /// The particulars.
-    pub data: Value,
+    pub kind: Cow<'static, str>,
+    /// The particulars, to be read like a JSON value.
+    pub data: Data,
+}
+
+/// A line of a log, in its event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line<'e> {
+    /// How grave the device says it is.
+    pub level: Level,
+    /// The component that logged.
+    pub tag: &'e str,
+    /// What it logged.
+    pub text: &'e str,
 }
 
 impl Event {
@@ -39,8 +54,43 @@ impl Event {
     /// The particulars, if this is an event of `P`'s kind.
     pub fn payload<P: crate::Payload + for<'de> Deserialize<'de>>(&self) -> Option<P> {
         self.is::<P>()
-            .then(|| P::deserialize(&self.data).ok())
+            .then(|| P::deserialize(&*self.data).ok())
             .flatten()
+    }
+
+    /// The line of a log that this is, if it is one. Costs nothing for those of
+    /// [`Trace::log`](crate::Trace::log); [`Event::payload`] would have to copy.
+    pub fn line(&self) -> Option<Line<'_>> {
+        if let Some(line) = self.data.line() {
+            return Some(Line {
+                level: line.level,
+                tag: &line.tag,
+                text: &line.text,
+            });
+        }
+        if !self.is::<crate::LogLine>() {
+            return None;
+        }
+        let text = |key| self.data.get(key).and_then(Value::as_str);
+        Some(Line {
+            level: Level::deserialize(self.data.get("level")?).ok()?,
+            tag: text("tag")?,
+            text: text("text")?,
+        })
+    }
+}
+
+impl Clone for Event {
+    fn clone(&self) -> Self {
+        Self {
+            seq: self.seq,
+            lab_us: self.lab_us,
+            wall_us: self.wall_us,
+            source: self.source,
+            device: self.device.clone(),
+            kind: self.kind.clone(),
+            data: self.data.copy(),
+        }
     }
 }
 

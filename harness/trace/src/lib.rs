@@ -4,6 +4,7 @@
 //! diagnosis) never touch a source. Every event passes the [`Secrets`] of the run on its way in, so
 //! that no passphrase, proof of possession, key or token is ever stored.
 
+mod data;
 mod event;
 mod payload;
 mod read;
@@ -11,10 +12,11 @@ mod record;
 mod secrets;
 mod steps;
 
-pub use event::{Event, Source};
+pub use data::Data;
+pub use event::{Event, Line, Source};
 pub use payload::{Fault, Level, LogLine, Payload, Started, Verdict, Witness, WitnessReport};
 pub use read::{ReadError, read, read_from};
-pub use record::{CreateError, Trace};
+pub use record::{CreateError, Gather, Trace};
 pub use secrets::Secrets;
 pub use steps::{Failure, Finished, Nearest, Place, StepEnded, StepStarted};
 

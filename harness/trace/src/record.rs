@@ -4,13 +4,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clock::Clock;
-use serde_json::Value;
-use tokio::sync::watch;
 
-use crate::{Event, FORMAT_VERSION, Payload, Secrets, Started};
+use crate::{Data, Event, FORMAT_VERSION, LogLine, Payload, Secrets, Started};
+
+/// Bytes that may be gathered.
+const MOST_UNWRITTEN: usize = 64 * 1024;
 
 /// The trace of one attempt; cheap to clone, all clones write to the same.
 ///
@@ -39,12 +41,17 @@ struct Inner {
     clock: Clock,
     secrets: Secrets,
     state: Mutex<State>,
-    length: watch::Sender<usize>,
 }
 
 struct State {
     events: Vec<Arc<Event>>,
+    /// Whoever waits for more events.
+    waiting: Vec<Waker>,
     file: Option<File>,
+    /// Whole lines that are not in the file yet: one, unless events are gathered.
+    unwritten: Vec<u8>,
+    /// How many are gathering.
+    gathering: usize,
     failure: Option<io::Error>,
 }
 
@@ -75,10 +82,12 @@ impl Trace {
                 secrets: Secrets::default(),
                 state: Mutex::new(State {
                     events: Vec::new(),
+                    waiting: Vec::new(),
                     file,
+                    unwritten: Vec::new(),
+                    gathering: 0,
                     failure: None,
                 }),
-                length: watch::Sender::new(0),
             }),
         };
         trace.emit(
@@ -93,10 +102,18 @@ impl Trace {
 
     /// Appends an event and returns its position. Secrets are replaced on the way.
     pub fn emit<P: Payload>(&self, device: Option<&str>, payload: &P) -> u64 {
-        // A payload is plain data; if it cannot be written, that fact is the event.
-        let mut data = serde_json::to_value(payload)
-            .unwrap_or_else(|error| Value::String(format!("not serialisable: {error}")));
-        self.inner.secrets.redact(&mut data);
+        let data = Data::of(payload, &self.inner.secrets);
+        self.append::<P>(device, data)
+    }
+
+    /// Appends a line of a device's log and returns its position, like [`Trace::emit`]. There are
+    /// many of them, and this is the quicker way.
+    pub fn log(&self, device: &str, line: LogLine) -> u64 {
+        let data = Data::of_line(line, &self.inner.secrets);
+        self.append::<LogLine>(Some(device), data)
+    }
+
+    fn append<P: Payload>(&self, device: Option<&str>, data: Data) -> u64 {
         let wall = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -108,14 +125,26 @@ impl Trace {
             wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
             source: P::SOURCE,
             device: device.map(str::to_owned),
-            kind: P::KIND.to_owned(),
+            kind: P::KIND.into(),
             data,
         };
         state.write(&event);
         state.events.push(Arc::new(event));
-        self.inner.length.send_replace(state.events.len());
+        let waiting = std::mem::take(&mut state.waiting);
         drop(state);
+        waiting.into_iter().for_each(Waker::wake);
         seq
+    }
+
+    /// Until the guard is dropped, events are written together instead of one by one. For many that
+    /// arrived together, and nowhere where the thread could come to a stop: what a worker has not
+    /// written when it is killed is lost.
+    #[must_use = "events are gathered only while the guard lives"]
+    pub fn gather(&self) -> Gather {
+        self.state().gathering += 1;
+        Gather {
+            trace: self.clone(),
+        }
     }
 
     /// Number of events so far.
@@ -141,9 +170,19 @@ impl Trace {
 
     /// Waits until there are more than `length` events.
     pub async fn longer_than(&self, length: usize) {
-        let mut watcher = self.inner.length.subscribe();
-        // The sender lives in `self`, so waiting cannot fail.
-        let _ = watcher.wait_for(|now| *now > length).await;
+        std::future::poll_fn(|context| {
+            let mut state = self.state();
+            if state.events.len() > length {
+                return Poll::Ready(());
+            }
+            // One task often waits in several places.
+            let waker = context.waker();
+            if !state.waiting.iter().any(|other| other.will_wake(waker)) {
+                state.waiting.push(waker.clone());
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     /// The secrets of this run.
@@ -169,19 +208,51 @@ impl Trace {
     }
 }
 
+/// Events are gathered; see [`Trace::gather`].
+pub struct Gather {
+    trace: Trace,
+}
+
+impl Drop for Gather {
+    fn drop(&mut self) {
+        let mut state = self.trace.state();
+        state.gathering -= 1;
+        if state.gathering == 0 {
+            state.flush();
+        }
+    }
+}
+
 impl State {
     fn write(&mut self, event: &Event) {
-        let Some(file) = &mut self.file else { return };
-        let written = serde_json::to_vec(event)
-            .map_err(io::Error::from)
-            .and_then(|mut line| {
-                line.push(b'\n');
-                file.write_all(&line)
-            });
-        if let Err(error) = written {
-            self.failure.get_or_insert(error);
-            self.file = None;
+        if self.file.is_none() {
+            return;
         }
+        let whole = self.unwritten.len();
+        match serde_json::to_writer(&mut self.unwritten, event) {
+            Ok(()) => self.unwritten.push(b'\n'),
+            Err(error) => {
+                self.unwritten.truncate(whole);
+                self.fail(error.into());
+            }
+        }
+        if self.gathering == 0 || self.unwritten.len() > MOST_UNWRITTEN {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let Some(file) = &mut self.file else { return };
+        let written = file.write_all(&self.unwritten);
+        self.unwritten.clear();
+        if let Err(error) = written {
+            self.fail(error);
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.failure.get_or_insert(error);
+        self.file = None;
     }
 }
 

@@ -1,16 +1,19 @@
 //! Replacing secrets by stable names at the one entry to the trace.
 
+mod finder;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
+use finder::Finder;
+
 /// Shorter secrets would take innocent text with them.
-const SHORTEST: usize = 4;
+const SHORTEST: usize = finder::START;
 
 /// What must not be stored, and the names that stand in its place.
 ///
@@ -22,18 +25,27 @@ pub struct Secrets {
     inner: Arc<RwLock<Inner>>,
 }
 
-#[derive(Default)]
 struct Inner {
+    /// Finds every spelling of every secret, and whatever else calls for a closer look, in a text
+    /// and in the JSON of it.
+    finder: Finder,
     /// Every spelling of every secret, and the name that replaces it.
     spellings: BTreeMap<String, String>,
     plain: BTreeMap<String, Vec<u8>>,
     counts: BTreeMap<String, usize>,
-    finder: Option<Finder>,
 }
 
-struct Finder {
-    automaton: AhoCorasick,
-    names: Vec<String>,
+impl Default for Inner {
+    fn default() -> Self {
+        let mut finder = Finder::default();
+        finder.add(TOKEN, None);
+        Self {
+            finder,
+            spellings: BTreeMap::new(),
+            plain: BTreeMap::new(),
+            counts: BTreeMap::new(),
+        }
+    }
 }
 
 impl Secrets {
@@ -44,17 +56,17 @@ impl Secrets {
             return;
         }
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let name = format!("<{name}>");
         for spelling in spellings(secret) {
+            inner.finder.add(&spelling, Some(&name));
+            // JSON escapes letter by letter, so what is in a text is in its JSON, escaped.
+            inner.finder.add(&escaped(&spelling), None);
             inner
                 .spellings
                 .entry(spelling)
-                .or_insert_with(|| format!("<{name}>"));
+                .or_insert_with(|| name.clone());
         }
-        inner
-            .plain
-            .entry(format!("<{name}>"))
-            .or_insert_with(|| secret.to_vec());
-        inner.finder = None;
+        inner.plain.entry(name).or_insert_with(|| secret.to_vec());
     }
 
     /// Adds the next secret of a numbered kind, such as the second token (`<token 2>`), unless it
@@ -77,7 +89,7 @@ impl Secrets {
     /// The name of `secret`, without brackets, if it was added.
     pub fn name_of(&self, secret: &[u8]) -> Option<String> {
         let text = std::str::from_utf8(secret).ok()?;
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.read();
         let name = inner.spellings.get(text)?;
         Some(name.trim_matches(['<', '>']).to_owned())
     }
@@ -85,7 +97,7 @@ impl Secrets {
     /// `text` with every `<name>` replaced by its secret again: what a step captured from an event
     /// has to be put to use. Never store or show the result.
     pub fn reveal(&self, text: &str) -> String {
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.read();
         let mut revealed = text.to_owned();
         for (name, secret) in &inner.plain {
             if let Ok(secret) = std::str::from_utf8(secret) {
@@ -125,47 +137,28 @@ impl Secrets {
     /// `text` with every secret replaced. A bind token that a device has just made, and that nobody
     /// could add before, is recognised by its shape.
     pub fn redact_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !self.may_stand_in(text) {
+            return Cow::Borrowed(text);
+        }
         for token in bind_tokens(text) {
             self.add_numbered("token", token);
         }
-        self.with_finder(|finder| {
-            let Some(finder) = finder else {
-                return Cow::Borrowed(text);
-            };
-            if finder.automaton.find(text).is_none() {
-                return Cow::Borrowed(text);
-            }
-            Cow::Owned(finder.automaton.replace_all(text, &finder.names))
-        })
+        self.read().finder.replace(text)
     }
 
-    fn with_finder<R>(&self, use_it: impl FnOnce(Option<&Finder>) -> R) -> R {
-        {
-            let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-            if inner.finder.is_some() || inner.spellings.is_empty() {
-                return use_it(inner.finder.as_ref());
-            }
-        }
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        inner.finder = Finder::new(&inner.spellings);
-        use_it(inner.finder.as_ref())
+    /// Whether there may be a secret in `text`, which may be JSON. If not, there is none for sure:
+    /// not in the text, and not in the values that it stands for.
+    pub(crate) fn may_stand_in(&self, text: &str) -> bool {
+        self.read().finder.notices(text)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Finder {
-    fn new(spellings: &BTreeMap<String, String>) -> Option<Self> {
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(spellings.keys())
-            // Fails only past 2^31 patterns' bytes, which no run has.
-            .ok()?;
-        Some(Self {
-            automaton,
-            names: spellings.values().cloned().collect(),
-        })
-    }
-}
-
+/// What bind tokens stand behind.
+const TOKEN: &str = "token";
 /// Digits of a bind token (Linkkit: 16 random bytes in hex).
 const TOKEN_DIGITS: usize = 32;
 /// Quotes, colons and escapes that may stand between the word and the token.
@@ -173,7 +166,7 @@ const MOST_PUNCTUATION: usize = 12;
 
 /// What looks like a bind token: the word, punctuation, and 32 hex digits.
 fn bind_tokens(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices("token").filter_map(|(at, word)| {
+    text.match_indices(TOKEN).filter_map(|(at, word)| {
         let rest = &text[at + word.len()..];
         let begin = rest
             .bytes()

@@ -36,6 +36,37 @@ async fn what_was_emitted_is_read_back_in_order() {
 }
 
 #[tokio::test]
+async fn every_event_is_in_the_file_at_once_unless_it_is_gathered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.jsonl");
+    let trace = Trace::create(Clock::start(1.0), &path).expect("a trace");
+    let count = || trace::read(&path).expect("a readable trace").len();
+    trace.emit(None, &line("alone"));
+    assert_eq!(count(), 2);
+    let outer = trace.gather();
+    let inner = trace.gather();
+    trace.emit(None, &line("together"));
+    drop(inner);
+    trace.emit(None, &line("with others"));
+    assert_eq!((count(), trace.len()), (2, 4));
+    drop(outer);
+    assert_eq!(count(), 4);
+}
+
+#[tokio::test]
+async fn not_everything_is_gathered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.jsonl");
+    let trace = Trace::create(Clock::start(1.0), &path).expect("a trace");
+    let _gather = trace.gather();
+    for _ in 0..2000 {
+        trace.emit(None, &line("a line of quite an ordinary length"));
+    }
+    let (events, _) = trace::read_from(&path, 0).expect("a readable trace");
+    assert!(events.len() > 1000, "{}", events.len());
+}
+
+#[tokio::test]
 async fn a_last_line_cut_short_is_left_for_later() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = written(&folder).await;

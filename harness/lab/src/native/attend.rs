@@ -141,6 +141,7 @@ impl Attendant {
 
     /// Takes the messages that are whole.
     fn take(&mut self) -> Result<Option<End>, TetherError> {
+        let _together = self.trace.gather();
         while let Some(message) = self.decoder.pop()? {
             match message {
                 FromDevice::Packet(packet) => self.link.from_device(&packet),
@@ -254,9 +255,9 @@ impl Attendant {
             4 => Level::Debug,
             _ => Level::Trace,
         };
-        self.trace.emit(
-            Some(&self.settings.device),
-            &LogLine {
+        self.trace.log(
+            &self.settings.device,
+            LogLine {
                 level,
                 tag,
                 text,

@@ -11,6 +11,8 @@ use crate::language::{Captures, Field, NotCaptured, Pattern};
 /// Patterns, ready to be matched. Secrets in them are replaced as in the trace.
 pub(super) struct Matcher {
     patterns: Vec<Ready>,
+    /// Those without a text.
+    textless: Vec<usize>,
     /// Finds the literal texts; each belongs to the pattern at the same place in `literal_of`.
     literals: Option<AhoCorasick>,
     literal_of: Vec<usize>,
@@ -27,7 +29,6 @@ struct Ready {
     kind: Option<String>,
     level: Option<Level>,
     tag: Option<String>,
-    has_text: bool,
     fields: Vec<ReadyField>,
 }
 
@@ -55,9 +56,10 @@ impl Matcher {
         let mut literal_of = Vec::new();
         let mut regexes = Vec::new();
         let mut regex_of = Vec::new();
+        let mut textless = Vec::new();
         for (index, pattern) in patterns.into_iter().enumerate() {
             match text_test(pattern, captures, secrets)? {
-                None => {}
+                None => textless.push(index),
                 Some(Test::Regex(regex)) => {
                     regexes.push(regex.as_str().to_owned());
                     regex_of.push(index);
@@ -75,6 +77,7 @@ impl Matcher {
         sources.dedup();
         Ok(Self {
             patterns: ready,
+            textless,
             // Fails only past 2^31 bytes of patterns, which no scenario has.
             literals: (!literals.is_empty())
                 .then(|| AhoCorasick::new(literals).ok())
@@ -98,15 +101,15 @@ impl Matcher {
         if !self.sees(event.source) {
             return;
         }
-        for (index, pattern) in self.patterns.iter().enumerate() {
-            if !pattern.has_text && pattern.matches(event) {
-                found.push(index);
+        for index in &self.textless {
+            if self.patterns[*index].matches(event) {
+                found.push(*index);
             }
         }
         if event.source == Source::Log
-            && let Some(text) = event.data.get("text").and_then(Value::as_str)
+            && let Some(line) = event.line()
         {
-            self.matching_text(event, text, found);
+            self.matching_text(event, line.text, found);
         }
     }
 
@@ -119,7 +122,8 @@ impl Matcher {
                 }
             }
         }
-        if !self.regex_of.is_empty() {
+        // Whether any matches is known far sooner than which.
+        if !self.regex_of.is_empty() && self.regexes.is_match(text) {
             for hit in &self.regexes.matches(text) {
                 let index = self.regex_of[hit];
                 if self.patterns[index].matches(event) {
@@ -145,8 +149,18 @@ impl Ready {
             kind: pattern.kind.as_ref().map(|kind| kind.value.clone()),
             level: pattern.level,
             tag: pattern.tag.as_ref().map(redacted),
-            has_text: pattern.text.is_some(),
             fields: fields.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Level and tag.
+    fn matches_line(&self, event: &Event) -> bool {
+        if self.level.is_none() && self.tag.is_none() {
+            return true;
+        }
+        event.line().is_some_and(|line| {
+            self.level.is_none_or(|level| line.level == level)
+                && self.tag.as_ref().is_none_or(|tag| line.tag == tag)
         })
     }
 
@@ -155,13 +169,7 @@ impl Ready {
         self.source == event.source
             && (self.device.is_none() || self.device == event.device)
             && self.kind.as_ref().is_none_or(|kind| *kind == event.kind)
-            && self
-                .level
-                .is_none_or(|level| level_of(&event.data) == Some(level))
-            && self
-                .tag
-                .as_ref()
-                .is_none_or(|tag| text_at(&event.data, "tag") == Some(tag))
+            && self.matches_line(event)
             && self.fields.iter().all(|field| field.matches(&event.data))
     }
 }
@@ -224,21 +232,4 @@ fn test(text: &str, captures: &Captures, secrets: &Secrets) -> Result<Test, NotC
     }
     let filled = captures.fill(text)?;
     Ok(Test::Text(secrets.redact_text(&filled).into_owned()))
-}
-
-/// The text at a key of an event's data.
-pub(super) fn text_at<'d>(data: &'d Value, key: &str) -> Option<&'d str> {
-    data.get(key).and_then(Value::as_str)
-}
-
-/// The level of a log line.
-pub(super) fn level_of(data: &Value) -> Option<Level> {
-    Some(match text_at(data, "level")? {
-        "error" => Level::Error,
-        "warn" => Level::Warn,
-        "info" => Level::Info,
-        "debug" => Level::Debug,
-        "trace" => Level::Trace,
-        _ => return None,
-    })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use trace::{Event, Nearest, Secrets};
 
-use super::matcher::{Test, field_test, level_of, text_at, text_test};
+use super::matcher::{Test, field_test, text_test};
 use crate::language::pattern::plain;
 use crate::language::{Captures, Field, NotCaptured, Pattern};
 
@@ -59,6 +59,7 @@ impl<'p> Ideal<'p> {
     /// How alike `event` is, 0 to 1, and what it lacks.
     fn compare(&self, event: &Event) -> (f64, String) {
         let mut likeness = Likeness::default();
+        let line = event.line();
         if let Some(kind) = &self.pattern.kind {
             likeness.equal("kind", kind, &event.kind, 2.0);
         }
@@ -67,16 +68,16 @@ impl<'p> Ideal<'p> {
             likeness.equal("device", device, found, 0.5);
         }
         if let Some(level) = self.pattern.level {
-            let found = level_of(&event.data).map(|level| format!("{level:?}").to_lowercase());
+            let found = line.map(|line| format!("{:?}", line.level).to_lowercase());
             let wanted = format!("{level:?}").to_lowercase();
             likeness.equal("level", &wanted, found.as_deref().unwrap_or_default(), 0.5);
         }
         if let Some(tag) = &self.pattern.tag {
-            let found = text_at(&event.data, "tag").unwrap_or_default();
-            likeness.equal("tag", tag, found, 0.5);
+            let found = line.map(|line| line.tag);
+            likeness.equal("tag", tag, found.unwrap_or_default(), 0.5);
         }
         if let Some(test) = &self.text {
-            likeness.text(test, text_at(&event.data, "text").unwrap_or_default());
+            likeness.text(test, line.map(|line| line.text).unwrap_or_default());
         }
         for (field, pointers, test) in &self.fields {
             let value = pointers

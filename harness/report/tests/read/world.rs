@@ -281,8 +281,8 @@ impl Events {
             wall_us: 1_772_366_400_000_000 + lab_us,
             source,
             device: device.map(str::to_owned),
-            kind: kind.to_owned(),
-            data,
+            kind: kind.to_owned().into(),
+            data: data.into(),
         });
     }
 }
