@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Some("setup") => requirements::install(yes),
         Some("test") => test::run_all(yes),
         Some("bugs") => bugs::run_all(),
-        Some("bench") => bench::run(),
+        Some("bench") => bench::bench(yes),
         Some("soak") => soak::soak(),
         Some("readme") => readme::readme(flag("--check")),
         Some("no-std") => no_std::check(),

@@ -1,0 +1,243 @@
+//! A small MQTT client, the same against every broker.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::client::Resumption;
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::setup::Outcome;
+
+const TOPIC: &str = "bench/messages";
+/// Unacknowledged messages at any time.
+const WINDOW: usize = 50;
+/// Bytes of payload.
+const PAYLOAD: usize = 128;
+/// Longer than any of these measurements.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How one broker is reached.
+#[derive(Clone)]
+pub struct Client {
+    port: u16,
+    connector: TlsConnector,
+}
+
+impl Client {
+    /// For the broker on this port of the loopback, with the certificates in `folder`. Every
+    /// handshake is a full one.
+    pub fn new(port: u16, folder: &Path) -> Outcome<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(folder.join("ca.pem"))?)?;
+        let chain = CertificateDer::pem_file_iter(folder.join("client.pem"))?;
+        let chain = chain.collect::<Result<Vec<_>, _>>()?;
+        let key = PrivateKeyDer::from_pem_file(folder.join("client.key"))?;
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, key)?;
+        config.resumption = Resumption::disabled();
+        Ok(Self {
+            port,
+            connector: TlsConnector::from(Arc::new(config)),
+        })
+    }
+
+    /// Messages of QoS 1 per second, from one client to another: until all `count` have been
+    /// received, and all have been acknowledged.
+    pub async fn messages(&self, count: usize) -> Outcome<f64> {
+        let publisher = self.connect("bench-publisher").await?;
+        let mut subscriber = self.connect("bench-subscriber").await?;
+        subscriber.subscribe().await?;
+        let began = Instant::now();
+        let both = async { tokio::try_join!(publisher.publish(count), subscriber.receive(count)) };
+        within(both).await?;
+        Ok(count as f64 / began.elapsed().as_secs_f64())
+    }
+
+    /// Connections per second, from TCP's SYN to CONNACK, `at_once` of them at any time.
+    pub async fn connects(&self, count: usize, at_once: usize) -> Outcome<f64> {
+        let began = Instant::now();
+        let mut lanes = tokio::task::JoinSet::new();
+        for lane in 0..at_once {
+            let client = self.clone();
+            lanes.spawn(async move {
+                for number in 0..count / at_once {
+                    let link = client.connect(&format!("bench-{lane}-{number}")).await?;
+                    link.leave().await?;
+                }
+                Outcome::Ok(())
+            });
+        }
+        within(async {
+            while let Some(ended) = lanes.join_next().await {
+                ended??;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok((count / at_once * at_once) as f64 / began.elapsed().as_secs_f64())
+    }
+
+    async fn connect(&self, id: &str) -> Outcome<Link> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        stream.set_nodelay(true)?;
+        let name = ServerName::try_from("localhost")?;
+        let stream = self.connector.connect(name, stream).await?;
+        let mut link = Link {
+            stream,
+            inbox: Vec::new(),
+        };
+        // MQTT 3.1.1, clean session, no keep-alive.
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 0];
+        body.extend(text(id));
+        link.stream.write_all(&packet(0x10, &body)).await?;
+        match link.next().await? {
+            (0x20, body) if body == [0, 0] => Ok(link),
+            (head, body) => Err(format!("no CONNACK of success: {head:#04x} {body:?}").into()),
+        }
+    }
+}
+
+struct Link {
+    stream: TlsStream<TcpStream>,
+    inbox: Vec<u8>,
+}
+
+impl Link {
+    async fn subscribe(&mut self) -> Outcome<()> {
+        let mut body = vec![0, 1];
+        body.extend(text(TOPIC));
+        body.push(1);
+        self.stream.write_all(&packet(0x82, &body)).await?;
+        match self.next().await? {
+            (0x90, body) if body == [0, 1, 1] => Ok(()),
+            (head, body) => Err(format!("no SUBACK of QoS 1: {head:#04x} {body:?}").into()),
+        }
+    }
+
+    async fn publish(mut self, count: usize) -> Outcome<()> {
+        let (mut sent, mut acknowledged) = (0, 0);
+        let mut out = Vec::new();
+        while acknowledged < count {
+            while sent < count && sent - acknowledged < WINDOW {
+                out.extend(publish(sent));
+                sent += 1;
+            }
+            self.stream.write_all(&out).await?;
+            out.clear();
+            self.fill().await?;
+            while let Some((head, _)) = self.take()? {
+                if head != 0x40 {
+                    return Err(format!("expected PUBACK, got {head:#04x}").into());
+                }
+                acknowledged += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn receive(mut self, count: usize) -> Outcome<()> {
+        let mut received = 0;
+        let mut out = Vec::new();
+        while received < count {
+            self.fill().await?;
+            while let Some((head, body)) = self.take()? {
+                if head & 0xf6 != 0x32 || body.len() != 2 + TOPIC.len() + 2 + PAYLOAD {
+                    return Err(format!("expected PUBLISH of QoS 1, got {head:#04x}").into());
+                }
+                let id = &body[2 + TOPIC.len()..][..2];
+                out.extend(packet(0x40, id));
+                received += 1;
+            }
+            self.stream.write_all(&out).await?;
+            out.clear();
+        }
+        Ok(())
+    }
+
+    async fn leave(mut self) -> Outcome<()> {
+        self.stream.write_all(&packet(0xe0, &[])).await?;
+        // The broker may have closed already.
+        let _ = self.stream.shutdown().await;
+        Ok(())
+    }
+
+    /// The next packet: its first byte and its body.
+    async fn next(&mut self) -> Outcome<(u8, Vec<u8>)> {
+        loop {
+            if let Some(packet) = self.take()? {
+                return Ok(packet);
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn fill(&mut self) -> Outcome<()> {
+        match self.stream.read_buf(&mut self.inbox).await? {
+            0 => Err("the broker closed the connection".into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn take(&mut self) -> Outcome<Option<(u8, Vec<u8>)>> {
+        // No packet that is awaited here has a body of 16 kB or more.
+        let (length, start) = match self.inbox[..] {
+            [_, length, ..] if length < 0x80 => (usize::from(length), 2),
+            [_, low, high, ..] if high < 0x80 => {
+                (usize::from(low & 0x7f) | usize::from(high) << 7, 3)
+            }
+            [_, _, _, ..] => return Err("a packet that nobody asked for".into()),
+            _ => return Ok(None),
+        };
+        if self.inbox.len() < start + length {
+            return Ok(None);
+        }
+        let packet: Vec<u8> = self.inbox.drain(..start + length).collect();
+        Ok(Some((packet[0], packet[start..].to_vec())))
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "both brokers are measured in the host's time"
+)]
+async fn within<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::time::timeout(LIMIT, work)
+        .await
+        .map_err(|_| format!("not done within {LIMIT:?}"))?
+}
+
+fn publish(number: usize) -> Vec<u8> {
+    let mut body = text(TOPIC);
+    // Identifiers must not be 0, and 50 in a row differ.
+    body.extend((number as u16 % 60_000 + 1).to_be_bytes());
+    body.extend([b'x'; PAYLOAD]);
+    packet(0x32, &body)
+}
+
+fn text(text: &str) -> Vec<u8> {
+    let mut field = (text.len() as u16).to_be_bytes().to_vec();
+    field.extend(text.as_bytes());
+    field
+}
+
+fn packet(head: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![head];
+    let length = body.len();
+    if length < 0x80 {
+        packet.push(length as u8);
+    } else {
+        packet.extend([length as u8 | 0x80, (length >> 7) as u8]);
+    }
+    packet.extend(body);
+    packet
+}

@@ -1,0 +1,112 @@
+//! Our broker, in a process of its own.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clock::Clock;
+use cloud::{Broker, BrokerSettings, Devices, PacketTrace, TlsSettings};
+use pki::Pki;
+use serde_json::{Value, json};
+use trace::Trace;
+
+use crate::setup::{Outcome, Setup};
+
+/// The hidden subcommand that is the broker.
+pub const BROKER: &str = "__broker";
+
+/// Where two of them listen: one traces every packet, the other none.
+pub struct Brokers {
+    /// Traces every packet.
+    pub every: u16,
+    /// Traces handshakes and sessions.
+    pub none: u16,
+    process: Child,
+}
+
+impl Brokers {
+    /// Starts both; certificates for everybody are put into `folder`.
+    pub fn start(setup: &Setup, folder: &Path) -> Outcome<Self> {
+        let mut process = Command::new(&setup.own)
+            .arg(BROKER)
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(stdout) = &mut process.stdout {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let mut brokers = Self {
+            every: 0,
+            none: 0,
+            process,
+        };
+        let told: Value = serde_json::from_str(&line)
+            .map_err(|error| format!("our broker did not start: {error}: {line:?}"))?;
+        let port = |which: &str| -> Outcome<u16> {
+            Ok(u16::try_from(told[which].as_u64().ok_or("no port")?)?)
+        };
+        (brokers.every, brokers.none) = (port("every")?, port("none")?);
+        Ok(brokers)
+    }
+}
+
+impl Drop for Brokers {
+    fn drop(&mut self) {
+        // It ends with its standard input, and at the latest by this.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The process: says where it listens, and ends with its standard input.
+pub fn main(mut arguments: impl Iterator<Item = OsString>) -> Outcome<()> {
+    let folder = arguments.next().ok_or("say where the certificates go")?;
+    let folder = Path::new(&folder);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let pki = Pki::new(now)?;
+    let server = pki.mint("server", &["localhost"], "localhost")?;
+    let client = pki.mint("client", &[], "bench")?;
+    let authority = pki.authority("ca")?;
+    for (name, text) in [
+        ("ca.pem", authority.pem()),
+        ("server.pem", server.chain_pem()),
+        ("server.key", server.key_pem()),
+        ("client.pem", client.chain_pem()),
+        ("client.key", client.key_pem()),
+    ] {
+        fs::write(folder.join(name), text)?;
+    }
+    // As in a worker: one thread for everything but rumqttd's router.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let start = async |name: &str, packets| -> Outcome<Broker> {
+            let file = folder.join(name);
+            let trace = Trace::create(Clock::start(1000.0), &file)?;
+            let tls = TlsSettings::mutual(server.clone(), vec![authority.clone()]);
+            let settings = BrokerSettings {
+                packets,
+                ..BrokerSettings::tls(tls)
+            };
+            Ok(Broker::start(settings, trace, Devices::default()).await?)
+        };
+        let every = start("every.jsonl", PacketTrace::Every).await?;
+        let none = start("none.jsonl", PacketTrace::None).await?;
+        let told = json!({ "every": every.address().port(), "none": none.address().port() });
+        println!("{told}");
+        std::io::stdout().flush()?;
+        let (ended, end) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            // Nothing comes; what counts is the end.
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            let _ = ended.send(());
+        });
+        Ok(end.await?)
+    })
+}
