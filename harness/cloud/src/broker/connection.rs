@@ -260,6 +260,7 @@ impl Core {
                 .collect::<Vec<_>>()
         });
         let due = due.unwrap_or_default();
+        let _together = self.trace.gather();
         for publish in &due {
             guest.line.send(|out| out.publish(publish));
         }

@@ -1,10 +1,10 @@
 //! What the trace says about connections, sessions and packets.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use trace::{Payload, Source, Trace};
 
-use crate::packet::Described;
+use crate::packet::{Described, Fields};
 
 /// A TCP connection was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,14 +167,33 @@ pub(super) fn emit_packet(
     context: PacketContext<'_>,
     described: Described,
 ) {
-    let mut data = Map::new();
-    data.insert("connection".into(), context.connection.into());
-    if let Some(client) = context.client {
-        data.insert("client".into(), client.into());
+    let kind = described.kind;
+    let data = ShownPacket {
+        context,
+        fields: described.fields,
+    };
+    emit_kind(trace, device, kind, data);
+}
+
+/// A packet's data.
+struct ShownPacket<'c> {
+    context: PacketContext<'c>,
+    fields: Fields,
+}
+
+impl Serialize for ShownPacket<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("connection", &self.context.connection)?;
+        if let Some(client) = self.context.client {
+            map.serialize_entry("client", client)?;
+        }
+        map.serialize_entry("direction", self.context.direction)?;
+        for (name, value) in self.fields.iter() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
     }
-    data.insert("direction".into(), context.direction.into());
-    data.extend(described.fields);
-    emit_kind(trace, device, described.kind, data);
 }
 
 /// Whose packet it is.
@@ -191,9 +210,9 @@ macro_rules! packets {
         $(
             #[derive(Serialize)]
             #[serde(transparent)]
-            struct $name(Map<String, Value>);
+            struct $name<'c>(ShownPacket<'c>);
 
-            impl Payload for $name {
+            impl Payload for $name<'_> {
                 const SOURCE: Source = Source::Mqtt;
                 const KIND: &'static str = $kind;
             }
@@ -203,7 +222,7 @@ macro_rules! packets {
             trace: &Trace,
             device: Option<&str>,
             kind: &str,
-            data: Map<String, Value>,
+            data: ShownPacket<'_>,
         ) {
             match kind {
                 $($kind => trace.emit(device, &$name(data)),)*
