@@ -12,6 +12,6 @@ mod sections;
 
 pub use map::{FactoryError, Map};
 pub use sections::{
-    ClientIdForm, Cloud, Credentials, Factory, Identity, Linkkit, LinkkitProfile, NoToken,
+    ClientIdForm, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, NoToken,
     Provisioning, Security, SignMethod, Sntp, Telemetry,
 };

@@ -25,6 +25,8 @@ pub struct Factory {
     pub telemetry: Option<Telemetry>,
     /// Defects put into the device on purpose, by name; images ignore them.
     pub bugs: Vec<String>,
+    /// What an emulated board needs to stand in for a real one.
+    pub lab: Option<Lab>,
 }
 
 /// Who the device is.
@@ -267,6 +269,16 @@ pub struct Telemetry {
     pub qos: u8,
 }
 
+/// What an emulated board needs to stand in for a real one; a real board has no such section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lab {
+    /// Device time runs so many times faster than the board's oscillator; 1 where there is no
+    /// reason for another.
+    pub time_factor: u16,
+    /// 32 bytes that seed the random source of a board without one; new ones for each device.
+    pub entropy: Vec<u8>,
+}
+
 impl Factory {
     /// The bytes to store.
     pub fn encode(&self) -> Vec<u8> {
@@ -278,6 +290,7 @@ impl Factory {
         put(&mut map, "linkkit", self.linkkit.as_ref());
         put(&mut map, "telemetry", self.telemetry.as_ref());
         put(&mut map, "bugs", Some(&self.bugs));
+        put(&mut map, "lab", self.lab.as_ref());
         Map(map).encode()
     }
 
@@ -292,6 +305,7 @@ impl Factory {
             linkkit: optional(&map, "linkkit")?,
             telemetry: optional(&map, "telemetry")?,
             bugs: optional(&map, "bugs")?.unwrap_or_default(),
+            lab: optional(&map, "lab")?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Factory data survives storing, and nothing else is taken for it.
 
-use factory::{Factory, FactoryError, Identity, Linkkit, LinkkitProfile, Map, Security};
+use factory::{Factory, FactoryError, Identity, Lab, Linkkit, LinkkitProfile, Map, Security};
 use proptest::prelude::*;
 
 fn sample() -> Factory {
@@ -50,6 +50,30 @@ fn a_missing_section_is_named() {
     assert_eq!(
         Factory::decode(&map.encode()),
         Err(FactoryError::Malformed("identity"))
+    );
+}
+
+#[test]
+fn a_real_board_has_no_lab_section_and_an_emulated_one_keeps_its_own() {
+    let stored = Map::decode(&sample().encode()).expect("a map");
+    assert!(!stored.0.contains_key("lab"));
+    let emulated = Factory {
+        lab: Some(Lab {
+            time_factor: 20,
+            entropy: (0..32).collect(),
+        }),
+        ..sample()
+    };
+    assert_eq!(Factory::decode(&emulated.encode()), Ok(emulated));
+}
+
+#[test]
+fn a_malformed_lab_section_is_named() {
+    let mut map = Map::decode(&sample().encode()).expect("a map");
+    map.0.insert("lab".into(), vec![20]);
+    assert_eq!(
+        Factory::decode(&map.encode()),
+        Err(FactoryError::Malformed("lab"))
     );
 }
 

@@ -62,6 +62,7 @@ pub fn factory_data(
             qos: telemetry.qos.value,
         }),
         bugs: bug.map(str::to_owned).into_iter().collect(),
+        lab: None,
     })
 }
 
