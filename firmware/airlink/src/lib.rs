@@ -5,6 +5,7 @@
 //! [`Request`] towards the air or a [`Notice`] towards the device. A [`Packet`] is one frame and the
 //! port that it belongs to; on the link it is one byte for the port, then the frame.
 //!
+//! [`ethernet`] puts packets on a wire that knows only Ethernet frames.
 //! [`tether`] is what carries packets, log and time between a device that runs as a host process
 //! and its lab.
 
@@ -13,6 +14,7 @@
 extern crate alloc;
 
 mod control;
+pub mod ethernet;
 mod packet;
 pub mod tether;
 

@@ -7,7 +7,7 @@ use core::fmt;
 pub const ETHERTYPE: u16 = 0x88B5;
 /// Longest frame: 1500 bytes of payload behind a 14-byte Ethernet header.
 pub const MAX_FRAME: usize = 1514;
-const ETHERNET_HEADER: usize = 14;
+pub(crate) const ETHERNET_HEADER: usize = 14;
 
 /// One of the two network interfaces of a radio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +69,10 @@ pub enum PacketError {
     Port(u8),
     /// Shorter than an Ethernet header or longer than [`MAX_FRAME`].
     Length(usize),
+    /// A frame of this VLAN, which is no interface's ([`crate::ethernet`]).
+    Vlan(u16),
+    /// A data frame without VLAN tag ([`crate::ethernet`]).
+    Untagged,
 }
 
 impl fmt::Display for PacketError {
@@ -77,6 +81,8 @@ impl fmt::Display for PacketError {
             Self::Empty => write!(f, "an empty packet"),
             Self::Port(port) => write!(f, "no port {port}"),
             Self::Length(length) => write!(f, "a frame of {length} bytes"),
+            Self::Vlan(vlan) => write!(f, "no interface with VLAN {vlan}"),
+            Self::Untagged => write!(f, "a data frame without VLAN tag"),
         }
     }
 }
