@@ -26,6 +26,9 @@ const SHORTEST_WAIT: Duration = Duration::from_micros(1500);
 const HEARTBEAT: Duration = Duration::from_millis(50);
 /// A heartbeat this late is reported as a lag of the host.
 const LAG: Duration = Duration::from_millis(250);
+/// On a clock that always runs ahead a lag counts as many times more, but the host's scheduler keeps
+/// anybody waiting for so long now and then.
+const SHORTEST_LAG: Duration = Duration::from_millis(60);
 
 /// Lab time; cheap to clone, all clones show the same.
 #[derive(Clone)]
@@ -41,8 +44,35 @@ struct Inner {
     /// True while lab time runs faster than the host's: any touch must then wake the governor.
     fast: AtomicBool,
     wake: Notify,
-    speed: f64,
+    speed: Speed,
     epoch: Mutex<Duration>,
+}
+
+/// How fast lab time runs.
+#[derive(Clone, Copy, Debug)]
+enum Speed {
+    /// At the host's pace while anybody works, and so many times faster while everybody waits.
+    Ahead(f64),
+    /// So many times faster than the host's, always.
+    Fixed(f64),
+}
+
+impl Speed {
+    /// Lab seconds per host second while somebody works.
+    fn at_work(self) -> f64 {
+        match self {
+            Self::Ahead(_) => 1.0,
+            Self::Fixed(pace) => pace,
+        }
+    }
+
+    /// The longest that a heartbeat may be late.
+    fn lag(self) -> Duration {
+        match self {
+            Self::Ahead(_) => LAG,
+            Self::Fixed(pace) => LAG.div_f64(pace).max(SHORTEST_LAG),
+        }
+    }
 }
 
 struct State {
@@ -61,6 +91,16 @@ impl Clock {
     /// A clock whose governor runs on the current tokio runtime, which must be a current-thread
     /// one if `speed` is above 1. `speed` is lab seconds per host second while everybody waits.
     pub fn start(speed: f64) -> Self {
+        Self::with_speed(Speed::Ahead(speed.max(1.0)))
+    }
+
+    /// A clock that always runs `pace` times faster than the host's, for devices whose time does so
+    /// too and cannot be made to wait. Below 1 counts as 1.
+    pub fn start_fixed(pace: f64) -> Self {
+        Self::with_speed(Speed::Fixed(pace.max(1.0)))
+    }
+
+    fn with_speed(speed: Speed) -> Self {
         let epoch = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
@@ -69,7 +109,7 @@ impl Clock {
                 state: Mutex::new(State {
                     lab: 0,
                     wall: Instant::now(),
-                    pace: 1.0,
+                    pace: speed.at_work(),
                     ceiling: u64::MAX,
                     timers: BTreeMap::new(),
                     next_id: 0,
@@ -80,7 +120,7 @@ impl Clock {
                 busy: AtomicUsize::new(0),
                 fast: AtomicBool::new(false),
                 wake: Notify::new(),
-                speed: speed.max(1.0),
+                speed,
                 epoch: Mutex::new(epoch),
             }),
         };
@@ -164,9 +204,13 @@ impl Clock {
                 return;
             }
             self.fire_due();
+            if let Speed::Fixed(_) = self.inner.speed {
+                self.wait_at_work().await;
+                continue;
+            }
             if !self.settled().await {
                 if self.is_busy() {
-                    self.wait_at_host_pace().await;
+                    self.wait_at_work().await;
                 }
                 continue;
             }
@@ -202,20 +246,23 @@ impl Clock {
         true
     }
 
-    async fn wait_at_host_pace(&self) {
+    async fn wait_at_work(&self) {
         let wait = {
             let mut state = self.state();
             let now = state.now();
             let next = state.earliest().unwrap_or(u64::MAX);
             state.waiting_for = next;
-            Duration::from_micros(next.saturating_sub(now)).min(HEARTBEAT)
+            let pace = self.inner.speed.at_work();
+            Duration::from_micros(next.saturating_sub(now))
+                .div_f64(pace)
+                .min(HEARTBEAT)
         };
         let began = Instant::now();
         tokio::select! {
             () = self.inner.wake.notified() => {}
             () = tokio::time::sleep(wait) => {
                 let late = began.elapsed().saturating_sub(wait);
-                if late > LAG {
+                if late > self.inner.speed.lag() {
                     self.report_lag(late);
                 }
             }
@@ -251,13 +298,16 @@ impl Clock {
         if next <= now {
             return Ahead::Nothing;
         }
-        let wait = Duration::from_micros(next - now).div_f64(self.inner.speed);
-        if wait < SHORTEST_WAIT && self.inner.speed > 1.0 {
+        let Speed::Ahead(speed) = self.inner.speed else {
+            return Ahead::Nothing;
+        };
+        let wait = Duration::from_micros(next - now).div_f64(speed);
+        if wait < SHORTEST_WAIT && speed > 1.0 {
             state.anchor(next);
             return Ahead::Nothing;
         }
         state.anchor(now);
-        state.pace = self.inner.speed;
+        state.pace = speed;
         state.ceiling = next;
         state.waiting_for = next;
         self.inner.fast.store(true, Ordering::Release);

@@ -9,6 +9,9 @@
 //! - guards ([`Clock::busy`]): somebody outside this thread computes;
 //! - touches ([`Clock::touch`]): bytes moved, so whoever receives them will have work.
 //!
+//! A device that runs on hardware, real or emulated, cannot be made to wait; its clock is one of a
+//! fixed pace ([`Clock::start_fixed`]): 1, or what the device's own time runs at.
+//!
 //! The governor runs on the same current-thread runtime as everything that it paces: when several
 //! rounds of that runtime pass without a touch, nothing is left to do but wait.
 //!

@@ -115,3 +115,19 @@ fn the_calendar_can_be_moved() {
         assert!(clock.unix_now() < Duration::from_secs(1_006));
     });
 }
+
+#[test]
+fn a_fixed_pace_holds_while_somebody_is_busy_and_while_everybody_waits() {
+    on_one_thread(async {
+        let clock = Clock::start_fixed(10.0);
+        for busy in [true, false] {
+            let _busy = busy.then(|| clock.busy());
+            let (lab, wall) = (clock.now(), Instant::now());
+            clock.sleep(Duration::from_secs(1)).await;
+            let lab = clock.now().since_start() - lab.since_start();
+            let ratio = lab.as_secs_f64() / wall.elapsed().as_secs_f64();
+            assert!((9.9..10.1).contains(&ratio), "{ratio}, busy: {busy}");
+            assert!(lab >= Duration::from_secs(1));
+        }
+    });
+}

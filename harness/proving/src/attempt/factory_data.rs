@@ -1,7 +1,8 @@
 //! What a device of a scenario is born with.
 
 use factory::{
-    Cloud, Credentials, Factory, Identity, Linkkit, LinkkitProfile, Provisioning, Sntp, Telemetry,
+    Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, Provisioning, Sntp,
+    Telemetry,
 };
 use pki::{Pki, PkiError};
 
@@ -24,6 +25,7 @@ pub fn factory_data(
     world: &World,
     pki: &Pki,
     bug: Option<&str>,
+    lab: Option<Lab>,
 ) -> Result<Factory, PkiError> {
     let linkkit = world
         .cloud
@@ -62,7 +64,7 @@ pub fn factory_data(
             qos: telemetry.qos.value,
         }),
         bugs: bug.map(str::to_owned).into_iter().collect(),
-        lab: None,
+        lab,
     })
 }
 

@@ -3,6 +3,7 @@
 //! Runs in a worker process, on one thread. The trace is the only result; its last event is
 //! [`trace::Finished`].
 
+mod boards;
 mod cloud_side;
 mod factory_data;
 mod hint;
@@ -21,7 +22,7 @@ use trace::{Finished, StepEnded, StepStarted, Trace, Verdict, Witness, WitnessRe
 
 use crate::expect::{Expectations, NeverWatch};
 use crate::language::{Captures, Case, read_file};
-use crate::run::Job;
+use crate::run::{BoardKind, Job};
 
 pub use factory_data::{BROKER_HOST, TIME_HOST};
 pub use problem::{LabError, with_sources};
@@ -45,7 +46,17 @@ pub fn run(job: &Job) -> ExitCode {
 }
 
 async fn attempt(job: &Job) -> ExitCode {
-    let clock = Clock::start(job.speed);
+    let board = match boards::model(job) {
+        Ok(board) => board,
+        Err(error) => {
+            eprintln!("{}", with_sources(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let clock = match board.kind {
+        BoardKind::Native => Clock::start(job.speed),
+        BoardKind::Qemu => Clock::start_fixed(board.time_factor(job.speed).into()),
+    };
     let trace = match Trace::create(clock.clone(), &job.trace()) {
         Ok(trace) => trace,
         Err(error) => {

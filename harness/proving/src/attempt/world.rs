@@ -1,24 +1,21 @@
 //! The world of one case: air, cloud, devices and phones.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::PathBuf;
 
 use airlink::AuthMode;
 use board::Board;
 use lab::air::{AccessPointSettings, Air, AirError};
-use lab::native::{NativeBoard, NativeSettings};
 use phone::Settings;
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
 
+use super::boards;
 use super::cloud_side::CloudSide;
 use super::factory_data::factory_data;
 use super::phones::{Phone, Session};
 use super::problem::{LabError, with_sources};
 use super::values::{AccessPointValues, DeviceValues, Maker};
-use crate::cli::DEVICE_COMMAND;
 use crate::language;
 use crate::run::Job;
 
@@ -111,24 +108,17 @@ impl World {
             .devices
             .named(&name)
             .ok_or_else(|| unknown("device", &name))?;
-        let factory = factory_data(device, &values, settings, &self.pki, job.bug.as_deref())?;
+        let lab = boards::lab_section(job)?;
+        let bug = job.bug.as_deref();
+        let factory = factory_data(device, &values, settings, &self.pki, bug, lab)?;
         if let Some(credentials) = factory.cloud.as_ref().and_then(|c| c.credentials.as_ref()) {
             self.trace
                 .secrets()
                 .add(&format!("key of {name}"), &credentials.key);
         }
-        let mut board = NativeBoard::new(
-            NativeSettings {
-                device: name.clone(),
-                folder: job.boards(),
-                executable: own_executable()?,
-                arguments: vec![OsString::from(DEVICE_COMMAND)],
-            },
-            self.trace.clone(),
-            self.air.attach(&name),
-        );
+        let link = self.air.attach(&name);
+        let mut board = boards::make(&name, job, &self.trace, link).await?;
         board.write_factory(&factory.encode()).await?;
-        let board = Box::new(board);
         self.devices.insert(name, UnderTest { board, values });
         Ok(())
     }
@@ -289,14 +279,6 @@ fn access_point_settings(
         isolation: false,
         subnet: Ipv4Addr::new(192, 168, third, 0),
     }
-}
-
-/// This binary, which is also the device.
-fn own_executable() -> Result<PathBuf, LabError> {
-    std::env::current_exe().map_err(|source| LabError::Io {
-        what: "find our own executable".into(),
-        source,
-    })
 }
 
 fn unknown(what: &str, name: &str) -> LabError {

@@ -58,6 +58,12 @@ pub(super) struct Selection {
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) selection: Selection,
+    /// On which board; once for each, if several: native, qemu [default: native]
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) board: Vec<String>,
+    /// Image to flash boards with [default for qemu: what `cargo xtask firmware mps2` builds]
+    #[arg(long, value_name = "ELF")]
+    pub(super) image: Option<PathBuf>,
     /// How many cases at the same time [default: number of cores]
     #[arg(short, long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
@@ -70,7 +76,8 @@ pub(super) struct Run {
     /// Seed of all chances, to run the same again [default: another each time]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// Lab seconds per second while everybody waits; 1 is real time
+    /// Lab seconds per second while everybody waits; 1 is real time, and emulated boards have an
+    /// upper limit
     #[arg(long, value_name = "FACTOR", default_value_t = 1000.0, value_parser = speed)]
     pub(super) speed: f64,
     /// Wall time after which an attempt counts as broken

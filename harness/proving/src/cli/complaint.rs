@@ -44,6 +44,14 @@ pub(super) enum Complaint {
         /// Why.
         source: io::Error,
     },
+    /// A board that is none.
+    #[error("there is no board `{0}`")]
+    #[diagnostic(help("there are `native` and `qemu`"))]
+    UnknownBoard(String),
+    /// The image that boards are to be flashed with.
+    #[error("there is no image {}", .0.display())]
+    #[diagnostic(help("build it with `cargo xtask firmware mps2`, or name another with --image"))]
+    NoImage(PathBuf),
     /// A trace could not be shown.
     #[error(transparent)]
     Show(#[from] report::ShowError),
@@ -62,6 +70,8 @@ impl Complaint {
             Self::Scenarios(_)
             | Self::Filter(_)
             | Self::NoScenarios
+            | Self::UnknownBoard(_)
+            | Self::NoImage(_)
             | Self::Profiles(_)
             | Self::Show(_) => ExitStatus::Usage,
             Self::Export(_)

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod certs;
+mod chosen_boards;
 mod complaint;
 mod known;
 mod list;

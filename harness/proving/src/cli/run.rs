@@ -8,8 +8,8 @@ use std::path::Path;
 use report::{ExitStatus, Human, Json, Reporter, RunSummary};
 
 use super::arguments::{MessageFormat, Run};
-use super::{Complaint, paint};
-use crate::run::{BoardModel, Case, Plan, Settings, run as run_plan};
+use super::{Complaint, chosen_boards, paint};
+use crate::run::{Case, Plan, Settings, run as run_plan};
 
 pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
     let cases = arguments.selection.cases()?;
@@ -20,10 +20,11 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
             source,
         })?;
     }
+    let boards = chosen_boards::of(&arguments.board)?;
     let plan = Plan {
-        cases: cases
-            .into_iter()
-            .map(|case| Case::of(case, &BoardModel::NATIVE))
+        cases: boards
+            .iter()
+            .flat_map(|board| cases.iter().map(|case| Case::of(case.clone(), board)))
             .collect(),
         repeat: arguments.repeat,
     };
@@ -35,6 +36,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
         speed: arguments.speed,
         accept: arguments.accept,
         bug: arguments.bug.clone(),
+        image: chosen_boards::image(&boards, arguments.image.as_deref())?,
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,
         ..Settings::new(executable)

@@ -6,30 +6,79 @@ use board::Abilities;
 
 use crate::language::Need;
 
-/// A kind of board in its rig.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// So much faster than the host's an emulated board's time runs. The emulated core is some ten times
+/// slower than the real one would be on this scale, and still quick enough for every protocol.
+const QEMU_TIME_FACTOR: u16 = 10;
+
+/// A board in its rig.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoardModel {
     /// What `--board` and reports call it.
-    pub name: &'static str,
+    pub name: String,
+    /// What runs the firmware.
+    pub kind: BoardKind,
     /// What the board itself can do.
     pub abilities: Abilities,
     /// Whether its access points are the lab's own, so that they can be switched and set.
     pub own_access_points: bool,
 }
 
+/// What runs the firmware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoardKind {
+    /// A host process.
+    Native,
+    /// An emulated Cortex-M behind a debug probe.
+    Qemu,
+}
+
 impl BoardModel {
     /// The reference device as a host process, in an air of the lab's.
-    pub const NATIVE: Self = Self {
-        name: "native",
-        abilities: Abilities {
-            power: true,
-            torn_write: true,
-            storage: true,
-            scaled_time: true,
-            bugs: true,
-        },
-        own_access_points: true,
-    };
+    pub fn native() -> Self {
+        Self {
+            name: "native".into(),
+            kind: BoardKind::Native,
+            abilities: Abilities {
+                power: true,
+                torn_write: true,
+                storage: true,
+                scaled_time: true,
+                bugs: true,
+            },
+            own_access_points: true,
+        }
+    }
+
+    /// The reference device's image on an emulated board, in an air of the lab's.
+    pub fn qemu() -> Self {
+        Self {
+            name: "qemu".into(),
+            kind: BoardKind::Qemu,
+            abilities: Abilities {
+                scaled_time: false,
+                bugs: false,
+                ..Self::native().abilities
+            },
+            own_access_points: true,
+        }
+    }
+
+    /// The board that `name` calls.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::native(), Self::qemu()]
+            .into_iter()
+            .find(|model| model.name == name)
+    }
+
+    /// How many times faster than the host's its time runs while somebody works; `speed` is the most
+    /// that is wanted.
+    pub fn time_factor(&self, speed: f64) -> u16 {
+        match self.kind {
+            BoardKind::Native => 1,
+            // The bounds make this exact.
+            BoardKind::Qemu => speed.clamp(1.0, f64::from(QEMU_TIME_FACTOR)) as u16,
+        }
+    }
 
     /// Why a case that needs `needs` cannot run here, such as `needs isolate, torn-write`.
     pub(super) fn lacks(&self, needs: &BTreeSet<Need>) -> Option<String> {

@@ -166,6 +166,7 @@ impl Dispatcher<'_> {
             bug: self.settings.bug.clone(),
             out: self.folder.join(self.cases.folder(attempt)),
             board: case.board.clone(),
+            image: self.settings.image.clone(),
         };
         match self.spawn(&job) {
             Ok(worker) => {

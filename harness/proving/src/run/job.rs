@@ -30,6 +30,9 @@ pub struct Job {
     pub out: PathBuf,
     /// What runs the firmware, such as `native`.
     pub board: String,
+    /// The image that the board is flashed with; none for a board that needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<PathBuf>,
 }
 
 impl Job {

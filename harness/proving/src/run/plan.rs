@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::boards::BoardModel;
+use super::boards::{BoardKind, BoardModel};
 use super::cases::Attempt;
 use crate::language;
 
@@ -34,12 +34,15 @@ impl Case {
     pub fn of(case: language::Case, board: &BoardModel) -> Self {
         Self {
             skip: board.lacks(&case.needs()),
-            id: case.id.clone(),
+            id: match board.kind {
+                BoardKind::Native => case.id.clone(),
+                BoardKind::Qemu => format!("{} on {}", case.id, board.name),
+            },
             case_id: case.id,
             name: case.scenario.name.value,
             scenario: case.file.into(),
             bindings: case.values.into_iter().collect(),
-            board: board.name.to_owned(),
+            board: board.name.clone(),
         }
     }
 }
@@ -90,6 +93,8 @@ pub struct Settings {
     pub accept: bool,
     /// The bug to put into the devices.
     pub bug: Option<String>,
+    /// The image that boards are flashed with, where the board's own is not wanted.
+    pub image: Option<PathBuf>,
     /// Whether to start nothing more once a case did not pass.
     pub fail_fast: bool,
     /// Whether a skipped case counts as failed.
@@ -110,6 +115,7 @@ impl Settings {
             speed: 1000.0,
             accept: false,
             bug: None,
+            image: None,
             fail_fast: false,
             no_skips: false,
         }

@@ -168,6 +168,7 @@ fn job(case: &Case, folder: &Path) -> Job {
         bug: None,
         out: folder.to_owned(),
         board: "native".into(),
+        image: None,
     }
 }
 

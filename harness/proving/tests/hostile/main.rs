@@ -177,7 +177,7 @@ impl Place {
             let cases = proving::language::read_file(&file, &known).unwrap();
             let cases = cases
                 .into_iter()
-                .map(|case| Case::of(case, &BoardModel::NATIVE));
+                .map(|case| Case::of(case, &BoardModel::native()));
             plan.cases.extend(cases);
         }
         Self { folder, plan }

@@ -319,11 +319,12 @@ steps:
     let known = proving::cli::known().unwrap();
     let cases = proving::language::parse("isolated.yaml", SCENARIO, &known).unwrap();
     let on = |board: &BoardModel| Case::of(cases[0].clone(), board);
-    assert_eq!(on(&BoardModel::NATIVE).skip, None);
+    assert_eq!(on(&BoardModel::native()).skip, None);
     let real = BoardModel {
-        name: "real",
+        name: "real".into(),
         abilities: board::Abilities::default(),
         own_access_points: false,
+        ..BoardModel::native()
     };
     let case = on(&real);
     assert_eq!(case.skip.as_deref(), Some("needs torn-write, isolate"));

@@ -1,0 +1,66 @@
+//! What runs the firmware of an attempt's devices.
+
+use std::ffi::OsString;
+
+use board::Board;
+use factory::Lab;
+use lab::air::Link;
+use lab::native::{NativeBoard, NativeSettings};
+use rand_core::{OsRng, RngCore};
+use trace::Trace;
+
+use super::problem::LabError;
+use crate::cli::DEVICE_COMMAND;
+use crate::run::{BoardKind, BoardModel, Job};
+
+/// Bytes that seed the random source of a board without one.
+const ENTROPY: usize = 32;
+
+/// The board that `job` names.
+pub fn model(job: &Job) -> Result<BoardModel, LabError> {
+    BoardModel::named(&job.board)
+        .ok_or_else(|| LabError::Scenario(format!("there is no board `{}`", job.board)))
+}
+
+/// A board for `device`, without power, whose radio is at `link`.
+pub async fn make(
+    device: &str,
+    job: &Job,
+    trace: &Trace,
+    link: Link,
+) -> Result<Box<dyn Board>, LabError> {
+    match model(job)?.kind {
+        BoardKind::Native => {
+            let settings = NativeSettings {
+                device: device.to_owned(),
+                folder: job.boards(),
+                executable: own_executable()?,
+                arguments: vec![OsString::from(DEVICE_COMMAND)],
+            };
+            Ok(Box::new(NativeBoard::new(settings, trace.clone(), link)))
+        }
+        BoardKind::Qemu => Err(LabError::Scenario("no qemu yet".into())),
+    }
+}
+
+/// What an emulated board needs to stand in for a real one; none for others.
+pub fn lab_section(job: &Job) -> Result<Option<Lab>, LabError> {
+    let model = model(job)?;
+    if model.kind != BoardKind::Qemu {
+        return Ok(None);
+    }
+    let mut entropy = vec![0; ENTROPY];
+    OsRng.fill_bytes(&mut entropy);
+    Ok(Some(Lab {
+        time_factor: model.time_factor(job.speed),
+        entropy,
+    }))
+}
+
+/// This binary, which is also the device.
+fn own_executable() -> Result<std::path::PathBuf, LabError> {
+    std::env::current_exe().map_err(|source| LabError::Io {
+        what: "find our own executable".into(),
+        source,
+    })
+}
