@@ -90,6 +90,7 @@ fn drops(tether: &mut UnixStream, lines: usize) -> Outcome<()> {
             tag: "bench".into(),
             text: format!("line {number} at {}", host_time::monotonic_ns()),
             device_ms: Some(0),
+            place: None,
         };
         tether.write_all(&encode(&message(line)))?;
     }

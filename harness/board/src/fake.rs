@@ -72,6 +72,7 @@ impl FakeBoard {
                     tag: "app".to_owned(),
                     text,
                     device_ms: None,
+                    place: None,
                 };
                 self.trace.emit(Some(&self.device), &line);
             }

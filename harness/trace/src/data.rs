@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::{LogLine, Payload, Secrets};
+use crate::{CodePlace, LogLine, Payload, Secrets};
 
 /// The particulars of an event: to its readers a [`Value`].
 ///
@@ -56,6 +56,9 @@ impl Data {
                 *text = redacted;
             }
         }
+        if let Some(place) = &mut line.place {
+            redact_place(place, secrets);
+        }
         Self::from(Emitted::Line(line))
     }
 
@@ -83,6 +86,20 @@ impl Data {
             Emitted::Value => Value::Null,
         })
     }
+}
+
+/// A device may name its files as it likes.
+fn redact_place(place: &mut Arc<CodePlace>, secrets: &Secrets) {
+    let module = secrets.redact_text(&place.module);
+    let file = secrets.redact_text(&place.file);
+    if let (Cow::Borrowed(_), Cow::Borrowed(_)) = (&module, &file) {
+        return;
+    }
+    *place = Arc::new(CodePlace {
+        module: module.into_owned(),
+        file: file.into_owned(),
+        line: place.line,
+    });
 }
 
 /// What was written by serde_json is JSON.
@@ -165,6 +182,7 @@ mod tests {
             tag: "wifi".into(),
             text: "a \"secret\" word".into(),
             device_ms: Some(7),
+            place: None,
         };
         let secrets = Secrets::default();
         secrets.add("word", "secret");
@@ -176,6 +194,29 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&data).expect("JSON"),
             value.to_string()
+        );
+    }
+
+    #[test]
+    fn a_secret_in_the_name_of_a_file_is_none_in_the_trace() {
+        let place = CodePlace {
+            module: "device::wifi".into(),
+            file: "src/friend.rs".into(),
+            line: 3,
+        };
+        let line = LogLine {
+            level: Level::Info,
+            tag: "wifi".into(),
+            text: "up".into(),
+            device_ms: None,
+            place: Some(Arc::new(place)),
+        };
+        let secrets = Secrets::default();
+        secrets.add("word", "friend");
+        let data = Data::of_line(line, &secrets);
+        assert_eq!(
+            data["place"],
+            json!({"module": "device::wifi", "file": "src/<word>.rs", "line": 3})
         );
     }
 

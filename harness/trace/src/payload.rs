@@ -1,5 +1,7 @@
 //! Typed events, and those that belong to no single crate.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Source;
@@ -38,6 +40,20 @@ pub struct LogLine {
     /// The device's own time in ms since its start, if it gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_ms: Option<u64>,
+    /// Where in the firmware's source it was logged, if the log's format says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Arc<CodePlace>>,
+}
+
+/// A place in a firmware's source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CodePlace {
+    /// Path of the module, such as `device::wifi`.
+    pub module: String,
+    /// The file as the compiler was given it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
 }
 
 impl Payload for LogLine {

@@ -27,6 +27,7 @@ const MOST_UNWRITTEN: usize = 64 * 1024;
 ///     tag: "app".into(),
 ///     text: "Password : correct horse".into(),
 ///     device_ms: None,
+///     place: None,
 /// });
 /// let line: LogLine = trace.event(1).unwrap().payload().unwrap();
 /// assert_eq!(line.text, "Password : <passphrase home>");

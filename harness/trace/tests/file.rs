@@ -12,6 +12,7 @@ fn line(text: &str) -> LogLine {
         tag: "app".into(),
         text: text.into(),
         device_ms: Some(5),
+        place: None,
     }
 }
 

@@ -43,6 +43,7 @@ fn marker(number: usize) -> LogLine {
         tag: "bench".into(),
         text: format!("Marker <{number}> reached"),
         device_ms: Some(number as u64),
+        place: None,
     }
 }
 
@@ -100,6 +101,7 @@ fn line(number: u64) -> LogLine {
         tag: tag.into(),
         text,
         device_ms: Some(number * 3),
+        place: None,
     }
 }
 

@@ -262,6 +262,7 @@ impl Attendant {
                 tag,
                 text,
                 device_ms: Some(device_ms),
+                place: None,
             },
         );
     }

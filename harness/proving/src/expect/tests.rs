@@ -49,6 +49,7 @@ impl Lab {
             tag: tag.into(),
             text: text.into(),
             device_ms: None,
+            place: None,
         };
         self.trace.emit(Some(device), &line)
     }
@@ -73,6 +74,7 @@ impl Lab {
                 tag: "app".into(),
                 text: text.into(),
                 device_ms: None,
+                place: None,
             };
             trace.emit(Some("device"), &line);
         });
@@ -502,6 +504,7 @@ async fn many_patterns_cost_little_for_each_line() {
             tag: "app".into(),
             text: format!("wanted something else, line {number} of the device's log, as always"),
             device_ms: None,
+            place: None,
         };
         trace.emit(Some("device"), &line);
     }

@@ -264,6 +264,7 @@ impl Events {
             tag: tag.to_owned(),
             text: text.to_owned(),
             device_ms: Some(lab_us / 1000 - 2_000),
+            place: None,
         };
         self.push(
             lab_us,
