@@ -37,4 +37,7 @@ pub enum BoardError {
         /// How it is instead.
         state: &'static str,
     },
+    /// A command from the rig did not do what it was there for.
+    #[error(transparent)]
+    Command(#[from] crate::command::CommandError),
 }

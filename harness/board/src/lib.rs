@@ -3,9 +3,15 @@
 //! A board's log goes into the trace that it was made with, as [`trace::LogLine`] of the device that
 //! it carries; everything else is done through [`Board`].
 
+#[cfg(feature = "probe")]
+pub mod defmt;
+pub mod command;
 mod error;
 mod events;
 pub mod fake;
+pub mod lease;
+pub mod power;
+pub mod rig;
 
 use futures_util::future::BoxFuture;
 

@@ -1,0 +1,53 @@
+//! Switching a real board's power.
+
+use std::time::Duration;
+
+use clock::Clock;
+use futures_util::future::BoxFuture;
+
+use crate::command::CommandTemplate;
+use crate::{BoardError, Power};
+
+/// What takes a board's power away and gives it back. Every call is bounded in time.
+pub trait PowerSwitch: Send {
+    /// Switches, and waits until the board is as it was switched.
+    fn switch(&mut self, power: Power) -> BoxFuture<'_, Result<(), BoardError>>;
+}
+
+/// How a board's power is switched by commands: `[power.NAME]` in rig.toml.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwitchCommands {
+    /// Gives power.
+    pub on: CommandTemplate,
+    /// Takes it away.
+    pub off: CommandTemplate,
+    /// How long a board without power takes until all of it is dark.
+    pub discharge: Duration,
+}
+
+/// A switch that is commands.
+pub struct CommandSwitch {
+    commands: SwitchCommands,
+    clock: Clock,
+}
+
+impl CommandSwitch {
+    /// The switch that these commands work; `clock` bounds them.
+    pub fn new(commands: SwitchCommands, clock: Clock) -> Self {
+        Self { commands, clock }
+    }
+}
+
+impl PowerSwitch for CommandSwitch {
+    fn switch(&mut self, power: Power) -> BoxFuture<'_, Result<(), BoardError>> {
+        Box::pin(async move {
+            let (template, wait) = match power {
+                Power::On => (&self.commands.on, Duration::ZERO),
+                Power::Off => (&self.commands.off, self.commands.discharge),
+            };
+            template.fill(&[]).run(&self.clock, &mut |_| {}).await?;
+            self.clock.sleep(wait).await;
+            Ok(())
+        })
+    }
+}

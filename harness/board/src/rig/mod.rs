@@ -1,0 +1,367 @@
+//! `rig.toml`: the real boards, and what stands around them.
+//!
+//! Paths in the file are relative to its folder. A command is a list: the program, then its
+//! arguments; no shell reads it. In it, `{name}` stands for the values given below. Every command
+//! ends within `limit_s` seconds or is killed, and says with exit code 0 that it did its work.
+//!
+//! # `[boards.NAME]`: a board behind a debug probe
+//! | key | what it says | if left out |
+//! |---|---|---|
+//! | `kind` | `"probe"` | – |
+//! | `selector` | the probe: `"VID:PID"` or `"VID:PID:SERIAL"`, as `proving boards` lists it | – |
+//! | `chip` | the chip's name in probe-rs | the only one of `target` |
+//! | `target` | a target description of probe-rs (YAML) for a chip that it does not know | – |
+//! | `image` | the firmware, ELF | must be named on the command line |
+//! | `log` | `"defmt"` or `"text"` | `"defmt"` |
+//! | `reset` | how to attach: `"normal"` or `"under-reset"` | `"normal"` |
+//! | `speed_khz` | clock of the debug port | the probe's own |
+//!
+//! # `[boards.NAME]`: a board with a UART
+//! | key | what it says | if left out |
+//! |---|---|---|
+//! | `kind` | `"serial"` | – |
+//! | `port` | a device file, `"tcp:ADDRESS:PORT"` or `"socket:PATH"` | – |
+//! | `baud` | bits per second | 115200 |
+//! | `log` | `"auto"`, `"esp-idf"`, `"linkkit"` or `"plain"` | `"auto"` |
+//! | `reset` | the control line that holds the board in reset: `"rts"`, `"dtr"`, with `!` before it if it does so while it is not asserted | none |
+//! | `boot` | the control line that makes it start its loader, likewise | none |
+//! | `flash.command` | what writes images: `{port}`, `{baud}`, `{offset}` (hexadecimal), `{file}`. Words with `{offset}` or `{file}` are repeated for each image | cannot be flashed |
+//! | `flash.images` | `[{ offset = 0x10000, file = "app.bin" }]` | – |
+//! | `flash.per_image` | whether the command is run for each image | `false` |
+//! | `flash.boot_mode` | whether to start the loader through the control lines first | `false` |
+//! | `factory.command` | what writes factory data: `{port}`, `{baud}`, `{file}` | cannot be given any |
+//! | `storage.read`, `storage.erase` | what reads storage into `{file}`, and erases it: `{port}`, `{baud}` | cannot be read or erased |
+//! | `reset_command` | what restarts the board instead of a control line: `{port}`, `{baud}` | none |
+//!
+//! # Every board
+//! | key | what it says | if left out |
+//! |---|---|---|
+//! | `can` | of what the rig can do, what scenarios may ask of this board: `"power"`, `"torn-write"`, `"storage"`, `"isolate"`, `"switch-access-point"` | all of it |
+//! | `health.command` | what says whether the board is well: `{port}` or `{selector}` | not asked |
+//!
+//! # What stands around them
+//! | key | what it says | if left out |
+//! |---|---|---|
+//! | `power.NAME.on`, `power.NAME.off` | what switches this board's power | it cannot be |
+//! | `power.NAME.settle_ms` | how long it takes to go dark | 500 |
+//! | `access_points.NAME.ssid` | its name in the air | – |
+//! | `access_points.NAME.passphrase` | `"env:NAME"` or `"file:PATH"`, never the passphrase | the network is open |
+//! | `access_points.NAME.switch.on`, `.off` | what switches it | `switch-access-point` cannot be |
+//! | `access_points.NAME.internet.on`, `.off` | what switches its way to the internet | likewise |
+//! | `access_points.NAME.isolation.on`, `.off` | what keeps its clients apart | `isolate` cannot be |
+//! | `broker.bind` | the address of this host at which boards find it | boards cannot be run |
+//! | `broker.port` | the broker's port | any |
+//! | `broker.names` | further names and addresses for its certificate | only `bind` |
+//! | `broker.client_certificate` | `"required"`, `"optional"` or `"none"`; off loopback only the first | `"required"` |
+
+mod mistake;
+mod read;
+mod secret;
+mod section;
+mod surroundings;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
+
+use crate::command::CommandTemplate;
+use crate::power::SwitchCommands;
+
+pub use mistake::{RigError, RigMistake, RigMistakes};
+pub use secret::{SecretError, SecretReference};
+pub use surroundings::{AccessPoint, Broker, ClientCertificate};
+
+/// The file that is a rig unless somebody says otherwise.
+pub const DEFAULT_FILE: &str = "rig.toml";
+
+/// No rig file is longer, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// Boards of these names need no rig.
+pub const VIRTUAL_BOARDS: [&str; 2] = ["native", "qemu"];
+
+/// The real boards, and what stands around them.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Rig {
+    /// By name.
+    pub boards: BTreeMap<String, RigBoard>,
+    /// By the names that scenarios have for them.
+    pub access_points: BTreeMap<String, AccessPoint>,
+    /// Where boards find the broker.
+    pub broker: Option<Broker>,
+}
+
+/// One real board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RigBoard {
+    /// What `--board` calls it.
+    pub name: String,
+    /// How it is reached.
+    pub link: BoardLink,
+    /// What scenarios may ask of it.
+    pub can: BTreeSet<Ability>,
+    /// What says whether it is well: `{port}` or `{selector}`.
+    pub health: Option<CommandTemplate>,
+    /// What switches its power.
+    pub power: Option<SwitchCommands>,
+}
+
+/// How a real board is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BoardLink {
+    /// Through a debug probe.
+    Probe(ProbeLink),
+    /// Through its UART.
+    Serial(Box<SerialLink>),
+}
+
+/// Something that not every rig can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ability {
+    /// Take a board's power away.
+    Power,
+    /// Take it away in the middle of a write to storage.
+    TornWrite,
+    /// Erase a board's storage.
+    Storage,
+    /// Keep an access point's clients apart.
+    Isolate,
+    /// Switch an access point off, and its way to the internet.
+    SwitchAccessPoint,
+}
+
+/// A board's debug probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeLink {
+    /// `VID:PID` or `VID:PID:SERIAL`.
+    pub selector: String,
+    /// Its chip, by probe-rs' name.
+    pub chip: Option<String>,
+    /// A target description (YAML) that has the chip.
+    pub target: Option<PathBuf>,
+    /// The firmware (ELF).
+    pub image: Option<PathBuf>,
+    /// What its log is written in.
+    pub log: ProbeLog,
+    /// Whether to hold it in reset while attaching.
+    pub under_reset: bool,
+    /// Clock of the debug port.
+    pub speed_khz: Option<u32>,
+}
+
+/// What a board writes to RTT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeLog {
+    /// defmt frames.
+    Defmt,
+    /// Lines of text.
+    Text,
+}
+
+/// A board's UART, and what flashes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SerialLink {
+    /// Where it is.
+    pub port: PortAddress,
+    /// Bits per second.
+    pub baud: u32,
+    /// The form of its log.
+    pub log: SerialLog,
+    /// Holds it in reset.
+    pub reset: Option<ControlLine>,
+    /// Makes it start its loader when it comes out of reset.
+    pub boot: Option<ControlLine>,
+    /// Restarts it: `{port}`, `{baud}`.
+    pub reset_command: Option<CommandTemplate>,
+    /// Writes images.
+    pub flash: Option<FlashCommand>,
+    /// Writes factory data: `{port}`, `{baud}`, `{file}`.
+    pub factory: Option<CommandTemplate>,
+    /// Reads and erases storage.
+    pub storage: Option<StorageCommands>,
+}
+
+/// Where a UART is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortAddress {
+    /// A device file of this host.
+    Tty(PathBuf),
+    /// A Unix socket.
+    Socket(PathBuf),
+    /// A TCP server.
+    Tcp(SocketAddr),
+}
+
+/// The form of a UART's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SerialLog {
+    /// Whichever of these each line is in.
+    Auto,
+    /// `I (1234) tag: text`.
+    EspIdf,
+    /// `[inf] function(12): text` or `[001234]<I> text`.
+    Linkkit,
+    /// Lines without level and tag.
+    Plain,
+}
+
+/// A control line of a UART that does something to the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlLine {
+    /// Which.
+    pub wire: Wire,
+    /// It does so while it is not asserted.
+    pub inverted: bool,
+}
+
+/// The control lines of a UART that a host can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// Data terminal ready.
+    Dtr,
+    /// Request to send.
+    Rts,
+}
+
+/// What writes images to a board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlashCommand {
+    /// `{port}`, `{baud}`, `{offset}`, `{file}`.
+    pub command: CommandTemplate,
+    /// Run once for each image, not once for all.
+    pub per_image: bool,
+    /// Start the board's loader through the control lines first.
+    pub boot_mode: bool,
+    /// What to write where, at least one.
+    pub images: Vec<ImageAt>,
+}
+
+/// An image and its place in flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageAt {
+    /// In bytes.
+    pub offset: u32,
+    /// The image.
+    pub file: PathBuf,
+}
+
+/// What reads and erases a board's storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageCommands {
+    /// `{port}`, `{baud}`, `{file}`.
+    pub read: CommandTemplate,
+    /// `{port}`, `{baud}`.
+    pub erase: CommandTemplate,
+}
+
+impl Rig {
+    /// Reads the rig file at `path`.
+    pub fn read(path: &Path) -> Result<Self, RigError> {
+        let wrap = |source| RigError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        if fs::metadata(path).map_err(wrap)?.len() > LONGEST {
+            return Err(wrap(io::Error::other("longer than a mebibyte")));
+        }
+        let text = fs::read_to_string(path).map_err(wrap)?;
+        Ok(Self::parse(path, &text)?)
+    }
+
+    /// The rig that `text` describes. `path` is where it stands.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, RigMistakes> {
+        read::rig(path, text).map_err(|list| RigMistakes::new(path, text, list))
+    }
+
+    /// A rig file to start from, in which everything is explained and commented out.
+    pub fn template() -> &'static str {
+        include_str!("template.toml")
+    }
+
+    /// Writes [`Rig::template`] to `path`, unless there is something.
+    pub fn init(path: &Path) -> Result<(), RigError> {
+        let wrap = |source: io::Error| match source.kind() {
+            io::ErrorKind::AlreadyExists => RigError::Exists {
+                path: path.to_owned(),
+            },
+            _ => RigError::Write {
+                path: path.to_owned(),
+                source,
+            },
+        };
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(wrap)?;
+        file.write_all(Self::template().as_bytes()).map_err(wrap)
+    }
+}
+
+impl RigBoard {
+    /// What a lease of it is called: the same under whatever name it stands in whichever rig file.
+    pub fn identity(&self) -> String {
+        match &self.link {
+            BoardLink::Probe(probe) => format!("probe {}", probe.selector.to_lowercase()),
+            BoardLink::Serial(serial) => format!("serial {}", serial.port.identity()),
+        }
+    }
+}
+
+impl PortAddress {
+    /// The same for every name of the same port.
+    pub fn identity(&self) -> String {
+        match self {
+            Self::Tty(path) => {
+                let path = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+                path.display().to_string()
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// What `text` says; relative paths start from `folder`.
+    fn parse(text: &str, folder: &Path) -> Result<Self, String> {
+        if let Some(address) = text.strip_prefix("tcp:") {
+            let address = address.parse();
+            return address
+                .map(Self::Tcp)
+                .map_err(|_| "`tcp:` needs an IP address and a port".to_owned());
+        }
+        if let Some(path) = text.strip_prefix("socket:") {
+            return match path {
+                "" => Err("`socket:` needs a path".to_owned()),
+                path => Ok(Self::Socket(folder.join(path))),
+            };
+        }
+        Ok(Self::Tty(folder.join(text)))
+    }
+}
+
+/// As rig.toml has it.
+impl fmt::Display for PortAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tty(path) => write!(f, "{}", path.display()),
+            Self::Socket(path) => write!(f, "socket:{}", path.display()),
+            Self::Tcp(address) => write!(f, "tcp:{address}"),
+        }
+    }
+}
+
+/// As scenarios and reports have it.
+impl fmt::Display for Ability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Power => "power",
+            Self::TornWrite => "torn-write",
+            Self::Storage => "storage",
+            Self::Isolate => "isolate",
+            Self::SwitchAccessPoint => "switch-access-point",
+        })
+    }
+}

@@ -1,0 +1,272 @@
+//! Rig files: what can be said, and what is said of mistakes.
+
+use std::path::Path;
+
+use board::rig::{
+    Ability, BoardLink, PortAddress, Rig, RigError, SecretReference, SerialLog, Wire,
+};
+use proptest::prelude::*;
+
+const WHOLE: &str = r#"
+[boards.nrf]
+kind = "probe"
+selector = "1366:1015:000683459357"
+chip = "nRF52840_xxAA"
+image = "nrf.elf"
+reset = "under-reset"
+speed_khz = 4_000
+can = ["storage"]
+
+[boards.idf]
+kind = "serial"
+port = "/dev/serial/by-id/usb-x"
+baud = 0x1C200
+log = "esp-idf"
+reset = "rts"
+boot = "!dtr"
+health = { command = ["./well", "{port}"] }
+
+[boards.idf.flash]
+command = ["esptool", "-p", "{port}", "write_flash", "{offset}", "{file}"]
+images = [{ offset = 0, file = "boot.bin" }, { offset = 0x10000, file = "app.bin" }]
+
+[boards.idf.storage]
+read = ["./read", "{port}", "{file}"]
+erase = ["./erase", "{port}"]
+
+[power.idf]
+on = ["./power", "on"]
+off = ["./power", "off"]
+settle_ms = 0
+
+[access_points.home]
+ssid = "lab"
+passphrase = "env:HOME_PASSPHRASE"
+isolation = { on = ["./ap", "isolate"], off = ["./ap", "mingle"] }
+
+[broker]
+bind = "192.168.1.10"
+names = ["proving.lab"]
+"#;
+
+fn parse(text: &str) -> Result<Rig, String> {
+    Rig::parse(Path::new("/bench/rig.toml"), text).map_err(|mistakes| mistakes.to_string())
+}
+
+#[test]
+fn a_rig_says_how_boards_are_reached_and_what_stands_around_them() {
+    let rig = parse(WHOLE).expect("no mistakes");
+    let nrf = &rig.boards["nrf"];
+    let BoardLink::Probe(probe) = &nrf.link else {
+        panic!("{nrf:?}");
+    };
+    assert_eq!(probe.selector, "1366:1015:000683459357");
+    assert_eq!(probe.image.as_deref(), Some(Path::new("/bench/nrf.elf")));
+    assert!(probe.under_reset);
+    assert_eq!(probe.speed_khz, Some(4000));
+    assert_eq!(nrf.can, [Ability::Storage].into());
+    assert_eq!(nrf.identity(), "probe 1366:1015:000683459357");
+
+    let idf = &rig.boards["idf"];
+    let BoardLink::Serial(serial) = &idf.link else {
+        panic!("{idf:?}");
+    };
+    assert_eq!(
+        serial.port,
+        PortAddress::Tty("/dev/serial/by-id/usb-x".into())
+    );
+    assert_eq!((serial.baud, serial.log), (115_200, SerialLog::EspIdf));
+    let boot = serial.boot.expect("there is one");
+    assert_eq!((boot.wire, boot.inverted), (Wire::Dtr, true));
+    let flash = serial.flash.as_ref().expect("there is one");
+    assert_eq!(flash.images[1].offset, 0x10000);
+    assert_eq!(flash.images[1].file, Path::new("/bench/app.bin"));
+    assert_eq!(
+        idf.can,
+        [Ability::Power, Ability::Storage, Ability::Isolate].into()
+    );
+
+    let home = &rig.access_points["home"];
+    assert_eq!(
+        home.passphrase,
+        Some(SecretReference::Environment("HOME_PASSPHRASE".into()))
+    );
+    let broker = rig.broker.expect("there is one");
+    assert!(broker.is_off_loopback());
+    assert_eq!(broker.certificate_names(), ["192.168.1.10", "proving.lab"]);
+}
+
+#[test]
+fn the_template_is_an_empty_rig_and_everything_in_it_can_be_used() {
+    assert_eq!(parse(Rig::template()), Ok(Rig::default()));
+    let used: Vec<_> = Rig::template()
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(key) if !key.starts_with(' ') || key.starts_with("    ") => key,
+            _ => line,
+        })
+        .collect();
+    let rig = parse(&used.join("\n")).expect("no mistakes");
+    assert_eq!(rig.boards.keys().collect::<Vec<_>>(), ["c6", "idf"]);
+    assert!(rig.boards["idf"].power.is_some() && rig.broker.is_some());
+    assert_eq!(rig.access_points.len(), 1);
+}
+
+#[test]
+fn every_mistake_is_told_with_its_line_and_what_to_write() {
+    for (text, expected) in [
+        (
+            "[boards.a]\nkind = \"prob\"\n",
+            "/bench/rig.toml:2: `boards.a.kind` cannot be `prob`; did you mean `probe`?",
+        ),
+        (
+            "[boards.a]\nkind = \"serial\"\n",
+            "rig.toml:1: `boards.a` has no `port`; write `port = \"/dev/serial/by-id/…\"`",
+        ),
+        (
+            "[boards.a]\nkind = \"serial\"\nport = \"/dev/ttyS0\"\nbaudrate = 9600\n",
+            "rig.toml:4: `boards.a` has no key `baudrate`; ",
+        ),
+        (
+            "[boards.a]\nkind = \"serial\"\nport = \"/dev/ttyS0\"\nbaud = \"fast\"\n",
+            "rig.toml:4: `boards.a.baud` must be a whole number, not a text; write `baud = 115200`",
+        ),
+        (
+            "[boards.a]\nkind = \"probe\"\nselector = \"jlink\"\nchip = \"x\"\n",
+            "rig.toml:3: `boards.a.selector` selects no probe: `jlink`; write `selector = \"VID:PID:SERIAL\"`; `proving boards` lists",
+        ),
+        (
+            "[boards.a]\nkind = \"probe\"\nselector = \"1:2\"\n",
+            "`boards.a` has none of `chip`, `target`",
+        ),
+        (
+            "[boards.qemu]\nkind = \"probe\"\nselector = \"1:2\"\nchip = \"x\"\n",
+            "a board cannot be called `qemu`",
+        ),
+        (
+            "[boards.a]\nkind = \"serial\"\nport = \"tcp:127.0.0.1:1\"\nreset = \"rts\"\n",
+            "`boards.a.reset`: a socket has no control lines",
+        ),
+        (
+            "[boards.a]\nkind = \"serial\"\nport = \"x\"\ncan = [\"power\"]\n",
+            "rig.toml:4: nothing here lets `a` do `power`; write `[power.a]` with `on` and `off`",
+        ),
+        (
+            "[boards.a]\nkind = \"serial\"\nport = \"x\"\nflash = { command = [\"f\", \"{prt}\"], images = [] }\n",
+            "`boards.a.flash.command` is no command: `{prt}` stands for nothing here",
+        ),
+        (
+            "[power.b]\non = [\"x\"]\noff = [\"x\"]\n",
+            "`power.b` switches a board that is not here; write `[boards.b]`",
+        ),
+        (
+            "[broker]\nbind = \"0.0.0.0\"\n",
+            "`broker.bind` cannot be `0.0.0.0`: boards need one address",
+        ),
+        (
+            "[broker]\nbind = \"192.168.1.10\"\nclient_certificate = \"optional\"\n",
+            "rig.toml:2: the broker at `192.168.1.10` could be reached by others without a client certificate; write `client_certificate = \"required\"`",
+        ),
+        (
+            "[acess_points.home]\nssid = \"x\"\n",
+            "rig.toml:1: a rig file has no `acess_points`; did you mean `access_points`?",
+        ),
+        ("[boards.a\n", "rig.toml:1: this is no TOML: "),
+        (
+            "boards = 3\n",
+            "`boards` must be a table, not a whole number",
+        ),
+    ] {
+        let said = parse(text).expect_err(text);
+        assert!(said.contains(expected), "{text}\n{said}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+    let said = parse("[boards.b]\nkind = 1\n[boards.a]\nkind = 2\n").expect_err("two mistakes");
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(
+        lines[0].contains("boards.b") && lines[1].contains("boards.a"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_broker_on_loopback_may_do_without_client_certificates() {
+    let rig = parse("[broker]\nbind = \"127.0.0.1\"\nclient_certificate = \"none\"\n");
+    assert!(rig.is_ok(), "{rig:?}");
+}
+
+#[test]
+fn a_passphrase_in_the_file_is_refused_and_never_shown() {
+    for text in [
+        "[access_points.home]\nssid = \"lab\"\npassphrase = \"correct horse\"\n",
+        "[access_points.home]\nssid = \"lab\"\npassphrase = \"\"\"\ncorrect horse\"\"\"\n",
+        "[access_points]\nhome = { ssid = \"lab\", passphrase = \"correct horse\" }\n",
+    ] {
+        let mistakes = Rig::parse(Path::new("rig.toml"), text).expect_err("refused");
+        let said = mistakes.to_string();
+        assert!(
+            said.contains("must say where the passphrase is, not what it is"),
+            "{said}"
+        );
+        assert!(
+            said.contains("write `passphrase = \"env:HOME_PASSPHRASE\"`"),
+            "{said}"
+        );
+        assert!(
+            !format!("{said}{mistakes:?}").contains("horse"),
+            "{mistakes:?}"
+        );
+        assert_eq!(mistakes.text().len(), text.len());
+    }
+}
+
+#[test]
+fn init_writes_a_rig_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("rig.toml");
+    let missing = Rig::read(&path).expect_err("not there").to_string();
+    assert!(
+        missing.contains("`proving boards init` writes one"),
+        "{missing}"
+    );
+    Rig::init(&path).expect("a new file");
+    assert_eq!(Rig::read(&path).expect("no mistakes"), Rig::default());
+    std::fs::write(&path, "mine").expect("ours");
+    assert!(matches!(Rig::init(&path), Err(RigError::Exists { .. })));
+    assert_eq!(std::fs::read_to_string(&path).expect("there"), "mine");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("rig.toml");
+        std::fs::write(&path, bytes).expect("ours");
+        if let Err(error) = Rig::read(&path) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    /// Damage anywhere in a file that says something.
+    #[test]
+    fn no_damage_makes_reading_panic(at in 0..WHOLE.len(), length in 0..40_usize, put in "[\\[\\]{}=\"#.,a-z0-9 \né]{0,8}") {
+        let mut text = WHOLE.as_bytes().to_vec();
+        let end = (at + length).min(text.len());
+        text.splice(at..end, put.into_bytes());
+        if let Err(said) = parse(&String::from_utf8_lossy(&text)) {
+            prop_assert!(said.starts_with("/bench/rig.toml:"), "{}", said);
+        }
+    }
+
+    #[test]
+    fn depth_does_not_overflow_the_stack(depth in 1..20_000_usize) {
+        let text = format!("a = {}", "[".repeat(depth));
+        prop_assert!(parse(&text).is_err());
+        let text = format!("a = {}", "{ a = ".repeat(depth));
+        prop_assert!(parse(&text).is_err());
+    }
+}
