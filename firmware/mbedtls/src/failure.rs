@@ -1,0 +1,105 @@
+//! What MbedTLS's numbers mean to the device.
+
+use core::ffi::c_int;
+use core::fmt;
+
+use device::board::{CertificateProblems, TlsFailure};
+use embedded_io_async::ErrorKind;
+use mbedtls_rs_sys::{
+    MBEDTLS_ERR_SSL_ALLOC_FAILED, MBEDTLS_ERR_SSL_BAD_CERTIFICATE, MBEDTLS_ERR_SSL_CONN_EOF,
+    MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE, MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY,
+    MBEDTLS_ERR_X509_ALLOC_FAILED, MBEDTLS_ERR_X509_CERT_VERIFY_FAILED,
+};
+
+use crate::context::Context;
+
+/// A session could not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionError {
+    /// The connection below failed.
+    Socket(ErrorKind),
+    /// TLS failed, or the server ended it with an alert.
+    Tls(TlsFailure),
+}
+
+impl SessionError {
+    pub(crate) fn into_failure(self) -> TlsFailure {
+        match self {
+            Self::Socket(ErrorKind::ConnectionReset) => TlsFailure::Reset,
+            Self::Socket(_) => TlsFailure::Closed,
+            Self::Tls(failure) => failure,
+        }
+    }
+}
+
+/// What an error of MbedTLS, got from `context`, says.
+pub(crate) fn failure(code: c_int, context: &Context) -> TlsFailure {
+    match code {
+        MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE => TlsFailure::AlertReceived(context.alert()),
+        MBEDTLS_ERR_SSL_CONN_EOF | MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY => TlsFailure::Closed,
+        MBEDTLS_ERR_X509_CERT_VERIFY_FAILED | MBEDTLS_ERR_SSL_BAD_CERTIFICATE => {
+            TlsFailure::Certificate(problems(context.verify_flags()))
+        }
+        // Memory is ours to have.
+        MBEDTLS_ERR_SSL_ALLOC_FAILED | MBEDTLS_ERR_X509_ALLOC_FAILED => TlsFailure::Configuration,
+        code if is_of_x509(code) => TlsFailure::Certificate(CertificateProblems::OTHER),
+        code => {
+            log::debug!(target: "mbedtls", "-0x{:04x}", code.unsigned_abs());
+            TlsFailure::Protocol
+        }
+    }
+}
+
+/// A certificate that cannot be read: `x509.h` has 0x2080 to 0x2980, in steps of 0x80; below each
+/// may stand what ASN.1 says.
+fn is_of_x509(code: c_int) -> bool {
+    (0x2080..0x2a00).contains(&code.unsigned_abs())
+}
+
+/// Flags that the device does not know (weak keys and digests, revocation lists) are one problem.
+fn problems(flags: u32) -> CertificateProblems {
+    let known = CertificateProblems::from_bits_truncate(flags);
+    if known.bits() == flags && flags != 0 {
+        known
+    } else {
+        known | CertificateProblems::OTHER
+    }
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(kind) => write!(f, "the connection failed: {kind}"),
+            Self::Tls(TlsFailure::AlertReceived(alert)) => {
+                write!(f, "the server sent TLS alert {alert}")
+            }
+            Self::Tls(failure) => write!(f, "TLS failed: {failure:?}"),
+        }
+    }
+}
+
+impl core::error::Error for SessionError {}
+
+impl embedded_io_async::Error for SessionError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Socket(kind) => *kind,
+            Self::Tls(_) => ErrorKind::ConnectionAborted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_that_nobody_knows_are_a_problem_too() {
+        assert_eq!(problems(0x1), CertificateProblems::EXPIRED);
+        assert_eq!(
+            problems(0x8 | 0x1_0000),
+            CertificateProblems::NOT_TRUSTED | CertificateProblems::OTHER
+        );
+        assert_eq!(problems(0), CertificateProblems::OTHER);
+    }
+}

@@ -1,0 +1,91 @@
+//! TLS 1.2 and 1.3 as a client, by MbedTLS 3.6: what Espressif's own firmware uses.
+//!
+//! [`Tls`] is a board's [`device::board::Tls`]. It stands on `mbedtls-rs-sys`, the C library and the
+//! bindings of `mbedtls-rs`, and not on the sessions of `mbedtls-rs`: those tell neither the number
+//! of an alert nor let a caller look at a certificate, and their reads may not be dropped.
+//!
+//! # What an image must bring
+//!
+//! - A random source that is a real one. Keys are as secret as its seed.
+//! - A global allocator, with room for [`HEAP_LIMIT`] bytes beside everything else. MbedTLS gets all
+//!   of its memory there, one session about 45 KB and some 35 KB more during the handshake;
+//!   [`heap_use`] says how much it really was.
+//! - Stack: 8 KiB below whoever polls [`connect`](device::board::Tls::connect).
+//! - A `critical-section` implementation and an `embassy-time` driver.
+//! - The C functions that MbedTLS calls. Feature `libc` (default) defines `calloc`, `free`,
+//!   `printf`, `puts`, `snprintf`, `vsnprintf`, `rand` and, by `tinyrlibc`, `memchr` and the `str…`
+//!   that are needed. An image that links a C library of its own switches it off. `memcpy`,
+//!   `memmove`, `memset` and `memcmp` come from `compiler_builtins`.
+//!
+//! For `thumbv7em-none-eabi` and `riscv32imac-unknown-none-elf` the C library is prebuilt, and no C
+//! compiler is needed, as long as nobody enables another feature of `mbedtls-rs-sys`. That is also
+//! why dates are checked here, in Rust: MbedTLS was built without a calendar. Elsewhere clang,
+//! libclang, cmake and ninja build it; the tests run like that on a host.
+//!
+//! One handshake computes for some hundred milliseconds without a pause; watchdogs have to bear it.
+
+#![cfg_attr(target_os = "none", no_std)]
+
+extern crate alloc;
+
+mod context;
+mod failure;
+mod heap;
+#[cfg(all(feature = "libc", target_os = "none"))]
+mod libc;
+mod random;
+mod session;
+mod verify;
+
+use device::board::{TlsClient, TlsFailure};
+use embedded_io_async::{Read, Write};
+use rand_core::{CryptoRng, RngCore};
+
+use context::Context;
+pub use failure::SessionError;
+pub use heap::{HEAP_LIMIT, HeapUse, heap_use};
+pub use session::Session;
+
+/// TLS 1.2 and 1.3 as a client. Sessions are never resumed, as devices of this kind never do.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    _made_by_new: (),
+}
+
+impl Tls {
+    /// Sets MbedTLS up, which draws all its random numbers from `random` from now on.
+    pub fn new(random: impl RngCore + CryptoRng + Send + 'static) -> Self {
+        heap::install();
+        random::install(random);
+        Self { _made_by_new: () }
+    }
+}
+
+/// On a host, the system's random source.
+#[cfg(not(target_os = "none"))]
+impl Default for Tls {
+    fn default() -> Self {
+        Self::new(rand_core::OsRng)
+    }
+}
+
+impl device::board::Tls for Tls {
+    type Session<S: Read + Write> = Session<S>;
+
+    async fn connect<S: Read + Write>(
+        &self,
+        socket: S,
+        options: &TlsClient<'_>,
+        now: Option<u64>,
+    ) -> Result<Session<S>, TlsFailure> {
+        let context = Context::new(options, now)?;
+        Session::open(socket, context).await
+    }
+
+    fn failure_of<S: Read + Write>(error: &SessionError) -> Option<TlsFailure> {
+        match error {
+            SessionError::Tls(failure) => Some(failure.clone()),
+            SessionError::Socket(_) => None,
+        }
+    }
+}

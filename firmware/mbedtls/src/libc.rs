@@ -1,0 +1,63 @@
+//! The C functions that MbedTLS calls, beside those of `tinyrlibc`.
+//!
+//! It prints in self-tests and formats for people to read, neither of which happens here: what
+//! would be text is empty.
+
+use core::ffi::{c_char, c_int, c_void};
+
+use tinyrlibc as _;
+
+use crate::heap;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
+    // SAFETY: the same contract.
+    unsafe { heap::calloc(count, size) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn free(block: *mut c_void) {
+    // SAFETY: the same contract.
+    unsafe { heap::free(block) }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn printf(_format: *const c_char) -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn puts(_text: *const c_char) -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn putchar(character: c_int) -> c_int {
+    character
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn snprintf(text: *mut c_char, size: usize, _format: *const c_char) -> c_int {
+    if size != 0 {
+        // SAFETY: by C's contract there are `size` bytes.
+        unsafe { text.write(0) };
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn vsnprintf(
+    text: *mut c_char,
+    size: usize,
+    format: *const c_char,
+    _arguments: *mut c_void,
+) -> c_int {
+    // SAFETY: the same contract.
+    unsafe { snprintf(text, size, format) }
+}
+
+/// Only the self-tests of RSA and of Diffie-Hellman call it, and those are not linked.
+#[unsafe(no_mangle)]
+extern "C" fn rand() -> c_int {
+    0
+}
