@@ -30,11 +30,11 @@ pub(crate) struct HttpClient {
 
 /// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
+pub(crate) struct Response {
     /// HTTP status code.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Why there is no response.
@@ -81,6 +81,14 @@ pub enum HttpError {
         to: SocketAddrV4,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The server says that it did not do it.
+    #[error("{to} answered with HTTP status {status}")]
+    Status {
+        /// The server.
+        to: SocketAddrV4,
+        /// HTTP status code.
+        status: u16,
     },
 }
 

@@ -34,7 +34,9 @@ mod dial;
 mod host_dial;
 mod http;
 mod provisioning;
+mod qr;
 pub mod security;
+mod transport;
 
 pub use bind::{BindError, bind, check};
 pub use coap::{
@@ -43,9 +45,13 @@ pub use coap::{
 };
 pub use dial::{Datagrams, Dial, Stream};
 pub use host_dial::HostDial;
-pub use http::{HttpError, Response};
+pub use http::HttpError;
 pub use provisioning::{
-    Blame, Connected, Credentials, Exchange, Outcome, OutcomeReached, ProvisioningClient,
-    ProvisioningError, Settings, StationStatus,
+    Blame, Connected, Credentials, Exchange, Info, Outcome, OutcomeReached, ProvisioningClient,
+    ProvisioningError, ScanSettings, Settings, StationStatus, Tolerance,
 };
+pub use qr::{QrError, QrPayload};
 pub use security::gen_sec2;
+pub use transport::{
+    Cause, Console, ConsoleError, ConsoleSettings, SoftAp, Transport, TransportError, TransportKind,
+};

@@ -62,7 +62,7 @@ fn v2(vector: &Value) -> Handshake {
     Handshake::v2_with(
         vector["username"].as_str().unwrap(),
         vector["password"].as_str().unwrap(),
-        u8::try_from(vector["sec_patch_ver"].as_u64().unwrap()).unwrap(),
+        Some(u8::try_from(vector["sec_patch_ver"].as_u64().unwrap()).unwrap()),
         bytes(&vector["client_private_a"]).try_into().unwrap(),
     )
 }
@@ -127,20 +127,38 @@ fn a_device_that_does_not_know_the_verifier_is_not_believed() {
     );
 }
 
-#[test]
-fn a_nonce_of_another_patch_version_is_refused() {
-    let vector = vector("security2_patch1");
+/// The vector's handshake with what `proto-ver` says of the patch version replaced.
+fn with_patch(name: &str, patch_version: Option<u8>) -> (Value, Result<Channel, SecurityError>) {
+    let vector = vector(name);
     let mut handshake = Handshake::v2_with(
         "wifiprov",
         "abcd1234",
-        0,
+        patch_version,
         bytes(&vector["client_private_a"]).try_into().unwrap(),
     );
     handshake.next(&wire(&vector, 1)).unwrap();
-    assert_eq!(
-        handshake.next(&wire(&vector, 3)).err(),
-        Some(SecurityError::Value("nonce"))
-    );
+    let channel = match handshake.next(&wire(&vector, 3)) {
+        Ok(Step::Done(channel)) => Ok(channel),
+        Ok(Step::Send(_)) => panic!("the session begins"),
+        Err(error) => Err(error),
+    };
+    (vector, channel)
+}
+
+#[test]
+fn a_nonce_of_another_patch_version_is_refused() {
+    for (name, patch_version) in [("security2_patch1", 0), ("security2_patch0", 1)] {
+        let (_, channel) = with_patch(name, Some(patch_version));
+        assert_eq!(channel.err(), Some(SecurityError::Value("nonce")), "{name}");
+    }
+}
+
+#[test]
+fn a_device_that_says_nothing_of_its_patch_version_is_known_by_its_nonce() {
+    for name in ["security2_patch0", "security2_patch1"] {
+        let (vector, channel) = with_patch(name, None);
+        converse(channel.unwrap(), &vector);
+    }
 }
 
 #[test]

@@ -2,30 +2,24 @@
 
 use std::error::Error;
 
-use proto::Status;
+use std::time::Duration;
+
+use proto::{Status, endpoint};
 
 use super::outcome::Outcome;
-use crate::http::HttpError;
 use crate::security::SecurityError;
+use crate::transport::{Cause, TransportError};
 
 /// Why a step of provisioning did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvisioningError {
-    /// There was no response.
+    /// There is no answer.
     #[error("failed to get an answer from {endpoint}")]
-    Http {
+    Transport {
         /// Which endpoint was asked.
         endpoint: String,
         /// Why.
-        source: HttpError,
-    },
-    /// The response is one of a server that does not know the endpoint.
-    #[error("failed to use {endpoint}: the device answered with HTTP status {status}")]
-    HttpStatus {
-        /// Which endpoint was asked.
-        endpoint: String,
-        /// HTTP status code.
-        status: u16,
+        source: TransportError,
     },
     /// The answer of `proto-ver` is not the JSON that it should be.
     #[error("failed to read the device's version")]
@@ -74,6 +68,12 @@ pub enum ProvisioningError {
         /// Which endpoint.
         endpoint: String,
     },
+    /// The device scans and scans.
+    #[error("the device still scans after {after:?}")]
+    EndlessScan {
+        /// How long the phone has waited, in lab time.
+        after: Duration,
+    },
 }
 
 /// Whose fault something is.
@@ -85,25 +85,23 @@ pub enum Blame {
     Network,
     /// The phone was told too little, or was used wrongly.
     Phone,
+    /// The device was right to say no: somebody gave it wrong values.
+    Owner,
 }
 
 impl ProvisioningError {
     /// The outcome that this is, unless a sound device cannot cause it.
     pub fn outcome(&self) -> Option<Outcome> {
         match self {
-            Self::Http {
-                endpoint,
-                source: HttpError::Closed { .. },
-            } if endpoint == proto::endpoint::SESSION => Some(Outcome::SessionRefused),
-            Self::Http {
-                endpoint,
-                source: HttpError::Closed { .. },
-            } if endpoint != proto::endpoint::PROTO_VER => Some(Outcome::SessionLost),
-            Self::Http {
-                source: HttpError::Malformed { .. },
-                ..
-            } => None,
-            Self::Http { .. } => Some(Outcome::Unreachable { why: self.chain() }),
+            Self::Transport { endpoint, source } => match source.cause() {
+                Cause::Refused if endpoint == endpoint::SESSION => Some(Outcome::SessionRefused),
+                Cause::Refused if endpoint != endpoint::PROTO_VER => Some(Outcome::SessionLost),
+                Cause::Refused | Cause::Unreachable | Cause::Cut | Cause::Silent => {
+                    Some(Outcome::Unreachable { why: self.chain() })
+                }
+                Cause::DoesNotFit => Some(Outcome::DoesNotFit { why: self.chain() }),
+                Cause::Nonsense | Cause::NoEndpoint => None,
+            },
             Self::Refused { command, status } if *command != "get_status" => {
                 Some(Outcome::CredentialsRefused {
                     command,
@@ -111,6 +109,23 @@ impl ProvisioningError {
                 })
             }
             _ => None,
+        }
+    }
+
+    /// Whether the same request may well succeed in a new session.
+    pub(super) fn is_loss(&self) -> bool {
+        match self {
+            // A device that breaks off in the handshake has judged what it was shown.
+            Self::Transport { endpoint, source } => {
+                let cause = source.cause();
+                cause.is_loss() && !(endpoint == endpoint::SESSION && cause == Cause::Refused)
+            }
+            Self::Security { endpoint, source } => {
+                endpoint != endpoint::SESSION && *source == SecurityError::Decryption
+            }
+            // Security 1 does not notice by itself that the two sides are out of step.
+            Self::Undecodable { .. } | Self::NoSession { .. } => true,
+            _ => false,
         }
     }
 
@@ -129,11 +144,39 @@ impl ProvisioningError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Missing(_) | Self::NoSession { .. } => Blame::Phone,
-            Self::Http {
-                source: HttpError::Connect { .. },
-                ..
-            } => Blame::Network,
+            Self::Transport { source, .. } => match source.cause() {
+                Cause::Unreachable => Blame::Network,
+                Cause::DoesNotFit => Blame::Phone,
+                _ => Blame::Device,
+            },
             _ => Blame::Device,
+        }
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        if let Some(outcome) = self.outcome() {
+            return outcome.advice();
+        }
+        match self {
+            Self::Transport { source, .. } if source.cause() == Cause::NoEndpoint => {
+                "the device offers no such endpoint: look at what it lists, and at its version"
+            }
+            Self::Transport { .. } | Self::Version(_) => {
+                "something else than a provisioning service answers there; check the address"
+            }
+            Self::UnknownSecurity(_) => "there are securities 0, 1 and 2",
+            Self::Missing(_) => "it stands on the device's label or in its QR code",
+            Self::Security {
+                source: SecurityError::Unproven,
+                ..
+            } => "whoever answers does not know the device's secret: this is not the device",
+            Self::Security { .. } | Self::Undecodable { .. } | Self::Nonsense { .. } => {
+                "the device's firmware breaks the protocol; try again, and report it if it stays so"
+            }
+            Self::Refused { .. } => "read the device's log for why",
+            Self::NoSession { .. } => "establish a session first",
+            Self::EndlessScan { .. } => "restart the device",
         }
     }
 }

@@ -1,37 +1,26 @@
-//! Single requests: over HTTP, encrypted where the endpoint asks for it, and traced.
+//! Single requests: encrypted where the endpoint asks for it, repeated where that does no harm, and
+//! traced.
 
 use clock::LabTime;
 use proto::wifi_config::{self, WifiConfigMsgType, WifiConfigPayload};
-use proto::{Message, endpoint};
-use serde_json::{Value, json};
+use proto::{Message, Status, endpoint};
+use serde_json::Value;
 
 use super::client::ProvisioningClient;
 use super::error::ProvisioningError;
 use super::events::Exchange;
 use super::summary;
-use crate::http::Response;
-
-/// As Espressif's own client says, whatever the body is.
-const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
 
 /// What a reader makes of an answer: the value, and what the trace shows of it.
 type Read<T> = Result<(T, Value), ProvisioningError>;
 
 impl ProvisioningClient {
     /// Sends arbitrary bytes to an endpoint, as they are, and hands out whatever comes back.
-    pub async fn raw(
-        &mut self,
-        endpoint: &str,
-        body: &[u8],
-    ) -> Result<Response, ProvisioningError> {
-        let pending = self.begin(endpoint, summary::raw(body), body.len());
-        let response = self.post(endpoint, body).await;
-        let length = response.as_ref().ok().map(|response| response.body.len());
-        let read = response.map(|response| {
-            let shown = json!({ "http_status": response.status });
-            (response, shown)
-        });
-        self.end(pending, length, read)
+    pub async fn raw(&mut self, endpoint: &str, body: &[u8]) -> Result<Vec<u8>, ProvisioningError> {
+        self.open(endpoint, summary::raw(body), body, |answer| {
+            Ok((answer.to_vec(), summary::raw(answer)))
+        })
+        .await
     }
 
     /// Sends arbitrary plain text to an encrypted endpoint, and returns the answer's.
@@ -55,38 +44,67 @@ impl ProvisioningClient {
         read: impl FnOnce(&[u8]) -> Read<T>,
     ) -> Result<T, ProvisioningError> {
         let pending = self.begin(endpoint, request, body.len());
-        let response = self.successful(endpoint, body).await;
+        let response = self.send(endpoint, body).await;
         let length = response.as_ref().ok().map(Vec::len);
         let read = response.and_then(|body| read(&body));
         self.end(pending, length, read)
     }
 
-    /// A request on `prov-config`.
+    /// A request on `prov-config`, again and again if its answer is lost and the phone tolerates it.
     pub(super) async fn config(
         &mut self,
         command: &'static str,
         request: wifi_config::Payload,
     ) -> Result<wifi_config::Payload, ProvisioningError> {
         let request = WifiConfigPayload::from(request);
-        let expected = request.msg + 1;
         let answer = self
             .message(endpoint::CONFIG, &request, summary::config)
             .await?;
-        match answer.payload {
-            Some(payload) if answer.msg == expected => Ok(payload),
-            _ => Err(ProvisioningError::Nonsense {
-                command,
-                reason: match WifiConfigMsgType::try_from(answer.msg) {
-                    Ok(message) if answer.msg != expected => format!("it is a {message:?}"),
-                    Ok(_) => "it holds no message".into(),
-                    Err(_) => format!("there is no message {}", answer.msg),
-                },
-            }),
+        answer_to(command, &request, answer)
+    }
+
+    /// A request on `prov-config`, once.
+    pub(super) async fn config_once(
+        &mut self,
+        command: &'static str,
+        request: wifi_config::Payload,
+    ) -> Result<wifi_config::Payload, ProvisioningError> {
+        let request = WifiConfigPayload::from(request);
+        let answer = self
+            .message_once(endpoint::CONFIG, &request, summary::config)
+            .await?;
+        answer_to(command, &request, answer)
+    }
+
+    /// A protobuf request to an encrypted endpoint that may be asked twice, in a new session if the
+    /// old one is lost and the phone tolerates it.
+    pub(super) async fn message<M: Message + Default>(
+        &mut self,
+        endpoint: &str,
+        request: &M,
+        summarise: fn(&M) -> Value,
+    ) -> Result<M, ProvisioningError> {
+        let mut tries = self.settings.tolerance.tries();
+        let mut is_repeated = false;
+        loop {
+            let asked = async {
+                if is_repeated {
+                    self.establish_once_more().await?;
+                }
+                self.message_once(endpoint, request, summarise).await
+            };
+            match asked.await {
+                Err(error) if error.is_loss() && tries.another() => {
+                    is_repeated = true;
+                    self.pause().await;
+                }
+                ended => return ended,
+            }
         }
     }
 
     /// A protobuf request to an encrypted endpoint.
-    pub(super) async fn message<M: Message + Default>(
+    pub(super) async fn message_once<M: Message + Default>(
         &mut self,
         endpoint: &str,
         request: &M,
@@ -123,7 +141,7 @@ impl ProvisioningClient {
         };
         let body = channel.encrypt(plain).map_err(security)?;
         let pending = self.begin(endpoint, request, body.len());
-        let response = self.successful(endpoint, &body).await;
+        let response = self.send(endpoint, &body).await;
         let length = response.as_ref().ok().map(Vec::len);
         let answer = response.and_then(|body| channel.decrypt(&body).map_err(security));
         if answer.is_ok() {
@@ -133,26 +151,11 @@ impl ProvisioningClient {
         self.end(pending, length, read)
     }
 
-    async fn successful(
-        &mut self,
-        endpoint: &str,
-        body: &[u8],
-    ) -> Result<Vec<u8>, ProvisioningError> {
-        let response = self.post(endpoint, body).await?;
-        if response.status == 200 {
-            return Ok(response.body);
-        }
-        Err(ProvisioningError::HttpStatus {
-            endpoint: endpoint.to_owned(),
-            status: response.status,
-        })
-    }
-
-    async fn post(&mut self, endpoint: &str, body: &[u8]) -> Result<Response, ProvisioningError> {
-        self.http
-            .post(&format!("/{endpoint}"), CONTENT_TYPE, body)
+    async fn send(&mut self, endpoint: &str, body: &[u8]) -> Result<Vec<u8>, ProvisioningError> {
+        self.transport
+            .send(endpoint, body)
             .await
-            .map_err(|source| ProvisioningError::Http {
+            .map_err(|source| ProvisioningError::Transport {
                 endpoint: endpoint.to_owned(),
                 source,
             })
@@ -206,4 +209,38 @@ impl ProvisioningClient {
 struct Pending {
     exchange: Exchange,
     began: LabTime,
+}
+
+fn answer_to(
+    command: &'static str,
+    request: &WifiConfigPayload,
+    answer: WifiConfigPayload,
+) -> Result<wifi_config::Payload, ProvisioningError> {
+    let expected = request.msg + 1;
+    match answer.payload {
+        Some(payload) if answer.msg == expected => Ok(payload),
+        _ => Err(ProvisioningError::Nonsense {
+            command,
+            reason: match WifiConfigMsgType::try_from(answer.msg) {
+                Ok(message) if answer.msg != expected => format!("it is a {message:?}"),
+                Ok(_) => "it holds no message".into(),
+                Err(_) => format!("there is no message {}", answer.msg),
+            },
+        }),
+    }
+}
+
+pub(super) fn success(command: &'static str, status: i32) -> Result<(), ProvisioningError> {
+    if status == Status::Success as i32 {
+        Ok(())
+    } else {
+        Err(ProvisioningError::Refused { command, status })
+    }
+}
+
+pub(super) fn other_message(command: &'static str) -> ProvisioningError {
+    ProvisioningError::Nonsense {
+        command,
+        reason: "it is the answer to another command".into(),
+    }
 }

@@ -1,16 +1,22 @@
-//! ESP-IDF's provisioning as a phone goes through it, over HTTP.
+//! ESP-IDF's provisioning as a phone goes through it, over any transport.
 
 mod client;
+mod config;
+mod ctrl;
 mod error;
 mod events;
 mod exchange;
 mod outcome;
 mod scan;
+mod session;
 mod settings;
 mod summary;
 
-pub use client::{ProvisioningClient, StationStatus};
+pub use client::ProvisioningClient;
+pub use config::StationStatus;
 pub use error::{Blame, ProvisioningError};
 pub use events::{Exchange, OutcomeReached};
 pub use outcome::{Connected, Outcome};
-pub use settings::{Credentials, Settings};
+pub use scan::ScanSettings;
+pub use session::Info;
+pub use settings::{Credentials, Settings, Tolerance};

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use proto::Status;
 
+use super::error::Blame;
+
 /// How provisioning ended, as the phone sees it: everything that a sound device may come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -30,6 +32,11 @@ pub enum Outcome {
     /// The service was not there, or went away.
     Unreachable {
         /// What was tried, and why it failed.
+        why: String,
+    },
+    /// The transport cannot carry what the phone has to say; nothing was sent.
+    DoesNotFit {
+        /// What was tried, and how long it is.
         why: String,
     },
     /// The device still connects.
@@ -65,7 +72,56 @@ impl Outcome {
             Self::SessionLost => "session-lost",
             Self::CredentialsRefused { .. } => "credentials-refused",
             Self::Unreachable { .. } => "unreachable",
+            Self::DoesNotFit { .. } => "does-not-fit",
             Self::Undecided { .. } => "undecided",
+        }
+    }
+
+    /// Whose fault it is, unless it is success.
+    pub fn blame(&self) -> Option<Blame> {
+        match self {
+            Self::Connected(_) => None,
+            Self::AuthError | Self::NetworkNotFound | Self::SessionRefused => Some(Blame::Owner),
+            Self::SessionLost | Self::CredentialsRefused { .. } => Some(Blame::Device),
+            Self::Unreachable { .. } | Self::Undecided { .. } => Some(Blame::Network),
+            Self::DoesNotFit { .. } => Some(Blame::Phone),
+        }
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Connected(_) => "nothing: the device ends its service by itself",
+            Self::AuthError => {
+                "check the passphrase; then `reset` the device, which takes no other credentials \
+                 before that, and send the right one"
+            }
+            Self::NetworkNotFound => {
+                "check the SSID letter by letter, and that the access point sends on 2.4 GHz within \
+                 reach; then `reset` the device and send it again"
+            }
+            Self::SessionRefused => {
+                "check proof of possession, or user name and password: they stand on the device's \
+                 label or in its QR code. Check the security, too"
+            }
+            Self::SessionLost => {
+                "begin a new session; another phone may have taken the device's only one"
+            }
+            Self::CredentialsRefused { .. } => {
+                "a device takes credentials once: `reset` it after a failure. SSIDs have at most 32 \
+                 bytes, passphrases at most 63"
+            }
+            Self::Unreachable { .. } => {
+                "check that the device is on, within reach and not provisioned yet: it ends its \
+                 service when it is"
+            }
+            Self::DoesNotFit { .. } => {
+                "use another transport, or another security, or raise the limit if the device's \
+                 firmware reads longer lines"
+            }
+            Self::Undecided { .. } => {
+                "ask for the status later; its log says what it is waiting for"
+            }
         }
     }
 }
@@ -83,6 +139,7 @@ impl fmt::Display for Outcome {
                 Err(_) => write!(f, "the device answered {command} with status {status}"),
             },
             Self::Unreachable { why } => write!(f, "the device cannot be reached: {why}"),
+            Self::DoesNotFit { why } => write!(f, "the request does not fit: {why}"),
             Self::Undecided { after } => write!(f, "the device still connects after {after:?}"),
         }
     }

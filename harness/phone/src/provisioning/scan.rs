@@ -1,64 +1,137 @@
-//! What a phone may ask besides provisioning: the scan for access points, and the reset.
+//! The device's own look at the access points around it: `prov-scan`.
+
+use std::time::Duration;
 
 use proto::endpoint;
-use proto::wifi_ctrl::{WifiCtrlMsgType, WifiCtrlPayload};
 use proto::wifi_scan::{
-    CmdScanResult, CmdScanStart, CmdScanStatus, Payload, WifiScanPayload, WifiScanResult,
+    CmdScanResult, CmdScanStart, CmdScanStatus, Payload, RespScanStatus, WifiScanPayload,
+    WifiScanResult,
 };
 
-use super::client::{ProvisioningClient, other_message, success};
+use super::client::ProvisioningClient;
 use super::error::ProvisioningError;
+use super::exchange::{other_message, success};
 use super::summary;
 
-/// Access points asked for at a time.
-const SLICE: u32 = 16;
 /// More than any device keeps (ESP-IDF: 255 at most).
 const MOST: u32 = 256;
+/// From one question whether a scan is over to the next.
+const GLANCE: Duration = Duration::from_millis(500);
+
+/// How a device scans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanSettings {
+    /// Whether the device answers the start only when it is done. If not, it is asked.
+    pub blocking: bool,
+    /// Whether it only listens.
+    pub passive: bool,
+    /// Channels between two pauses; 0 for no pauses. By the transport if left out.
+    pub group_channels: Option<u32>,
+    /// Time on each channel.
+    pub period: Duration,
+    /// How long a scan that does not block may take, in lab time.
+    pub patience: Duration,
+}
+
+/// As Espressif's own client has it.
+impl Default for ScanSettings {
+    fn default() -> Self {
+        Self {
+            blocking: true,
+            passive: false,
+            group_channels: None,
+            period: Duration::from_millis(120),
+            patience: Duration::from_secs(30),
+        }
+    }
+}
 
 impl ProvisioningClient {
     /// Has the device scan for access points: all channels, actively, until it is done.
     pub async fn scan(&mut self) -> Result<Vec<WifiScanResult>, ProvisioningError> {
-        // Groups of five channels leave the SoftAP time for its stations, as Espressif's own
-        // client has it.
-        let start = CmdScanStart {
-            blocking: true,
-            passive: false,
-            group_channels: 5,
-            period_ms: 120,
+        self.scan_as(&ScanSettings::default()).await
+    }
+
+    /// Has the device scan for access points. The strongest comes first.
+    pub async fn scan_as(
+        &mut self,
+        settings: &ScanSettings,
+    ) -> Result<Vec<WifiScanResult>, ProvisioningError> {
+        self.scan_start(settings).await?;
+        let clock = self.trace.clock().clone();
+        let began = clock.now();
+        let status = loop {
+            let status = self.scan_status().await?;
+            if status.scan_finished {
+                break status;
+            }
+            let after = clock.now().since(began);
+            if after > settings.patience {
+                return Err(ProvisioningError::EndlessScan { after });
+            }
+            clock.sleep(GLANCE).await;
         };
-        self.scan_call("scan_start", Payload::CmdScanStart(start))
-            .await?;
+        self.scan_results(status.result_count).await
+    }
+
+    /// Has the device begin to scan.
+    pub async fn scan_start(&mut self, settings: &ScanSettings) -> Result<(), ProvisioningError> {
+        let command = "scan_start";
+        let group = self.transport.kind().scan_group();
+        let start = CmdScanStart {
+            blocking: settings.blocking,
+            passive: settings.passive,
+            group_channels: settings.group_channels.unwrap_or(group),
+            period_ms: u32::try_from(settings.period.as_millis()).unwrap_or(u32::MAX),
+        };
+        match self
+            .scan_call(command, Payload::CmdScanStart(start))
+            .await?
+        {
+            Payload::RespScanStart(_) => Ok(()),
+            _ => Err(other_message(command)),
+        }
+    }
+
+    /// Asks whether the scan is over, and how much was found so far.
+    pub async fn scan_status(&mut self) -> Result<RespScanStatus, ProvisioningError> {
         let command = "scan_status";
         let status = Payload::CmdScanStatus(CmdScanStatus {});
-        let Payload::RespScanStatus(status) = self.scan_call(command, status).await? else {
-            return Err(other_message(command));
-        };
-        let total = status.result_count.min(MOST);
+        match self.scan_call(command, status).await? {
+            Payload::RespScanStatus(status) => Ok(status),
+            _ => Err(other_message(command)),
+        }
+    }
+
+    /// Fetches the first `count` results, as many at a time as the transport can carry.
+    pub async fn scan_results(
+        &mut self,
+        count: u32,
+    ) -> Result<Vec<WifiScanResult>, ProvisioningError> {
+        let total = count.min(MOST);
+        let slice = self.transport.kind().scan_slice();
         let mut found = Vec::new();
         let mut start_index = 0;
         while start_index < total {
-            let command = "scan_result";
-            let count = (total - start_index).min(SLICE);
-            let slice = Payload::CmdScanResult(CmdScanResult { start_index, count });
-            match self.scan_call(command, slice).await? {
-                Payload::RespScanResult(answer) => found.extend(answer.entries),
-                _ => return Err(other_message(command)),
-            }
+            let count = (total - start_index).min(slice);
+            found.extend(self.scan_result(start_index, count).await?);
             start_index += count;
         }
         Ok(found)
     }
 
-    /// Takes a failure back, so that other credentials can be sent (ESP-IDF 5.1 and later).
-    pub async fn reset(&mut self) -> Result<(), ProvisioningError> {
-        let request = WifiCtrlPayload {
-            msg: WifiCtrlMsgType::CmdCtrlReset as i32,
-            ..WifiCtrlPayload::default()
-        };
-        let answer = self
-            .message(endpoint::CTRL, &request, summary::ctrl)
-            .await?;
-        success("ctrl_reset", answer.status)
+    /// Fetches `count` results, from the `start_index`-th on.
+    pub async fn scan_result(
+        &mut self,
+        start_index: u32,
+        count: u32,
+    ) -> Result<Vec<WifiScanResult>, ProvisioningError> {
+        let command = "scan_result";
+        let range = Payload::CmdScanResult(CmdScanResult { start_index, count });
+        match self.scan_call(command, range).await? {
+            Payload::RespScanResult(answer) => Ok(answer.entries),
+            _ => Err(other_message(command)),
+        }
     }
 
     async fn scan_call(

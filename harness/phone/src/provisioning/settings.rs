@@ -23,6 +23,52 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// How long the status is asked for in all, in lab time.
     pub patience: Duration,
+    /// What is done about answers that get lost.
+    pub tolerance: Tolerance,
+}
+
+/// What is done about answers that get lost.
+///
+/// With security 1 and 2 a lost answer ends the session: the two sides' ciphers are out of step. The
+/// request is then made again in a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tolerance {
+    /// How often a request is made again.
+    pub retries: u32,
+    /// How long the phone waits before that, in lab time.
+    pub pause: Duration,
+}
+
+impl Tolerance {
+    /// Nothing is forgiven: a test wants to see what happens.
+    pub const NONE: Self = Self {
+        retries: 0,
+        pause: Duration::ZERO,
+    };
+    /// For devices in the field. A station that joins an access point on another channel takes the
+    /// SoftAP along, and a phone needs seconds to follow.
+    pub const FIELD: Self = Self {
+        retries: 4,
+        pause: Duration::from_secs(2),
+    };
+
+    pub(super) fn tries(self) -> Tries {
+        Tries { left: self.retries }
+    }
+}
+
+/// How often something may still be tried.
+pub(super) struct Tries {
+    left: u32,
+}
+
+impl Tries {
+    /// Whether it may be tried again; counts.
+    pub(super) fn another(&mut self) -> bool {
+        let may = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        may
+    }
 }
 
 impl Settings {
@@ -38,6 +84,7 @@ impl Settings {
             request_timeout: Duration::from_secs(10),
             poll_interval: Duration::from_secs(1),
             patience: Duration::from_secs(120),
+            tolerance: Tolerance::NONE,
         }
     }
 }

@@ -84,13 +84,19 @@ impl Handshake {
         Self(Scheme::V1(security1::Handshake::new(pop, private).into()))
     }
 
-    /// Security 2 of a device whose `proto-ver` gives this `sec_patch_ver`.
-    pub fn v2(username: &str, password: &str, patch_version: u8) -> Self {
+    /// Security 2 of a device whose `proto-ver` gives this `sec_patch_ver`. Without one, the length of
+    /// the device's nonce tells.
+    pub fn v2(username: &str, password: &str, patch_version: Option<u8>) -> Self {
         Self::v2_with(username, password, patch_version, random())
     }
 
     /// The same with a given private key, for tests.
-    pub fn v2_with(username: &str, password: &str, patch_version: u8, private: [u8; 32]) -> Self {
+    pub fn v2_with(
+        username: &str,
+        password: &str,
+        patch_version: Option<u8>,
+        private: [u8; 32],
+    ) -> Self {
         Self(Scheme::V2(
             security2::Handshake::new(username, password, patch_version, private).into(),
         ))

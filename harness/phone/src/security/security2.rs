@@ -17,7 +17,7 @@ use super::{Channel, Cipher, SecurityError, Step, success};
 /// The phone's half of the handshake.
 pub(super) struct Handshake {
     client: Client,
-    patch_version: u8,
+    patch_version: Option<u8>,
     /// Once the device's key is known.
     agreement: Option<Agreement>,
 }
@@ -26,7 +26,7 @@ impl Handshake {
     pub(super) fn new(
         username: &str,
         password: &str,
-        patch_version: u8,
+        patch_version: Option<u8>,
         private: [u8; 32],
     ) -> Self {
         Self {
@@ -104,15 +104,15 @@ pub(super) enum Gcm {
 
 impl Gcm {
     /// None if the nonce's length is not that of the patch version.
-    fn new(key: &[u8; 32], patch_version: u8, nonce: &[u8]) -> Option<Self> {
-        if patch_version == 0 {
-            return Some(Self::Constant {
+    fn new(key: &[u8; 32], patch_version: Option<u8>, nonce: &[u8]) -> Option<Self> {
+        if let Ok(nonce) = nonce.try_into() {
+            return matches!(patch_version, None | Some(0)).then(|| Self::Constant {
                 cipher: AesGcm::new(key.into()),
-                nonce: nonce.try_into().ok()?,
+                nonce,
             });
         }
         let (session_id, counter) = nonce.split_first_chunk()?;
-        Some(Self::Counting {
+        (patch_version != Some(0)).then_some(Self::Counting {
             cipher: AesGcm::new(key.into()),
             session_id: *session_id,
             counter: u32::from_be_bytes(counter.try_into().ok()?),

@@ -1,6 +1,8 @@
-//! A device in memory: HTTP over duplex pipes, security by the device's own code.
+//! A device in memory: HTTP and a console over duplex pipes, security by the device's own code.
 
-use std::collections::VecDeque;
+pub mod console;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
@@ -37,6 +39,9 @@ struct Inner {
     /// Whether the connection is closed after each response, although HTTP/1.1 would keep it.
     hang_up: bool,
     unreachable: bool,
+    /// Which requests, from 0, are carried out and then not answered.
+    lost: BTreeSet<usize>,
+    console: console::Habits,
 }
 
 /// A request as it came.
@@ -73,6 +78,8 @@ impl FakeDevice {
                 silent: false,
                 hang_up: false,
                 unreachable: false,
+                lost: BTreeSet::new(),
+                console: console::Habits::default(),
             })),
             clock,
         }
@@ -106,6 +113,11 @@ impl FakeDevice {
         self
     }
 
+    pub fn losing(self, answers: impl IntoIterator<Item = usize>) -> Self {
+        self.inner.lock().unwrap().lost.extend(answers);
+        self
+    }
+
     /// Ends the session, as a second phone's request does.
     pub fn forget_session(&self) {
         self.inner.lock().unwrap().security.reset();
@@ -115,16 +127,13 @@ impl FakeDevice {
         self.inner.lock().unwrap().seen.clone()
     }
 
-    /// The response's bytes, or none to close the connection.
-    fn respond(&self, request: Request, body: &[u8]) -> Option<Vec<u8>> {
+    /// The answer to a request, or none if the device breaks off.
+    fn answer(&self, request: Request, body: &[u8]) -> Option<Vec<u8>> {
         let mut inner = self.inner.lock().unwrap();
-        let first = inner.seen.is_empty();
+        let index = inner.seen.len();
         let path = request.path.clone();
         inner.seen.push(request);
-        if let Some(instead) = &inner.instead {
-            return Some(instead.clone());
-        }
-        let body = match path.as_str() {
+        let answer = match path.as_str() {
             "/proto-ver" => inner.version.clone().into_bytes(),
             "/prov-session" => inner.security.handshake(body, &mut OsRng).ok()?,
             _ => {
@@ -133,6 +142,20 @@ impl FakeDevice {
                 inner.security.encrypt(&answer).ok()?
             }
         };
+        (!inner.lost.contains(&index)).then_some(answer)
+    }
+
+    /// The response's bytes, or none to close the connection.
+    fn respond(&self, request: Request, body: &[u8]) -> Option<Vec<u8>> {
+        let (first, instead) = {
+            let inner = self.inner.lock().unwrap();
+            (inner.seen.is_empty(), inner.instead.clone())
+        };
+        if let Some(instead) = instead {
+            self.inner.lock().unwrap().seen.push(request);
+            return Some(instead);
+        }
+        let body = self.answer(request, body)?;
         let cookie = if first {
             "Set-Cookie: session=4242\r\n"
         } else {

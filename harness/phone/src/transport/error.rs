@@ -1,0 +1,69 @@
+//! Why a request has no answer.
+
+use super::ConsoleError;
+use crate::HttpError;
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// Over HTTP.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// Over a console.
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
+}
+
+/// What kind of trouble it is, whatever the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Nothing is there, or not any more.
+    Unreachable,
+    /// The device ended the exchange in place of an answer, which is how it says no.
+    Refused,
+    /// An answer began and did not end.
+    Cut,
+    /// No answer came in time.
+    Silent,
+    /// Something came that is no answer.
+    Nonsense,
+    /// The device has no such endpoint.
+    NoEndpoint,
+    /// The transport cannot carry a request of this length; nothing was sent.
+    DoesNotFit,
+}
+
+impl Cause {
+    /// Whether the same request may well succeed in a new session: what came in between was not the
+    /// device's judgement of it.
+    pub const fn is_loss(self) -> bool {
+        match self {
+            Self::Unreachable | Self::Refused | Self::Cut | Self::Silent => true,
+            Self::Nonsense | Self::NoEndpoint | Self::DoesNotFit => false,
+        }
+    }
+}
+
+impl TransportError {
+    /// What kind of trouble it is.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Http(error) => match error {
+                HttpError::Connect { .. } | HttpError::Gone { .. } => Cause::Unreachable,
+                HttpError::Closed { .. } => Cause::Refused,
+                HttpError::Cut { .. } => Cause::Cut,
+                HttpError::Timeout { .. } => Cause::Silent,
+                HttpError::Malformed { .. } => Cause::Nonsense,
+                HttpError::Status { status: 404, .. } => Cause::NoEndpoint,
+                HttpError::Status { .. } => Cause::Nonsense,
+            },
+            Self::Console(error) => match error {
+                ConsoleError::Port(_) | ConsoleError::Hung => Cause::Unreachable,
+                ConsoleError::NoPrompt { .. } | ConsoleError::Timeout { .. } => Cause::Silent,
+                ConsoleError::NoAnswer { .. } => Cause::Refused,
+                ConsoleError::Flood { .. } => Cause::Nonsense,
+                ConsoleError::TooLong { .. } | ConsoleError::Words { .. } => Cause::DoesNotFit,
+            },
+        }
+    }
+}
