@@ -6,8 +6,8 @@
 //! port that it belongs to; on the link it is one byte for the port, then the frame.
 //!
 //! [`ethernet`] puts packets on a wire that knows only Ethernet frames.
-//! [`tether`] is what carries packets, log and time between a device that runs as a host process
-//! and its lab.
+//! [`tether`] is what carries packets, serial lines, log and time between a device that runs as a
+//! host process and its lab; [`h4`] tells the packets on one of those lines apart.
 
 #![no_std]
 
@@ -15,6 +15,7 @@ extern crate alloc;
 
 mod control;
 pub mod ethernet;
+pub mod h4;
 mod packet;
 pub mod tether;
 

@@ -1,4 +1,5 @@
-//! What ties a device that runs as a host process to its lab: one stream for frames, log and time.
+//! What ties a device that runs as a host process to its lab: one stream for frames, serial lines,
+//! log and time.
 //!
 //! The device never waits on anything but this stream. When it has nothing left to do it says so
 //! ([`FromDevice::Idle`]), with the moment at which it wants to be woken and the number of messages
@@ -32,6 +33,10 @@ pub enum ToDeviceBody {
     Wake,
     /// A packet ([`crate::Packet::encode`]) has arrived at the radio.
     Packet(Vec<u8>),
+    /// Bytes have arrived at the UART.
+    Console(Vec<u8>),
+    /// Bytes have arrived from the Bluetooth controller, part of an H4 stream ([`crate::h4`]).
+    Hci(Vec<u8>),
 }
 
 /// From the device to the lab.
@@ -59,6 +64,10 @@ pub enum FromDevice {
     },
     /// The firmware restarts itself: the process ends and wants to be started again.
     Restart,
+    /// Bytes leave the UART.
+    Console(Vec<u8>),
+    /// Bytes leave for the Bluetooth controller, part of an H4 stream ([`crate::h4`]).
+    Hci(Vec<u8>),
 }
 
 /// `message` as it stands on the stream.

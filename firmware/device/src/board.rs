@@ -1,10 +1,16 @@
 //! What the firmware asks of a board. These traits are all that a port has to write.
 
+mod absent;
+
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
+use bt_hci_transport::{ReadHciError, Transport};
 use embedded_io_async::{ErrorType, Read, Write};
 use rand_core::{CryptoRng, RngCore};
+
+pub use absent::{Absent, AbsentError};
 
 /// A board's parts.
 pub trait Board {
@@ -22,6 +28,12 @@ pub trait Board {
     type Random: RngCore + CryptoRng + Clone;
     /// The calendar.
     type WallClock: WallClock;
+    /// The UART of the console scheme; [`Absent`] on a board without one. A read returns what has
+    /// come together, as far as it fits, and is cancel safe.
+    type Console: Read + Write;
+    /// Host controller interface of the Bluetooth radio; [`Absent`] on a board without one. Reads
+    /// are cancel safe.
+    type Hci: Transport<Error: From<ReadHciError<Infallible>>>;
 
     /// Takes the board apart.
     fn into_parts(self) -> Parts<Self>
@@ -47,6 +59,10 @@ pub struct Parts<B: Board> {
     pub random: B::Random,
     /// The calendar.
     pub wall_clock: B::WallClock,
+    /// The UART of the console scheme, if the board has one.
+    pub console: Option<B::Console>,
+    /// Host controller interface of the Bluetooth radio, if the board has one.
+    pub hci: Option<B::Hci>,
 }
 
 /// A Wi-Fi radio. Methods take `&self`: one task commands while another waits for events.

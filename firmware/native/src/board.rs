@@ -6,7 +6,7 @@ use device::board::{Board, Parts};
 use factory::Factory;
 use rand_core::OsRng;
 
-use crate::{Flash, HostClock, Interface, Radio, Tether, Tls};
+use crate::{Flash, Hci, HostClock, Interface, Radio, Tether, Tls, Uart};
 
 /// A locally administered address, for a board without readable factory data.
 const UNKNOWN_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0];
@@ -17,22 +17,37 @@ pub struct NativeBoard {
     factory: Vec<u8>,
     flash: Flash,
     radio: Radio,
+    uart: Uart,
+    hci: Hci,
 }
 
 impl NativeBoard {
-    /// A board with these bytes as factory data, whose radio is at the other end of the tether.
+    /// A board with these bytes as factory data; radio, UART and Bluetooth controller are at the
+    /// other end of the tether.
     pub fn new(factory: Vec<u8>, flash: Flash, tether: &Rc<Tether>) -> Self {
         let mac = Factory::decode(&factory).map_or(UNKNOWN_MAC, |factory| factory.identity.mac);
         Self {
             factory,
             flash,
             radio: Radio::new(tether, mac),
+            uart: Uart::new(tether),
+            hci: Hci::new(tether),
         }
     }
 
     /// The radio, to be fed with packets from the tether.
     pub fn radio(&self) -> Radio {
         self.radio.clone()
+    }
+
+    /// The UART, to be fed with bytes from the tether.
+    pub fn uart(&self) -> Uart {
+        self.uart.clone()
+    }
+
+    /// The Bluetooth controller's interface, to be fed with bytes from the tether.
+    pub fn hci(&self) -> Hci {
+        self.hci.clone()
     }
 }
 
@@ -44,6 +59,8 @@ impl Board for NativeBoard {
     type Flash = Flash;
     type Random = OsRng;
     type WallClock = HostClock;
+    type Console = Uart;
+    type Hci = Hci;
 
     fn into_parts(self) -> Parts<Self> {
         Parts {
@@ -55,6 +72,8 @@ impl Board for NativeBoard {
             random: OsRng,
             wall_clock: HostClock::default(),
             radio: self.radio,
+            console: Some(self.uart),
+            hci: Some(self.hci),
         }
     }
 }

@@ -14,21 +14,19 @@ use crate::{Tether, TetherEnd};
 /// A future that keeps waking itself lets the tether be looked at this often.
 const ROUNDS_WITHOUT_INPUT: u32 = 16;
 
-/// Runs `future` to its end; packets from the tether go to `on_packet`.
+/// Runs `future` to its end; what the tether brings goes to `on_body`.
 ///
 /// When the future waits, the lab is told so, with the moment of the next timer; then the thread
 /// sleeps in a read of the tether, without a limit, because the lab will send the time.
 pub fn block_on<F: Future>(
     tether: &Tether,
-    mut on_packet: impl FnMut(&[u8]),
+    mut on_body: impl FnMut(ToDeviceBody),
     future: F,
 ) -> Result<F::Output, TetherEnd> {
     let mut take = |messages: Vec<ToDevice>| {
         for message in messages {
             time::set(message.now_us);
-            if let ToDeviceBody::Packet(packet) = message.body {
-                on_packet(&packet);
-            }
+            on_body(message.body);
         }
     };
     let woken = Arc::new(Woken(AtomicBool::new(true)));

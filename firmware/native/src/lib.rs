@@ -1,7 +1,7 @@
 //! The reference device as a host process.
 //!
-//! The process is one thread that runs [`device::run`] on a board whose radio, clock and log all go
-//! over one stream, the tether ([`airlink::tether`]); only factory data and flash are files. It
+//! The process is one thread that runs [`device::run`] on a board whose radio, serial lines, clock
+//! and log all go over one stream, the tether ([`airlink::tether`]); only factory data and flash are files. It
 //! waits for nothing but the tether, and ends when the tether does, or when its parent dies.
 //!
 //! The harness's binary re-executes itself as this process, with the tether as standard input, and
@@ -13,8 +13,9 @@ mod flash;
 mod lifetime;
 mod logging;
 mod radio;
+mod serial;
 mod tether;
-mod time;
+pub mod time;
 mod tls;
 mod wall_clock;
 
@@ -23,7 +24,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use airlink::tether::FromDevice;
+use airlink::tether::{FromDevice, ToDeviceBody};
 use device::board::Ending;
 
 pub use board::NativeBoard;
@@ -31,6 +32,7 @@ pub use executor::block_on;
 pub use flash::{CutFile, Flash, FlashError};
 pub use lifetime::ExitCode;
 pub use radio::{Interface, Radio};
+pub use serial::{Hci, HciError, Uart};
 pub use tether::{Tether, TetherEnd};
 pub use time::now_us;
 pub use tls::{Session, SessionError, Tls};
@@ -86,8 +88,14 @@ fn power_up<F: Future<Output = Ending>>(
     board: NativeBoard,
     firmware: impl FnOnce(NativeBoard) -> F,
 ) -> Result<(), TetherEnd> {
-    let radio = board.radio();
-    match block_on(tether, |packet| radio.receive(packet), firmware(board))? {
+    let (radio, uart, hci) = (board.radio(), board.uart(), board.hci());
+    let take = |body: ToDeviceBody| match body {
+        ToDeviceBody::Wake => {}
+        ToDeviceBody::Packet(packet) => radio.receive(&packet),
+        ToDeviceBody::Console(bytes) => uart.receive(&bytes),
+        ToDeviceBody::Hci(bytes) => hci.receive(&bytes),
+    };
+    match block_on(tether, take, firmware(board))? {
         Ending::Restart => {
             tether.send(&FromDevice::Restart);
             tether.flush()

@@ -4,3 +4,4 @@
 
 pub mod air;
 pub mod native;
+pub mod wire;

@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::future::Future;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,12 +12,15 @@ use board::{Board, BoardError, Exited, Garbage, Power, PowerChanged};
 use clock::Clock;
 use device::board::{Board as DeviceBoard, Ending};
 use embassy_time::Timer;
+use embedded_io_async::{Read as _, Write as _};
 use embedded_storage_async::nor_flash::{NorFlash, ReadNorFlash};
 use factory::Factory;
 use lab::air::Air;
 use lab::native::{NativeBoard, NativeSettings};
+use lab::wire::Wire;
 use libtest_mimic::{Arguments, Trial};
 use native::main_with_firmware;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use trace::{Level, LogLine, Payload, Trace, Witness, WitnessReport};
 
 /// Lab time within which everything here happens.
@@ -34,6 +37,7 @@ fn main() {
         Some("__restart") => main_with_firmware(arguments, restarts_twice),
         Some("__write") => main_with_firmware(arguments, writes_a_line),
         Some("__wait") => main_with_firmware(arguments, waits_an_hour),
+        Some("__echo") => main_with_firmware(arguments, echoes),
         Some("__tick") => main_with_firmware(arguments, ticks),
         Some("__garbage") => sends_garbage(),
         Some("__close") => closes_its_tether(),
@@ -69,6 +73,10 @@ fn main() {
         trial(
             "power_cut_in_a_write_keeps_the_first_bytes",
             power_cut_in_a_write_keeps_the_first_bytes,
+        ),
+        trial(
+            "a_wire_ends_at_the_uart_as_long_as_there_is_power",
+            a_wire_ends_at_the_uart_as_long_as_there_is_power,
         ),
         trial("an_idle_hour_takes_no_hour", an_idle_hour_takes_no_hour),
         trial(
@@ -124,6 +132,16 @@ async fn waits_an_hour(_: native::NativeBoard) -> Ending {
     Timer::after_secs(IDLE_FOR).await;
     log::info!(target: "test", "an hour later");
     std::future::pending().await
+}
+
+async fn echoes(board: native::NativeBoard) -> Ending {
+    let mut uart = board.into_parts().console.expect("a UART");
+    uart.write_all(b"ready\n").await.expect("writable");
+    let mut burst = [0; 64];
+    loop {
+        let Ok(length) = uart.read(&mut burst).await;
+        uart.write_all(&burst[..length]).await.expect("writable");
+    }
 }
 
 async fn ticks(_: native::NativeBoard) -> Ending {
@@ -261,6 +279,25 @@ async fn a_firmware_that_restarts_finds_its_flash(trace: Trace, folder: PathBuf)
     board.erase_storage().await.expect("erasable");
     let storage = board.read_storage().await.expect("readable");
     assert!(storage.iter().all(|byte| *byte == 0xFF));
+}
+
+async fn a_wire_ends_at_the_uart_as_long_as_there_is_power(trace: Trace, folder: PathBuf) {
+    let (board_end, mut lab) = Wire::pair(trace.clock());
+    let mut board = board_in(&folder, &trace, "__echo").with_console(board_end);
+    lab.write_all(b"too early").await.expect("an open wire");
+    for _ in 0..2 {
+        board.power_on().await.expect("power");
+        let mut heard = [0; 6];
+        lab.read_exact(&mut heard).await.expect("an open wire");
+        assert_eq!(&heard, b"ready\n");
+        lab.write_all(b"hello\r").await.expect("an open wire");
+        lab.read_exact(&mut heard).await.expect("an open wire");
+        assert_eq!(&heard, b"hello\r");
+        board.power_off().await.expect("no power");
+        assert!(!*lab.power().borrow());
+    }
+    drop(board);
+    assert_eq!(lab.read(&mut [0; 8]).await.expect("the end"), 0);
 }
 
 async fn power_cut_in_a_write_keeps_the_first_bytes(trace: Trace, folder: PathBuf) {

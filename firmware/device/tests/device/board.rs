@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use device::board::{
-    AccessPoint, Board, Mode, Parts, Radio, RadioEvent, Tls, TlsClient, TlsFailure, WallClock,
+    Absent, AccessPoint, Board, Mode, Parts, Radio, RadioEvent, Tls, TlsClient, TlsFailure, WallClock,
 };
 use embassy_time::Instant;
 use embedded_io_async::{ErrorType, Read, Write};
@@ -252,6 +252,8 @@ impl Board for FakeBoard {
     type Flash = Flash;
     type Random = Xorshift;
     type WallClock = Calendar;
+    type Console = Absent;
+    type Hci = Absent;
 
     fn into_parts(self) -> Parts<Self> {
         Parts {
@@ -263,6 +265,8 @@ impl Board for FakeBoard {
             flash: self.flash,
             random: Xorshift(4711),
             wall_clock: Calendar::default(),
+            console: None,
+            hci: None,
         }
     }
 }

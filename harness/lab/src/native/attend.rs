@@ -14,6 +14,7 @@ use super::NativeSettings;
 use super::child::{Exit, Process};
 use super::files::Files;
 use super::inbox::Inbox;
+use super::wires::{Wires, read};
 use crate::air::Link;
 
 /// What a chip takes from its reset to its firmware; it also bounds how often one can restart.
@@ -25,12 +26,13 @@ const CHUNK: usize = 64 * 1024;
 /// Bytes of garbage that are shown.
 const SHOWN: usize = 64;
 
-/// Carries frames, log and time between a device's process and the lab.
+/// Carries frames, serial lines, log and time between a device's process and the lab.
 pub(super) struct Attendant {
     settings: NativeSettings,
     files: Files,
     trace: Trace,
     link: Link,
+    wires: Wires,
     process: Process,
     stream: UnixStream,
     decoder: Decoder,
@@ -51,21 +53,24 @@ enum End {
 }
 
 impl Attendant {
-    /// Starts a device and switches its radio on.
+    /// Starts a device and switches its radio and wires on.
     pub(super) fn start(
         settings: NativeSettings,
         files: Files,
         trace: Trace,
         link: Link,
+        wires: Wires,
     ) -> Result<Self, BoardError> {
         let inbox = Inbox::new(trace.clock().clone());
         let (process, stream) = Process::start(&settings, &files)?;
         link.power_on();
+        wires.set_power(true);
         Ok(Self {
             settings,
             files,
             trace,
             link,
+            wires,
             process,
             stream,
             decoder: Decoder::default(),
@@ -78,6 +83,7 @@ impl Attendant {
         loop {
             let end = self.attend(&mut stop).await;
             self.link.power_off();
+            self.wires.set_power(false);
             match end {
                 End::Stopped => {
                     self.process.kill().await;
@@ -132,6 +138,12 @@ impl Attendant {
                 packet = self.link.to_device(), if self.inbox.has_room() => {
                     self.inbox.send_packet(packet);
                 }
+                bytes = read(&mut self.wires.console), if self.inbox.has_room() => {
+                    self.inbox.send_console(bytes);
+                }
+                bytes = read(&mut self.wires.hci), if self.inbox.has_room() => {
+                    self.inbox.send_hci(bytes);
+                }
                 () = until(&clock, deadline) => self.inbox.send_wake(),
                 () = until(&clock, check) => self.look_at_effort(),
                 () = self.process.listen() => {}
@@ -158,6 +170,8 @@ impl Attendant {
                     }
                 }
                 FromDevice::Restart => return Ok(Some(End::Restarts)),
+                FromDevice::Console(bytes) => self.wires.say(&bytes),
+                FromDevice::Hci(bytes) => self.wires.say_hci(&bytes),
             }
         }
         Ok(None)
@@ -213,6 +227,7 @@ impl Attendant {
                 self.stream = stream;
                 self.decoder = Decoder::default();
                 self.link.power_on();
+                self.wires.set_power(true);
                 self.power_changed(Power::On, "restarted itself");
                 true
             }

@@ -61,6 +61,16 @@ impl Inbox {
         self.send(ToDeviceBody::Packet(packet));
     }
 
+    /// Sends what came on the UART.
+    pub(super) fn send_console(&mut self, bytes: Vec<u8>) {
+        self.send(ToDeviceBody::Console(bytes));
+    }
+
+    /// Sends what came from the Bluetooth controller.
+    pub(super) fn send_hci(&mut self, bytes: Vec<u8>) {
+        self.send(ToDeviceBody::Hci(bytes));
+    }
+
     /// The device's moment has come.
     pub(super) fn send_wake(&mut self) {
         self.send(ToDeviceBody::Wake);

@@ -9,6 +9,7 @@ mod child;
 mod effort;
 mod files;
 mod inbox;
+mod wires;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,8 +23,10 @@ use tokio::task::JoinHandle;
 use trace::Trace;
 
 use crate::air::Link;
+use crate::wire::BoardEnd;
 use attend::Attendant;
 use files::Files;
+use wires::Wires;
 
 /// Longer than the kernel ever takes to end a process.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
@@ -47,6 +50,7 @@ pub struct NativeBoard {
     files: Files,
     trace: Trace,
     link: Link,
+    wires: Wires,
     running: Option<Running>,
 }
 
@@ -65,8 +69,23 @@ impl NativeBoard {
             settings,
             trace,
             link,
+            wires: Wires::default(),
             running: None,
         }
+    }
+
+    /// With a wire to its UART.
+    #[must_use]
+    pub fn with_console(mut self, wire: BoardEnd) -> Self {
+        self.wires.console = Some(wire);
+        self
+    }
+
+    /// With a wire to its Bluetooth controller.
+    #[must_use]
+    pub fn with_hci(mut self, wire: BoardEnd) -> Self {
+        self.wires.hci = Some(wire);
+        self
     }
 
     fn is_on(&self) -> bool {
@@ -89,6 +108,7 @@ impl NativeBoard {
             self.files.clone(),
             self.trace.clone(),
             self.link.clone(),
+            self.wires.clone(),
         )?;
         self.power_changed(Power::On, how);
         let (stop, stopped) = oneshot::channel();

@@ -101,6 +101,8 @@ impl Board for Hostile {
     type Flash = <NativeBoard as Board>::Flash;
     type Random = <NativeBoard as Board>::Random;
     type WallClock = <NativeBoard as Board>::WallClock;
+    type Console = <NativeBoard as Board>::Console;
+    type Hci = <NativeBoard as Board>::Hci;
 
     fn into_parts(self) -> Parts<Self> {
         let parts = self.board.into_parts();
@@ -116,6 +118,8 @@ impl Board for Hostile {
             flash: parts.flash,
             random: parts.random,
             wall_clock: parts.wall_clock,
+            console: parts.console,
+            hci: parts.hci,
         }
     }
 }
