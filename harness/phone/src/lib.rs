@@ -52,6 +52,8 @@ pub use provisioning::{
 };
 pub use qr::{QrError, QrPayload};
 pub use security::gen_sec2;
+#[cfg(feature = "ble")]
+pub use transport::{Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
 pub use transport::{
     Cause, Console, ConsoleError, ConsoleSettings, SoftAp, Transport, TransportError, TransportKind,
 };

@@ -118,6 +118,12 @@ impl ProvisioningClient {
         self.wait_for_outcome().await
     }
 
+    /// Hangs up in order.
+    pub async fn close(&mut self) {
+        self.channel = None;
+        self.transport.close().await;
+    }
+
     /// Ends connection and session, so that the next request is that of a stranger.
     pub fn forget(&mut self) {
         self.transport.forget();

@@ -1,5 +1,7 @@
 //! Why a request has no answer.
 
+#[cfg(feature = "ble")]
+use super::BleError;
 use super::ConsoleError;
 use crate::HttpError;
 
@@ -12,6 +14,10 @@ pub enum TransportError {
     /// Over a console.
     #[error(transparent)]
     Console(#[from] ConsoleError),
+    /// Over Bluetooth.
+    #[cfg(feature = "ble")]
+    #[error(transparent)]
+    Ble(#[from] BleError),
 }
 
 /// What kind of trouble it is, whatever the transport.
@@ -63,6 +69,20 @@ impl TransportError {
                 ConsoleError::NoAnswer { .. } => Cause::Refused,
                 ConsoleError::Flood { .. } => Cause::Nonsense,
                 ConsoleError::TooLong { .. } | ConsoleError::Words { .. } => Cause::DoesNotFit,
+            },
+            #[cfg(feature = "ble")]
+            Self::Ble(error) => match error {
+                BleError::Adapter { .. }
+                | BleError::NoAdapter { .. }
+                | BleError::NotFound { .. }
+                | BleError::Ambiguous { .. }
+                | BleError::Connect { .. } => Cause::Unreachable,
+                // Bluedroid hangs up on what it does not accept; NimBLE answers with an error.
+                BleError::Refused { .. } | BleError::Disconnected => Cause::Refused,
+                BleError::Timeout { .. } => Cause::Silent,
+                BleError::NoService { .. } => Cause::Nonsense,
+                BleError::NoEndpoint { .. } => Cause::NoEndpoint,
+                BleError::TooLong { .. } => Cause::DoesNotFit,
             },
         }
     }

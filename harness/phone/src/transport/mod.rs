@@ -1,5 +1,7 @@
 //! How a phone's requests reach a device.
 
+#[cfg(feature = "ble")]
+mod ble;
 mod console;
 mod error;
 mod soft_ap;
@@ -9,6 +11,8 @@ use std::str::FromStr;
 
 use futures_util::future::BoxFuture;
 
+#[cfg(feature = "ble")]
+pub use ble::{Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
 pub use console::{Console, ConsoleError, ConsoleSettings};
 pub use error::{Cause, TransportError};
 pub use soft_ap::SoftAp;
@@ -66,6 +70,11 @@ pub trait Transport: Send {
     /// The names of the device's endpoints, where a transport can tell.
     fn endpoints(&mut self) -> BoxFuture<'_, Result<Option<Vec<String>>, TransportError>> {
         Box::pin(async { Ok(None) })
+    }
+
+    /// Hangs up in order, where dropping does it in haste.
+    fn close(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
     }
 }
 

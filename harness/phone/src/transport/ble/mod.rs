@@ -1,0 +1,305 @@
+//! Requests to GATT characteristics, by way of the host's Bluetooth service.
+//!
+//! A request is written with response to its endpoint's characteristic; the answer is then read from
+//! the same one. Long writes and reads are the host's business.
+
+mod error;
+mod names;
+mod search;
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::time::Duration;
+
+use btleplug::api::{CentralEvent, Characteristic, Peripheral as _, WriteType};
+use btleplug::platform::{Peripheral, PeripheralId};
+use clock::Clock;
+use futures_util::future::{BoxFuture, Either, select};
+use futures_util::{FutureExt, Stream, StreamExt};
+
+use super::{Transport, TransportError, TransportKind};
+use names::{DESCRIPTION, Described};
+
+pub use error::BleError;
+pub use search::{Bluetooth, Found, Wanted};
+
+/// No attribute is longer (Bluetooth Core 5.4, vol. 3, part F, §3.2.9).
+const LONGEST: usize = 512;
+
+/// How patient a phone is with a device's Bluetooth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BleSettings {
+    /// How long the device is looked for, in lab time.
+    pub search: Duration,
+    /// How long connecting and finding the endpoints may take, in lab time.
+    pub connect: Duration,
+    /// How long one request may take once connected, in lab time.
+    pub request: Duration,
+}
+
+impl Default for BleSettings {
+    fn default() -> Self {
+        Self {
+            search: Duration::from_secs(20),
+            connect: Duration::from_secs(30),
+            request: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A device's GATT service; found and connected when first asked.
+pub struct Ble {
+    bluetooth: Bluetooth,
+    wanted: Wanted,
+    settings: BleSettings,
+    link: Option<Link>,
+    /// Whether the next request is a stranger's.
+    is_forgotten: bool,
+}
+
+/// A connection.
+struct Link {
+    peripheral: Peripheral,
+    endpoints: BTreeMap<String, Characteristic>,
+    events: Pin<Box<dyn Stream<Item = CentralEvent> + Send>>,
+}
+
+impl Ble {
+    /// The device that `wanted` describes.
+    pub fn new(bluetooth: Bluetooth, wanted: Wanted, settings: BleSettings) -> Self {
+        Self {
+            bluetooth,
+            wanted,
+            settings,
+            link: None,
+            is_forgotten: false,
+        }
+    }
+
+    fn clock(&self) -> &Clock {
+        self.bluetooth.clock()
+    }
+
+    /// The connection, a new one if there is none or it was to be forgotten.
+    async fn link(&mut self) -> Result<&mut Link, BleError> {
+        if std::mem::take(&mut self.is_forgotten) {
+            self.hang_up().await;
+        }
+        let kept = self.link.take().and_then(Link::unless_ended);
+        let link = match kept {
+            Some(link) => link,
+            None => self.connect().await?,
+        };
+        Ok(self.link.insert(link))
+    }
+
+    async fn connect(&mut self) -> Result<Link, BleError> {
+        let found = self
+            .bluetooth
+            .find(&self.wanted, self.settings.search)
+            .await?;
+        let limit = self.settings.connect;
+        // What the host's Bluetooth service does is work of which the clock sees nothing.
+        let _busy = self.clock().busy();
+        let connecting = async {
+            let events = self
+                .bluetooth
+                .events()
+                .await
+                .map_err(|source| BleError::Adapter { source })?;
+            let peripheral = found.peripheral();
+            let failed = |source| BleError::Connect {
+                name: found.shown(),
+                source,
+            };
+            peripheral.connect().await.map_err(failed)?;
+            peripheral.discover_services().await.map_err(failed)?;
+            let endpoints = endpoints(peripheral, self.wanted.service.as_ref()).await;
+            if endpoints.is_empty() {
+                // Nothing more can be done about a device that is none.
+                let _ = peripheral.disconnect().await;
+                return Err(BleError::NoService {
+                    name: found.shown(),
+                });
+            }
+            Ok(Link {
+                peripheral: peripheral.clone(),
+                endpoints,
+                events,
+            })
+        };
+        let connected = self.clock().timeout(limit, connecting).await;
+        connected.unwrap_or_else(|_| {
+            Err(BleError::Timeout {
+                what: "connect",
+                limit,
+            })
+        })
+    }
+
+    async fn exchange(&mut self, endpoint: &str, request: &[u8]) -> Result<Vec<u8>, BleError> {
+        if request.len() > LONGEST {
+            return Err(BleError::TooLong {
+                endpoint: endpoint.to_owned(),
+                needed: request.len(),
+                limit: LONGEST,
+            });
+        }
+        let limit = self.settings.request;
+        let clock = self.clock().clone();
+        let link = self.link().await?;
+        let _busy = clock.busy();
+        let ended = clock.timeout(limit, link.exchange(endpoint, request)).await;
+        let ended = ended.unwrap_or(Err(BleError::Timeout {
+            what: "answer",
+            limit,
+        }));
+        if matches!(ended, Err(BleError::Disconnected)) {
+            self.link = None;
+        }
+        ended
+    }
+
+    async fn hang_up(&mut self) {
+        if let Some(link) = self.link.take() {
+            let _busy = self.clock().busy();
+            let ended = link.peripheral.disconnect();
+            // If it does not want to, there is nothing more to be done.
+            let _ = self.clock().timeout(self.settings.request, ended).await;
+        }
+    }
+}
+
+impl Link {
+    /// None if the device has hung up meanwhile.
+    fn unless_ended(mut self) -> Option<Self> {
+        let id = self.peripheral.id();
+        while let Some(Some(event)) = self.events.next().now_or_never() {
+            if is_end(&event, &id) {
+                return None;
+            }
+        }
+        Some(self)
+    }
+
+    async fn exchange(&mut self, endpoint: &str, request: &[u8]) -> Result<Vec<u8>, BleError> {
+        let Some(characteristic) = self.endpoints.get(endpoint) else {
+            return Err(BleError::NoEndpoint {
+                endpoint: endpoint.to_owned(),
+                known: self.endpoints.keys().cloned().collect(),
+            });
+        };
+        let peripheral = &self.peripheral;
+        let asked = async {
+            peripheral
+                .write(characteristic, request, WriteType::WithResponse)
+                .await?;
+            peripheral.read(characteristic).await
+        };
+        let id = peripheral.id();
+        let events = &mut self.events;
+        let ended = async {
+            while let Some(event) = events.next().await {
+                if is_end(&event, &id) {
+                    return;
+                }
+            }
+            std::future::pending().await
+        };
+        // Some services never answer a call whose device has gone.
+        match select(Box::pin(asked), Box::pin(ended)).await {
+            Either::Left((Ok(answer), _)) => Ok(answer),
+            Either::Left((Err(source), _)) => match peripheral.is_connected().await {
+                Ok(true) => Err(BleError::Refused { source }),
+                _ => Err(BleError::Disconnected),
+            },
+            Either::Right(((), _)) => Err(BleError::Disconnected),
+        }
+    }
+}
+
+fn is_end(event: &CentralEvent, id: &PeripheralId) -> bool {
+    matches!(event, CentralEvent::DeviceDisconnected(ended) if ended == id)
+}
+
+/// The device's endpoints by name, of the service that offers a session.
+async fn endpoints(
+    peripheral: &Peripheral,
+    service: Option<&uuid::Uuid>,
+) -> BTreeMap<String, Characteristic> {
+    let mut best = BTreeMap::new();
+    for candidate in peripheral.services() {
+        if service.is_some_and(|wanted| *wanted != candidate.uuid) {
+            continue;
+        }
+        let mut described = Vec::new();
+        for characteristic in candidate.characteristics {
+            let descriptor = characteristic
+                .descriptors
+                .iter()
+                .find(|descriptor| descriptor.uuid == DESCRIPTION);
+            let description = match descriptor {
+                // One that cannot be read is as good as none.
+                Some(descriptor) => peripheral.read_descriptor(descriptor).await.ok(),
+                None => None,
+            };
+            described.push(Described {
+                uuid: characteristic.uuid,
+                description,
+                value: characteristic,
+            });
+        }
+        let named = names::by_name(candidate.uuid, described);
+        if named.contains_key(proto::endpoint::SESSION) {
+            return named;
+        }
+        if service.is_some() {
+            best = named;
+        }
+    }
+    best
+}
+
+impl Transport for Ble {
+    fn kind(&self) -> TransportKind {
+        TransportKind::Ble
+    }
+
+    fn peer(&self) -> String {
+        self.wanted.to_string()
+    }
+
+    fn send<'s>(
+        &'s mut self,
+        endpoint: &'s str,
+        request: &'s [u8],
+    ) -> BoxFuture<'s, Result<Vec<u8>, TransportError>> {
+        async move { Ok(self.exchange(endpoint, request).await?) }.boxed()
+    }
+
+    fn forget(&mut self) {
+        self.is_forgotten = true;
+    }
+
+    fn endpoints(&mut self) -> BoxFuture<'_, Result<Option<Vec<String>>, TransportError>> {
+        async move {
+            let link = self.link().await?;
+            Ok(Some(link.endpoints.keys().cloned().collect()))
+        }
+        .boxed()
+    }
+
+    fn close(&mut self) -> BoxFuture<'_, ()> {
+        self.hang_up().boxed()
+    }
+}
+
+impl Drop for Ble {
+    fn drop(&mut self) {
+        // The host's service would keep the connection for ever.
+        if let (Some(link), Ok(runtime)) = (self.link.take(), tokio::runtime::Handle::try_current())
+        {
+            runtime.spawn(async move { link.peripheral.disconnect().await });
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Who advertises.
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use btleplug::api::{Central, CentralEvent, Manager as _, Peripheral as _, ScanFilter};
+use btleplug::platform::{Adapter, Manager, Peripheral};
+use clock::Clock;
+use futures_util::Stream;
+use uuid::Uuid;
+
+use super::error::BleError;
+
+/// From one look at what was heard to the next.
+const GLANCE: Duration = Duration::from_millis(200);
+/// What names of devices begin with that nobody has named.
+const PREFIX: &str = "PROV_";
+/// ESP-IDF's own service, and that of its example.
+const SERVICES: [Uuid; 2] = [
+    Uuid::from_u128(0x1775_244d_6b43_439b_877c_060f_2d9b_ed07),
+    Uuid::from_u128(0x021a_9004_0382_4aea_bff4_6b3f_1c5a_dfb4),
+];
+
+/// An adapter of this host.
+#[derive(Clone)]
+pub struct Bluetooth {
+    adapter: Adapter,
+    clock: Clock,
+}
+
+/// Which device is meant. Without name and service: any that looks like an ESP-IDF device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The name that it advertises, or its address.
+    pub name: Option<String>,
+    /// The service that it advertises.
+    pub service: Option<Uuid>,
+}
+
+/// A device that advertises.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The name in its scan response.
+    pub name: Option<String>,
+    /// Its address.
+    pub address: String,
+    /// How strong it was heard, in dBm.
+    pub rssi: Option<i16>,
+    /// Services that it advertises.
+    pub services: Vec<Uuid>,
+    peripheral: Peripheral,
+}
+
+impl Bluetooth {
+    /// The adapter of this name, such as `hci0`; the first if no name is given. The tokio runtime on
+    /// which this runs has to outlive whatever comes of it.
+    pub async fn open(clock: Clock, name: Option<&str>) -> Result<Self, BleError> {
+        let _busy = clock.busy();
+        let failed = |source| BleError::Adapter { source };
+        let manager = Manager::new().await.map_err(failed)?;
+        let mut known = Vec::new();
+        for adapter in manager.adapters().await.map_err(failed)? {
+            let info = adapter.adapter_info().await.map_err(failed)?;
+            // `hci0 (usb:v1D6Bp0246d0537)`
+            let own = info.split_whitespace().next().unwrap_or_default();
+            if name.is_none_or(|name| name == own) {
+                return Ok(Self {
+                    adapter,
+                    clock: clock.clone(),
+                });
+            }
+            known.push(own.to_owned());
+        }
+        Err(BleError::NoAdapter {
+            wanted: name.map(str::to_owned),
+            known,
+        })
+    }
+
+    /// Listens for `limit` of lab time, and tells who of those that are wanted has advertised; the
+    /// strongest first.
+    pub async fn search(&self, wanted: &Wanted, limit: Duration) -> Result<Vec<Found>, BleError> {
+        let (mut found, _) = self.listen(wanted, limit, |_| false).await?;
+        found.sort_by_key(|found| std::cmp::Reverse(found.rssi.unwrap_or(i16::MIN)));
+        Ok(found)
+    }
+
+    /// Listens until the device that is wanted advertises.
+    pub(super) async fn find(&self, wanted: &Wanted, limit: Duration) -> Result<Found, BleError> {
+        let is_certain = wanted.name.is_some();
+        let (found, heard) = self
+            .listen(wanted, limit, |found| is_certain || found.len() == 1)
+            .await?;
+        let names = |found: &[Found]| found.iter().map(Found::shown).collect();
+        match <[Found; 1]>::try_from(found) {
+            Ok([found]) => Ok(found),
+            Err(found) if found.is_empty() => Err(BleError::NotFound {
+                wanted: wanted.to_string(),
+                limit,
+                heard: names(&heard),
+            }),
+            Err(found) => Err(BleError::Ambiguous {
+                wanted: wanted.to_string(),
+                found: names(&found),
+            }),
+        }
+    }
+
+    /// Those who are wanted, and the others. Ends early if there are any and `is_enough`.
+    async fn listen(
+        &self,
+        wanted: &Wanted,
+        limit: Duration,
+        is_enough: impl Fn(&[Found]) -> bool,
+    ) -> Result<(Vec<Found>, Vec<Found>), BleError> {
+        let failed = |source| BleError::Adapter { source };
+        // Not by service: on a filter, BlueZ withholds those whose service stands elsewhere.
+        let everything = ScanFilter::default();
+        {
+            let _busy = self.clock.busy();
+            self.adapter.start_scan(everything).await.map_err(failed)?;
+        }
+        let deadline = self.clock.now() + limit;
+        let heard = loop {
+            let is_over = self.clock.now() >= deadline;
+            let heard = {
+                let _busy = self.clock.busy();
+                self.heard(is_over).await.map_err(failed)
+            };
+            match heard {
+                Ok(all) if !is_over => {
+                    let (found, others) = wanted.among(all);
+                    if !found.is_empty() && is_enough(&found) {
+                        break Ok((found, others));
+                    }
+                }
+                ended => break ended.map(|all| wanted.among(all)),
+            }
+            self.clock.sleep(GLANCE).await;
+        };
+        let _busy = self.clock.busy();
+        // Whoever else listens goes on listening.
+        let _ = self.adapter.stop_scan().await;
+        heard
+    }
+
+    /// Who has been heard. BlueZ remembers others from earlier, whose strength it does not know; they
+    /// count only where `remembered` do.
+    async fn heard(&self, remembered: bool) -> Result<Vec<Found>, btleplug::Error> {
+        let mut heard = Vec::new();
+        for peripheral in self.adapter.peripherals().await? {
+            // It may be gone since.
+            let Ok(Some(properties)) = peripheral.properties().await else {
+                continue;
+            };
+            if properties.rssi.is_some() || remembered {
+                heard.push(Found {
+                    name: properties.advertisement_name.or(properties.local_name),
+                    address: properties.address.to_string(),
+                    rssi: properties.rssi,
+                    services: properties.services,
+                    peripheral,
+                });
+            }
+        }
+        Ok(heard)
+    }
+
+    pub(super) async fn events(
+        &self,
+    ) -> Result<Pin<Box<dyn Stream<Item = CentralEvent> + Send>>, btleplug::Error> {
+        self.adapter.events().await
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}
+
+impl Wanted {
+    fn among(&self, all: Vec<Found>) -> (Vec<Found>, Vec<Found>) {
+        all.into_iter().partition(|found| self.is(found))
+    }
+
+    fn is(&self, found: &Found) -> bool {
+        let name = found.name.as_deref();
+        if self.name.is_none() && self.service.is_none() {
+            return name.is_some_and(|name| name.starts_with(PREFIX))
+                || SERVICES.iter().any(|known| found.services.contains(known));
+        }
+        let named = self.name.as_deref().is_none_or(|wanted| {
+            name == Some(wanted) || found.address.eq_ignore_ascii_case(wanted)
+        });
+        let serves = |wanted| found.services.contains(wanted);
+        named && self.service.as_ref().is_none_or(serves)
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.name, &self.service) {
+            (Some(name), _) => f.write_str(name),
+            (None, Some(service)) => write!(f, "a device with the service {service}"),
+            (None, None) => write!(f, "a device called {PREFIX}…"),
+        }
+    }
+}
+
+impl Found {
+    /// For people.
+    pub fn shown(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{name} ({})", self.address),
+            None => self.address.clone(),
+        }
+    }
+
+    pub(super) fn peripheral(&self) -> &Peripheral {
+        &self.peripheral
+    }
+}
