@@ -22,6 +22,7 @@ extern crate alloc;
 
 pub mod bind;
 pub mod endpoint;
+pub mod handover;
 pub mod linkkit;
 pub mod session;
 pub mod version;
