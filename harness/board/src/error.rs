@@ -40,4 +40,16 @@ pub enum BoardError {
     /// A command from the rig did not do what it was there for.
     #[error(transparent)]
     Command(#[from] crate::command::CommandError),
+    /// A debug probe, or the chip behind it, failed.
+    #[cfg(feature = "probe")]
+    #[error(transparent)]
+    Probe(#[from] crate::probe::ProbeError),
+    /// A UART cannot be used.
+    #[cfg(feature = "serial")]
+    #[error(transparent)]
+    Port(#[from] crate::serial::PortError),
+    /// Images cannot be flashed.
+    #[cfg(feature = "serial")]
+    #[error(transparent)]
+    Flash(#[from] crate::serial::FlashError),
 }

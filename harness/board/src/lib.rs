@@ -3,20 +3,25 @@
 //! A board's log goes into the trace that it was made with, as [`trace::LogLine`] of the device that
 //! it carries; everything else is done through [`Board`].
 
+pub mod command;
 #[cfg(feature = "probe")]
 pub mod defmt;
-pub mod command;
 mod error;
 mod events;
 pub mod fake;
 pub mod lease;
 pub mod power;
 pub mod rig;
+#[cfg(feature = "serial")]
+pub mod serial;
+
+#[cfg(feature = "probe")]
+pub mod probe;
 
 use futures_util::future::BoxFuture;
 
 pub use error::BoardError;
-pub use events::{Exited, Garbage, Power, PowerChanged};
+pub use events::{Exited, Garbage, ImageFlashed, Power, PowerChanged};
 
 /// What runs the firmware. Every call is bounded in time.
 pub trait Board: Send {

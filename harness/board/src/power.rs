@@ -12,6 +12,12 @@ use crate::{BoardError, Power};
 pub trait PowerSwitch: Send {
     /// Switches, and waits until the board is as it was switched.
     fn switch(&mut self, power: Power) -> BoxFuture<'_, Result<(), BoardError>>;
+
+    /// Whether a debug probe reaches the memory of a board without power, as on an emulated one. If
+    /// not, it is given power for that.
+    fn memory_stays_reachable(&self) -> bool {
+        false
+    }
 }
 
 /// How a board's power is switched by commands: `[power.NAME]` in rig.toml.

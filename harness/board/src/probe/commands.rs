@@ -1,0 +1,142 @@
+//! What the command line does with one board, without any lab around it. All of it blocks.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use super::heard::Listener;
+use super::{Heard, ProbeError, ProbeSettings, Worker, flash as flashing};
+use crate::defmt::Image;
+
+/// How often progress is shown.
+const SHOWN_EVERY: Duration = Duration::from_millis(50);
+
+/// What came of flashing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flashed {
+    /// True if the image stood there already, byte for byte.
+    pub skipped: bool,
+    /// Bytes of the image.
+    pub bytes: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How far flashing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many bytes of so many are erased.
+    Erasing {
+        /// Erased so far.
+        done: u64,
+        /// To be erased.
+        of: u64,
+    },
+    /// So many bytes of so many are written.
+    Writing {
+        /// Written so far.
+        done: u64,
+        /// To be written.
+        of: u64,
+    },
+    /// What was written is read back.
+    Verifying {
+        /// Bytes of the image.
+        bytes: u64,
+    },
+}
+
+/// Flashes the image of `settings`, unless it stands there already and `anew` is false; with
+/// `anew` all of the chip is erased before. The firmware runs afterwards.
+pub fn flash(
+    settings: ProbeSettings,
+    anew: bool,
+    mut progress: impl FnMut(Progress),
+) -> Result<Flashed, ProbeError> {
+    let image = Arc::new(Image::read(&settings.image)?);
+    let limit = settings.limits.flash;
+    let mut worker = Worker::start(settings, image.clone(), deaf);
+    // Progress comes from the probe's thread; it is shown on this one, in between.
+    let (step, steps) = mpsc::channel();
+    let (done, result) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let flashed = worker.call_blocking("flash the image", limit, move |device| {
+                let mut told = |progress| {
+                    // The caller may have given up.
+                    let _ = step.send(progress);
+                };
+                let flashed = flashing::image(device.session()?, &image, anew, &mut told)?;
+                device.hold()?;
+                device.start().and_then(|()| device.leave())?;
+                Ok(flashed)
+            });
+            // The caller waits for it below.
+            let _ = done.send(flashed);
+        });
+        loop {
+            let flashed = result.recv_timeout(SHOWN_EVERY);
+            steps.try_iter().for_each(&mut progress);
+            match flashed {
+                Ok(flashed) => return flashed,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(ProbeError::Firmware {
+                        what: "the thread that flashes is gone".to_owned(),
+                    });
+                }
+            }
+        }
+    })
+}
+
+/// What a board logs, from its reset on or from now on.
+pub struct LogStream {
+    worker: Worker,
+    limit: Duration,
+    heard: Receiver<Vec<Heard>>,
+}
+
+/// Listens to the board of `settings`; `reset` starts its firmware anew before. What is on the chip
+/// is not touched.
+pub fn log(settings: ProbeSettings, reset: bool) -> Result<LogStream, ProbeError> {
+    let image = Arc::new(Image::read(&settings.image)?);
+    let limits = settings.limits;
+    let (sender, heard) = mpsc::channel();
+    let listener = move || -> Listener {
+        let sender = sender.clone();
+        Box::new(move |heard| {
+            // Nobody listens any more once the stream is dropped.
+            let _ = sender.send(std::mem::take(heard));
+        })
+    };
+    let mut worker = Worker::start(settings, image, listener);
+    let limit = limits.attach + limits.boot;
+    worker.call_blocking("listen to the board", limit, move |device| match reset {
+        true => device.start(),
+        false => device.join(),
+    })?;
+    Ok(LogStream {
+        worker,
+        limit: limits.command,
+        heard,
+    })
+}
+
+impl LogStream {
+    /// What was heard next, after at most `patience`; nothing if it was quiet.
+    pub fn next(&mut self, patience: Duration) -> Vec<Heard> {
+        self.heard.recv_timeout(patience).unwrap_or_default()
+    }
+
+    /// Lets the firmware run on alone, so that it does not wait for a reader.
+    pub fn leave(mut self) -> Result<(), ProbeError> {
+        self.worker
+            .call_blocking("let go of the chip", self.limit, super::Device::leave)
+    }
+}
+
+fn deaf() -> Listener {
+    Box::new(Vec::clear)
+}

@@ -1,0 +1,33 @@
+//! A board behind a debug probe, by way of probe-rs.
+//!
+//! probe-rs blocks, and some of its drivers wait for ever. So everything that touches a probe is
+//! done on a thread of its own ([`worker`]), every call on that thread has a bound in the host's
+//! time, and a thread that does not answer is left behind: that costs the attempt, and nothing else.
+//!
+//! What the firmware logs is read from the first instruction on; [`boot`] says how.
+
+mod backtrace;
+mod board;
+mod boot;
+mod channels;
+mod commands;
+mod crash;
+mod device;
+mod error;
+mod events;
+mod flash;
+mod heard;
+mod open;
+mod settings;
+mod worker;
+
+pub use board::ProbeBoard;
+pub use commands::{Flashed, LogStream, Progress, flash, log};
+pub use error::ProbeError;
+pub use events::{Crash, Frame, ImageFlashed};
+pub use heard::Heard;
+pub use open::{Attached, list};
+pub use settings::{Attach, Limits, LogFormat, ProbeSettings};
+
+pub(crate) use device::Device;
+pub(crate) use worker::Worker;
