@@ -73,7 +73,7 @@ pub fn now_us() -> u64 {
 }
 
 /// Takes the time that a message brought.
-pub(crate) fn set(lab_us: u64) {
+pub fn set(lab_us: u64) {
     TIME.with(|time| {
         time.lab.set(lab_us);
         time.host.set(Instant::now());
@@ -81,7 +81,7 @@ pub(crate) fn set(lab_us: u64) {
 }
 
 /// Wakes whoever waits for a moment that has come.
-pub(crate) fn fire_expired() {
+pub fn fire_expired() {
     let expired: Vec<Waker> = TIME.with(|time| {
         let now = time.now();
         let mut timers = time.timers.borrow_mut();
@@ -96,7 +96,7 @@ pub(crate) fn fire_expired() {
 }
 
 /// The next moment that somebody waits for.
-pub(crate) fn next_deadline() -> Option<u64> {
+pub fn next_deadline() -> Option<u64> {
     TIME.with(|time| time.timers.borrow().iter().map(|(at, _)| *at).min())
 }
 

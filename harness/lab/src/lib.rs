@@ -3,5 +3,11 @@
 //! Only this crate knows that hardware can be virtual.
 
 pub mod air;
+#[cfg(feature = "ble")]
+pub mod bluetooth;
 pub mod native;
+#[cfg(feature = "qemu")]
+pub mod probe;
+#[cfg(feature = "qemu")]
+pub mod qemu;
 pub mod wire;

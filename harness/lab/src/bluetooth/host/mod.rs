@@ -1,0 +1,9 @@
+//! A Bluetooth host in the lab: trouble-host on a virtual controller.
+
+mod pool;
+mod time;
+mod transport;
+
+pub use pool::{HeapPacket, Pool};
+pub use time::{OnLabTime, on_lab_time};
+pub use transport::{HciStream, HciStreamError};

@@ -1,0 +1,111 @@
+//! HCI over any stream of bytes, for a host.
+
+use std::convert::Infallible;
+use std::io;
+
+use bt_hci::ReadHciError;
+use bt_hci::transport::{PacketKind, PacketToController, PacketToHost, Transport};
+use embedded_io_async::{Error, ErrorKind, ErrorType};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::Mutex;
+
+use crate::bluetooth::h4::{Decoder, Side};
+
+/// Bytes taken from the stream at once.
+const CHUNK: usize = 4 * 1024;
+
+/// A host's end of an H4 stream.
+pub struct HciStream<S> {
+    reader: Mutex<Reader<S>>,
+    writer: Mutex<WriteHalf<S>>,
+}
+
+struct Reader<S> {
+    stream: ReadHalf<S>,
+    decoder: Decoder,
+}
+
+impl<S: AsyncRead + AsyncWrite> HciStream<S> {
+    /// The controller is at the other end of `stream`.
+    pub fn new(stream: S) -> Self {
+        let (reader, writer) = tokio::io::split(stream);
+        Self {
+            reader: Mutex::new(Reader {
+                stream: reader,
+                decoder: Decoder::default(),
+            }),
+            writer: Mutex::new(writer),
+        }
+    }
+}
+
+impl<S> ErrorType for HciStream<S> {
+    type Error = HciStreamError;
+}
+
+impl<S: AsyncRead + AsyncWrite> Transport for HciStream<S> {
+    async fn read<'a, P: PacketToHost<'a>>(
+        &self,
+        buffer: &'a mut [u8],
+    ) -> Result<P, HciStreamError> {
+        let mut reader = self.reader.lock().await;
+        let Reader { stream, decoder } = &mut *reader;
+        let mut chunk = [0; CHUNK];
+        let packet = loop {
+            match decoder.pop() {
+                Ok(Some(packet)) => break packet.encode(Side::Controller),
+                Ok(None) => {}
+                Err(error) => return Err(HciStreamError::Garbage(error.to_string())),
+            }
+            match stream.read(&mut chunk).await? {
+                0 => return Err(HciStreamError::Closed),
+                length => decoder.push(&chunk[..length]),
+            }
+        };
+        let mut rest = &packet[..];
+        let kind = PacketKind::read(&mut rest)?;
+        Ok(P::read_hci(kind, &mut rest, buffer)?)
+    }
+
+    async fn write<P: PacketToController>(&self, packet: &P) -> Result<(), HciStreamError> {
+        let mut bytes = vec![0; 1 + packet.size()];
+        bytes[0] = P::KIND as u8;
+        packet
+            .write_hci(&mut bytes[1..])
+            .map_err(|_| HciStreamError::Garbage("a packet longer than it says".to_owned()))?;
+        let mut writer = self.writer.lock().await;
+        writer.write_all(&bytes).await?;
+        writer.flush().await?;
+        Ok(())
+    }
+}
+
+/// Why a host cannot speak to its controller any more.
+#[derive(Debug, thiserror::Error)]
+pub enum HciStreamError {
+    /// The controller is gone.
+    #[error("the controller closed its HCI")]
+    Closed,
+    /// What came is no HCI.
+    #[error("no HCI: {0}")]
+    Garbage(String),
+    /// The stream failed.
+    #[error("the HCI stream failed")]
+    Io(#[from] io::Error),
+}
+
+impl Error for HciStreamError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Closed => ErrorKind::BrokenPipe,
+            Self::Garbage(_) => ErrorKind::InvalidData,
+            Self::Io(_) => ErrorKind::Other,
+        }
+    }
+}
+
+impl From<ReadHciError<Infallible>> for HciStreamError {
+    fn from(error: ReadHciError<Infallible>) -> Self {
+        Self::Garbage(error.to_string())
+    }
+}
