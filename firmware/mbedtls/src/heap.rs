@@ -86,6 +86,24 @@ pub(crate) unsafe extern "C" fn free(block: *mut c_void) {
     }
 }
 
+/// MbedTLS names these as its heap until [`install`] has told it of another.
+#[cfg(all(feature = "libc-heap", target_os = "none"))]
+mod libc {
+    use core::ffi::c_void;
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
+        // SAFETY: the same contract.
+        unsafe { super::calloc(count, size) }
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn free(block: *mut c_void) {
+        // SAFETY: the same contract.
+        unsafe { super::free(block) }
+    }
+}
+
 fn layout(size: usize) -> Option<Layout> {
     Layout::from_size_align(size.checked_add(HEADER)?, HEADER).ok()
 }

@@ -7,20 +7,6 @@ use core::ffi::{c_char, c_int, c_void};
 
 use tinyrlibc as _;
 
-use crate::heap;
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
-    // SAFETY: the same contract.
-    unsafe { heap::calloc(count, size) }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn free(block: *mut c_void) {
-    // SAFETY: the same contract.
-    unsafe { heap::free(block) }
-}
-
 #[unsafe(no_mangle)]
 extern "C" fn printf(_format: *const c_char) -> c_int {
     0
