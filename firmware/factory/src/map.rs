@@ -33,6 +33,18 @@ impl Map {
         bytes
     }
 
+    /// How many bytes the map at the beginning of `bytes` takes up, as its header says, so that
+    /// no more need be kept; without a header, as many as tell that there is none.
+    pub fn stored_length(bytes: &[u8]) -> usize {
+        match bytes.first_chunk::<HEADER>() {
+            Some([b'P', b'R', b'V', b'F', _, _, _, _, a, b, c, d, ..]) => {
+                let body = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+                body.saturating_add(HEADER).min(bytes.len())
+            }
+            _ => bytes.len().min(HEADER),
+        }
+    }
+
     /// The map at the beginning of `bytes`; what follows it is ignored.
     pub fn decode(bytes: &[u8]) -> Result<Self, FactoryError> {
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {

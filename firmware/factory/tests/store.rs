@@ -30,6 +30,19 @@ fn what_was_stored_is_read_back_from_a_larger_region() {
 }
 
 #[test]
+fn the_stored_length_is_enough_to_keep() {
+    let stored = sample().encode();
+    let mut region = stored.clone();
+    region.resize(64 * 1024, 0xFF);
+    assert_eq!(Map::stored_length(&region), stored.len());
+    assert_eq!(Map::stored_length(&stored[..20]), 20);
+    assert_eq!(Map::stored_length(&[]), 0);
+    let erased = [0xFF; 4096];
+    let told = Factory::decode(&erased[..Map::stored_length(&erased)]);
+    assert_eq!(told, Err(FactoryError::Erased));
+}
+
+#[test]
 fn erased_flash_is_told_from_corruption() {
     assert_eq!(Factory::decode(&[0xFF; 4096]), Err(FactoryError::Erased));
     assert_eq!(Factory::decode(&[0; 4096]), Err(FactoryError::Magic));
