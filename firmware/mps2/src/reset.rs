@@ -1,0 +1,36 @@
+//! The ways in which the firmware ends.
+
+use cortex_m::peripheral::SCB;
+
+use crate::{clock, watchdog};
+
+/// How long a reader of the log gets to read the end of it, in µs of the oscillator.
+const FLUSH_US: u32 = 200_000;
+
+/// Starts anew, once the log was read by whoever reads it.
+pub fn restart() -> ! {
+    flush();
+    SCB::sys_reset()
+}
+
+/// Does nothing more, as if the power were gone. Only whoever switched it off can switch it on. A
+/// debugger that cuts the power waits at this symbol.
+#[unsafe(export_name = "storage_went_dark")]
+#[inline(never)]
+pub fn dark() -> ! {
+    flush();
+    cortex_m::interrupt::disable();
+    watchdog::stop();
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
+
+/// Gives whoever reads the log time to read it.
+pub(crate) fn flush() {
+    let start = clock::raw();
+    #[cfg(target_os = "none")]
+    embedded::rtt::flush(|| clock::raw().wrapping_sub(start) < FLUSH_US);
+    #[cfg(not(target_os = "none"))]
+    let _ = (start, FLUSH_US);
+}
