@@ -3,6 +3,7 @@
 mod bench;
 mod bugs;
 mod command;
+mod firmware;
 mod no_std;
 mod readme;
 mod requirements;
@@ -21,6 +22,7 @@ cargo xtask <command> [--yes]
   bench    the cost of the harness, beside its peers
   soak     repeat everything on a loaded machine, and kill runs at random moments
   readme   renew the output that README shows (--check: only compare)
+  firmware build an image for a board: mps2, on-target, esp32c6, or all of them
   no-std   check the firmware for a Cortex-M
 ";
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::bench(yes),
         Some("soak") => soak::soak(),
         Some("readme") => readme::readme(flag("--check")),
+        Some("firmware") => firmware::build(arguments.get(1).map(String::as_str)),
         Some("no-std") => no_std::check(),
         _ => {
             eprint!("{USAGE}");

@@ -62,7 +62,7 @@ pub fn install(yes: bool) -> Result<(), String> {
         .iter()
         .filter(|(program, ..)| !exists(program))
         .collect();
-    let bare_metal = bare_metal();
+    let bare_metal = crate::firmware::missing_packages();
     let python: Vec<_> = PYTHON
         .iter()
         .filter(|(module, ..)| !importable(module))
@@ -90,7 +90,7 @@ pub fn install(yes: bool) -> Result<(), String> {
             "install these first: apt-get install {} (for the Cortex-M, `rustup target add {}` \
              serves as well)",
             packages.join(" "),
-            crate::no_std::TARGET,
+            crate::firmware::CORTEX_M,
         ));
     }
     if !yes && !agreed()? {
@@ -117,14 +117,6 @@ pub fn install(yes: bool) -> Result<(), String> {
             .args(python.iter().map(|(_, package, _)| package)))?;
     }
     Ok(())
-}
-
-/// Debian's packages for the bare-metal build, if neither they nor rustup's target are there.
-fn bare_metal() -> Vec<&'static str> {
-    if crate::no_std::toolchain().is_some() {
-        return Vec::new();
-    }
-    vec!["rustc-web", "rust-web-src"]
 }
 
 fn importable(module: &str) -> bool {
