@@ -87,7 +87,9 @@ fn shares(setup: &Setup, file: &Path, case: &Case) -> Outcome<Share> {
             accept: false,
             bug: None,
             out: setup.folder()?,
+            own_transcripts: false,
             board: "native".to_owned(),
+            image: None,
         };
         let (wall, output) = timed(Command::new(&setup.own).arg(WORKER).arg(job.write()?))?;
         let used: Value = serde_json::from_slice(&output.stdout)?;

@@ -120,6 +120,11 @@ fn case_line(case: &CaseResult, paint: Paint) -> String {
     if let Some(reason) = &case.skipped {
         line.push_str(&format!(": {reason}"));
     }
+    if case.skipped.is_none()
+        && let Some(why) = &case.difference
+    {
+        line.push_str(&paint.faint(format!("  (otherwise here: {why})")));
+    }
     let not_passed = !matches!(case.verdict, Verdict::Passed | Verdict::Skipped);
     if not_passed && let Some(place) = place_of(case) {
         line.push_str(&paint.faint(format!("  {place}")));

@@ -58,6 +58,9 @@ pub struct CaseResult {
     pub scenario: PathBuf,
     /// The board that ran it.
     pub board: String,
+    /// Why it is otherwise on this board than on others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<String>,
     /// What the attempts say together.
     pub verdict: Verdict,
     /// Why it was not run, or not to its end.

@@ -74,7 +74,7 @@ fn security(device: &Device, values: &DeviceValues) -> factory::Security {
         Security::V1 | Security::V1NoPop => factory::Security::V1 {
             pop: values.pop.clone(),
         },
-        Security::V2 => {
+        Security::V2 | Security::V2Patch0 => {
             let (salt, verifier) = phone::gen_sec2(&values.username, &values.password);
             factory::Security::V2 {
                 username: values.username.clone(),

@@ -5,11 +5,13 @@
 
 mod boards;
 mod cloud_side;
+mod console;
 mod factory_data;
 mod hint;
 mod phones;
 mod problem;
 mod provision;
+mod session_steps;
 mod steps;
 mod transcript;
 mod values;

@@ -7,7 +7,7 @@ use trace::Fault as FaultEvent;
 
 use super::problem::{LabError, Missed, Problem};
 use super::world::World;
-use super::{Attempt, provision, transcript};
+use super::{Attempt, console, provision, session_steps, transcript};
 use crate::language::{
     Bind, BindOutcome, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query, QueryBy,
     QueryOutcome, ReadVersion, Step, duration,
@@ -20,6 +20,11 @@ impl Attempt<'_> {
             Step::Power(power) => self.power(power, world).await,
             Step::Provision(step) => provision::provision(self.case, step, world).await,
             Step::ReadVersion(step) => self.read_version(step, world).await,
+            Step::Scan(step) => session_steps::scan(self.case, step, world).await,
+            Step::Control(step) => session_steps::control(self.case, step, world).await,
+            Step::Custom(step) => session_steps::custom(self.case, step, world).await,
+            Step::Console(step) => console::type_at(self.case, step, world).await,
+            Step::Leave(step) => Ok(world.go_home(&step.phone).await?),
             Step::Query(query) => self.query(query, world).await,
             Step::Bind(bind) => self.bind(bind, world).await,
             Step::Expect(Expect::Clause(clause)) => self
@@ -156,6 +161,9 @@ impl Attempt<'_> {
             | Fault::ConnectRefused(_)
             | Fault::SubscribeRefused(_)
             | Fault::MatchReply(_) => world.cloud()?.set_fault(fault, on),
+            Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
+                return Err(LabError::Scenario("no Bluetooth yet".into()).into());
+            }
         }
         self.trace.emit(
             None,
@@ -189,6 +197,14 @@ pub(super) fn label(step: &Step) -> String {
             None => format!("{} provisions in part", step.phone),
         },
         Step::ReadVersion(step) => format!("{} reads proto-ver", step.phone),
+        Step::Scan(step) => format!("{} has it scan: {:?}", step.phone, step.outcome),
+        Step::Control(step) => format!(
+            "{} tells it to {:?}: {:?}",
+            step.phone, step.command.value, step.outcome
+        ),
+        Step::Custom(step) => format!("{} asks {}: {:?}", step.phone, step.endpoint, step.outcome),
+        Step::Console(step) => format!("type {:?} at its console", step.typed),
+        Step::Leave(step) => format!("{} leaves", step.phone),
         Step::Query(step) => format!("{} queries the token: {:?}", step.phone, step.outcome),
         Step::Bind(step) => format!("{} binds: {:?}", step.phone, step.outcome.value),
         Step::Expect(Expect::Clause(clause)) => format!("expect {}", clause),

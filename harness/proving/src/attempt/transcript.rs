@@ -44,8 +44,13 @@ pub fn compare(job: &Job, wanted: &Transcript, device: &str, trace: &Trace) -> R
     for (pattern, name) in FILTERS {
         settings.add_filter(pattern, name);
     }
+    let name = if job.own_transcripts {
+        format!("{}.{}", wanted.name, job.board)
+    } else {
+        wanted.name.value.clone()
+    };
     let compared = catch_unwind(AssertUnwindSafe(|| {
-        settings.bind(|| insta::assert_snapshot!(wanted.name.value.as_str(), log));
+        settings.bind(|| insta::assert_snapshot!(name.as_str(), log));
     }));
     compared.map_err(|_| {
         Missed::saying(format!(

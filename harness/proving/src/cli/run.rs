@@ -9,6 +9,7 @@ use report::{ExitStatus, Human, Json, Reporter, RunSummary};
 
 use super::arguments::{MessageFormat, Run};
 use super::{Complaint, chosen_boards, paint};
+use crate::language::Differences;
 use crate::run::{Case, Plan, Settings, run as run_plan};
 
 pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
@@ -21,10 +22,17 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
         })?;
     }
     let boards = chosen_boards::of(&arguments.board)?;
+    let differences = Differences::of(&cases).map_err(Complaint::Scenarios)?;
     let plan = Plan {
         cases: boards
             .iter()
-            .flat_map(|board| cases.iter().map(|case| Case::of(case.clone(), board)))
+            .flat_map(|board| {
+                let differences = &differences;
+                cases.iter().map(move |case| {
+                    let difference = differences.between(case, &board.name);
+                    Case::of(case.clone(), board).differing(difference)
+                })
+            })
             .collect(),
         repeat: arguments.repeat,
     };

@@ -13,7 +13,7 @@ use super::pattern::{Pattern, regular_expression};
 use super::scenario::Scenario;
 use super::span::{Placed, Span};
 use super::step::{Outcome, Provision, Stage, Step};
-use super::world::{Security, World};
+use super::world::{Device, Over, Security, World};
 
 /// What there is outside the file that a scenario may name.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +115,11 @@ impl<'s> Checker<'s> {
             if certificate.is_none_or(|name| name.value != "none") {
                 self.certificate(certificate, &self.known.client_certificates);
             }
+            if let Some(limit) = &device.provisioning.line_limit
+                && !(64..=4096).contains(&limit.value)
+            {
+                self.wrong(limit.span, "a line of the console has 64 to 4096 bytes");
+            }
             if let Some(telemetry) = &device.telemetry
                 && telemetry.qos.value > 1
             {
@@ -163,7 +168,42 @@ impl<'s> Checker<'s> {
         self.device(step.device(), step);
         match &step.value {
             Step::Power(_) | Step::Wait(_) | Step::EraseStorage(_) => {}
-            Step::ReadVersion(read) => self.phone(&read.phone),
+            Step::ReadVersion(read) => {
+                self.phone(&read.phone);
+                for (pointer, _) in read.wanted.iter() {
+                    if !pointer.starts_with('/') {
+                        let message = format!("`{pointer}` is no JSON pointer: it begins with `/`");
+                        self.wrong(step.span, message);
+                    }
+                }
+            }
+            Step::Scan(scan) => {
+                self.in_session(&scan.phone);
+                for role in &scan.finds {
+                    self.known(
+                        role,
+                        "access point",
+                        self.scenario.world.access_points.names(),
+                    );
+                }
+            }
+            Step::Control(control) => self.in_session(&control.phone),
+            Step::Custom(custom) => self.in_session(&custom.phone),
+            Step::Leave(leave) => {
+                self.phone(&leave.phone);
+                self.open_sessions.remove(leave.phone.value.as_str());
+            }
+            Step::Console(console) => {
+                if self
+                    .meant(console.device.as_ref())
+                    .is_some_and(|device| device.provisioning.over != Over::Console)
+                {
+                    self.wrong(
+                        step.span,
+                        "only a device provisioned over `console` has one",
+                    );
+                }
+            }
             Step::Provision(provision) => self.provision(provision, step.span),
             Step::Query(query) => {
                 self.phone(&query.phone);
@@ -213,6 +253,21 @@ impl<'s> Checker<'s> {
         self.known(name, "phone", phones);
     }
 
+    /// A step that leaves its phone's session open.
+    fn in_session(&mut self, phone: &'s Placed<String>) {
+        self.phone(phone);
+        self.open_sessions.insert(phone.value.as_str());
+    }
+
+    /// The device that a step means.
+    fn meant(&self, named: Option<&Placed<String>>) -> Option<&'s Device> {
+        let devices = &self.scenario.world.devices;
+        match named {
+            Some(name) => devices.named(name),
+            None => devices.iter().next().map(|(_, device)| device),
+        }
+    }
+
     fn needs_linkkit(&mut self, span: Span, what: &str) {
         let cloud = self.scenario.world.cloud.as_ref();
         if cloud.is_none_or(|cloud| cloud.linkkit.is_none()) {
@@ -254,31 +309,38 @@ impl<'s> Checker<'s> {
             self.wrong(provision.phone.span, message);
         }
         self.open_sessions.remove(phone);
-        if provision.stop_after.is_some() {
+        if provision.stop_after.is_some() || provision.stay {
             self.open_sessions.insert(phone);
         }
         if let Some(ssid) = &provision.ssid {
             self.ssid(ssid);
         }
+        if let Some(token) = &provision.token {
+            self.captured.insert(token.value.as_str());
+        }
         self.proof(provision);
     }
 
     fn proof(&mut self, provision: &Provision) {
-        let devices = &self.scenario.world.devices;
-        let device = match &provision.device {
-            Some(name) => devices.named(name),
-            None => devices.iter().next().map(|(_, device)| device),
-        };
-        let Some(security) = device.map(|device| device.provisioning.security) else {
+        let Some(device) = self.meant(provision.device.as_ref()) else {
             return;
         };
+        let security = device.provisioning.security;
+        if let Some(token) = &provision.token
+            && device.provisioning.phone_token.is_none()
+        {
+            self.wrong(
+                token.span,
+                "the device takes no token: say `phone_token: endpoint`",
+            );
+        }
         if let Some(pop) = &provision.pop
             && security != Security::V1
         {
             self.wrong(pop.span, "only security `v1` has a proof of possession");
         }
         if let Some(password) = &provision.password
-            && security != Security::V2
+            && !matches!(security, Security::V2 | Security::V2Patch0)
         {
             self.wrong(password.span, "only security `v2` has a password");
         }

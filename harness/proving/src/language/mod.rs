@@ -32,6 +32,7 @@ mod captures;
 mod check;
 mod clause;
 mod decode;
+mod differences;
 pub(crate) mod duration;
 mod fault;
 mod filter;
@@ -53,6 +54,7 @@ mod world;
 pub use captures::{CaptureList, Captures, NotCaptured, NothingThere};
 pub use check::Known;
 pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window};
+pub use differences::{Difference, Differences, Otherwise};
 pub use fault::{Fault, FaultStep, MatchReply};
 pub use filter::{Filter, FilterError};
 pub use mistake::{Mistakes, Report};
@@ -65,12 +67,12 @@ pub use scenario::{Case, Scenario};
 pub use schema::schema;
 pub use span::{Placed, Span};
 pub use step::{
-    Bind, BindOutcome, EraseStorage, Outcome, Provision, Query, QueryBy, QueryOutcome, ReadVersion,
-    Stage, Step, Wait,
+    Bind, BindOutcome, Command, Console, Control, Custom, EraseStorage, Leave, Outcome, Provision,
+    Query, QueryBy, QueryOutcome, ReadVersion, RequestOutcome, Scan, Stage, Step, Wait,
 };
 pub use world::{
-    AccessPoint, Broker, ClientCertificate, Cloud, Device, DeviceCloud, Linkkit, Over, Profile,
-    Provisioning, Security, Telemetry, World,
+    AccessPoint, AppInfo, BluetoothStack, Broker, ClientCertificate, Cloud, Device, DeviceCloud,
+    IdfVersion, Linkkit, Over, PhoneToken, Profile, Provisioning, Security, Telemetry, World,
 };
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::fault::{Fault, FaultStep};
 use super::power::PowerAction;
 use super::scenario::Case;
 use super::step::Step;
+use super::world::Over;
 
 /// Something that not every board or rig can do; virtual ones can do all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +22,12 @@ pub enum Need {
     Isolate,
     /// Switch an access point off, or its way to the internet.
     SwitchAccessPoint,
+    /// Disturb the Bluetooth radio.
+    OwnRadio,
+    /// A UART of its own for the console scheme.
+    Console,
+    /// A Bluetooth radio, and a phone that has one.
+    Bluetooth,
 }
 
 impl fmt::Display for Need {
@@ -31,6 +38,9 @@ impl fmt::Display for Need {
             Self::Storage => "storage",
             Self::Isolate => "isolate",
             Self::SwitchAccessPoint => "switch-access-point",
+            Self::OwnRadio => "own-radio",
+            Self::Console => "console",
+            Self::Bluetooth => "bluetooth",
         })
     }
 }
@@ -38,10 +48,17 @@ impl fmt::Display for Need {
 impl Case {
     /// What the steps of this case need; where it is missing, the case is skipped.
     pub fn needs(&self) -> BTreeSet<Need> {
+        let devices = self.scenario.world.devices.iter();
+        let transports = devices.filter_map(|(_, device)| match device.provisioning.over {
+            Over::Softap => None,
+            Over::Ble => Some(Need::Bluetooth),
+            Over::Console => Some(Need::Console),
+        });
         self.scenario
             .steps
             .iter()
             .filter_map(|step| need(step))
+            .chain(transports)
             .collect()
     }
 }
@@ -54,6 +71,7 @@ fn need(step: &Step) -> Option<Need> {
             PowerAction::On | PowerAction::Reset => None,
         },
         Step::EraseStorage(_) => Some(Need::Storage),
+        Step::Console(_) => Some(Need::Console),
         Step::Fault(FaultStep::On(fault) | FaultStep::Off(fault)) => match fault {
             Fault::Isolation(_) => Some(Need::Isolate),
             Fault::AccessPointOff(_) | Fault::InternetOff(_) => Some(Need::SwitchAccessPoint),
@@ -62,9 +80,16 @@ fn need(step: &Step) -> Option<Need> {
             | Fault::ConnectRefused(_)
             | Fault::SubscribeRefused(_)
             | Fault::MatchReply(_) => None,
+            Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
+                Some(Need::OwnRadio)
+            }
         },
         Step::Provision(_)
         | Step::ReadVersion(_)
+        | Step::Scan(_)
+        | Step::Control(_)
+        | Step::Custom(_)
+        | Step::Leave(_)
         | Step::Query(_)
         | Step::Bind(_)
         | Step::Expect(_)

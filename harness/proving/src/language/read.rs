@@ -11,6 +11,7 @@ use super::captures::plain;
 use super::check::{Known, check};
 use super::clause::Never;
 use super::decode::decode;
+use super::differences;
 use super::matrix::{Binding, combinations, identifier, put_in};
 use super::mistake::{Mistake, Mistakes};
 use super::scenario::{Case, Scenario};
@@ -119,6 +120,9 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReadError> {
         } else if path
             .extension()
             .is_some_and(|extension| extension == "yaml")
+            && path
+                .file_name()
+                .is_none_or(|name| name != differences::FILE)
         {
             files.push(path);
         }

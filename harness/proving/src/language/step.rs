@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::captures::CaptureList;
 use super::clause::Expect;
 use super::duration;
 use super::fault::FaultStep;
 use super::power::Power;
+use super::roles::Roles;
 use super::span::Placed;
 
 /// One step; see the [module](super) for what each means.
@@ -23,6 +25,16 @@ pub enum Step {
     Provision(Box<Provision>),
     /// A phone reads what a device's provisioning service can do, and goes away again.
     ReadVersion(ReadVersion),
+    /// A phone asks a device which access points it hears.
+    Scan(Scan),
+    /// A phone has a device forget a failure, or its credentials.
+    Control(Control),
+    /// A phone sends something to an endpoint of the application's own.
+    Custom(Custom),
+    /// Somebody types at a device's console.
+    Console(Console),
+    /// A phone ends the session that it has open, and goes home.
+    Leave(Leave),
     /// A phone asks a device for its token.
     Query(Query),
     /// A phone's owner binds a device to an account.
@@ -58,8 +70,14 @@ pub struct Provision {
     /// Goes on with the session that this phone's last `provision` left open.
     #[serde(default)]
     pub resume: bool,
+    /// Leaves the session open, whatever its outcome.
+    #[serde(default)]
+    pub stay: bool,
     /// Ends after this stage, with the session left open.
     pub stop_after: Option<Stage>,
+    /// The phone makes a binding token and hands it over with the credentials; `${…}` of this name
+    /// is that token from then on.
+    pub token: Option<Placed<String>>,
     /// How it must end. Left out only with `stop_after`, which must then be reached.
     pub outcome: Option<Placed<Outcome>>,
     /// Limit in device time; a minute if left out.
@@ -105,6 +123,8 @@ pub enum Outcome {
     CredentialsRefused,
     /// The device's network or its service was not there, or went away in the middle.
     Unreachable,
+    /// A request does not fit into a line of the device's console.
+    LineTooLong,
 }
 
 /// A phone requests `proto-ver` in a connection of its own.
@@ -115,6 +135,163 @@ pub struct ReadVersion {
     pub phone: Placed<String>,
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,
+    /// JSON pointers into the answer, and what must stand there.
+    #[serde(default, rename = "where")]
+    pub wanted: Roles<Value>,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+/// A phone sends `prov-scan` requests, in the session that it has open or in a new one, which stays
+/// open.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scan {
+    /// Whose phone.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// Whether the device answers only once it has listened.
+    #[serde(default = "yes")]
+    pub blocking: bool,
+    /// Whether the device only listens, and sends no probe.
+    #[serde(default)]
+    pub passive: bool,
+    /// So many channels without a pause; 0 for all.
+    #[serde(default)]
+    pub group_channels: u8,
+    /// Time on each channel.
+    #[serde(default = "a_channel", deserialize_with = "duration::required")]
+    #[schemars(with = "duration::Text")]
+    pub period: Duration,
+    /// Asks for results from here on instead of from 0; past the last, the device must refuse.
+    #[serde(default)]
+    pub from: u32,
+    /// Access points that must be among the results, in this order.
+    #[serde(default)]
+    pub finds: Vec<Placed<String>>,
+    /// How many results there must be.
+    pub count: Option<u32>,
+    /// What the device must say.
+    #[serde(default)]
+    pub outcome: RequestOutcome,
+    /// Limit in device time; half a minute if left out.
+    #[serde(default = "half_a_minute", deserialize_with = "duration::required")]
+    #[schemars(with = "duration::Text")]
+    pub within: Duration,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn a_channel() -> Duration {
+    Duration::from_millis(120)
+}
+
+fn half_a_minute() -> Duration {
+    Duration::from_secs(30)
+}
+
+/// What a device says to a request in a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestOutcome {
+    /// It answers with success.
+    #[default]
+    Done,
+    /// It answers with a status other than success, or ends the session.
+    Refused,
+}
+
+/// A phone sends a `prov-ctrl` request, in the session that it has open or in a new one, which stays
+/// open.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Control {
+    /// Whose phone.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// What the device is told.
+    pub command: Placed<Command>,
+    /// What the device must say.
+    #[serde(default)]
+    pub outcome: RequestOutcome,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+/// A command of `prov-ctrl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Forget a failure and take other credentials.
+    Reset,
+    /// Leave the network and take other credentials.
+    Reprov,
+}
+
+/// A phone sends text to an endpoint, in the session that it has open or in a new one, which stays
+/// open.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Custom {
+    /// Whose phone.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// To which endpoint.
+    pub endpoint: Placed<String>,
+    /// What is sent.
+    pub send: String,
+    /// What the answer must contain.
+    pub reply: Option<String>,
+    /// Whether there must be one.
+    #[serde(default)]
+    pub outcome: RequestOutcome,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+/// Characters typed at a device's console, all in one burst.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Console {
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// What is typed; a line ends with `\r`.
+    #[serde(rename = "type")]
+    pub typed: String,
+    /// What the device must print from here on.
+    pub shows: Option<String>,
+    /// What the device must not print.
+    pub lacks: Option<String>,
+    /// How long its output is read in device time; a second if left out.
+    #[serde(default = "a_second", deserialize_with = "duration::required")]
+    #[schemars(with = "duration::Text")]
+    pub within: Duration,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+fn a_second() -> Duration {
+    Duration::from_secs(1)
+}
+
+/// A phone ends its session.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Leave {
+    /// Whose phone.
+    pub phone: Placed<String>,
 }
 
 /// A phone sends `device.info.get` over CoAP.
@@ -227,11 +404,17 @@ impl Step {
             Self::Power(step) => step.device.as_ref(),
             Self::Provision(step) => step.device.as_ref(),
             Self::ReadVersion(step) => step.device.as_ref(),
+            Self::Scan(step) => step.device.as_ref(),
+            Self::Control(step) => step.device.as_ref(),
+            Self::Custom(step) => step.device.as_ref(),
+            Self::Console(step) => step.device.as_ref(),
             Self::Query(step) => step.device.as_ref(),
             Self::Bind(step) => step.device.as_ref(),
             Self::EraseStorage(step) => step.device.as_ref(),
             Self::Expect(Expect::Transcript(transcript)) => transcript.device.as_ref(),
-            Self::Expect(Expect::Clause(_)) | Self::Fault(_) | Self::Wait(_) => None,
+            Self::Expect(Expect::Clause(_)) | Self::Fault(_) | Self::Wait(_) | Self::Leave(_) => {
+                None
+            }
         }
     }
 
@@ -239,7 +422,7 @@ impl Step {
     pub fn is_about_a_device(&self) -> bool {
         !matches!(
             self,
-            Self::Expect(Expect::Clause(_)) | Self::Fault(_) | Self::Wait(_)
+            Self::Expect(Expect::Clause(_)) | Self::Fault(_) | Self::Wait(_) | Self::Leave(_)
         )
     }
 
@@ -247,11 +430,16 @@ impl Step {
     pub fn catches(&self) -> &[Placed<String>] {
         match self {
             Self::Provision(step) => &step.catches,
+            Self::ReadVersion(step) => &step.catches,
+            Self::Scan(step) => &step.catches,
+            Self::Control(step) => &step.catches,
+            Self::Custom(step) => &step.catches,
+            Self::Console(step) => &step.catches,
             Self::Query(step) => &step.catches,
             Self::Bind(step) => &step.catches,
             Self::Expect(step) => step.catches(),
             Self::Power(_)
-            | Self::ReadVersion(_)
+            | Self::Leave(_)
             | Self::Fault(_)
             | Self::Wait(_)
             | Self::EraseStorage(_) => &[],

@@ -129,7 +129,7 @@ pub struct Device {
 }
 
 /// How a device is provisioned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provisioning {
     /// By which transport.
@@ -138,6 +138,111 @@ pub struct Provisioning {
     /// Security of the session; its proof of possession or password are made up.
     #[serde(default)]
     pub security: Security,
+    /// Whose behaviour it has.
+    #[serde(default)]
+    pub version: IdfVersion,
+    /// Passphrase of its SoftAP; open if left out.
+    pub service_key: Option<Placed<String>>,
+    /// Whether the service stops by itself once it has reported success.
+    #[serde(default = "yes")]
+    pub auto_stop: bool,
+    /// How often it tries to join before it reports a failure; once if left out (ESP-IDF 5.5).
+    pub attempts: Option<Placed<u8>>,
+    /// Longest line of its console in bytes, the end included; 256 if left out.
+    #[schemars(range(min = 64, max = 4096))]
+    pub line_limit: Option<Placed<u16>>,
+    /// What the application says of itself in `proto-ver`.
+    pub app: Option<AppInfo>,
+    /// Endpoints of the application's own.
+    #[serde(default)]
+    pub custom_endpoints: Vec<Placed<String>>,
+    /// Whether, and how, it takes a binding token that the phone has made.
+    pub phone_token: Option<PhoneToken>,
+    /// How a device with a Bluetooth stack refuses a request.
+    #[serde(default)]
+    pub bluetooth: BluetoothStack,
+}
+
+impl Default for Provisioning {
+    fn default() -> Self {
+        Self {
+            over: Over::default(),
+            security: Security::default(),
+            version: IdfVersion::default(),
+            service_key: None,
+            auto_stop: true,
+            attempts: None,
+            line_limit: None,
+            app: None,
+            custom_endpoints: Vec::new(),
+            phone_token: None,
+            bluetooth: BluetoothStack::default(),
+        }
+    }
+}
+
+/// A version of ESP-IDF, or of the component that took over from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum IdfVersion {
+    /// 4.4.
+    #[serde(rename = "4.4")]
+    V4_4,
+    /// 5.0.
+    #[serde(rename = "5.0")]
+    V5_0,
+    /// 5.1.
+    #[serde(rename = "5.1")]
+    V5_1,
+    /// 5.2.
+    #[serde(rename = "5.2")]
+    V5_2,
+    /// 5.3.
+    #[serde(rename = "5.3")]
+    V5_3,
+    /// 5.4.
+    #[serde(rename = "5.4")]
+    V5_4,
+    /// 5.5.
+    #[default]
+    #[serde(rename = "5.5")]
+    V5_5,
+    /// The component `network_provisioning`.
+    #[serde(rename = "network-provisioning")]
+    NetworkProvisioning,
+}
+
+/// What an application says of itself in `proto-ver`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppInfo {
+    /// Under which key.
+    pub label: String,
+    /// Its version.
+    pub version: String,
+    /// What it can do.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+}
+
+/// How a device takes a binding token that the phone has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhoneToken {
+    /// On an endpoint of its own.
+    Endpoint,
+    /// With the credentials in one message.
+    Switchap,
+}
+
+/// A Bluetooth host stack, by how it refuses a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BluetoothStack {
+    /// With an ATT error.
+    #[default]
+    Nimble,
+    /// By ending the connection.
+    Bluedroid,
 }
 
 /// A transport of protocomm.
@@ -147,6 +252,10 @@ pub enum Over {
     /// HTTP on the device's own access point.
     #[default]
     Softap,
+    /// GATT over Bluetooth LE.
+    Ble,
+    /// Lines over the device's UART.
+    Console,
 }
 
 /// Security of a provisioning session.
@@ -162,6 +271,9 @@ pub enum Security {
     V1NoPop,
     /// Security 2: user name and password by SRP6a.
     V2,
+    /// Security 2 as it was before its nonces counted.
+    #[serde(rename = "v2-patch0")]
+    V2Patch0,
 }
 
 /// How a device meets the cloud.

@@ -21,6 +21,10 @@ pub struct BoardModel {
     pub abilities: Abilities,
     /// Whether its access points are the lab's own, so that they can be switched and set.
     pub own_access_points: bool,
+    /// Whether it has a UART for the console scheme, at whose other end the lab is.
+    pub console: bool,
+    /// Whether it has a Bluetooth radio, and its phones have one too.
+    pub bluetooth: bool,
 }
 
 /// What runs the firmware.
@@ -46,6 +50,8 @@ impl BoardModel {
                 bugs: true,
             },
             own_access_points: true,
+            console: true,
+            bluetooth: true,
         }
     }
 
@@ -59,7 +65,7 @@ impl BoardModel {
                 bugs: false,
                 ..Self::native().abilities
             },
-            own_access_points: true,
+            ..Self::native()
         }
     }
 
@@ -95,7 +101,9 @@ impl BoardModel {
             Need::Power => self.abilities.power,
             Need::TornWrite => self.abilities.torn_write,
             Need::Storage => self.abilities.storage,
-            Need::Isolate | Need::SwitchAccessPoint => self.own_access_points,
+            Need::Isolate | Need::SwitchAccessPoint | Need::OwnRadio => self.own_access_points,
+            Need::Console => self.console,
+            Need::Bluetooth => self.bluetooth,
         }
     }
 }

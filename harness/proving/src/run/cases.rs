@@ -95,6 +95,7 @@ impl<'p> Cases<'p> {
             name: case.name.clone(),
             scenario: case.scenario.clone(),
             board: case.board.clone(),
+            difference: case.difference.clone(),
             verdict: together.unwrap_or(if forbidden {
                 Verdict::Failed
             } else {

@@ -165,6 +165,7 @@ impl Dispatcher<'_> {
             accept: self.settings.accept,
             bug: self.settings.bug.clone(),
             out: self.folder.join(self.cases.folder(attempt)),
+            own_transcripts: case.own_transcripts,
             board: case.board.clone(),
             image: self.settings.image.clone(),
         };

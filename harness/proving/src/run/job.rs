@@ -28,6 +28,9 @@ pub struct Job {
     pub bug: Option<String>,
     /// The attempt's folder, which exists; the worker writes nowhere else.
     pub out: PathBuf,
+    /// Whether the board has transcripts of its own.
+    #[serde(default)]
+    pub own_transcripts: bool,
     /// What runs the firmware, such as `native`.
     pub board: String,
     /// The image that the board is flashed with; none for a board that needs none.

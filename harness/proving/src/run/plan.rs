@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::boards::{BoardKind, BoardModel};
 use super::cases::Attempt;
-use crate::language;
+use crate::language::{self, Difference, Otherwise};
 
 /// A case of a scenario on a board.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +27,18 @@ pub struct Case {
     pub board: String,
     /// What is missing to run it, such as `needs isolate`.
     pub skip: Option<String>,
+    /// Why it is otherwise on this board.
+    pub difference: Option<String>,
+    /// Whether the board has transcripts of its own.
+    pub own_transcripts: bool,
 }
 
 impl Case {
     /// `case` on a board of this model; skipped if that lacks something that the case needs.
     pub fn of(case: language::Case, board: &BoardModel) -> Self {
         Self {
+            difference: None,
+            own_transcripts: false,
             skip: board.lacks(&case.needs()),
             id: match board.kind {
                 BoardKind::Native => case.id.clone(),
@@ -43,6 +49,23 @@ impl Case {
             scenario: case.file.into(),
             bindings: case.values.into_iter().collect(),
             board: board.name.clone(),
+        }
+    }
+
+    /// The same, but otherwise.
+    #[must_use]
+    pub fn differing(self, difference: Option<&Difference>) -> Self {
+        let Some(difference) = difference else {
+            return self;
+        };
+        let skipped = difference.otherwise == Otherwise::Skipped;
+        Self {
+            skip: self
+                .skip
+                .or_else(|| skipped.then(|| difference.because.clone())),
+            difference: Some(difference.because.clone()),
+            own_transcripts: difference.otherwise == Otherwise::Transcript,
+            ..self
         }
     }
 }

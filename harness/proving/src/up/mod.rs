@@ -167,6 +167,7 @@ fn job(case: &Case, folder: &Path) -> Job {
         accept: false,
         bug: None,
         out: folder.to_owned(),
+        own_transcripts: false,
         board: "native".into(),
         image: None,
     }

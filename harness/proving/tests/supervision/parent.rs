@@ -42,6 +42,8 @@ pub fn plan(behaviours: &[&str]) -> Plan {
         bindings: [("security".to_owned(), "v1".to_owned())].into(),
         board: "native".to_owned(),
         skip: None,
+        difference: None,
+        own_transcripts: false,
     };
     Plan {
         cases: behaviours.iter().map(case).collect(),

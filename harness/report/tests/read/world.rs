@@ -107,6 +107,7 @@ impl World {
 pub fn case(id: &str, verdict: Verdict) -> CaseResult {
     let file = id.split('[').next().unwrap();
     CaseResult {
+        difference: None,
         case: id.to_owned(),
         name: "A scenario".to_owned(),
         scenario: format!("scenarios/{file}.yaml").into(),
