@@ -16,6 +16,8 @@ pub mod rig;
 pub mod serial;
 
 #[cfg(feature = "probe")]
+pub mod on_target;
+#[cfg(feature = "probe")]
 pub mod probe;
 
 use futures_util::future::BoxFuture;

@@ -40,8 +40,7 @@ pub(super) struct Entry {
     kind: Kind,
     /// None if it cannot be printed soundly.
     shape: Option<Shape>,
-    /// Bytes of the string.
-    length: u64,
+    format: String,
     /// Where it is logged.
     pub(super) place: Option<Arc<CodePlace>>,
     /// The crate that logs it.
@@ -96,7 +95,7 @@ impl Entry {
 
     /// Bytes of the string, if this can stand within others.
     pub(super) fn interned(&self) -> Option<u64> {
-        (self.kind == Kind::Part).then_some(self.length)
+        (self.kind == Kind::Part).then_some(self.format.len() as u64)
     }
 }
 
@@ -145,12 +144,21 @@ impl Table {
             table.entries[at] = Some(Entry {
                 kind: Kind::new(&symbol),
                 shape: Shape::new(&symbol.data),
-                length: symbol.data.len() as u64,
+                format: symbol.data,
                 place,
                 package: symbol.crate_name.unwrap_or(symbol.package),
             });
         }
         Ok(table)
+    }
+
+    /// The format strings of all lines, in the order of their indices.
+    pub fn formats(&self) -> impl Iterator<Item = &str> {
+        self.entries
+            .iter()
+            .flatten()
+            .filter(|entry| entry.kind != Kind::Part)
+            .map(|entry| entry.format.as_str())
     }
 
     /// The format string with this index.

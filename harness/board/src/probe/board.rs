@@ -8,10 +8,10 @@ use futures_util::future::BoxFuture;
 use trace::Trace;
 
 use super::heard::into_trace;
-use super::{ImageFlashed, ProbeError, ProbeSettings, Worker, flash};
+use super::{ProbeError, ProbeSettings, Worker, flash};
 use crate::defmt::Image;
 use crate::power::PowerSwitch;
-use crate::{Abilities, Board, BoardError, Power, PowerChanged};
+use crate::{Abilities, Board, BoardError, ImageFlashed, Power, PowerChanged};
 
 /// A board behind a debug probe. Dropping it leaves the firmware running.
 pub struct ProbeBoard {

@@ -285,6 +285,11 @@ impl Start {
         Ok(())
     }
 
+    /// What a panic said, if there was one.
+    pub(crate) fn panic(&self) -> Option<&str> {
+        self.panic.as_ref().map(|(said, _)| said.as_str())
+    }
+
     fn look_for_panic(&mut self, heard: &[Heard]) {
         for one in heard {
             let Heard::Line(line) = one else { continue };

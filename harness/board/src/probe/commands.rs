@@ -1,16 +1,12 @@
 //! What the command line does with one board, without any lab around it. All of it blocks.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use super::heard::Listener;
 use super::{Heard, ProbeError, ProbeSettings, Worker, flash as flashing};
 use crate::defmt::Image;
-
-/// How often progress is shown.
-const SHOWN_EVERY: Duration = Duration::from_millis(50);
 
 /// What came of flashing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,43 +48,22 @@ pub enum Progress {
 pub fn flash(
     settings: ProbeSettings,
     anew: bool,
-    mut progress: impl FnMut(Progress),
+    progress: impl FnMut(Progress),
 ) -> Result<Flashed, ProbeError> {
     let image = Arc::new(Image::read(&settings.image)?);
     let limit = settings.limits.flash;
     let mut worker = Worker::start(settings, image.clone(), deaf);
-    // Progress comes from the probe's thread; it is shown on this one, in between.
-    let (step, steps) = mpsc::channel();
-    let (done, result) = mpsc::channel();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            let flashed = worker.call_blocking("flash the image", limit, move |device| {
-                let mut told = |progress| {
-                    // The caller may have given up.
-                    let _ = step.send(progress);
-                };
-                let flashed = flashing::image(device.session()?, &image, anew, &mut told)?;
-                device.hold()?;
-                device.start().and_then(|()| device.leave())?;
-                Ok(flashed)
-            });
-            // The caller waits for it below.
-            let _ = done.send(flashed);
-        });
-        loop {
-            let flashed = result.recv_timeout(SHOWN_EVERY);
-            steps.try_iter().for_each(&mut progress);
-            match flashed {
-                Ok(flashed) => return flashed,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(ProbeError::Firmware {
-                        what: "the thread that flashes is gone".to_owned(),
-                    });
-                }
-            }
-        }
-    })
+    worker.call_telling(
+        "flash the image",
+        limit,
+        move |device, tell| {
+            let flashed = flashing::image(device.session()?, &image, anew, tell)?;
+            device.hold()?;
+            device.start().and_then(|()| device.leave())?;
+            Ok(flashed)
+        },
+        progress,
+    )
 }
 
 /// What a board logs, from its reset on or from now on.
@@ -137,6 +112,6 @@ impl LogStream {
     }
 }
 
-fn deaf() -> Listener {
+pub(crate) fn deaf() -> Listener {
     Box::new(Vec::clear)
 }

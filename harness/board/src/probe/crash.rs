@@ -94,7 +94,7 @@ pub(super) fn of_fault(core: &mut Core<'_>, image: &Image) -> Result<Crash, Prob
 }
 
 /// Where a core stands that has stopped, whatever for.
-pub(super) fn here(core: &mut Core<'_>, image: &Image, what: &str) -> Result<Crash, ProbeError> {
+pub(crate) fn here(core: &mut Core<'_>, image: &Image, what: &str) -> Result<Crash, ProbeError> {
     let mut registers = BTreeMap::new();
     let shown = [
         ("PC", core.program_counter()),

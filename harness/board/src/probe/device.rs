@@ -10,7 +10,7 @@ use probe_rs::{Core, MemoryInterface, Session};
 use super::boot::{End, Start};
 use super::error::{Attempting, in_full};
 use super::heard::Listener;
-use super::{Heard, LogFormat, ProbeError, ProbeSettings, flash, open};
+use super::{Flashed, Heard, LogFormat, ProbeError, ProbeSettings, Progress, flash, open};
 use crate::Exited;
 use crate::defmt::{Image, Table};
 
@@ -19,7 +19,7 @@ const FASTEST: Duration = Duration::from_micros(100);
 /// … and after this in the end: a line waits no longer, and an idle board costs next to nothing.
 const SLOWEST: Duration = Duration::from_millis(10);
 /// A core that was told to halt does so within this.
-pub(super) const HALT: Duration = Duration::from_millis(500);
+pub(crate) const HALT: Duration = Duration::from_millis(500);
 
 /// A chip, the image that is to run on it, and what is heard from it.
 pub(crate) struct Device {
@@ -155,6 +155,16 @@ impl Device {
             core.write_word_32(address, word)
                 .attempting(|| format!("write a word at {address:#010x}"))
         })
+    }
+
+    /// Makes the image stand in memory, unless it stands there already.
+    pub(crate) fn flash(
+        &mut self,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Flashed, ProbeError> {
+        self.running = None;
+        let image = self.image.clone();
+        flash::image(self.session()?, &image, false, progress)
     }
 
     /// Makes `bytes` stand at `address`, in flash or RAM. False if they stood there already.

@@ -5,24 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use trace::{Payload, Source};
 
-/// The image is on the chip.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageFlashed {
-    /// The ELF file.
-    pub image: String,
-    /// True if it was there already, byte for byte.
-    pub skipped: bool,
-    /// Bytes of it.
-    pub bytes: u64,
-    /// ms of the host's time that it took.
-    pub took_ms: u64,
-}
-
-impl Payload for ImageFlashed {
-    const SOURCE: Source = Source::Board;
-    const KIND: &'static str = "image_flashed";
-}
-
 /// What the processor was doing when the firmware ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crash {

@@ -24,10 +24,14 @@ mod worker;
 pub use board::ProbeBoard;
 pub use commands::{Flashed, LogStream, Progress, flash, log};
 pub use error::ProbeError;
-pub use events::{Crash, Frame, ImageFlashed};
+pub use events::{Crash, Frame};
 pub use heard::Heard;
 pub use open::{Attached, list};
 pub use settings::{Attach, Limits, LogFormat, ProbeSettings};
 
-pub(crate) use device::Device;
+pub(crate) use boot::{End, Start};
+pub(crate) use commands::deaf;
+pub(crate) use crash::here;
+pub(crate) use device::{Device, HALT};
+pub(crate) use error::{Attempting, in_full};
 pub(crate) use worker::Worker;

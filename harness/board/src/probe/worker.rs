@@ -22,6 +22,12 @@ const LISTEN_LIMIT: Duration = Duration::from_secs(3);
 /// How often the watchdog looks.
 const WATCH: Duration = Duration::from_millis(250);
 
+/// What a job says to a caller that blocks.
+enum Said<S, R> {
+    Step(S),
+    Result(Result<R, ProbeError>),
+}
+
 type Job = Box<dyn FnOnce(&mut Device) + Send>;
 
 /// A handle to the thread. Dropping it ends the thread as soon as the probe lets it.
@@ -105,15 +111,40 @@ impl Worker {
         limit: Duration,
         job: impl FnOnce(&mut Device) -> Result<R, ProbeError> + Send + 'static,
     ) -> Result<R, ProbeError> {
-        let (answer, answered) = mpsc::channel();
+        self.call_telling(
+            what,
+            limit,
+            |device, _: &mut dyn FnMut(())| job(device),
+            |()| {},
+        )
+    }
+
+    /// The same for jobs that tell how far they are, which is passed to `on_step` on this thread.
+    pub(crate) fn call_telling<R: Send + 'static, S: Send + 'static>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        job: impl FnOnce(&mut Device, &mut dyn FnMut(S)) -> Result<R, ProbeError> + Send + 'static,
+        mut on_step: impl FnMut(S),
+    ) -> Result<R, ProbeError> {
+        let (sender, said) = mpsc::channel();
+        // Nobody listens any more if this took too long.
         self.send(what, move |device| {
-            // Nobody waits any more if this took too long.
-            let _ = answer.send(job(device));
+            let mut tell = |step| {
+                let _ = sender.send(Said::Step(step));
+            };
+            let result = job(device, &mut tell);
+            let _ = sender.send(Said::Result(result));
         })?;
-        match answered.recv_timeout(limit) {
-            Ok(result) => result,
-            Err(RecvTimeoutError::Disconnected) => Err(self.driver_panicked(what)),
-            Err(RecvTimeoutError::Timeout) => Err(self.give_up(what, limit)),
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match said.recv_timeout(left) {
+                Ok(Said::Step(step)) => on_step(step),
+                Ok(Said::Result(result)) => return result,
+                Err(RecvTimeoutError::Disconnected) => return Err(self.driver_panicked(what)),
+                Err(RecvTimeoutError::Timeout) => return Err(self.give_up(what, limit)),
+            }
         }
     }
 
