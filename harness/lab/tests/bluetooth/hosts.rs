@@ -15,6 +15,17 @@ use trouble_host::prelude::*;
 
 use crate::world::World;
 
+/// A host of trouble-host's.
+pub type Phone<'s> = Host<'s, MTU>;
+
+/// The address that Bumble's scripts have.
+pub fn bumble() -> Address {
+    Address::new(
+        AddrKind::RANDOM,
+        BdAddr::new([0xF5, 0xF4, 0xF3, 0xF2, 0xF1, 0xF0]),
+    )
+}
+
 type Host<'s, const SIZE: usize> = Stack<'s, Hci, Pool<SIZE>>;
 type Hci = ExternalController<HciStream<DuplexStream>, 8>;
 
@@ -25,7 +36,7 @@ const NAME: &str = "PROV_0ABC01";
 const MTU: usize = 256 + 4;
 
 /// Has `ends` of a device and a phone do something, while their hosts run.
-async fn hosts<'w, F: Future>(
+pub async fn hosts<'w, F: Future>(
     world: &'w World,
     ends: impl AsyncFnOnce(&Host<'_, MTU>, &Host<'_, MTU>, &Heard) -> F::Output,
 ) -> F::Output
@@ -58,7 +69,7 @@ where
 
 /// What a scan has heard: address, data, RSSI.
 #[derive(Default)]
-struct Heard(RefCell<Vec<(BdAddr, Vec<u8>, i8)>>);
+pub struct Heard(RefCell<Vec<(BdAddr, Vec<u8>, i8)>>);
 
 impl EventHandler for Heard {
     fn on_adv_reports(&self, mut reports: LeAdvReportsIter) {
@@ -82,7 +93,7 @@ impl AsGatt for Empty {
 }
 
 /// Advertises until somebody connects.
-async fn advertise<'s>(device: &'s Host<'_, MTU>) -> Connection<'s, Pool<MTU>> {
+pub async fn advertise<'s>(device: &'s Host<'_, MTU>) -> Connection<'s, Pool<MTU>> {
     let mut data = [0; 31];
     let services = [
         AdStructure::Flags(LE_GENERAL_DISCOVERABLE | BR_EDR_NOT_SUPPORTED),
@@ -111,7 +122,7 @@ async fn advertise<'s>(device: &'s Host<'_, MTU>) -> Connection<'s, Pool<MTU>> {
 
 /// Serves one value of at most 512 bytes, to which `!` is added, until the connection ends. Why it
 /// did.
-async fn serve(connection: Connection<'_, Pool<MTU>>) -> u8 {
+pub async fn serve(connection: Connection<'_, Pool<MTU>>) -> u8 {
     let mut value = [0; 512];
     let mut table: AttributeTable<'_, NoopRawMutex, 8> = AttributeTable::new();
     let characteristic = table
@@ -146,29 +157,28 @@ async fn serve(connection: Connection<'_, Pool<MTU>>) -> u8 {
 }
 
 async fn connect<'s>(phone: &'s Host<'_, MTU>, last: u8) -> Connection<'s, Pool<MTU>> {
-    let mut central = phone.central();
-    central.connect(&to(last)).await.expect("connected")
+    let address = BdAddr::new([last, 0, 0, 0xC4, 0x0A, 0x24]);
+    connect_to(phone, Address::new(AddrKind::PUBLIC, address)).await
 }
 
-fn to(last: u8) -> ConnectConfig<'static> {
-    let address = Address::new(
-        AddrKind::PUBLIC,
-        BdAddr::new([last, 0, 0, 0xC4, 0x0A, 0x24]),
-    );
-    ConnectConfig {
+/// Connects as soon as that device advertises.
+pub async fn connect_to<'s>(phone: &'s Host<'_, MTU>, peer: Address) -> Connection<'s, Pool<MTU>> {
+    let config = ConnectConfig {
         scan_config: ScanConfig {
-            filter_accept_list: Box::leak(Box::new([address])),
+            filter_accept_list: &[peer],
             ..Default::default()
         },
         connect_params: RequestedConnParams {
             supervision_timeout: embassy_time::Duration::from_secs(4),
             ..Default::default()
         },
-    }
+    };
+    let mut central = phone.central();
+    central.connect(&config).await.expect("connected")
 }
 
 /// Does something as client, while the client's task runs.
-async fn client<'s, T>(
+pub async fn client<'s, T>(
     phone: &'s Host<'_, MTU>,
     connection: &Connection<'s, Pool<MTU>>,
     f: impl AsyncFnOnce(&GattClient<'s, Hci, Pool<MTU>, 4>, &Characteristic<[u8]>) -> T,

@@ -1,5 +1,6 @@
 //! The virtual Bluetooth controllers, as hosts meet them.
 
+mod bumble;
 mod garbage;
 mod hosts;
 mod world;
