@@ -36,6 +36,7 @@ mod http;
 mod provisioning;
 mod qr;
 pub mod security;
+mod token;
 mod transport;
 
 pub use bind::{BindError, bind, check};
@@ -47,11 +48,12 @@ pub use dial::{Datagrams, Dial, Stream};
 pub use host_dial::HostDial;
 pub use http::HttpError;
 pub use provisioning::{
-    Blame, Connected, Credentials, Exchange, Info, Outcome, OutcomeReached, ProvisioningClient,
-    ProvisioningError, ScanSettings, Settings, StationStatus, Tolerance,
+    Blame, Connected, Credentials, Exchange, Info, Knowledge, Outcome, OutcomeReached,
+    ProvisioningClient, ProvisioningError, ScanSettings, Settings, StationStatus, Tolerance,
 };
 pub use qr::{QrError, QrPayload};
-pub use security::gen_sec2;
+pub use security::{gen_sec2, gen_sec2_of};
+pub use token::{BindingToken, wait_for_report};
 #[cfg(feature = "ble")]
 pub use transport::{Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
 pub use transport::{

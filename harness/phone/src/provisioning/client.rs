@@ -9,7 +9,7 @@ use trace::Trace;
 use super::error::ProvisioningError;
 use super::events::OutcomeReached;
 use super::outcome::Outcome;
-use super::settings::{Credentials, Settings};
+use super::settings::{Credentials, Knowledge, Settings};
 use crate::security::Channel;
 use crate::transport::{SoftAp, Transport, TransportKind};
 use crate::{Dial, TransportError};
@@ -18,7 +18,7 @@ use crate::{Dial, TransportError};
 pub struct ProvisioningClient {
     pub(super) transport: Box<dyn Transport>,
     pub(super) settings: Settings,
-    pub(super) trace: Trace,
+    pub(crate) trace: Trace,
     pub(super) version: Option<Version>,
     pub(super) channel: Option<Channel>,
     /// What was set last, to be set again where a session has to be begun anew.
@@ -45,12 +45,12 @@ impl ProvisioningClient {
     /// Secrets in `settings` are made known to the trace.
     pub fn over(transport: Box<dyn Transport>, settings: Settings, trace: Trace) -> Self {
         let secrets = [
-            ("proof of possession", &settings.pop),
-            ("password", &settings.password),
+            (Knowledge::Pop, &settings.pop),
+            (Knowledge::Password, &settings.password),
         ];
         for (kind, secret) in secrets {
-            if let Some(secret) = secret.as_ref().filter(|secret| !secret.is_empty()) {
-                trace.secrets().add_numbered(kind, secret);
+            if let Some(secret) = secret {
+                keep_secret(&trace, kind, secret);
             }
         }
         Self {
@@ -61,6 +61,17 @@ impl ProvisioningClient {
             channel: None,
             credentials: None,
         }
+    }
+
+    /// Tells the phone what it did not know.
+    pub fn tell(&mut self, what: Knowledge, value: String) {
+        keep_secret(&self.trace, what, &value);
+        let place = match what {
+            Knowledge::Pop => &mut self.settings.pop,
+            Knowledge::Username => &mut self.settings.username,
+            Knowledge::Password => &mut self.settings.password,
+        };
+        *place = Some(value);
     }
 
     /// Which transport it speaks.
@@ -129,5 +140,11 @@ impl ProvisioningClient {
         self.transport.forget();
         self.channel = None;
         self.version = None;
+    }
+}
+
+fn keep_secret(trace: &Trace, what: Knowledge, value: &str) {
+    if what != Knowledge::Username && !value.is_empty() {
+        trace.secrets().add_numbered(what.name(), value);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proto::{Status, endpoint};
 
 use super::outcome::Outcome;
+use super::settings::Knowledge;
 use crate::security::SecurityError;
 use crate::transport::{Cause, TransportError};
 
@@ -29,7 +30,7 @@ pub enum ProvisioningError {
     UnknownSecurity(u8),
     /// The device wants something that the phone was not told.
     #[error("failed to begin a session: the device wants the {0}, which the phone was not told")]
-    Missing(&'static str),
+    Missing(Knowledge),
     /// The device's half of the handshake or of the encryption is wrong.
     #[error("failed to understand the answer of {endpoint}")]
     Security {

@@ -19,4 +19,4 @@ pub use events::{Exchange, OutcomeReached};
 pub use outcome::{Connected, Outcome};
 pub use scan::ScanSettings;
 pub use session::Info;
-pub use settings::{Credentials, Settings, Tolerance};
+pub use settings::{Credentials, Knowledge, Settings, Tolerance};

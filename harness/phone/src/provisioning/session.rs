@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::ProvisioningClient;
 use super::error::ProvisioningError;
-use super::settings::Settings;
+use super::settings::{Knowledge, Settings};
 use super::summary;
 use crate::security::{Handshake, Step};
 
@@ -23,6 +23,27 @@ pub struct Info {
     pub prov: Prov,
     /// Of the application: its labels and whatever stands behind them.
     pub app: Map<String, Value>,
+}
+
+impl Info {
+    /// The security that the device speaks.
+    pub fn security(&self) -> u8 {
+        spoken(&self.prov)
+    }
+
+    /// The security that the device speaks, and what it wants to know.
+    pub fn speaks(&self) -> String {
+        match self.security() {
+            0 => "0: none".to_owned(),
+            1 if self.prov.can(NO_POP) => "1: encrypted, and open to everybody".to_owned(),
+            1 => "1: wants a proof of possession".to_owned(),
+            2 => match self.prov.sec_patch_ver {
+                Some(patch) if patch > 0 => format!("2.{patch}: wants user name and password"),
+                _ => "2: wants user name and password; every message has the same nonce".to_owned(),
+            },
+            other => format!("{other}: not known"),
+        }
+    }
 }
 
 impl ProvisioningClient {
@@ -146,17 +167,15 @@ enum Choice<'s> {
 
 impl<'s> Choice<'s> {
     fn new(settings: &'s Settings, prov: &Prov) -> Result<Self, ProvisioningError> {
-        // Before ESP-IDF 5.0 there is no `sec_ver`, and no security 2.
-        let by_version = prov.sec_ver.unwrap_or(u8::from(!prov.can(NO_SEC)));
-        match settings.security.unwrap_or(by_version) {
+        match settings.security.unwrap_or_else(|| spoken(prov)) {
             0 => Ok(Self::Plain),
             1 if prov.can(NO_POP) => Ok(Self::V1 { pop: "" }),
             1 => Ok(Self::V1 {
-                pop: told("proof of possession", settings.pop.as_deref())?,
+                pop: told(Knowledge::Pop, settings.pop.as_deref())?,
             }),
             2 => Ok(Self::V2 {
-                username: told("user name", settings.username.as_deref())?,
-                password: told("password", settings.password.as_deref())?,
+                username: told(Knowledge::Username, settings.username.as_deref())?,
+                password: told(Knowledge::Password, settings.password.as_deref())?,
                 patch_version: prov.sec_patch_ver,
             }),
             other => Err(ProvisioningError::UnknownSecurity(other)),
@@ -176,7 +195,12 @@ impl<'s> Choice<'s> {
     }
 }
 
-fn told<'s>(what: &'static str, value: Option<&'s str>) -> Result<&'s str, ProvisioningError> {
+/// Before ESP-IDF 5.0 there is no `sec_ver`, and no security 2.
+fn spoken(prov: &Prov) -> u8 {
+    prov.sec_ver.unwrap_or(u8::from(!prov.can(NO_SEC)))
+}
+
+fn told<'s>(what: Knowledge, value: Option<&'s str>) -> Result<&'s str, ProvisioningError> {
     value.ok_or(ProvisioningError::Missing(what))
 }
 

@@ -89,6 +89,34 @@ impl Settings {
     }
 }
 
+/// What only a device's owner knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knowledge {
+    /// Proof of possession, for security 1.
+    Pop,
+    /// User name, for security 2.
+    Username,
+    /// Password, for security 2.
+    Password,
+}
+
+impl Knowledge {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pop => "proof of possession",
+            Self::Username => "user name",
+            Self::Password => "password",
+        }
+    }
+}
+
+impl std::fmt::Display for Knowledge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// What the device needs to join a network.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {

@@ -11,7 +11,7 @@ use proto::session::{S0SessionCmd, Sec0Message, Sec0Payload, SessionData, Sessio
 use proto::{Message, Status};
 use rand_core::{OsRng, RngCore};
 
-pub use srp::gen_sec2;
+pub use srp::{gen_sec2, gen_sec2_of};
 
 /// A handshake on `prov-session`.
 pub struct Handshake(Scheme);

@@ -122,7 +122,12 @@ impl Client {
 ///
 /// The salt never begins with a zero byte, which Espressif's own Python client would lose.
 pub fn gen_sec2(username: &str, password: &str) -> (Vec<u8>, Vec<u8>) {
-    let mut salt = vec![0; SALT_BYTES];
+    gen_sec2_of(SALT_BYTES, username, password)
+}
+
+/// The same with a salt of `length` bytes, at least one.
+pub fn gen_sec2_of(length: usize, username: &str, password: &str) -> (Vec<u8>, Vec<u8>) {
+    let mut salt = vec![0; length.max(1)];
     while salt[0] == 0 {
         OsRng.fill_bytes(&mut salt);
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use phone::{Blame, Outcome, OutcomeReached, ProvisioningError, Settings, StationStatus, gen_sec2};
+use phone::{
+    Blame, Knowledge, Outcome, OutcomeReached, ProvisioningError, Settings, StationStatus, gen_sec2,
+};
 
 use super::*;
 
@@ -317,10 +319,7 @@ async fn a_phone_that_was_told_too_little_says_so() {
         .provision(&credentials())
         .await
         .unwrap_err();
-    assert!(matches!(
-        error,
-        ProvisioningError::Missing("proof of possession")
-    ));
+    assert!(matches!(error, ProvisioningError::Missing(Knowledge::Pop)));
     assert_eq!(error.blame(), Blame::Phone);
 }
 

@@ -1,6 +1,6 @@
 //! What answers get lost, and what applications and `prov-ctrl` add.
 
-use phone::{Blame, Outcome, ProvisioningError, ScanSettings, Settings, Tolerance};
+use phone::{BindingToken, Blame, Outcome, ProvisioningError, ScanSettings, Settings, Tolerance};
 
 use super::*;
 
@@ -170,4 +170,32 @@ async fn a_scan_without_end_is_given_up() {
         "{error}"
     );
     assert_eq!(error.blame(), Blame::Device);
+}
+
+#[tokio::test]
+async fn a_token_is_handed_over_alone_or_with_the_credentials() {
+    let hex_of = |text: &str| hex::encode(text);
+    let world = World::new();
+    let device = world.plain_device().answering(&[
+        &hex_of(r#"{"code":200}"#),
+        &hex_of(r#"{"id":"1","code":200}"#),
+        &hex_of(r#"{"code":-5}"#),
+        &hex_of("no"),
+    ]);
+    let mut client = world.stranger(&device);
+    client.establish().await.unwrap();
+    let token = BindingToken::random();
+    client.hand_over("binding-token", &token).await.unwrap();
+    client
+        .switch_ap("switchap", &credentials(), &token)
+        .await
+        .unwrap();
+    let refused = client.hand_over("binding-token", &token).await.unwrap_err();
+    assert!(refused.to_string().contains("its code is -5"), "{refused}");
+    assert!(client.hand_over("binding-token", &token).await.is_err());
+    for event in world.trace.since(0) {
+        let line = serde_json::to_string(&*event).unwrap();
+        assert!(!line.contains(token.as_str()), "{line}");
+        assert!(!line.contains(&hex::encode(PASSPHRASE)), "{line}");
+    }
 }
