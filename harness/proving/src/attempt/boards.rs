@@ -6,6 +6,7 @@ use board::Board;
 use factory::Lab;
 use lab::air::Link;
 use lab::native::{NativeBoard, NativeSettings};
+use lab::wire::BoardEnd;
 use rand_core::{OsRng, RngCore};
 use trace::Trace;
 
@@ -22,12 +23,20 @@ pub fn model(job: &Job) -> Result<BoardModel, LabError> {
         .ok_or_else(|| LabError::Scenario(format!("there is no board `{}`", job.board)))
 }
 
-/// A board for `device`, without power, whose radio is at `link`.
+/// What leads from a board to the lab.
+pub struct Wires {
+    /// From its radio to the air.
+    pub link: Link,
+    /// From its UART.
+    pub console: Option<BoardEnd>,
+}
+
+/// A board for `device`, without power.
 pub async fn make(
     device: &str,
     job: &Job,
     trace: &Trace,
-    link: Link,
+    wires: Wires,
 ) -> Result<Box<dyn Board>, LabError> {
     match model(job)?.kind {
         BoardKind::Native => {
@@ -37,7 +46,11 @@ pub async fn make(
                 executable: own_executable()?,
                 arguments: vec![OsString::from(DEVICE_COMMAND)],
             };
-            Ok(Box::new(NativeBoard::new(settings, trace.clone(), link)))
+            let mut board = NativeBoard::new(settings, trace.clone(), wires.link);
+            if let Some(console) = wires.console {
+                board = board.with_console(console);
+            }
+            Ok(Box::new(board))
         }
         BoardKind::Qemu => Err(LabError::Scenario("no qemu yet".into())),
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use lab::air::{Air, AirError, PhoneSeat};
-use phone::{Listener, ListenerSettings, ProvisioningClient, Settings};
+use phone::{Listener, ListenerSettings, ProvisioningClient, Settings, Transport};
 use trace::Trace;
 
 use super::problem::{LabError, Problem};
@@ -37,7 +37,19 @@ pub struct Session {
     pub client: ProvisioningClient,
     /// Whether credentials were sent and not yet put to use.
     pub is_set: bool,
-    _seat: Arc<PhoneSeat>,
+    /// The phone's seat on the device's SoftAP; none where the transport is no network.
+    _seat: Option<Arc<PhoneSeat>>,
+}
+
+impl Session {
+    /// A session over a transport that takes the phone to no other network.
+    pub fn over(transport: Box<dyn Transport>, settings: Settings, trace: &Trace) -> Self {
+        Self {
+            client: ProvisioningClient::over(transport, settings, trace.clone()),
+            is_set: false,
+            _seat: None,
+        }
+    }
 }
 
 impl Phone {
@@ -54,7 +66,7 @@ impl Phone {
 
     /// Leaves wherever it is for its LAN, if it has one.
     pub async fn go_home(&mut self, air: &Air, trace: &Trace) -> Result<(), LabError> {
-        self.session = None;
+        self.hang_up().await;
         if self.lan.is_some() {
             return Ok(());
         }
@@ -88,22 +100,32 @@ impl Phone {
         Ok(())
     }
 
+    /// Ends its session, if it has one open.
+    pub async fn hang_up(&mut self) {
+        if let Some(mut session) = self.session.take() {
+            session.client.close().await;
+        }
+    }
+
     /// Joins a device's SoftAP; no request is sent yet.
     pub async fn visit(
         &mut self,
         air: &Air,
         trace: &Trace,
-        soft_ap: &str,
+        (soft_ap, key): (&str, &str),
         settings: Settings,
     ) -> Result<Session, AirError> {
-        self.session = None;
+        self.hang_up().await;
         self.lan = None;
-        let seat = Arc::new(air.join_soft_ap(&self.name, soft_ap.as_bytes(), "").await?);
+        let seat = Arc::new(
+            air.join_soft_ap(&self.name, soft_ap.as_bytes(), key)
+                .await?,
+        );
         let address: SocketAddrV4 = SERVICE.parse().expect("the constant is an address");
         Ok(Session {
             client: ProvisioningClient::new(seat.clone(), address, settings, trace.clone()),
             is_set: false,
-            _seat: seat,
+            _seat: Some(seat),
         })
     }
 

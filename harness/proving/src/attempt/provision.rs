@@ -1,26 +1,39 @@
 //! A phone goes through provisioning, as far as its step says.
 
 use lab::air::AirError;
-use phone::{Blame, Credentials, Outcome as Reached, ProvisioningError, Settings};
+use phone::{BindingToken, Blame, Credentials, Outcome as Reached, ProvisioningError, Settings};
+use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
 use super::phones::Session;
 use super::problem::{LabError, Missed, Problem};
 use super::world::World;
-use crate::language::{Case, Outcome, Provision, Stage, duration};
+use crate::language::{Captures, Case, Outcome, PhoneToken, Provision, Stage, duration};
 
 /// What became of the stages.
 enum End {
     /// `stop_after` was reached; the session stays open.
     Stopped(Box<Session>),
-    /// It came to an end.
-    Reached(Reached),
+    /// It came to an end; the session is still open, if there was one.
+    Reached(Reached, Option<Box<Session>>),
+}
+
+/// A token that the phone made, and how the device takes it.
+struct HandOver {
+    token: BindingToken,
+    form: PhoneToken,
 }
 
 /// Takes the step.
-pub async fn provision(case: &Case, step: &Provision, world: &mut World) -> Result<(), Problem> {
+pub async fn provision(
+    case: &Case,
+    step: &Provision,
+    world: &mut World,
+    captures: &mut Captures,
+) -> Result<(), Problem> {
     let device = case.device(step.device.as_ref());
     let clock = world.trace().clock().clone();
-    let stages = stages(device, step, world);
+    let hand_over = hand_over(case, step, world, captures);
+    let stages = stages(device, step, hand_over, world);
     let end = match clock.timeout(step.within, stages).await {
         Ok(end) => end?,
         Err(_) => {
@@ -35,12 +48,20 @@ pub async fn provision(case: &Case, step: &Provision, world: &mut World) -> Resu
             world.phone(&step.phone)?.keep(*session);
             Ok(())
         }
-        (End::Reached(reached), Some(stage)) => Err(Missed::saying(format!(
+        (End::Reached(reached, _), Some(stage)) => Err(Missed::saying(format!(
             "{} wanted to stop after {stage:?}; before that, {reached}",
             step.phone
         ))),
-        (End::Reached(reached), None) => {
-            world.go_home(&step.phone).await?;
+        (End::Reached(reached, session), None) => {
+            match session {
+                Some(session) if step.stay => world.phone(&step.phone)?.keep(*session),
+                Some(mut session) => {
+                    session.client.close().await;
+                    drop(session);
+                    world.go_home(&step.phone).await?;
+                }
+                None => world.go_home(&step.phone).await?,
+            }
             match &step.outcome {
                 Some(wanted) if is(&reached, wanted.value) => Ok(()),
                 Some(wanted) => Err(Missed::saying(format!(
@@ -53,7 +74,37 @@ pub async fn provision(case: &Case, step: &Provision, world: &mut World) -> Resu
     }
 }
 
-async fn stages(device: &str, step: &Provision, world: &mut World) -> Result<End, Problem> {
+/// Makes the token that the step names.
+fn hand_over(
+    case: &Case,
+    step: &Provision,
+    world: &World,
+    captures: &mut Captures,
+) -> Option<HandOver> {
+    let name = step.token.as_ref()?;
+    let device = case.device(step.device.as_ref());
+    let form = case
+        .scenario
+        .world
+        .devices
+        .named(device)?
+        .provisioning
+        .phone_token?;
+    let token = BindingToken::random();
+    let secrets = world.trace().secrets();
+    secrets.add_numbered("token", token.as_str());
+    let mut shown = serde_json::Value::from(token.as_str());
+    secrets.redact(&mut shown);
+    captures.keep(name, &shown);
+    Some(HandOver { token, form })
+}
+
+async fn stages(
+    device: &str,
+    step: &Provision,
+    hand_over: Option<HandOver>,
+    world: &mut World,
+) -> Result<End, Problem> {
     let mut session = if step.resume {
         world.phone(&step.phone)?.resume().ok_or_else(|| {
             LabError::Scenario(format!("{} has no open session to resume", step.phone))
@@ -67,22 +118,20 @@ async fn stages(device: &str, step: &Provision, world: &mut World) -> Result<End
             }
             // Whether a SoftAP is there and gives addresses is the device's doing.
             Err(error) => {
-                return Ok(End::Reached(Reached::Unreachable {
-                    why: error.to_string(),
-                }));
+                let why = error.to_string();
+                return Ok(End::Reached(Reached::Unreachable { why }, None));
             }
         }
     };
     let credentials = credentials(step, world)?;
-    let ended = match take(&mut session, step.stop_after, credentials).await {
+    let ended = match take(&mut session, step.stop_after, credentials, hand_over).await {
         Ok(None) => return Ok(End::Stopped(Box::new(session))),
         Ok(Some(reached)) => Ok(reached),
         Err(error) => Err(error),
     };
-    session
-        .client
-        .conclude(ended)
-        .map(End::Reached)
+    let concluded = session.client.conclude(ended);
+    concluded
+        .map(|reached| End::Reached(reached, Some(Box::new(session))))
         .map_err(|error| {
             if error.blame() == Blame::Phone {
                 error.into()
@@ -97,6 +146,7 @@ async fn take(
     session: &mut Session,
     stop_after: Option<Stage>,
     credentials: Option<Credentials>,
+    hand_over: Option<HandOver>,
 ) -> Result<Option<Reached>, ProvisioningError> {
     let client = &mut session.client;
     if !client.is_established() {
@@ -106,6 +156,16 @@ async fn take(
         return Ok(None);
     }
     // The check of the scenario saw to it that there is something to join from here on.
+    if let (Some(HandOver { token, form }), Some(credentials)) = (&hand_over, &credentials) {
+        match form {
+            PhoneToken::Switchap => {
+                let sent = client.switch_ap(SWITCHAP_ENDPOINT, credentials, token);
+                sent.await?;
+                return client.wait_for_outcome().await.map(Some);
+            }
+            PhoneToken::Endpoint => client.hand_over(TOKEN_ENDPOINT, token).await?,
+        }
+    }
     if let Some(credentials) = credentials {
         client.set_config(&credentials).await?;
         session.is_set = true;
@@ -123,17 +183,15 @@ async fn take(
 }
 
 fn settings(device: &str, step: &Provision, world: &mut World) -> Result<Settings, Problem> {
-    let values = world.device(device)?.values.clone();
-    let own = |given: &Option<crate::language::Placed<String>>, value: String| {
-        given.as_ref().map_or(value, |given| given.value.clone())
+    let right = world.phone_settings(&step.phone, device)?;
+    let given = |given: &Option<crate::language::Placed<String>>, right: Option<String>| {
+        given.as_ref().map(|given| given.value.clone()).or(right)
     };
     Ok(Settings {
-        device: Some(device.to_owned()),
-        pop: Some(own(&step.pop, values.pop)),
-        username: Some(values.username),
-        password: Some(own(&step.password, values.password)),
+        pop: given(&step.pop, right.pop.clone()),
+        password: given(&step.password, right.password.clone()),
         patience: step.within,
-        ..Settings::of(&step.phone)
+        ..right
     })
 }
 
@@ -162,5 +220,6 @@ fn is(reached: &Reached, wanted: Outcome) -> bool {
                 Outcome::CredentialsRefused
             )
             | (Reached::Unreachable { .. }, Outcome::Unreachable)
+            | (Reached::DoesNotFit { .. }, Outcome::DoesNotFit)
     )
 }

@@ -1,24 +1,186 @@
-//! What phones do in a session besides provisioning.
+//! What phones do in a session besides provisioning. The session stays open.
 
-use super::problem::{LabError, Problem};
+use lab::air::AirError;
+use phone::{Cause, Info, ProvisioningError, ScanSettings};
+use serde_json::{Value, json};
+
+use super::phones::Session;
+use super::problem::{LabError, Missed, Problem};
 use super::world::World;
-use crate::language::{Case, Control, Custom, Scan};
+use crate::language::{Case, Command, Control, Custom, RequestOutcome, Roles, Scan, duration};
 
-fn not_yet() -> Problem {
-    Problem::Lab(LabError::Scenario("phones cannot do this yet".into()))
+/// Takes the step.
+pub async fn scan(case: &Case, step: &Scan, world: &mut World) -> Result<(), Problem> {
+    let device = case.device(step.device.as_ref());
+    let wanted: Vec<String> = step
+        .finds
+        .iter()
+        .map(|role| world.access_point(role).map(|values| values.ssid.clone()))
+        .collect::<Result<_, _>>()?;
+    let mut session = session(device, &step.phone, world).await?;
+    let clock = world.trace().clock().clone();
+    let scanned = clock
+        .timeout(step.within, results(&mut session, step))
+        .await;
+    world.phone(&step.phone)?.keep(session);
+    let found = match scanned {
+        Ok(scanned) => match judged(device, "scan", step.outcome, scanned)? {
+            Some(found) => found,
+            None => return Ok(()),
+        },
+        Err(_) => {
+            let limit = duration::display(step.within);
+            return Err(Missed::saying(format!(
+                "a scan of {device} took longer than {limit}"
+            )));
+        }
+    };
+    if let Some(count) = step.count
+        && found.len() != count as usize
+    {
+        let what = format!("{device} gave {} results, not {count}", found.len());
+        return Err(Missed::saying(what));
+    }
+    let mut rest = found.iter();
+    for ssid in &wanted {
+        if !rest.any(|found| found == ssid) {
+            return Err(Missed::saying(format!(
+                "{device} heard, strongest first: {}; wanted, in this order: {}",
+                found.join(", "),
+                wanted.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// SSIDs, in the order of the device.
+async fn results(session: &mut Session, step: &Scan) -> Result<Vec<String>, ProvisioningError> {
+    let settings = ScanSettings {
+        blocking: step.blocking,
+        passive: step.passive,
+        group_channels: Some(step.group_channels.into()),
+        period: step.period,
+        patience: step.within,
+    };
+    if !session.client.is_established() {
+        session.client.establish().await?;
+    }
+    let found = if step.from == 0 {
+        session.client.scan_as(&settings).await?
+    } else {
+        session.client.scan_start(&settings).await?;
+        session.client.scan_result(step.from, 1).await?
+    };
+    let name = |ssid: &[u8]| String::from_utf8_lossy(ssid).into_owned();
+    Ok(found.iter().map(|result| name(&result.ssid)).collect())
 }
 
 /// Takes the step.
-pub async fn scan(_case: &Case, _step: &Scan, _world: &mut World) -> Result<(), Problem> {
-    Err(not_yet())
+pub async fn control(case: &Case, step: &Control, world: &mut World) -> Result<(), Problem> {
+    let device = case.device(step.device.as_ref());
+    let mut session = session(device, &step.phone, world).await?;
+    let answered = async {
+        if !session.client.is_established() {
+            session.client.establish().await?;
+        }
+        match step.command.value {
+            Command::Reset => session.client.reset().await,
+            Command::Reprov => session.client.reprovision().await,
+        }
+    }
+    .await;
+    world.phone(&step.phone)?.keep(session);
+    let what = format!("{:?}", step.command.value).to_lowercase();
+    judged(device, &what, step.outcome, answered).map(drop)
 }
 
 /// Takes the step.
-pub async fn control(_case: &Case, _step: &Control, _world: &mut World) -> Result<(), Problem> {
-    Err(not_yet())
+pub async fn custom(case: &Case, step: &Custom, world: &mut World) -> Result<(), Problem> {
+    let device = case.device(step.device.as_ref());
+    let mut session = session(device, &step.phone, world).await?;
+    let answered = async {
+        if !session.client.is_established() {
+            session.client.establish().await?;
+        }
+        session
+            .client
+            .custom(&step.endpoint, step.send.as_bytes())
+            .await
+    }
+    .await;
+    world.phone(&step.phone)?.keep(session);
+    let Some(reply) = judged(device, &step.endpoint, step.outcome, answered)? else {
+        return Ok(());
+    };
+    let reply = String::from_utf8_lossy(&reply);
+    match &step.reply {
+        Some(wanted) if !reply.contains(wanted.as_str()) => Err(Missed::saying(format!(
+            "{device} answered {reply:?} on {}, which does not contain {wanted:?}",
+            step.endpoint
+        ))),
+        _ => Ok(()),
+    }
 }
 
-/// Takes the step.
-pub async fn custom(_case: &Case, _step: &Custom, _world: &mut World) -> Result<(), Problem> {
-    Err(not_yet())
+/// What the application and the provisioning service say of themselves, against what is wanted.
+pub fn compare_info(info: &Info, wanted: &Roles<Value>) -> Result<(), Problem> {
+    let mut all = info.app.clone();
+    all.insert("prov".into(), json!(info.prov));
+    let all = Value::Object(all);
+    for (pointer, wanted) in wanted.iter() {
+        let found = all.pointer(pointer);
+        if found != Some(wanted) {
+            let found = found.map_or_else(|| "nothing".to_owned(), Value::to_string);
+            return Err(Missed::saying(format!(
+                "proto-ver has {found} at {pointer}, not {wanted}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The session that the phone has open, or one to be established.
+async fn session(device: &str, phone: &str, world: &mut World) -> Result<Session, Problem> {
+    if let Some(session) = world.phone(phone)?.resume() {
+        return Ok(session);
+    }
+    let settings = world.phone_settings(phone, device)?;
+    match world.visit_with(phone, device, settings).await {
+        Ok(session) => Ok(session),
+        Err(error @ (AirError::NoAccessPoint { .. } | AirError::Off { .. })) => Err(error.into()),
+        // Whether a SoftAP is there and gives addresses is the device's doing.
+        Err(error) => Err(Missed::saying(error.to_string())),
+    }
+}
+
+/// Whether the device said no: with a status, or by ending the exchange.
+fn refuses(error: &ProvisioningError) -> bool {
+    match error {
+        ProvisioningError::Refused { .. } => true,
+        ProvisioningError::Transport { source, .. } => {
+            matches!(source.cause(), Cause::Refused | Cause::NoEndpoint)
+        }
+        _ => false,
+    }
+}
+
+/// What the device answered, if it was to answer; none if it was to refuse, and did.
+fn judged<T>(
+    device: &str,
+    what: &str,
+    wanted: RequestOutcome,
+    answered: Result<T, ProvisioningError>,
+) -> Result<Option<T>, Problem> {
+    match (wanted, answered) {
+        (RequestOutcome::Done, Ok(answer)) => Ok(Some(answer)),
+        (RequestOutcome::Refused, Ok(_)) => Err(Missed::saying(format!(
+            "{device} did what it must refuse: {what}"
+        ))),
+        (_, Err(error)) if error.blame() == phone::Blame::Phone => {
+            Err(LabError::from(error).into())
+        }
+        (RequestOutcome::Refused, Err(error)) if refuses(&error) => Ok(None),
+        (_, Err(error)) => Err(Missed::saying(super::with_sources(&error))),
+    }
 }

@@ -18,7 +18,9 @@ impl Attempt<'_> {
         let began = self.trace.clock().now();
         match step {
             Step::Power(power) => self.power(power, world).await,
-            Step::Provision(step) => provision::provision(self.case, step, world).await,
+            Step::Provision(step) => {
+                provision::provision(self.case, step, world, &mut self.captures).await
+            }
             Step::ReadVersion(step) => self.read_version(step, world).await,
             Step::Scan(step) => session_steps::scan(self.case, step, world).await,
             Step::Control(step) => session_steps::control(self.case, step, world).await,
@@ -65,12 +67,12 @@ impl Attempt<'_> {
             Ok(session) => session,
             Err(error) => return Err(Missed::saying(error.to_string())),
         };
-        let version = session.client.version().await;
+        let info = session.client.info().await;
+        session.client.close().await;
         drop(session);
         world.go_home(&step.phone).await?;
-        version
-            .map(drop)
-            .map_err(|error| Missed::saying(super::with_sources(&error)))
+        let info = info.map_err(|error| Missed::saying(super::with_sources(&error)))?;
+        session_steps::compare_info(&info, &step.wanted)
     }
 
     async fn query(&mut self, query: &Query, world: &mut World) -> Result<(), Problem> {
@@ -162,7 +164,7 @@ impl Attempt<'_> {
             | Fault::SubscribeRefused(_)
             | Fault::MatchReply(_) => world.cloud()?.set_fault(fault, on),
             Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
-                return Err(LabError::Scenario("no Bluetooth yet".into()).into());
+                world.set_bluetooth_fault(fault, on)?;
             }
         }
         self.trace.emit(

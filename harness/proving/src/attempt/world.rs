@@ -6,17 +6,19 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use airlink::AuthMode;
 use board::Board;
 use lab::air::{AccessPointSettings, Air, AirError};
-use phone::Settings;
+use lab::wire::Wire;
+use phone::{ConsoleSettings, Settings};
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
 
-use super::boards;
+use super::boards::{self, Wires};
 use super::cloud_side::CloudSide;
+use super::console::Port;
 use super::factory_data::factory_data;
 use super::phones::{Phone, Session};
 use super::problem::{LabError, with_sources};
 use super::values::{AccessPointValues, DeviceValues, Maker};
-use crate::language;
+use crate::language::{self, Fault, Over};
 use crate::run::Job;
 
 /// Everything that stands around the steps of a case.
@@ -36,7 +38,16 @@ pub struct UnderTest {
     pub board: Box<dyn Board>,
     /// Who it is.
     pub values: DeviceValues,
+    /// The lab's end of its UART, if it is provisioned over that.
+    console: Option<Port>,
+    /// Longest line of its console.
+    line_limit: u16,
+    /// Passphrase of its SoftAP.
+    service_key: String,
 }
+
+/// Longest line of a console in bytes, as ESP-IDF has it.
+const LINE_LIMIT: u16 = 256;
 
 impl World {
     /// Builds what `settings` describe; devices have their factory data and no power.
@@ -116,10 +127,34 @@ impl World {
                 .secrets()
                 .add(&format!("key of {name}"), &credentials.key);
         }
-        let link = self.air.attach(&name);
-        let mut board = boards::make(&name, job, &self.trace, link).await?;
+        let provisioning = &device.provisioning;
+        let mut wires = Wires {
+            link: self.air.attach(&name),
+            console: None,
+        };
+        let console = (provisioning.over == Over::Console).then(|| {
+            let (board, lab) = Wire::pair(self.trace.clock());
+            wires.console = Some(board);
+            Port::new(lab)
+        });
+        let mut board = boards::make(&name, job, &self.trace, wires).await?;
         board.write_factory(&factory.encode()).await?;
-        self.devices.insert(name, UnderTest { board, values });
+        self.devices.insert(
+            name,
+            UnderTest {
+                board,
+                values,
+                console,
+                line_limit: provisioning
+                    .line_limit
+                    .as_ref()
+                    .map_or(LINE_LIMIT, |l| l.value),
+                service_key: provisioning
+                    .service_key
+                    .as_ref()
+                    .map_or_else(String::new, |key| key.value.clone()),
+            },
+        );
         Ok(())
     }
 
@@ -196,7 +231,25 @@ impl World {
         })
     }
 
-    /// A phone goes to a device's SoftAP, knowing nothing of it.
+    /// What a phone knows whose owner has the device in hand.
+    pub fn phone_settings(&mut self, phone: &str, device: &str) -> Result<Settings, LabError> {
+        let values = self.device(device)?.values.clone();
+        Ok(Settings {
+            device: Some(device.to_owned()),
+            pop: Some(values.pop),
+            username: Some(values.username),
+            password: Some(values.password),
+            ..Settings::of(phone)
+        })
+    }
+
+    /// The console of a device.
+    pub fn console(&mut self, device: &str) -> Result<Port, LabError> {
+        let console = self.device(device)?.console.clone();
+        console.ok_or_else(|| LabError::Scenario(format!("{device} has no console")))
+    }
+
+    /// A phone goes to where a device is provisioned, knowing nothing of it.
     pub async fn visit(&mut self, phone: &str, device: &str) -> Result<Session, AirError> {
         let settings = Settings {
             device: Some(device.to_owned()),
@@ -205,7 +258,7 @@ impl World {
         self.visit_with(phone, device, settings).await
     }
 
-    /// A phone goes to a device's SoftAP.
+    /// A phone goes to where a device is provisioned.
     pub async fn visit_with(
         &mut self,
         phone: &str,
@@ -213,17 +266,32 @@ impl World {
         settings: Settings,
     ) -> Result<Session, AirError> {
         // The check of the scenario saw to it that both exist.
-        let soft_ap = self
-            .devices
-            .get(device)
-            .map(|device| device.values.service_name())
-            .unwrap_or_default();
-        let Some(phone) = self.phones.get_mut(phone) else {
-            return Err(AirError::NoAccessPoint { role: soft_ap });
+        let (Some(owner), Some(device)) = (self.phones.get_mut(phone), self.devices.get(device))
+        else {
+            let role = device.to_owned();
+            return Err(AirError::NoAccessPoint { role });
         };
-        phone
-            .visit(&self.air, &self.trace, &soft_ap, settings)
-            .await
+        if let Some(port) = &device.console {
+            owner.hang_up().await;
+            let console = phone::Console::new(
+                Box::new(port.clone()),
+                format!("console of {}", device.board.device()),
+                self.trace.clock().clone(),
+                settings.request_timeout,
+                ConsoleSettings {
+                    line_limit: Some(device.line_limit.into()),
+                },
+            );
+            return Ok(Session::over(Box::new(console), settings, &self.trace));
+        }
+        let soft_ap = device.values.service_name();
+        let soft_ap = (soft_ap.as_str(), device.service_key.as_str());
+        owner.visit(&self.air, &self.trace, soft_ap, settings).await
+    }
+
+    /// Disturbs the Bluetooth radio, or no longer.
+    pub fn set_bluetooth_fault(&self, _fault: &Fault, _on: bool) -> Result<(), LabError> {
+        Err(LabError::Scenario("this world has no Bluetooth".into()))
     }
 
     /// A phone goes back to its LAN.

@@ -6,7 +6,7 @@ use super::Complaint;
 use crate::run::{BoardKind, BoardModel};
 
 /// Where `cargo xtask firmware mps2` puts the image, in cargo's target folder.
-const MPS2_IMAGE: &str = "firmware/mps2.elf";
+const MPS2_IMAGE: &str = "firmware/thumbv7em-none-eabi/release/mps2";
 
 /// The boards of these names, in this order; `native` if there are none.
 pub(super) fn of(names: &[String]) -> Result<Vec<BoardModel>, Complaint> {

@@ -66,6 +66,11 @@ impl Captures {
         Ok(())
     }
 
+    /// Captures one value.
+    pub fn keep(&mut self, name: &str, value: &Value) {
+        self.0.insert(name.to_owned(), plain(value));
+    }
+
     /// `text` with every `${name}` replaced by what was captured.
     pub fn fill(&self, text: &str) -> Result<String, NotCaptured> {
         replace(text, |name| self.0.get(name).cloned()).map_err(NotCaptured)

@@ -123,8 +123,8 @@ pub enum Outcome {
     CredentialsRefused,
     /// The device's network or its service was not there, or went away in the middle.
     Unreachable,
-    /// A request does not fit into a line of the device's console.
-    LineTooLong,
+    /// A request is longer than the device's transport carries.
+    DoesNotFit,
 }
 
 /// A phone requests `proto-ver` in a connection of its own.
