@@ -282,14 +282,14 @@ fn the_link_follows_the_phy() {
     let model = model();
     let (mut driver, _) = driver(&model);
     let mut context = Context::from_waker(Waker::noop());
-    assert_eq!(driver.link_state(&mut context), LinkState::Up);
+    assert!(driver.link_state(&mut context) == LinkState::Up);
     {
         let mut chip = model.0.borrow_mut();
         chip.phy_link = false;
         chip.int_sts |= PHY;
         assert!(chip.pin());
     }
-    assert_eq!(driver.link_state(&mut context), LinkState::Down);
+    assert!(driver.link_state(&mut context) == LinkState::Down);
     assert!(!model.0.borrow().pin());
 }
 
@@ -305,7 +305,7 @@ proptest! {
         }
         let mut context = Context::from_waker(Waker::noop());
         for frame in &frames {
-            prop_assert_eq!(receive(&mut driver).as_ref(), Some(frame));
+            prop_assert_eq!(receive(&mut driver), Some(frame.clone()));
             let token = driver.transmit(&mut context).expect("room");
             token.consume(frame.len(), |place| place.copy_from_slice(frame));
         }
