@@ -1,0 +1,241 @@
+//! A machine: emulator, debug probe and network cable.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::thread;
+
+use board::BoardError;
+use clock::Clock;
+use tempfile::TempDir;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::JoinHandle;
+use trace::Trace;
+
+use super::backend;
+use super::flash::Flash;
+use super::process::Event;
+use super::wire::Wire;
+use crate::air::Link;
+use crate::probe::{BackendError, Dap, Faults, ProbeFault, Server};
+
+/// The chip's name in [`TARGET_DESCRIPTION`].
+pub const CHIP: &str = "mps2-an386";
+/// The chip and its flash algorithm as YAML, in the format of probe-rs.
+pub const TARGET_DESCRIPTION: &str = include_str!("target.yaml");
+
+/// What a machine is made of.
+#[derive(Clone, Debug)]
+pub struct MachineSettings {
+    /// The device's name in the scenario.
+    pub device: String,
+    /// Where its flash is kept, as a file that only its owner can read.
+    pub folder: PathBuf,
+    /// The emulator, `qemu-system-arm`.
+    pub qemu: PathBuf,
+}
+
+/// An emulated board behind a debug probe; dropping it ends both.
+pub struct Machine {
+    device: String,
+    clock: Clock,
+    server: Server,
+    selector: String,
+    faults: Faults,
+    target: Target,
+    wire: JoinHandle<()>,
+    /// What the emulator says on standard error; removed last.
+    _private: TempDir,
+}
+
+type Target = Arc<Mutex<Dap<backend::Machine>>>;
+
+impl Machine {
+    /// A machine without power, whose flash holds what it held before. Its radio is the device's
+    /// end of `link`; without one the air is empty.
+    pub async fn start(
+        settings: MachineSettings,
+        trace: Trace,
+        link: Option<Link>,
+    ) -> Result<Self, BoardError> {
+        let failed = |what: String| move |source: io::Error| BoardError::Io { what, source };
+        let clock = trace.clock().clone();
+        let private = tempfile::Builder::new()
+            .prefix("proving-qemu-")
+            .tempdir()
+            .map_err(failed("make a private folder".to_owned()))?;
+        let path = settings
+            .folder
+            .join(format!("{}.flash", stem(&settings.device)));
+        let flash = Flash::open(path.clone())
+            .map_err(failed(format!("read the flash in {}", path.display())))?;
+        let (events, happenings) = mpsc::channel();
+        let (orders, obeyed) = unbounded_channel();
+        let machine = backend::Machine::new(
+            settings.qemu,
+            private.path().join("stderr"),
+            flash,
+            events,
+            orders,
+        );
+        let faults = Faults::default();
+        let target: Target = Arc::new(Mutex::new(Dap::new(machine, faults.clone())));
+        watch(&settings.device, happenings, Arc::downgrade(&target))
+            .map_err(failed("start a thread".to_owned()))?;
+        let server = Server::start(target.clone(), faults.clone())
+            .map_err(failed("open a port for a debug probe".to_owned()))?;
+        let machine = Self {
+            wire: tokio::spawn(Wire::new(trace, link, obeyed).run()),
+            device: settings.device,
+            selector: server.selector(),
+            clock,
+            server,
+            faults,
+            target,
+            _private: private,
+        };
+        machine
+            .with_target("start the emulator", |target| {
+                target.core().backend().start()
+            })
+            .await?;
+        Ok(machine)
+    }
+
+    /// What a debugger opens the probe by.
+    pub fn selector(&self) -> &str {
+        &self.selector
+    }
+
+    /// The chip's name in [`Machine::target_description`].
+    pub fn chip(&self) -> &str {
+        CHIP
+    }
+
+    /// The chip and its flash algorithm as YAML, in the format of probe-rs.
+    pub fn target_description(&self) -> &'static str {
+        TARGET_DESCRIPTION
+    }
+
+    /// Switches the power. Without it the core stands and what is in memory is lost; with it the
+    /// firmware starts.
+    pub async fn power(&mut self, on: bool) -> Result<(), BoardError> {
+        let what = if on {
+            "switch the power on"
+        } else {
+            "switch the power off"
+        };
+        self.with_target(what, move |target| target.power(on)).await
+    }
+
+    /// Whether the target has power.
+    pub async fn is_powered(&self) -> Result<bool, BoardError> {
+        self.with_target("look at the power", |target| Ok(target.is_powered()))
+            .await
+    }
+
+    /// Makes a fault of the probe the present one; none heals it.
+    pub fn set_fault(&self, fault: Option<ProbeFault>) {
+        self.faults.set(fault);
+        if fault == Some(ProbeFault::LinkDropped) {
+            self.server.drop_link();
+        }
+    }
+
+    /// What flash holds from `address` on, whether there is power or not.
+    pub async fn read_flash(&self, address: u32, length: usize) -> Result<Vec<u8>, BoardError> {
+        self.with_target("read the flash", move |target| {
+            target.core().backend().read_flash(address, length)
+        })
+        .await
+    }
+
+    /// Puts `bytes` into flash from `address` on, past the debug probe. There must be no power.
+    pub async fn write_flash(&self, address: u32, bytes: Vec<u8>) -> Result<(), BoardError> {
+        if self.is_powered().await? {
+            return Err(BoardError::State {
+                what: "write the flash",
+                state: "on",
+            });
+        }
+        self.with_target("write the flash", move |target| {
+            target.core().backend().write_flash(address, &bytes)
+        })
+        .await
+    }
+
+    /// Works with the target on a thread where waiting is allowed.
+    async fn with_target<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&mut Dap<backend::Machine>) -> Result<T, BackendError> + Send + 'static,
+    ) -> Result<T, BoardError> {
+        let target = Arc::clone(&self.target);
+        let _busy = self.clock.busy();
+        let done = tokio::task::spawn_blocking(move || work(&mut lock(&target))).await;
+        let failed = |source| BoardError::Io {
+            what: format!("{what} of {}", self.device),
+            source,
+        };
+        match done {
+            Ok(outcome) => outcome.map_err(|error| failed(io::Error::other(error))),
+            Err(error) => Err(failed(io::Error::other(error))),
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.wire.abort();
+    }
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("device", &self.device)
+            .field("selector", &self.selector)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Looks at the core whenever the emulator says that something happened: a firmware that resets
+/// itself must start anew, whether a debugger looks or not.
+fn watch(
+    device: &str,
+    events: Receiver<Event>,
+    target: Weak<Mutex<Dap<backend::Machine>>>,
+) -> io::Result<()> {
+    thread::Builder::new()
+        .name(format!("watch {device}"))
+        .spawn(move || {
+            while events.recv().is_ok() {
+                // What else is waiting is answered by the same look.
+                while events.try_recv().is_ok() {}
+                let Some(target) = target.upgrade() else {
+                    return;
+                };
+                // Whoever uses the core next meets the same error.
+                let _ = lock(&target).core().poll();
+            }
+        })
+        .map(drop)
+}
+
+fn lock(target: &Mutex<Dap<backend::Machine>>) -> MutexGuard<'_, Dap<backend::Machine>> {
+    target.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file name that is safe whatever the device is called.
+fn stem(device: &str) -> String {
+    let safe = |c: char| {
+        if c.is_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    device.chars().map(safe).collect()
+}

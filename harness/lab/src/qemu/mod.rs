@@ -1,0 +1,22 @@
+//! The board that QEMU emulates, behind a debug probe.
+//!
+//! A [`Machine`] is an ARM MPS2 board (AN386, Cortex-M4F) without anything that a real one would not
+//! have: whoever wants it to do something goes through its debug probe ([`crate::probe`]).
+
+mod backend;
+mod flash;
+mod gdb;
+mod machine;
+mod memory;
+mod process;
+mod qmp;
+mod qtest;
+mod registers;
+mod wire;
+
+use std::time::Duration;
+
+pub use machine::{CHIP, Machine, MachineSettings, TARGET_DESCRIPTION};
+
+/// Whatever the emulator does is done within this, or it is given up.
+const LIMIT: Duration = Duration::from_secs(2);
