@@ -27,6 +27,24 @@ impl Payload for PowerChanged {
     const KIND: &'static str = "power";
 }
 
+/// The image is on the board.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFlashed {
+    /// The file, or several with commas between them.
+    pub image: String,
+    /// True if it was there already.
+    pub skipped: bool,
+    /// Bytes of it.
+    pub bytes: u64,
+    /// ms of the host's time that it took.
+    pub took_ms: u64,
+}
+
+impl Payload for ImageFlashed {
+    const SOURCE: Source = Source::Board;
+    const KIND: &'static str = "image_flashed";
+}
+
 /// The firmware ended by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exited {

@@ -1,0 +1,403 @@
+//! The board itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::Clock;
+use futures_util::future::BoxFuture;
+use tempfile::TempDir;
+use trace::Trace;
+
+use super::HostPort;
+use super::control::{Dial, Hold, Wiring};
+use super::flash::Job;
+use super::journal::Journal;
+use super::link::Link;
+use crate::command::{Command, CommandTemplate};
+use crate::power::PowerSwitch;
+use crate::rig::SerialLink;
+use crate::{Abilities, Board, BoardError, Power};
+
+const KIND: &str = "serial";
+/// How long a board is held in reset.
+const RESET_HOLD: Duration = Duration::from_millis(100);
+/// What a board needs to start its loader.
+const LOADER_START: Duration = Duration::from_millis(50);
+/// A board's own USB port appears so long after its power.
+const PORT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A board with a UART.
+///
+/// Without a power switch, a board that is off is held in reset by its control line; without that
+/// too, it cannot be off, and its log is merely not heard.
+pub struct SerialBoard {
+    device: String,
+    link: SerialLink,
+    switch: Option<Box<dyn PowerSwitch>>,
+    dial: Arc<dyn Dial>,
+    trace: Trace,
+    journal: Journal,
+    open: Option<Link>,
+    power: Power,
+    /// The images were flashed, or found to be there.
+    flashed: bool,
+}
+
+impl SerialBoard {
+    /// The board at `link`, which is off, and whose log goes into `trace` as that of `device`.
+    pub fn new(
+        device: &str,
+        link: SerialLink,
+        switch: Option<Box<dyn PowerSwitch>>,
+        trace: Trace,
+    ) -> Self {
+        let dial = Arc::new(HostPort::new(link.port.clone(), link.baud));
+        Self::with_dial(device, link, switch, dial, trace)
+    }
+
+    /// The same, with a UART that `dial` opens.
+    pub fn with_dial(
+        device: &str,
+        link: SerialLink,
+        switch: Option<Box<dyn PowerSwitch>>,
+        dial: Arc<dyn Dial>,
+        trace: Trace,
+    ) -> Self {
+        Self {
+            device: device.to_owned(),
+            journal: Journal::new(device, &dial.port(), trace.clone()),
+            link,
+            switch,
+            dial,
+            trace,
+            open: None,
+            power: Power::Off,
+            flashed: false,
+        }
+    }
+
+    fn clock(&self) -> &Clock {
+        self.trace.clock()
+    }
+
+    fn wiring(&self) -> Wiring {
+        Wiring {
+            reset: self.link.reset,
+            boot: self.link.boot,
+        }
+    }
+
+    fn must_be(&self, power: Power, what: &'static str) -> Result<(), BoardError> {
+        if self.power == power {
+            return Ok(());
+        }
+        let state = match self.power {
+            Power::On => "on",
+            Power::Off => "off",
+        };
+        Err(BoardError::State { what, state })
+    }
+
+    /// The open port.
+    async fn opened(&mut self, patience: Duration) -> Result<&Link, BoardError> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let sink = self.journal.sink();
+                let dial = Arc::clone(&self.dial);
+                let (wiring, log) = (self.wiring(), self.link.log);
+                Link::open(dial, wiring, log, patience, self.clock(), sink).await?
+            }
+        };
+        Ok(self.open.insert(open))
+    }
+
+    /// Closes the port for others.
+    async fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.close().await;
+        }
+    }
+
+    async fn hold(&mut self, hold: Hold) -> Result<(), BoardError> {
+        Ok(self.opened(Duration::ZERO).await?.hold(hold).await?)
+    }
+
+    /// Holds the board in reset.
+    async fn hold_in_reset(&mut self) -> Result<(), BoardError> {
+        let hold = Hold {
+            reset: true,
+            boot: false,
+        };
+        self.hold(hold).await
+    }
+
+    /// Starts it by its control line. Everything that it says is heard.
+    async fn pulse(&mut self, how: &str) -> Result<(), BoardError> {
+        self.hold_in_reset().await?;
+        self.clock().sleep(RESET_HOLD).await;
+        self.journal.power(Power::On, how);
+        self.opened(Duration::ZERO).await?.listen(true).await;
+        self.hold(Hold::default()).await
+    }
+
+    /// Starts it by a command. If that needs the port, what the board says first is lost.
+    async fn restart_by(&mut self, template: CommandTemplate, how: &str) -> Result<(), BoardError> {
+        let command = self.fill(&template, None);
+        self.journal.power(Power::On, how);
+        if template.mentions("port") {
+            self.close().await;
+            command.run(self.clock(), &mut |_| {}).await?;
+            self.opened(PORT_PATIENCE).await?.listen(true).await;
+        } else {
+            self.opened(Duration::ZERO).await?.listen(true).await;
+            command.run(self.clock(), &mut |_| {}).await?;
+        }
+        Ok(())
+    }
+
+    async fn switch(&mut self, power: Power) -> Result<(), BoardError> {
+        match &mut self.switch {
+            Some(switch) => switch.switch(power).await,
+            None => Ok(()),
+        }
+    }
+
+    fn fill(&self, template: &CommandTemplate, file: Option<&str>) -> Command {
+        let (port, baud) = (self.link.port.to_string(), self.link.baud.to_string());
+        let mut values = vec![("port", port.as_str()), ("baud", baud.as_str())];
+        values.extend(file.map(|file| ("file", file)));
+        template.fill(&values)
+    }
+
+    /// Runs a command on the board, which has power meanwhile, with the port left to the command.
+    async fn command(&mut self, command: &Command) -> Result<(), BoardError> {
+        self.lend(false).await?;
+        let result = command.run(self.clock(), &mut |_| {}).await;
+        self.take_back().await?;
+        Ok(result?)
+    }
+
+    /// Gives the board power, and its port to somebody else.
+    async fn lend(&mut self, loader: bool) -> Result<(), BoardError> {
+        if self.power == Power::Off {
+            self.switch(Power::On).await?;
+        }
+        if loader {
+            self.opened(PORT_PATIENCE).await?;
+            for (reset, boot, pause) in [
+                (true, true, RESET_HOLD),
+                (false, true, LOADER_START),
+                (false, false, Duration::ZERO),
+            ] {
+                self.hold(Hold { reset, boot }).await?;
+                self.clock().sleep(pause).await;
+            }
+        }
+        self.close().await;
+        Ok(())
+    }
+
+    /// The board is as it was before [`Self::lend`].
+    async fn take_back(&mut self) -> Result<(), BoardError> {
+        match self.power {
+            Power::Off if self.switch.is_some() => self.switch(Power::Off).await,
+            Power::Off if self.link.reset.is_some() => {
+                self.opened(PORT_PATIENCE).await?;
+                self.hold_in_reset().await
+            }
+            Power::Off => Ok(()),
+            Power::On => {
+                self.opened(PORT_PATIENCE).await?.listen(true).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Flashes the images once, if there are any.
+    async fn ensure_flashed(&mut self) -> Result<(), BoardError> {
+        if self.flashed {
+            return Ok(());
+        }
+        if let Some(flash) = &self.link.flash {
+            let loader = flash.boot_mode;
+            let job = Job::new(&self.link)?;
+            let flashed = if job.is_done() {
+                job.skipped()
+            } else {
+                self.lend(loader).await?;
+                let flashed = job.run(self.clock(), &mut |_| {}).await;
+                self.take_back().await?;
+                flashed?
+            };
+            self.journal.flashed(&self.link, &flashed);
+        }
+        self.flashed = true;
+        Ok(())
+    }
+
+    async fn start(&mut self) -> Result<(), BoardError> {
+        if self.switch.is_some() {
+            // A port that belongs to the board is there only once that has power.
+            if let Ok(open) = self.opened(Duration::ZERO).await {
+                open.listen(true).await;
+            }
+            self.journal.power(Power::On, "power on");
+            self.switch(Power::On).await?;
+            self.opened(PORT_PATIENCE).await?.listen(true).await;
+            return Ok(());
+        }
+        if self.link.reset.is_some() {
+            return self.pulse("let go from reset").await;
+        }
+        if let Some(template) = self.link.reset_command.clone() {
+            return self.restart_by(template, "restarted by a command").await;
+        }
+        self.journal.power(
+            Power::On,
+            "only listened to: nothing in the rig switches or resets it",
+        );
+        self.opened(Duration::ZERO).await?.listen(true).await;
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<(), BoardError> {
+        if let Some(open) = &self.open {
+            open.listen(false).await;
+        }
+        if self.switch.is_some() {
+            self.switch(Power::Off).await?;
+            self.journal.power(Power::Off, "power off");
+        } else if self.link.reset.is_some() {
+            self.hold_in_reset().await?;
+            self.journal.power(Power::Off, "held in reset");
+        } else {
+            self.journal.power(
+                Power::Off,
+                "only not listened to: nothing in the rig switches or resets it",
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Board for SerialBoard {
+    fn device(&self) -> &str {
+        &self.device
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            power: self.switch.is_some(),
+            torn_write: false,
+            storage: self.link.storage.is_some(),
+            scaled_time: false,
+            bugs: false,
+        }
+    }
+
+    fn write_factory<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
+        Box::pin(async move {
+            let Some(template) = self.link.factory.clone() else {
+                return Err(BoardError::Unable {
+                    board: KIND,
+                    what: "be given factory data until rig.toml has `factory.command` for it",
+                });
+            };
+            self.ensure_flashed().await?;
+            let folder = private_folder()?;
+            let file = folder.path().join("factory.bin");
+            std::fs::write(&file, image).map_err(|source| BoardError::Io {
+                what: format!("write factory data to {}", file.display()),
+                source,
+            })?;
+            let command = self.fill(&template, Some(&file.display().to_string()));
+            self.command(&command).await
+        })
+    }
+
+    fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        Box::pin(async {
+            self.must_be(Power::Off, "power on")?;
+            self.ensure_flashed().await?;
+            self.start().await?;
+            self.power = Power::On;
+            Ok(())
+        })
+    }
+
+    fn power_off(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        Box::pin(async {
+            if self.power == Power::On {
+                self.stop().await?;
+                self.power = Power::Off;
+            }
+            Ok(())
+        })
+    }
+
+    fn cut_power_in_write(&mut self, _after: u64) -> BoxFuture<'_, Result<(), BoardError>> {
+        Box::pin(async {
+            Err(BoardError::Unable {
+                board: KIND,
+                what: "cut its power in the middle of a write",
+            })
+        })
+    }
+
+    fn reset(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        Box::pin(async {
+            self.must_be(Power::On, "reset")?;
+            if self.link.reset.is_some() {
+                return self.pulse("reset").await;
+            }
+            match self.link.reset_command.clone() {
+                Some(template) => self.restart_by(template, "reset").await,
+                None => Err(BoardError::Unable {
+                    board: KIND,
+                    what: "be reset until rig.toml has `reset` or `reset_command` for it",
+                }),
+            }
+        })
+    }
+
+    fn read_storage(&mut self) -> BoxFuture<'_, Result<Vec<u8>, BoardError>> {
+        Box::pin(async {
+            self.must_be(Power::Off, "read storage")?;
+            let Some(storage) = self.link.storage.clone() else {
+                return Err(no_storage("have its storage read"));
+            };
+            let folder = private_folder()?;
+            let file = folder.path().join("storage.bin");
+            let command = self.fill(&storage.read, Some(&file.display().to_string()));
+            self.command(&command).await?;
+            std::fs::read(&file).map_err(|source| BoardError::Io {
+                what: format!("read the storage that `{command}` should have written"),
+                source,
+            })
+        })
+    }
+
+    fn erase_storage(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        Box::pin(async {
+            self.must_be(Power::Off, "erase storage")?;
+            let Some(storage) = self.link.storage.clone() else {
+                return Err(no_storage("have its storage erased"));
+            };
+            let command = self.fill(&storage.erase, None);
+            self.command(&command).await
+        })
+    }
+}
+
+fn no_storage(what: &'static str) -> BoardError {
+    BoardError::Unable { board: KIND, what }
+}
+
+/// A folder that nobody else can look into, for what is handed to commands.
+fn private_folder() -> Result<TempDir, BoardError> {
+    TempDir::with_prefix("proving-").map_err(|source| BoardError::Io {
+        what: "make a folder for temporary files".to_owned(),
+        source,
+    })
+}

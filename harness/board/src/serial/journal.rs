@@ -1,0 +1,125 @@
+//! What a serial board appends to the trace.
+
+use trace::{Trace, Witness, WitnessReport};
+
+use super::flash::Flashed;
+use super::link::{Heard, Sink};
+use super::remember::hex;
+use crate::rig::SerialLink;
+use crate::{Exited, Garbage, ImageFlashed, Power, PowerChanged};
+
+/// Records of one opening that are kept. A device that says more is out of its mind.
+const MOST_RECORDS: u64 = 1_000_000;
+
+/// The trace, as one board writes it.
+#[derive(Clone)]
+pub(super) struct Journal {
+    device: String,
+    port: String,
+    trace: Trace,
+}
+
+impl Journal {
+    pub fn new(device: &str, port: &str, trace: Trace) -> Self {
+        Self {
+            device: device.to_owned(),
+            port: port.to_owned(),
+            trace,
+        }
+    }
+
+    /// The board was switched.
+    pub fn power(&self, power: Power, how: &str) {
+        let how = how.to_owned();
+        self.trace
+            .emit(Some(&self.device), &PowerChanged { power, how });
+    }
+
+    /// The images are on the board.
+    pub fn flashed(&self, link: &SerialLink, flashed: &Flashed) {
+        let images = link.flash.iter().flat_map(|flash| &flash.images);
+        let images: Vec<_> = images
+            .map(|image| image.file.display().to_string())
+            .collect();
+        self.trace.emit(
+            Some(&self.device),
+            &ImageFlashed {
+                image: images.join(", "),
+                skipped: flashed.skipped,
+                bytes: flashed.bytes,
+                took_ms: u64::try_from(flashed.took.as_millis()).unwrap_or(u64::MAX),
+            },
+        );
+    }
+
+    /// Takes what is heard on the port.
+    pub fn sink(&self) -> Sink {
+        let journal = self.clone();
+        let mut records = 0;
+        let mut garbled: u64 = 0;
+        Box::new(move |heard| match heard {
+            Heard::Record(_) if records > MOST_RECORDS => {}
+            Heard::Record(record) => {
+                records += 1;
+                if !record.garbage.is_empty() {
+                    garbled += 1;
+                    // Told ever more rarely: a wrong baud rate makes nothing else.
+                    if garbled.is_power_of_two() {
+                        journal.garbage(garbled, records, &record.garbage);
+                    }
+                }
+                if record.is_panic {
+                    journal.panicked(&record.line.text);
+                }
+                journal.trace.log(&journal.device, record.line);
+                if records > MOST_RECORDS {
+                    let problem = format!("more than {MOST_RECORDS} lines; the rest is not kept");
+                    journal.problem(problem, &[]);
+                }
+            }
+            Heard::Gone => journal.witness(false, "went away while the board was on"),
+            Heard::Back => journal.witness(true, "is back"),
+        })
+    }
+
+    fn panicked(&self, text: &str) {
+        let exited = Exited {
+            how: "panicked".to_owned(),
+            panic: Some(text.to_owned()),
+        };
+        self.trace.emit(Some(&self.device), &exited);
+    }
+
+    fn garbage(&self, garbled: u64, of: u64, bytes: &[u8]) {
+        let often = garbled > 8 && garbled * 2 > of;
+        let advice = if often {
+            "; is `baud` in rig.toml the board's?"
+        } else {
+            ""
+        };
+        let problem = format!("{garbled} of {of} lines hold bytes that are no text{advice}");
+        self.problem(problem, bytes);
+    }
+
+    fn problem(&self, problem: String, bytes: &[u8]) {
+        self.trace.emit(
+            Some(&self.device),
+            &Garbage {
+                link: self.port.clone(),
+                problem,
+                bytes: hex(bytes),
+            },
+        );
+    }
+
+    fn witness(&self, sound: bool, what: &str) {
+        self.trace.emit(
+            Some(&self.device),
+            &WitnessReport {
+                witness: Witness::BoardLink,
+                sound,
+                detail: format!("the port {} {what}", self.port),
+            },
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! Lines out of bytes.
+
+/// The longest line, in bytes; a longer one comes in pieces.
+pub(super) const LONGEST: usize = 4096;
+
+/// A line, or a piece of one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// Without its end.
+    pub bytes: Vec<u8>,
+    /// It goes on where the piece before it stopped.
+    pub continues: bool,
+}
+
+/// Takes bytes and gives lines, which end with CR, LF or both.
+#[derive(Default)]
+pub(super) struct Lines {
+    line: Vec<u8>,
+    /// The next LF belongs to a CR that has ended a line already.
+    after_cr: bool,
+    /// What is in `line` goes on a line of which a piece was given away.
+    continues: bool,
+}
+
+impl Lines {
+    /// Takes bytes, and gives every line that they end.
+    pub fn push(&mut self, bytes: &[u8], mut give: impl FnMut(Piece)) {
+        for &byte in bytes {
+            let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
+            match byte {
+                b'\n' if after_cr => {}
+                b'\n' | b'\r' => {
+                    // An empty end of a line says nothing.
+                    if !(self.continues && self.line.is_empty()) {
+                        give(self.take());
+                    }
+                    self.continues = false;
+                }
+                byte => {
+                    self.line.push(byte);
+                    if self.line.len() == LONGEST {
+                        let rest = self.line.split_off(whole_characters(&self.line));
+                        give(self.take());
+                        self.line = rest;
+                        self.continues = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a line has begun and not ended.
+    pub fn is_partial(&self) -> bool {
+        !self.line.is_empty()
+    }
+
+    /// Gives what there is of a line, such as a prompt; what comes later goes on from there.
+    pub fn flush(&mut self) -> Option<Piece> {
+        if self.line.is_empty() {
+            return None;
+        }
+        let piece = self.take();
+        self.continues = true;
+        Some(piece)
+    }
+
+    fn take(&mut self) -> Piece {
+        Piece {
+            bytes: std::mem::take(&mut self.line),
+            continues: self.continues,
+        }
+    }
+}
+
+/// How many of these bytes are not the beginning of a character whose end is missing.
+fn whole_characters(bytes: &[u8]) -> usize {
+    // At most three bytes of a character can be there without its last one.
+    let last = bytes.len().saturating_sub(3);
+    match bytes[last..].iter().rposition(|byte| *byte >= 0xC0) {
+        Some(at) if std::str::from_utf8(&bytes[last + at..]).is_err() => last + at,
+        _ => bytes.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines(chunks: &[&[u8]]) -> Vec<String> {
+        let mut lines = Lines::default();
+        let mut given = Vec::new();
+        for chunk in chunks {
+            lines.push(chunk, |piece| given.push(piece));
+        }
+        given.extend(lines.flush());
+        given
+            .iter()
+            .map(|piece| {
+                let mark = if piece.continues { "…" } else { "" };
+                format!("{mark}{}", String::from_utf8_lossy(&piece.bytes))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn lines_end_with_cr_lf_or_both_also_between_two_reads() {
+        assert_eq!(lines(&[b"a\rb\nc\r\nd"]), ["a", "b", "c", "d"]);
+        assert_eq!(lines(&[b"a\r", b"\nb\r", b"c\n"]), ["a", "b", "c"]);
+        assert_eq!(lines(&[b"a\r\r\nb"]), ["a", "", "b"]);
+    }
+
+    #[test]
+    fn a_prompt_is_given_and_what_follows_goes_on_from_it() {
+        let mut lines = Lines::default();
+        lines.push(b"esp32> ", |piece| panic!("no line yet: {piece:?}"));
+        assert!(lines.is_partial());
+        let prompt = lines.flush().expect("a prompt");
+        assert_eq!(
+            (&prompt.bytes[..], prompt.continues),
+            (&b"esp32> "[..], false)
+        );
+        let mut given = Vec::new();
+        lines.push(b"help\nnext\n", |piece| given.push(piece));
+        assert!(given[0].continues && !given[1].continues, "{given:?}");
+        // Nothing but the end of a line that was given already.
+        lines.push(b"x", |_| {});
+        lines.flush();
+        lines.push(b"\n", |piece| panic!("an empty line: {piece:?}"));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_between_characters() {
+        let text = "é".repeat(LONGEST);
+        let found = lines(&[text.as_bytes(), b"\n"]);
+        assert!(
+            found.iter().all(|line| !line.contains('\u{FFFD}')),
+            "cut inside one"
+        );
+        let joined: String = found
+            .iter()
+            .map(|line| line.trim_start_matches('…'))
+            .collect();
+        assert_eq!(joined, text);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_however_it_is_cut(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..600),
+            cuts in proptest::collection::vec(0..600_usize, 0..8),
+        ) {
+            let mut lines = Lines::default();
+            let mut given = Vec::new();
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+            cuts.push(bytes.len());
+            cuts.sort_unstable();
+            let mut from = 0;
+            for cut in cuts {
+                lines.push(&bytes[from..cut], |piece| given.extend(piece.bytes));
+                from = cut;
+            }
+            given.extend(lines.flush().map(|piece| piece.bytes).unwrap_or_default());
+            let kept: Vec<u8> = bytes.into_iter().filter(|byte| !b"\r\n".contains(byte)).collect();
+            prop_assert_eq!(given, kept);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! A board with a UART: any device that logs there, whatever firmware it runs.
+//!
+//! Its log becomes [`trace::LogLine`]s. Level, tag and device time come from ESP-IDF's and Linkkit's
+//! formats; what is in no format gets the level `info` and the tag `uart`. Colours are left out, bytes
+//! that are no text stand as `\xNN`, and a record of several lines is one [`trace::LogLine`]. A
+//! line's place in the trace is its arrival at the host.
+//!
+//! The board is reset by the UART's control lines, a command or its power, flashed by a command, and
+//! given factory data by a command: see [`crate::rig`].
+
+mod board;
+mod control;
+mod esp_idf;
+mod flash;
+mod follow;
+mod journal;
+mod line;
+mod link;
+mod linkkit;
+mod port;
+mod record;
+mod remember;
+mod text;
+mod usb;
+
+pub use board::SerialBoard;
+pub use control::{Channel, ControlLines, Dial};
+pub use flash::{FlashError, Flashed, flash};
+pub use follow::Follow;
+pub use link::Heard;
+pub use port::{HostPort, PortError};
+pub use record::{Record, Records};
+pub use usb::{AttachedPort, Usb, attached};

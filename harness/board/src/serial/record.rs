@@ -1,0 +1,365 @@
+//! Records out of lines.
+
+use trace::{Level, LogLine};
+
+use super::line::{Lines, Piece};
+use super::text::{Text, text};
+use super::{esp_idf, linkkit};
+use crate::rig::SerialLog;
+
+/// What lines in no format are tagged with.
+const TAG: &str = "uart";
+/// What lines of a panic are tagged with.
+const PANIC_TAG: &str = "panic";
+/// So many bytes of garbage are kept.
+const GARBAGE: usize = 48;
+/// A record of more lines than these is given in parts.
+const MOST_LINES: usize = 64;
+
+/// One record of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// As the trace takes it.
+    pub line: LogLine,
+    /// The first bytes of a line that holds some that are no text; empty otherwise.
+    pub garbage: Vec<u8>,
+    /// The firmware says that it ends.
+    pub is_panic: bool,
+}
+
+/// Takes a UART's bytes and gives its records.
+///
+/// ```
+/// use board::{rig::SerialLog, serial::Records};
+/// let mut records = Records::new(SerialLog::Auto);
+/// let mut found = Vec::new();
+/// records.push(b"I (27) app: Received\r\n\tSSID : lab\r\n", |record| found.push(record.line));
+/// records.pause(|record| found.push(record.line));
+/// assert_eq!(found[0].tag, "app");
+/// assert_eq!(found[0].text, "Received\n\tSSID : lab");
+/// ```
+pub struct Records {
+    log: SerialLog,
+    lines: Lines,
+    open: Option<Open>,
+    /// Level and tag of the record before, which a line's second piece shares.
+    last: (Level, String),
+}
+
+/// A record that may go on.
+struct Open {
+    record: Record,
+    /// Until its colour is switched off; otherwise with every line that is indented.
+    coloured: bool,
+    lines: usize,
+}
+
+impl Records {
+    /// Nothing was received yet; the log is in this format.
+    pub fn new(log: SerialLog) -> Self {
+        Self {
+            log,
+            lines: Lines::default(),
+            open: None,
+            last: (Level::Info, TAG.to_owned()),
+        }
+    }
+
+    /// Takes bytes, and gives the records that are complete with them.
+    pub fn push(&mut self, bytes: &[u8], mut give: impl FnMut(Record)) {
+        let mut pieces = Vec::new();
+        self.lines.push(bytes, |piece| pieces.push(piece));
+        for piece in pieces {
+            self.piece(&piece, &mut give);
+        }
+    }
+
+    /// Whether a record is complete unless its next line comes at once.
+    pub fn has_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether a line has begun that has not ended.
+    pub fn has_partial(&self) -> bool {
+        self.lines.is_partial()
+    }
+
+    /// Nothing came for a moment: a record that could have gone on does not.
+    pub fn pause(&mut self, mut give: impl FnMut(Record)) {
+        if !self.lines.is_partial() {
+            self.close(&mut give);
+        }
+    }
+
+    /// Nothing came for longer, or nothing will: what there is of a line is a line.
+    pub fn flush(&mut self, mut give: impl FnMut(Record)) {
+        if let Some(piece) = self.lines.flush() {
+            self.piece(&piece, &mut give);
+        }
+        self.close(&mut give);
+    }
+
+    fn piece(&mut self, piece: &Piece, give: &mut impl FnMut(Record)) {
+        let found = text(&piece.bytes);
+        let garbage = match found.garbage {
+            0 => Vec::new(),
+            _ => piece.bytes[..piece.bytes.len().min(GARBAGE)].to_vec(),
+        };
+        if piece.continues {
+            self.close(give);
+            let (level, tag) = self.last.clone();
+            give(record(level, &tag, None, &found.text, garbage));
+            return;
+        }
+        if let Some((record, goes_on)) = self.head(&found, &garbage) {
+            self.close(give);
+            self.last = (record.line.level, record.line.tag.clone());
+            if goes_on && !found.reset {
+                self.open = Some(Open {
+                    record,
+                    coloured: found.coloured,
+                    lines: 1,
+                });
+            } else {
+                give(record);
+            }
+            return;
+        }
+        if self.joins(&found) {
+            let ended = found.reset;
+            if let Some(open) = &mut self.open {
+                open.lines += 1;
+                if open.record.garbage.is_empty() {
+                    open.record.garbage = garbage;
+                }
+                if !found.text.is_empty() {
+                    open.record.line.text.push('\n');
+                    open.record.line.text.push_str(&found.text);
+                }
+            }
+            if ended {
+                self.close(give);
+            }
+            return;
+        }
+        self.close(give);
+        if found.text.trim().is_empty() {
+            return;
+        }
+        let of_panic = self.is_esp_idf() && esp_idf::is_of_panic(&found.text);
+        let record = match of_panic {
+            true => Record {
+                is_panic: esp_idf::is_panic(&found.text),
+                ..record(Level::Error, PANIC_TAG, None, &found.text, garbage)
+            },
+            false => record(Level::Info, TAG, None, &found.text, garbage),
+        };
+        self.last = (record.line.level, record.line.tag.clone());
+        give(record);
+    }
+
+    /// The record that a line begins, and whether further lines may belong to it.
+    fn head(&self, found: &Text, garbage: &[u8]) -> Option<(Record, bool)> {
+        let record = |level, tag: &str, device_ms, text: &str| {
+            record(level, tag, device_ms, text, garbage.to_vec())
+        };
+        if self.is_esp_idf()
+            && let Some(head) = esp_idf::head(&found.text)
+        {
+            return Some((
+                record(head.level, head.tag, head.device_ms, head.text),
+                true,
+            ));
+        }
+        if matches!(self.log, SerialLog::Auto | SerialLog::Linkkit)
+            && let Some(head) = linkkit::head(&found.text)
+        {
+            return Some((
+                record(head.level, head.tag, head.device_ms, head.text),
+                false,
+            ));
+        }
+        None
+    }
+
+    fn is_esp_idf(&self) -> bool {
+        matches!(self.log, SerialLog::Auto | SerialLog::EspIdf)
+    }
+
+    /// Whether a line that begins no record goes on with the one that is open.
+    fn joins(&self, found: &Text) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            let indented = found.text.starts_with(['\t', ' ']);
+            let goes_on = if open.coloured {
+                !esp_idf::is_of_panic(&found.text)
+            } else {
+                indented
+            };
+            goes_on && open.lines < MOST_LINES
+        })
+    }
+
+    fn close(&mut self, give: &mut impl FnMut(Record)) {
+        if let Some(open) = self.open.take() {
+            give(open.record);
+        }
+    }
+}
+
+fn record(level: Level, tag: &str, device_ms: Option<u64>, text: &str, garbage: Vec<u8>) -> Record {
+    Record {
+        line: LogLine {
+            level,
+            tag: tag.to_owned(),
+            text: text.to_owned(),
+            device_ms,
+            place: None,
+        },
+        garbage,
+        is_panic: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn records(log: SerialLog, bytes: &[u8]) -> Vec<Record> {
+        let mut records = Records::new(log);
+        let mut found = Vec::new();
+        records.push(bytes, |record| found.push(record));
+        records.flush(|record| found.push(record));
+        found
+    }
+
+    fn shown(log: SerialLog, bytes: &[u8]) -> Vec<String> {
+        records(log, bytes)
+            .into_iter()
+            .map(|Record { line, .. }| format!("{:?} {}: {}", line.level, line.tag, line.text))
+            .collect()
+    }
+
+    #[test]
+    fn a_coloured_record_goes_on_until_its_colour_ends() {
+        assert_eq!(
+            shown(
+                SerialLog::EspIdf,
+                b"\x1b[0;32mI (1) app: Open this:\nhttps://x\n\n\tlast\x1b[0m\nother\n"
+            ),
+            [
+                "Info app: Open this:\nhttps://x\n\tlast",
+                "Info uart: other"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_record_without_colour_goes_on_with_indented_lines() {
+        assert_eq!(
+            shown(
+                SerialLog::EspIdf,
+                b"I (1) app: Got\n\tSSID : a\nE (2) app: b\nraw\n"
+            ),
+            [
+                "Info app: Got\n\tSSID : a",
+                "Error app: b",
+                "Info uart: raw"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_record_whose_colour_never_ends_is_given_in_parts() {
+        let mut bytes = b"\x1b[0;32mI (1) app: first\n".to_vec();
+        bytes.extend(b"more\n".repeat(3 * MOST_LINES));
+        let found = shown(SerialLog::EspIdf, &bytes);
+        assert!(found.len() > MOST_LINES, "{}", found.len());
+        assert_eq!(found[0].lines().count(), MOST_LINES);
+    }
+
+    #[test]
+    fn a_panic_is_an_error_and_ends_the_record_before_it() {
+        let found = records(
+            SerialLog::Auto,
+            b"\x1b[0;32mI (1) app: on\nGuru Meditation Error: Core  0 panic'ed\r\nBacktrace: 0x4\n",
+        );
+        assert_eq!(found[1].line.level, Level::Error);
+        assert_eq!(found[1].line.tag, "panic");
+        assert!(found[1].is_panic && !found[0].is_panic && !found[2].is_panic);
+    }
+
+    #[test]
+    fn auto_knows_each_line_by_itself_and_plain_knows_none() {
+        let bytes = b"I (1) app: a\n[inf] f(2): b\n[000003]<W> c\nd\n";
+        assert_eq!(
+            shown(SerialLog::Auto, bytes),
+            [
+                "Info app: a",
+                "Info f: b",
+                "Warn linkkit: c",
+                "Info uart: d"
+            ]
+        );
+        assert_eq!(shown(SerialLog::Plain, bytes)[0], "Info uart: I (1) app: a");
+        assert_eq!(
+            shown(SerialLog::Linkkit, bytes)[..2],
+            ["Info uart: I (1) app: a", "Info f: b"]
+        );
+    }
+
+    #[test]
+    fn the_second_piece_of_a_line_has_the_level_and_tag_of_the_first() {
+        let mut records = Records::new(SerialLog::Auto);
+        let mut found = Vec::new();
+        records.push(b"E (1) app: fir", |record| found.push(record.line));
+        records.flush(|record| found.push(record.line));
+        records.push(b"st\n", |record| found.push(record.line));
+        let shown: Vec<_> = found
+            .iter()
+            .map(|line| (line.level, &*line.tag, &*line.text))
+            .collect();
+        assert_eq!(
+            shown,
+            [(Level::Error, "app", "fir"), (Level::Error, "app", "st")]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn records_do_not_depend_on_how_bytes_arrive(
+            parts in proptest::collection::vec(
+                prop::sample::select(vec![
+                    &b"I (12) app: text\r\n"[..],
+                    &b"\x1b[0;31mE (1) x: y"[..],
+                    &b"\x1b[0m\n"[..],
+                    &b"\tindented\n"[..],
+                    &b"[dbg] f(1): z\n"[..],
+                    &b"Guru Meditation Error\n"[..],
+                    &b"\xff\xfe\n"[..],
+                    &b"\n"[..],
+                ]),
+                0..20,
+            ),
+            cut in 1..7_usize,
+        ) {
+            let bytes = parts.concat();
+            let mut cut_up = Records::new(SerialLog::Auto);
+            let mut found = Vec::new();
+            for chunk in bytes.chunks(cut) {
+                cut_up.push(chunk, |record| found.push(record));
+            }
+            cut_up.flush(|record| found.push(record));
+            prop_assert_eq!(found, records(SerialLog::Auto, &bytes));
+        }
+
+        #[test]
+        fn no_bytes_panic_and_all_text_is_kept(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            for log in [SerialLog::Auto, SerialLog::EspIdf, SerialLog::Linkkit, SerialLog::Plain] {
+                let found = records(log, &bytes);
+                prop_assert!(found.iter().all(|record| !record.line.tag.is_empty()));
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What becomes of a device's bytes.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use board::{Board, Exited, Garbage, PowerChanged};
+use trace::{Level, LogLine};
+
+use crate::bench::{events, on, pty, recorded, run, serial_board, texts, trace, until};
+
+pub fn a_recorded_esp_idf_device_over_a_pty_gives_its_records() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut device, path) = pty();
+        let trace = trace();
+        let keys = format!("port = \"{}\"\nlog = \"esp-idf\"\n", path.display());
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        on(&mut board).await;
+        let bytes = recorded("esp_idf.log");
+        let player = std::thread::spawn(move || {
+            // As a UART delivers it: in pieces that respect nothing.
+            for piece in bytes.chunks(61) {
+                device.write_all(piece).expect("somebody listens");
+            }
+            device
+        });
+        until("the last record", || texts(&trace).len() >= 100).await;
+        let _device = player.join().expect("it played");
+        let lines: Vec<LogLine> = events(&trace);
+        assert_eq!(lines.len(), 100, "98 records behind two lines of the ROM");
+        assert_eq!((lines[0].tag.as_str(), lines[0].device_ms), ("uart", None));
+        let received = lines
+            .iter()
+            .find(|line| line.text.starts_with("Received Wi-Fi credentials"))
+            .expect("it was provisioned");
+        assert_eq!(
+            received.text,
+            "Received Wi-Fi credentials\n\tSSID     : home-drA2vL\n\tPassword : <passphrase home>"
+        );
+        assert_eq!(
+            (received.level, received.tag.as_str()),
+            (Level::Info, "app")
+        );
+        assert_eq!(received.device_ms, Some(206));
+        assert!(lines.iter().any(|line| line.level == Level::Debug));
+        let garbage: Vec<Garbage> = events(&trace);
+        assert_eq!(garbage, []);
+    });
+}
+
+pub fn a_recorded_linkkit_device_over_tcp_gives_its_records() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = server.local_addr().expect("bound");
+        let player = std::thread::spawn(move || {
+            let (mut device, _) = server.accept().expect("a board");
+            device
+                .write_all(&recorded("linkkit.log"))
+                .expect("somebody listens");
+            device
+        });
+        let trace = trace();
+        let keys = format!("port = \"tcp:{address}\"\n");
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        on(&mut board).await;
+        until("the last record", || texts(&trace).len() >= 62).await;
+        let _device = player.join().expect("it played");
+        let lines: Vec<LogLine> = events(&trace);
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.tag == "linkkit" && line.device_ms.is_some())
+        );
+        assert_eq!(lines.last().expect("some").text, "awss_report_token_reply");
+        assert_eq!(lines.last().expect("some").device_ms, Some(2820));
+    });
+}
+
+pub fn a_panic_is_the_end_of_the_firmware() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut device, path) = pty();
+        let trace = trace();
+        let keys = format!("port = \"{}\"\n", path.display());
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        on(&mut board).await;
+        device
+            .write_all(
+                b"I (1) app: on\r\nGuru Meditation Error: Core  0 panic'ed (LoadProhibited).\r\n",
+            )
+            .expect("open");
+        until("the panic", || !events::<Exited>(&trace).is_empty()).await;
+        let exited: Vec<Exited> = events(&trace);
+        let panic = exited[0].panic.as_deref().expect("it says why");
+        assert!(panic.contains("LoadProhibited"), "{panic}");
+        let lines: Vec<LogLine> = events(&trace);
+        assert_eq!(lines.last().expect("some").level, Level::Error);
+    });
+}
+
+pub fn bytes_that_are_no_text_are_kept_and_told_of() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut device, path) = pty();
+        let trace = trace();
+        let keys = format!("port = \"{}\"\n", path.display());
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        on(&mut board).await;
+        device.write_all(b"I (1) app: a\xffb\n").expect("open");
+        until("the line", || texts(&trace).contains(&"a\\xffb".to_owned())).await;
+        for _ in 0..40 {
+            device.write_all(b"\xfe\xfd\x80\n").expect("open");
+        }
+        until("the rest", || texts(&trace).len() == 41).await;
+        let garbage: Vec<Garbage> = events(&trace);
+        assert_eq!(garbage[0].bytes, "4920283129206170703a2061ff62");
+        assert!(garbage.len() < 8, "told ever more rarely: {garbage:?}");
+        let last = garbage.last().expect("some");
+        assert!(
+            last.problem.contains("is `baud` in rig.toml the board's?"),
+            "{}",
+            last.problem
+        );
+    });
+}
+
+pub fn a_device_that_never_ends_a_line_stops_nothing() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut device, path) = pty();
+        let trace = trace();
+        let keys = format!("port = \"{}\"\n", path.display());
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        on(&mut board).await;
+        let flood = std::thread::spawn(move || {
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_millis(500) {
+                device.write_all(&[b'x'; 512]).expect("open");
+            }
+            device
+        });
+        until("pieces of the line", || texts(&trace).len() > 2).await;
+        let began = Instant::now();
+        board.power_off().await.expect("in the middle of it");
+        assert!(began.elapsed() < Duration::from_secs(1));
+        assert!(texts(&trace).iter().all(|text| text.len() <= 4096));
+        until("the end of the flood", || flood.is_finished()).await;
+        flood.join().expect("ours");
+    });
+}
+
+pub fn what_is_said_while_the_board_is_off_is_not_heard() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut device, path) = pty();
+        let trace = trace();
+        let keys = format!("port = \"{}\"\n", path.display());
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        on(&mut board).await;
+        device.write_all(b"first\nhalf of a li").expect("open");
+        until("the first", || texts(&trace) == ["first"]).await;
+        board.power_off().await.expect("on");
+        device.write_all(b"ne\nnobody hears this\n").expect("open");
+        trace.clock().sleep(Duration::from_millis(300)).await;
+        on(&mut board).await;
+        device.write_all(b"last\n").expect("open");
+        until("the last", || {
+            texts(&trace).last().is_some_and(|text| text == "last")
+        })
+        .await;
+        assert_eq!(texts(&trace), ["first", "half of a li", "last"]);
+        let how: Vec<_> = events::<PowerChanged>(&trace)
+            .into_iter()
+            .map(|event| event.how)
+            .collect();
+        assert!(
+            how[0].contains("nothing in the rig switches or resets it"),
+            "{how:?}"
+        );
+        assert_eq!(how.len(), 3);
+    });
+}
