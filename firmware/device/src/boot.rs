@@ -12,8 +12,9 @@ use crate::apart::apart;
 use crate::board::{Board, Ending, Mode, Parts, Radio, RadioEvent};
 use crate::bugs::{self, Bug};
 use crate::credentials::Credentials;
+use crate::handover::Handover;
 use crate::network::{self, Nudge};
-use crate::provisioning::{self, Provisioning};
+use crate::provisioning::{self, Profile, Provisioning, Transport, Transports};
 use crate::station::{Link, News, Station};
 use crate::storage::Storage;
 use crate::uplink::{self, Uplink};
@@ -52,21 +53,32 @@ async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
     let radio = &parts.radio;
     let nudge = Nudge::default();
     let station = Station::new(radio, station_stack, &nudge);
-    let provisioning = Provisioning::new(factory, radio);
+    let handover = Handover::default();
+    let provisioning = Provisioning::new(factory, radio, &handover);
+    let transports = Transports {
+        soft_ap: soft_ap_stack,
+        console: parts.console,
+        hci: parts.hci,
+    };
 
     let online = async {
         let mut storage = match Storage::new(parts.flash) {
             Ok(storage) => storage,
             Err(error) => return Ending::Stopped(error.to_string()),
         };
+        provisioning.init();
         let stored = storage.credentials().await;
-        if let Some(credentials) = stored.filter(|_| !bugs::is(Bug::ProvisionedDeviceStartsService))
-        {
-            start_provisioned(&station, radio, credentials).await;
+        let again =
+            factory.provisioning.force_start || bugs::is(Bug::ProvisionedDeviceStartsService);
+        if let Some(credentials) = stored.filter(|_| !again) {
+            announce_provisioned(provisioning.profile(), &credentials);
+            provisioning.deinit();
+            radio.set_mode(Mode::Station).await;
+            station.connect(credentials);
             return pending().await;
         }
         let random = random.clone();
-        let served = provisioning.serve(factory, soft_ap_stack, &station, storage, random);
+        let served = provisioning.serve(transports, &station, storage, random);
         if served.await.is_err() {
             return Ending::Stopped("the provisioning service cannot start".into());
         }
@@ -79,6 +91,7 @@ async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
         random: random.clone(),
         wall_clock: &parts.wall_clock,
         factory,
+        handover: &handover,
     });
     let always = join3(
         listen(radio, &station, &provisioning),
@@ -100,18 +113,12 @@ async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
     }
 }
 
-async fn start_provisioned<R: Radio>(
-    station: &Station<'_, R>,
-    radio: &R,
-    credentials: Credentials,
-) {
+fn announce_provisioned(profile: Profile, credentials: &Credentials) {
     let ssid = String::from_utf8_lossy(&credentials.ssid);
-    log::debug!(target: "wifi_prov_mgr", "Found Wi-Fi SSID     : {ssid}");
+    log::debug!(target: profile.tag(), "Found Wi-Fi SSID     : {ssid}");
     let passphrase = masked(&credentials.passphrase);
-    log::debug!(target: "wifi_prov_mgr", "Found Wi-Fi Password : {passphrase}");
+    log::debug!(target: profile.tag(), "Found Wi-Fi Password : {passphrase}");
     log::info!(target: "app", "Already provisioned, starting Wi-Fi STA");
-    radio.set_mode(Mode::Station).await;
-    station.connect(credentials);
 }
 
 /// First and last character; the others as stars.
@@ -136,8 +143,8 @@ async fn listen<R: Radio>(
             RadioEvent::Joined(access_point) => station.heard(Link::Joined(access_point)),
             RadioEvent::Left { reason } => station.heard(Link::Left { reason }),
             RadioEvent::ScanDone(found) => provisioning.heard(found),
-            RadioEvent::StationJoined(_) => provisioning::transport(true),
-            RadioEvent::StationLeft(_) => provisioning::transport(false),
+            RadioEvent::StationJoined(_) => provisioning::transport(Transport::SoftAp, true),
+            RadioEvent::StationLeft(_) => provisioning::transport(Transport::SoftAp, false),
         }
     }
 }

@@ -91,6 +91,48 @@ bugs! {
     TelemetryNotSent = "telemetry-not-sent",
     /// CONNECT is signed wrongly.
     WrongSignature = "wrong-signature",
+    /// Scan results come by channel, not by strength.
+    ScanUnsorted = "scan-unsorted",
+    /// Results beyond the last one are asked for, and granted.
+    ScanOverrunAccepted = "scan-overrun-accepted",
+    /// A scan is started although credentials are being tried.
+    ScanInAnyState = "scan-in-any-state",
+    /// A scan that is to be waited for is answered before its end.
+    BlockingScanReturnsAtOnce = "blocking-scan-returns-at-once",
+    /// A scan in groups makes no pauses, so that the SoftAP does not serve its phones.
+    GroupPauseMissing = "group-pause-missing",
+    /// After a failure a reset is refused.
+    ResetRefusedInFail = "reset-refused-in-fail",
+    /// A reset is granted in any state.
+    ResetAcceptedAnywhere = "reset-accepted-anywhere",
+    /// Provisioning anew is granted although the service stops by itself.
+    ReprovWithoutDisableAccepted = "reprov-without-disable-accepted",
+    /// Provisioning anew leaves the station in the network that it is in.
+    ReprovStaysConnected = "reprov-stays-connected",
+    /// The console does not echo what is typed.
+    ConsoleEchoMissing = "console-echo-missing",
+    /// Another session number on the console does not begin another session.
+    ConsoleSessionIdIgnored = "console-session-id-ignored",
+    /// The application's endpoints are not there.
+    CustomEndpointMissing = "custom-endpoint-missing",
+    /// An endpoint that was unregistered still answers.
+    EndpointStaysRegistered = "endpoint-stays-registered",
+    /// The service stops by itself although it must not.
+    AutoStopIgnoresDisable = "auto-stop-ignores-disable",
+    /// Failed attempts to connect are not counted.
+    AttemptsNotCounted = "attempts-not-counted",
+    /// `proto-ver` does not tell about the application.
+    AppInfoMissing = "app-info-missing",
+    /// A failure is announced with the reason of the one before.
+    StaleReason = "stale-reason",
+    /// The binding token that a phone made is not reported.
+    PhoneTokenNotReported = "phone-token-not-reported",
+    /// Security 2 of patch version 0 counts its nonce.
+    ConstantNonceCounted = "constant-nonce-counted",
+    /// A request without a body is served.
+    EmptyBodyAccepted = "empty-body-accepted",
+    /// Bluetooth memory is not given back.
+    MemoryNotReleased = "memory-not-released",
 }
 
 impl Bug {

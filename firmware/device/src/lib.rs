@@ -22,6 +22,7 @@ pub mod board;
 mod boot;
 pub mod bugs;
 pub mod credentials;
+pub mod handover;
 mod network;
 mod provisioning;
 pub mod security;

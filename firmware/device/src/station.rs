@@ -52,7 +52,7 @@ pub(crate) struct Station<'r, R> {
     radio: &'r R,
     stack: Stack<'static>,
     nudge: &'r Nudge,
-    wanted: Signal<NoopRawMutex, Credentials>,
+    wanted: Signal<NoopRawMutex, Option<Credentials>>,
     links: Channel<NoopRawMutex, Link, EVENTS>,
 }
 
@@ -69,7 +69,12 @@ impl<'r, R: Radio> Station<'r, R> {
 
     /// Joins this access point from now on, instead of any other.
     pub(crate) fn connect(&self, credentials: Credentials) {
-        self.wanted.signal(credentials);
+        self.wanted.signal(Some(credentials));
+    }
+
+    /// Leaves, and joins no access point until [`Self::connect`].
+    pub(crate) fn disconnect(&self) {
+        self.wanted.signal(None);
     }
 
     /// What the radio told.
@@ -83,7 +88,12 @@ impl<'r, R: Radio> Station<'r, R> {
     pub(crate) async fn run(&self, news: &impl Fn(News)) -> ! {
         let mut wanted = self.wanted.wait().await;
         loop {
-            let stay = self.stay_joined(&wanted, news);
+            let stay = async {
+                match &wanted {
+                    Some(credentials) => self.stay_joined(credentials, news).await,
+                    None => pending().await,
+                }
+            };
             let Either::First(other) = select(self.wanted.wait(), stay).await;
             wanted = other;
             self.radio.leave().await;

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 
 use device::security::{Security, SecurityError, SessionEvent};
+use embassy_futures::block_on;
 use proptest::prelude::*;
 use proto::Message;
 use proto::session::{
@@ -105,7 +106,7 @@ fn play(security: &mut Security, random: &mut Script, vector: &Value) {
         let name = &request["name"];
         let wire = bytes(request, "wire");
         let answer = if request["endpoint"] == proto::endpoint::SESSION {
-            security.handshake(&wire, random).unwrap()
+            block_on(security.handshake(&wire, random)).unwrap()
         } else {
             let plain = security.decrypt(&wire).unwrap();
             assert_eq!(plain, bytes(request, "plaintext"), "{name}");
@@ -173,6 +174,18 @@ fn security_1_without_pop_matches() {
 }
 
 #[test]
+fn security_2_of_patch_version_0_matches() {
+    let vector = vector("security2_patch0");
+    let mut security = security2(&vector).with_patch_version(0);
+    let mut random = Script::of(&[
+        bytes(&vector, "device_private_b"),
+        bytes(&vector, "device_nonce"),
+    ]);
+    play(&mut security, &mut random, &vector);
+    assert_eq!((security.version(), security.patch_version()), (2, 0));
+}
+
+#[test]
 fn security_2_matches_also_with_a_short_public_key_of_the_device() {
     for name in ["security2_patch1", "security2_patch1_B383"] {
         record();
@@ -191,9 +204,9 @@ fn security_2_matches_also_with_a_short_public_key_of_the_device() {
 #[test]
 fn security_0_answers_every_request_of_its_version() {
     let mut security = Security::new(&factory::Security::None);
-    let answer = security
-        .handshake(&hex::decode("5203a20100").unwrap(), &mut Script::of(&[]))
-        .unwrap();
+    let answer =
+        block_on(security.handshake(&hex::decode("5203a20100").unwrap(), &mut Script::of(&[])))
+            .unwrap();
     assert_eq!(hex::encode(answer), "52050801aa0100");
     assert_eq!(security.decrypt(b"plain").unwrap(), b"plain");
     assert_eq!(security.encrypt(b"plain").unwrap(), b"plain");
@@ -208,9 +221,9 @@ fn a_wrong_pop_is_refused() {
     let vector = vector("security1_pop");
     let mut security = security1("not the one");
     let mut random = script1(&vector);
-    security.handshake(&wire(&vector, 0), &mut random).unwrap();
+    block_on(security.handshake(&wire(&vector, 0), &mut random)).unwrap();
     assert_eq!(
-        security.handshake(&wire(&vector, 2), &mut random),
+        block_on(security.handshake(&wire(&vector, 2), &mut random)),
         Err(SecurityError::Credentials)
     );
     assert_eq!(
@@ -233,12 +246,12 @@ fn a_wrong_srp_proof_is_refused_and_ends_the_exchange() {
     let vector = vector("security2_patch1");
     let mut security = security2(&vector);
     let mut random = script2(&vector);
-    security.handshake(&wire(&vector, 0), &mut random).unwrap();
+    block_on(security.handshake(&wire(&vector, 0), &mut random)).unwrap();
     let wrong = SessionData::from(Sec2Payload::from(Sec2Message::Command1(S2SessionCmd1 {
         client_proof: vec![1; 64],
     })));
     assert_eq!(
-        security.handshake(&wrong.encode_to_vec(), &mut random),
+        block_on(security.handshake(&wrong.encode_to_vec(), &mut random)),
         Err(SecurityError::Credentials)
     );
     assert_eq!(
@@ -247,7 +260,7 @@ fn a_wrong_srp_proof_is_refused_and_ends_the_exchange() {
     );
     assert!(lines().contains(&"ERROR security2: Failed to authenticate client proof!".into()));
     assert_eq!(
-        security.handshake(&wire(&vector, 2), &mut random),
+        block_on(security.handshake(&wire(&vector, 2), &mut random)),
         Err(SecurityError::OutOfOrder),
         "the right proof comes too late"
     );
@@ -259,12 +272,12 @@ fn a_proof_of_another_length_is_refused() {
     let vector = vector("security2_patch1");
     let mut security = security2(&vector);
     let mut random = script2(&vector);
-    security.handshake(&wire(&vector, 0), &mut random).unwrap();
+    block_on(security.handshake(&wire(&vector, 0), &mut random)).unwrap();
     let short = SessionData::from(Sec2Payload::from(Sec2Message::Command1(S2SessionCmd1 {
         client_proof: bytes(&vector, "client_proof_M")[..63].to_vec(),
     })));
     assert_eq!(
-        security.handshake(&short.encode_to_vec(), &mut random),
+        block_on(security.handshake(&short.encode_to_vec(), &mut random)),
         Err(SecurityError::ProofLength)
     );
     assert!(lines().contains(&"ERROR security2: The client proof length does not match".into()));
@@ -275,12 +288,12 @@ fn a_short_verify_data_is_refused() {
     let vector = vector("security1_pop");
     let mut security = security1("abcd1234");
     let mut random = script1(&vector);
-    security.handshake(&wire(&vector, 0), &mut random).unwrap();
+    block_on(security.handshake(&wire(&vector, 0), &mut random)).unwrap();
     let short = SessionData::from(Sec1Payload::from(Sec1Message::Command1(SessionCmd1 {
         client_verify_data: bytes(&vector, "client_verify_data")[..31].to_vec(),
     })));
     assert_eq!(
-        security.handshake(&short.encode_to_vec(), &mut random),
+        block_on(security.handshake(&short.encode_to_vec(), &mut random)),
         Err(SecurityError::ProofLength)
     );
 }
@@ -294,7 +307,7 @@ fn a_key_of_another_length_is_refused() {
             client_pubkey: vec![9; length],
         })));
         assert_eq!(
-            security.handshake(&request.encode_to_vec(), &mut Script::of(&[])),
+            block_on(security.handshake(&request.encode_to_vec(), &mut Script::of(&[]))),
             Err(SecurityError::PublicKey)
         );
         assert_eq!(
@@ -312,7 +325,7 @@ fn a_point_of_small_order_is_refused() {
         client_pubkey: vec![0; 32],
     })));
     assert_eq!(
-        security.handshake(&request.encode_to_vec(), &mut Script::of(&[vec![5; 48]])),
+        block_on(security.handshake(&request.encode_to_vec(), &mut Script::of(&[vec![5; 48]]))),
         Err(SecurityError::PublicKey)
     );
 }
@@ -335,7 +348,7 @@ fn an_unpadded_srp_key_is_refused_unless_the_device_is_lenient() {
 
     let mut strict = security2(&vector);
     assert_eq!(
-        strict.handshake(&srp_request(short.clone()), &mut random),
+        block_on(strict.handshake(&srp_request(short.clone()), &mut random)),
         Err(SecurityError::PublicKey)
     );
     assert_eq!(
@@ -345,10 +358,10 @@ fn an_unpadded_srp_key_is_refused_unless_the_device_is_lenient() {
     assert!(lines().contains(&"ERROR security2: Invalid public key length".into()));
 
     let mut lenient = security2(&vector).with_lenient_public_key(true);
-    assert!(lenient.handshake(&srp_request(short), &mut random).is_ok());
+    assert!(block_on(lenient.handshake(&srp_request(short), &mut random)).is_ok());
     for length in [0, 385] {
         assert_eq!(
-            lenient.handshake(&srp_request(vec![1; length]), &mut random),
+            block_on(lenient.handshake(&srp_request(vec![1; length]), &mut random)),
             Err(SecurityError::PublicKey)
         );
     }
@@ -359,7 +372,7 @@ fn a_multiple_of_the_modulus_is_refused() {
     let vector = vector("security2_patch1");
     for public in [vec![0; 384], bytes(&vector, "N")] {
         assert_eq!(
-            security2(&vector).handshake(&srp_request(public), &mut script2(&vector)),
+            block_on(security2(&vector).handshake(&srp_request(public), &mut script2(&vector))),
             Err(SecurityError::PublicKey)
         );
     }
@@ -374,7 +387,7 @@ fn a_verifier_that_does_not_fit_is_refused() {
             verifier,
         });
         assert_eq!(
-            security.handshake(&srp_request(vec![1; 384]), &mut Script::of(&[])),
+            block_on(security.handshake(&srp_request(vec![1; 384]), &mut Script::of(&[]))),
             Err(SecurityError::Settings)
         );
     }
@@ -385,7 +398,7 @@ fn another_security_is_refused() {
     record();
     let vector = vector("security2_patch1");
     assert_eq!(
-        security1("").handshake(&wire(&vector, 0), &mut Script::of(&[])),
+        block_on(security1("").handshake(&wire(&vector, 0), &mut Script::of(&[]))),
         Err(SecurityError::OtherScheme)
     );
     assert_eq!(
@@ -397,7 +410,7 @@ fn another_security_is_refused() {
         proto: Some(SessionProto::Sec0(Sec0Payload::default())),
     };
     assert_eq!(
-        security1("").handshake(&mislabelled.encode_to_vec(), &mut Script::of(&[])),
+        block_on(security1("").handshake(&mislabelled.encode_to_vec(), &mut Script::of(&[]))),
         Err(SecurityError::OtherScheme)
     );
 }
@@ -409,7 +422,7 @@ fn a_missing_message_is_refused() {
         proto: None,
     };
     assert_eq!(
-        security1("").handshake(&no_payload.encode_to_vec(), &mut Script::of(&[])),
+        block_on(security1("").handshake(&no_payload.encode_to_vec(), &mut Script::of(&[]))),
         Err(SecurityError::Malformed)
     );
     for step in [HandshakeStep::Command0, HandshakeStep::Command1] {
@@ -418,7 +431,7 @@ fn a_missing_message_is_refused() {
             payload: None,
         });
         assert_eq!(
-            security1("").handshake(&no_message.encode_to_vec(), &mut Script::of(&[])),
+            block_on(security1("").handshake(&no_message.encode_to_vec(), &mut Script::of(&[]))),
             Err(SecurityError::NoRequest)
         );
     }
@@ -429,7 +442,7 @@ fn a_proof_before_the_key_is_out_of_order() {
     record();
     let vector = vector("security1_pop");
     assert_eq!(
-        security1("abcd1234").handshake(&wire(&vector, 2), &mut Script::of(&[])),
+        block_on(security1("abcd1234").handshake(&wire(&vector, 2), &mut Script::of(&[]))),
         Err(SecurityError::OutOfOrder)
     );
     assert_eq!(
@@ -487,9 +500,7 @@ fn a_repeated_request_is_refused() {
     let mut security = security2(&vector);
     let mut random = script2(&vector);
     for message in [0, 2] {
-        security
-            .handshake(&wire(&vector, message), &mut random)
-            .unwrap();
+        block_on(security.handshake(&wire(&vector, message), &mut random)).unwrap();
     }
     security.decrypt(&wire(&vector, 4)).unwrap();
     assert_eq!(
@@ -503,7 +514,7 @@ proptest! {
     fn garbage_is_refused_without_panic(garbage in proptest::collection::vec(any::<u8>(), 0..600)) {
         let vector = vector("security2_patch1");
         for mut security in [security1("pop"), security2(&vector)] {
-            let _ = security.handshake(&garbage, &mut Script::of(&[]));
+            let _ = block_on(security.handshake(&garbage, &mut Script::of(&[])));
             prop_assert!(!security.is_established());
             prop_assert!(security.decrypt(&garbage).is_err());
         }
@@ -514,8 +525,8 @@ proptest! {
         let vector = vector("security2_patch1");
         let mut security = security2(&vector);
         let mut random = script2(&vector);
-        security.handshake(&wire(&vector, 0), &mut random).unwrap();
-        security.handshake(&wire(&vector, 2), &mut random).unwrap();
+        block_on(security.handshake(&wire(&vector, 0), &mut random)).unwrap();
+        block_on(security.handshake(&wire(&vector, 2), &mut random)).unwrap();
         let mut request = wire(&vector, 4);
         prop_assume!(position < request.len());
         request[position] ^= change;

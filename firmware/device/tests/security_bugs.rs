@@ -7,6 +7,7 @@
 
 use device::bugs;
 use device::security::{Security, SecurityError};
+use embassy_futures::block_on;
 use proto::Message;
 use proto::session::{
     S2SessionCmd1, Sec1Message, Sec1Payload, Sec2Message, Sec2Payload, SessionCmd1, SessionData,
@@ -51,19 +52,24 @@ fn bytes(value: &Value) -> Vec<u8> {
 
 /// Security 2 after a handshake with a proof of zeros.
 fn with_wrong_proof() -> (Security, Result<Vec<u8>, SecurityError>) {
+    with_wrong_proof_to(|security| security)
+}
+
+/// The same, of a device that is `set` otherwise.
+fn with_wrong_proof_to(
+    set: impl FnOnce(Security) -> Security,
+) -> (Security, Result<Vec<u8>, SecurityError>) {
     let vector = vector("security2_patch1");
-    let mut security = Security::new(&factory::Security::V2 {
+    let mut security = set(Security::new(&factory::Security::V2 {
         username: "wifiprov".into(),
         salt: bytes(&vector["salt"]),
         verifier: bytes(&vector["verifier"]),
-    });
-    security
-        .handshake(&bytes(&vector["messages"][0]["wire"]), &mut Sevens)
-        .unwrap();
+    }));
+    block_on(security.handshake(&bytes(&vector["messages"][0]["wire"]), &mut Sevens)).unwrap();
     let proof = SessionData::from(Sec2Payload::from(Sec2Message::Command1(S2SessionCmd1 {
         client_proof: vec![0; 64],
     })));
-    let answer = security.handshake(&proof.encode_to_vec(), &mut Sevens);
+    let answer = block_on(security.handshake(&proof.encode_to_vec(), &mut Sevens));
     (security, answer)
 }
 
@@ -71,13 +77,11 @@ fn with_wrong_proof() -> (Security, Result<Vec<u8>, SecurityError>) {
 fn with_wrong_pop() -> Result<Vec<u8>, SecurityError> {
     let vector = vector("security1_pop");
     let mut security = Security::new(&factory::Security::V1 { pop: "pop".into() });
-    security
-        .handshake(&bytes(&vector["messages"][0]["wire"]), &mut Sevens)
-        .unwrap();
+    block_on(security.handshake(&bytes(&vector["messages"][0]["wire"]), &mut Sevens)).unwrap();
     let proof = SessionData::from(Sec1Payload::from(Sec1Message::Command1(SessionCmd1 {
         client_verify_data: vec![0; 32],
     })));
-    security.handshake(&proof.encode_to_vec(), &mut Sevens)
+    block_on(security.handshake(&proof.encode_to_vec(), &mut Sevens))
 }
 
 #[test]
@@ -97,6 +101,17 @@ fn each_bug_shows() {
         security.encrypt(b"same").unwrap(),
         security.encrypt(b"same").unwrap()
     );
+
+    let with_patch_0 = || {
+        let (mut security, answer) = with_wrong_proof_to(|security| security.with_patch_version(0));
+        assert!(answer.is_ok());
+        [b"same", b"same"].map(|plain| security.encrypt(plain).unwrap())
+    };
+    let [first, second] = with_patch_0();
+    assert_eq!(first, second);
+    bugs::put_in(["srp-proof-not-checked", "constant-nonce-counted"]).unwrap();
+    let [first, second] = with_patch_0();
+    assert_ne!(first, second);
 
     bugs::put_in(["srp-proof-not-checked", "nonce-reused"]).unwrap();
     let (mut security, _) = with_wrong_proof();

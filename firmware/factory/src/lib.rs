@@ -8,10 +8,15 @@
 extern crate alloc;
 
 mod map;
+mod provisioning;
 mod sections;
 
 pub use map::{FactoryError, Map};
+pub use provisioning::{
+    AppInfo, Ble, MemoryRelease, PhoneToken, Provisioning, Scheme, Security, TokenForm, Unregister,
+    Version,
+};
 pub use sections::{
     ClientIdForm, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, NoToken,
-    Provisioning, Security, SignMethod, Sntp, Telemetry,
+    SignMethod, Sntp, Telemetry,
 };

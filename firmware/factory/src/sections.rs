@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{FactoryError, Map};
+use crate::{FactoryError, Map, Provisioning};
 
 /// Everything that a device is born with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,60 +34,6 @@ pub struct Factory {
 pub struct Identity {
     /// Station MAC address; the SoftAP's is one more in its last byte.
     pub mac: [u8; 6],
-}
-
-/// How the device is provisioned. Delays in ms.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Provisioning {
-    /// SoftAP SSID; empty for `PROV_` and the last three bytes of the MAC address.
-    pub service_name: String,
-    /// SoftAP passphrase; empty for an open one.
-    pub service_key: String,
-    /// The session's security.
-    pub security: Security,
-    /// From the answer to apply until the station connects (ESP-IDF: 1000).
-    pub connect_delay_ms: u32,
-    /// From success until the service stops by itself (ESP-IDF: 30 000).
-    pub auto_stop_ms: u32,
-    /// From the reported success until the service stops (ESP-IDF: 1000).
-    pub cleanup_delay_ms: u32,
-    /// Whether a client that sends its SRP public key unpadded is served all the same.
-    pub lenient_srp_public_key: bool,
-}
-
-impl Default for Provisioning {
-    fn default() -> Self {
-        Self {
-            service_name: String::new(),
-            service_key: String::new(),
-            security: Security::None,
-            connect_delay_ms: 1_000,
-            auto_stop_ms: 30_000,
-            cleanup_delay_ms: 1_000,
-            lenient_srp_public_key: false,
-        }
-    }
-}
-
-/// Security of a provisioning session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Security {
-    /// Security 0: plain.
-    None,
-    /// Security 1: X25519, AES-CTR, and a proof of possession unless it is empty.
-    V1 {
-        /// Proof of possession.
-        pop: String,
-    },
-    /// Security 2: SRP6a, AES-GCM with a counting nonce (patch version 1).
-    V2 {
-        /// User name.
-        username: String,
-        /// SRP salt.
-        salt: Vec<u8>,
-        /// SRP verifier, 384 bytes, big-endian.
-        verifier: Vec<u8>,
-    },
 }
 
 /// Where the device gets the time.

@@ -27,6 +27,8 @@ pub const PASSPHRASE: i64 = -3;
 pub const RANDOM: i64 = -4;
 /// The token is not of 32 hex digits.
 pub const TOKEN: i64 = -5;
+/// The device does not await credentials now.
+pub const STATE: i64 = -6;
 
 /// The token alone.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,6 +11,8 @@ pub const NO_SEC: &str = "no_sec";
 pub const NO_POP: &str = "no_pop";
 /// Capability of a device that scans for access points.
 pub const WIFI_SCAN: &str = "wifi_scan";
+/// Capability of a device that is provisioned with Wi-Fi (`network_provisioning`).
+pub const WIFI_PROV: &str = "wifi_prov";
 
 /// What a device says about itself. Labels of the application are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

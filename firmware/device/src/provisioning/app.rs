@@ -6,6 +6,7 @@ use alloc::string::String;
 use proto::wifi_config::WifiConnectFailedReason as Reason;
 
 use super::machine::Event;
+use super::profile::{Profile, Step};
 use crate::security::SessionEvent;
 
 const TAG: &str = "app";
@@ -19,9 +20,19 @@ pub(crate) fn starting(security: &factory::Security) {
     log::info!(target: TAG, "Starting provisioning");
 }
 
-/// The service runs under this name.
-pub(crate) fn started(name: &str, security: &factory::Security) {
+/// The service runs, or begins anew.
+pub(crate) fn started(profile: Profile) {
+    profile.announce(Step::Start);
     log::info!(target: TAG, "Provisioning started");
+}
+
+/// Which code a phone is to scan. The example application knows none for the console.
+pub(crate) fn show_code(name: &str, settings: &factory::Provisioning) {
+    let transport = match settings.scheme {
+        factory::Scheme::SoftAp => "softap",
+        factory::Scheme::Ble(_) => "ble",
+        factory::Scheme::Console { .. } => return,
+    };
     log::info!(
         target: TAG,
         "Scan this QR code from the provisioning application for Provisioning."
@@ -29,18 +40,31 @@ pub(crate) fn started(name: &str, security: &factory::Security) {
     log::info!(
         target: TAG,
         "If QR code is not visible, copy paste the below URL in a browser.\n{QR_PAGE}?data={}",
-        qr_payload(name, security)
+        qr_payload(name, &settings.security, transport)
     );
 }
 
-/// A phone has joined the SoftAP, or left it.
-pub(crate) fn transport(connected: bool) {
-    let what = if connected {
-        "Connected!"
-    } else {
-        "Disconnected!"
+/// A transport that shows its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// The SoftAP.
+    SoftAp,
+    /// Bluetooth LE.
+    #[expect(dead_code, reason = "for the BLE scheme")]
+    Ble,
+}
+
+/// A phone has come, or gone.
+pub(crate) fn transport(transport: Transport, connected: bool) {
+    let name = match transport {
+        Transport::SoftAp => "SoftAP",
+        Transport::Ble => "BLE",
     };
-    log::info!(target: TAG, "SoftAP transport: {what}");
+    let what = match connected {
+        true => "Connected!",
+        false => "Disconnected!",
+    };
+    log::info!(target: TAG, "{name} transport: {what}");
 }
 
 /// A handshake came to an end.
@@ -59,7 +83,12 @@ pub(crate) fn session(event: SessionEvent) {
 }
 
 /// Provisioning went a step further.
-pub(crate) fn provisioning(event: &Event) {
+pub(crate) fn provisioning(profile: Profile, event: &Event) {
+    profile.announce(match event {
+        Event::CredentialsReceived(_) => Step::CredentialsReceived,
+        Event::Failed(_) => Step::CredentialsFailed,
+        Event::Succeeded => Step::CredentialsSucceeded,
+    });
     match event {
         Event::CredentialsReceived(credentials) => log::info!(
             target: TAG,
@@ -81,15 +110,23 @@ pub(crate) fn provisioning(event: &Event) {
     }
 }
 
+/// It gives up on credentials that have failed too often.
+pub(crate) fn resetting() {
+    log::info!(
+        target: TAG,
+        "Failed to connect with provisioned AP, resetting provisioned credentials"
+    );
+}
+
 /// What the provisioning application reads from the QR code. Security 2 shows no password, because
 /// the device has only its verifier.
-fn qr_payload(name: &str, security: &factory::Security) -> String {
+fn qr_payload(name: &str, security: &factory::Security, transport: &str) -> String {
     let secret = match security {
         factory::Security::V1 { pop } if !pop.is_empty() => format!(",\"pop\":\"{pop}\""),
         factory::Security::V2 { username, .. } => format!(",\"username\":\"{username}\""),
         _ => String::new(),
     };
-    format!("{{\"ver\":\"v1\",\"name\":\"{name}\"{secret},\"transport\":\"softap\"}}")
+    format!("{{\"ver\":\"v1\",\"name\":\"{name}\"{secret},\"transport\":\"{transport}\"}}")
 }
 
 #[cfg(test)]
@@ -102,12 +139,12 @@ mod tests {
             pop: "abcd1234".into(),
         };
         assert_eq!(
-            qr_payload("PROV_AABBCC", &pop),
+            qr_payload("PROV_AABBCC", &pop, "softap"),
             r#"{"ver":"v1","name":"PROV_AABBCC","pop":"abcd1234","transport":"softap"}"#
         );
         assert_eq!(
-            qr_payload("PROV_AABBCC", &factory::Security::None),
-            r#"{"ver":"v1","name":"PROV_AABBCC","transport":"softap"}"#
+            qr_payload("PROV_AABBCC", &factory::Security::None, "ble"),
+            r#"{"ver":"v1","name":"PROV_AABBCC","transport":"ble"}"#
         );
     }
 }

@@ -7,21 +7,21 @@ use core::cell::RefCell;
 use embedded_storage_async::nor_flash::NorFlash;
 use proto::wifi_config::{
     CmdSetConfig, Payload, RespApplyConfig, RespGetStatus, RespSetConfig, StationState,
-    WifiConfigMsgType, WifiConfigPayload, WifiConnectedState, WifiStationState,
+    WifiAttemptFailed, WifiConfigMsgType, WifiConfigPayload, WifiConnectedState, WifiStationState,
 };
 use proto::{Message, Status};
 
-use super::app;
 use super::endpoints::Failed;
 use super::machine::{Machine, Report};
+use super::profile::Step;
+use super::{app, now};
 use crate::bugs::{self, Bug};
 use crate::credentials::Credentials;
 use crate::storage::Storage;
 
-/// The response to a request at `now`, in ms since boot.
+/// The response to a request.
 pub(crate) async fn answer<F: NorFlash>(
     request: &[u8],
-    now: u64,
     machine: &RefCell<Machine>,
     storage: &mut Storage<F>,
 ) -> Result<Vec<u8>, Failed> {
@@ -29,7 +29,7 @@ pub(crate) async fn answer<F: NorFlash>(
     let kind = WifiConfigMsgType::try_from(request.msg).map_err(|_| Failed)?;
     let response = match (kind, request.payload) {
         (WifiConfigMsgType::CmdGetStatus, _) => {
-            Payload::RespGetStatus(status(machine.borrow_mut().report(now)))
+            Payload::RespGetStatus(status(machine.borrow_mut().report(now())))
         }
         (WifiConfigMsgType::CmdSetConfig, Some(Payload::CmdSetConfig(config))) => {
             Payload::RespSetConfig(RespSetConfig {
@@ -41,7 +41,7 @@ pub(crate) async fn answer<F: NorFlash>(
             status: Status::InvalidArgument.into(),
         }),
         (WifiConfigMsgType::CmdApplyConfig, _) => Payload::RespApplyConfig(RespApplyConfig {
-            status: apply(now, machine, storage).await.into(),
+            status: apply(machine, storage).await.into(),
         }),
         _ => return Err(Failed),
     };
@@ -68,28 +68,45 @@ async fn set<F: NorFlash>(
     Status::Success
 }
 
-async fn apply<F: NorFlash>(
-    now: u64,
+/// Has the credentials that were set tried.
+pub(super) async fn apply<F: NorFlash>(
     machine: &RefCell<Machine>,
     storage: &mut Storage<F>,
 ) -> Status {
-    let applicable = machine.borrow_mut().applicable();
-    let Ok(credentials) = applicable else {
+    let (profile, set) = {
+        let mut machine = machine.borrow_mut();
+        (machine.profile(), machine.take_set())
+    };
+    let Some(credentials) = set else {
+        log::error!(target: profile.handlers_tag(), "Wi-Fi config not set");
         return Status::InternalError;
     };
+    // Announced before anybody has looked whether they are awaited, as ESP-IDF does.
+    profile.announce(Step::SetCredentials);
+    let awaited = machine.borrow().awaits_credentials();
+    if awaited.is_err() {
+        log::error!(target: profile.handlers_tag(), "Failed to apply Wi-Fi Credentials");
+        return Status::InternalError;
+    }
     // Kept before they are proven, as ESP-IDF does: a device that failed is provisioned after a
     // restart, and fails with the same ones.
     if !bugs::is(Bug::CredentialsLostOnRestart) && storage.keep(&credentials).await.is_err() {
         return Status::InternalError;
     }
-    let event = machine.borrow_mut().apply(now, credentials);
-    app::provisioning(&event);
+    let event = machine.borrow_mut().apply(now(), credentials);
+    app::provisioning(profile, &event);
     Status::Success
 }
 
 fn status(report: Report) -> RespGetStatus {
     let (sta_state, state) = match report {
         Report::Connecting => (WifiStationState::Connecting, None),
+        Report::AttemptFailed { remaining } => (
+            WifiStationState::Connecting,
+            Some(StationState::AttemptFailed(WifiAttemptFailed {
+                attempts_remaining: remaining,
+            })),
+        ),
         Report::Failed(reason) => (
             WifiStationState::ConnectionFailed,
             Some(StationState::FailReason(reason.into())),

@@ -8,6 +8,7 @@ use embedded_storage_async::nor_flash::NorFlash;
 use proto::wifi_ctrl::{Payload, RespCtrlReprov, RespCtrlReset, WifiCtrlMsgType, WifiCtrlPayload};
 use proto::{Message, Status};
 
+use super::app;
 use super::endpoints::Failed;
 use super::machine::Machine;
 use crate::storage::Storage;
@@ -28,10 +29,7 @@ pub(crate) async fn answer<F: NorFlash>(
         Ok(WifiCtrlMsgType::CmdCtrlReprov) => (
             WifiCtrlMsgType::RespCtrlReprov,
             Payload::RespCtrlReprov(RespCtrlReprov {}),
-            match machine.borrow().reprovision() {
-                Ok(()) => Status::Success,
-                Err(_) => Status::InternalError,
-            },
+            reprovision(machine),
         ),
         _ => return Err(Failed),
     };
@@ -43,11 +41,25 @@ pub(crate) async fn answer<F: NorFlash>(
     Ok(response.encode_to_vec())
 }
 
-async fn reset<F: NorFlash>(machine: &RefCell<Machine>, storage: &mut Storage<F>) -> Status {
+/// Forgets credentials that have failed, and awaits new ones.
+pub(super) async fn reset<F: NorFlash>(
+    machine: &RefCell<Machine>,
+    storage: &mut Storage<F>,
+) -> Status {
     let allowed = machine.borrow().resettable();
     if allowed.is_err() || storage.forget().await.is_err() {
         return Status::InternalError;
     }
     machine.borrow_mut().reset();
+    Status::Success
+}
+
+/// Leaves the network, and awaits new credentials. Those in flash stay until there are others.
+fn reprovision(machine: &RefCell<Machine>) -> Status {
+    let mut machine = machine.borrow_mut();
+    if machine.reprovision().is_err() {
+        return Status::InternalError;
+    }
+    app::started(machine.profile());
     Status::Success
 }

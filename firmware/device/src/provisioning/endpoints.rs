@@ -1,6 +1,7 @@
-//! What stands behind the paths: sessions, security, and one handler for each endpoint (ESP-IDF
+//! What every transport hands its requests to: security, and one handler for each endpoint (ESP-IDF
 //! 5.5 `protocomm.c`).
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
@@ -8,128 +9,205 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::signal::Signal;
 use embassy_time::Instant;
 use embedded_storage_async::nor_flash::NorFlash;
+use factory::Provisioning;
 use proto::endpoint::{CONFIG, CTRL, PROTO_VER, SCAN, SESSION};
 use rand_core::{CryptoRng, RngCore};
 
 use super::machine::{Machine, State};
 use super::proto_ver::Version;
 use super::scan::Scanner;
-use super::server::{Reply, Service};
-use super::session::{Belongs, Sessions};
-use super::{app, config, ctrl};
+use super::table::{Created, Owner, Table};
+use super::{app, config, ctrl, custom, now};
 use crate::board::Radio;
+use crate::bugs::{self, Bug};
+use crate::handover::Handover;
 use crate::security::Security;
 use crate::storage::Storage;
 
 const TAG: &str = "protocomm";
-/// The example application's own endpoint.
-const CUSTOM: &str = "custom-data";
 
-/// A request that no response answers: the transport closes the connection.
+/// A request that no response answers: the transport says so in its own way, by closing the
+/// connection, by an ATT error, or by silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Failed;
+pub(crate) enum Refusal {
+    /// There is no such endpoint.
+    NoEndpoint,
+    /// The handshake went wrong.
+    Handshake,
+    /// The request was not encrypted in this session, or the response cannot be.
+    Encryption,
+    /// The endpoint's handler cannot make anything of it.
+    Request,
+}
 
 /// The endpoints and what they share.
 pub(crate) struct Endpoints<'s, R, F: NorFlash, N> {
-    pub(crate) sessions: Sessions,
-    pub(crate) security: Security,
-    pub(crate) random: N,
+    settings: &'s Provisioning,
+    table: Table,
+    /// Number of the session that security is in.
+    session: Option<u32>,
+    security: Security,
+    random: N,
+    parts: Parts<'s, R, F>,
+}
+
+/// What handlers work on.
+pub(crate) struct Parts<'s, R, F: NorFlash> {
     pub(crate) machine: &'s RefCell<Machine>,
     /// Signalled after each request that the machine has seen.
     pub(crate) changed: &'s Signal<NoopRawMutex, ()>,
     pub(crate) scanner: &'s Scanner<'s, R>,
     pub(crate) storage: Storage<F>,
+    /// Where a phone's binding token is left for the cloud.
+    pub(crate) handover: &'s Handover,
 }
 
-impl<R: Radio, F: NorFlash, N: RngCore + CryptoRng> Service for Endpoints<'_, R, F, N> {
-    fn exists(&self, path: &str) -> bool {
-        let name = path.strip_prefix('/');
-        name.is_some_and(|name| [PROTO_VER, SESSION, CONFIG, SCAN, CTRL, CUSTOM].contains(&name))
+impl<'s, R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'s, R, F, N> {
+    /// The endpoints of a service that starts now.
+    pub(crate) fn new(settings: &'s Provisioning, random: N, parts: Parts<'s, R, F>) -> Self {
+        Self {
+            settings,
+            table: Table::new(settings, now()),
+            session: None,
+            security: Security::new(&settings.security)
+                .with_patch_version(settings.security2_patch)
+                .with_lenient_public_key(settings.lenient_srp_public_key),
+            random,
+            parts,
+        }
     }
 
-    async fn post(
+    /// Every endpoint that was created, whether it has a handler yet or not.
+    #[expect(dead_code, reason = "for the BLE scheme")]
+    pub(crate) fn created(&self) -> impl Iterator<Item = Created> {
+        self.table.created()
+    }
+
+    /// Names of the endpoints that have a handler.
+    pub(crate) fn registered(&self) -> impl Iterator<Item = &str> {
+        self.table.registered(now())
+    }
+
+    /// Whether an endpoint has a handler.
+    pub(crate) fn exists(&self, endpoint: &str) -> bool {
+        self.table.find(endpoint, now()).is_some()
+    }
+
+    /// A number for a session, of transports that choose one.
+    pub(crate) fn session_number(&mut self) -> u32 {
+        self.random.next_u32()
+    }
+
+    /// The transport's session is over: its keys are void.
+    #[expect(dead_code, reason = "for the BLE scheme")]
+    pub(crate) fn close_session(&mut self) {
+        self.session = None;
+        self.security.reset();
+    }
+
+    /// Answers a request that came in a transport's session. Another number than that of the last
+    /// request begins a new session: keys of the last one are void.
+    pub(crate) async fn dispatch(
         &mut self,
-        socket: u32,
-        path: &str,
-        cookie: Option<&[u8]>,
-        body: &[u8],
-    ) -> Result<Reply, Failed> {
-        let random = &mut self.random;
-        let belongs = self.sessions.identify(socket, cookie, || random.next_u32());
-        if belongs == Belongs::New {
+        session: u32,
+        endpoint: &str,
+        request: &[u8],
+    ) -> Result<Vec<u8>, Refusal> {
+        if self.session.replace(session) != Some(session) {
             self.security.reset();
         }
-        let name = path.strip_prefix('/').unwrap_or(path);
-        let body = match name {
-            PROTO_VER => self.version(),
-            SESSION => self.handshake(body)?,
-            name => self.encrypted(name, body).await?,
+        let Some(owner) = self.table.find(endpoint, now()) else {
+            log::error!(target: TAG, "No registered endpoint for {endpoint}");
+            return Err(Refusal::NoEndpoint);
         };
-        Ok(Reply {
-            body,
-            session: self.sessions.cookie_to_set(),
-        })
+        match endpoint {
+            PROTO_VER => Ok(self.version().into_bytes()),
+            SESSION => self.handshake(request).await,
+            _ => self.encrypted(owner, endpoint, request).await,
+        }
     }
 
-    fn closed(&mut self, socket: u32) {
-        self.sessions.socket_closed(socket);
-    }
-}
-
-impl<R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'_, R, F, N> {
-    fn version(&self) -> Vec<u8> {
+    fn version(&self) -> String {
+        let tells_patch = self.settings.security2_patch > 0;
         let version = Version {
+            app_info: &self.settings.app_info,
+            profile: self.parts.machine.borrow().profile(),
             security: self.security.version(),
-            patch: self.security.patch_version(),
+            patch: tells_patch.then(|| self.security.patch_version()),
             pop: self.security.has_pop(),
         };
-        version.json().into_bytes()
+        version.json()
     }
 
-    fn handshake(&mut self, body: &[u8]) -> Result<Vec<u8>, Failed> {
-        let response = self.security.handshake(body, &mut self.random);
+    async fn handshake(&mut self, request: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let begun = Instant::now();
+        let response = self.security.handshake(request, &mut self.random).await;
+        let took = begun.elapsed().as_millis();
+        log::debug!(target: TAG, "security {} computed for {took} ms", self.security.version());
         if let Some(event) = self.security.take_event() {
             app::session(event);
         }
         response.map_err(|_| {
             log::error!(target: TAG, "Request handler for {SESSION} failed");
-            Failed
+            Refusal::Handshake
         })
     }
 
-    async fn encrypted(&mut self, name: &str, body: &[u8]) -> Result<Vec<u8>, Failed> {
-        let request = self.security.decrypt(body).map_err(|_| {
+    async fn encrypted(
+        &mut self,
+        owner: Owner,
+        endpoint: &str,
+        request: &[u8],
+    ) -> Result<Vec<u8>, Refusal> {
+        let request = self.security.decrypt(request).map_err(|_| {
             // ESP-IDF says "response", though it is the request.
-            log::error!(target: TAG, "Decryption of response failed for endpoint {name}");
-            Failed
+            log::error!(target: TAG, "Decryption of response failed for endpoint {endpoint}");
+            Refusal::Encryption
         })?;
-        let response = self.dispatch(name, &request).await.inspect_err(|_| {
-            log::error!(target: TAG, "Request handler for {name} failed");
+        let response = match owner {
+            Owner::Service => self.parts.answer(endpoint, &request).await,
+            Owner::Application => {
+                custom::answer(self.settings, endpoint, &request, &mut self.parts).await
+            }
+        };
+        let response = response.map_err(|Failed| {
+            log::error!(target: TAG, "Request handler for {endpoint} failed");
+            Refusal::Request
         })?;
         self.security.encrypt(&response).map_err(|_| {
-            log::error!(target: TAG, "Encryption of response failed for endpoint {name}");
-            Failed
+            log::error!(target: TAG, "Encryption of response failed for endpoint {endpoint}");
+            Refusal::Encryption
         })
     }
 
-    async fn dispatch(&mut self, name: &str, request: &[u8]) -> Result<Vec<u8>, Failed> {
-        match name {
+    /// The application has new credentials awaited after a failure.
+    pub(crate) async fn reset_on_failure(&mut self) {
+        // A refusal is in the log.
+        let _ = ctrl::reset(self.parts.machine, &mut self.parts.storage).await;
+    }
+}
+
+/// A handler cannot make anything of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failed;
+
+impl<R: Radio, F: NorFlash> Parts<'_, R, F> {
+    async fn answer(&mut self, endpoint: &str, request: &[u8]) -> Result<Vec<u8>, Failed> {
+        match endpoint {
             CONFIG => {
-                let now = Instant::now().as_millis();
-                let (machine, storage) = (self.machine, &mut self.storage);
-                let response = config::answer(request, now, machine, storage).await;
+                let response = config::answer(request, self.machine, &mut self.storage).await;
                 self.changed.signal(());
                 response
             }
             SCAN => {
-                let allowed = self.machine.borrow().state() == State::Started;
+                let awaiting = self.machine.borrow().state() == State::Started;
+                let allowed = awaiting || bugs::is(Bug::ScanInAnyState);
                 self.scanner.answer(request, allowed).await
             }
-            CTRL => ctrl::answer(request, self.machine, &mut self.storage).await,
-            CUSTOM => {
-                let text = core::str::from_utf8(request).unwrap_or("(no text)");
-                log::info!(target: "app", "Received data: {text}");
-                Ok(b"SUCCESS\0".to_vec())
+            CTRL => {
+                let response = ctrl::answer(request, self.machine, &mut self.storage).await;
+                self.changed.signal(());
+                response
             }
             _ => Err(Failed),
         }

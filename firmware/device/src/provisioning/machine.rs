@@ -8,39 +8,52 @@ use core::net::Ipv4Addr;
 
 use proto::wifi_config::WifiConnectFailedReason as Reason;
 
+use super::profile::Profile;
 use crate::board::AccessPoint;
 use crate::bugs::{self, Bug};
 use crate::credentials::Credentials;
 
-const TAG: &str = "wifi_prov_mgr";
-const HANDLERS_TAG: &str = "wifi_prov_handlers";
-
-/// Reasons of ESP-IDF's `wifi_err_reason_t` that are final, and what they mean.
-const AUTHENTICATION: [u16; 4] = [
-    14,  // message integrity failure
-    15,  // four-way handshake time-out
-    202, // authentication failed
-    204, // handshake time-out
-];
+/// ESP-IDF's `WIFI_REASON_NO_AP_FOUND`.
 const NO_AP_FOUND: u16 = 201;
+/// The shortest clean-up delay, in ms.
+const MIN_CLEANUP: u32 = 100;
 
-/// Delays in ms.
+/// What decides how the machine behaves. Delays in ms.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Delays {
+pub(crate) struct Rules {
+    pub(crate) profile: Profile,
     /// From the answer to apply until the station connects.
     pub(crate) connect: u32,
     /// From success until the service stops by itself.
     pub(crate) auto_stop: u32,
     /// From the decision to stop until the service is gone.
     pub(crate) cleanup: u32,
+    /// Whether the service stops by itself at all.
+    pub(crate) stops_by_itself: bool,
+    /// Attempts before a failure is final; 0 for one.
+    pub(crate) attempts: u32,
+    /// Failures after which credentials are awaited anew; 0 for never.
+    pub(crate) failures: u32,
+    /// Whether a failure is announced with the reason of the one before.
+    pub(crate) stale_reason: bool,
 }
 
-impl From<&factory::Provisioning> for Delays {
+impl From<&factory::Provisioning> for Rules {
     fn from(settings: &factory::Provisioning) -> Self {
+        let profile = Profile(settings.version);
+        let stops_by_itself = !settings.disable_auto_stop || bugs::is(Bug::AutoStopIgnoresDisable);
         Self {
+            profile,
             connect: settings.connect_delay_ms,
             auto_stop: settings.auto_stop_ms,
-            cleanup: settings.cleanup_delay_ms,
+            cleanup: settings.cleanup_delay_ms.max(MIN_CLEANUP),
+            stops_by_itself,
+            attempts: match profile.counts_attempts() {
+                true => settings.conn_attempts,
+                false => 0,
+            },
+            failures: settings.reset_after_failures,
+            stale_reason: settings.stale_fail_reason || bugs::is(Bug::StaleReason),
         }
     }
 }
@@ -77,6 +90,10 @@ pub(crate) enum Event {
 pub(crate) enum Due {
     /// Connect the station.
     Connect(Credentials),
+    /// Disconnect the station.
+    Disconnect,
+    /// Have the failed credentials forgotten.
+    Reset,
     /// End the service.
     Stop,
 }
@@ -85,6 +102,10 @@ pub(crate) enum Due {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     Connecting,
+    /// Connecting once more.
+    AttemptFailed {
+        remaining: u32,
+    },
     Failed(Reason),
     Connected {
         address: String,
@@ -99,7 +120,7 @@ pub(crate) struct WrongState;
 /// The state machine.
 #[derive(Debug)]
 pub(crate) struct Machine {
-    delays: Delays,
+    rules: Rules,
     state: State,
     /// Set and not yet applied.
     set: Option<Credentials>,
@@ -107,52 +128,75 @@ pub(crate) struct Machine {
     connect: Option<(u64, Credentials)>,
     /// When the service ends, unless somebody asks for the status before.
     stop: Option<u64>,
+    /// The station is to leave.
+    disconnect: bool,
+    /// The application wants a reset.
+    reset: bool,
+    /// Attempts that have failed.
+    attempts: u32,
+    /// Failures that the application has seen since it wanted a reset.
+    failures: u32,
+    /// Reason of the last failure; the first value of ESP-IDF's type before any.
+    last_reason: Reason,
     report: Report,
 }
 
 impl Machine {
-    pub(crate) fn new(delays: Delays) -> Self {
+    pub(crate) fn new(rules: Rules) -> Self {
         Self {
-            delays,
+            rules,
             state: State::Started,
             set: None,
             connect: None,
             stop: None,
+            disconnect: false,
+            reset: false,
+            attempts: 0,
+            failures: 0,
+            last_reason: Reason::AuthError,
             report: Report::Connecting,
         }
+    }
+
+    pub(crate) fn profile(&self) -> Profile {
+        self.rules.profile
     }
 
     pub(crate) fn state(&self) -> State {
         self.state
     }
 
-    /// Keeps credentials for [`Self::applicable`].
+    fn tag(&self) -> &'static str {
+        self.rules.profile.tag()
+    }
+
+    /// Keeps credentials for [`Self::take_set`].
     pub(crate) fn set(&mut self, credentials: Credentials) {
         self.set = Some(credentials);
     }
 
-    /// Takes the credentials that apply puts to use. The caller keeps them in flash, before they
-    /// are proven, and then calls [`Self::apply`].
-    pub(crate) fn applicable(&mut self) -> Result<Credentials, WrongState> {
-        let Some(credentials) = self.set.take() else {
-            log::error!(target: HANDLERS_TAG, "Wi-Fi config not set");
-            return Err(WrongState);
-        };
+    /// Takes the credentials that were set. The caller asks whether they are awaited, keeps them
+    /// in flash, before they are proven, and then calls [`Self::apply`].
+    pub(crate) fn take_set(&mut self) -> Option<Credentials> {
+        self.set.take()
+    }
+
+    /// Whether credentials may be applied.
+    pub(crate) fn awaits_credentials(&self) -> Result<(), WrongState> {
         let again = self.state == State::Failed && bugs::is(Bug::SecondCredentialsAccepted);
         if self.state >= State::CredentialsReceived && !again {
             log::error!(
-                target: TAG,
+                target: self.tag(),
                 "Wi-Fi credentials already received by provisioning app"
             );
-            log::error!(target: HANDLERS_TAG, "Failed to apply Wi-Fi Credentials");
             return Err(WrongState);
         }
-        Ok(credentials)
+        Ok(())
     }
 
     /// Has these credentials tried.
     pub(crate) fn apply(&mut self, now: u64, credentials: Credentials) -> Event {
-        let moment = now + u64::from(self.delays.connect);
+        let moment = now + u64::from(self.rules.connect);
         self.connect = Some((moment, credentials.clone()));
         self.state = State::CredentialsReceived;
         self.report = Report::Connecting;
@@ -164,24 +208,48 @@ impl Machine {
         if !self.is_trying() {
             return None;
         }
-        log::error!(target: TAG, "STA Disconnected");
-        log::error!(target: TAG, "Disconnect reason : {reason}");
+        let tag = self.tag();
+        log::error!(target: tag, "STA Disconnected");
+        log::error!(target: tag, "Disconnect reason : {reason}");
+        let is_authentication = self.rules.profile.is_authentication_failure(reason);
         let why = match reason {
             NO_AP_FOUND if bugs::is(Bug::ApNotFoundRetriedForever) => return None,
             NO_AP_FOUND if !bugs::is(Bug::WrongReasonReported) => {
-                log::error!(target: TAG, "STA AP Not found");
+                log::error!(target: tag, "STA AP Not found");
                 Reason::NetworkNotFound
             }
-            reason if reason == NO_AP_FOUND || AUTHENTICATION.contains(&reason) => {
-                log::error!(target: TAG, "STA Auth Error");
+            reason if reason == NO_AP_FOUND || is_authentication => {
+                log::error!(target: tag, "STA Auth Error");
                 Reason::AuthError
             }
             // Not final: the station goes on trying.
             _ => return None,
         };
+        let previous = core::mem::replace(&mut self.last_reason, why);
+        if let Some(remaining) = self.remaining_attempts() {
+            self.report = Report::AttemptFailed { remaining };
+            return None;
+        }
         self.state = State::Failed;
         self.report = Report::Failed(why);
-        Some(Event::Failed(why))
+        self.failures = self.failures.saturating_add(1);
+        self.reset = self.rules.failures > 0 && self.failures >= self.rules.failures;
+        Some(Event::Failed(match self.rules.stale_reason {
+            true => previous,
+            false => why,
+        }))
+    }
+
+    /// Counts an attempt that has failed, and says how many are left, if any.
+    fn remaining_attempts(&mut self) -> Option<u32> {
+        if self.rules.attempts == 0 {
+            return None;
+        }
+        if !bugs::is(Bug::AttemptsNotCounted) {
+            self.attempts = self.attempts.saturating_add(1);
+        }
+        let remaining = self.rules.attempts.saturating_sub(self.attempts);
+        (remaining > 0).then_some(remaining)
     }
 
     /// The station has an address.
@@ -194,7 +262,7 @@ impl Machine {
         if !self.is_trying() {
             return None;
         }
-        log::info!(target: TAG, "STA Got IP");
+        log::info!(target: self.tag(), "STA Got IP");
         self.state = State::Succeeded;
         self.report = Report::Connected {
             address: address.to_string(),
@@ -203,9 +271,10 @@ impl Machine {
         let wait = if bugs::is(Bug::StopsTooEarly) {
             0
         } else {
-            u64::from(self.delays.auto_stop) + u64::from(self.delays.cleanup)
+            u64::from(self.rules.auto_stop) + u64::from(self.rules.cleanup)
         };
-        self.stop = (!bugs::is(Bug::ServiceNeverStops)).then_some(now + wait);
+        let stops = self.rules.stops_by_itself && !bugs::is(Bug::ServiceNeverStops);
+        self.stop = stops.then_some(now + wait);
         Some(Event::Succeeded)
     }
 
@@ -216,55 +285,96 @@ impl Machine {
     }
 
     /// What a phone is told. The first report of success ends the service after the clean-up
-    /// delay.
+    /// delay, if it stops by itself.
     pub(crate) fn report(&mut self, now: u64) -> Report {
-        if self.state == State::Succeeded {
+        if self.state == State::Succeeded && self.rules.stops_by_itself {
             self.state = State::Stopping;
-            let soon = now + u64::from(self.delays.cleanup);
+            let soon = now + u64::from(self.rules.cleanup);
             self.stop = self.stop.map(|stop| stop.min(soon));
         }
         self.report.clone()
     }
 
-    /// Whether a phone may have failed credentials forgotten. The caller forgets those in flash,
-    /// and then calls [`Self::reset`].
+    /// The application ends the service, after the clean-up delay.
+    pub(crate) fn stop(&mut self, now: u64) {
+        if self.state != State::Stopping {
+            self.state = State::Stopping;
+            self.connect = None;
+            self.stop = Some(now + u64::from(self.rules.cleanup));
+        }
+    }
+
+    /// Whether failed credentials may be forgotten. The caller forgets those in flash, and then
+    /// calls [`Self::reset`].
     pub(crate) fn resettable(&self) -> Result<(), WrongState> {
-        if self.state == State::Failed {
+        let idempotent = self.rules.profile.reset_is_idempotent();
+        let allowed = match self.state {
+            State::Failed => !bugs::is(Bug::ResetRefusedInFail),
+            State::Started if idempotent => true,
+            _ => bugs::is(Bug::ResetAcceptedAnywhere),
+        };
+        if allowed {
             return Ok(());
         }
         log::error!(
-            target: TAG,
+            target: self.tag(),
             "Trying reset when not in failure state. Current state: {}",
             self.state as u8
         );
         Err(WrongState)
     }
 
-    /// Awaits credentials anew.
+    /// Awaits credentials anew. A phone that asks is still told of the failure.
     pub(crate) fn reset(&mut self) {
         self.state = State::Started;
-        self.report = Report::Connecting;
+        self.reset = false;
+        if self.rules.profile.reset_clears_attempts() {
+            self.attempts = 0;
+        }
     }
 
-    /// A phone wants to provision once more, which needs a service that does not stop by itself.
-    pub(crate) fn reprovision(&self) -> Result<(), WrongState> {
-        log::error!(
-            target: TAG,
-            "Execute wifi_prov_mgr_disable_auto_stop() before calling this API"
-        );
-        Err(WrongState)
+    /// Provisions once more, from whatever state, which needs a service that does not stop by
+    /// itself.
+    pub(crate) fn reprovision(&mut self) -> Result<(), WrongState> {
+        if self.rules.stops_by_itself && !bugs::is(Bug::ReprovWithoutDisableAccepted) {
+            log::error!(
+                target: self.tag(),
+                "Execute {} before calling this API",
+                match self.rules.profile.has_component_names() {
+                    true => "network_prov_mgr_disable_auto_stop()",
+                    false => "wifi_prov_mgr_disable_auto_stop()",
+                }
+            );
+            return Err(WrongState);
+        }
+        self.state = State::Started;
+        self.report = Report::Connecting;
+        self.connect = None;
+        self.stop = None;
+        self.disconnect = !bugs::is(Bug::ReprovStaysConnected);
+        Ok(())
     }
 
     /// The next moment at which [`Self::due`] has something.
     pub(crate) fn next_moment(&self) -> Option<u64> {
+        if self.disconnect || self.reset {
+            return Some(0);
+        }
         let connect = self.connect.as_ref().map(|(moment, _)| *moment);
         connect.into_iter().chain(self.stop).min()
     }
 
     /// What is to be done by now; called until there is nothing left.
     pub(crate) fn due(&mut self, now: u64) -> Option<Due> {
+        if core::mem::take(&mut self.disconnect) {
+            return Some(Due::Disconnect);
+        }
+        if core::mem::take(&mut self.reset) {
+            self.failures = 0;
+            return Some(Due::Reset);
+        }
         if let Some((_, credentials)) = self.connect.take_if(|(moment, _)| *moment <= now) {
-            log::info!(target: TAG, "STA Start");
+            log::info!(target: self.tag(), "STA Start");
             return Some(Due::Connect(credentials));
         }
         self.stop.take_if(|moment| *moment <= now)?;

@@ -1,59 +1,59 @@
-//! The provisioning service over SoftAP (ESP-IDF 5.5 `wifi_provisioning`, `protocomm`).
+//! The provisioning service (ESP-IDF 5.5 `wifi_provisioning`, `protocomm`).
 //!
 //! [`Provisioning`] is what the rest of the firmware holds on to; [`Provisioning::serve`] runs the
-//! service from its start to its end.
+//! service from its start to its end. Transports ([`softap`], [`console`]) take requests in and
+//! hand them to [`Endpoints::dispatch`], the same for all of them.
 
 mod app;
 mod config;
+mod console;
 mod ctrl;
-mod dhcp;
+mod custom;
 mod endpoints;
-mod http;
 mod machine;
+mod memory;
+mod profile;
 mod proto_ver;
 mod scan;
-mod server;
-mod session;
+mod softap;
+mod table;
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::convert::Infallible;
 
-use embassy_futures::join::join3;
-use embassy_futures::select::{Either, select};
+use bt_hci_transport::{ReadHciError, Transport as HciTransport};
+use embassy_futures::select::select;
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 use embassy_time::Instant;
+use embedded_io_async::{Read, Write};
 use embedded_storage_async::nor_flash::NorFlash;
-use factory::Factory;
+use factory::{Factory, Scheme, Security};
 use rand_core::{CryptoRng, RngCore};
 
-pub(crate) use app::transport;
+pub(crate) use app::{Transport, transport};
+pub(crate) use profile::Profile;
 
 use crate::board::{AccessPoint, Mode, Radio};
 use crate::bugs::{self, Bug};
-use crate::security::Security;
+use crate::handover::Handover;
 use crate::station::{News, Station, until};
 use crate::storage::Storage;
-use endpoints::Endpoints;
+use endpoints::{Endpoints, Parts};
 use machine::{Due, Machine};
+use profile::Step;
 use scan::Scanner;
-use server::Server;
-use session::Sessions;
-
-const TAG: &str = "wifi_prov_mgr";
-/// Stations at once (ESP-IDF 5.5 `scheme_softap.c`).
-const MAX_STATIONS: u8 = 5;
-const CHANNEL: u8 = 1;
-/// Lengths of a SoftAP passphrase.
-const KEY: core::ops::RangeInclusive<usize> = 8..=64;
 
 /// Provisioning, as the rest of the firmware sees it.
 pub(crate) struct Provisioning<'r, R> {
+    factory: &'r Factory,
     radio: &'r R,
+    handover: &'r Handover,
     machine: RefCell<Machine>,
     scanner: Scanner<'r, R>,
     /// The machine may have something else due.
@@ -61,15 +61,46 @@ pub(crate) struct Provisioning<'r, R> {
     serving: Cell<bool>,
 }
 
+/// What the schemes run on.
+pub(crate) struct Transports<C, H> {
+    /// The SoftAP's stack.
+    pub(crate) soft_ap: Stack<'static>,
+    /// The UART, if there is one.
+    pub(crate) console: Option<C>,
+    /// The Bluetooth controller, if there is one.
+    pub(crate) hci: Option<H>,
+}
+
 impl<'r, R: Radio> Provisioning<'r, R> {
-    pub(crate) fn new(factory: &Factory, radio: &'r R) -> Self {
+    /// Provisioning by the rules of factory data; a phone's binding token goes to `handover`.
+    pub(crate) fn new(factory: &'r Factory, radio: &'r R, handover: &'r Handover) -> Self {
+        let settings = &factory.provisioning;
+        let is_ble = matches!(settings.scheme, Scheme::Ble(_));
         Self {
+            factory,
             radio,
-            machine: RefCell::new(Machine::new((&factory.provisioning).into())),
-            scanner: Scanner::new(radio),
+            handover,
+            machine: RefCell::new(Machine::new(settings.into())),
+            scanner: Scanner::new(radio, !is_ble),
             changed: Signal::new(),
             serving: Cell::new(false),
         }
+    }
+
+    pub(crate) fn profile(&self) -> Profile {
+        Profile(self.factory.provisioning.version)
+    }
+
+    /// Before anything else is done about provisioning.
+    pub(crate) fn init(&self) {
+        self.profile().announce(Step::Init);
+        memory::release_at_init(self.profile(), &self.factory.provisioning.scheme);
+    }
+
+    /// There will be no provisioning any more until the next start.
+    pub(crate) fn deinit(&self) {
+        self.profile().announce(Step::Deinit);
+        memory::release_at_deinit(self.profile(), &self.factory.provisioning.scheme);
     }
 
     /// What became of the station.
@@ -86,7 +117,7 @@ impl<'r, R: Radio> Provisioning<'r, R> {
             } => machine.got_address(now(), address.address(), access_point),
         };
         if let Some(event) = event {
-            app::provisioning(&event);
+            app::provisioning(machine.profile(), &event);
         }
         self.changed.signal(());
     }
@@ -97,77 +128,110 @@ impl<'r, R: Radio> Provisioning<'r, R> {
     }
 
     /// Runs the service until provisioning is done. An error says why it did not even start.
-    pub(crate) async fn serve<F: NorFlash>(
+    pub(crate) async fn serve<F, C, H>(
         &self,
-        factory: &Factory,
-        soft_ap: Stack<'static>,
+        transports: Transports<C, H>,
         station: &Station<'_, R>,
         storage: Storage<F>,
         random: impl RngCore + CryptoRng,
-    ) -> Result<(), NotStarted> {
-        let settings = &factory.provisioning;
+    ) -> Result<(), NotStarted>
+    where
+        F: NorFlash,
+        C: Read + Write,
+        H: HciTransport<Error: From<ReadHciError<Infallible>>>,
+    {
+        let settings = &self.factory.provisioning;
+        let profile = self.profile();
         app::starting(&settings.security);
-        let name = service_name(factory);
-        self.start_soft_ap(&name, &settings.service_key).await?;
+        let name = service_name(self.factory);
+        let transport = self.start(&name, transports).await?;
         self.serving.set(true);
-        log::info!(target: TAG, "Provisioning started with service name : {name} ");
-        app::started(&name, &settings.security);
+        log::info!(target: profile.tag(), "Provisioning started with service name : {name} ");
+        app::started(profile);
+        app::show_code(&name, settings);
 
-        let security = Security::new(&settings.security)
-            .with_lenient_public_key(settings.lenient_srp_public_key);
-        let endpoints = Mutex::new(Endpoints {
-            sessions: Sessions::default(),
-            security,
-            random,
+        let parts = Parts {
             machine: &self.machine,
             changed: &self.changed,
             scanner: &self.scanner,
             storage,
-        });
-        let server = Server::new(soft_ap, &endpoints);
-        let background = join3(dhcp::serve(soft_ap), self.scanner.run(), async {
-            self.follow(station).await;
-            server.stop();
-            core::future::pending::<()>().await;
-        });
-        match select(server.run(), background).await {
-            Either::First(()) => {}
-            Either::Second((_, never, ())) => never,
-        }
+            handover: self.handover,
+        };
+        let endpoints = Mutex::new(Endpoints::new(settings, random, parts));
+        let stopped = self.follow(station, &endpoints);
+        let served = async {
+            match transport {
+                Started::SoftAp(stack) => softap::serve(stack, profile, &endpoints, stopped).await,
+                Started::Console(uart, limit) => {
+                    select(console::serve(uart, limit, &endpoints), stopped).await;
+                }
+            }
+        };
+        select(served, self.scanner.run()).await;
 
         self.serving.set(false);
-        self.radio.stop_soft_ap().await;
+        if let Scheme::SoftAp = settings.scheme {
+            self.radio.stop_soft_ap().await;
+        }
         self.radio.set_mode(Mode::Station).await;
-        log::info!(target: TAG, "Provisioning stopped");
+        log::info!(target: profile.tag(), "Provisioning stopped");
+        profile.announce(Step::End);
+        self.deinit();
         Ok(())
     }
 
-    async fn start_soft_ap(&self, name: &str, key: &str) -> Result<(), NotStarted> {
-        if !key.is_empty() && !KEY.contains(&key.len()) {
-            log::error!(
-                target: "wifi_prov_scheme_softap",
-                "Incorrect passphrase length for softAP: {} (Expected: Min - {}, Max - {})",
-                key.len(),
-                KEY.start(),
-                KEY.end()
-            );
+    /// Starts the transport that factory data asks for.
+    async fn start<C, H>(
+        &self,
+        name: &str,
+        transports: Transports<C, H>,
+    ) -> Result<Started<C>, NotStarted> {
+        let settings = &self.factory.provisioning;
+        let profile = self.profile();
+        if matches!(settings.security, Security::V2 { .. }) && !profile.has_security2() {
+            log::error!(target: profile.tag(), "Unsupported protocomm security version 2");
             return Err(NotStarted);
         }
-        self.radio.set_mode(Mode::Both).await;
-        let ssid = name.as_bytes();
-        self.radio
-            .start_soft_ap(ssid, key, CHANNEL, MAX_STATIONS)
-            .await;
-        Ok(())
+        match &settings.scheme {
+            Scheme::SoftAp => {
+                softap::start(self.radio, profile, name, &settings.service_key).await?;
+                Ok(Started::SoftAp(transports.soft_ap))
+            }
+            Scheme::Console { line_limit } => {
+                let Some(uart) = transports.console else {
+                    log::error!(target: profile.tag(), "this board has no UART for the console");
+                    return Err(NotStarted);
+                };
+                self.radio.set_mode(Mode::Station).await;
+                Ok(Started::Console(uart, usize::from(*line_limit)))
+            }
+            Scheme::Ble(_) => {
+                let what = match transports.hci {
+                    Some(_) => "this firmware has no BLE scheme",
+                    None => "this board has no Bluetooth controller",
+                };
+                log::error!(target: profile.ble_tag(), "{what}");
+                Err(NotStarted)
+            }
+        }
     }
 
     /// Does what is due, until the service is to end.
-    async fn follow(&self, station: &Station<'_, R>) {
+    async fn follow<F: NorFlash, N: RngCore + CryptoRng>(
+        &self,
+        station: &Station<'_, R>,
+        endpoints: &Mutex<NoopRawMutex, Endpoints<'_, R, F, N>>,
+    ) {
         loop {
             let due = self.machine.borrow_mut().due(now());
             match due {
                 Some(Due::Connect(_)) if bugs::is(Bug::SilentHang) => bugs::hang(),
                 Some(Due::Connect(credentials)) => station.connect(credentials),
+                Some(Due::Disconnect) => station.disconnect(),
+                Some(Due::Reset) => {
+                    app::resetting();
+                    endpoints.lock().await.reset_on_failure().await;
+                }
                 Some(Due::Stop) => return,
                 None => {
                     let moment = self.machine.borrow().next_moment();
@@ -176,6 +240,13 @@ impl<'r, R: Radio> Provisioning<'r, R> {
             }
         }
     }
+}
+
+/// A transport that has started.
+enum Started<C> {
+    SoftAp(Stack<'static>),
+    /// The UART, and the longest line.
+    Console(C, usize),
 }
 
 /// The service cannot start with these settings; the log says why.

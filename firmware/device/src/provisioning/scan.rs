@@ -7,7 +7,7 @@ use core::cmp::Reverse;
 
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::signal::Signal;
-use embassy_time::{Duration, Timer, with_timeout};
+use embassy_time::{Duration, Instant, Timer, with_timeout};
 use proto::wifi_scan::{
     CmdScanResult, Payload, RespScanResult, RespScanStart, RespScanStatus, WifiScanMsgType,
     WifiScanPayload, WifiScanResult,
@@ -16,6 +16,7 @@ use proto::{Message, Status};
 
 use super::endpoints::Failed;
 use crate::board::{AccessPoint, Radio};
+use crate::bugs::{self, Bug};
 
 /// Results kept.
 const MAX_RESULTS: usize = 16;
@@ -26,6 +27,8 @@ const CHANNELS: core::ops::RangeInclusive<u8> = 1..=13;
 const PAUSE: Duration = Duration::from_millis(120);
 /// A radio that has not answered by then heard nothing.
 const LIMIT: Duration = Duration::from_secs(5);
+/// The longest time on a channel that a phone can ask for, in ms (ESP-IDF advises no more).
+const MAX_PERIOD: u32 = 1_500;
 
 /// What to scan.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +36,8 @@ struct Order {
     passive: bool,
     /// Channels between two pauses; 0 for all channels at once.
     group: u8,
+    /// Time on each channel, if it is longer than what the radio takes by itself.
+    period: Duration,
 }
 
 /// Scans when told to, and keeps the results.
@@ -40,14 +45,17 @@ pub(crate) struct Scanner<'r, R> {
     radio: &'r R,
     order: Signal<NoopRawMutex, Order>,
     heard: Signal<NoopRawMutex, Vec<AccessPoint>>,
+    /// Whether phones can say how long to stay on a channel; not where Bluetooth shares the radio.
+    has_period: bool,
     busy: Cell<bool>,
     found: RefCell<Vec<AccessPoint>>,
 }
 
 impl<'r, R: Radio> Scanner<'r, R> {
-    pub(crate) fn new(radio: &'r R) -> Self {
+    pub(crate) fn new(radio: &'r R, has_period: bool) -> Self {
         Self {
             radio,
+            has_period,
             order: Signal::new(),
             heard: Signal::new(),
             busy: Cell::new(false),
@@ -66,11 +74,12 @@ impl<'r, R: Radio> Scanner<'r, R> {
             let order = self.order.wait().await;
             self.found.borrow_mut().clear();
             if order.group == 0 {
-                self.scan(0, order.passive).await;
+                let channels = u32::from(*CHANNELS.end());
+                self.scan(0, order.passive, order.period * channels).await;
             } else {
                 for (done, channel) in (1_u8..).zip(CHANNELS) {
-                    self.scan(channel, order.passive).await;
-                    if done % order.group == 0 {
+                    self.scan(channel, order.passive, order.period).await;
+                    if done % order.group == 0 && !bugs::is(Bug::GroupPauseMissing) {
                         Timer::after(PAUSE).await;
                     }
                 }
@@ -79,12 +88,15 @@ impl<'r, R: Radio> Scanner<'r, R> {
         }
     }
 
-    async fn scan(&self, channel: u8, passive: bool) {
+    /// Scans for `period` at least.
+    async fn scan(&self, channel: u8, passive: bool, period: Duration) {
+        let begun = Instant::now();
         self.heard.reset();
         self.radio.scan(channel, passive).await;
         if let Ok(heard) = with_timeout(LIMIT, self.heard.wait()).await {
             keep_strongest(&mut self.found.borrow_mut(), heard);
         }
+        Timer::at(begun + period).await;
     }
 
     /// The response to a request. Scans are started only while credentials are awaited.
@@ -93,10 +105,15 @@ impl<'r, R: Radio> Scanner<'r, R> {
         let kind = WifiScanMsgType::try_from(request.msg).map_err(|_| Failed)?;
         let (status, response) = match (kind, request.payload) {
             (WifiScanMsgType::CmdScanStart, Some(Payload::CmdScanStart(start))) => {
+                let period_ms = match self.has_period {
+                    true => start.period_ms.min(MAX_PERIOD),
+                    false => 0,
+                };
                 let order = Order {
                     passive: start.passive,
                     // Cut to 8 bits, as ESP-IDF does.
                     group: start.group_channels as u8,
+                    period: Duration::from_millis(period_ms.into()),
                 };
                 let status = self.start(order, start.blocking, allowed).await;
                 (status, Payload::RespScanStart(RespScanStart {}))
@@ -128,7 +145,8 @@ impl<'r, R: Radio> Scanner<'r, R> {
         if !self.busy.replace(true) {
             self.order.signal(order);
         }
-        while blocking && self.busy.get() {
+        let waits = blocking && !bugs::is(Bug::BlockingScanReturnsAtOnce);
+        while waits && self.busy.get() {
             Timer::after(PAUSE).await;
         }
         Status::Success
@@ -141,7 +159,10 @@ fn keep_strongest(found: &mut Vec<AccessPoint>, heard: Vec<AccessPoint>) {
         found.retain(|known| known.bssid != access_point.bssid);
         found.push(access_point);
     }
-    found.sort_by_key(|access_point| Reverse(access_point.rssi));
+    match bugs::is(Bug::ScanUnsorted) {
+        true => found.sort_by_key(|access_point| access_point.channel),
+        false => found.sort_by_key(|access_point| Reverse(access_point.rssi)),
+    }
     found.truncate(MAX_RESULTS);
 }
 
@@ -160,7 +181,7 @@ fn slice(found: &[AccessPoint], wanted: &CmdScanResult) -> (Status, Vec<WifiScan
             auth: access_point.auth.into(),
         })
         .collect();
-    let status = if entries.len() == count {
+    let status = if entries.len() == count || bugs::is(Bug::ScanOverrunAccepted) {
         Status::Success
     } else {
         Status::InternalError

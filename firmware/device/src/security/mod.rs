@@ -22,12 +22,16 @@
 //! use device::security::Security;
 //!
 //! let mut security = Security::new(&factory::Security::V1 { pop: "abcd1234".into() });
+//! # embassy_futures::block_on(async {
 //! let garbage = b"not a SessionData";
-//! assert!(security.handshake(garbage, &mut random()).is_err());
+//! assert!(security.handshake(garbage, &mut random()).await.is_err());
 //! assert!(!security.is_established());
+//! # });
 //! ```
 
+mod constant_nonce;
 mod counter_nonce;
+mod exponent;
 mod security0;
 mod security1;
 mod security2;
@@ -110,6 +114,16 @@ impl Security {
         }
     }
 
+    /// Speaks security 2 of this patch version: 0 is that of releases before 2025, whose nonce does
+    /// not count.
+    #[must_use]
+    pub fn with_patch_version(mut self, patch: u8) -> Self {
+        if let Scheme::V2(security) = &mut self.scheme {
+            security.set_patch_version(patch);
+        }
+        self
+    }
+
     /// Also serves clients that send their SRP public key without leading zeros, as `esp_prov`
     /// does; ESP-IDF refuses them.
     #[must_use]
@@ -139,8 +153,9 @@ impl Security {
         }
     }
 
-    /// The response to a request on `prov-session`.
-    pub fn handshake(
+    /// The response to a request on `prov-session`. Long computations are cut into slices, between
+    /// which others have their turn.
+    pub async fn handshake(
         &mut self,
         request: &[u8],
         random: &mut (impl RngCore + CryptoRng),
@@ -161,6 +176,7 @@ impl Security {
                 .map(SessionData::from),
             (Scheme::V2(security), Some(SessionProto::Sec2(payload))) => security
                 .handshake(payload, random, &mut self.event)
+                .await
                 .map(SessionData::from),
             (_, None) => Err(SecurityError::Malformed),
             (_, Some(_)) => Err(SecurityError::OtherScheme),
@@ -203,7 +219,10 @@ impl Security {
 
     /// `sec_patch_ver` of `proto-ver`: 1 where the nonce counts.
     pub fn patch_version(&self) -> u8 {
-        u8::from(matches!(self.scheme, Scheme::V2(_)))
+        match &self.scheme {
+            Scheme::V2(security) => security.patch_version(),
+            Scheme::Plain | Scheme::V1(_) => 0,
+        }
     }
 
     /// Whether security 1 asks for a proof of possession. False of the others.

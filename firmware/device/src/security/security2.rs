@@ -1,4 +1,5 @@
-//! Security 2: SRP6a and AES-256-GCM with a counting nonce (patch version 1).
+//! Security 2: SRP6a and AES-256-GCM, with a nonce that counts (patch version 1) or one that stays
+//! (patch version 0).
 
 use alloc::vec::Vec;
 
@@ -10,9 +11,9 @@ use proto::session::{
 use rand_core::{CryptoRng, RngCore};
 use subtle::ConstantTimeEq;
 
-use super::counter_nonce::{Channel, SESSION_ID_BYTES};
 use super::srp::{self, Exchange, GROUP_BYTES, PROOF_BYTES};
 use super::{SecurityError, SessionEvent, Stage};
+use super::{constant_nonce, counter_nonce};
 use crate::bugs::{self, Bug};
 
 pub(super) const TAG: &str = "security2";
@@ -21,6 +22,7 @@ pub(super) struct Security2 {
     salt: Vec<u8>,
     verifier: Vec<u8>,
     lenient: bool,
+    patch: u8,
     state: State,
 }
 
@@ -31,18 +33,33 @@ enum State {
     Established(alloc::boxed::Box<Channel>),
 }
 
+/// The cipher of a secure session.
+enum Channel {
+    Counting(counter_nonce::Channel),
+    Constant(constant_nonce::Channel),
+}
+
 impl Security2 {
     pub(super) fn new(salt: &[u8], verifier: &[u8]) -> Self {
         Self {
             salt: salt.to_vec(),
             verifier: verifier.to_vec(),
             lenient: false,
+            patch: 1,
             state: State::Idle,
         }
     }
 
     pub(super) fn set_lenient(&mut self, lenient: bool) {
         self.lenient = lenient;
+    }
+
+    pub(super) fn set_patch_version(&mut self, patch: u8) {
+        self.patch = patch.min(1);
+    }
+
+    pub(super) fn patch_version(&self) -> u8 {
+        self.patch
     }
 
     pub(super) fn reset(&mut self) {
@@ -53,7 +70,7 @@ impl Security2 {
         matches!(self.state, State::Established(_))
     }
 
-    pub(super) fn handshake(
+    pub(super) async fn handshake(
         &mut self,
         request: Sec2Payload,
         random: &mut (impl RngCore + CryptoRng),
@@ -61,7 +78,7 @@ impl Security2 {
     ) -> Result<Sec2Payload, SecurityError> {
         match (HandshakeStep::try_from(request.msg), request.payload) {
             (Ok(HandshakeStep::Command0), Some(Sec2Message::Command0(command))) => {
-                self.exchange_keys(&command, random, event)
+                self.exchange_keys(&command, random, event).await
             }
             (Ok(HandshakeStep::Command1), Some(Sec2Message::Command1(command))) => {
                 self.compare_proofs(&command, random, event)
@@ -73,7 +90,7 @@ impl Security2 {
         }
     }
 
-    fn exchange_keys(
+    async fn exchange_keys(
         &mut self,
         command: &S2SessionCmd0,
         random: &mut (impl RngCore + CryptoRng),
@@ -103,7 +120,8 @@ impl Security2 {
             username: &command.client_username,
             public: &command.client_pubkey,
         };
-        let Some(exchange) = srp::exchange(&client, &self.salt, &self.verifier, &private) else {
+        let exchange = srp::exchange(&client, &self.salt, &self.verifier, &private).await;
+        let Some(exchange) = exchange else {
             // RFC 5054 §2.5.4: the server must abort if A % N is zero.
             log::error!(target: TAG, "Invalid public key");
             *event = Some(SessionEvent::InvalidSecurityParams);
@@ -141,13 +159,11 @@ impl Security2 {
             return Err(SecurityError::Credentials);
         }
 
-        let mut session_id = [0; SESSION_ID_BYTES];
-        random.fill_bytes(&mut session_id);
-        let channel = Channel::new(&exchange.key, session_id);
+        let channel = Channel::new(self.patch, &exchange.key, random);
         let answer = S2SessionResp1 {
             status: Status::Success as i32,
             device_proof: exchange.device_proof.to_vec(),
-            device_nonce: channel.nonce().to_vec(),
+            device_nonce: channel.nonce(),
         };
         self.state = State::Established(channel.into());
         *event = Some(SessionEvent::SetupOk);
@@ -177,6 +193,41 @@ impl Security2 {
             State::Idle => Stage::Command0,
             State::Exchanged(_) => Stage::Command1,
             State::Established(_) => Stage::Done,
+        }
+    }
+}
+
+impl Channel {
+    fn new(patch: u8, key: &[u8; 32], random: &mut (impl RngCore + CryptoRng)) -> Self {
+        if patch == 0 {
+            let mut nonce = [0; constant_nonce::NONCE_BYTES];
+            random.fill_bytes(&mut nonce);
+            return Self::Constant(constant_nonce::Channel::new(key, nonce));
+        }
+        let mut session_id = [0; counter_nonce::SESSION_ID_BYTES];
+        random.fill_bytes(&mut session_id);
+        Self::Counting(counter_nonce::Channel::new(key, session_id))
+    }
+
+    /// Nonce of the next message.
+    fn nonce(&self) -> Vec<u8> {
+        match self {
+            Self::Counting(channel) => channel.nonce().to_vec(),
+            Self::Constant(channel) => channel.nonce().to_vec(),
+        }
+    }
+
+    fn seal(&mut self, plain: &[u8]) -> Result<Vec<u8>, SecurityError> {
+        match self {
+            Self::Counting(channel) => channel.seal(plain),
+            Self::Constant(channel) => channel.seal(plain),
+        }
+    }
+
+    fn open(&mut self, sealed: &[u8]) -> Result<Vec<u8>, SecurityError> {
+        match self {
+            Self::Counting(channel) => channel.open(sealed),
+            Self::Constant(channel) => channel.open(sealed),
         }
     }
 }

@@ -6,8 +6,10 @@
 use alloc::vec::Vec;
 
 use crypto_bigint::modular::{MontyForm, MontyParams};
-use crypto_bigint::{NonZero, Odd, U256, U512, U3072};
+use crypto_bigint::{NonZero, Odd, U3072};
 use sha2::{Digest, Sha512};
+
+use super::exponent::power;
 
 /// Length of the modulus.
 pub(super) const GROUP_BYTES: usize = 384;
@@ -59,7 +61,7 @@ pub(super) struct Exchange {
 /// The exchange with `client`, or none if its public key is a multiple of the modulus.
 ///
 /// `verifier` and the client's key are at most [`GROUP_BYTES`] long, big-endian.
-pub(super) fn exchange(
+pub(super) async fn exchange(
     client: &Client<'_>,
     salt: &[u8],
     verifier: &[u8],
@@ -75,18 +77,18 @@ pub(super) fn exchange(
         return None;
     }
     let verifier = MontyForm::new(&U3072::from_be_slice(&padded(verifier)), params);
-    let private = U256::from_be_slice(private);
 
     // B = k * v + g^b
     let k = digest(&[&MODULUS.to_be_bytes(), &GENERATOR.to_be_bytes()]);
     let k = MontyForm::new(&wide(&k), params);
-    let device_public = (k * verifier + element(&GENERATOR).pow(&private)).retrieve();
+    let device_public = (k * verifier + power(&element(&GENERATOR), private).await).retrieve();
     let device_public_padded = device_public.to_be_bytes();
     let device_public = minimal(&device_public_padded);
 
     // S = (A * v^u)^b, where u is made of padded keys and S is hashed as short as it is.
     let u = digest(&[&padded(client.public), &device_public_padded]);
-    let secret = (element(&client_public) * verifier.pow(&U512::from_be_slice(&u))).pow(&private);
+    let base = element(&client_public) * power(&verifier, &u).await;
+    let secret = power(&base, private).await;
     let session_key = digest(&[minimal(&secret.retrieve().to_be_bytes())]);
 
     let mut group_digest = digest(&[&MODULUS.to_be_bytes()]);

@@ -18,6 +18,7 @@ use rand_core::RngCore;
 use super::coap::MAX_LEN;
 use super::linkkit::{Action, Binding, Datagram};
 use super::{forever, online};
+use crate::handover::Handover;
 use crate::network;
 
 /// Datagrams that wait to be read or sent.
@@ -66,6 +67,7 @@ pub(super) async fn serve<R: RngCore>(
     stack: Stack<'_>,
     mut binding: Binding<R>,
     links: &Links,
+    handover: &Handover,
 ) -> ! {
     online(stack).await;
     let (mut rx_meta, mut rx) = (
@@ -114,7 +116,7 @@ pub(super) async fn serve<R: RngCore>(
                 log::debug!(target: "CoAP", "datagram dropped: {error:?}");
             }
             Either3::Second(()) => {}
-            Either3::Third(FromCloud::Up) => binding.session_up(Instant::now()),
+            Either3::Third(FromCloud::Up) => binding.session_up(handover.take(), Instant::now()),
             Either3::Third(FromCloud::Down) => binding.session_down(),
             Either3::Third(FromCloud::Reply(payload)) => binding.reply(&payload, Instant::now()),
             Either3::Third(FromCloud::Reported(result)) => {

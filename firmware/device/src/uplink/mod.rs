@@ -23,6 +23,7 @@ use factory::Factory;
 use rand_core::RngCore;
 
 use crate::board::{Tls, WallClock};
+use crate::handover::Handover;
 
 /// What the way to the cloud needs.
 pub struct Uplink<'d, T, R, W> {
@@ -36,6 +37,8 @@ pub struct Uplink<'d, T, R, W> {
     pub wall_clock: &'d W,
     /// Factory data.
     pub factory: &'d Factory,
+    /// Where provisioning leaves a phone's binding token.
+    pub handover: &'d Handover,
 }
 
 /// Keeps the device in touch with its cloud whenever the station has an IPv4 address, for ever.
@@ -46,6 +49,7 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
         random,
         wall_clock,
         factory,
+        handover,
     } = uplink;
     let links = lan::Links::new();
     let clock_set = sntp::ClockSet::new();
@@ -70,7 +74,7 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
             Some(settings) => {
                 let mac = factory.identity.mac;
                 let binding = linkkit::Binding::new(settings.clone(), mac, random);
-                lan::serve(stack, binding, &links).await
+                lan::serve(stack, binding, &links, handover).await
             }
             None => forever().await,
         }

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use device::board::{
-    Absent, AccessPoint, Board, Mode, Parts, Radio, RadioEvent, Tls, TlsClient, TlsFailure, WallClock,
+    Absent, AccessPoint, Board, Mode, Parts, Radio, RadioEvent, Tls, TlsClient, TlsFailure,
+    WallClock,
 };
 use embassy_time::Instant;
 use embedded_io_async::{ErrorType, Read, Write};
@@ -15,6 +16,7 @@ use rand_core::{CryptoRng, RngCore};
 
 use crate::flash::Flash;
 use crate::hub::Plug;
+use crate::uart::Uart;
 
 /// What the radio hears, and what it was told to do.
 pub struct Air {
@@ -63,6 +65,11 @@ impl Air {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    #[cfg(feature = "bugs")]
+    pub fn is_joined(&self) -> bool {
+        self.joined.get()
     }
 
     fn set_joined(&self, joined: bool) {
@@ -242,6 +249,7 @@ pub struct FakeBoard {
     pub soft_ap: Plug,
     pub air: Rc<Air>,
     pub flash: Flash,
+    pub uart: Uart,
 }
 
 impl Board for FakeBoard {
@@ -252,7 +260,7 @@ impl Board for FakeBoard {
     type Flash = Flash;
     type Random = Xorshift;
     type WallClock = Calendar;
-    type Console = Absent;
+    type Console = Uart;
     type Hci = Absent;
 
     fn into_parts(self) -> Parts<Self> {
@@ -265,7 +273,7 @@ impl Board for FakeBoard {
             flash: self.flash,
             random: Xorshift(4711),
             wall_clock: Calendar::default(),
-            console: None,
+            console: Some(self.uart),
             hci: None,
         }
     }

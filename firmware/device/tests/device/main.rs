@@ -6,14 +6,19 @@
 mod board;
 #[cfg(feature = "bugs")]
 mod bugs;
+mod console;
+mod custom;
 mod flash;
 mod hub;
 mod log;
+mod manager;
 mod network;
 mod phone;
 mod provisioning;
+mod scan;
 mod service;
 mod station;
 mod storage;
 mod time;
+mod uart;
 mod world;

@@ -7,6 +7,7 @@ use device::apart::apart;
 use device::board::RadioEvent;
 use embassy_futures::select::{Either, select};
 use embassy_net::tcp::TcpSocket;
+use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_net::{Config, Stack};
 use embassy_time::{Duration, with_timeout};
 use proto::wifi_config::{
@@ -51,6 +52,30 @@ impl Phone {
 
     pub fn address(&self) -> Ipv4Addr {
         self.stack.config_v4().unwrap().address.address()
+    }
+
+    /// Who answers a question for services of this kind by mDNS, if anybody does.
+    pub async fn browse(&self, service: [&str; 3]) -> Option<Vec<u8>> {
+        let mut question = vec![0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for label in service {
+            question.push(label.len() as u8);
+            question.extend_from_slice(label.as_bytes());
+        }
+        // The root, PTR, IN.
+        question.extend_from_slice(&[0, 0, 12, 0, 1]);
+        let mut meta = [[PacketMetadata::EMPTY; 2]; 2];
+        let mut buffers = [[0; 1024]; 2];
+        let ([receive_meta, send_meta], [receive, send]) = (&mut meta, &mut buffers);
+        let mut socket = UdpSocket::new(self.stack, receive_meta, receive, send_meta, send);
+        socket.bind(5000).expect("nobody else uses it");
+        let everybody = (Ipv4Addr::new(224, 0, 0, 251), 5353);
+        socket.send_to(&question, everybody).await.expect("sent");
+        let mut answer = [0; 1024];
+        let (length, _) = with_timeout(LIMIT, socket.recv_from(&mut answer))
+            .await
+            .ok()?
+            .ok()?;
+        Some(answer[..length].to_vec())
     }
 
     /// A new connection.

@@ -5,13 +5,14 @@ use std::future::pending;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use device::board::{AccessPoint, RadioEvent};
+use device::board::{AccessPoint, Ending, RadioEvent};
 use embassy_futures::select::{Either3, select3};
 use factory::Factory;
 
 use crate::board::{Air, FakeBoard};
 use crate::flash::Flash;
 use crate::hub::{Hub, Plug};
+use crate::uart::Uart;
 use crate::{log, network};
 
 pub const MAC: [u8; 6] = [0x24, 0x0A, 0xC4, 0x0A, 0xBC, 0x01];
@@ -24,6 +25,7 @@ pub struct World {
     pub air: Rc<Air>,
     pub flash: Flash,
     pub soft_ap: Hub,
+    pub uart: Uart,
     /// Whether nobody gives addresses on the LAN.
     pub no_router: Cell<bool>,
     lan: Hub,
@@ -47,6 +49,7 @@ impl World {
             air: Rc::new(Air::new(station.clone())),
             flash: Flash::erased(),
             soft_ap,
+            uart: Uart::default(),
             no_router: Cell::new(false),
             lan,
             station,
@@ -58,12 +61,46 @@ impl World {
     /// With an access point called `home`, and a defect.
     #[cfg(feature = "bugs")]
     pub fn with_bug(bug: device::bugs::Bug) -> Self {
+        Self::with_bug_and(bug, |_| {})
+    }
+
+    /// With a defect and other settings.
+    #[cfg(feature = "bugs")]
+    pub fn with_bug_and(
+        bug: device::bugs::Bug,
+        change: impl FnOnce(&mut factory::Provisioning),
+    ) -> Self {
         let mut world = Self::with_home();
+        world.set_up_with_bug(bug, change);
+        world
+    }
+
+    /// The same device with other settings, and a defect.
+    #[cfg(feature = "bugs")]
+    pub fn set_up_with_bug(
+        &mut self,
+        bug: device::bugs::Bug,
+        change: impl FnOnce(&mut factory::Provisioning),
+    ) {
+        self.set_up(change);
+        let mut factory = Factory::decode(&self.factory).unwrap();
+        factory.bugs.push(bug.name().into());
+        self.factory = factory.encode();
+    }
+
+    /// With an access point called `home`, and other settings.
+    pub fn with(change: impl FnOnce(&mut factory::Provisioning)) -> Self {
+        let mut world = Self::with_home();
+        world.set_up(change);
+        world
+    }
+
+    /// The same device with other settings.
+    pub fn set_up(&mut self, change: impl FnOnce(&mut factory::Provisioning)) {
         let mut factory = Factory::default();
         factory.identity.mac = MAC;
-        factory.bugs.push(bug.name().into());
-        world.factory = factory.encode();
-        world
+        change(&mut factory.provisioning);
+        self.factory = factory.encode();
     }
 
     /// With an access point called `home`.
@@ -91,16 +128,26 @@ impl World {
         self.air.tell(RadioEvent::Left { reason });
     }
 
-    /// Plays a scenario while the device is on; afterwards it is off.
-    pub async fn powered<T>(&self, scenario: impl Future<Output = T>) -> T {
-        let board = FakeBoard {
+    fn board(&self) -> FakeBoard {
+        self.air.power_on();
+        FakeBoard {
             factory: self.factory.clone(),
             station: self.station.clone(),
             soft_ap: self.access_point.clone(),
             air: self.air.clone(),
             flash: self.flash.clone(),
-        };
-        self.air.power_on();
+            uart: self.uart.clone(),
+        }
+    }
+
+    /// How a device ends that does not go on.
+    pub async fn ending(&self) -> Ending {
+        device::run(self.board()).await
+    }
+
+    /// Plays a scenario while the device is on; afterwards it is off.
+    pub async fn powered<T>(&self, scenario: impl Future<Output = T>) -> T {
+        let board = self.board();
         let router = async {
             match self.no_router.get() {
                 true => pending().await,

@@ -66,6 +66,21 @@ fn the_road_to_the_first_notification_is_logged_as_the_sdk_does() {
 }
 
 #[test]
+fn a_phones_token_is_reported_once_and_then_the_devices_own() {
+    let world = World::with_binding();
+    let token = "4786F0F6E1CC7BF86017FD4D1429EE4F";
+    let handed = device::handover::Token::from_hex(token.as_bytes()).unwrap();
+    world.handover.leave(handed);
+    world.broker.replies.set(Replies::Never);
+    time::run(world.powered(async |phone| phone.hear(20_000).await));
+    assert_eq!(reported(&world), [token]);
+    time::run(world.powered(async |phone| phone.hear(20_000).await));
+    let tokens = reported(&world);
+    assert_eq!(tokens.len(), 2);
+    assert_ne!(tokens[1], token);
+}
+
+#[test]
 fn a_silent_cloud_is_told_three_times_and_then_given_up() {
     let world = World::with_binding();
     world.broker.replies.set(Replies::Never);

@@ -187,3 +187,13 @@ fn answers_query_without_token() {
     });
     assert_eq!(log::count("awss_report_token_reply"), 0);
 }
+
+#[test]
+fn phone_token_not_reported() {
+    let world = World::with_binding();
+    let token = "4786F0F6E1CC7BF86017FD4D1429EE4F";
+    let handed = device::handover::Token::from_hex(token.as_bytes()).unwrap();
+    world.handover.leave(handed);
+    run(&world, Bug::PhoneTokenNotReported, 5);
+    assert_ne!(reported(&world), [token]);
+}

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use device::apart::apart;
 use device::board::WallClock;
+use device::handover::Handover;
 use device::uplink::{self, Uplink};
 use embassy_futures::join::join5;
 use embassy_futures::select::{Either, select};
@@ -67,6 +68,8 @@ impl RngCore for Xorshift {
 
 pub struct World {
     pub factory: Factory,
+    /// Where provisioning would leave a phone's binding token.
+    pub handover: Handover,
     pub tls: FakeTls,
     pub calendar: Calendar,
     pub broker: Broker,
@@ -124,6 +127,7 @@ impl World {
         device.set_link(true);
         Self {
             factory,
+            handover: Handover::default(),
             tls: FakeTls::default(),
             calendar: Calendar::default(),
             broker: Broker::default(),
@@ -178,6 +182,7 @@ impl World {
             random: Xorshift(4711),
             wall_clock: &self.calendar,
             factory: &self.factory,
+            handover: &self.handover,
         });
         let others = join5(
             apart(device_runner.run()),

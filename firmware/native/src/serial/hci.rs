@@ -42,7 +42,9 @@ impl Hci {
     async fn packet(&self) -> Result<Vec<u8>, NoPacket> {
         self.received
             .wait(|bytes| match h4::packet_length(bytes.make_contiguous()) {
-                Ok(Some(length)) if length <= bytes.len() => Some(Ok(bytes.drain(..length).collect())),
+                Ok(Some(length)) if length <= bytes.len() => {
+                    Some(Ok(bytes.drain(..length).collect()))
+                }
                 Ok(_) => None,
                 Err(error) => {
                     // Where the next packet begins is not known any more.

@@ -4,11 +4,17 @@ use proptest::prelude::*;
 
 use super::*;
 
-const DELAYS: Delays = Delays {
+const RULES: Rules = Rules {
+    profile: Profile(factory::Version::Idf55),
     connect: 1_000,
     auto_stop: 30_000,
     cleanup: 1_000,
+    stops_by_itself: true,
+    attempts: 0,
+    failures: 0,
+    stale_reason: false,
 };
+const COMPONENT: Profile = Profile(factory::Version::NetworkProvisioning);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 43, 2);
 
 fn home() -> Credentials {
@@ -36,14 +42,30 @@ fn all_due(machine: &mut Machine, now: u64) -> Vec<Due> {
     core::iter::from_fn(|| machine.due(now)).collect()
 }
 
-/// Credentials were applied at 0 and the station was told to connect.
-fn trying() -> Machine {
-    let mut machine = Machine::new(DELAYS);
+/// What becomes of a request to apply what was set.
+fn applicable(machine: &mut Machine) -> Result<Credentials, WrongState> {
+    let credentials = machine.take_set().ok_or(WrongState)?;
+    machine.awaits_credentials()?;
+    Ok(credentials)
+}
+
+fn apply(machine: &mut Machine, now: u64) {
     machine.set(home());
-    let credentials = machine.applicable().unwrap();
-    machine.apply(0, credentials);
-    assert_eq!(all_due(&mut machine, 1_000), [Due::Connect(home())]);
+    let credentials = applicable(machine).unwrap();
+    machine.apply(now, credentials);
+    let due = all_due(machine, now + 1_000);
+    assert_eq!(due, [Due::Connect(home())]);
+}
+
+/// Credentials were applied at 0 and the station was told to connect.
+fn trying_by(rules: Rules) -> Machine {
+    let mut machine = Machine::new(rules);
+    apply(&mut machine, 0);
     machine
+}
+
+fn trying() -> Machine {
+    trying_by(RULES)
 }
 
 fn failed(reason: u16) -> Machine {
@@ -62,9 +84,9 @@ fn succeeded() -> Machine {
 
 #[test]
 fn the_station_connects_one_delay_after_apply() {
-    let mut machine = Machine::new(DELAYS);
+    let mut machine = Machine::new(RULES);
     machine.set(home());
-    let credentials = machine.applicable().unwrap();
+    let credentials = applicable(&mut machine).unwrap();
     assert_eq!(
         machine.apply(5_000, credentials),
         Event::CredentialsReceived(home())
@@ -76,14 +98,14 @@ fn the_station_connects_one_delay_after_apply() {
 
 #[test]
 fn apply_needs_credentials_set_before() {
-    let mut machine = Machine::new(DELAYS);
-    assert_eq!(machine.applicable(), Err(WrongState));
+    let mut machine = Machine::new(RULES);
+    assert_eq!(applicable(&mut machine), Err(WrongState));
 }
 
 #[test]
 fn apply_uses_up_the_credentials_that_were_set() {
     let mut machine = trying();
-    assert_eq!(machine.applicable(), Err(WrongState));
+    assert_eq!(applicable(&mut machine), Err(WrongState));
 }
 
 #[test]
@@ -91,7 +113,7 @@ fn second_credentials_are_refused_while_trying_after_failure_and_after_success()
     for mut machine in [trying(), failed(15), succeeded()] {
         let state = machine.state();
         machine.set(home());
-        assert_eq!(machine.applicable(), Err(WrongState), "{state:?}");
+        assert_eq!(applicable(&mut machine), Err(WrongState), "{state:?}");
         assert_eq!(machine.state(), state);
     }
 }
@@ -135,7 +157,7 @@ fn a_reset_after_failure_takes_credentials_anew() {
     assert_eq!(machine.resettable(), Ok(()));
     machine.reset();
     machine.set(home());
-    assert_eq!(machine.applicable(), Ok(home()));
+    assert_eq!(applicable(&mut machine), Ok(home()));
 }
 
 #[test]
@@ -143,7 +165,7 @@ fn what_becomes_of_reset_credentials_says_nothing_about_the_next_ones() {
     let mut machine = failed(15);
     machine.reset();
     machine.set(home());
-    let credentials = machine.applicable().unwrap();
+    let credentials = applicable(&mut machine).unwrap();
     machine.apply(5_000, credentials);
     assert_eq!(machine.station_left(15), None);
     assert_eq!(machine.got_address(5_500, ADDRESS, access_point()), None);
@@ -154,7 +176,7 @@ fn what_becomes_of_reset_credentials_says_nothing_about_the_next_ones() {
 
 #[test]
 fn only_a_failure_can_be_reset() {
-    for machine in [Machine::new(DELAYS), trying(), succeeded()] {
+    for machine in [Machine::new(RULES), trying(), succeeded()] {
         assert_eq!(machine.resettable(), Err(WrongState));
     }
 }
@@ -191,6 +213,138 @@ fn a_failure_does_not_end_the_service() {
     assert_eq!(machine.next_moment(), None);
 }
 
+#[test]
+fn a_phone_is_told_of_a_failure_until_it_applies_others() {
+    let mut machine = failed(201);
+    machine.reset();
+    let report = Report::Failed(Reason::NetworkNotFound);
+    assert_eq!(machine.report(5_000), report);
+    apply(&mut machine, 5_000);
+    assert_eq!(machine.report(6_000), Report::Connecting);
+}
+
+#[test]
+fn attempts_are_counted_down_until_none_is_left() {
+    let mut machine = trying_by(Rules {
+        attempts: 3,
+        ..RULES
+    });
+    for remaining in [2, 1] {
+        assert_eq!(machine.station_left(15), None);
+        assert_eq!(
+            machine.station_left(205),
+            None,
+            "says nothing about credentials"
+        );
+        assert_eq!(machine.report(2_000), Report::AttemptFailed { remaining });
+    }
+    let failed = Some(Event::Failed(Reason::AuthError));
+    assert_eq!(machine.station_left(15), failed);
+}
+
+#[test]
+fn only_the_component_counts_anew_after_a_reset() {
+    for (profile, left) in [(RULES.profile, None), (COMPONENT, Some(1))] {
+        let mut machine = trying_by(Rules {
+            attempts: 2,
+            profile,
+            ..RULES
+        });
+        machine.station_left(15);
+        machine.station_left(15);
+        assert_eq!(machine.state(), State::Failed);
+        machine.reset();
+        apply(&mut machine, 5_000);
+        machine.station_left(15);
+        let expected = left.map_or(Report::Failed(Reason::AuthError), |remaining| {
+            Report::AttemptFailed { remaining }
+        });
+        assert_eq!(machine.report(7_000), expected);
+    }
+}
+
+#[test]
+fn a_stale_reason_is_the_one_before() {
+    let mut machine = trying_by(Rules {
+        stale_reason: true,
+        ..RULES
+    });
+    let mut told = Vec::new();
+    for reason in [201, 201, 15, 15] {
+        told.push(machine.station_left(reason));
+        machine.reset();
+        apply(&mut machine, 5_000);
+    }
+    let (auth, missing) = (Reason::AuthError, Reason::NetworkNotFound);
+    let expected = [auth, missing, missing, auth];
+    assert_eq!(told, expected.map(|reason| Some(Event::Failed(reason))));
+}
+
+#[test]
+fn after_so_many_failures_the_application_wants_a_reset() {
+    let mut machine = trying_by(Rules {
+        failures: 2,
+        ..RULES
+    });
+    for (failures, due) in [
+        (1, None),
+        (2, Some(Due::Reset)),
+        (3, None),
+        (4, Some(Due::Reset)),
+    ] {
+        machine.station_left(15);
+        assert_eq!(machine.due(5_000), due, "{failures}");
+        machine.reset();
+        apply(&mut machine, 5_000);
+    }
+}
+
+#[test]
+fn a_service_that_does_not_stop_by_itself_waits_for_the_application() {
+    let mut machine = trying_by(Rules {
+        stops_by_itself: false,
+        ..RULES
+    });
+    machine.got_address(2_000, ADDRESS, access_point());
+    assert_eq!(machine.report(3_000), connected());
+    assert_eq!(machine.next_moment(), None);
+    machine.stop(100_000);
+    machine.stop(100_500);
+    assert_eq!(machine.due(100_999), None);
+    assert_eq!(all_due(&mut machine, 101_000), [Due::Stop]);
+}
+
+#[test]
+fn provisioning_anew_leaves_the_network_and_awaits_credentials() {
+    assert_eq!(succeeded().reprovision(), Err(WrongState));
+    let rules = Rules {
+        stops_by_itself: false,
+        ..RULES
+    };
+    let mut machine = trying_by(rules);
+    machine.got_address(2_000, ADDRESS, access_point());
+    assert_eq!(machine.reprovision(), Ok(()));
+    assert_eq!(all_due(&mut machine, 3_000), [Due::Disconnect]);
+    assert_eq!(machine.report(3_000), Report::Connecting);
+    assert_eq!(machine.station_left(8), None);
+    apply(&mut machine, 4_000);
+    assert_eq!(
+        Machine::new(rules).reprovision(),
+        Ok(()),
+        "whatever the state"
+    );
+}
+
+#[test]
+fn the_component_grants_a_reset_while_it_awaits_credentials_anyway() {
+    let rules = Rules {
+        profile: COMPONENT,
+        ..RULES
+    };
+    assert_eq!(Machine::new(rules).resettable(), Ok(()));
+    assert_eq!(trying_by(rules).resettable(), Err(WrongState));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Set,
@@ -221,13 +375,13 @@ proptest! {
     /// that is told of success is told so by a device that has an address.
     #[test]
     fn the_service_ends_once_and_only_after_success(steps in steps()) {
-        let mut machine = Machine::new(DELAYS);
+        let mut machine = Machine::new(RULES);
         let (mut now, mut successes, mut stops) = (0_u64, 0, 0);
         for step in steps {
             match step {
                 Step::Set => machine.set(home()),
                 Step::Apply => {
-                    if let Ok(credentials) = machine.applicable() {
+                    if let Ok(credentials) = applicable(&mut machine) {
                         machine.apply(now, credentials);
                     }
                 }

@@ -29,6 +29,7 @@ use self::query::Held;
 use self::report::{Due, Reporting};
 use self::token::Token;
 use crate::bugs::{self, Bug};
+use crate::handover;
 
 pub(super) use self::guider::{log_connecting, log_handshake, log_start, log_verification};
 pub(super) use self::sign::sign;
@@ -105,9 +106,16 @@ impl<R: RngCore> Binding<R> {
         [DEVICE_INFO_GET_PATH, &self.unicast_path]
     }
 
-    /// The MQTT session is up, the subscription decided: the token is reported.
-    pub(super) fn session_up(&mut self, now: Instant) {
+    /// The MQTT session is up, the subscription decided: the token is reported, once a phone's if
+    /// it has handed one over.
+    pub(super) fn session_up(&mut self, phones: Option<handover::Token>, now: Instant) {
         self.in_session = true;
+        if let Some(token) = phones.filter(|_| !bugs::is(Bug::PhoneTokenNotReported)) {
+            self.token = Token::from_phone(token, self.token_life());
+            self.reporting.start(now);
+            self.notifying.start();
+            return;
+        }
         // After a short loss the cloud still knows the token, and so may phones.
         if self.token.is_usable(now) {
             self.notifying.resume(now);
@@ -226,9 +234,13 @@ impl<R: RngCore> Binding<R> {
         self.token = if bugs::is(Bug::TokenNotRotated) {
             self.token.unreported()
         } else {
-            let life = Duration::from_millis(self.settings.profile.token_life_ms.into());
+            let life = self.token_life();
             Token::new(&mut self.random, life)
         };
+    }
+
+    fn token_life(&self) -> Duration {
+        Duration::from_millis(self.settings.profile.token_life_ms.into())
     }
 }
 

@@ -87,7 +87,7 @@ impl World {
     }
 
     fn up(&mut self) {
-        self.binding.session_up(self.now);
+        self.binding.session_up(None, self.now);
     }
 
     fn reply(&mut self, id: u32) {

@@ -6,6 +6,7 @@ use embassy_time::{Duration, Instant};
 use rand_core::RngCore;
 
 use crate::bugs::{self, Bug};
+use crate::handover;
 
 /// A token and how far it has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,16 @@ impl Token {
         random.fill_bytes(&mut bytes);
         Self {
             text: hex::encode_upper(bytes),
+            life,
+            reported_at: None,
+            replied: false,
+        }
+    }
+
+    /// The one that a phone made and handed over with the Wi-Fi credentials.
+    pub(super) fn from_phone(token: handover::Token, life: Duration) -> Self {
+        Self {
+            text: token.text(),
             life,
             reported_at: None,
             replied: false,

@@ -13,8 +13,8 @@ use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, with_timeout};
 
-use super::endpoints::Failed;
 use super::http::{self, Head, MAX_BODY, MAX_HEAD, Refusal};
+use crate::bugs::{self, Bug};
 
 const TAG: &str = "httpd_uri";
 const PORT: u16 = 80;
@@ -32,10 +32,14 @@ const IDLE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a closed connection is given to say goodbye.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(300);
 
+/// A request that no response answers: the connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failed;
+
 /// What the server serves.
 pub(crate) trait Service {
     /// Whether something stands behind this path.
-    fn exists(&self, path: &str) -> bool;
+    async fn exists(&self, path: &str) -> bool;
 
     /// Answers a POST that came over a socket, with the value of its Cookie field.
     async fn post(
@@ -214,7 +218,7 @@ impl<'s, S: Service> Server<'s, S> {
 
     async fn check(&self, head: &Head) -> Result<(), Unread> {
         let Head { method, path, .. } = head;
-        if !self.service.lock().await.exists(path) {
+        if !self.service.lock().await.exists(path).await {
             log::warn!(target: TAG, "URI '{path}' not found");
             return Err(Unread::Refused(Refusal::NotFound));
         }
@@ -222,7 +226,8 @@ impl<'s, S: Service> Server<'s, S> {
             log::warn!(target: TAG, "Method '{method}' not allowed for URI '{path}'");
             return Err(Unread::Refused(Refusal::MethodNotAllowed));
         }
-        if !(1..=MAX_BODY).contains(&head.body) {
+        let shortest = usize::from(!bugs::is(Bug::EmptyBodyAccepted));
+        if !(shortest..=MAX_BODY).contains(&head.body) {
             return Err(Unread::Failed);
         }
         Ok(())

@@ -60,6 +60,11 @@ impl Sessions {
         Belongs::New
     }
 
+    /// Number of the session that is open.
+    pub(crate) fn number(&self) -> Option<u32> {
+        self.current.as_ref().map(|session| session.id)
+    }
+
     /// The cookie that a successful reply must set: once in a session's life.
     pub(crate) fn cookie_to_set(&mut self) -> Option<u32> {
         let session = self.current.as_mut()?;

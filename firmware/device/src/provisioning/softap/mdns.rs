@@ -1,0 +1,183 @@
+//! The service's announcement by mDNS, which ESP-IDF 4.4 has (`scheme_softap.c`).
+
+use core::net::Ipv4Addr;
+
+use edge_mdns::domain::base::Ttl;
+use edge_mdns::host::{Host, Service, ServiceAnswers};
+use edge_mdns::{HostAnswersMdnsHandler, MdnsHandler, MdnsRequest, MdnsResponse};
+use embassy_net::udp::{PacketMetadata, UdpMetadata, UdpSocket};
+use embassy_net::{IpAddress, Stack};
+
+use crate::network::{self, SOFT_AP_ADDRESS};
+
+const TAG: &str = "mdns";
+/// RFC 6762 §3.
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
+const PORT: u16 = 5353;
+/// RFC 6762 §10, in s.
+const TTL: Ttl = Ttl::from_secs(120);
+/// Longest message that is read or sent.
+const MESSAGE: usize = 1_024;
+const MESSAGES: usize = 4;
+
+const HOST: Host<'static> = Host {
+    hostname: "wifi-prov",
+    ipv4: SOFT_AP_ADDRESS,
+    ipv6: core::net::Ipv6Addr::UNSPECIFIED,
+    ttl: TTL,
+};
+const SERVICE: Service<'static> = Service {
+    name: "Wi-Fi Provisioning Service",
+    priority: 0,
+    weight: 0,
+    service: "_esp_wifi_prov",
+    protocol: "_tcp",
+    port: 80,
+    service_subtypes: &[],
+    txt_kvs: &[
+        ("version_endpoint", "/proto-ver"),
+        ("session_endpoint", "/prov-session"),
+        ("config_endpoint", "/prov-config"),
+    ],
+};
+
+/// Announces the service, and answers whoever asks, for ever.
+pub(crate) async fn serve(stack: Stack<'static>) {
+    let mut receive_meta = [PacketMetadata::EMPTY; MESSAGES];
+    let mut send_meta = [PacketMetadata::EMPTY; MESSAGES];
+    let mut receive = alloc::vec![0; MESSAGES * MESSAGE];
+    let mut send = alloc::vec![0; MESSAGES * MESSAGE];
+    let mut socket = UdpSocket::new(
+        stack,
+        &mut receive_meta,
+        &mut receive,
+        &mut send_meta,
+        &mut send,
+    );
+    let joined = stack.join_multicast_group(GROUP).is_ok();
+    if !joined || socket.bind(PORT).is_err() {
+        log::error!(target: TAG, "cannot listen on {GROUP}:{PORT}, the service is not announced");
+        return core::future::pending().await;
+    }
+    let (mut request, mut reply) = (alloc::vec![0; MESSAGE], alloc::vec![0; MESSAGE]);
+    if let Some(announcement) = answer(MdnsRequest::None, &mut reply) {
+        network::send(&mut socket, PORT, announcement, (GROUP, PORT)).await;
+    }
+    loop {
+        // Longer messages are dropped by the stack.
+        let Ok((length, meta)) = socket.recv_from(&mut request).await else {
+            continue;
+        };
+        let (message, to) = addressed(&request[..length], &meta);
+        if let Some(answer) = answer(message, &mut reply) {
+            // Whoever misses it asks again.
+            network::send(&mut socket, PORT, answer, to).await;
+        }
+    }
+}
+
+/// A question as the answering library takes it, and where its answer goes: to everybody, or to
+/// whoever asked from another port (RFC 6762 §6.7).
+fn addressed<'m>(message: &'m [u8], meta: &UdpMetadata) -> (MdnsRequest<'m>, (Ipv4Addr, u16)) {
+    let IpAddress::Ipv4(from) = meta.endpoint.addr;
+    let legacy = meta.endpoint.port != PORT;
+    let request = MdnsRequest::Request {
+        legacy,
+        multicast: true,
+        data: message,
+    };
+    let to = match legacy {
+        true => (from, meta.endpoint.port),
+        false => (GROUP, PORT),
+    };
+    (request, to)
+}
+
+/// What is to be sent; nothing for what is no question, or none of ours.
+fn answer<'b>(request: MdnsRequest<'_>, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let mut handler = HostAnswersMdnsHandler::new(ServiceAnswers::new(&HOST, &SERVICE));
+    match handler.handle(request, buffer) {
+        Ok(MdnsResponse::Reply { data, .. }) => Some(data),
+        Ok(MdnsResponse::None) | Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn contains(message: &[u8], text: &[u8]) -> bool {
+        message.windows(text.len()).any(|part| part == text)
+    }
+
+    fn asked(message: &[u8]) -> Option<Vec<u8>> {
+        let mut buffer = [0; MESSAGE];
+        let request = MdnsRequest::Request {
+            legacy: false,
+            multicast: true,
+            data: message,
+        };
+        answer(request, &mut buffer).map(<[u8]>::to_vec)
+    }
+
+    /// A question for pointers of `_esp_wifi_prov._tcp.local`.
+    fn browse() -> Vec<u8> {
+        let mut question = alloc::vec![0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for label in ["_esp_wifi_prov", "_tcp", "local"] {
+            question.push(label.len() as u8);
+            question.extend_from_slice(label.as_bytes());
+        }
+        question.extend_from_slice(&[0, 0, 12, 0, 1]);
+        question
+    }
+
+    #[test]
+    fn whoever_looks_for_the_service_is_told_where_its_endpoints_are() {
+        let answer = asked(&browse()).unwrap();
+        for text in [
+            &b"Wi-Fi Provisioning Service"[..],
+            b"version_endpoint=/proto-ver",
+            b"session_endpoint=/prov-session",
+            b"config_endpoint=/prov-config",
+            &[192, 168, 4, 1],
+        ] {
+            assert!(contains(&answer, text), "{text:?} in {answer:?}");
+        }
+    }
+
+    #[test]
+    fn the_announcement_tells_the_same() {
+        let mut buffer = [0; MESSAGE];
+        let announcement = answer(MdnsRequest::None, &mut buffer).unwrap();
+        assert!(contains(announcement, b"version_endpoint=/proto-ver"));
+    }
+
+    #[test]
+    fn other_questions_and_answers_are_not_answered() {
+        let mut other = browse();
+        other[13] = b'x';
+        assert_eq!(asked(&other), None);
+        let mut response = browse();
+        response[2] = 0x84;
+        assert_eq!(asked(&response), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_message_is_survived(message in proptest::collection::vec(any::<u8>(), 0..600)) {
+            asked(&message);
+        }
+
+        #[test]
+        fn a_damaged_question_is_survived(at in 0..40_usize, byte: u8) {
+            let mut question = browse();
+            let at = at % question.len();
+            question[at] = byte;
+            asked(&question);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The SoftAP scheme: HTTP on the device's own access point (ESP-IDF 5.5 `scheme_softap.c`,
+//! `protocomm_httpd.c`).
+
+mod dhcp;
+mod http;
+mod mdns;
+mod server;
+mod session;
+
+use core::future::pending;
+
+use embassy_futures::join::join;
+use embassy_futures::select::{Either, select};
+use embassy_net::Stack;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::mutex::Mutex;
+use embedded_storage_async::nor_flash::NorFlash;
+use rand_core::{CryptoRng, RngCore};
+
+use super::NotStarted;
+use super::endpoints::Endpoints;
+use super::profile::Profile;
+use crate::board::{Mode, Radio};
+use server::{Failed, Reply, Server, Service};
+use session::Sessions;
+
+/// Stations at once.
+const MAX_STATIONS: u8 = 5;
+const CHANNEL: u8 = 1;
+/// Lengths of a SoftAP passphrase.
+const KEY: core::ops::RangeInclusive<usize> = 8..=64;
+
+/// Becomes an access point, an open one if `key` is empty.
+pub(super) async fn start<R: Radio>(
+    radio: &R,
+    profile: Profile,
+    name: &str,
+    key: &str,
+) -> Result<(), NotStarted> {
+    if !key.is_empty() && !KEY.contains(&key.len()) {
+        log::error!(
+            target: profile.softap_tag(),
+            "Incorrect passphrase length for softAP: {} (Expected: Min - {}, Max - {})",
+            key.len(),
+            KEY.start(),
+            KEY.end()
+        );
+        return Err(NotStarted);
+    }
+    radio.set_mode(Mode::Both).await;
+    let ssid = name.as_bytes();
+    radio.start_soft_ap(ssid, key, CHANNEL, MAX_STATIONS).await;
+    Ok(())
+}
+
+/// Serves until `stopped` is over and every connection is closed.
+pub(super) async fn serve<R: Radio, F: NorFlash, N: RngCore + CryptoRng>(
+    stack: Stack<'static>,
+    profile: Profile,
+    endpoints: &Mutex<NoopRawMutex, Endpoints<'_, R, F, N>>,
+    stopped: impl Future<Output = ()>,
+) {
+    let web = Mutex::new(Web {
+        sessions: Sessions::default(),
+        endpoints,
+    });
+    let server = Server::new(stack, &web);
+    let stop = async {
+        stopped.await;
+        server.stop();
+        pending::<()>().await;
+    };
+    let neighbours = async {
+        if profile.has_mdns() {
+            join(dhcp::serve(stack), mdns::serve(stack)).await;
+        } else {
+            dhcp::serve(stack).await;
+        }
+    };
+    let background = join(neighbours, stop);
+    match select(server.run(), background).await {
+        Either::First(()) | Either::Second(_) => {}
+    }
+}
+
+/// Which requests belong together, and who answers them.
+struct Web<'e, 's, R, F: NorFlash, N> {
+    sessions: Sessions,
+    endpoints: &'e Mutex<NoopRawMutex, Endpoints<'s, R, F, N>>,
+}
+
+impl<R: Radio, F: NorFlash, N: RngCore + CryptoRng> Service for Web<'_, '_, R, F, N> {
+    async fn exists(&self, path: &str) -> bool {
+        match path.strip_prefix('/') {
+            Some(name) => self.endpoints.lock().await.exists(name),
+            None => false,
+        }
+    }
+
+    async fn post(
+        &mut self,
+        socket: u32,
+        path: &str,
+        cookie: Option<&[u8]>,
+        body: &[u8],
+    ) -> Result<Reply, Failed> {
+        let mut endpoints = self.endpoints.lock().await;
+        self.sessions
+            .identify(socket, cookie, || endpoints.session_number());
+        let session = self.sessions.number().ok_or(Failed)?;
+        let endpoint = path.strip_prefix('/').unwrap_or(path);
+        let body = endpoints.dispatch(session, endpoint, body).await;
+        Ok(Reply {
+            body: body.map_err(|_| Failed)?,
+            session: self.sessions.cookie_to_set(),
+        })
+    }
+
+    fn closed(&mut self, socket: u32) {
+        self.sessions.socket_closed(socket);
+    }
+}

@@ -1,0 +1,167 @@
+//! Scans, as a phone asks for them.
+
+use embassy_time::{Duration, Instant, Timer};
+use proto::wifi_scan::{
+    CmdScanResult, CmdScanStart, CmdScanStatus, Payload, RespScanStatus, WifiScanPayload,
+    WifiScanResult,
+};
+use proto::{Message, Status};
+
+use crate::phone::{Client, Phone};
+use crate::time;
+use crate::world::World;
+
+/// Starts a scan; returns what is said about it.
+pub async fn start(client: &mut Client, start: CmdScanStart) -> Status {
+    call(client, Payload::CmdScanStart(start)).await.status()
+}
+
+/// All channels at once, waiting for the end.
+pub fn whole() -> CmdScanStart {
+    CmdScanStart {
+        blocking: true,
+        ..CmdScanStart::default()
+    }
+}
+
+pub async fn status(client: &mut Client) -> RespScanStatus {
+    match call(client, Payload::CmdScanStatus(CmdScanStatus {}))
+        .await
+        .payload
+    {
+        Some(Payload::RespScanStatus(status)) => status,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub async fn results(
+    client: &mut Client,
+    start_index: u32,
+    count: u32,
+) -> (Status, Vec<WifiScanResult>) {
+    let wanted = Payload::CmdScanResult(CmdScanResult { start_index, count });
+    let response = call(client, wanted).await;
+    let status = response.status();
+    match response.payload {
+        Some(Payload::RespScanResult(result)) => (status, result.entries),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn call(client: &mut Client, request: Payload) -> WifiScanPayload {
+    let request = WifiScanPayload::from(request);
+    let response = client.post("/prov-scan", &request.encode_to_vec()).await;
+    let response = WifiScanPayload::decode(&response.unwrap().body[..]).unwrap();
+    assert_eq!(response.msg, request.msg + 1);
+    response
+}
+
+fn with_neighbours(count: u8) -> World {
+    let world = World::new();
+    for number in 0..count {
+        let ssid = format!("neighbour {number}");
+        // Stronger and stronger, so that the order of hearing is the wrong one.
+        world.add_access_point(&ssid, "", 1 + number % 13, -90 + number as i8);
+    }
+    world
+}
+
+#[test]
+fn at_most_sixteen_come_back_the_strongest_first() {
+    let world = with_neighbours(20);
+    time::run(world.powered(Phone::with(&world, 1, async |phone| {
+        let mut client = phone.connect().await;
+        assert_eq!(start(&mut client, whole()).await, Status::Success);
+        let after = status(&mut client).await;
+        assert_eq!((after.scan_finished, after.result_count), (true, 16));
+        let (status, all) = results(&mut client, 0, 16).await;
+        assert_eq!(status, Status::Success);
+        let levels: Vec<i32> = all.iter().map(|entry| entry.rssi).collect();
+        assert_eq!(levels, (-86..=-71).rev().collect::<Vec<i32>>());
+        let (status, slice) = results(&mut client, 4, 4).await;
+        assert_eq!((status, &slice[..]), (Status::Success, &all[4..8]));
+        let (status, slice) = results(&mut client, 14, 4).await;
+        assert_eq!((status, &slice[..]), (Status::InternalError, &all[14..]));
+    })));
+}
+
+#[test]
+fn results_can_be_asked_for_while_the_scan_goes_on() {
+    let world = with_neighbours(13);
+    time::run(world.powered(Phone::with(&world, 1, async |phone| {
+        let mut client = phone.connect().await;
+        let groups = CmdScanStart {
+            group_channels: 1,
+            period_ms: 100,
+            ..CmdScanStart::default()
+        };
+        let begun = Instant::now();
+        assert_eq!(start(&mut client, groups.clone()).await, Status::Success);
+        Timer::at(begun + Duration::from_millis(700)).await;
+        let halfway = status(&mut client).await;
+        assert!(!halfway.scan_finished);
+        assert!((3..=5).contains(&halfway.result_count), "{halfway:?}");
+        assert_eq!(results(&mut client, 0, 3).await.1.len(), 3);
+        // Another start is granted, and starts nothing.
+        assert_eq!(start(&mut client, groups).await, Status::Success);
+        assert!(status(&mut client).await.result_count >= halfway.result_count);
+        Timer::at(begun + Duration::from_millis(13 * 220 + 100)).await;
+        let after = status(&mut client).await;
+        assert_eq!((after.scan_finished, after.result_count), (true, 13));
+    })));
+}
+
+#[test]
+fn groups_make_pauses_and_a_period_is_kept() {
+    let world = with_neighbours(1);
+    time::run(world.powered(Phone::with(&world, 1, async |phone| {
+        let mut client = phone.connect().await;
+        for (group_channels, period_ms, expected) in [
+            (5, 0, 2 * 120),
+            (5, 200, 2 * 120 + 13 * 200),
+            (0, 200, 13 * 200),
+            (0, u32::MAX, 13 * 1_500),
+            (256, 0, 0),
+        ] {
+            let begun = Instant::now();
+            let order = CmdScanStart {
+                group_channels,
+                period_ms,
+                ..whole()
+            };
+            // A phone waits no longer than this for an answer.
+            if expected > 9_000 {
+                start(
+                    &mut client,
+                    CmdScanStart {
+                        blocking: false,
+                        ..order.clone()
+                    },
+                )
+                .await;
+                while !status(&mut client).await.scan_finished {
+                    Timer::after_millis(50).await;
+                }
+            } else {
+                start(&mut client, order.clone()).await;
+            }
+            let took = begun.elapsed().as_millis();
+            assert!(
+                (expected..expected + 250).contains(&took),
+                "{order:?}: {took} ms"
+            );
+        }
+    })));
+}
+
+#[test]
+fn a_scan_is_refused_once_there_are_credentials() {
+    let world = World::with_home();
+    time::run(world.powered(Phone::with(&world, 1, async |phone| {
+        let mut client = phone.connect().await;
+        client.provision("home", "wrong horse").await;
+        assert_eq!(start(&mut client, whole()).await, Status::InternalError);
+        Timer::after_secs(5).await;
+        assert_eq!(start(&mut client, whole()).await, Status::InternalError);
+    })));
+}
