@@ -13,7 +13,7 @@ use crate::probe::in_full;
 /// The tests of an image, in the order in which they run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Suite {
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
 }
 
 /// What a line of the log says of a test.

@@ -14,4 +14,4 @@ mod watch;
 
 pub use error::TestError;
 pub use report::{Outcome, TestEvent, TestReport, TestResult};
-pub use run::{Selection, run};
+pub use run::{Selection, names, run};

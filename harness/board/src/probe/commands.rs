@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use probe_rs::CoreStatus;
+
+use super::error::Attempting;
 use super::heard::Listener;
-use super::{Heard, ProbeError, ProbeSettings, Worker, flash as flashing};
+use super::{Heard, ProbeError, ProbeSettings, Worker, flash as flashing, open};
 use crate::defmt::Image;
 
 /// What came of flashing.
@@ -58,8 +62,7 @@ pub fn flash(
         limit,
         move |device, tell| {
             let flashed = flashing::image(device.session()?, &image, anew, tell)?;
-            device.hold()?;
-            device.start().and_then(|()| device.leave())?;
+            device.run_alone()?;
             Ok(flashed)
         },
         progress,
@@ -112,6 +115,58 @@ impl LogStream {
     }
 }
 
+/// What answers at a board's selector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The chip, as probe-rs names it.
+    pub chip: String,
+    /// Its core, such as `Armv7em`.
+    pub core: String,
+    /// What the core does, such as `running` or `halted`.
+    pub state: &'static str,
+    /// How long it took to attach.
+    pub took: Duration,
+}
+
+/// Attaches to the chip of `settings`, which runs on, and lets go of it. Needs no image.
+pub fn ask(settings: ProbeSettings) -> Result<Answer, ProbeError> {
+    let (selector, limit) = (settings.selector.clone(), settings.limits.attach);
+    let (sender, answered) = mpsc::channel();
+    thread::spawn(move || {
+        // The caller may have given up.
+        let _ = sender.send(attach_and_look(&settings));
+    });
+    answered.recv_timeout(limit).unwrap_or_else(|_| {
+        Err(ProbeError::Hung {
+            selector,
+            what: "attach to the chip".to_owned(),
+            limit,
+        })
+    })
+}
+
+fn attach_and_look(settings: &ProbeSettings) -> Result<Answer, ProbeError> {
+    let began = Instant::now();
+    let mut session = open::open(settings)?;
+    let took = began.elapsed();
+    let chip = session.target().name.clone();
+    let mut core = session.core(0).attempting(|| "reach the core".to_owned())?;
+    let status = core.status().attempting(|| "ask the core".to_owned())?;
+    Ok(Answer {
+        chip,
+        core: format!("{:?}", core.core_type()),
+        state: match status {
+            CoreStatus::Running => "running",
+            CoreStatus::Halted(_) => "halted",
+            CoreStatus::LockedUp => "locked up",
+            CoreStatus::Sleeping => "sleeping",
+            CoreStatus::Unknown => "unknown",
+        },
+        took,
+    })
+}
+
+/// For boards that are only told what to do.
 pub(crate) fn deaf() -> Listener {
     Box::new(Vec::clear)
 }

@@ -121,14 +121,23 @@ impl Device {
         Ok(())
     }
 
+    /// Starts the firmware anew and lets go of it.
+    pub(super) fn run_alone(&mut self) -> Result<(), ProbeError> {
+        self.with_core(|core| core.reset().attempting(|| "reset the core".to_owned()))?;
+        self.detach();
+        Ok(())
+    }
+
     /// Stops the firmware where it is, hears its last words, and holds the chip in reset.
     pub(super) fn hold(&mut self) -> Result<(), ProbeError> {
         let running = self.running.take();
         let mut heard = Vec::new();
         self.with_core(|core| {
             if let Some(mut running) = running {
-                core.halt(HALT).attempting(|| "halt the core".to_owned())?;
-                running.start.drain(core, &mut heard)?;
+                // A core that is locked up does not halt, and is reset all the same.
+                if core.halt(HALT).is_ok() {
+                    running.start.drain(core, &mut heard)?;
+                }
             }
             core.reset_and_halt(HALT)
                 .attempting(|| "hold the core in reset".to_owned())

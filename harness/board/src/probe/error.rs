@@ -39,6 +39,8 @@ pub enum ProbeError {
     NoAnswer {
         /// Where.
         address: String,
+        /// What the driver said.
+        source: DebugProbeError,
     },
     /// The selector fits more than one.
     #[error(

@@ -22,7 +22,7 @@ mod settings;
 mod worker;
 
 pub use board::ProbeBoard;
-pub use commands::{Flashed, LogStream, Progress, flash, log};
+pub use commands::{Answer, Flashed, LogStream, Progress, ask, flash, log};
 pub use error::ProbeError;
 pub use events::{Crash, Frame};
 pub use heard::Heard;

@@ -5,9 +5,7 @@ use std::io;
 use object::Architecture as ElfArchitecture;
 use probe_rs::config::{MemoryRegion, Registry, RegistryError};
 use probe_rs::probe::list::Lister;
-use probe_rs::probe::{
-    DebugProbeError, DebugProbeInfo, DebugProbeSelector, Probe, ProbeCreationError,
-};
+use probe_rs::probe::{DebugProbeError, DebugProbeInfo, DebugProbeSelector, Probe};
 use probe_rs::{Architecture, CoreType, Permissions, Session, Target};
 
 use super::{Attach, ProbeError, ProbeSettings};
@@ -113,13 +111,9 @@ fn open_probe(selector: &str) -> Result<Probe, ProbeError> {
     })?;
     if is_address(&parsed) {
         // Not on any bus, so there is nothing to look through.
-        return lister.open(parsed).map_err(|source| match source {
-            DebugProbeError::ProbeCouldNotBeCreated(
-                ProbeCreationError::NotFound | ProbeCreationError::CouldNotOpen,
-            ) => ProbeError::NoAnswer {
-                address: selector.to_owned(),
-            },
-            source => refused(selector, source),
+        return lister.open(parsed).map_err(|source| ProbeError::NoAnswer {
+            address: selector.to_owned(),
+            source,
         });
     }
     let fitting = lister.list(Some(&parsed));

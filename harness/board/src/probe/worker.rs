@@ -19,6 +19,8 @@ use crate::probe::heard::Listener;
 
 /// Listening never takes longer than this, or the probe hangs.
 const LISTEN_LIMIT: Duration = Duration::from_secs(3);
+/// A board that is dropped is let go within this, or by itself later.
+const FAREWELL: Duration = Duration::from_millis(300);
 /// How often the watchdog looks.
 const WATCH: Duration = Duration::from_millis(250);
 
@@ -35,6 +37,8 @@ pub(crate) struct Worker {
     selector: String,
     jobs: Option<Sender<Job>>,
     pulse: Arc<Pulse>,
+    /// Closed when the thread has ended.
+    ended: Receiver<()>,
     given_up: Option<String>,
 }
 
@@ -43,8 +47,10 @@ struct Pulse {
     started: Instant,
     /// ms since `started` when it began to listen; 0 while it does not.
     listening: AtomicU64,
-    /// True as soon as nobody wants to hear of it any more.
+    /// True as soon as the thread is left to itself.
     abandoned: AtomicBool,
+    /// Whether anybody wants to hear of the board.
+    is_heard: AtomicBool,
 }
 
 impl Worker {
@@ -59,12 +65,17 @@ impl Worker {
             started: Instant::now(),
             listening: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
+            is_heard: AtomicBool::new(true),
         });
+        let (end, ended) = mpsc::channel();
         let selector = settings.selector.clone();
-        let device = Device::new(settings, image, unless_abandoned(listener(), pulse.clone()));
+        let device = Device::new(settings, image, while_heard(listener(), pulse.clone()));
         spawn("probe", {
             let pulse = pulse.clone();
-            move || serve(device, &queue, &pulse)
+            move || {
+                serve(device, &queue, &pulse);
+                drop(end);
+            }
         });
         spawn("probe watchdog", {
             let pulse = Arc::downgrade(&pulse);
@@ -75,6 +86,7 @@ impl Worker {
             selector,
             jobs: Some(jobs),
             pulse,
+            ended,
             given_up: None,
         }
     }
@@ -196,6 +208,12 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        self.pulse.is_heard.store(false, Ordering::Release);
+        self.jobs = None;
+        if !self.pulse.abandoned.load(Ordering::Acquire) {
+            // Whoever opens the same probe next must find it free. Ends when the thread does.
+            let _ = self.ended.recv_timeout(FAREWELL);
+        }
         self.pulse.abandoned.store(true, Ordering::Release);
     }
 }
@@ -209,10 +227,13 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) {
 }
 
 /// Nothing is heard of a board that was given up or dropped.
-fn unless_abandoned(mut listener: Listener, pulse: Arc<Pulse>) -> Listener {
-    Box::new(move |heard| match pulse.abandoned.load(Ordering::Acquire) {
-        true => heard.clear(),
-        false => listener(heard),
+fn while_heard(mut listener: Listener, pulse: Arc<Pulse>) -> Listener {
+    Box::new(move |heard| {
+        let is_heard = pulse.is_heard.load(Ordering::Acquire);
+        match is_heard && !pulse.abandoned.load(Ordering::Acquire) {
+            true => listener(heard),
+            false => heard.clear(),
+        }
     })
 }
 
@@ -231,7 +252,13 @@ fn serve(mut device: Device, queue: &Receiver<Job>, pulse: &Pulse) {
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => {
+                if !pulse.abandoned.load(Ordering::Acquire) {
+                    // Nobody is left who could be told that it failed.
+                    let _ = catch_unwind(AssertUnwindSafe(|| device.leave()));
+                }
+                return;
+            }
         }
         pulse.listen(true);
         let polled = catch_unwind(AssertUnwindSafe(|| device.poll()));
@@ -270,7 +297,8 @@ fn watch(pulse: &Weak<Pulse>, mut listener: Listener, selector: &str) {
     loop {
         thread::sleep(WATCH);
         let Some(pulse) = pulse.upgrade() else { return };
-        if pulse.abandoned.load(Ordering::Acquire) {
+        let is_heard = pulse.is_heard.load(Ordering::Acquire);
+        if pulse.abandoned.load(Ordering::Acquire) || !is_heard {
             return;
         }
         if pulse

@@ -6,11 +6,7 @@ use board::defmt::{ChipMemory, Image, ImageError};
 use object::Architecture;
 use proptest::prelude::*;
 
-use crate::elf::{RECORD, linked, with_table};
-
-/// `e_machine` of ARM and RISC-V.
-const ARM: u16 = 40;
-const RISCV: u16 = 243;
+use crate::elf::{ARM, RECORD, RISCV, linked, with_table};
 
 fn chip() -> ChipMemory {
     ChipMemory {

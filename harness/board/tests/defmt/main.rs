@@ -3,3 +3,4 @@
 mod elf;
 mod images;
 mod streams;
+mod suites;
