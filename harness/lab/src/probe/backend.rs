@@ -38,6 +38,17 @@ pub trait Backend: Send {
     /// Whether a running core has stopped since.
     fn poll_stop(&mut self) -> Result<Option<Stop>, BackendError>;
 
+    /// The debugger leaves a halted core, which will run on from wherever it stands.
+    fn debugger_leaves(&mut self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// The core stands in front of the handler of its worst fault. If that one fails too, it locks
+    /// up, and a debugger wants to read what was in memory.
+    fn expect_lockup(&mut self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     /// Gives the target power, or takes it away. With power the core stands at its reset vector;
     /// memory has lost its contents, flash has not.
     fn power(&mut self, on: bool) -> Result<(), BackendError>;
@@ -107,7 +118,7 @@ pub enum BackendError {
         /// Where.
         address: u32,
     },
-    /// The core is locked up, and what it needs for this is gone with it.
+    /// The core is locked up.
     #[error("the core is locked up")]
     LockedUp,
     /// The target has no power.

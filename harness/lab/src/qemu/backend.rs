@@ -10,9 +10,10 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::flash::{Flash, used};
-use super::memory::{FLASH, Kind, PSRAM, RAM, Window, kind};
+use super::memory::{FLASH, Kind, Memory, PSRAM, RAM, Window, kind};
 use super::process::{Emulator, Event};
 use super::registers;
+use super::step::step;
 use crate::probe::{Backend, BackendError, Register, Stop};
 
 /// What memory holds when the power comes: nothing that firmware could take for its own.
@@ -46,6 +47,12 @@ pub(super) struct Machine {
     breakpoints: BTreeSet<u32>,
     powered: bool,
     running: bool,
+    /// Code in RAM has run since flash was last looked at.
+    algorithm_ran: bool,
+    /// The emulator ended while the core ran, and nobody has noticed yet.
+    crashed: bool,
+    /// What memory held when the core was last about to lock up.
+    remains: Vec<(Memory, Vec<u8>)>,
     emulator: Option<Emulator>,
     window: Option<Window>,
 }
@@ -68,6 +75,9 @@ impl Machine {
             breakpoints: BTreeSet::new(),
             powered: false,
             running: false,
+            algorithm_ran: false,
+            crashed: false,
+            remains: Vec::new(),
             emulator: None,
             window: None,
         }
@@ -128,14 +138,39 @@ impl Machine {
         }
     }
 
+    /// Looks where the core is about to run. What an algorithm in RAM has done to flash is taken over
+    /// before firmware runs, with which the emulator may end.
+    fn leave_algorithm(&mut self) -> Result<(), BackendError> {
+        let pc = self.register(Register::PC)?;
+        if pc == NOWHERE {
+            // The emulator would end; what the core does is known anyway.
+            return Err(BackendError::LockedUp);
+        }
+        match kind(pc, 2) {
+            Ok(Kind::Ram) => self.algorithm_ran = true,
+            _ if std::mem::take(&mut self.algorithm_ran) => self.keep_flash()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Takes over what the firmware has written to flash.
     fn keep_flash(&mut self) -> Result<(), BackendError> {
         if self.emulator.is_none() {
             return Ok(());
         }
         let mut bytes = vec![0; FLASH.length as usize];
-        self.read_memory(FLASH.start, &mut bytes)?;
-        self.flash.take(bytes);
+        let seen = self.window.as_ref();
+        if seen.is_some_and(|window| window.read(FLASH.start, &mut bytes)) {
+            self.flash.take(bytes);
+            return Ok(());
+        }
+        match self.ask(|emulator| emulator.qtest.read(FLASH.start, &mut bytes)) {
+            Ok(()) => self.flash.take(bytes),
+            // It has just ended: what is known of its flash is the latest that there is.
+            Err(BackendError::LockedUp) => {}
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
@@ -154,7 +189,36 @@ impl Machine {
         if seen {
             return Ok(());
         }
-        self.ask(|emulator| emulator.qtest.read(address, bytes))
+        self.ask_memory(|emulator| emulator.qtest.read(address, bytes))
+    }
+
+    /// Starts another emulator in place of one that ended when its core locked up. Its core stands;
+    /// its memory holds what is known of the former one's.
+    fn revive(&mut self) -> Result<(), BackendError> {
+        self.start()?;
+        self.ask(scramble)?;
+        for (memory, bytes) in std::mem::take(&mut self.remains) {
+            self.ask(|emulator| emulator.qtest.write(memory.start, &bytes))?;
+        }
+        Ok(())
+    }
+
+    /// Asks the emulator for memory, which is there whether the core is locked up or not.
+    fn ask_memory<T>(
+        &mut self,
+        question: impl FnOnce(&mut Emulator) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        if self.emulator.is_none() && self.powered {
+            self.revive()?;
+        }
+        self.ask(question)
+    }
+
+    /// Whether the core has locked up since the last call, and the emulator with it.
+    fn has_crashed(&mut self) -> bool {
+        let crashed = std::mem::take(&mut self.crashed);
+        self.running &= !crashed;
+        crashed
     }
 
     /// Asks the emulator. One that is gone is a core that is locked up; one that does not answer in
@@ -184,7 +248,7 @@ impl Machine {
     fn give_up(&mut self) {
         self.emulator = None;
         self.window = None;
-        self.running = false;
+        self.crashed = self.running;
     }
 
     fn order(&self, order: WireOrder) {
@@ -203,7 +267,7 @@ impl Machine {
     fn device(&mut self, address: u32, bytes: &mut [u8]) -> Result<(), BackendError> {
         let width = access_width(address, bytes.len());
         for (address, piece) in (address..).step_by(width).zip(bytes.chunks_mut(width)) {
-            let value = self.ask(|emulator| emulator.qtest.read_register(address, width))?;
+            let value = self.ask_memory(|emulator| emulator.qtest.read_register(address, width))?;
             piece.copy_from_slice(&value.to_le_bytes()[..piece.len()]);
         }
         Ok(())
@@ -215,7 +279,7 @@ impl Machine {
             let mut word = [0; 4];
             word[..piece.len()].copy_from_slice(piece);
             let value = u32::from_le_bytes(word);
-            self.ask(|emulator| emulator.qtest.write_register(address, width, value))?;
+            self.ask_memory(|emulator| emulator.qtest.write_register(address, width, value))?;
         }
         Ok(())
     }
@@ -233,29 +297,30 @@ impl Backend for Machine {
         match kind(address, bytes.len())? {
             // Flash is programmed by an algorithm on the core, as on any chip.
             Kind::Flash => Err(BackendError::Fault { address }),
-            Kind::Ram => self.ask(|emulator| emulator.qtest.write(address, bytes)),
+            Kind::Ram => self.ask_memory(|emulator| emulator.qtest.write(address, bytes)),
             Kind::Device => self.set_device(address, bytes),
         }
     }
 
     fn halt(&mut self) -> Result<Stop, BackendError> {
-        let stop = self.ask(|emulator| emulator.gdb.halt())?;
+        let stop = self.ask(|emulator| emulator.gdb.halt());
+        if self.has_crashed() {
+            return Err(BackendError::LockedUp);
+        }
         self.running = false;
-        Ok(stop)
+        stop
     }
 
     fn resume(&mut self) -> Result<(), BackendError> {
-        if self.register(Register::PC)? == NOWHERE {
-            // The emulator would end; what the core does is known anyway.
-            return Err(BackendError::LockedUp);
-        }
+        self.leave_algorithm()?;
         self.ask(|emulator| emulator.gdb.resume())?;
         self.running = true;
         Ok(())
     }
 
     fn step(&mut self) -> Result<(), BackendError> {
-        self.ask(|emulator| emulator.gdb.step())
+        self.leave_algorithm()?;
+        self.ask(|emulator| step(&mut emulator.gdb, &mut emulator.qtest))
     }
 
     fn register(&mut self, register: Register) -> Result<u32, BackendError> {
@@ -285,9 +350,9 @@ impl Backend for Machine {
             return Err(BackendError::Unpowered);
         }
         self.running = false;
+        self.crashed = false;
         if self.emulator.is_none() {
-            self.start()?;
-            self.ask(scramble)?;
+            self.revive()?;
         } else {
             self.keep_flash()?;
         }
@@ -296,14 +361,23 @@ impl Backend for Machine {
     }
 
     fn poll_stop(&mut self) -> Result<Option<Stop>, BackendError> {
-        let stop = self.ask(|emulator| emulator.gdb.poll_stop())?;
+        if !self.running {
+            return Ok(None);
+        }
+        let stop = self.ask(|emulator| emulator.gdb.poll_stop());
+        if self.has_crashed() {
+            return Err(BackendError::LockedUp);
+        }
+        let stop = stop?;
         self.running &= stop.is_none();
         Ok(stop)
     }
 
     fn power(&mut self, on: bool) -> Result<(), BackendError> {
+        self.remains.clear();
         if on {
             self.powered = true;
+            self.crashed = false;
             self.start()?;
             self.ask(scramble)?;
             self.restart_air();
@@ -321,6 +395,24 @@ impl Backend for Machine {
         self.powered = false;
         self.order(WireOrder::Dark);
         self.save()
+    }
+
+    fn debugger_leaves(&mut self) -> Result<(), BackendError> {
+        if std::mem::take(&mut self.algorithm_ran) {
+            self.keep_flash()?;
+        }
+        Ok(())
+    }
+
+    fn expect_lockup(&mut self) -> Result<(), BackendError> {
+        self.keep_flash()?;
+        self.remains.clear();
+        for memory in [RAM, PSRAM] {
+            let mut bytes = vec![0; memory.length as usize];
+            self.read_memory(memory.start, &mut bytes)?;
+            self.remains.push((memory, bytes));
+        }
+        Ok(())
     }
 
     fn code(&mut self) -> Result<(u32, Vec<u8>), BackendError> {

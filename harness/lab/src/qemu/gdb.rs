@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::LIMIT;
 use crate::probe::{BackendError, Stop};
@@ -15,6 +15,8 @@ use crate::probe::{BackendError, Stop};
 /// What stops a running core.
 const INTERRUPT: &[u8] = &[3];
 const DESCRIPTION: &str = "qXfer:features:read:target.xml:0,ffb";
+/// A step that takes longer never ends.
+const STEP_LIMIT: Duration = Duration::from_secs(1);
 /// No packet of this server is longer.
 const MAX_PACKET: usize = 8192;
 
@@ -50,7 +52,13 @@ impl Gdb {
 
     /// Executes one instruction, with interrupts masked.
     pub(super) fn step(&mut self) -> Result<(), BackendError> {
-        self.ask("step the core", "s").map(drop)
+        const WHAT: &str = "step the core";
+        self.send(WHAT, "s")?;
+        match self.receive_within(WHAT, STEP_LIMIT)? {
+            Some(_) => Ok(()),
+            // It sleeps, and nothing wakes it: it stands where it stood.
+            None => self.halt().map(drop),
+        }
     }
 
     /// Stops a running core.
@@ -131,20 +139,31 @@ impl Gdb {
 
     /// The next packet, acknowledged.
     fn receive(&mut self, what: &'static str) -> Result<String, BackendError> {
+        self.receive_within(what, LIMIT)?.ok_or(BackendError::Io {
+            what,
+            source: io::ErrorKind::TimedOut.into(),
+        })
+    }
+
+    fn receive_within(
+        &mut self,
+        what: &'static str,
+        limit: Duration,
+    ) -> Result<Option<String>, BackendError> {
         let failed = |source| BackendError::Io { what, source };
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + limit;
         let mut chunk = [0; 1024];
         loop {
             if let Some(packet) = self.packet() {
                 self.stream.write_all(b"+").map_err(failed)?;
-                return Ok(packet);
+                return Ok(Some(packet));
             }
             if self.received.len() > MAX_PACKET {
                 return Err(refused(what, "a packet without end"));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(failed(io::ErrorKind::TimedOut.into()));
+                return Ok(None);
             }
             self.stream.set_read_timeout(Some(left)).map_err(failed)?;
             match self.stream.read(&mut chunk) {

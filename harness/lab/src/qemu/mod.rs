@@ -12,6 +12,7 @@ mod process;
 mod qmp;
 mod qtest;
 mod registers;
+mod step;
 mod wire;
 
 use std::time::Duration;

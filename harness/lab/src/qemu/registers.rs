@@ -6,6 +6,7 @@
 use super::gdb::Gdb;
 use super::memory::PSRAM;
 use super::qtest::QTest;
+use super::step::{may_sleep, step_awake};
 use crate::probe::{BackendError, Register};
 
 /// Numbers in QEMU's description.
@@ -93,6 +94,7 @@ fn special(
     number: u8,
     value: Option<u32>,
 ) -> Result<u32, BackendError> {
+    let asleep = may_sleep(gdb, qtest)?;
     let kept = [word(gdb, 0)?, word(gdb, PC)?, word(gdb, XPSR)?];
     let mut memory = [0; 4];
     qtest.read(SCRATCH, &mut memory)?;
@@ -105,7 +107,7 @@ fn special(
     gdb.set_register(0, &value.unwrap_or(0).to_le_bytes())?;
     gdb.set_register(XPSR, &(kept[2] & 0x1FF | THUMB).to_le_bytes())?;
     gdb.set_register(PC, &SCRATCH.to_le_bytes())?;
-    gdb.step()?;
+    step_awake(gdb, qtest, asleep)?;
     let outcome = word(gdb, 0)?;
     gdb.set_register(PC, &kept[1].to_le_bytes())?;
     gdb.set_register(XPSR, &kept[2].to_le_bytes())?;

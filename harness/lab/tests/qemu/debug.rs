@@ -9,7 +9,7 @@ use probe_rs::{
     BreakpointCause, CoreStatus, HaltReason, MemoryInterface, RegisterId, VectorCatchCondition,
 };
 
-use crate::guest::{CHANNEL, ENTRY, FAULT, Order, RTT, counter, order};
+use crate::guest::{CHANNEL, ENTRY, FAULT, Order, RTT, SLEEP, counter, order, until_started};
 use crate::world::{
     LIMIT, attach, attach_under_reset, blocking, settings, until, with_emulator, with_machine,
 };
@@ -79,6 +79,25 @@ fn the_core_is_halted_stepped_and_its_registers_are_reached() {
 }
 
 #[test]
+fn a_sleeping_core_is_halted_looked_at_and_stepped() {
+    with_machine(async |mut world| {
+        world.with_guest().await;
+        world
+            .core(|core| {
+                order(core, Order::Sleep);
+                std::thread::sleep(Duration::from_millis(20));
+                core.halt(LIMIT).expect("halted");
+                assert_eq!(core.read_core_reg::<u32>(MSP).expect("read"), 0x2001_0000);
+                assert_eq!(core.read_core_reg::<u32>(PC).expect("read"), SLEEP + 2);
+                assert_eq!(core.step().expect("stepped").pc, u64::from(SLEEP));
+                core.run().expect("run");
+                assert_eq!(core.status().expect("a status"), CoreStatus::Running);
+            })
+            .await;
+    });
+}
+
+#[test]
 fn hardware_breakpoints_stop_the_core_and_are_passed() {
     const LOOP: u64 = 0x60;
     with_machine(async |mut world| {
@@ -122,6 +141,7 @@ fn a_fault_is_caught_or_handled() {
                 core.reset().expect("reset");
                 core.disable_vector_catch(VectorCatchCondition::HardFault)
                     .expect("disabled");
+                until_started(core);
                 order(core, Order::Fault);
                 std::thread::sleep(Duration::from_millis(20));
                 assert_eq!(core.status().expect("a status"), CoreStatus::Running);
@@ -165,9 +185,7 @@ fn a_firmware_that_resets_itself_starts_anew_with_and_without_a_debugger() {
             .core(|core| {
                 until("it runs", || counter(core) > 1000);
                 order(core, Order::Reset);
-                until("it starts anew", || {
-                    core.read_word_32(0x2000_1004).expect("read") == 0
-                });
+                until_started(core);
                 until("it runs", || counter(core) > 1000);
                 core.enable_vector_catch(VectorCatchCondition::CoreReset)
                     .expect("enabled");
@@ -182,9 +200,7 @@ fn a_firmware_that_resets_itself_starts_anew_with_and_without_a_debugger() {
             .await;
         world
             .core(|core| {
-                until("it starts anew", || {
-                    core.read_word_32(0x2000_1004).expect("read") == 0
-                });
+                until_started(core);
                 until("it runs", || counter(core) > 1000);
             })
             .await;
@@ -264,7 +280,7 @@ fn no_byte_of_a_flood_is_lost() {
 }
 
 #[test]
-fn a_locked_up_core_comes_back_with_its_flash() {
+fn what_a_locked_up_core_left_in_memory_is_read_before_it_comes_back() {
     with_machine(async |mut world| {
         world.with_guest().await;
         world
@@ -274,6 +290,11 @@ fn a_locked_up_core_comes_back_with_its_flash() {
                 until("it locks up", || {
                     core.status().expect("a status") == CoreStatus::LockedUp
                 });
+                assert!(counter(core) > 100);
+                assert_eq!(
+                    core.read_word_32(RTT).expect("read"),
+                    u32::from_le_bytes(*b"SEGG")
+                );
                 assert_eq!(
                     core.reset_and_halt(LIMIT).expect("halted").pc,
                     u64::from(ENTRY)

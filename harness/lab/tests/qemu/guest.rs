@@ -8,6 +8,8 @@ pub const IMAGE: &[u8] = include_bytes!("guest.bin");
 pub const ENTRY: u32 = 0x40;
 /// Where its fault handler is.
 pub const FAULT: u32 = 0xF8;
+/// Where it sleeps.
+pub const SLEEP: u32 = 0xF4;
 /// Where its RTT control block is.
 pub const RTT: u64 = 0x2000_0000;
 /// What its channels are called.
@@ -24,7 +26,6 @@ const ORDER: u64 = 0x2000_1004;
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
 pub enum Order {
-    Echo = 0,
     Flood = 1,
     Exit = 2,
     Fault = 3,
@@ -37,6 +38,13 @@ pub enum Order {
 /// Tells the firmware what to do.
 pub fn order(core: &mut Core<'_>, order: Order) {
     core.write_word_32(ORDER, order as u32).expect("written");
+}
+
+/// Waits until the firmware has started, and does what it does without an order.
+pub fn until_started(core: &mut Core<'_>) {
+    crate::world::until("the firmware starts", || {
+        core.read_word_32(ORDER).expect("read") == 0
+    });
 }
 
 /// How often its loop went round.

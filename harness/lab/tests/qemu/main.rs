@@ -1,5 +1,7 @@
 //! The emulated board, through an unmodified probe-rs.
 
+mod air;
+mod cost;
 mod debug;
 mod flashing;
 mod guest;

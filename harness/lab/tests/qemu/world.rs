@@ -60,7 +60,9 @@ impl World {
         self.machine.power(true).await.expect("power");
         self.debug(|session| {
             flash(session, 0, crate::guest::IMAGE).expect("flashed");
-            session.core(0).expect("a core").reset().expect("reset");
+            let mut core = session.core(0).expect("a core");
+            core.reset().expect("reset");
+            crate::guest::until_started(&mut core);
         })
         .await;
     }

@@ -121,6 +121,27 @@ impl<B: Backend> Core<B> {
 
     /// Reads memory or registers.
     pub fn read(&mut self, address: u32, bytes: &mut [u8]) -> Result<(), BackendError> {
+        match self.try_read(address, bytes) {
+            Err(BackendError::LockedUp) => {
+                self.poll()?;
+                self.try_read(address, bytes)
+            }
+            other => other,
+        }
+    }
+
+    /// Writes memory or registers, with so many bytes per access.
+    pub fn write(&mut self, address: u32, width: u8, bytes: &[u8]) -> Result<(), BackendError> {
+        match self.try_write(address, width, bytes) {
+            Err(BackendError::LockedUp) => {
+                self.poll()?;
+                self.try_write(address, width, bytes)
+            }
+            other => other,
+        }
+    }
+
+    fn try_read(&mut self, address: u32, bytes: &mut [u8]) -> Result<(), BackendError> {
         if !is_private(address, bytes.len()) {
             return self.backend.read(address, bytes);
         }
@@ -138,8 +159,7 @@ impl<B: Backend> Core<B> {
         Ok(())
     }
 
-    /// Writes memory or registers, with so many bytes per access.
-    pub fn write(&mut self, address: u32, width: u8, bytes: &[u8]) -> Result<(), BackendError> {
+    fn try_write(&mut self, address: u32, width: u8, bytes: &[u8]) -> Result<(), BackendError> {
         if !is_private(address, bytes.len()) {
             self.breakpoints.written(address, bytes);
             return self.backend.write(address, bytes);
@@ -262,6 +282,7 @@ impl<B: Backend> Core<B> {
         match self.state {
             State::Halted => {
                 self.breakpoints.remove(&mut self.backend)?;
+                self.backend.debugger_leaves()?;
                 self.let_run()
             }
             State::Running if self.breakpoints.are_inserted() => {
@@ -346,6 +367,7 @@ impl<B: Backend> Core<B> {
 
     fn wanted_breakpoints(&mut self) -> Result<BTreeSet<u32>, BackendError> {
         let mut wanted = self.breakpoints.wanted();
+        wanted.extend(self.handler(HARD_FAULT)?);
         for (bit, vector) in CATCHABLE {
             if self.demcr & bit != 0
                 && let Some(handler) = self.handler(vector)?
@@ -414,10 +436,16 @@ impl<B: Backend> Core<B> {
             Stop::Breakpoint => {
                 self.state = State::Halted;
                 let pc = self.backend.register(Register::PC)?;
+                let faulted = self.handler(HARD_FAULT)? == Some(pc);
+                if faulted {
+                    self.backend.expect_lockup()?;
+                }
                 let cause = if self.stands_at_breakpoint()? {
                     DFSR_BKPT
                 } else if self.catches(pc)? {
                     DFSR_VCATCH
+                } else if faulted {
+                    return self.pass(pc);
                 } else {
                     DFSR_HALTED
                 };
@@ -425,6 +453,18 @@ impl<B: Backend> Core<B> {
                 Ok(())
             }
         }
+    }
+
+    /// Runs on from a place where nothing but our own curiosity stopped the core.
+    fn pass(&mut self, pc: u32) -> Result<(), BackendError> {
+        self.backend.set_breakpoint(pc, false)?;
+        match self.backend.step() {
+            Ok(()) => {}
+            Err(BackendError::LockedUp) => return self.stopped(Stop::LockedUp),
+            Err(error) => return Err(error),
+        }
+        self.backend.set_breakpoint(pc, true)?;
+        self.let_run()
     }
 
     /// A debug event sets C_HALT, so that a debugger's read-modify-write does not resume the core.

@@ -48,12 +48,14 @@ pub(super) const DCRDR: u32 = 0xE000_EDF8;
 pub(super) const DEMCR: u32 = 0xE000_EDFC;
 pub(super) const DEMCR_WRITABLE: u32 = 0x010F_07F1;
 pub(super) const VC_CORERESET: u32 = 1;
+/// Number of the exception that all faults end in (B1.5.2).
+pub(super) const HARD_FAULT: u32 = 3;
 /// Vector catch bits and the numbers of the exceptions that they catch.
 pub(super) const CATCHABLE: [(u32, u32); 4] = [
     (1 << 4, 4),
     (1 << 5 | 1 << 6 | 1 << 7, 6),
     (1 << 8, 5),
-    (1 << 10, 3),
+    (1 << 10, HARD_FAULT),
 ];
 
 /// Where a core that is locked up stands (B1.5.15).
