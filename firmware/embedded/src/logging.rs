@@ -33,18 +33,13 @@ pub fn start() {
 
 /// Logs from a panic or fault handler: an error, without the heap, and not at all if the log
 /// itself was interrupted.
-pub fn last_words(tag: &str, words: fmt::Arguments<'_>) {
+pub fn last_words(tag: &str, place: Place<'_>, words: fmt::Arguments<'_>) {
     let mut text = LastText {
         bytes: [0; LONGEST_LAST_TEXT],
         length: 0,
     };
     // Does not fail: it cuts off.
     let _ = text.write_fmt(words);
-    let place = Place {
-        module: module_path!(),
-        file: file!(),
-        line: line!(),
-    };
     write(Level::Error, place, tag, text.as_str());
 }
 
@@ -78,10 +73,26 @@ impl Log for DefmtLog {
 }
 
 /// Where a record comes from.
-struct Place<'r> {
-    module: &'r str,
-    file: &'r str,
-    line: u32,
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'r> {
+    /// Path of the module; empty if nobody knows it.
+    pub module: &'r str,
+    /// Path of the file.
+    pub file: &'r str,
+    /// From 1 on.
+    pub line: u32,
+}
+
+/// Here.
+#[macro_export]
+macro_rules! here {
+    () => {
+        $crate::logging::Place {
+            module: module_path!(),
+            file: file!(),
+            line: line!(),
+        }
+    };
 }
 
 fn write(level: Level, place: Place<'_>, tag: &str, text: &str) {

@@ -77,6 +77,16 @@ impl<B: Bus> Lan9118<B> {
         Ok(chip)
     }
 
+    /// Receives what it sends, and nothing from the wire: a test of everything but the cable.
+    pub fn set_loopback(&mut self, on: bool) -> Result<(), InitError> {
+        let control = if on {
+            phy::LOOPBACK | phy::SPEED_100 | phy::FULL_DUPLEX
+        } else {
+            phy::AUTONEGOTIATE | phy::RESTART_AUTONEGOTIATION
+        };
+        self.write_phy(Phy::BasicControl, control)
+    }
+
     /// What passed the chip so far.
     pub fn statistics(&mut self) -> Statistics {
         let missed = self.bus.read(Register::RxDrop);

@@ -136,8 +136,11 @@ pub(crate) enum Phy {
 }
 
 pub(crate) mod phy {
+    pub const LOOPBACK: u16 = 1 << 14;
+    pub const SPEED_100: u16 = 1 << 13;
     pub const AUTONEGOTIATE: u16 = 1 << 12;
     pub const RESTART_AUTONEGOTIATION: u16 = 1 << 9;
+    pub const FULL_DUPLEX: u16 = 1 << 8;
     pub const LINK_UP: u16 = 1 << 2;
     pub const INTERRUPT_AUTONEGOTIATED: u16 = 1 << 6;
     pub const INTERRUPT_LINK_DOWN: u16 = 1 << 4;

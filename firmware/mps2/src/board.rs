@@ -97,6 +97,17 @@ pub enum Refusal {
     Ethernet(InitError),
 }
 
+impl Refusal {
+    /// The component that refuses, for the log.
+    pub fn component(&self) -> &'static str {
+        match self {
+            Self::Factory(_) => "factory",
+            Self::NoEntropy | Self::Entropy(_) | Self::Boots(_) => "random",
+            Self::Ethernet(_) => "ethernet",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

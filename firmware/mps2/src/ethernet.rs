@@ -16,14 +16,19 @@ pub type Radio = embedded::radio::Radio<Wire>;
 
 /// The radio of the station address `mac`.
 pub fn radio(mac: [u8; 6]) -> Result<Radio, InitError> {
+    Ok(Radio::new(wire(mac)?, mac))
+}
+
+/// The controller with the address `mac`.
+pub fn wire(mac: [u8; 6]) -> Result<Wire, InitError> {
     let config = Config {
         mac,
         // Both interfaces of the radio have an address of their own.
         promiscuous: true,
     };
-    let radio = Radio::new(Lan9118::new(registers(), &STATE, config)?, mac);
+    let wire = Lan9118::new(registers(), &STATE, config)?;
     vectors::unmask_ethernet();
-    Ok(radio)
+    Ok(wire)
 }
 
 /// The handler of its interrupt.
@@ -32,7 +37,7 @@ pub(crate) extern "C" fn on_interrupt() {
 }
 
 fn registers() -> Mmio {
-    // SAFETY: the machine has the chip there. `radio` makes the only driver, as a second one would
+    // SAFETY: the machine has the chip there. `wire` makes the only driver, as a second one would
     // take the first one's frames; the handler uses them for `on_interrupt` alone.
     unsafe { Mmio::new(BASE) }
 }

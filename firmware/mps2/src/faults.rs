@@ -8,7 +8,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::{ExceptionFrame, exception};
-use embedded::logging::last_words;
+use embedded::here;
+use embedded::logging::{Place, last_words};
 
 use crate::{memory, reset};
 
@@ -24,21 +25,32 @@ pub fn report_panic(info: &core::panic::PanicInfo<'_>) {
     }
     let message = info.message();
     match info.location() {
-        Some(place) => {
-            let (file, line) = (place.file(), place.line());
-            last_words(TAG, format_args!("panicked at {file}:{line}: {message}"));
+        Some(location) => {
+            let (file, line) = (location.file(), location.line());
+            let place = Place {
+                module: "",
+                file,
+                line,
+            };
+            let words = format_args!("panicked at {file}:{line}: {message}");
+            last_words(TAG, place, words);
         }
-        None => last_words(TAG, format_args!("panicked: {message}")),
+        None => last_words(TAG, here!(), format_args!("panicked: {message}")),
     }
     reset::flush();
+}
+
+/// What a panic handler does: reports, then ends in a fault, which is not reported again.
+pub fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
+    cortex_m::interrupt::disable();
+    report_panic(info);
+    cortex_m::asm::udf()
 }
 
 #[cfg(feature = "panic-handler")]
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    cortex_m::interrupt::disable();
-    report_panic(info);
-    cortex_m::asm::udf()
+    panicked(info)
 }
 
 #[exception]
@@ -58,8 +70,12 @@ unsafe fn NonMaskableInt() -> ! {
             cortex_m::register::psp::read() as usize,
         );
         match readable(frame) {
-            Some(frame) => last_words(TAG, format_args!("the watchdog barks at {}", Frame(frame))),
-            None => last_words(TAG, format_args!("the watchdog barks")),
+            Some(frame) => last_words(
+                TAG,
+                here!(),
+                format_args!("the watchdog barks at {}", Frame(frame)),
+            ),
+            None => last_words(TAG, here!(), format_args!("the watchdog barks")),
         }
         reset::flush();
     }
@@ -69,7 +85,7 @@ unsafe fn NonMaskableInt() -> ! {
 #[exception]
 unsafe fn DefaultHandler(number: i16) -> ! {
     if !REPORTED.swap(true, Ordering::Relaxed) {
-        last_words(TAG, format_args!("unexpected interrupt {number}"));
+        last_words(TAG, here!(), format_args!("unexpected interrupt {number}"));
         reset::flush();
     }
     SCB::sys_reset()
@@ -85,14 +101,21 @@ fn report_fault(frame: *const ExceptionFrame) {
         bus_address: scb.bfar.read(),
     };
     match readable(frame) {
-        _ if status.is_stack_overflow() => {
-            last_words(TAG, format_args!("the stack has overflown: {status}"))
-        }
+        _ if status.is_stack_overflow() => last_words(
+            TAG,
+            here!(),
+            format_args!("the stack has overflown: {status}"),
+        ),
         Some(frame) => last_words(
             TAG,
+            here!(),
             format_args!("hard fault at {}, {status}", Frame(frame)),
         ),
-        None => last_words(TAG, format_args!("hard fault without a frame: {status}")),
+        None => last_words(
+            TAG,
+            here!(),
+            format_args!("hard fault without a frame: {status}"),
+        ),
     }
 }
 

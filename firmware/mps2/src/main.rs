@@ -20,7 +20,10 @@ fn main() -> ! {
         let board = match board {
             Ok(board) => board,
             // A real board stays powered and does nothing more.
-            Err(refusal) => return log::error!(target: "board", "{refusal}; no radio is started"),
+            Err(refusal) => {
+                let component = refusal.component();
+                return log::error!(target: component, "{refusal}; no radio is started");
+            }
         };
         // Each task has room for itself, and is spawned once.
         if let Ok(wire) = wire(board.radio()) {
