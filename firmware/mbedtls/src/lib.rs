@@ -12,11 +12,11 @@
 //!   (TLS 1.3) after it, nothing without a session. [`heap_use`] says how much it is.
 //! - Stack: 4.1 KiB were seen in use, up to and including `main`; allow 8.
 //! - A `critical-section` implementation and an `embassy-time` driver.
-//! - The C functions that MbedTLS calls. Feature `libc` (default) defines `printf`, `puts`,
-//!   `putchar`, `snprintf`, `vsnprintf`, `rand` and, by `tinyrlibc`, `memchr` and those `str…` that
-//!   are needed; feature `libc-heap` (default) `calloc` and `free`. An image that links a C library
-//!   of its own switches them off. `memcpy`, `memmove`, `memset` and `memcmp` come from
-//!   `compiler_builtins`.
+//! - The C functions that MbedTLS calls. By default they are here: feature `libc` has `rand` and, by
+//!   `tinyrlibc`, `memchr` and those `str…` that are needed; `libc-heap` has `calloc` and `free`;
+//!   `libc-print` has `printf`, `puts`, `putchar`, `snprintf` and `vsnprintf`. An image that links a
+//!   C library of its own switches off what that has. `memcpy`, `memmove`, `memset` and `memcmp`
+//!   come from `compiler_builtins`.
 //!
 //! For `thumbv7em-none-eabi` and `riscv32imac-unknown-none-elf` the C library is prebuilt, and no C
 //! compiler is needed, as long as nobody enables another feature of `mbedtls-rs-sys`. That is also
@@ -33,7 +33,7 @@ extern crate alloc;
 mod context;
 mod failure;
 mod heap;
-#[cfg(all(feature = "libc", target_os = "none"))]
+#[cfg(target_os = "none")]
 mod libc;
 mod random;
 mod session;
