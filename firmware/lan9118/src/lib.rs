@@ -23,10 +23,6 @@
 //! named at each register. It was run on QEMU's model of the chip, not on the chip.
 
 #![no_std]
-#![cfg_attr(
-    test,
-    expect(clippy::unwrap_used, reason = "in tests a panic is the message")
-)]
 
 mod bus;
 mod chip;
