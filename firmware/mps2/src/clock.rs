@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Waker;
 
 use cortex_m::Peripherals;
+use cortex_m::peripheral::SCB;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::exception;
 use critical_section::{CriticalSection, Mutex};
@@ -50,6 +51,15 @@ pub(crate) fn start(factor: u16) {
         ptr::with_exposed_provenance_mut::<u32>(FPGA_COUNTER).write_volatile(0);
     }
     critical_section::with(|section| CLOCK.arm(section));
+}
+
+/// Wakes nobody any more.
+pub(crate) fn stop() {
+    // SAFETY: nothing else uses SysTick any more.
+    let mut timer = unsafe { Peripherals::steal() }.SYST;
+    timer.disable_interrupt();
+    timer.disable_counter();
+    SCB::clear_pendst();
 }
 
 /// µs of the oscillator, from 0 again after 71 minutes.

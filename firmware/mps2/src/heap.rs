@@ -6,7 +6,7 @@ use core::ptr::addr_of_mut;
 use embedded::heap::Heap;
 
 /// Bytes of the heap. The most that was ever seen in use is in the log, under `heap`.
-const SIZE: usize = 512 * 1024;
+const SIZE: usize = 1024 * 1024;
 
 #[cfg_attr(target_os = "none", global_allocator)]
 static HEAP: Heap = Heap::empty();

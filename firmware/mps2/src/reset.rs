@@ -2,7 +2,7 @@
 
 use cortex_m::peripheral::SCB;
 
-use crate::{clock, watchdog};
+use crate::{clock, vectors, watchdog};
 
 /// How long a reader of the log gets to read the end of it, in µs of the oscillator.
 const FLUSH_US: u32 = 200_000;
@@ -13,14 +13,18 @@ pub fn restart() -> ! {
     SCB::sys_reset()
 }
 
-/// Does nothing more, as if the power were gone. Only whoever switched it off can switch it on. A
-/// debugger that cuts the power waits at this symbol.
+/// Does nothing more, as if the power were gone. Only whoever switched it off can switch it on.
+///
+/// A debugger finds it by its symbol and stops the core there.
 #[unsafe(export_name = "storage_went_dark")]
 #[inline(never)]
-pub fn dark() -> ! {
+pub extern "C" fn dark() -> ! {
     flush();
     cortex_m::interrupt::disable();
     watchdog::stop();
+    // A pending interrupt would end each sleep at once.
+    clock::stop();
+    vectors::mask_ethernet();
     loop {
         cortex_m::asm::wfi();
     }

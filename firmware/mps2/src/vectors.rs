@@ -49,3 +49,9 @@ pub(crate) fn unmask_ethernet() {
     // SAFETY: the handler only wakes a task, which needs no lock that this could break.
     unsafe { NVIC::unmask(Ethernet) };
 }
+
+/// From now on it is not.
+pub(crate) fn mask_ethernet() {
+    NVIC::mask(Ethernet);
+    NVIC::unpend(Ethernet);
+}
