@@ -41,6 +41,14 @@ const ON_TARGET: Workspace = Workspace {
     build: &["test", "--release", "--no-run", "--workspace"],
 };
 
+/// Folders of the workspaces that the root's leaves out.
+pub const FOLDERS: [&str; 3] = [MPS2.folder, ON_TARGET.folder, ESP32C6.folder];
+
+/// The test suites for the emulated board, built.
+pub fn on_target_suites() -> Result<Vec<PathBuf>, String> {
+    ON_TARGET.build()
+}
+
 /// Builds one image, or all of them if none is named, and prints where each is.
 pub fn build(image: Option<&str>) -> Result<(), String> {
     let workspaces = match image {

@@ -5,6 +5,7 @@ mod bugs;
 mod command;
 mod firmware;
 mod no_std;
+mod on_target;
 mod readme;
 mod requirements;
 mod soak;

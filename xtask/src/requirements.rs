@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::command::{command, exists, run, target};
 
 /// Debian packages: the program that shows that one is there, and why it is needed.
-const DEBIAN: [(&str, &str, &str); 6] = [
+const DEBIAN: [(&str, &str, &str); 7] = [
     (
         "mosquitto",
         "mosquitto",
@@ -20,6 +20,7 @@ const DEBIAN: [(&str, &str, &str); 6] = [
     ("coap-client-notls", "libcoap3-bin", "judge: CoAP"),
     ("openssl", "openssl", "judge: certificates"),
     ("curl", "curl", "judge: HTTP"),
+    ("qemu-system-arm", "qemu-system-arm", "the emulated board"),
     (
         "python3",
         "python3-venv",
@@ -28,13 +29,14 @@ const DEBIAN: [(&str, &str, &str); 6] = [
 ];
 
 /// PyPI packages, with the module that shows that one is there.
-const PYTHON: [(&str, &str, &str); 4] = [
+const PYTHON: [(&str, &str, &str); 5] = [
     (
         "rmaker_tools",
         "esp-rainmaker-cli",
         "judge: Espressif's provisioning client",
     ),
     ("aiocoap", "aiocoap", "judge: CoAP"),
+    ("bumble", "bumble", "judge: Bluetooth"),
     ("pexpect", "pexpect", "measured beside our log matching"),
     (
         "pytest_embedded",

@@ -1,7 +1,7 @@
 //! Everything that must hold before a change is taken.
 
-use crate::command::{cargo, run, target};
-use crate::{bugs, no_std, readme, requirements};
+use crate::command::{cargo, command, root, run, target};
+use crate::{bugs, firmware, on_target, readme, requirements};
 
 /// Runs all of it; ends at the first thing that does not hold.
 pub fn run_all(yes: bool) -> Result<(), String> {
@@ -15,7 +15,12 @@ pub fn run_all(yes: bool) -> Result<(), String> {
         "-D",
         "warnings",
     ]))?;
-    no_std::check()?;
+    for workspace in firmware::FOLDERS {
+        run(cargo()
+            .args(["fmt", "--all", "--check"])
+            .current_dir(root().join(workspace)))?;
+    }
+    firmware::build(None)?;
     // The judges were installed above, so a missing one is a failure, not a skip.
     run(cargo()
         .args(["test", "--workspace"])
@@ -24,7 +29,12 @@ pub fn run_all(yes: bool) -> Result<(), String> {
     let out = target().join("proving-out");
     run(cargo()
         .args(["run", "--release", "--", "run", "--no-skips", "--out"])
-        .arg(out))?;
+        .arg(&out))?;
+    let proving = target().join("release/proving");
+    run(command(&proving)
+        .args(["run", "--board", "qemu", "--out"])
+        .arg(&out))?;
+    on_target::run_all(&proving)?;
     bugs::run_all()?;
     readme::readme(true)
 }

@@ -5,7 +5,7 @@ use std::io;
 use object::Architecture as ElfArchitecture;
 use probe_rs::config::{MemoryRegion, Registry, RegistryError};
 use probe_rs::probe::list::Lister;
-use probe_rs::probe::{DebugProbeError, DebugProbeInfo, DebugProbeSelector, Probe};
+use probe_rs::probe::{DebugProbeError, DebugProbeInfo, DebugProbeSelector, Probe, WireProtocol};
 use probe_rs::{Architecture, CoreType, Permissions, Session, Target};
 
 use super::{Attach, ProbeError, ProbeSettings};
@@ -21,6 +21,17 @@ pub(super) fn open(settings: &ProbeSettings) -> Result<Session, ProbeError> {
         .get_target_by_name(&settings.chip)
         .map_err(|error| unknown_chip(&settings.chip, &registry, &error))?;
     let mut probe = open_probe(&settings.selector)?;
+    if probe.protocol().is_none() {
+        // Some probes speak either and want to be told. ARM cores have SWD, whose two wires are
+        // always there; the others have JTAG.
+        let protocol = match chip.architecture() {
+            Architecture::Arm => WireProtocol::Swd,
+            Architecture::Riscv | Architecture::Xtensa => WireProtocol::Jtag,
+        };
+        probe
+            .select_protocol(protocol)
+            .map_err(|source| refused(&settings.selector, source))?;
+    }
     if let Some(khz) = settings.speed_khz {
         probe
             .set_speed(khz)

@@ -4,6 +4,7 @@
 //! have: whoever wants it to do something goes through its debug probe ([`crate::probe`]).
 
 mod backend;
+mod board;
 mod flash;
 mod gdb;
 mod machine;
@@ -17,6 +18,7 @@ mod wire;
 
 use std::time::Duration;
 
+pub use board::QemuBoard;
 pub use machine::{CHIP, Machine, MachineSettings, TARGET_DESCRIPTION};
 
 /// Whatever the emulator does is done within this, or it is given up.

@@ -14,6 +14,9 @@ use super::problem::LabError;
 use crate::cli::DEVICE_COMMAND;
 use crate::run::{BoardKind, BoardModel, Job};
 
+/// The emulator.
+#[cfg(feature = "probe")]
+const QEMU: &str = "qemu-system-arm";
 /// Bytes that seed the random source of a board without one.
 const ENTROPY: usize = 32;
 
@@ -52,8 +55,35 @@ pub async fn make(
             }
             Ok(Box::new(board))
         }
-        BoardKind::Qemu => Err(LabError::Scenario("no qemu yet".into())),
+        BoardKind::Qemu => qemu(device, job, trace, wires).await,
     }
+}
+
+#[cfg(feature = "probe")]
+async fn qemu(
+    device: &str,
+    job: &Job,
+    trace: &Trace,
+    wires: Wires,
+) -> Result<Box<dyn Board>, LabError> {
+    let settings = lab::qemu::MachineSettings {
+        device: device.to_owned(),
+        folder: job.boards(),
+        qemu: QEMU.into(),
+    };
+    let image = job
+        .image
+        .clone()
+        .ok_or_else(|| LabError::Scenario("an emulated board needs an image".into()))?;
+    let board = lab::qemu::QemuBoard::start(settings, image, trace.clone(), wires.link).await?;
+    Ok(Box::new(board))
+}
+
+#[cfg(not(feature = "probe"))]
+async fn qemu(_: &str, _: &Job, _: &Trace, _: Wires) -> Result<Box<dyn Board>, LabError> {
+    Err(LabError::Scenario(
+        "this program was built without debug probes; build it with `--features probe`".into(),
+    ))
 }
 
 /// What an emulated board needs to stand in for a real one; none for others.
