@@ -80,6 +80,14 @@ impl Workspace {
             .args(self.build)
             .args(["--target", self.target])
             .args(["--message-format", "json-render-diagnostics"])
+            // Images name their sources, and do not depend on where this folder lies. Beside what
+            // the workspace's own settings say.
+            .arg("--config")
+            .arg(format!(
+                "target.{}.rustflags=[\"--remap-path-prefix={}/=\"]",
+                self.target,
+                root().display()
+            ))
             // Its own folder, as the outputs of different compilers do not mix.
             .env("CARGO_TARGET_DIR", target().join("firmware"));
         toolchain.prepare(&mut build, self.target);
