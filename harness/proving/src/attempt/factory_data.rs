@@ -1,13 +1,15 @@
 //! What a device of a scenario is born with.
 
 use factory::{
-    Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, Provisioning, Sntp,
-    Telemetry,
+    AppInfo, Ble, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, PhoneToken,
+    Provisioning, Scheme, Sntp, Telemetry, TokenForm, Unregister, Version,
 };
 use pki::{Pki, PkiError};
+use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
 use super::values::DeviceValues;
-use crate::language::{Device, Profile, Security, World};
+use super::world::LINE_LIMIT;
+use crate::language::{self, Device, IdfVersion, Over, Profile, Security, World};
 
 /// Name of the broker inside the air.
 pub const BROKER_HOST: &str = "mqtt.proving.example";
@@ -33,10 +35,7 @@ pub fn factory_data(
         .and_then(|cloud| cloud.linkkit.as_ref());
     Ok(Factory {
         identity: Identity { mac: values.mac },
-        provisioning: Provisioning {
-            security: security(device, values),
-            ..Provisioning::default()
-        },
+        provisioning: provisioning(device, values),
         sntp: world.cloud.as_ref().map(|_| Sntp {
             host: TIME_HOST.into(),
             port: TIME_PORT,
@@ -66,6 +65,83 @@ pub fn factory_data(
         bugs: bug.map(str::to_owned).into_iter().collect(),
         lab,
     })
+}
+
+fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
+    let settings = &device.provisioning;
+    let defaults = Provisioning::default();
+    let token = settings.phone_token.map(|form| match form {
+        language::PhoneToken::Endpoint => PhoneToken {
+            endpoint: TOKEN_ENDPOINT.into(),
+            form: TokenForm::Alone,
+        },
+        language::PhoneToken::Switchap => PhoneToken {
+            endpoint: SWITCHAP_ENDPOINT.into(),
+            form: TokenForm::Switchap,
+        },
+    });
+    let named = settings
+        .custom_endpoints
+        .iter()
+        .map(|name| name.value.clone());
+    let custom_endpoints = named.chain(token.iter().map(|token| token.endpoint.clone()));
+    Provisioning {
+        service_key: settings
+            .service_key
+            .as_ref()
+            .map_or_else(String::new, |key| key.value.clone()),
+        security: security(device, values),
+        scheme: match settings.over {
+            Over::Softap => Scheme::SoftAp,
+            Over::Ble => Scheme::Ble(Ble::default()),
+            Over::Console => Scheme::Console {
+                line_limit: settings
+                    .line_limit
+                    .as_ref()
+                    .map_or(LINE_LIMIT, |limit| limit.value),
+            },
+        },
+        version: match settings.version {
+            IdfVersion::V4_4 => Version::Idf44,
+            IdfVersion::V5_0 => Version::Idf50,
+            IdfVersion::V5_1 => Version::Idf51,
+            IdfVersion::V5_2 => Version::Idf52,
+            IdfVersion::V5_3 => Version::Idf53,
+            IdfVersion::V5_4 => Version::Idf54,
+            IdfVersion::V5_5 => Version::Idf55,
+            IdfVersion::NetworkProvisioning => Version::NetworkProvisioning,
+        },
+        security2_patch: match settings.security {
+            Security::V2Patch0 => 0,
+            _ => defaults.security2_patch,
+        },
+        stale_fail_reason: settings.stale_reason,
+        disable_auto_stop: !settings.auto_stop,
+        conn_attempts: settings
+            .attempts
+            .as_ref()
+            .map_or(0, |attempts| attempts.value.into()),
+        app_info: settings
+            .app
+            .iter()
+            .map(|app| AppInfo {
+                label: app.label.clone(),
+                version: app.version.clone(),
+                capabilities: app.capabilities.clone(),
+            })
+            .collect(),
+        custom_endpoints: custom_endpoints.collect(),
+        unregister: settings
+            .unregister
+            .iter()
+            .map(|endpoint| Unregister {
+                endpoint: endpoint.value.clone(),
+                after_ms: 0,
+            })
+            .collect(),
+        phone_token: token,
+        ..defaults
+    }
 }
 
 fn security(device: &Device, values: &DeviceValues) -> factory::Security {

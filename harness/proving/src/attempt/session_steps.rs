@@ -19,9 +19,11 @@ pub async fn scan(case: &Case, step: &Scan, world: &mut World) -> Result<(), Pro
         .collect::<Result<_, _>>()?;
     let mut session = session(device, &step.phone, world).await?;
     let clock = world.trace().clock().clone();
+    let began = clock.now();
     let scanned = clock
         .timeout(step.within, results(&mut session, step))
         .await;
+    let took = clock.now().since(began);
     world.phone(&step.phone)?.keep(session);
     let found = match scanned {
         Ok(scanned) => match judged(device, "scan", step.outcome, scanned)? {
@@ -35,6 +37,18 @@ pub async fn scan(case: &Case, step: &Scan, world: &mut World) -> Result<(), Pro
             )));
         }
     };
+    let Found::Whole(found) = found else {
+        return Err(Missed::saying(format!(
+            "{device} answered a scan that blocks before it was over"
+        )));
+    };
+    if let Some(limit) = step.at_least.filter(|limit| took < *limit) {
+        return Err(Missed::saying(format!(
+            "{device} scanned for {}, and must for {} at least",
+            duration::display(took),
+            duration::display(limit)
+        )));
+    }
     if let Some(count) = step.count
         && found.len() != count as usize
     {
@@ -54,8 +68,15 @@ pub async fn scan(case: &Case, step: &Scan, world: &mut World) -> Result<(), Pro
     Ok(())
 }
 
-/// SSIDs, in the order of the device.
-async fn results(session: &mut Session, step: &Scan) -> Result<Vec<String>, ProvisioningError> {
+/// What a scan came to.
+enum Found {
+    /// SSIDs, in the order of the device.
+    Whole(Vec<String>),
+    /// The device answered before its scan was over, and should not have.
+    TooEarly,
+}
+
+async fn results(session: &mut Session, step: &Scan) -> Result<Found, ProvisioningError> {
     let settings = ScanSettings {
         blocking: step.blocking,
         passive: step.passive,
@@ -66,14 +87,22 @@ async fn results(session: &mut Session, step: &Scan) -> Result<Vec<String>, Prov
     if !session.client.is_established() {
         session.client.establish().await?;
     }
-    let found = if step.from == 0 {
+    let found = if !step.blocking {
         session.client.scan_as(&settings).await?
     } else {
         session.client.scan_start(&settings).await?;
-        session.client.scan_result(step.from, 1).await?
+        let status = session.client.scan_status().await?;
+        if !status.scan_finished {
+            return Ok(Found::TooEarly);
+        }
+        match step.from {
+            0 => session.client.scan_results(status.result_count).await?,
+            from => session.client.scan_result(from, 1).await?,
+        }
     };
     let name = |ssid: &[u8]| String::from_utf8_lossy(ssid).into_owned();
-    Ok(found.iter().map(|result| name(&result.ssid)).collect())
+    let names = found.iter().map(|result| name(&result.ssid));
+    Ok(Found::Whole(names.collect()))
 }
 
 /// Takes the step.

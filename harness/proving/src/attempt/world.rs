@@ -47,7 +47,7 @@ pub struct UnderTest {
 }
 
 /// Longest line of a console in bytes, as ESP-IDF has it.
-const LINE_LIMIT: u16 = 256;
+pub const LINE_LIMIT: u16 = 256;
 
 impl World {
     /// Builds what `settings` describe; devices have their factory data and no power.

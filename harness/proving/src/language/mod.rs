@@ -71,8 +71,8 @@ pub use step::{
     Query, QueryBy, QueryOutcome, ReadVersion, RequestOutcome, Scan, Stage, Step, Wait,
 };
 pub use world::{
-    AccessPoint, AppInfo, BluetoothStack, Broker, ClientCertificate, Cloud, Device, DeviceCloud,
-    IdfVersion, Linkkit, Over, PhoneToken, Profile, Provisioning, Security, Telemetry, World,
+    AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, IdfVersion,
+    Linkkit, Over, PhoneToken, Profile, Provisioning, Security, Telemetry, World,
 };
 
 #[cfg(test)]

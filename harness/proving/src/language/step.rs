@@ -176,6 +176,10 @@ pub struct Scan {
     /// What the device must say.
     #[serde(default)]
     pub outcome: RequestOutcome,
+    /// Device time that it must take.
+    #[serde(default, deserialize_with = "duration::optional")]
+    #[schemars(with = "Option<duration::Text>")]
+    pub at_least: Option<Duration>,
     /// Limit in device time; half a minute if left out.
     #[serde(default = "half_a_minute", deserialize_with = "duration::required")]
     #[schemars(with = "duration::Text")]

@@ -158,9 +158,13 @@ pub struct Provisioning {
     pub custom_endpoints: Vec<Placed<String>>,
     /// Whether, and how, it takes a binding token that the phone has made.
     pub phone_token: Option<PhoneToken>,
-    /// How a device with a Bluetooth stack refuses a request.
+    /// Endpoints that lose their handlers as soon as the service has started.
     #[serde(default)]
-    pub bluetooth: BluetoothStack,
+    pub unregister: Vec<Placed<String>>,
+    /// Whether the application hears of a failure with the reason of the one before, as with
+    /// ESP-IDF 5.4.3 to 5.5.
+    #[serde(default)]
+    pub stale_reason: bool,
 }
 
 impl Default for Provisioning {
@@ -176,7 +180,8 @@ impl Default for Provisioning {
             app: None,
             custom_endpoints: Vec::new(),
             phone_token: None,
-            bluetooth: BluetoothStack::default(),
+            unregister: Vec::new(),
+            stale_reason: false,
         }
     }
 }
@@ -232,17 +237,6 @@ pub enum PhoneToken {
     Endpoint,
     /// With the credentials in one message.
     Switchap,
-}
-
-/// A Bluetooth host stack, by how it refuses a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum BluetoothStack {
-    /// With an ATT error.
-    #[default]
-    Nimble,
-    /// By ending the connection.
-    Bluedroid,
 }
 
 /// A transport of protocomm.
