@@ -49,8 +49,8 @@ pub trait Backend: Send {
         Ok(())
     }
 
-    /// Gives the target power, or takes it away. With power the core stands at its reset vector;
-    /// memory has lost its contents, flash has not.
+    /// Gives the core power, or takes it away; a core without it stands. With power it stands at its
+    /// reset vector, and memory has lost its contents; flash has not.
     fn power(&mut self, on: bool) -> Result<(), BackendError>;
 
     /// The part of flash that holds anything, from its first address on: what to look through for
@@ -69,6 +69,18 @@ pub enum Stop {
     ResetRequested,
     /// It cannot go on: a fault in the handler of a fault.
     LockedUp,
+}
+
+/// How a target is supplied. Its debug port has a supply of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supply {
+    /// The core has no power. What a debugger runs runs all the same, such as a flash algorithm, but
+    /// no firmware.
+    Off,
+    /// The core has power and stands at its reset vector, until a debugger lets it go.
+    Held,
+    /// The firmware runs.
+    On,
 }
 
 /// Core registers, by the numbers of DCRSR.REGSEL (ARMv7-M ARM C1.6.3).
@@ -121,9 +133,6 @@ pub enum BackendError {
     /// The core is locked up.
     #[error("the core is locked up")]
     LockedUp,
-    /// The target has no power.
-    #[error("the target has no power")]
-    Unpowered,
     /// The emulator does not answer as it should.
     #[error("failed to {what}")]
     Io {

@@ -220,7 +220,7 @@ impl Command {
             b"SS" => Self::SwdInit,
             b"So" => Self::SwdOut {
                 count: fields.bit_count()?,
-                bits: fields.to_end()?,
+                bits: fields.rest()?,
             },
             b"Si" => Self::SwdIn {
                 count: fields.bit_count()?,
@@ -352,7 +352,7 @@ impl Fields<'_> {
         }
     }
 
-    fn to_end(&mut self) -> Result<u32, Refusal> {
+    fn rest(&mut self) -> Result<u32, Refusal> {
         let field = std::mem::take(&mut self.rest);
         match number(field)? {
             value if !field.is_empty() => u32::try_from(value).map_err(|_| Refusal::Parameter),

@@ -6,7 +6,7 @@
 use super::cortexm::Core;
 use super::fault::{Faults, ProbeFault};
 use super::swd::{Acknowledgement, Port, Request};
-use super::{Backend, BackendError};
+use super::{Backend, BackendError, Supply};
 
 /// DPIDR of a Cortex-M4's SW-DP, version 1, by ARM.
 const DPIDR: u32 = 0x2BA0_1477;
@@ -61,6 +61,7 @@ pub enum DapError {
 pub struct Dap<B> {
     core: Core<B>,
     faults: Faults,
+    /// The debug port has power.
     powered: bool,
     select: u32,
     ctrl_stat: u32,
@@ -71,7 +72,7 @@ pub struct Dap<B> {
 }
 
 impl<B: Backend> Dap<B> {
-    /// A target without power.
+    /// A target of which nothing has power.
     pub fn new(backend: B, faults: Faults) -> Self {
         Self {
             core: Core::new(backend),
@@ -90,18 +91,17 @@ impl<B: Backend> Dap<B> {
         &mut self.core
     }
 
-    /// Whether the target has power.
-    pub fn is_powered(&self) -> bool {
-        self.powered
+    /// Switches the core's supply; the debug port has power from now on.
+    pub fn supply(&mut self, supply: Supply) -> Result<(), BackendError> {
+        self.powered = true;
+        self.core.supply(supply)
     }
 
-    /// Switches the target's power; with it, the core runs from its reset vector.
-    pub fn power(&mut self, on: bool) -> Result<(), BackendError> {
+    /// Takes the power away from everything: nothing answers until it is given back.
+    pub fn cut(&mut self) -> Result<(), BackendError> {
         self.powered = false;
         (self.select, self.ctrl_stat, self.csw, self.tar) = (0, 0, AP_CSW, 0);
-        self.core.power(on)?;
-        self.powered = on;
-        Ok(())
+        self.core.supply(Supply::Off)
     }
 
     /// Pulls nRST low, or releases it.
@@ -211,7 +211,7 @@ impl<B: Backend> Dap<B> {
         self.reach()?;
         if self.faults.power_fails_at(bytes.len()) {
             // What the power does to the core's own links is of no interest any more.
-            let _ = self.power(false);
+            let _ = self.cut();
             return Err(DapError::Acknowledged(Acknowledgement::Silence));
         }
         let written = self.core.write(address, width, bytes);
@@ -248,7 +248,6 @@ impl<B: Backend> Dap<B> {
             Err(BackendError::Fault { .. } | BackendError::LockedUp) => {
                 Err(DapError::Acknowledged(Acknowledgement::Fault))
             }
-            Err(BackendError::Unpowered) => Err(DapError::Acknowledged(Acknowledgement::Silence)),
             Err(BackendError::Io { .. } | BackendError::Refused { .. }) => Err(DapError::Timeout),
         }
     }
@@ -267,11 +266,10 @@ impl<B: Backend> Dap<B> {
 
     fn is_blocked(&self, request: Request, read: bool) -> bool {
         let sticky = ctrl_stat::STICKY_ERROR | ctrl_stat::WRITE_DATA_ERROR;
-        let always = match (request.access_port, read, request.address) {
-            (false, true, 0x0 | 0x4) => true,
-            (false, false, 0x0) => true,
-            _ => false,
-        };
+        let always = matches!(
+            (request.access_port, read, request.address),
+            (false, true, 0x0 | 0x4) | (false, false, 0x0)
+        );
         self.ctrl_stat & sticky != 0 && !always
     }
 

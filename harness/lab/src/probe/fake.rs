@@ -33,7 +33,6 @@ pub struct FakeCore {
     private: BTreeMap<u32, u32>,
     breakpoints: BTreeSet<u32>,
     running: bool,
-    powered: bool,
     locked_up: bool,
 }
 
@@ -50,7 +49,6 @@ impl FakeCore {
             private: BTreeMap::new(),
             breakpoints: BTreeSet::new(),
             running: false,
-            powered: false,
             locked_up: false,
         }
     }
@@ -91,20 +89,16 @@ impl FakeCore {
         Ok(None)
     }
 
-    fn must_stand(&self) -> Result<(), BackendError> {
-        match (self.powered, self.locked_up) {
-            (false, _) => Err(BackendError::Unpowered),
-            (true, true) => Err(BackendError::LockedUp),
-            (true, false) => Ok(()),
+    fn must_work(&self) -> Result<(), BackendError> {
+        if self.locked_up {
+            return Err(BackendError::LockedUp);
         }
+        Ok(())
     }
 }
 
 impl Backend for FakeCore {
     fn read(&mut self, address: u32, bytes: &mut [u8]) -> Result<(), BackendError> {
-        if !self.powered {
-            return Err(BackendError::Unpowered);
-        }
         if address >= 0xE000_0000 {
             let constant = CONSTANTS.iter().find(|(at, _)| *at == address);
             let stored = self.private.get(&address).copied();
@@ -121,9 +115,6 @@ impl Backend for FakeCore {
     }
 
     fn write(&mut self, address: u32, bytes: &[u8]) -> Result<(), BackendError> {
-        if !self.powered {
-            return Err(BackendError::Unpowered);
-        }
         if address >= 0xE000_0000 {
             if let Ok(word) = bytes.try_into() {
                 self.private.insert(address, u32::from_le_bytes(word));
@@ -141,7 +132,7 @@ impl Backend for FakeCore {
     }
 
     fn resume(&mut self) -> Result<(), BackendError> {
-        self.must_stand()?;
+        self.must_work()?;
         if self.memory(self.pc(), 2).is_err() {
             self.locked_up = true;
             return Err(BackendError::LockedUp);
@@ -151,7 +142,7 @@ impl Backend for FakeCore {
     }
 
     fn step(&mut self) -> Result<(), BackendError> {
-        self.must_stand()?;
+        self.must_work()?;
         match self.execute()? {
             Some(Stop::LockedUp) => Err(BackendError::LockedUp),
             _ => Ok(()),
@@ -159,12 +150,12 @@ impl Backend for FakeCore {
     }
 
     fn register(&mut self, register: Register) -> Result<u32, BackendError> {
-        self.must_stand()?;
+        self.must_work()?;
         Ok(self.registers.get(&register).copied().unwrap_or(0))
     }
 
     fn set_register(&mut self, register: Register, value: u32) -> Result<(), BackendError> {
-        self.must_stand()?;
+        self.must_work()?;
         self.registers.insert(register, value);
         Ok(())
     }
@@ -179,9 +170,6 @@ impl Backend for FakeCore {
     }
 
     fn reset(&mut self) -> Result<(), BackendError> {
-        if !self.powered {
-            return Err(BackendError::Unpowered);
-        }
         self.running = false;
         self.locked_up = false;
         self.private.remove(&VTOR);
@@ -218,7 +206,6 @@ impl Backend for FakeCore {
     }
 
     fn power(&mut self, on: bool) -> Result<(), BackendError> {
-        self.powered = on;
         self.running = false;
         if on {
             self.ram.fill(0xA5);

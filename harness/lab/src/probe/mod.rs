@@ -24,7 +24,7 @@ mod execute;
 mod fault;
 mod server;
 
-pub use backend::{Backend, BackendError, Register, Stop};
+pub use backend::{Backend, BackendError, Register, Stop, Supply};
 pub use dap::Dap;
 pub use fault::{Faults, ProbeFault};
 pub use server::{Server, SharedTarget};

@@ -208,7 +208,7 @@ impl Machine {
         &mut self,
         question: impl FnOnce(&mut Emulator) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        if self.emulator.is_none() && self.powered {
+        if self.emulator.is_none() {
             self.revive()?;
         }
         self.ask(question)
@@ -252,7 +252,7 @@ impl Machine {
     }
 
     fn order(&self, order: WireOrder) {
-        // Without anybody there, the machine has no air.
+        // Nobody is there any more if the harness lets go of the machine.
         let _ = self.wire.send(order);
     }
 
@@ -346,9 +346,6 @@ impl Backend for Machine {
     }
 
     fn reset(&mut self) -> Result<(), BackendError> {
-        if !self.powered {
-            return Err(BackendError::Unpowered);
-        }
         self.running = false;
         self.crashed = false;
         if self.emulator.is_none() {
@@ -356,7 +353,9 @@ impl Backend for Machine {
         } else {
             self.keep_flash()?;
         }
-        self.restart_air();
+        if self.powered {
+            self.restart_air();
+        }
         self.ask(|emulator| emulator.qmp.reset())
     }
 
@@ -383,17 +382,9 @@ impl Backend for Machine {
             self.restart_air();
             return self.ask(|emulator| emulator.qmp.reset());
         }
-        if self.running {
-            match self.halt() {
-                Ok(_) | Err(BackendError::LockedUp) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if self.powered {
-            self.keep_flash()?;
-        }
         self.powered = false;
         self.order(WireOrder::Dark);
+        self.keep_flash()?;
         self.save()
     }
 
@@ -420,6 +411,13 @@ impl Backend for Machine {
         self.read_memory(FLASH.start, &mut code)?;
         code.truncate(used(&code).len());
         Ok((FLASH.start, code))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Nobody is left who could be told that it failed.
+        let _ = self.keep_flash().and_then(|()| self.save());
     }
 }
 

@@ -7,19 +7,22 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::thread;
 
-use board::BoardError;
+use board::power::PowerSwitch;
+use board::{BoardError, Power};
 use clock::Clock;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tempfile::TempDir;
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use trace::Trace;
 
-use super::backend;
+use super::backend::{self, WireOrder};
 use super::flash::Flash;
 use super::process::Event;
 use super::wire::Wire;
 use crate::air::Link;
-use crate::probe::{BackendError, Dap, Faults, ProbeFault, Server};
+use crate::probe::{BackendError, Dap, Faults, ProbeFault, Server, SharedTarget, Supply};
 
 /// The chip's name in [`TARGET_DESCRIPTION`].
 pub const CHIP: &str = "mps2-an386";
@@ -39,18 +42,17 @@ pub struct MachineSettings {
 
 /// An emulated board behind a debug probe; dropping it ends both.
 pub struct Machine {
-    device: String,
-    clock: Clock,
+    handle: Handle,
+    orders: UnboundedSender<WireOrder>,
     server: Server,
     selector: String,
     faults: Faults,
-    target: Target,
     wire: JoinHandle<()>,
     /// What the emulator says on standard error; removed last.
     _private: TempDir,
 }
 
-type Target = Arc<Mutex<Dap<backend::Machine>>>;
+type Target = Dap<backend::Machine>;
 
 impl Machine {
     /// A machine without power, whose flash holds what it held before. Its radio is the device's
@@ -78,29 +80,32 @@ impl Machine {
             private.path().join("stderr"),
             flash,
             events,
-            orders,
+            orders.clone(),
         );
         let faults = Faults::default();
-        let target: Target = Arc::new(Mutex::new(Dap::new(machine, faults.clone())));
+        let target = Arc::new(Mutex::new(Dap::new(machine, faults.clone())));
         watch(&settings.device, happenings, Arc::downgrade(&target))
             .map_err(failed("start a thread".to_owned()))?;
         let server = Server::start(target.clone(), faults.clone())
             .map_err(failed("open a port for a debug probe".to_owned()))?;
         let machine = Self {
             wire: tokio::spawn(Wire::new(trace, link, obeyed).run()),
-            device: settings.device,
+            handle: Handle {
+                device: settings.device,
+                clock,
+                target,
+            },
+            orders,
             selector: server.selector(),
-            clock,
             server,
             faults,
-            target,
             _private: private,
         };
-        machine
-            .with_target("start the emulator", |target| {
-                target.core().backend().start()
-            })
-            .await?;
+        let off = |target: &mut Target| {
+            target.core().backend().start()?;
+            target.supply(Supply::Off)
+        };
+        machine.handle.with("start the emulator", off).await?;
         Ok(machine)
     }
 
@@ -119,21 +124,31 @@ impl Machine {
         TARGET_DESCRIPTION
     }
 
-    /// Switches the power. Without it the core stands and what is in memory is lost; with it the
-    /// firmware starts.
+    /// Switches the power. Without it the core stands and its memory is lost; with it the firmware
+    /// starts. The debug port answers in any case.
     pub async fn power(&mut self, on: bool) -> Result<(), BoardError> {
-        let what = if on {
-            "switch the power on"
-        } else {
-            "switch the power off"
-        };
-        self.with_target(what, move |target| target.power(on)).await
+        let supply = if on { Supply::On } else { Supply::Off };
+        self.handle.switch(supply).await
     }
 
-    /// Whether the target has power.
+    /// The same as a switch for a [`board::probe::ProbeBoard`], which starts the firmware itself.
+    pub fn power_switch(&self) -> MachineSwitch {
+        MachineSwitch {
+            handle: self.handle.clone(),
+        }
+    }
+
+    /// Whether the core has power.
     pub async fn is_powered(&self) -> Result<bool, BoardError> {
-        self.with_target("look at the power", |target| Ok(target.is_powered()))
-            .await
+        let look = |target: &mut Target| Ok(target.core().is_supplied());
+        self.handle.with("look at the power", look).await
+    }
+
+    /// What switches the radio off when the firmware has ended.
+    pub(super) fn radio_switch(&self) -> Radio {
+        Radio {
+            orders: self.orders.clone(),
+        }
     }
 
     /// Makes a fault of the probe the present one; none heals it.
@@ -146,10 +161,11 @@ impl Machine {
 
     /// What flash holds from `address` on, whether there is power or not.
     pub async fn read_flash(&self, address: u32, length: usize) -> Result<Vec<u8>, BoardError> {
-        self.with_target("read the flash", move |target| {
-            target.core().backend().read_flash(address, length)
-        })
-        .await
+        self.handle
+            .with("read the flash", move |target| {
+                target.core().backend().read_flash(address, length)
+            })
+            .await
     }
 
     /// Puts `bytes` into flash from `address` on, past the debug probe. There must be no power.
@@ -160,17 +176,70 @@ impl Machine {
                 state: "on",
             });
         }
-        self.with_target("write the flash", move |target| {
-            target.core().backend().write_flash(address, &bytes)
-        })
-        .await
+        self.handle
+            .with("write the flash", move |target| {
+                target.core().backend().write_flash(address, &bytes)
+            })
+            .await
+    }
+}
+
+/// The switch of a [`Machine`]'s power. Switched on, the core stands at its reset vector until a
+/// debugger lets it go.
+#[derive(Clone)]
+pub struct MachineSwitch {
+    handle: Handle,
+}
+
+impl PowerSwitch for MachineSwitch {
+    fn switch(&mut self, power: Power) -> BoxFuture<'_, Result<(), BoardError>> {
+        let supply = match power {
+            Power::On => Supply::Held,
+            Power::Off => Supply::Off,
+        };
+        self.handle.switch(supply).boxed()
+    }
+
+    fn memory_stays_reachable(&self) -> bool {
+        true
+    }
+}
+
+/// What switches the radio off, until the next reset.
+#[derive(Debug)]
+pub(super) struct Radio {
+    orders: UnboundedSender<WireOrder>,
+}
+
+impl Radio {
+    pub(super) fn off(&self) {
+        // Without a machine it is off.
+        let _ = self.orders.send(WireOrder::Dark);
+    }
+}
+
+/// A target, and where waiting for it is allowed.
+#[derive(Clone)]
+struct Handle {
+    device: String,
+    clock: Clock,
+    target: SharedTarget<backend::Machine>,
+}
+
+impl Handle {
+    async fn switch(&self, supply: Supply) -> Result<(), BoardError> {
+        let what = match supply {
+            Supply::Off => "switch the power off",
+            Supply::Held | Supply::On => "switch the power on",
+        };
+        self.with(what, move |target| target.supply(supply)).await
     }
 
     /// Works with the target on a thread where waiting is allowed.
-    async fn with_target<T: Send + 'static>(
+    async fn with<T: Send + 'static>(
         &self,
         what: &'static str,
-        work: impl FnOnce(&mut Dap<backend::Machine>) -> Result<T, BackendError> + Send + 'static,
+        work: impl FnOnce(&mut Target) -> Result<T, BackendError> + Send + 'static,
     ) -> Result<T, BoardError> {
         let target = Arc::clone(&self.target);
         let _busy = self.clock.busy();
@@ -195,7 +264,7 @@ impl Drop for Machine {
 impl fmt::Debug for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Machine")
-            .field("device", &self.device)
+            .field("device", &self.handle.device)
             .field("selector", &self.selector)
             .finish_non_exhaustive()
     }
@@ -203,11 +272,7 @@ impl fmt::Debug for Machine {
 
 /// Looks at the core whenever the emulator says that something happened: a firmware that resets
 /// itself must start anew, whether a debugger looks or not.
-fn watch(
-    device: &str,
-    events: Receiver<Event>,
-    target: Weak<Mutex<Dap<backend::Machine>>>,
-) -> io::Result<()> {
+fn watch(device: &str, events: Receiver<Event>, target: Weak<Mutex<Target>>) -> io::Result<()> {
     thread::Builder::new()
         .name(format!("watch {device}"))
         .spawn(move || {
@@ -224,7 +289,7 @@ fn watch(
         .map(drop)
 }
 
-fn lock(target: &Mutex<Dap<backend::Machine>>) -> MutexGuard<'_, Dap<backend::Machine>> {
+fn lock(target: &Mutex<Target>) -> MutexGuard<'_, Target> {
     target.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -19,7 +19,7 @@ mod wire;
 use std::time::Duration;
 
 pub use board::QemuBoard;
-pub use machine::{CHIP, Machine, MachineSettings, TARGET_DESCRIPTION};
+pub use machine::{CHIP, Machine, MachineSettings, MachineSwitch, TARGET_DESCRIPTION};
 
 /// Whatever the emulator does is done within this, or it is given up.
 const LIMIT: Duration = Duration::from_secs(2);

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use lab::probe::ProbeFault;
+use lab::probe::{ProbeFault, Supply};
 use probe_rs::{CoreStatus, MemoryInterface, Session};
 
 use crate::world::{LOOP, World, ask, attach, open};
@@ -117,7 +117,7 @@ fn power_that_fails_in_the_middle_of_flashing_leaves_no_target() {
         .target
         .lock()
         .expect("a target")
-        .power(true)
+        .supply(Supply::On)
         .expect("power");
     world.session();
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lab::probe::fake::FakeCore;
-use lab::probe::{Dap, Faults, Server};
+use lab::probe::{Dap, Faults, Server, Supply};
 use probe_rs::config::Registry;
 use probe_rs::probe::list::Lister;
 use probe_rs::probe::{DebugProbeSelector, Probe, WireProtocol};
@@ -68,7 +68,7 @@ impl World {
     pub fn with_image(image: &[u8]) -> Self {
         let faults = Faults::default();
         let mut dap = Dap::new(FakeCore::new(image), faults.clone());
-        dap.power(true).expect("a core with power");
+        dap.supply(Supply::On).expect("a core with power");
         let target = Arc::new(Mutex::new(dap));
         let server = Server::start(target.clone(), faults.clone()).expect("a free port");
         Self {

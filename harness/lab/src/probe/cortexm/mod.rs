@@ -9,7 +9,7 @@ mod registers;
 
 use std::collections::BTreeSet;
 
-use super::{Backend, BackendError, Register, Stop};
+use super::{Backend, BackendError, Register, Stop, Supply};
 use breakpoints::Breakpoints;
 use registers::*;
 
@@ -25,13 +25,15 @@ pub struct Core<B> {
     dcrdr: u32,
     dfsr: u32,
     breakpoints: Breakpoints,
+    /// The core has no power: it runs only what a debugger runs.
+    frozen: bool,
     /// A fault of the probe: the core looks locked up.
     looks_locked_up: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Without power, or nRST is low.
+    /// nRST is low, or the core never had power.
     Held,
     Running,
     Halted,
@@ -52,6 +54,7 @@ impl<B: Backend> Core<B> {
             dcrdr: 0,
             dfsr: 0,
             breakpoints: Breakpoints::default(),
+            frozen: true,
             looks_locked_up: false,
         }
     }
@@ -61,19 +64,43 @@ impl<B: Backend> Core<B> {
         &mut self.backend
     }
 
-    /// Switches the power. With it the debug registers are as after a cold reset and the core runs.
-    pub fn power(&mut self, on: bool) -> Result<(), BackendError> {
+    /// Switches the core's supply. With power the debug registers are as after a cold reset.
+    pub fn supply(&mut self, supply: Supply) -> Result<(), BackendError> {
+        if supply == Supply::Off {
+            return self.lose_power();
+        }
+        self.frozen = false;
         self.state = State::Held;
         (self.control, self.demcr, self.dcrdr, self.dfsr) = (0, 0, 0, 0);
-        self.reset_seen = on;
-        if on {
-            self.backend.power(true)?;
-            self.breakpoints.remove(&mut self.backend)?;
-            self.breakpoints = Breakpoints::default();
-            self.start(None)
-        } else {
-            self.backend.power(false)
+        self.reset_seen = true;
+        self.backend.power(true)?;
+        self.breakpoints.remove(&mut self.backend)?;
+        self.breakpoints = Breakpoints::default();
+        if supply == Supply::On {
+            return self.start(None);
         }
+        self.control = C_DEBUGEN;
+        self.start(Some(DFSR_VCATCH))
+    }
+
+    fn lose_power(&mut self) -> Result<(), BackendError> {
+        self.frozen = true;
+        if self.state == State::Running {
+            match self.backend.halt() {
+                Ok(_) => {
+                    self.state = State::Halted;
+                    self.halted_by(DFSR_HALTED);
+                }
+                Err(BackendError::LockedUp) => self.state = State::LockedUp,
+                Err(error) => return Err(error),
+            }
+        }
+        self.backend.power(false)
+    }
+
+    /// Whether the core has power.
+    pub fn is_supplied(&self) -> bool {
+        !self.frozen
     }
 
     /// nRST low or high. When it goes high the core runs, or is caught in front of its first
@@ -247,6 +274,7 @@ impl<B: Backend> Core<B> {
         }
         let halt = value & C_HALT != 0;
         let step = value & C_STEP != 0;
+        let enters = self.control & C_DEBUGEN == 0;
         self.control = value & (C_DEBUGEN | C_HALT | C_STEP | C_MASKINTS);
         match self.state {
             State::Running if !halt => self.insert_breakpoints_while_running(),
@@ -263,6 +291,11 @@ impl<B: Backend> Core<B> {
             },
             State::LockedUp if halt => {
                 self.state = State::Wrecked;
+                self.halted_by(DFSR_HALTED);
+                Ok(())
+            }
+            // Without power it stands, though nobody has halted it.
+            State::Halted if !halt && enters => {
                 self.halted_by(DFSR_HALTED);
                 Ok(())
             }
@@ -336,6 +369,11 @@ impl<B: Backend> Core<B> {
     }
 
     fn let_run(&mut self) -> Result<(), BackendError> {
+        if self.frozen && self.control & C_DEBUGEN == 0 {
+            self.state = State::Halted;
+            self.halted_by(DFSR_HALTED);
+            return Ok(());
+        }
         match self.backend.resume() {
             Ok(()) => {
                 self.state = State::Running;
@@ -493,7 +531,7 @@ impl<B: Backend> Core<B> {
         let (start, code) = self.backend.code()?;
         self.breakpoints.scan(start, &code);
         let caught = self.control & C_DEBUGEN != 0 && self.demcr & VC_CORERESET != 0;
-        if let Some(cause) = cause.or(caught.then_some(DFSR_VCATCH)) {
+        if let Some(cause) = cause.or((caught || self.frozen).then_some(DFSR_VCATCH)) {
             self.halted_by(cause);
             return Ok(());
         }
