@@ -13,8 +13,8 @@ mod sections;
 
 pub use map::{FactoryError, Map};
 pub use provisioning::{
-    AppInfo, Ble, MemoryRelease, PhoneToken, Provisioning, Scheme, Security, TokenForm, Unregister,
-    Version,
+    AppInfo, Ble, BluetoothStack, MemoryRelease, PhoneToken, Provisioning, Scheme, Security,
+    TokenForm, Unregister, Version,
 };
 pub use sections::{
     ClientIdForm, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, NoToken,

@@ -135,6 +135,8 @@ pub struct Ble {
     pub manufacturer_data: Vec<u8>,
     /// Which memory is given back.
     pub memory_release: MemoryRelease,
+    /// Which Bluetooth stack the device has, or behaves as.
+    pub stack: BluetoothStack,
 }
 
 impl Default for Ble {
@@ -148,8 +150,18 @@ impl Default for Ble {
             ],
             manufacturer_data: Vec::new(),
             memory_release: MemoryRelease::Btdm,
+            stack: BluetoothStack::NimBle,
         }
     }
+}
+
+/// A Bluetooth stack of ESP-IDF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BluetoothStack {
+    /// A request that cannot be served is answered with an ATT error.
+    NimBle,
+    /// A request that cannot be served ends the connection.
+    Bluedroid,
 }
 
 /// Which Bluetooth memory is given back once there is no provisioning any more

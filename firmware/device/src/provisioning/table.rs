@@ -49,7 +49,7 @@ impl Table {
             })
             .collect();
         if !bugs::is(Bug::CustomEndpointMissing) {
-            let custom = (FIRST_CUSTOM_ID..).zip(&settings.custom_endpoints);
+            let custom = (FIRST_CUSTOM_ID..).zip(application(settings));
             entries.extend(custom.map(|(id, name)| Entry {
                 name: name.clone(),
                 id,
@@ -98,6 +98,15 @@ impl Table {
     }
 }
 
+/// Names of the application's endpoints; that of a phone's token is one, listed or not.
+fn application(settings: &factory::Provisioning) -> impl Iterator<Item = &String> {
+    let listed = &settings.custom_endpoints;
+    let token = settings.phone_token.iter().map(|token| &token.endpoint);
+    listed
+        .iter()
+        .chain(token.filter(|name| !listed.contains(name)))
+}
+
 impl Entry {
     fn is_registered(&self, now: u64) -> bool {
         now >= self.registered && self.unregistered.is_none_or(|moment| now < moment)
@@ -143,6 +152,24 @@ mod tests {
             (0xFF55, "two"),
         ];
         assert_eq!(created, expected.map(|(id, name)| (id, name.into())));
+    }
+
+    #[test]
+    fn the_endpoint_of_a_phones_token_need_not_be_listed() {
+        let phone_token = Some(factory::PhoneToken {
+            endpoint: "binding-token".into(),
+            form: factory::TokenForm::Alone,
+        });
+        for (listed, count) in [(vec![], 6), (vec!["binding-token".into()], 6)] {
+            let settings = Provisioning {
+                custom_endpoints: listed,
+                phone_token: phone_token.clone(),
+                ..Provisioning::default()
+            };
+            let table = Table::new(&settings, 0);
+            assert_eq!(table.find("binding-token", 0), Some(Owner::Application));
+            assert_eq!(table.created().count(), count);
+        }
     }
 
     #[test]
