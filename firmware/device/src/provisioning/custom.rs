@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_by_its_code() {
-        let cases: [(fn(&mut SwitchAp), i64); 9] = [
+        type Case = (fn(&mut SwitchAp), i64);
+        let cases: [Case; 9] = [
             (|params| params.ssid = None, SSID),
             (|params| params.ssid = Some(String::new()), SSID),
             (|params| params.ssid = Some("s".repeat(33)), SSID),

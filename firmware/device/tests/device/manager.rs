@@ -241,34 +241,30 @@ fn only_the_oldest_version_announces_itself_by_mdns() {
 
 #[test]
 fn a_service_that_cannot_be_is_not_started() {
-    let (salt, verifier) = (vec![1; 16], vec![2; 384]);
-    let username = "wifiprov".into();
-    let security = factory::Security::V2 {
-        username,
-        salt,
-        verifier,
-    };
-    for (change, line) in [
+    type Case = (fn(&mut factory::Provisioning), &'static str);
+    let cases: [Case; 3] = [
         (
-            &mut (|provisioning: &mut factory::Provisioning| {
-                provisioning.service_key = "seven77".into();
-            }) as &mut dyn FnMut(&mut factory::Provisioning),
+            |provisioning| provisioning.service_key = "seven77".into(),
             "Incorrect passphrase length for softAP: 7 (Expected: Min - 8, Max - 64)",
         ),
         (
-            &mut |provisioning| {
+            |provisioning| {
                 provisioning.version = Version::Idf44;
-                provisioning.security = security.clone();
+                provisioning.security = factory::Security::V2 {
+                    username: "wifiprov".into(),
+                    salt: vec![1; 16],
+                    verifier: vec![2; 384],
+                };
             },
             "Unsupported protocomm security version 2",
         ),
         (
-            &mut |provisioning| provisioning.scheme = Scheme::Ble(Ble::default()),
+            |provisioning| provisioning.scheme = Scheme::Ble(Ble::default()),
             "this board has no Bluetooth controller",
         ),
-    ] {
-        let world = World::with(change);
-        let ending = time::run(world.ending());
+    ];
+    for (change, line) in cases {
+        let ending = time::run(World::with(change).ending());
         assert!(matches!(ending, Ending::Stopped(_)), "{ending:?}");
         log::assert_in_order(&[line]);
     }
