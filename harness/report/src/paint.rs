@@ -14,23 +14,28 @@ impl Paint {
         Self { on }
     }
 
-    pub(crate) fn good(self, text: impl Display) -> String {
+    /// What went well.
+    pub fn good(self, text: impl Display) -> String {
         self.wrap("1;32", text)
     }
 
-    pub(crate) fn bad(self, text: impl Display) -> String {
+    /// What failed.
+    pub fn bad(self, text: impl Display) -> String {
         self.wrap("1;31", text)
     }
 
-    pub(crate) fn odd(self, text: impl Display) -> String {
+    /// What should be looked at.
+    pub fn odd(self, text: impl Display) -> String {
         self.wrap("1;33", text)
     }
 
-    pub(crate) fn strong(self, text: impl Display) -> String {
+    /// What stands out.
+    pub fn strong(self, text: impl Display) -> String {
         self.wrap("1", text)
     }
 
-    pub(crate) fn faint(self, text: impl Display) -> String {
+    /// What matters less.
+    pub fn faint(self, text: impl Display) -> String {
         self.wrap("2", text)
     }
 

@@ -67,7 +67,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
-use crate::command::CommandTemplate;
+use crate::command::{Command, CommandTemplate};
 use crate::power::SwitchCommands;
 
 pub use mistake::{RigError, RigMistake, RigMistakes};
@@ -309,6 +309,15 @@ impl RigBoard {
             BoardLink::Probe(probe) => format!("probe {}", probe.selector.to_lowercase()),
             BoardLink::Serial(serial) => format!("serial {}", serial.port.identity()),
         }
+    }
+
+    /// What says with a good end that the board is well, if the rig has anything for that.
+    pub fn health_check(&self) -> Option<Command> {
+        let place = match &self.link {
+            BoardLink::Probe(probe) => ("selector", probe.selector.clone()),
+            BoardLink::Serial(serial) => ("port", serial.port.to_string()),
+        };
+        Some(self.health.as_ref()?.fill(&[(place.0, &place.1)]))
     }
 }
 

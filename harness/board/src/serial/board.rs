@@ -10,7 +10,7 @@ use trace::Trace;
 
 use super::HostPort;
 use super::control::{Dial, Hold, Wiring};
-use super::flash::Job;
+use super::flash::{Flashed, Job};
 use super::journal::Journal;
 use super::link::Link;
 use crate::command::{Command, CommandTemplate};
@@ -214,25 +214,37 @@ impl SerialBoard {
         }
     }
 
+    /// Flashes its images, unless the same were flashed last time and `anew` is false. `heard` gets
+    /// each line that the command writes.
+    pub async fn flash(
+        &mut self,
+        anew: bool,
+        heard: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Flashed, BoardError> {
+        let job = Job::new(&self.link)?;
+        let flashed = if !anew && job.is_done() {
+            job.skipped()
+        } else {
+            let loader = self
+                .link
+                .flash
+                .as_ref()
+                .is_some_and(|flash| flash.boot_mode);
+            self.lend(loader).await?;
+            let flashed = job.run(self.clock(), heard).await;
+            self.take_back().await?;
+            flashed?
+        };
+        self.journal.flashed(&self.link, &flashed);
+        self.flashed = true;
+        Ok(flashed)
+    }
+
     /// Flashes the images once, if there are any.
     async fn ensure_flashed(&mut self) -> Result<(), BoardError> {
-        if self.flashed {
-            return Ok(());
+        if !self.flashed && self.link.flash.is_some() {
+            self.flash(false, &mut |_| {}).await?;
         }
-        if let Some(flash) = &self.link.flash {
-            let loader = flash.boot_mode;
-            let job = Job::new(&self.link)?;
-            let flashed = if job.is_done() {
-                job.skipped()
-            } else {
-                self.lend(loader).await?;
-                let flashed = job.run(self.clock(), &mut |_| {}).await;
-                self.take_back().await?;
-                flashed?
-            };
-            self.journal.flashed(&self.link, &flashed);
-        }
-        self.flashed = true;
         Ok(())
     }
 

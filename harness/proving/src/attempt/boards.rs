@@ -75,7 +75,8 @@ async fn qemu(
         .image
         .clone()
         .ok_or_else(|| LabError::Scenario("an emulated board needs an image".into()))?;
-    let board = lab::qemu::QemuBoard::start(settings, image, trace.clone(), wires.link).await?;
+    let board =
+        lab::qemu::QemuBoard::start(settings, image, trace.clone(), Some(wires.link)).await?;
     Ok(Box::new(board))
 }
 

@@ -37,6 +37,14 @@ pub(super) enum Command {
     Trace(Trace),
     /// Bring up a scenario's world and device for other programs; runs none of its steps
     Up(Up),
+    /// List boards, and what is attached: what it is, and whether it answers
+    Boards(super::hardware::arguments::Boards),
+    /// Flash a board
+    Flash(super::hardware::arguments::Flash),
+    /// Show what a board logs, as it does
+    Log(super::hardware::arguments::Log),
+    /// Run tests on a board itself
+    Test(super::hardware::arguments::Test),
 }
 
 const EXIT_CODES: &str = "\
@@ -245,7 +253,7 @@ impl FromStr for Forward {
     }
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     match duration::parse(text) {
         Some(time) if !time.is_zero() => Ok(time),
         _ => Err("expected a time such as 500ms, 90s or 5m".to_owned()),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use miette::{Diagnostic, Report};
 use report::ExitStatus;
 
+use super::hardware::HardwareError;
 use crate::language::{FilterError, ReadError};
 use crate::run::RunError;
 use crate::up::UpError;
@@ -58,6 +59,10 @@ pub(super) enum Complaint {
     /// Standard output is gone.
     #[error("failed to write to standard output")]
     Output(#[source] io::Error),
+    /// A board did not do what it was told.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Hardware(#[from] HardwareError),
     /// The world could not be brought up.
     #[error("failed to bring up the world")]
     Up(#[from] UpError),
@@ -67,6 +72,7 @@ impl Complaint {
     /// Mistakes of the user are 2; what this host refuses is 3.
     fn status(&self) -> ExitStatus {
         match self {
+            Self::Hardware(error) => error.status(),
             Self::Scenarios(_)
             | Self::Filter(_)
             | Self::NoScenarios

@@ -4,6 +4,7 @@ mod arguments;
 mod certs;
 mod chosen_boards;
 mod complaint;
+mod hardware;
 mod known;
 mod list;
 mod run;
@@ -68,6 +69,10 @@ fn command(command: Command) -> Result<ExitStatus, Complaint> {
         Command::Certs(arguments) => certs::certs(&arguments),
         Command::Trace(arguments) => trace::trace(arguments),
         Command::Up(arguments) => up::up(&arguments),
+        Command::Boards(arguments) => hardware::boards(&arguments),
+        Command::Flash(arguments) => hardware::flash(&arguments),
+        Command::Log(arguments) => hardware::log(&arguments),
+        Command::Test(arguments) => hardware::test(&arguments),
     }
 }
 

@@ -1,0 +1,57 @@
+//! `proving boards`, `flash`, `log` and `test`: real boards, and the emulated one, without scenarios.
+
+pub(super) mod arguments;
+mod boards;
+mod complaint;
+#[cfg(feature = "probe")]
+mod emulated;
+mod flash;
+mod line;
+mod log;
+mod open;
+#[cfg(feature = "probe")]
+mod real_probe;
+#[cfg(feature = "probe")]
+mod test;
+#[cfg(feature = "probe")]
+mod test_junit;
+
+use report::ExitStatus;
+
+use super::Complaint;
+use arguments::{Boards, Flash, Log, Test};
+
+pub use complaint::HardwareError;
+
+pub(super) fn boards(arguments: &Boards) -> Result<ExitStatus, Complaint> {
+    boards::boards(arguments)
+}
+
+pub(super) fn flash(arguments: &Flash) -> Result<ExitStatus, Complaint> {
+    flash::flash(arguments)
+}
+
+pub(super) fn log(arguments: &Log) -> Result<ExitStatus, Complaint> {
+    log::log(arguments)
+}
+
+#[cfg(feature = "probe")]
+pub(super) fn test(arguments: &Test) -> Result<ExitStatus, Complaint> {
+    test::test(arguments)
+}
+
+#[cfg(not(feature = "probe"))]
+pub(super) fn test(_arguments: &Test) -> Result<ExitStatus, Complaint> {
+    Err(HardwareError::NotBuilt { feature: "probe" }.into())
+}
+
+/// A runtime for what waits.
+fn runtime() -> Result<tokio::runtime::Runtime, HardwareError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| HardwareError::Io {
+            what: "start the runtime".to_owned(),
+            source,
+        })
+}

@@ -1,0 +1,116 @@
+//! On-target tests as JUnit, for CI services.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use board::on_target::{Outcome, TestReport, TestResult};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use report::Paint;
+
+use super::line::human;
+
+/// Makes sure that the report can be written.
+pub(super) fn prepare(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    File::create(path).map(drop)
+}
+
+/// Writes the report.
+pub(super) fn write(path: &Path, report: &TestReport) -> io::Result<()> {
+    let xml = to_xml(report).map_err(io::Error::other)?;
+    fs::write(path, xml)
+}
+
+fn to_xml(tests: &TestReport) -> Result<String, quick_junit::SerializeError> {
+    let mut suite = TestSuite::new(tests.suite.clone());
+    suite.add_property(("board", tests.board.as_str()));
+    suite.set_time(tests.took);
+    suite.add_test_cases(tests.tests.iter().map(|test| case(tests, test)));
+    let mut report = Report::new("proving test");
+    report.set_time(tests.took);
+    report.add_test_suite(suite);
+    report.to_string()
+}
+
+/// A test that fails is a `failure`, one that broke or was not run an `error`.
+fn case(tests: &TestReport, test: &TestResult) -> TestCase {
+    let bad = |kind, word: &str, message: String| {
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_type(word);
+        status.set_message(message);
+        status
+    };
+    let status = match &test.outcome {
+        Outcome::Passed => TestCaseStatus::success(),
+        Outcome::Ignored => TestCaseStatus::skipped(),
+        Outcome::Failed(why) => bad(NonSuccessKind::Failure, "failed", why.clone()),
+        Outcome::TimedOut(limit) => bad(
+            NonSuccessKind::Failure,
+            "timed out",
+            format!("it had not ended after {} s", limit.as_secs_f64()),
+        ),
+        Outcome::NotRun => bad(
+            NonSuccessKind::Error,
+            "not run",
+            "an earlier test ended the image".to_owned(),
+        ),
+        Outcome::Broken(why) => bad(NonSuccessKind::Error, "broken", why.clone()),
+    };
+    let mut case = TestCase::new(test.name.clone(), status);
+    case.set_classname(tests.suite.clone());
+    case.set_time(test.took);
+    let log: String = test
+        .log
+        .iter()
+        .map(|line| human(line, Paint::new(false)))
+        .collect();
+    if !log.is_empty() {
+        case.set_system_out(log);
+    }
+    case
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_its_element() {
+        let test = |name: &str, outcome| TestResult {
+            name: name.to_owned(),
+            outcome,
+            took: Duration::from_millis(5),
+            log: Vec::new(),
+            crash: None,
+        };
+        let report = TestReport {
+            suite: "suite.elf".into(),
+            board: "c6".into(),
+            tests: vec![
+                test("a", Outcome::Passed),
+                test("b", Outcome::Failed("left\u{1b} != right".into())),
+                test("c", Outcome::Ignored),
+                test("d", Outcome::Broken("the probe is gone".into())),
+                test("e", Outcome::NotRun),
+            ],
+            took: Duration::from_secs(1),
+        };
+        let xml = to_xml(&report).expect("XML");
+        for expected in [
+            "tests=\"5\"",
+            "failures=\"1\"",
+            "errors=\"2\"",
+            "<property name=\"board\" value=\"c6\"/>",
+            "<failure message=\"left != right\" type=\"failed\"/>",
+            "<skipped/>",
+            "<error message=\"the probe is gone\" type=\"broken\"/>",
+        ] {
+            assert!(xml.contains(expected), "{expected}\n{xml}");
+        }
+    }
+}
