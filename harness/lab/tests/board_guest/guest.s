@@ -185,7 +185,8 @@ writes:
     ldr     r2, =__storage_start
     movs    r3, #1
 2:  ldr     r1, [r0]
-    cbz     r1, storage_went_dark
+    cmp     r1, #0
+    beq     3f
     subs    r1, #1
     str     r1, [r0]
     strb    r3, [r2], #1
@@ -193,7 +194,7 @@ writes:
     b       2b
 
 storage_went_dark:
-    cpsid   i
+3:  cpsid   i
     b       .
 
 @ Logs the frame with the index r0 and nothing else.
