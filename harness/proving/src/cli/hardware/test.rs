@@ -16,8 +16,9 @@ use super::open::{Keep, Open, Way};
 use super::{HardwareError, test_junit};
 
 pub(super) fn test(arguments: &Test) -> Result<ExitStatus, Complaint> {
+    // An image that cannot be used is told before anything starts.
+    let names = board::on_target::names(&arguments.elf).map_err(HardwareError::from)?;
     if arguments.list {
-        let names = board::on_target::names(&arguments.elf).map_err(HardwareError::from)?;
         return print(
             &names
                 .iter()
