@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use board::Power;
+use board::power::PowerSwitch;
 use lab::qemu::Machine;
 use probe_rs::rtt::{Rtt, ScanRegion};
 use probe_rs::semihosting::SemihostingCommand;
@@ -322,23 +324,54 @@ fn an_erased_board_can_be_attached_to_and_halted() {
 }
 
 #[test]
-fn without_power_there_is_no_target_and_memory_forgets() {
+fn without_power_no_firmware_runs_and_memory_forgets() {
     with_machine(async |mut world| {
         world.with_guest().await;
         world
             .core(|core| {
                 core.write_word_32(0x2000_8000, 0x600D_CAFE)
-                    .expect("written")
+                    .expect("written");
             })
             .await;
         world.machine.power(false).await.expect("no power");
-        let selector = world.machine.selector().to_owned();
-        blocking(move || assert!(attach(&selector).is_err())).await;
+        world
+            .core(|core| {
+                let before = counter(core);
+                core.reset().expect("reset");
+                std::thread::sleep(Duration::from_millis(20));
+                assert_eq!(counter(core), before);
+            })
+            .await;
+        world
+            .core(|core| {
+                assert!(core.core_halted().expect("a status"));
+                core.halt(LIMIT).expect("halted");
+            })
+            .await;
         world.machine.power(true).await.expect("power");
         world
             .core(|core| {
+                until_started(core);
                 until("it runs", || counter(core) > 100);
                 assert_ne!(core.read_word_32(0x2000_8000).expect("read"), 0x600D_CAFE);
+            })
+            .await;
+    });
+}
+
+#[test]
+fn a_switched_on_machine_waits_for_its_debugger() {
+    with_machine(async |mut world| {
+        world.with_guest().await;
+        let mut switch = world.machine.power_switch();
+        switch.switch(Power::Off).await.expect("no power");
+        switch.switch(Power::On).await.expect("power");
+        world
+            .core(|core| {
+                assert!(core.core_halted().expect("a status"));
+                assert_eq!(core.read_core_reg::<u32>(PC).expect("read"), ENTRY);
+                core.reset().expect("reset");
+                until_started(core);
             })
             .await;
     });

@@ -1,6 +1,7 @@
 //! The emulated board, through an unmodified probe-rs.
 
 mod air;
+mod board;
 mod cost;
 mod debug;
 mod flashing;
