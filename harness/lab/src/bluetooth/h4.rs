@@ -83,10 +83,6 @@ impl Packet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     /// A host.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the hosts here encode their own packets")
-    )]
     Host,
     /// A controller.
     Controller,

@@ -1,5 +1,6 @@
 //! A Bluetooth host in the lab: trouble-host on a virtual controller.
 
+mod long_writes;
 mod pool;
 mod time;
 mod transport;

@@ -1,5 +1,7 @@
 //! HCI over any stream of bytes, for a host.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 
@@ -7,17 +9,23 @@ use bt_hci::ReadHciError;
 use bt_hci::transport::{PacketKind, PacketToController, PacketToHost, Transport};
 use embedded_io_async::{Error, ErrorKind, ErrorType};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
-use crate::bluetooth::h4::{Decoder, Side};
+use super::long_writes::{LongWrites, Step};
+use crate::bluetooth::h4::{Decoder, Packet, Side};
 
 /// Bytes taken from the stream at once.
 const CHUNK: usize = 4 * 1024;
 
-/// A host's end of an H4 stream.
+/// A host's end of an H4 stream. Write Requests that are too long for their connection's ATT_MTU
+/// become queued writes on it.
 pub struct HciStream<S> {
     reader: Mutex<Reader<S>>,
     writer: Mutex<WriteHalf<S>>,
+    long_writes: RefCell<LongWrites>,
+    /// What the host will read before anything else.
+    inbox: RefCell<VecDeque<Packet>>,
+    bell: Notify,
 }
 
 struct Reader<S> {
@@ -35,7 +43,28 @@ impl<S: AsyncRead + AsyncWrite> HciStream<S> {
                 decoder: Decoder::default(),
             }),
             writer: Mutex::new(writer),
+            long_writes: RefCell::default(),
+            inbox: RefCell::default(),
+            bell: Notify::new(),
         }
+    }
+
+    /// Brings packets to where they go.
+    async fn take(&self, steps: Vec<Step>) -> io::Result<()> {
+        for step in steps {
+            match step {
+                Step::ToHost(packet) => {
+                    self.inbox.borrow_mut().push_back(packet);
+                    self.bell.notify_one();
+                }
+                Step::ToController(packet) => {
+                    let mut writer = self.writer.lock().await;
+                    writer.write_all(&packet.encode(Side::Host)).await?;
+                    writer.flush().await?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -52,14 +81,25 @@ impl<S: AsyncRead + AsyncWrite> Transport for HciStream<S> {
         let Reader { stream, decoder } = &mut *reader;
         let mut chunk = [0; CHUNK];
         let packet = loop {
+            let waiting = self.inbox.borrow_mut().pop_front();
+            if let Some(packet) = waiting {
+                break packet.encode(Side::Controller);
+            }
             match decoder.pop() {
-                Ok(Some(packet)) => break packet.encode(Side::Controller),
+                Ok(Some(packet)) => {
+                    let steps = self.long_writes.borrow_mut().from_controller(packet);
+                    self.take(steps).await?;
+                    continue;
+                }
                 Ok(None) => {}
                 Err(error) => return Err(HciStreamError::Garbage(error.to_string())),
             }
-            match stream.read(&mut chunk).await? {
-                0 => return Err(HciStreamError::Closed),
-                length => decoder.push(&chunk[..length]),
+            tokio::select! {
+                read = stream.read(&mut chunk) => match read? {
+                    0 => return Err(HciStreamError::Closed),
+                    length => decoder.push(&chunk[..length]),
+                },
+                () = self.bell.notified() => {}
             }
         };
         let mut rest = &packet[..];
@@ -73,9 +113,13 @@ impl<S: AsyncRead + AsyncWrite> Transport for HciStream<S> {
         packet
             .write_hci(&mut bytes[1..])
             .map_err(|_| HciStreamError::Garbage("a packet longer than it says".to_owned()))?;
-        let mut writer = self.writer.lock().await;
-        writer.write_all(&bytes).await?;
-        writer.flush().await?;
+        let mut decoder = Decoder::default();
+        decoder.push(&bytes);
+        let Ok(Some(packet)) = decoder.pop() else {
+            return Err(HciStreamError::Garbage("a packet of the host".to_owned()));
+        };
+        let steps = self.long_writes.borrow_mut().from_host(packet);
+        self.take(steps).await?;
         Ok(())
     }
 }
