@@ -63,7 +63,7 @@ pub enum HardwareError {
         source: io::Error,
     },
     /// This build has no part for it.
-    #[cfg(not(all(feature = "probe", feature = "serial")))]
+    #[cfg(not(all(feature = "all-chips", feature = "serial")))]
     #[error("this build of proving has no `{feature}` in it")]
     #[diagnostic(help("build it again with `--features {feature}`"))]
     NotBuilt {
@@ -108,7 +108,7 @@ impl HardwareError {
             | Self::Unable { .. }
             | Self::NoImage { .. }
             | Self::Target { .. } => ExitStatus::Usage,
-            #[cfg(not(all(feature = "probe", feature = "serial")))]
+            #[cfg(not(all(feature = "all-chips", feature = "serial")))]
             Self::NotBuilt { .. } => ExitStatus::Usage,
             #[cfg(feature = "probe")]
             Self::Test(error) => of_tests(error),

@@ -19,6 +19,11 @@ pub(super) fn settings(
     link: &ProbeLink,
     image: Option<&Path>,
 ) -> Result<ProbeSettings, HardwareError> {
+    #[cfg(not(feature = "all-chips"))]
+    if link.target.is_none() {
+        let feature = "all-chips";
+        return Err(HardwareError::NotBuilt { feature });
+    }
     let description = match &link.target {
         Some(path) => Some(description(path)?),
         None => None,

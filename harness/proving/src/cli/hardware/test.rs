@@ -19,12 +19,8 @@ pub(super) fn test(arguments: &Test) -> Result<ExitStatus, Complaint> {
     // An image that cannot be used is told before anything starts.
     let names = board::on_target::names(&arguments.elf).map_err(HardwareError::from)?;
     if arguments.list {
-        return print(
-            &names
-                .iter()
-                .map(|name| format!("{name}\n"))
-                .collect::<String>(),
-        );
+        let wanted = names.iter().filter(|name| is_wanted(name, arguments));
+        return print(&wanted.map(|name| format!("{name}\n")).collect::<String>());
     }
     if let Some(path) = &arguments.junit {
         // Better now than after the tests.
@@ -65,6 +61,15 @@ pub(super) fn test(arguments: &Test) -> Result<ExitStatus, Complaint> {
         test_junit::write(path, &report).map_err(|source| junit(path, source))?;
     }
     Ok(status(&report))
+}
+
+/// Whether the filter leaves a test in.
+fn is_wanted(name: &str, arguments: &Test) -> bool {
+    let fits = |filter: &String| match arguments.exact {
+        true => name == filter,
+        false => name.contains(filter.as_str()),
+    };
+    arguments.filter.is_empty() || arguments.filter.iter().any(fits)
 }
 
 fn junit(path: &Path, source: io::Error) -> Complaint {
