@@ -329,6 +329,10 @@ impl Start {
             self.run_from_reset(core)?;
             return Ok(None);
         }
+        if !matches!(reason, HaltReason::Breakpoint(_) | HaltReason::Multiple) {
+            // Somebody else stopped it, or took its power: it has not ended.
+            return Ok(None);
+        }
         let crash = crash::here(core, image, "stopped at a breakpoint")?;
         Ok(Some(self.exited("stopped at a breakpoint", Some(crash))))
     }
