@@ -131,8 +131,6 @@ bugs! {
     ConstantNonceCounted = "constant-nonce-counted",
     /// A request without a body is served.
     EmptyBodyAccepted = "empty-body-accepted",
-    /// Bluetooth memory is not given back.
-    MemoryNotReleased = "memory-not-released",
 }
 
 impl Bug {

@@ -14,7 +14,9 @@ mod steps;
 
 pub use data::Data;
 pub use event::{Event, Line, Source};
-pub use payload::{CodePlace, Fault, Level, LogLine, Payload, Started, Verdict, Witness, WitnessReport};
+pub use payload::{
+    CodePlace, Fault, Level, LogLine, Payload, Started, Verdict, Witness, WitnessReport,
+};
 pub use read::{ReadError, read, read_from};
 pub use record::{CreateError, Gather, Trace};
 pub use secrets::Secrets;

@@ -4,7 +4,6 @@
 use factory::{MemoryRelease, Scheme};
 
 use super::profile::Profile;
-use crate::bugs::{self, Bug};
 
 /// What is given back before provisioning starts.
 pub(super) fn release_at_init(profile: Profile, scheme: &Scheme) {
@@ -31,7 +30,5 @@ pub(super) fn release_at_deinit(profile: Profile, scheme: &Scheme) {
 }
 
 fn say(profile: Profile, what: &str) {
-    if !bugs::is(Bug::MemoryNotReleased) {
-        log::info!(target: profile.ble_tag(), "{what}");
-    }
+    log::info!(target: profile.ble_tag(), "{what}");
 }

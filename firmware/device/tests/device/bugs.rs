@@ -353,17 +353,3 @@ fn empty_body_accepted() {
         assert_eq!(response.status, 200);
     });
 }
-
-#[test]
-fn memory_not_released() {
-    let mut world = play(Bug::MemoryNotReleased, async |client| {
-        client.provision("home", "correct horse").await;
-        outcome(client).await;
-    });
-    world.set_up_with_bug(Bug::MemoryNotReleased, |provisioning| {
-        provisioning.scheme = Scheme::Ble(factory::Ble::default());
-    });
-    restart(&world);
-    assert_eq!(log::count("Already provisioned"), 1);
-    assert_eq!(log::count("memory released"), 0);
-}

@@ -1,22 +1,40 @@
 //! What runs the firmware of an attempt's devices.
 
 use std::ffi::OsString;
+#[cfg(feature = "probe")]
+use std::time::Duration;
 
 use board::Board;
+#[cfg(feature = "probe")]
+use board::probe::Limits;
 use factory::Lab;
 use lab::air::Link;
 use lab::native::{NativeBoard, NativeSettings};
+#[cfg(feature = "probe")]
+use lab::probe::ProbeFault;
+#[cfg(feature = "probe")]
+use lab::qemu::{MachineSettings, QemuBoard};
 use lab::wire::BoardEnd;
 use rand_core::{OsRng, RngCore};
 use trace::Trace;
 
 use super::problem::LabError;
 use crate::cli::DEVICE_COMMAND;
+#[cfg(feature = "probe")]
+use crate::run::BrokenProbe;
 use crate::run::{BoardKind, BoardModel, Job};
 
 /// The emulator.
 #[cfg(feature = "probe")]
 const QEMU: &str = "qemu-system-arm";
+/// An emulated board is quicker than any real one; a probe that takes longer has gone wrong.
+#[cfg(feature = "probe")]
+const LIMITS: Limits = Limits {
+    attach: Duration::from_secs(5),
+    flash: Duration::from_secs(20),
+    command: Duration::from_secs(5),
+    boot: Duration::from_secs(5),
+};
 /// Bytes that seed the random source of a board without one.
 const ENTROPY: usize = 32;
 
@@ -60,23 +78,38 @@ pub async fn make(
 }
 
 #[cfg(feature = "probe")]
+impl From<BrokenProbe> for ProbeFault {
+    fn from(fault: BrokenProbe) -> Self {
+        match fault {
+            BrokenProbe::LinkDropped => Self::LinkDropped,
+            BrokenProbe::WaitForever => Self::WaitForever,
+            BrokenProbe::Hung => Self::Hung,
+            BrokenProbe::WrongIdcode => Self::WrongIdcode,
+            BrokenProbe::LockedUp => Self::LockedUp,
+            // In the middle of any image that is worth one.
+            BrokenProbe::PowerLostInFlash => Self::PowerLostInFlash { after: 64 * 1024 },
+        }
+    }
+}
+
+#[cfg(feature = "probe")]
 async fn qemu(
     device: &str,
     job: &Job,
     trace: &Trace,
     wires: Wires,
 ) -> Result<Box<dyn Board>, LabError> {
-    let settings = lab::qemu::MachineSettings {
+    let machine = MachineSettings {
         device: device.to_owned(),
         folder: job.boards(),
         qemu: QEMU.into(),
     };
-    let image = job
-        .image
-        .clone()
-        .ok_or_else(|| LabError::Scenario("an emulated board needs an image".into()))?;
-    let board =
-        lab::qemu::QemuBoard::start(settings, image, trace.clone(), Some(wires.link)).await?;
+    let image = job.image.clone();
+    let image =
+        image.ok_or_else(|| LabError::Scenario("an emulated board needs an image".into()))?;
+    let link = Some(wires.link);
+    let board = QemuBoard::start_within(machine, image, LIMITS, trace.clone(), link).await?;
+    board.set_fault(job.probe_fault.map(ProbeFault::from));
     Ok(Box::new(board))
 }
 

@@ -44,7 +44,10 @@ pub fn run(job: &Job) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(attempt(job))
+    let ended = runtime.block_on(attempt(job));
+    // A thread that waits for a dead probe must not keep the worker.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn attempt(job: &Job) -> ExitCode {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
 use airlink::AuthMode;
 use board::Board;
@@ -31,6 +32,9 @@ pub struct World {
     devices: BTreeMap<String, UnderTest>,
     phones: BTreeMap<String, Phone>,
 }
+
+/// What a board may take to be switched off at the end, in lab time.
+const FAREWELL: Duration = Duration::from_secs(60);
 
 /// A device and its board.
 pub struct UnderTest {
@@ -319,9 +323,14 @@ impl World {
 
     /// Takes the power from every board.
     pub async fn end(mut self) {
+        let clock = self.trace.clock().clone();
         for (name, device) in &mut self.devices {
-            if let Err(error) = device.board.power_off().await {
-                eprintln!("failed to switch off {name}: {}", with_sources(&error));
+            match clock.timeout(FAREWELL, device.board.power_off()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    eprintln!("failed to switch off {name}: {}", with_sources(&error));
+                }
+                Err(_) => eprintln!("failed to switch off {name}: it does not answer"),
             }
         }
     }

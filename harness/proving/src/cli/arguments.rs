@@ -72,6 +72,9 @@ pub(super) struct Run {
     /// Image to flash boards with [default for qemu: what `cargo xtask firmware mps2` builds]
     #[arg(long, value_name = "ELF")]
     pub(super) image: Option<PathBuf>,
+    /// Break the debug probes of emulated boards, to see that runs end broken
+    #[arg(long, value_name = "FAULT")]
+    pub(super) probe_fault: Option<crate::run::BrokenProbe>,
     /// How many cases at the same time [default: number of cores]
     #[arg(short, long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,

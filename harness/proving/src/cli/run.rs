@@ -44,6 +44,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
         speed: arguments.speed,
         accept: arguments.accept,
         bug: arguments.bug.clone(),
+        probe_fault: arguments.probe_fault,
         image: chosen_boards::image(&boards, arguments.image.as_deref())?,
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use board::Abilities;
+use serde::{Deserialize, Serialize};
 
 use crate::language::Need;
 
@@ -25,6 +26,24 @@ pub struct BoardModel {
     pub console: bool,
     /// Whether it has a Bluetooth radio, and its phones have one too.
     pub bluetooth: bool,
+}
+
+/// A debug probe that is broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum BrokenProbe {
+    /// Its cable is out.
+    LinkDropped,
+    /// The target answers WAIT, for ever.
+    WaitForever,
+    /// It takes commands and answers none.
+    Hung,
+    /// Another chip is attached.
+    WrongIdcode,
+    /// The core is locked up, whatever is done.
+    LockedUp,
+    /// The target loses its power in the middle of flashing.
+    PowerLostInFlash,
 }
 
 /// What runs the firmware.
@@ -51,7 +70,8 @@ impl BoardModel {
             },
             own_access_points: true,
             console: true,
-            bluetooth: true,
+            // Nothing here carries a phone's Bluetooth yet.
+            bluetooth: false,
         }
     }
 
@@ -65,6 +85,7 @@ impl BoardModel {
                 bugs: false,
                 ..Self::native().abilities
             },
+            console: false,
             ..Self::native()
         }
     }

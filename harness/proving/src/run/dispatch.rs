@@ -168,6 +168,7 @@ impl Dispatcher<'_> {
             own_transcripts: case.own_transcripts,
             board: case.board.clone(),
             image: self.settings.image.clone(),
+            probe_fault: self.settings.probe_fault,
         };
         match self.spawn(&job) {
             Ok(worker) => {

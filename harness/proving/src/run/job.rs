@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::BrokenProbe;
+
 /// One attempt at one case: all that a worker is told. The worker reads the scenario again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +38,9 @@ pub struct Job {
     /// The image that the board is flashed with; none for a board that needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<PathBuf>,
+    /// How the board's debug probe is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_fault: Option<BrokenProbe>,
 }
 
 impl Job {

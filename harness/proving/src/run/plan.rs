@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::boards::{BoardKind, BoardModel};
+use super::boards::{BoardKind, BoardModel, BrokenProbe};
 use super::cases::Attempt;
 use crate::language::{self, Difference, Otherwise};
 
@@ -118,6 +118,8 @@ pub struct Settings {
     pub bug: Option<String>,
     /// The image that boards are flashed with, where the board's own is not wanted.
     pub image: Option<PathBuf>,
+    /// How the debug probes of emulated boards are broken.
+    pub probe_fault: Option<BrokenProbe>,
     /// Whether to start nothing more once a case did not pass.
     pub fail_fast: bool,
     /// Whether a skipped case counts as failed.
@@ -139,6 +141,7 @@ impl Settings {
             accept: false,
             bug: None,
             image: None,
+            probe_fault: None,
             fail_fast: false,
             no_skips: false,
         }

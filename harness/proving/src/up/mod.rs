@@ -170,6 +170,7 @@ fn job(case: &Case, folder: &Path) -> Job {
         own_transcripts: false,
         board: "native".into(),
         image: None,
+        probe_fault: None,
     }
 }
 
