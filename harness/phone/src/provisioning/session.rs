@@ -200,7 +200,7 @@ fn spoken(prov: &Prov) -> u8 {
     prov.sec_ver.unwrap_or(u8::from(!prov.can(NO_SEC)))
 }
 
-fn told<'s>(what: Knowledge, value: Option<&'s str>) -> Result<&'s str, ProvisioningError> {
+fn told(what: Knowledge, value: Option<&str>) -> Result<&str, ProvisioningError> {
     value.ok_or(ProvisioningError::Missing(what))
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use clock::Clock;
 use device::security::Security;
+use embassy_futures::block_on;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use phone::{Datagrams, Dial, Stream};
@@ -135,7 +136,7 @@ impl FakeDevice {
         inner.seen.push(request);
         let answer = match path.as_str() {
             "/proto-ver" => inner.version.clone().into_bytes(),
-            "/prov-session" => inner.security.handshake(body, &mut OsRng).ok()?,
+            "/prov-session" => block_on(inner.security.handshake(body, &mut OsRng)).ok()?,
             _ => {
                 inner.security.decrypt(body).ok()?;
                 let answer = inner.answers.pop_front()?;
