@@ -33,8 +33,9 @@ fn time_runs_at_the_hosts_pace_while_somebody_is_busy() {
     on_one_thread(async {
         let clock = Clock::start(1000.0);
         let busy = clock.busy();
-        let before = clock.now();
+        // In this order, whatever comes between the two.
         let began = Instant::now();
+        let before = clock.now();
         tokio::time::sleep(Duration::from_millis(60)).await;
         let passed = clock.now() - before;
         assert!(passed <= began.elapsed(), "{passed:?}");

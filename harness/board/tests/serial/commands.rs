@@ -134,7 +134,7 @@ pub fn a_flasher_that_hangs_is_killed_in_time() {
         script(folder.path(), "flasher", "echo Connecting...; sleep 600");
         let link = link(folder.path(), &keys(&path, "limit_s = 1\n"));
         let began = Instant::now();
-        let error = flash(&link, false, &Clock::start(1.0), &mut |_| {})
+        let error = flash(&link, true, &Clock::start(1.0), &mut |_| {})
             .await
             .expect_err("it hangs");
         assert!(began.elapsed() < Duration::from_secs(3));

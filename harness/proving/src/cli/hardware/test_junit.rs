@@ -93,7 +93,7 @@ mod tests {
             board: "c6".into(),
             tests: vec![
                 test("a", Outcome::Passed),
-                test("b", Outcome::Failed("left\u{1b} != right".into())),
+                test("b", Outcome::Failed("left != right\u{1b}[0m".into())),
                 test("c", Outcome::Ignored),
                 test("d", Outcome::Broken("the probe is gone".into())),
                 test("e", Outcome::NotRun),
