@@ -117,12 +117,7 @@ impl CloudSide {
                     });
                 }
             }
-            Fault::AccessPointOff(_)
-            | Fault::Isolation(_)
-            | Fault::InternetOff(_)
-            | Fault::BluetoothSilent
-            | Fault::BluetoothDropAfter(_)
-            | Fault::BluetoothSlow(_) => {}
+            Fault::AccessPointOff(_) | Fault::Isolation(_) | Fault::InternetOff(_) => {}
         }
         self.broker.set_faults(faults);
     }

@@ -19,7 +19,7 @@ use super::factory_data::factory_data;
 use super::phones::{Phone, Session};
 use super::problem::{LabError, with_sources};
 use super::values::{AccessPointValues, DeviceValues, Maker};
-use crate::language::{self, Fault, Over};
+use crate::language::{self, Over};
 use crate::run::Job;
 
 /// Everything that stands around the steps of a case.
@@ -291,11 +291,6 @@ impl World {
         let soft_ap = device.values.service_name();
         let soft_ap = (soft_ap.as_str(), device.service_key.as_str());
         owner.visit(&self.air, &self.trace, soft_ap, settings).await
-    }
-
-    /// Disturbs the Bluetooth radio, or no longer.
-    pub fn set_bluetooth_fault(&self, _fault: &Fault, _on: bool) -> Result<(), LabError> {
-        Err(LabError::Scenario("this world has no Bluetooth".into()))
     }
 
     /// A phone goes back to its LAN.

@@ -24,8 +24,6 @@ pub struct BoardModel {
     pub own_access_points: bool,
     /// Whether it has a UART for the console scheme, at whose other end the lab is.
     pub console: bool,
-    /// Whether it has a Bluetooth radio, and its phones have one too.
-    pub bluetooth: bool,
 }
 
 /// A debug probe that is broken on purpose.
@@ -70,8 +68,6 @@ impl BoardModel {
             },
             own_access_points: true,
             console: true,
-            // Nothing here carries a phone's Bluetooth yet.
-            bluetooth: false,
         }
     }
 
@@ -122,9 +118,8 @@ impl BoardModel {
             Need::Power => self.abilities.power,
             Need::TornWrite => self.abilities.torn_write,
             Need::Storage => self.abilities.storage,
-            Need::Isolate | Need::SwitchAccessPoint | Need::OwnRadio => self.own_access_points,
+            Need::Isolate | Need::SwitchAccessPoint => self.own_access_points,
             Need::Console => self.console,
-            Need::Bluetooth => self.bluetooth,
         }
     }
 }
