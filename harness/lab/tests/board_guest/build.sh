@@ -2,7 +2,7 @@
 # Assembles and links guest.elf. Needs LLVM's assembler, linker and objcopy.
 set -eu
 cd "$(dirname "$0")"
-llvm-mc --triple=thumbv7em-none-eabi --filetype=obj -g -o guest.o guest.s
+llvm-mc --triple=thumbv7em-none-eabi --filetype=obj -g --fdebug-compilation-dir=harness/lab/tests/board_guest -o guest.o guest.s
 ld.lld --nmagic --entry main -T guest.ld -o guest.elf guest.o
 format() {
     printf '%s={"package":"guest","tag":"defmt_%s","data":"%s","disambiguator":"%s","crate_name":"guest"}' \
