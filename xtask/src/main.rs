@@ -17,8 +17,9 @@ const USAGE: &str = "\
 cargo xtask <command> [--yes]
 
   setup    install what the tests need: shows the plan, then asks; --yes does not ask
-  test     set up, then format, lint, build without std, test, run every scenario, and put
-           every bug into the device; passes only if all of that does
+  test     set up, then format, lint, build the images, test, run every scenario on both boards
+           and the suites that run on the board itself, and put every bug into the device; passes
+           only if all of that does
   bugs     only the last: each bug must be caught where a scenario claims it
   bench    the cost of the harness, beside its peers
   soak     repeat everything on a loaded machine, and kill runs at random moments

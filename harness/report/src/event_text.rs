@@ -1,9 +1,7 @@
 //! One event in one line.
 
 use serde_json::Value;
-use trace::{
-    Event, Fault, Finished, Level, LogLine, Started, StepEnded, StepStarted, WitnessReport,
-};
+use trace::{Event, Fault, Finished, LogLine, Started, StepEnded, StepStarted, WitnessReport};
 
 use crate::result::verdict_word;
 
@@ -60,13 +58,7 @@ pub fn text_of(event: &Event) -> String {
 
 /// A log line as ESP-IDF would print it.
 fn log_line(line: &LogLine) -> String {
-    let letter = match line.level {
-        Level::Error => 'E',
-        Level::Warn => 'W',
-        Level::Info => 'I',
-        Level::Debug => 'D',
-        Level::Trace => 'V',
-    };
+    let letter = line.level.letter();
     match line.device_ms {
         Some(ms) => format!("{letter} ({ms}) {}: {}", line.tag, line.text),
         None => format!("{letter} {}: {}", line.tag, line.text),

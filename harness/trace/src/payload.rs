@@ -77,6 +77,19 @@ pub enum Level {
     Trace,
 }
 
+impl Level {
+    /// The letter that ESP-IDF prints for it.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Error => 'E',
+            Self::Warn => 'W',
+            Self::Info => 'I',
+            Self::Debug => 'D',
+            Self::Trace => 'V',
+        }
+    }
+}
+
 /// Something that the scenario breaks on purpose, at the moment when it starts or ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {

@@ -107,13 +107,7 @@ fn line(number: u64) -> LogLine {
 
 /// The line as ESP-IDF prints it.
 pub fn console(line: &LogLine) -> String {
-    let level = match line.level {
-        Level::Error => 'E',
-        Level::Warn => 'W',
-        Level::Info => 'I',
-        Level::Debug => 'D',
-        Level::Trace => 'V',
-    };
+    let level = line.level.letter();
     let ms = line.device_ms.unwrap_or_default();
     format!("{level} ({ms}) {}: {}\n", line.tag, line.text)
 }

@@ -18,6 +18,9 @@ mod wire;
 
 use std::time::Duration;
 
+/// The emulator's program.
+pub const EMULATOR: &str = "qemu-system-arm";
+
 pub use board::QemuBoard;
 pub use machine::{CHIP, Machine, MachineSettings, MachineSwitch, TARGET_DESCRIPTION};
 

@@ -13,7 +13,7 @@ use lab::native::{NativeBoard, NativeSettings};
 #[cfg(feature = "probe")]
 use lab::probe::ProbeFault;
 #[cfg(feature = "probe")]
-use lab::qemu::{MachineSettings, QemuBoard};
+use lab::qemu::{EMULATOR, MachineSettings, QemuBoard};
 use lab::wire::BoardEnd;
 use rand_core::{OsRng, RngCore};
 use trace::Trace;
@@ -24,9 +24,6 @@ use crate::cli::DEVICE_COMMAND;
 use crate::run::BrokenProbe;
 use crate::run::{BoardKind, BoardModel, Job};
 
-/// The emulator.
-#[cfg(feature = "probe")]
-const QEMU: &str = "qemu-system-arm";
 /// An emulated board is quicker than any real one; a probe that takes longer has gone wrong.
 #[cfg(feature = "probe")]
 const LIMITS: Limits = Limits {
@@ -102,11 +99,13 @@ async fn qemu(
     let machine = MachineSettings {
         device: device.to_owned(),
         folder: job.boards(),
-        qemu: QEMU.into(),
+        qemu: EMULATOR.into(),
     };
-    let image = job.image.clone();
-    let image =
-        image.ok_or_else(|| LabError::Scenario("an emulated board needs an image".into()))?;
+    let Some(image) = job.image.clone() else {
+        return Err(LabError::Scenario(
+            "an emulated board needs an image".into(),
+        ));
+    };
     let link = Some(wires.link);
     let board = QemuBoard::start_within(machine, image, LIMITS, trace.clone(), link).await?;
     board.set_fault(job.probe_fault.map(ProbeFault::from));

@@ -5,7 +5,9 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use lab::air::{Air, AirError, PhoneSeat};
-use phone::{Listener, ListenerSettings, ProvisioningClient, Settings, Transport};
+use phone::{
+    Listener, ListenerSettings, ProvisioningClient, ProvisioningError, Settings, Transport,
+};
 use trace::Trace;
 
 use super::problem::{LabError, Problem};
@@ -49,6 +51,14 @@ impl Session {
             is_set: false,
             _seat: None,
         }
+    }
+
+    /// Its client, once the session's security is established.
+    pub async fn established(&mut self) -> Result<&mut ProvisioningClient, ProvisioningError> {
+        if !self.client.is_established() {
+            self.client.establish().await?;
+        }
+        Ok(&mut self.client)
     }
 }
 

@@ -148,10 +148,8 @@ async fn take(
     credentials: Option<Credentials>,
     hand_over: Option<HandOver>,
 ) -> Result<Option<Reached>, ProvisioningError> {
+    session.established().await?;
     let client = &mut session.client;
-    if !client.is_established() {
-        client.establish().await?;
-    }
     if stop_after == Some(Stage::Session) {
         return Ok(None);
     }

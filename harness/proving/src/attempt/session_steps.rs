@@ -84,20 +84,18 @@ async fn results(session: &mut Session, step: &Scan) -> Result<Found, Provisioni
         period: step.period,
         patience: step.within,
     };
-    if !session.client.is_established() {
-        session.client.establish().await?;
-    }
+    let client = session.established().await?;
     let found = if !step.blocking {
-        session.client.scan_as(&settings).await?
+        client.scan_as(&settings).await?
     } else {
-        session.client.scan_start(&settings).await?;
-        let status = session.client.scan_status().await?;
+        client.scan_start(&settings).await?;
+        let status = client.scan_status().await?;
         if !status.scan_finished {
             return Ok(Found::TooEarly);
         }
         match step.from {
-            0 => session.client.scan_results(status.result_count).await?,
-            from => session.client.scan_result(from, 1).await?,
+            0 => client.scan_results(status.result_count).await?,
+            from => client.scan_result(from, 1).await?,
         }
     };
     let name = |ssid: &[u8]| String::from_utf8_lossy(ssid).into_owned();
@@ -110,12 +108,10 @@ pub async fn control(case: &Case, step: &Control, world: &mut World) -> Result<(
     let device = case.device(step.device.as_ref());
     let mut session = session(device, &step.phone, world).await?;
     let answered = async {
-        if !session.client.is_established() {
-            session.client.establish().await?;
-        }
+        let client = session.established().await?;
         match step.command.value {
-            Command::Reset => session.client.reset().await,
-            Command::Reprov => session.client.reprovision().await,
+            Command::Reset => client.reset().await,
+            Command::Reprov => client.reprovision().await,
         }
     }
     .await;
@@ -129,13 +125,8 @@ pub async fn custom(case: &Case, step: &Custom, world: &mut World) -> Result<(),
     let device = case.device(step.device.as_ref());
     let mut session = session(device, &step.phone, world).await?;
     let answered = async {
-        if !session.client.is_established() {
-            session.client.establish().await?;
-        }
-        session
-            .client
-            .custom(&step.endpoint, step.send.as_bytes())
-            .await
+        let client = session.established().await?;
+        client.custom(&step.endpoint, step.send.as_bytes()).await
     }
     .await;
     world.phone(&step.phone)?.keep(session);

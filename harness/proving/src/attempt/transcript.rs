@@ -31,7 +31,7 @@ pub fn compare(job: &Job, wanted: &Transcript, device: &str, trace: &Trace) -> R
         .filter(|event| event.device.as_deref() == Some(device))
         .filter_map(|event| event.payload::<LogLine>())
         .filter(|line| line.level <= Level::Info)
-        .map(|line| format!("{} {}: {}\n", letter(line.level), line.tag, line.text))
+        .map(|line| format!("{} {}: {}\n", line.level.letter(), line.tag, line.text))
         .collect();
     let scenario =
         std::path::absolute(&job.scenario_file).unwrap_or_else(|_| job.scenario_file.clone());
@@ -59,14 +59,4 @@ pub fn compare(job: &Job, wanted: &Transcript, device: &str, trace: &Trace) -> R
             wanted.name
         ))
     })
-}
-
-fn letter(level: Level) -> char {
-    match level {
-        Level::Error => 'E',
-        Level::Warn => 'W',
-        Level::Info => 'I',
-        Level::Debug => 'D',
-        Level::Trace => 'V',
-    }
 }

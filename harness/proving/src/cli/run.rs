@@ -78,7 +78,8 @@ fn reporter(format: MessageFormat) -> Box<dyn Reporter> {
     }
 }
 
-fn prepare(path: &Path) -> io::Result<()> {
+/// Makes sure that a report can be written.
+pub(super) fn prepare(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -9,15 +9,13 @@ use std::thread::JoinHandle;
 use board::BoardError;
 use board::probe::{Attach, Limits, LogFormat, ProbeSettings};
 use clock::Clock;
-use lab::qemu::{Machine, MachineSettings};
+use lab::qemu::{EMULATOR, Machine, MachineSettings};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use trace::Trace;
 
 use super::HardwareError;
 use super::open::{Keep, QEMU};
-
-const EMULATOR: &str = "qemu-system-arm";
 
 /// An emulated board, on a thread of its own, until this is dropped.
 pub(super) struct Emulated {

@@ -5,13 +5,7 @@ use trace::{Level, LogLine};
 
 /// As people read it: as ESP-IDF prints it, with further lines and its place in the source behind.
 pub(super) fn human(line: &LogLine, paint: Paint) -> String {
-    let letter = match line.level {
-        Level::Error => 'E',
-        Level::Warn => 'W',
-        Level::Info => 'I',
-        Level::Debug => 'D',
-        Level::Trace => 'V',
-    };
+    let letter = line.level.letter();
     let time = line
         .device_ms
         .map_or_else(String::new, |ms| format!(" ({ms})"));

@@ -8,7 +8,7 @@ use report::{ExitStatus, Paint};
 use serde_json::json;
 
 use super::super::arguments::MessageFormat;
-use super::super::{Complaint, paint, print};
+use super::super::{Complaint, paint, print, run};
 use super::arguments::Test;
 use super::flash::Shown;
 use super::line::{human, printable};
@@ -24,7 +24,7 @@ pub(super) fn test(arguments: &Test) -> Result<ExitStatus, Complaint> {
     }
     if let Some(path) = &arguments.junit {
         // Better now than after the tests.
-        test_junit::prepare(path).map_err(|source| junit(path, source))?;
+        run::prepare(path).map_err(|source| junit(path, source))?;
     }
     let elf = arguments.elf.as_path();
     let open = Open::new(&arguments.board, Some(elf), "proving test", Keep::Nothing)?;

@@ -1,6 +1,6 @@
 //! On-target tests as JUnit, for CI services.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -9,14 +9,6 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use report::Paint;
 
 use super::line::human;
-
-/// Makes sure that the report can be written.
-pub(super) fn prepare(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    File::create(path).map(drop)
-}
 
 /// Writes the report.
 pub(super) fn write(path: &Path, report: &TestReport) -> io::Result<()> {
