@@ -29,11 +29,16 @@ const DEBIAN: [(&str, &str, &str); 7] = [
 ];
 
 /// PyPI packages, with the module that shows that one is there.
-const PYTHON: [(&str, &str, &str); 5] = [
+const PYTHON: [(&str, &str, &str); 6] = [
     (
         "rmaker_tools",
         "esp-rainmaker-cli",
         "judge: Espressif's provisioning client",
+    ),
+    (
+        "esp_protocomm",
+        "esp-protocomm",
+        "judge: somebody else's provisioning client",
     ),
     ("aiocoap", "aiocoap", "judge: CoAP"),
     ("bumble", "bumble", "judge: Bluetooth"),

@@ -11,8 +11,9 @@ use crate::{Settings, TransportKind};
 const PAGE: &str = "https://espressif.github.io/esp-jumpstart/qrcode.html?data=";
 /// What pages of this kind call the payload.
 const PARAMETER: &str = "data=";
-/// QR codes of version 40 hold less.
+/// QR codes of version 40 hold less. In an address, a byte takes three.
 const LONGEST: usize = 4096;
+const LONGEST_ADDRESS: usize = PAGE.len() + 3 * LONGEST;
 
 /// A device's QR code.
 ///
@@ -146,13 +147,16 @@ impl std::str::FromStr for QrPayload {
     /// Takes the JSON, or the address of a page that shows it, with or without escapes.
     fn from_str(text: &str) -> Result<Self, QrError> {
         let text = text.trim();
-        if text.len() > LONGEST {
+        if text.len() > LONGEST_ADDRESS {
             return Err(QrError::TooLong(text.len()));
         }
         let json = match text.split_once(PARAMETER) {
             Some((page, data)) if page.starts_with("http") => unescaped(data)?,
             _ => text.to_owned(),
         };
+        if json.len() > LONGEST {
+            return Err(QrError::TooLong(json.len()));
+        }
         let payload: Self = serde_json::from_str(&json)?;
         if payload.ver != version() {
             return Err(QrError::Version(payload.ver));

@@ -55,6 +55,8 @@ fn help_is_short_and_exact() {
     insta::assert_snapshot!("help_run", help(&["run", "--help"]));
     insta::assert_snapshot!("help_trace_show", help(&["trace", "show", "--help"]));
     insta::assert_snapshot!("help_up", help(&["up", "--help"]));
+    insta::assert_snapshot!("help_prov", help(&["prov", "--help"]));
+    insta::assert_snapshot!("help_prov_set", help(&["prov", "set", "--help"]));
 }
 
 #[test]

@@ -156,6 +156,20 @@ impl ProvisioningError {
 
     /// What to do about it.
     pub fn advice(&self) -> &'static str {
+        if let Self::Refused { command, .. } = self {
+            match *command {
+                "ctrl_reset" => return "only a failure can be taken back: ask for the `status`",
+                "ctrl_reprov" => {
+                    return "only a device that keeps its service once it is provisioned can do \
+                            that: its firmware calls `wifi_prov_mgr_disable_auto_stop`";
+                }
+                "scan_start" | "scan_status" | "scan_result" => {
+                    return "a device scans only while it waits for credentials, and has no more \
+                            results than it says";
+                }
+                _ => {}
+            }
+        }
         if let Some(outcome) = self.outcome() {
             return outcome.advice();
         }

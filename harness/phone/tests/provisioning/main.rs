@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
 mod console;
+mod hostile;
 mod soft_ap;
 mod support;
 mod tolerance;

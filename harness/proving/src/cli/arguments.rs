@@ -37,6 +37,8 @@ pub(super) enum Command {
     Trace(Trace),
     /// Bring up a scenario's world and device for other programs; runs none of its steps
     Up(Up),
+    /// Provision a device, step by step or at once
+    Prov(Box<super::prov::arguments::Prov>),
     /// List boards, and what is attached: what it is, and whether it answers
     Boards(super::hardware::arguments::Boards),
     /// Flash a board
@@ -200,6 +202,9 @@ pub(super) struct Up {
     /// 'udp:127.0.0.1:0=sta:5683'
     #[arg(long = "forward", value_name = "[udp:]ADDR=SIDE:PORT")]
     pub(super) forwards: Vec<Forward>,
+    /// Make the device's console a Unix socket at this path
+    #[arg(long, value_name = "PATH")]
+    pub(super) console: Option<PathBuf>,
     /// Where to write endpoints.json, certificates and the trace
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,

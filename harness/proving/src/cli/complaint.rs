@@ -7,6 +7,7 @@ use miette::{Diagnostic, Report};
 use report::ExitStatus;
 
 use super::hardware::HardwareError;
+use super::prov::ProvError;
 use crate::language::{FilterError, ReadError};
 use crate::run::RunError;
 use crate::up::UpError;
@@ -66,6 +67,10 @@ pub(super) enum Complaint {
     /// The world could not be brought up.
     #[error("failed to bring up the world")]
     Up(#[from] UpError),
+    /// The phone did not get its way.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Prov(#[from] ProvError),
 }
 
 impl Complaint {
@@ -73,6 +78,7 @@ impl Complaint {
     fn status(&self) -> ExitStatus {
         match self {
             Self::Hardware(error) => error.status(),
+            Self::Prov(error) => error.status(),
             Self::Scenarios(_)
             | Self::Filter(_)
             | Self::NoScenarios

@@ -7,6 +7,7 @@ mod complaint;
 mod hardware;
 mod known;
 mod list;
+mod prov;
 mod run;
 mod selection;
 mod trace;
@@ -73,6 +74,7 @@ fn command(command: Command) -> Result<ExitStatus, Complaint> {
         Command::Flash(arguments) => hardware::flash(&arguments),
         Command::Log(arguments) => hardware::log(&arguments),
         Command::Test(arguments) => hardware::test(&arguments),
+        Command::Prov(arguments) => Ok(prov::prov(&arguments)?),
     }
 }
 

@@ -5,13 +5,17 @@ use report::ExitStatus;
 use super::arguments::{Selection, Up};
 use super::{Complaint, known};
 use crate::language::{Case, ReadError};
-use crate::up;
+use crate::up::{self, Openings};
 
 pub(super) fn up(arguments: &Up) -> Result<ExitStatus, Complaint> {
     let Some(case) = case(arguments)? else {
         return Ok(ExitStatus::NothingSelected);
     };
-    up::up(&case, &arguments.forwards, &arguments.out)?;
+    let openings = Openings {
+        forwards: arguments.forwards.clone(),
+        console: arguments.console.clone(),
+    };
+    up::up(&case, &openings, &arguments.out)?;
     Ok(ExitStatus::Passed)
 }
 

@@ -17,13 +17,20 @@ pub struct Forwarded {
     pub address: SocketAddr,
 }
 
+/// What of the devices can be reached.
+pub struct Reached<'r> {
+    pub forwards: &'r [Forwarded],
+    /// The socket of the only console.
+    pub console: Option<&'r Path>,
+}
+
 /// Every address, name, identity and certificate path, as JSON. It holds secrets: whoever asked for
 /// this file wants to use them.
 pub fn endpoints(
     world: &mut World,
     case: &Case,
     certificates: &Path,
-    forwarded: &[Forwarded],
+    reached: &Reached<'_>,
 ) -> Result<String, LabError> {
     let file = |name: &str| certificates.join(name).display().to_string();
     let cloud = match world.cloud() {
@@ -65,7 +72,8 @@ pub fn endpoints(
             .devices
             .named(name)
             .map(|device| device.provisioning.security);
-        let forwards: Vec<Value> = forwarded
+        let forwards: Vec<Value> = reached
+            .forwards
             .iter()
             .filter(|forwarded| forwarded.device == name)
             .map(forward)
@@ -92,6 +100,7 @@ pub fn endpoints(
         "cloud": cloud,
         "access_points": access_points,
         "devices": devices,
+        "console": reached.console.map(|path| path.display().to_string()),
     });
     Ok(format!("{all:#}\n"))
 }

@@ -1,5 +1,6 @@
 //! A scenario's world for other people's clients: everything is there, and no step is taken.
 
+mod console;
 mod endpoints;
 
 use std::fs::{self, OpenOptions};
@@ -16,7 +17,8 @@ use crate::attempt::{LabError, World};
 use crate::cli::{Forward, ForwardTo};
 use crate::language::{self, Case, Mistakes};
 use crate::run::Job;
-use endpoints::Forwarded;
+use console::ConsoleSocket;
+use endpoints::{Forwarded, Reached};
 
 /// The scenario of `up` without a scenario.
 const DEFAULT: &str = include_str!("default.yaml");
@@ -33,10 +35,19 @@ pub fn default_case(known: &language::Known) -> Result<Case, Mistakes> {
     Ok(cases.remove(0))
 }
 
+/// What of a device other programs can reach.
+#[derive(Clone, Debug, Default)]
+pub struct Openings {
+    /// Ports of every device that are ports of this host.
+    pub forwards: Vec<Forward>,
+    /// Where the only console is to be a Unix socket.
+    pub console: Option<PathBuf>,
+}
+
 /// Brings up the world of `case`, switches its devices on, and keeps it up until SIGINT or SIGTERM.
 /// `folder/endpoints.json` is written last: once it is there, the lab answers, and its devices have
 /// power; they answer as soon as they have started.
-pub fn up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(), UpError> {
+pub fn up(case: &Case, openings: &Openings, folder: &Path) -> Result<(), UpError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -44,10 +55,10 @@ pub fn up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(), UpErro
             what: "start the runtime".into(),
             source,
         })?;
-    runtime.block_on(stay_up(case, forwards, folder))
+    runtime.block_on(stay_up(case, openings, folder))
 }
 
-async fn stay_up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(), UpError> {
+async fn stay_up(case: &Case, openings: &Openings, folder: &Path) -> Result<(), UpError> {
     let mut interrupt = listen_for(SignalKind::interrupt())?;
     let mut terminate = listen_for(SignalKind::terminate())?;
     fs::create_dir_all(folder).map_err(|source| UpError::Io {
@@ -61,7 +72,7 @@ async fn stay_up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(),
     let served = match World::build(&case.scenario.world, &job, &trace).await {
         Ok(mut world) => {
             let served = async {
-                publish(&mut world, case, forwards, folder).await?;
+                let _console = publish(&mut world, case, openings, folder).await?;
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
@@ -89,10 +100,14 @@ async fn stay_up(case: &Case, forwards: &[Forward], folder: &Path) -> Result<(),
 async fn publish(
     world: &mut World,
     case: &Case,
-    forwards: &[Forward],
+    openings: &Openings,
     folder: &Path,
-) -> Result<(), UpError> {
+) -> Result<Option<ConsoleSocket>, UpError> {
     let devices: Vec<String> = world.devices().map(|(name, _)| name.to_owned()).collect();
+    let console = match &openings.console {
+        Some(path) => Some(open_console(world, &devices, path)?),
+        None => None,
+    };
     let mut forwarded = Vec::new();
     for device in &devices {
         world
@@ -101,19 +116,45 @@ async fn publish(
             .power_on()
             .await
             .map_err(LabError::from)?;
-        for forward in forwards {
+        for forward in &openings.forwards {
             forwarded.push(open(world, device, *forward).await?);
         }
     }
     let certificates = export(world, &folder.join(CERTIFICATES))?;
-    let text = endpoints::endpoints(world, case, &certificates, &forwarded)?;
+    let reached = Reached {
+        forwards: &forwarded,
+        console: console.as_ref().map(ConsoleSocket::path),
+    };
+    let text = endpoints::endpoints(world, case, &certificates, &reached)?;
     let path = folder.join(ENDPOINTS);
     write_secret(&path, &text).map_err(|source| UpError::Io {
         what: format!("write {}", path.display()),
         source,
     })?;
     eprintln!("up; see {}; ends on Ctrl-C", path.display());
-    Ok(())
+    Ok(console)
+}
+
+/// Makes the console of the only device that has one a socket.
+fn open_console(
+    world: &mut World,
+    devices: &[String],
+    path: &Path,
+) -> Result<ConsoleSocket, UpError> {
+    let mut ports = devices
+        .iter()
+        .filter_map(|device| world.console(device).ok());
+    let port = match (ports.next(), ports.next()) {
+        (Some(port), None) => port,
+        _ => {
+            let what = "to open a console, exactly one device has to have one".to_owned();
+            return Err(LabError::Scenario(what).into());
+        }
+    };
+    ConsoleSocket::open(path, port).map_err(|source| UpError::Io {
+        what: format!("make the console's socket {}", path.display()),
+        source,
+    })
 }
 
 async fn open(world: &World, device: &str, forward: Forward) -> Result<Forwarded, UpError> {

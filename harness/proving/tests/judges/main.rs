@@ -13,5 +13,8 @@ mod espressif;
 mod http;
 mod mqtt;
 mod peer;
+mod protocomm;
+mod prov;
+mod requests;
 mod tls;
 mod up;

@@ -48,6 +48,12 @@ pub fn fixture(name: &str) -> PathBuf {
 impl Up {
     /// Brings up the case `case` of the scenario `name`, with these forwards.
     pub fn start(name: &str, case: &str, forwards: &[&str]) -> Self {
+        let forwards = forwards.iter().flat_map(|forward| ["--forward", forward]);
+        Self::start_with(name, case, &forwards.collect::<Vec<_>>())
+    }
+
+    /// Brings up the case `case` of the scenario `name`, with these arguments.
+    pub fn start_with(name: &str, case: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let errors = fs::File::create(folder.path().join("stderr")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
@@ -59,10 +65,8 @@ impl Up {
             .arg(folder.path().join("out"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(errors);
-        for forward in forwards {
-            command.args(["--forward", forward]);
-        }
+            .stderr(errors)
+            .args(arguments);
         let mut up = Self {
             child: command.spawn().unwrap(),
             folder,

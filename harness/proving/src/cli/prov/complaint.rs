@@ -1,0 +1,160 @@
+//! Why a phone did not get its way.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use phone::{Blame, Outcome, ProvisioningError, QrError};
+use report::ExitStatus;
+
+use super::secret::SecretError;
+
+/// Why a phone did not get its way.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvError {
+    /// Provisioning went wrong.
+    #[error("{text}")]
+    Device {
+        /// What was attempted, and why it failed; without secrets.
+        text: String,
+        /// Whose fault it is.
+        blame: Blame,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The cloud did not bind the device.
+    #[error("{0}")]
+    Cloud(String),
+    /// A secret is missing.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The QR code makes no sense.
+    #[error("failed to read the QR code")]
+    Qr(#[from] QrError),
+    /// The address makes no sense.
+    #[error("failed to find {url:?}: {why}")]
+    Url {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Something else in the command line makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The port cannot be opened.
+    #[error("failed to open the port {}", path.display())]
+    Port {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The host refused.
+    #[error("failed to {what}")]
+    Io {
+        /// What was attempted, and on what.
+        what: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The trace.
+    #[error(transparent)]
+    Trace(#[from] trace::CreateError),
+    /// Bluetooth.
+    #[cfg(feature = "ble")]
+    #[error(transparent)]
+    Bluetooth(#[from] phone::BleError),
+    /// Standard output.
+    #[error("failed to write to standard output")]
+    Output(#[source] io::Error),
+}
+
+impl ProvError {
+    /// What `error` says, without what `trace` knows to be secret.
+    pub(super) fn of(error: &ProvisioningError, trace: &trace::Trace) -> Self {
+        // What a sound device may come to is judged as such.
+        let outcome = error.outcome().and_then(|outcome| outcome.blame());
+        Self::Device {
+            text: trace.secrets().redact_text(&error.chain()).into_owned(),
+            blame: outcome.unwrap_or_else(|| error.blame()),
+            advice: error.advice(),
+        }
+    }
+
+    /// What an outcome says that nobody wanted.
+    pub(super) fn of_outcome(outcome: &Outcome, trace: &trace::Trace) -> Self {
+        let text = format!("provisioning failed: {outcome}");
+        Self::Device {
+            text: trace.secrets().redact_text(&text).into_owned(),
+            blame: outcome.blame().unwrap_or(Blame::Device),
+            advice: outcome.advice(),
+        }
+    }
+
+    /// The exit code that it deserves.
+    pub(in crate::cli) fn status(&self) -> ExitStatus {
+        match self {
+            Self::Device { blame, .. } => match blame {
+                Blame::Device | Blame::Owner => ExitStatus::Failed,
+                Blame::Network => ExitStatus::Broken,
+                Blame::Phone => ExitStatus::Usage,
+            },
+            Self::Cloud(_) => ExitStatus::Failed,
+            Self::Secret(_) | Self::Qr(_) | Self::Url { .. } | Self::Usage(_) => ExitStatus::Usage,
+            Self::Port { .. } | Self::Io { .. } | Self::Trace(_) | Self::Output(_) => {
+                ExitStatus::Broken
+            }
+            #[cfg(feature = "ble")]
+            Self::Bluetooth(_) => ExitStatus::Broken,
+        }
+    }
+}
+
+impl Diagnostic for ProvError {
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        let text = match self {
+            Self::Device { blame, advice, .. } => {
+                let whose = match blame {
+                    Blame::Device => "the device's doing",
+                    Blame::Owner => "what the device was told",
+                    Blame::Network => "between here and the device",
+                    Blame::Phone => "what this command was told",
+                };
+                format!("{whose}; {advice}")
+            }
+            Self::Secret(SecretError::NobodyThere(_)) => {
+                "give it as env:NAME or file:PATH; see --help".to_owned()
+            }
+            Self::Secret(SecretError::Bare(_)) => {
+                "give it as env:NAME or file:PATH, or as - to be asked for it; as text:VALUE if \
+                 others may know it"
+                    .to_owned()
+            }
+            Self::Port { .. } => {
+                "check the path, that you may use it (group `dialout`), and that no monitor has it \
+                 open"
+                    .to_owned()
+            }
+            #[cfg(feature = "ble")]
+            Self::Bluetooth(_) => {
+                "check that this host has an adapter and that `bluetoothd` runs: `bluetoothctl show`"
+                    .to_owned()
+            }
+            _ => return None,
+        };
+        Some(Box::new(text))
+    }
+}
+
+/// The message, followed by those of all causes.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,196 @@
+//! Who is there, and what they can see.
+
+use std::fmt::Write;
+use std::io;
+
+use phone::{ProvisioningClient, ScanSettings, TransportKind};
+use proto::wifi_config::WifiAuthMode;
+use proto::wifi_scan::WifiScanResult;
+use report::ExitStatus;
+use serde_json::{Value, json};
+
+use super::arguments::{Scan, WifiScan};
+use super::complaint::ProvError;
+use super::establish;
+use super::reach::Way;
+use super::show::{self, Column};
+use crate::cli::arguments::MessageFormat;
+
+/// `scan`.
+pub(super) async fn scan(way: &Way<'_>, arguments: &Scan) -> Result<ExitStatus, ProvError> {
+    match way.kind() {
+        TransportKind::Ble => advertisements(way, arguments).await,
+        TransportKind::SoftAp => {
+            let mut client = way.client(way.settings()?).await?;
+            let info = client.info().await.map_err(|error| way.wrong(&error))?;
+            let found = json!({ "type": "device", "at": client.peer(), "prov": info.prov });
+            let text = format!("{} speaks provisioning {}\n", client.peer(), info.prov.ver);
+            show::found(way, &text, &[found])
+        }
+        TransportKind::Console => {
+            let mut console = way.console().await?;
+            let port = phone::Transport::peer(&console);
+            let there = console.find_prompt().await;
+            there.map_err(|error| ProvError::Io {
+                what: format!("find a console at {port}"),
+                source: io::Error::other(super::complaint::chain(&error)),
+            })?;
+            let found = json!({ "type": "device", "at": port });
+            show::found(way, &format!("{port} has a console\n"), &[found])
+        }
+    }
+}
+
+#[cfg(feature = "ble")]
+async fn advertisements(way: &Way<'_>, arguments: &Scan) -> Result<ExitStatus, ProvError> {
+    let bluetooth = way.bluetooth().await?;
+    show::progress("listening");
+    let found = bluetooth.search(&way.wanted()?, arguments.listen).await?;
+    let services = |found: &phone::Found| {
+        let services = found.services.iter().map(ToString::to_string);
+        services.collect::<Vec<_>>()
+    };
+    let text = show::table(
+        &["NAME", "ADDRESS", "RSSI", "SERVICES"],
+        &[Column::Left, Column::Left, Column::Right, Column::Left],
+        found.iter().map(|found| {
+            vec![
+                found.name.clone().unwrap_or_default(),
+                found.address.clone(),
+                found.rssi.map(|rssi| rssi.to_string()).unwrap_or_default(),
+                services(found).join(" "),
+            ]
+        }),
+    );
+    let lines: Vec<Value> = found
+        .iter()
+        .map(|found| {
+            json!({
+                "type": "device",
+                "name": found.name,
+                "at": found.address,
+                "rssi": found.rssi,
+                "services": services(found),
+            })
+        })
+        .collect();
+    show::found(way, &text, &lines)?;
+    Ok(match found[..] {
+        [] => ExitStatus::NothingSelected,
+        _ => ExitStatus::Passed,
+    })
+}
+
+#[cfg(not(feature = "ble"))]
+async fn advertisements(way: &Way<'_>, _arguments: &Scan) -> Result<ExitStatus, ProvError> {
+    way.client(way.settings()?).await?;
+    Ok(ExitStatus::Passed)
+}
+
+/// `info`.
+pub(super) async fn info(
+    way: &Way<'_>,
+    client: &mut ProvisioningClient,
+) -> Result<ExitStatus, ProvError> {
+    let info = client.info().await.map_err(|error| way.wrong(&error))?;
+    // The device has answered; what its transport cannot tell is left out.
+    let endpoints = client.endpoints().await.unwrap_or_default();
+    let prov = &info.prov;
+    if way.reach.message_format == MessageFormat::Json {
+        let found = json!({
+            "type": "info",
+            "at": client.peer(),
+            "transport": client.transport().name(),
+            "prov": prov,
+            "app": info.app,
+            "security": info.security(),
+            "endpoints": endpoints,
+        });
+        return show::found(way, "", &[found]);
+    }
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name:10} {value}");
+    };
+    line("device", &client.peer());
+    line("transport", client.transport().name());
+    line("version", &prov.ver);
+    line("security", &info.speaks());
+    line("can", &prov.cap.join(", "));
+    for (label, value) in &info.app {
+        line(label, &value.to_string());
+    }
+    if let Some(endpoints) = endpoints {
+        line("endpoints", &endpoints.join(", "));
+    }
+    show::found(way, &text, &[])
+}
+
+/// `wifi-scan`.
+pub(super) async fn wifi_scan(
+    way: &Way<'_>,
+    client: &mut ProvisioningClient,
+    arguments: &WifiScan,
+) -> Result<ExitStatus, ProvError> {
+    establish(way, client).await?;
+    let settings = ScanSettings {
+        blocking: !arguments.no_blocking,
+        passive: arguments.passive,
+        group_channels: arguments.group_channels,
+        period: arguments.period,
+        ..ScanSettings::default()
+    };
+    show::progress("the device listens");
+    let found = client.scan_as(&settings).await;
+    let found = found.map_err(|error| way.wrong(&error))?;
+    let text = show::table(
+        &["SSID", "BSSID", "CHANNEL", "RSSI", "SECURITY"],
+        &[
+            Column::Left,
+            Column::Left,
+            Column::Right,
+            Column::Right,
+            Column::Left,
+        ],
+        found.iter().map(|found| {
+            vec![
+                show::ssid(&found.ssid),
+                show::mac(&found.bssid),
+                found.channel.to_string(),
+                found.rssi.to_string(),
+                auth(found),
+            ]
+        }),
+    );
+    let lines: Vec<Value> = found
+        .iter()
+        .map(|found| {
+            json!({
+                "type": "access_point",
+                "ssid": show::ssid(&found.ssid),
+                "ssid_hex": hex::encode(&found.ssid),
+                "bssid": show::mac(&found.bssid),
+                "channel": found.channel,
+                "rssi": found.rssi,
+                "auth": found.auth,
+            })
+        })
+        .collect();
+    show::found(way, &text, &lines)
+}
+
+/// Devices pass their driver's number through, which may be one that nobody has named.
+fn auth(found: &WifiScanResult) -> String {
+    match WifiAuthMode::try_from(found.auth) {
+        Ok(WifiAuthMode::Open) => "open".to_owned(),
+        Ok(WifiAuthMode::Wep) => "WEP".to_owned(),
+        Ok(WifiAuthMode::WpaPsk) => "WPA".to_owned(),
+        Ok(WifiAuthMode::Wpa2Psk) => "WPA2".to_owned(),
+        Ok(WifiAuthMode::WpaWpa2Psk) => "WPA/WPA2".to_owned(),
+        Ok(WifiAuthMode::Wpa2Enterprise) => "WPA2 enterprise".to_owned(),
+        Ok(WifiAuthMode::Wpa3Psk) => "WPA3".to_owned(),
+        Ok(WifiAuthMode::Wpa2Wpa3Psk) => "WPA2/WPA3".to_owned(),
+        Err(_) => format!("mode {}", found.auth),
+    }
+}

@@ -1,0 +1,109 @@
+//! `proving prov`: a phone for real devices, or for those of `proving up`.
+
+pub(super) mod arguments;
+mod complaint;
+mod gen_sec2;
+mod look;
+mod reach;
+mod secret;
+mod set;
+mod show;
+
+use phone::{ProvisioningClient, ProvisioningError};
+use report::ExitStatus;
+use tokio::signal::unix::{SignalKind, signal};
+
+use arguments::{Prov, ProvCommand};
+use reach::Way;
+
+pub use complaint::ProvError;
+
+/// How often somebody may be asked for the same.
+const MOST_QUESTIONS: usize = 3;
+
+pub(super) fn prov(arguments: &Prov) -> Result<ExitStatus, ProvError> {
+    if let ProvCommand::GenSec2(command) = &arguments.command {
+        return gen_sec2::gen_sec2(&arguments.reach, command);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| ProvError::Io {
+            what: "start the runtime".to_owned(),
+            source,
+        })?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(|source| ProvError::Io {
+            what: "listen for signals".to_owned(),
+            source,
+        })?;
+        let way = Way::new(&arguments.reach)?;
+        tokio::select! {
+            ended = run(&way, &arguments.command) => ended,
+            _ = interrupt.recv() => Ok(ExitStatus::Interrupted),
+        }
+    })
+}
+
+async fn run(way: &Way<'_>, command: &ProvCommand) -> Result<ExitStatus, ProvError> {
+    if let ProvCommand::Scan(scan) = command {
+        return look::scan(way, scan).await;
+    }
+    let mut client = way.client(way.settings_for(command)?).await?;
+    let ended = converse(way, &mut client, command).await;
+    client.close().await;
+    ended
+}
+
+async fn converse(
+    way: &Way<'_>,
+    client: &mut ProvisioningClient,
+    command: &ProvCommand,
+) -> Result<ExitStatus, ProvError> {
+    match command {
+        ProvCommand::Info => look::info(way, client).await,
+        ProvCommand::WifiScan(command) => look::wifi_scan(way, client, command).await,
+        ProvCommand::Set(command) => set::set(way, client, command).await,
+        ProvCommand::Status => set::status(way, client).await,
+        ProvCommand::Reset => {
+            establish(way, client).await?;
+            client.reset().await.map_err(|error| way.wrong(&error))?;
+            show::done(way, "reset", "the device takes other credentials now")
+        }
+        ProvCommand::Reprov => {
+            establish(way, client).await?;
+            let ended = client.reprovision().await;
+            ended.map_err(|error| way.wrong(&error))?;
+            show::done(way, "reprov", "the device begins anew")
+        }
+        ProvCommand::Custom(command) => set::custom(way, client, command).await,
+        // Without a session, and without a device.
+        ProvCommand::Scan(_) | ProvCommand::GenSec2(_) => Ok(ExitStatus::Passed),
+    }
+}
+
+/// Establishes a session. Whoever sits at the terminal is asked for what is missing.
+async fn establish(way: &Way<'_>, client: &mut ProvisioningClient) -> Result<(), ProvError> {
+    show::progress(&format!("asking {}", client.peer()));
+    for _ in 0..MOST_QUESTIONS {
+        match client.establish().await {
+            Ok(()) => {
+                show::progress("session established");
+                return Ok(());
+            }
+            Err(ProvisioningError::Missing(what)) => {
+                let value = secret::ask(what.name())?;
+                client.tell(what, value);
+            }
+            Err(error) => return Err(way.wrong(&error)),
+        }
+    }
+    Err(ProvError::Usage("nothing useful was answered".to_owned()))
+}
+
+impl Way<'_> {
+    /// What to say about `error`: its outcome, if it is one, says it better.
+    fn wrong(&self, error: &ProvisioningError) -> ProvError {
+        ProvError::of(error, &self.trace)
+    }
+}
