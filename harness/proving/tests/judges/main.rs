@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod between;
 mod certificates;
 mod coap;
 mod espressif;

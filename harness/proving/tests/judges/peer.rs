@@ -123,6 +123,13 @@ impl Running {
         self.child.kill().unwrap();
     }
 
+    /// Interrupts it, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        let id = i32::try_from(self.child.id()).unwrap();
+        // SAFETY: a plain system call; the child has not been waited for, so the number is its own.
+        assert_eq!(unsafe { libc::kill(id, libc::SIGINT) }, 0);
+    }
+
     /// Waits for its end.
     pub fn end(mut self) -> Said {
         let status = eventually(&format!("the end of {}", self.shown), || {
