@@ -6,6 +6,10 @@ pub mod air;
 #[cfg(feature = "ble")]
 pub mod bluetooth;
 pub mod native;
+#[cfg(feature = "ble")]
+pub mod network_manager;
+#[cfg(feature = "ble")]
+pub mod private_bus;
 #[cfg(feature = "qemu")]
 pub mod probe;
 #[cfg(feature = "qemu")]

@@ -38,6 +38,8 @@ mod qr;
 pub mod security;
 mod token;
 mod transport;
+#[cfg(feature = "wifi")]
+mod wifi;
 
 pub use bind::{BindError, bind, check};
 pub use coap::{
@@ -59,3 +61,5 @@ pub use transport::{Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
 pub use transport::{
     Cause, Console, ConsoleError, ConsoleSettings, SoftAp, Transport, TransportError, TransportKind,
 };
+#[cfg(feature = "wifi")]
+pub use wifi::{JoinedWifi, WifiError, WifiSettings};

@@ -50,7 +50,6 @@ pub(crate) enum Transport {
     /// The SoftAP.
     SoftAp,
     /// Bluetooth LE.
-    #[expect(dead_code, reason = "for the BLE scheme")]
     Ble,
 }
 

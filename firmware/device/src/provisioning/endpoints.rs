@@ -78,7 +78,6 @@ impl<'s, R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'s, R, F, N> {
     }
 
     /// Every endpoint that was created, whether it has a handler yet or not.
-    #[expect(dead_code, reason = "for the BLE scheme")]
     pub(crate) fn created(&self) -> impl Iterator<Item = Created> {
         self.table.created()
     }
@@ -99,7 +98,6 @@ impl<'s, R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'s, R, F, N> {
     }
 
     /// The transport's session is over: its keys are void.
-    #[expect(dead_code, reason = "for the BLE scheme")]
     pub(crate) fn close_session(&mut self) {
         self.session = None;
         self.security.reset();

@@ -1,10 +1,11 @@
 //! The provisioning service (ESP-IDF 5.5 `wifi_provisioning`, `protocomm`).
 //!
 //! [`Provisioning`] is what the rest of the firmware holds on to; [`Provisioning::serve`] runs the
-//! service from its start to its end. Transports ([`softap`], [`console`]) take requests in and
-//! hand them to [`Endpoints::dispatch`], the same for all of them.
+//! service from its start to its end. Transports ([`softap`], [`ble`], [`console`]) take
+//! requests in and hand them to [`Endpoints::dispatch`], the same for all of them.
 
 mod app;
+mod ble;
 mod config;
 mod console;
 mod ctrl;
@@ -165,6 +166,9 @@ impl<'r, R: Radio> Provisioning<'r, R> {
                 Started::Console(uart, limit) => {
                     select(console::serve(uart, limit, &endpoints), stopped).await;
                 }
+                Started::Ble(hci, service) => {
+                    ble::serve(hci, &service, &endpoints, stopped).await;
+                }
             }
         };
         select(served, self.scanner.run()).await;
@@ -185,7 +189,7 @@ impl<'r, R: Radio> Provisioning<'r, R> {
         &self,
         name: &str,
         transports: Transports<C, H>,
-    ) -> Result<Started<C>, NotStarted> {
+    ) -> Result<Started<C, H>, NotStarted> {
         let settings = &self.factory.provisioning;
         let profile = self.profile();
         if matches!(settings.security, Security::V2 { .. }) && !profile.has_security2() {
@@ -205,13 +209,14 @@ impl<'r, R: Radio> Provisioning<'r, R> {
                 self.radio.set_mode(Mode::Station).await;
                 Ok(Started::Console(uart, usize::from(*line_limit)))
             }
-            Scheme::Ble(_) => {
-                let what = match transports.hci {
-                    Some(_) => "this firmware has no BLE scheme",
-                    None => "this board has no Bluetooth controller",
+            Scheme::Ble(ble) => {
+                let Some(hci) = transports.hci else {
+                    log::error!(target: profile.ble_tag(), "this board has no Bluetooth controller");
+                    return Err(NotStarted);
                 };
-                log::error!(target: profile.ble_tag(), "{what}");
-                Err(NotStarted)
+                let service = ble::Service::new(profile, name, ble)?;
+                self.radio.set_mode(Mode::Station).await;
+                Ok(Started::Ble(hci, service))
             }
         }
     }
@@ -243,10 +248,12 @@ impl<'r, R: Radio> Provisioning<'r, R> {
 }
 
 /// A transport that has started.
-enum Started<C> {
+enum Started<C, H> {
     SoftAp(Stack<'static>),
     /// The UART, and the longest line.
     Console(C, usize),
+    /// The Bluetooth controller, and what is on the air.
+    Ble(H, ble::Service),
 }
 
 /// The service cannot start with these settings; the log says why.

@@ -14,7 +14,9 @@ use super::faults::RadioFaults;
 use super::h4::Packet;
 use super::medium::Medium;
 use super::port;
+use super::power;
 use super::radio::RadioId;
+use crate::wire::LabEnd;
 
 /// The medium that controllers share; cheap to clone, all clones are the same medium.
 ///
@@ -29,7 +31,7 @@ struct Inner {
     medium: Mutex<Medium>,
     /// Something else may be due.
     changed: Arc<Notify>,
-    /// Ports for outsiders; closed with the medium.
+    /// Ports for outsiders and boards' controllers; they end with the medium.
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -60,6 +62,14 @@ impl Ether {
         Controller::new(weak, self.inner.clock.clone(), id, bell)
     }
 
+    /// Has a board behind `wire` use a controller of this medium, with its public address most
+    /// significant byte first. It is on the air while the board has power. Ends with the medium, or
+    /// with the board.
+    pub fn attach(&self, device: &str, address: [u8; 6], wire: LabEnd) {
+        let weak = WeakEther(Arc::downgrade(&self.inner));
+        self.spawn(power::follow(weak, device.to_owned(), address, wire));
+    }
+
     /// Breaks the radio of that name, also one that comes later; the default repairs it.
     pub fn set_faults(&self, name: &str, faults: RadioFaults) {
         self.medium().set_faults(name, faults);
@@ -72,12 +82,18 @@ impl Ether {
     pub async fn open_port(&self, listen: SocketAddr) -> io::Result<SocketAddr> {
         let weak = WeakEther(Arc::downgrade(&self.inner));
         let (address, serve) = port::open(weak, self.inner.clock.clone(), listen).await?;
-        self.inner
+        self.spawn(serve);
+        Ok(address)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self
+            .inner
             .tasks
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .spawn(serve);
-        Ok(address)
+            .unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
     }
 
     pub(super) fn hear(&self, from: RadioId, packet: Packet) {

@@ -5,6 +5,7 @@
 //! ([`Ether::open_port`]). Controllers advertise, scan, connect and carry L2CAP for their hosts,
 //! with flow control; there is no encryption, and only legacy advertising. Time is lab time.
 
+mod bluez;
 mod command;
 mod controller;
 mod ether;
@@ -16,8 +17,10 @@ mod link;
 mod medium;
 mod opcode;
 mod port;
+mod power;
 mod radio;
 
+pub use bluez::{BluezPhone, BluezStandIn, StandInError};
 pub use controller::Controller;
 pub use ether::Ether;
 pub use events::{BleAdvertisingSeen, BleConnected, BleDisconnected, BleFaultsSet, BleLinkDropped};

@@ -80,7 +80,7 @@ async fn bumble_as_central_reads_the_table_and_writes_long_values() {
         return;
     };
     let mut words = String::new();
-    hosts::hosts::<std::future::Ready<()>>(&world, async |device, _, _| {
+    hosts::hosts(&world, async |device, _, _| {
         let device_side = async { hosts::serve(hosts::advertise(device).await).await };
         let (reason, out) = join(device_side, said(child)).await;
         assert_eq!(reason, 0x13);
@@ -98,7 +98,7 @@ async fn bumble_as_peripheral_is_found_and_answers() {
     let Some(child) = start(&world, PERIPHERAL).await else {
         return;
     };
-    hosts::hosts::<std::future::Ready<()>>(&world, async |_, phone: &Phone<'_>, _| {
+    hosts::hosts(&world, async |_, phone: &Phone<'_>, _| {
         let phone_side = async {
             let connection = hosts::connect_to(phone, hosts::bumble()).await;
             hosts::client(phone, &connection, async |client, value| {

@@ -3,4 +3,5 @@
 mod bumble;
 mod garbage;
 mod hosts;
+mod links;
 mod world;

@@ -69,7 +69,7 @@ struct Writing {
 
 impl LongWrites {
     /// Takes a packet of the host.
-    pub(super) fn from_host(&mut self, packet: Packet) -> Vec<Step> {
+    pub(super) fn host_sends(&mut self, packet: Packet) -> Vec<Step> {
         let Packet::Acl(acl) = packet else {
             return vec![Step::ToController(packet)];
         };
@@ -107,7 +107,7 @@ impl LongWrites {
     }
 
     /// Takes a packet of the controller.
-    pub(super) fn from_controller(&mut self, packet: Packet) -> Vec<Step> {
+    pub(super) fn controller_sends(&mut self, packet: Packet) -> Vec<Step> {
         match packet {
             Packet::Acl(acl) => self.data(acl),
             Packet::Event {
@@ -373,7 +373,7 @@ mod tests {
         let sent = packets.len();
         let mut steps: Vec<Step> = Vec::new();
         for packet in packets {
-            steps.extend(long_writes.from_host(packet));
+            steps.extend(long_writes.host_sends(packet));
         }
         let (mut heard, mut confirmed) = (Vec::new(), 0);
         while !steps.is_empty() {
@@ -384,7 +384,7 @@ mod tests {
                 Step::ToHost(packet) => heard.push(packet),
                 Step::ToController(packet) => {
                     for answer in server.hear(packet) {
-                        steps.extend(long_writes.from_controller(answer));
+                        steps.extend(long_writes.controller_sends(answer));
                     }
                 }
             }
@@ -421,9 +421,9 @@ mod tests {
                 }
                 let packet = Packet::Acl(Acl { handle, continues, data });
                 if ours {
-                    long_writes.from_host(packet);
+                    long_writes.host_sends(packet);
                 } else {
-                    long_writes.from_controller(packet);
+                    long_writes.controller_sends(packet);
                 }
             }
         }

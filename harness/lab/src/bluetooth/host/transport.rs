@@ -87,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite> Transport for HciStream<S> {
             }
             match decoder.pop() {
                 Ok(Some(packet)) => {
-                    let steps = self.long_writes.borrow_mut().from_controller(packet);
+                    let steps = self.long_writes.borrow_mut().controller_sends(packet);
                     self.take(steps).await?;
                     continue;
                 }
@@ -118,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite> Transport for HciStream<S> {
         let Ok(Some(packet)) = decoder.pop() else {
             return Err(HciStreamError::Garbage("a packet of the host".to_owned()));
         };
-        let steps = self.long_writes.borrow_mut().from_host(packet);
+        let steps = self.long_writes.borrow_mut().host_sends(packet);
         self.take(steps).await?;
         Ok(())
     }

@@ -1,0 +1,334 @@
+//! The BLE scheme: a GATT service with a characteristic for each endpoint (ESP-IDF 5.5
+//! `scheme_ble.c`, `protocomm_nimble.c`, `protocomm_ble.c`).
+//!
+//! A request is written, with response, to the endpoint's characteristic, and its answer is read
+//! from there. What is longer than a packet comes as a long write and is read as a long read. One
+//! phone is connected at a time; when it goes, so does its session.
+
+mod advertisement;
+mod pool;
+mod table;
+mod uuid;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::convert::Infallible;
+use core::future::pending;
+
+use bt_hci_transport::{ReadHciError, Transport as HciTransport};
+use embassy_futures::select::select;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::mutex::Mutex;
+use embassy_time::{Duration, Timer, with_timeout};
+use embedded_storage_async::nor_flash::NorFlash;
+use factory::{Ble, BluetoothStack};
+use rand_core::{CryptoRng, RngCore};
+use trouble_host::att::{AttClient, AttReq};
+use trouble_host::prelude::{
+    Advertisement, AdvertisementParameters, AttErrorCode, Connection, ConnectionEvent,
+    ExternalController, GattConnection, GattConnectionEvent, GattEvent, HostResources, PacketPool,
+    WriteEvent,
+};
+
+use super::endpoints::Endpoints;
+use super::profile::Profile;
+use super::{NotStarted, Transport, transport};
+use crate::board::Radio;
+use pool::Pool;
+use table::{Characteristics, ENDPOINTS, Server, Values};
+
+const TAG: &str = "protocomm_ble";
+/// 0x100 in units of 0.625 ms.
+const ADVERTISING_INTERVAL: Duration = Duration::from_millis(160);
+/// How long a phone is given to notice that the service ends.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
+/// Bytes of a characteristic's value, with security 2 compiled in and without (`protocomm_ble.c`).
+const LONGEST_VALUE: usize = 481;
+const LONGEST_VALUE_WITHOUT_SECURITY2: usize = 257;
+/// Commands to the controller at once.
+const COMMANDS: usize = 8;
+/// ATT_MTUs (NimBLE: `CONFIG_BT_NIMBLE_ATT_PREFERRED_MTU`; Bluedroid: `esp_ble_gatt_set_local_mtu`
+/// in `protocomm_ble.c`), each with the four bytes of L2CAP's header.
+const NIMBLE_PACKET: usize = 256 + 4;
+const BLUEDROID_PACKET: usize = 500 + 4;
+
+type Stack<'s, H, P> = trouble_host::Stack<'s, ExternalController<H, COMMANDS>, P>;
+
+/// What is on the air.
+pub(super) struct Service {
+    settings: Ble,
+    /// Bytes of a characteristic's value.
+    limit: usize,
+    name: String,
+    data: Vec<u8>,
+    response: Vec<u8>,
+}
+
+impl Service {
+    /// The service of that name; refused if the name is too long for a scan response.
+    pub(super) fn new(profile: Profile, name: &str, settings: &Ble) -> Result<Self, NotStarted> {
+        let response = advertisement::scan_response(name, &settings.manufacturer_data);
+        let Some(response) = response else {
+            log::error!(
+                target: profile.ble_tag(),
+                "service name and manufacturer data are too long for a scan response"
+            );
+            return Err(NotStarted);
+        };
+        Ok(Self {
+            limit: match profile.has_security2() {
+                true => LONGEST_VALUE,
+                false => LONGEST_VALUE_WITHOUT_SECURITY2,
+            },
+            name: name.into(),
+            data: advertisement::data(settings.service_uuid, settings.stack),
+            response,
+            settings: settings.clone(),
+        })
+    }
+}
+
+/// Serves until `stopped`; whoever is connected then is disconnected.
+pub(super) async fn serve<H, R, F, N>(
+    hci: H,
+    service: &Service,
+    endpoints: &Mutex<NoopRawMutex, Endpoints<'_, R, F, N>>,
+    stopped: impl Future<Output = ()>,
+) where
+    H: HciTransport<Error: From<ReadHciError<Infallible>>>,
+    R: Radio,
+    F: NorFlash,
+    N: RngCore + CryptoRng,
+{
+    match service.settings.stack {
+        BluetoothStack::NimBle => {
+            serve_with::<Pool<NIMBLE_PACKET>, _, _, _, _>(hci, service, endpoints, stopped).await;
+        }
+        BluetoothStack::Bluedroid => {
+            serve_with::<Pool<BLUEDROID_PACKET>, _, _, _, _>(hci, service, endpoints, stopped)
+                .await;
+        }
+    }
+}
+
+async fn serve_with<P, H, R, F, N>(
+    hci: H,
+    service: &Service,
+    endpoints: &Mutex<NoopRawMutex, Endpoints<'_, R, F, N>>,
+    stopped: impl Future<Output = ()>,
+) where
+    P: PacketPool,
+    H: HciTransport<Error: From<ReadHciError<Infallible>>>,
+    R: Radio,
+    F: NorFlash,
+    N: RngCore + CryptoRng,
+{
+    let mut resources = Box::new(HostResources::<P, 1, 1>::new());
+    let stack = trouble_host::new(ExternalController::new(hci), &mut *resources).build();
+    let mut runner = stack.runner();
+    let limit = service.limit;
+    let created: Vec<_> = endpoints.lock().await.created().collect();
+    if created.len() > ENDPOINTS {
+        log::error!(target: TAG, "no room for more than {ENDPOINTS} endpoints");
+    }
+    let mut values = Values::new(&service.name, created, limit);
+    let (server, characteristics) = table::server::<P>(service.settings.service_uuid, &mut values);
+    let phones = Phones {
+        host: service.settings.stack,
+        limit,
+        server: &server,
+        characteristics: &characteristics,
+        endpoints,
+    };
+    let work = async {
+        let connected = RefCell::new(None);
+        let serving = async {
+            loop {
+                phones.one(&stack, service, &connected).await;
+            }
+        };
+        select(serving, stopped).await;
+        let Some(phone) = connected.take() else {
+            return;
+        };
+        phone.disconnect();
+        // A phone that does not answer is left to its supervision timeout.
+        let _ = with_timeout(GOODBYE_LIMIT, ended(&phone)).await;
+        transport(Transport::Ble, false);
+    };
+    let running = async {
+        // An end is an error.
+        if let Err(error) = runner.run().await {
+            log::error!(target: TAG, "the Bluetooth host stopped: {error:?}");
+        }
+        pending::<()>().await;
+    };
+    select(work, running).await;
+}
+
+/// Ends with the connection.
+async fn ended<P: PacketPool>(phone: &Connection<'_, P>) {
+    while !matches!(phone.next().await, ConnectionEvent::Disconnected { .. }) {}
+}
+
+/// How phones are served.
+struct Phones<'p, 's, 'v, P: PacketPool, R, F: NorFlash, N> {
+    host: BluetoothStack,
+    limit: usize,
+    server: &'p Server<'v, P>,
+    characteristics: &'p Characteristics<'v>,
+    endpoints: &'p Mutex<NoopRawMutex, Endpoints<'s, R, F, N>>,
+}
+
+impl<'v, P, R, F, N> Phones<'_, '_, 'v, P, R, F, N>
+where
+    P: PacketPool,
+    R: Radio,
+    F: NorFlash,
+    N: RngCore + CryptoRng,
+{
+    /// Advertises until a phone connects, and serves it until it is gone.
+    async fn one<'s, H>(
+        &self,
+        stack: &'s Stack<'_, H, P>,
+        service: &Service,
+        connected: &RefCell<Option<Connection<'s, P>>>,
+    ) where
+        H: HciTransport<Error: From<ReadHciError<Infallible>>>,
+    {
+        let parameters = AdvertisementParameters {
+            interval_min: ADVERTISING_INTERVAL,
+            interval_max: ADVERTISING_INTERVAL,
+            ..AdvertisementParameters::default()
+        };
+        let advertisement = Advertisement::ConnectableScannableUndirected {
+            adv_data: &service.data,
+            scan_data: &service.response,
+        };
+        let mut peripheral = stack.peripheral();
+        let advertiser = match peripheral.advertise(&parameters, advertisement).await {
+            Ok(advertiser) => advertiser,
+            Err(error) => {
+                log::error!(target: TAG, "advertising failed: {error:?}");
+                return Timer::after_secs(1).await;
+            }
+        };
+        let Ok(connection) = advertiser.accept().await else {
+            return;
+        };
+        connected.replace(Some(connection.clone()));
+        let Ok(connection) = connection.with_attribute_server(self.server) else {
+            connected.take();
+            return;
+        };
+        transport(Transport::Ble, true);
+        let session = self.endpoints.lock().await.session_number();
+        self.talk(&connection, session).await;
+        connected.take();
+        self.endpoints.lock().await.close_session();
+        self.forget();
+        transport(Transport::Ble, false);
+    }
+
+    /// Answers a phone until it is gone.
+    async fn talk(&self, connection: &GattConnection<'_, '_, P>, session: u32) {
+        loop {
+            let event = match connection.next().await {
+                GattConnectionEvent::Disconnected { .. } => return,
+                GattConnectionEvent::Gatt { event } => event,
+                _ => continue,
+            };
+            let reply = match event {
+                GattEvent::Write(write) => match self.write(&write, session).await {
+                    Outcome::Accepted => write.accept_unprocessed(),
+                    Outcome::Refused(code) => write.reject(code),
+                    Outcome::Killed => {
+                        // Its drop would answer.
+                        drop(write.into_payload());
+                        connection.raw().disconnect();
+                        continue;
+                    }
+                },
+                event => match self.queueable(&event) {
+                    Ok(()) => event.accept(),
+                    Err(code) => event.reject(code),
+                },
+            };
+            match reply {
+                Ok(reply) => reply.send().await,
+                Err(error) => log::error!(target: TAG, "no answer: {error:?}"),
+            }
+        }
+    }
+
+    /// Hands a request to its endpoint, and puts the answer where it will be read.
+    async fn write(&self, write: &WriteEvent<'_, '_, P>, session: u32) -> Outcome {
+        let handle = write.handle();
+        let Some(endpoint) = self.characteristics.endpoint(handle) else {
+            return Outcome::Refused(AttErrorCode::WRITE_NOT_PERMITTED);
+        };
+        let (offset, request) = write.with_data(|offset, data| (offset, Vec::from(data)));
+        if offset > 0 {
+            return Outcome::Refused(AttErrorCode::INVALID_OFFSET);
+        }
+        if request.len() > self.limit {
+            return Outcome::Refused(AttErrorCode::INVALID_ATTRIBUTE_VALUE_LENGTH);
+        }
+        if request.is_empty() && self.host == BluetoothStack::NimBle {
+            return Outcome::Accepted;
+        }
+        let answer = {
+            let mut endpoints = self.endpoints.lock().await;
+            endpoints.dispatch(session, endpoint, &request).await
+        };
+        match (answer, self.host) {
+            (Ok(answer), _) => match self.server.table().write(handle, 0, &answer) {
+                Ok(()) => Outcome::Accepted,
+                Err(_) => {
+                    log::error!(target: TAG, "an answer of {} bytes has no room", answer.len());
+                    Outcome::Refused(AttErrorCode::INSUFFICIENT_RESOURCES)
+                }
+            },
+            (Err(_), BluetoothStack::NimBle) => Outcome::Refused(AttErrorCode::INVALID_PDU),
+            (Err(_), BluetoothStack::Bluedroid) => {
+                log::error!(target: TAG, "Invalid content received, killing connection");
+                Outcome::Killed
+            }
+        }
+    }
+
+    /// Whether a part of a long write can still become a value.
+    fn queueable(&self, event: &GattEvent<'_, '_, P>) -> Result<(), AttErrorCode> {
+        let AttClient::Request(AttReq::PrepareWrite { offset, value, .. }) =
+            event.payload().incoming()
+        else {
+            return Ok(());
+        };
+        let offset = usize::from(offset);
+        if offset > self.limit {
+            return Err(AttErrorCode::INVALID_OFFSET);
+        }
+        if offset + value.len() > self.limit {
+            return Err(AttErrorCode::INVALID_ATTRIBUTE_VALUE_LENGTH);
+        }
+        Ok(())
+    }
+
+    /// The next phone reads no answer to this one.
+    fn forget(&self) {
+        for handle in self.characteristics.handles() {
+            // Every value has room for no bytes.
+            let _ = self.server.table().write(handle, 0, &[]);
+        }
+    }
+}
+
+/// What becomes of a write.
+enum Outcome {
+    Accepted,
+    Refused(AttErrorCode),
+    /// No answer: the connection is ended instead.
+    Killed,
+}

@@ -1,0 +1,249 @@
+//! The objects on the bus: devices that were heard, and what connected ones have.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clock::Clock;
+use zbus::object_server::InterfaceRef;
+use zbus::{Connection, ObjectPath, OwnedObjectPath};
+
+use super::device::{Device, Known};
+use super::gatt::{Attribute, Characteristic, Descriptor, FoundService, Service};
+use super::request::HostHandle;
+use crate::bluetooth::radio::Address;
+
+/// A device that was not heard for so long is forgotten when the next scan starts (BlueZ 5.66,
+/// `TemporaryTimeout`).
+const TEMPORARY: Duration = Duration::from_secs(30);
+
+/// The devices of one adapter.
+pub(super) struct Devices {
+    pub(super) connection: Connection,
+    pub(super) adapter: String,
+    pub(super) host: HostHandle,
+    pub(super) clock: Clock,
+    known: RefCell<BTreeMap<Address, Known>>,
+}
+
+/// One advertising report.
+#[derive(Clone, Debug)]
+pub(super) struct Report {
+    pub(super) address: Address,
+    pub(super) rssi: i8,
+    pub(super) data: Vec<u8>,
+}
+
+/// Objects of a connected device, in the order of their making.
+#[derive(Default)]
+pub(super) struct Published {
+    services: Vec<String>,
+    characteristics: Vec<String>,
+    descriptors: Vec<String>,
+}
+
+impl Devices {
+    pub(super) fn new(
+        connection: Connection,
+        adapter: String,
+        host: HostHandle,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            connection,
+            adapter,
+            host,
+            clock,
+            known: RefCell::default(),
+        }
+    }
+
+    pub(super) fn knows(&self, address: Address) -> bool {
+        self.known.borrow().contains_key(&address)
+    }
+
+    fn path(&self, known: &Known) -> String {
+        format!("{}/{}", self.adapter, known.node())
+    }
+
+    /// Forgets what was not heard for long.
+    pub(super) async fn forget(&self) -> zbus::Result<()> {
+        let now = self.clock.now();
+        let old: Vec<Known> = {
+            let mut known = self.known.borrow_mut();
+            let is_old = |known: &Known| {
+                let state = known.state();
+                !state.connected && now.since(state.heard) > TEMPORARY
+            };
+            known
+                .extract_if(.., |_, known| is_old(known))
+                .map(|(_, known)| known)
+                .collect()
+        };
+        for known in old {
+            let path = self.path(&known);
+            self.connection
+                .object_server()
+                .remove::<Device, _>(path)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// A device was heard.
+    pub(super) async fn heard(&self, report: Report) -> zbus::Result<()> {
+        self.host.linger.touch();
+        let (known, is_new) = {
+            let mut devices = self.known.borrow_mut();
+            let is_new = !devices.contains_key(&report.address);
+            let now = self.clock.now();
+            let known = devices
+                .entry(report.address)
+                .or_insert_with(|| Known::new(report.address, now));
+            (known.clone(), is_new)
+        };
+        let before = {
+            let mut state = known.state();
+            let before = state.advertised.clone();
+            state.advertised.hear(&report.data);
+            state.rssi = Some(i16::from(report.rssi));
+            state.heard = self.clock.now();
+            before
+        };
+        if is_new {
+            let device = Device {
+                known: known.clone(),
+                adapter: object(&self.adapter)?,
+                host: self.host.clone(),
+            };
+            let server = self.connection.object_server();
+            server.at(self.path(&known), device).await?;
+            return Ok(());
+        }
+        let object = self.device(&known).await?;
+        let (device, emitter) = (object.get().await, object.signal_emitter());
+        let after = known.state().advertised.clone();
+        if after.name != before.name {
+            device.name_changed(emitter).await?;
+            device.alias_changed(emitter).await?;
+        }
+        if after.services != before.services {
+            device.u_u_i_ds_changed(emitter).await?;
+        }
+        if after.manufacturer != before.manufacturer {
+            device.manufacturer_data_changed(emitter).await?;
+        }
+        if after.service_data != before.service_data {
+            device.service_data_changed(emitter).await?;
+        }
+        device.r_s_s_i_changed(emitter).await
+    }
+
+    /// Says whether a device is connected.
+    pub(super) async fn set_connected(&self, address: Address, on: bool) -> zbus::Result<()> {
+        let Some(known) = self.known.borrow().get(&address).cloned() else {
+            return Ok(());
+        };
+        self.host.linger.touch();
+        known.state().connected = on;
+        let object = self.device(&known).await?;
+        object
+            .get()
+            .await
+            .connected_changed(object.signal_emitter())
+            .await
+    }
+
+    /// Says whether all is known of what a device has.
+    pub(super) async fn set_resolved(&self, address: Address, on: bool) -> zbus::Result<()> {
+        let Some(known) = self.known.borrow().get(&address).cloned() else {
+            return Ok(());
+        };
+        self.host.linger.touch();
+        known.state().resolved = on;
+        let object = self.device(&known).await?;
+        object
+            .get()
+            .await
+            .services_resolved_changed(object.signal_emitter())
+            .await
+    }
+
+    async fn device(&self, known: &Known) -> zbus::Result<InterfaceRef<Device>> {
+        self.connection
+            .object_server()
+            .interface(self.path(known))
+            .await
+    }
+
+    /// Puts what a connected device has on the bus.
+    pub(super) async fn publish(
+        &self,
+        address: Address,
+        services: &[FoundService],
+        mtu: u16,
+    ) -> zbus::Result<Published> {
+        let mut published = Published::default();
+        let Some(known) = self.known.borrow().get(&address).cloned() else {
+            return Ok(published);
+        };
+        let server = self.connection.object_server();
+        let device = self.path(&known);
+        let attribute = |handle| Attribute {
+            device: address,
+            handle,
+            host: self.host.clone(),
+        };
+        for found in services {
+            let service = format!("{device}/service{:04x}", found.handle);
+            let iface = Service {
+                uuid: found.uuid.clone(),
+                device: object(&device)?,
+            };
+            server.at(service.as_str(), iface).await?;
+            for found in &found.characteristics {
+                let characteristic = format!("{service}/char{:04x}", found.handle);
+                let iface = Characteristic {
+                    attribute: attribute(found.handle),
+                    uuid: found.uuid.clone(),
+                    service: object(&service)?,
+                    properties: found.properties,
+                    mtu,
+                };
+                server.at(characteristic.as_str(), iface).await?;
+                for (handle, uuid) in &found.descriptors {
+                    let descriptor = format!("{characteristic}/desc{handle:04x}");
+                    let iface = Descriptor {
+                        attribute: attribute(*handle),
+                        uuid: uuid.clone(),
+                        characteristic: object(&characteristic)?,
+                    };
+                    server.at(descriptor.as_str(), iface).await?;
+                    published.descriptors.push(descriptor);
+                }
+                published.characteristics.push(characteristic);
+            }
+            published.services.push(service);
+        }
+        Ok(published)
+    }
+
+    /// Takes it away again.
+    pub(super) async fn withdraw(&self, published: Published) -> zbus::Result<()> {
+        let server = self.connection.object_server();
+        for path in published.descriptors {
+            server.remove::<Descriptor, _>(path).await?;
+        }
+        for path in published.characteristics {
+            server.remove::<Characteristic, _>(path).await?;
+        }
+        for path in published.services {
+            server.remove::<Service, _>(path).await?;
+        }
+        Ok(())
+    }
+}
+
+fn object(path: &str) -> zbus::Result<OwnedObjectPath> {
+    Ok(ObjectPath::try_from(path.to_owned())?.into())
+}

@@ -1,0 +1,209 @@
+//! A stand-in for BlueZ: `org.bluez` on a private D-Bus, with virtual controllers below it.
+//!
+//! Programs that use Bluetooth through BlueZ (btleplug, bleak, `bluetoothctl`) find adapters here
+//! and devices that are on the lab's medium. Attributes are found, read and written by trouble-host;
+//! only the objects on the bus are ours: `Adapter1`, `Device1` and the GATT ones, as far as a
+//! central without pairing and notifications needs them.
+
+mod adapter;
+mod advertised;
+mod bearer;
+mod device;
+mod devices;
+mod error;
+mod gatt;
+mod host;
+mod request;
+
+use std::time::Duration;
+
+use clock::Clock;
+use tokio::io::DuplexStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use zbus::Connection;
+use zbus::fdo::ObjectManager;
+
+pub use error::StandInError;
+
+use super::Ether;
+use super::host::on_lab_time;
+use crate::private_bus::linger::{Attentive, Linger};
+use adapter::Adapter;
+use devices::Devices;
+use request::HostHandle;
+
+const NAME: &str = "org.bluez";
+/// Bytes between a host and its controller.
+const PIPE: usize = 64 * 1024;
+/// In host time: the thread ends as soon as it is told.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// A phone, as the stand-in's adapter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BluezPhone {
+    /// Its name in the scenario, and its radio's.
+    pub name: String,
+    /// Its public address, most significant byte first.
+    pub address: [u8; 6],
+}
+
+/// The stand-in; see the module. Gone from the bus when dropped.
+pub struct BluezStandIn {
+    stop: Option<oneshot::Sender<()>>,
+    controllers: JoinSet<()>,
+}
+
+/// What the thread is given for one phone.
+struct Seat {
+    phone: BluezPhone,
+    hci: DuplexStream,
+}
+
+impl BluezStandIn {
+    /// Offers one adapter (`hci0` and so on) for each phone on the bus with this address. An older
+    /// stand-in on that bus is replaced.
+    pub async fn start(
+        ether: &Ether,
+        clock: &Clock,
+        bus: &str,
+        phones: &[BluezPhone],
+    ) -> Result<Self, StandInError> {
+        let _busy = clock.busy();
+        let (stop, stopped) = oneshot::channel();
+        let (ready, started) = oneshot::channel();
+        let (lingers, linger) = oneshot::channel();
+        let mut seats = Vec::new();
+        let mut streams = Vec::new();
+        for phone in phones {
+            let (hci, stream) = tokio::io::duplex(PIPE);
+            streams.push(stream);
+            seats.push(Seat {
+                phone: phone.clone(),
+                hci,
+            });
+        }
+        let (clock, address) = (clock.clone(), bus.to_owned());
+        std::thread::Builder::new()
+            .name("bluez".to_owned())
+            .spawn(move || {
+                let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                else {
+                    // Nobody will say that it is ready.
+                    return;
+                };
+                let linger = Linger::new(clock.clone(), runtime.handle().clone());
+                // The starter waits for it.
+                let _ = lingers.send(linger.clone());
+                runtime.block_on(on_lab_time(&clock, async {
+                    tokio::select! {
+                        () = serve(&address, &clock, &linger, seats, ready) => {}
+                        // Told, or left alone.
+                        _ = stopped => {}
+                    }
+                }));
+                runtime.shutdown_timeout(STOP_LIMIT);
+            })
+            .map_err(StandInError::Thread)?;
+        let linger: Linger = linger.await.map_err(|_| StandInError::Gone)?;
+        let mut controllers = JoinSet::new();
+        for (phone, stream) in phones.iter().zip(streams) {
+            let stream = Attentive {
+                stream,
+                linger: linger.clone(),
+            };
+            controllers.spawn(ether.controller(&phone.name, phone.address).run(stream));
+        }
+        started
+            .await
+            .map_err(|_| StandInError::Gone)?
+            .map_err(|source| StandInError::Service {
+                name: NAME,
+                bus: bus.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            stop: Some(stop),
+            controllers,
+        })
+    }
+}
+
+impl Drop for BluezStandIn {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // The thread may have ended by itself.
+            let _ = stop.send(());
+        }
+        self.controllers.abort_all();
+    }
+}
+
+async fn serve(
+    address: &str,
+    clock: &Clock,
+    linger: &Linger,
+    seats: Vec<Seat>,
+    ready: oneshot::Sender<zbus::Result<()>>,
+) {
+    let (connection, hosts) = match offer(address, linger, seats).await {
+        Ok(offered) => offered,
+        Err(error) => {
+            // The starter waits for it.
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    // The starter waits for it.
+    let _ = ready.send(Ok(()));
+    let hosts = hosts.into_iter().map(|(path, hci, host, requests)| {
+        let devices = Devices::new(connection.clone(), path, host, clock.clone());
+        async move { host::run(hci, requests, &devices).await }
+    });
+    futures_util::future::join_all(hosts).await;
+    // Adapters without a radio stay, as those that were unplugged do for a moment.
+    std::future::pending().await
+}
+
+type Host = (
+    String,
+    DuplexStream,
+    HostHandle,
+    mpsc::UnboundedReceiver<request::Request>,
+);
+
+async fn offer(
+    address: &str,
+    linger: &Linger,
+    seats: Vec<Seat>,
+) -> zbus::Result<(Connection, Vec<Host>)> {
+    let mut builder = zbus::connection::Builder::address(address)
+        .allow_name_replacements(true)
+        .replace_existing_names(true)
+        .serve_at("/", ObjectManager);
+    let mut hosts = Vec::new();
+    for (index, seat) in seats.into_iter().enumerate() {
+        let path = format!("/org/bluez/hci{index}");
+        let (requests, taken) = mpsc::unbounded_channel();
+        let host = HostHandle {
+            requests,
+            linger: linger.clone(),
+        };
+        let adapter = Adapter {
+            address: seat
+                .phone
+                .address
+                .map(|byte| format!("{byte:02X}"))
+                .join(":"),
+            name: seat.phone.name,
+            powered: true,
+            discovering: false,
+            host: host.clone(),
+        };
+        builder = builder.serve_at(path.clone(), adapter);
+        hosts.push((path, seat.hci, host, taken));
+    }
+    Ok((builder.name(NAME).build().await?, hosts))
+}

@@ -1,0 +1,102 @@
+//! A stand-in for NetworkManager: one Wi-Fi interface on a private D-Bus, and networks that it can
+//! join, right or wrong.
+//!
+//! It carries no frames; it is there so that whoever asks NetworkManager to join a device's SoftAP
+//! can be seen to do so, and to put back what was before.
+
+mod objects;
+mod state;
+
+use std::sync::Arc;
+
+use clock::Clock;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use trace::{Payload, Source, Trace};
+use zbus::Connection;
+
+use crate::bluetooth::StandInError;
+use crate::private_bus::linger::Linger;
+use objects::{AccessPoint, Device, Ip4Config, Manager, Wireless};
+use state::State;
+
+const NAME: &str = "org.freedesktop.NetworkManager";
+const ROOT: &str = "/org/freedesktop/NetworkManager";
+
+/// A network that the interface hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostNetwork {
+    /// Its name.
+    pub ssid: String,
+    /// Its passphrase; none for an open one.
+    pub passphrase: Option<String>,
+    /// The address that its DHCP server gives; none if it gives none.
+    pub address: Option<std::net::Ipv4Addr>,
+}
+
+/// The host's interface is connected to another network, or to none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostWifiSwitched {
+    /// The network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Why.
+    pub why: String,
+}
+
+impl Payload for HostWifiSwitched {
+    const SOURCE: Source = Source::Air;
+    const KIND: &'static str = "host_wifi_switched";
+}
+
+/// The stand-in; see the module. Gone from the bus when dropped.
+pub struct NetworkManagerStandIn {
+    state: Arc<State>,
+    _connection: Connection,
+}
+
+impl NetworkManagerStandIn {
+    /// Offers the interface `interface`, connected to the first of `networks`, on the bus with this
+    /// address. Runs on the current tokio runtime.
+    pub async fn start(
+        trace: &Trace,
+        bus: &str,
+        interface: &str,
+        networks: &[HostNetwork],
+    ) -> Result<Self, StandInError> {
+        let clock: Clock = trace.clock().clone();
+        let _busy = clock.busy();
+        let linger = Linger::new(clock, Handle::current());
+        let state = Arc::new(State::new(trace.clone(), linger, interface, networks));
+        let offered = offer(bus, &state).await;
+        let connection = offered.map_err(|source| StandInError::Service {
+            name: NAME,
+            bus: bus.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            state,
+            _connection: connection,
+        })
+    }
+
+    /// The network that the interface is connected to.
+    pub fn connected_to(&self) -> Option<String> {
+        self.state.connected_to()
+    }
+}
+
+async fn offer(bus: &str, state: &Arc<State>) -> zbus::Result<Connection> {
+    let mut builder = zbus::connection::Builder::address(bus)
+        .allow_name_replacements(true)
+        .replace_existing_names(true)
+        .serve_at(ROOT, Manager(state.clone()))
+        .serve_at(state::DEVICE, Device(state.clone()))
+        .serve_at(state::DEVICE, Wireless(state.clone()))
+        .serve_at(state::IP4_CONFIG, Ip4Config(state.clone()));
+    for (index, network) in state.networks().iter().enumerate() {
+        let access_point = AccessPoint(network.ssid.clone());
+        builder = builder.serve_at(state::access_point(index), access_point);
+    }
+    builder.name(NAME).build().await
+}

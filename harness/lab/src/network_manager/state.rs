@@ -1,0 +1,268 @@
+//! What the interface is connected to, and what it goes back to.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clock::{Clock, LabTime};
+use futures_util::StreamExt;
+use trace::Trace;
+use zbus::fdo::DBusProxy;
+use zbus::names::OwnedUniqueName;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, fdo};
+
+use super::objects::Device;
+use super::{HostNetwork, HostWifiSwitched};
+use crate::private_bus::linger::Linger;
+
+pub(super) const DEVICE: &str = "/org/freedesktop/NetworkManager/Devices/1";
+pub(super) const IP4_CONFIG: &str = "/org/freedesktop/NetworkManager/IP4Config/1";
+
+/// `NMDeviceState`: disconnected, preparing, getting an address, activated, failed.
+const DISCONNECTED: u32 = 30;
+const PREPARE: u32 = 40;
+const IP_CONFIG: u32 = 70;
+const ACTIVATED: u32 = 100;
+const FAILED: u32 = 120;
+/// `NMDeviceStateReason`.
+const NO_REASON: u32 = 0;
+const NO_SECRETS: u32 = 7;
+const DHCP_FAILED: u32 = 17;
+/// What joining takes.
+const JOINING: Duration = Duration::from_secs(2);
+/// After so long without an address NetworkManager gives up.
+const DHCP_LIMIT: Duration = Duration::from_secs(45);
+
+/// The path of an access point's object.
+pub(super) fn access_point(index: usize) -> String {
+    format!("/org/freedesktop/NetworkManager/AccessPoint/{index}")
+}
+
+/// Everything, behind one lock.
+pub(super) struct State {
+    trace: Trace,
+    pub(super) linger: Linger,
+    pub(super) interface: String,
+    networks: Vec<HostNetwork>,
+    changing: Mutex<Changing>,
+}
+
+#[derive(Debug, Default)]
+struct Changing {
+    connected: Option<usize>,
+    state: u32,
+    checkpoints: BTreeMap<String, Checkpoint>,
+    next_checkpoint: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Checkpoint {
+    connected: Option<usize>,
+    ends: LabTime,
+}
+
+/// What is asked for in a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) ssid: Vec<u8>,
+    pub(super) passphrase: Option<String>,
+    /// The connection ends with this client of the bus.
+    pub(super) bound_to: Option<OwnedUniqueName>,
+}
+
+impl State {
+    pub(super) fn new(
+        trace: Trace,
+        linger: Linger,
+        interface: &str,
+        networks: &[HostNetwork],
+    ) -> Self {
+        let connected = (!networks.is_empty()).then_some(0);
+        Self {
+            trace,
+            linger,
+            interface: interface.to_owned(),
+            networks: networks.to_vec(),
+            changing: Mutex::new(Changing {
+                connected,
+                state: if connected.is_some() {
+                    ACTIVATED
+                } else {
+                    DISCONNECTED
+                },
+                ..Changing::default()
+            }),
+        }
+    }
+
+    pub(super) fn networks(&self) -> &[HostNetwork] {
+        &self.networks
+    }
+
+    pub(super) fn connected_to(&self) -> Option<String> {
+        let index = self.changing().connected?;
+        self.networks.get(index).map(|network| network.ssid.clone())
+    }
+
+    pub(super) fn address(&self) -> Option<Ipv4Addr> {
+        let index = self.changing().connected?;
+        self.networks.get(index)?.address
+    }
+
+    pub(super) fn device_state(&self) -> u32 {
+        self.changing().state
+    }
+
+    fn clock(&self) -> &Clock {
+        self.trace.clock()
+    }
+
+    fn changing(&self) -> MutexGuard<'_, Changing> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connect(&self, to: Option<usize>, why: &str) {
+        self.changing().connected = to;
+        let to = self.connected_to();
+        let why = why.to_owned();
+        self.trace.emit(None, &HostWifiSwitched { to, why });
+    }
+
+    /// Joins a network, and says how that goes on.
+    pub(super) async fn activate(self: Arc<Self>, connection: Connection, wanted: Wanted) {
+        let index = self
+            .networks
+            .iter()
+            .position(|network| network.ssid.as_bytes() == wanted.ssid);
+        self.connect(None, "another network is asked for");
+        self.tell(&connection, PREPARE, NO_REASON).await;
+        self.clock().sleep(JOINING).await;
+        let Some((index, network)) =
+            index.and_then(|index| Some((index, self.networks.get(index)?)))
+        else {
+            return self.tell(&connection, FAILED, 53).await;
+        };
+        if network.passphrase != wanted.passphrase {
+            return self.tell(&connection, FAILED, NO_SECRETS).await;
+        }
+        self.tell(&connection, IP_CONFIG, NO_REASON).await;
+        if network.address.is_none() {
+            self.clock().sleep(DHCP_LIMIT).await;
+            return self.tell(&connection, FAILED, DHCP_FAILED).await;
+        }
+        self.connect(Some(index), "joined");
+        self.tell(&connection, ACTIVATED, NO_REASON).await;
+        if let Some(client) = wanted.bound_to
+            && gone(&connection, &client).await.is_ok()
+            && self.changing().connected == Some(index)
+        {
+            self.connect(None, "its client is gone from the bus");
+            self.tell(&connection, DISCONNECTED, NO_REASON).await;
+        }
+    }
+
+    async fn tell(&self, connection: &Connection, state: u32, reason: u32) {
+        self.linger.touch();
+        let old = std::mem::replace(&mut self.changing().state, state);
+        if let Ok(emitter) = SignalEmitter::new(connection, DEVICE) {
+            // A bus that is gone has no listeners.
+            let _ = Device::went_from(&emitter, state, old, reason).await;
+        }
+    }
+
+    /// Keeps what is now, for so long.
+    pub(super) fn keep(self: &Arc<Self>, connection: &Connection, secs: u32) -> String {
+        let ends = self.clock().now() + Duration::from_secs(u64::from(secs));
+        let path = {
+            let mut changing = self.changing();
+            changing.next_checkpoint += 1;
+            let path = format!(
+                "/org/freedesktop/NetworkManager/Checkpoint/{}",
+                changing.next_checkpoint
+            );
+            let connected = changing.connected;
+            changing
+                .checkpoints
+                .insert(path.clone(), Checkpoint { connected, ends });
+            path
+        };
+        if secs > 0 {
+            tokio::spawn(self.clone().run_out(connection.clone(), path.clone()));
+        }
+        path
+    }
+
+    /// Keeps it for so long from now on.
+    pub(super) fn keep_on(&self, checkpoint: &str, secs: u32) -> fdo::Result<()> {
+        let ends = self.clock().now() + Duration::from_secs(u64::from(secs));
+        let mut changing = self.changing();
+        let checkpoint = changing.checkpoints.get_mut(checkpoint);
+        checkpoint.ok_or_else(no_checkpoint)?.ends = ends;
+        Ok(())
+    }
+
+    async fn run_out(self: Arc<Self>, connection: Connection, path: String) {
+        loop {
+            let ends = self
+                .changing()
+                .checkpoints
+                .get(&path)
+                .map(|checkpoint| checkpoint.ends);
+            match ends {
+                None => return,
+                Some(ends) if ends > self.clock().now() => self.clock().sleep_until(ends).await,
+                Some(_) => {
+                    // It is there.
+                    let _ = self
+                        .restore(&connection, &path, "the checkpoint ran out")
+                        .await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Goes back to what was kept.
+    pub(super) async fn restore(
+        &self,
+        connection: &Connection,
+        checkpoint: &str,
+        why: &str,
+    ) -> fdo::Result<()> {
+        let kept = self.changing().checkpoints.remove(checkpoint);
+        let kept = kept.ok_or_else(no_checkpoint)?;
+        if self.changing().connected != kept.connected {
+            self.connect(kept.connected, why);
+        }
+        let state = if kept.connected.is_some() {
+            ACTIVATED
+        } else {
+            DISCONNECTED
+        };
+        self.tell(connection, state, NO_REASON).await;
+        Ok(())
+    }
+}
+
+fn no_checkpoint() -> fdo::Error {
+    fdo::Error::Failed("No checkpoint with that path exists".to_owned())
+}
+
+/// Ends when a client has left the bus.
+async fn gone(connection: &Connection, client: &OwnedUniqueName) -> zbus::Result<()> {
+    let bus = DBusProxy::new(connection).await?;
+    let mut changes = bus
+        .receive_name_owner_changed_with_args(&[(0, client.as_str())])
+        .await?;
+    if !bus.name_has_owner(client.as_ref().into()).await? {
+        return Ok(());
+    }
+    while let Some(change) = changes.next().await {
+        if change.args()?.new_owner().is_none() {
+            return Ok(());
+        }
+    }
+    Err(zbus::Error::InterfaceNotFound)
+}

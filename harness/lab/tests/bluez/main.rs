@@ -1,0 +1,48 @@
+//! btleplug, unmodified, on the stand-in for BlueZ.
+//!
+//! This binary is the device, too. libdbus looks for the system bus once in a process, so all of
+//! these share a bus, one after the other.
+
+mod device;
+#[path = "../bluetooth/hosts.rs"]
+#[expect(dead_code, reason = "shared with the tests of the medium")]
+mod hosts;
+mod network;
+mod phone;
+#[path = "../bluetooth/world.rs"]
+mod world;
+
+use lab::private_bus::PrivateBus;
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == "__device") {
+        native::main_from_arguments(arguments);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("bus");
+    // SAFETY: this is the only thread.
+    unsafe {
+        std::env::set_var("DBUS_SYSTEM_BUS_ADDRESS", PrivateBus::address_of(&socket));
+    }
+    let bus = PrivateBus::start(&socket).expect("a bus");
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    let address = bus.address();
+    let cases = [phone::CASES, device::CASES, network::CASES].concat();
+    let trials = cases.into_iter().map(|(name, case)| {
+        let address = address.clone();
+        Trial::test(name, move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?
+                .block_on(case(address));
+            Ok(())
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    drop(bus);
+    drop(folder);
+    conclusion.exit();
+}

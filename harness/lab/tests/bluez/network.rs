@@ -1,0 +1,141 @@
+//! A phone joins a SoftAP through the stand-in for NetworkManager.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use lab::network_manager::{HostNetwork, HostWifiSwitched, NetworkManagerStandIn};
+use phone::{JoinedWifi, WifiError, WifiSettings};
+
+use crate::phone::Case;
+use crate::world::World;
+
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 4, 2);
+
+pub const CASES: &[(&str, Case)] = &[
+    ("a_soft_ap_is_joined_and_left", |bus| {
+        joined(bus).boxed_local()
+    }),
+    ("a_wrong_passphrase_changes_nothing", |bus| {
+        refused(bus).boxed_local()
+    }),
+    ("what_cannot_be_joined_is_said", |bus| {
+        said(bus).boxed_local()
+    }),
+    ("a_killed_phone_leaves_nothing_behind", |bus| {
+        killed(bus).boxed_local()
+    }),
+];
+
+async fn host(world: &World, bus: &str) -> NetworkManagerStandIn {
+    let network = |ssid: &str, passphrase: Option<&str>, address| HostNetwork {
+        ssid: ssid.to_owned(),
+        passphrase: passphrase.map(str::to_owned),
+        address,
+    };
+    let networks = [
+        network(
+            "home",
+            Some("correct horse"),
+            Some(Ipv4Addr::new(10, 0, 0, 2)),
+        ),
+        network("PROV_0ABC01", Some("abcd1234"), Some(ADDRESS)),
+        network("PROV_MUTE", None, None),
+    ];
+    NetworkManagerStandIn::start(&world.trace, bus, "wlan0", &networks)
+        .await
+        .expect("a stand-in")
+}
+
+fn soft_ap(passphrase: &str) -> WifiSettings {
+    WifiSettings {
+        passphrase: Some(passphrase.to_owned()),
+        ..WifiSettings::of("wlan0", "PROV_0ABC01")
+    }
+}
+
+async fn joined(bus: String) {
+    let world = World::new();
+    let host = host(&world, &bus).await;
+    let joined = JoinedWifi::join(&soft_ap("abcd1234"), &world.clock)
+        .await
+        .expect("joined");
+    assert_eq!(joined.address(), ADDRESS);
+    assert_eq!(host.connected_to().as_deref(), Some("PROV_0ABC01"));
+    // The checkpoint is renewed as long as the phone is there.
+    world.clock.sleep(Duration::from_secs(300)).await;
+    assert_eq!(host.connected_to().as_deref(), Some("PROV_0ABC01"));
+    joined.leave().await.expect("left");
+    assert_eq!(host.connected_to().as_deref(), Some("home"));
+}
+
+async fn refused(bus: String) {
+    let world = World::new();
+    let host = host(&world, &bus).await;
+    let error = JoinedWifi::join(&soft_ap("wrong horse"), &world.clock)
+        .await
+        .expect_err("refused");
+    assert!(
+        matches!(error, WifiError::Refused { reason: 7, .. }),
+        "{error}"
+    );
+    assert_eq!(host.connected_to().as_deref(), Some("home"));
+}
+
+async fn said(bus: String) {
+    let world = World::new();
+    let host = host(&world, &bus).await;
+    let join = async |settings: WifiSettings| {
+        let failed = JoinedWifi::join(&settings, &world.clock).await;
+        failed.expect_err("it cannot be").to_string()
+    };
+    let other = join(WifiSettings::of("wlan9", "PROV_0ABC01")).await;
+    assert!(other.contains("has no interface wlan9"), "{other}");
+    let mute = join(WifiSettings {
+        join: Duration::from_secs(4),
+        ..WifiSettings::of("wlan0", "PROV_MUTE")
+    });
+    let mute = mute.await;
+    assert!(
+        mute.contains("does the device's DHCP server run?"),
+        "{mute}"
+    );
+    let absent = join(WifiSettings {
+        search: Duration::from_secs(3),
+        ..WifiSettings::of("wlan0", "PROV_NOBODY")
+    });
+    let absent = absent.await;
+    assert!(
+        absent.contains("has the device started its SoftAP"),
+        "{absent}"
+    );
+    assert_eq!(host.connected_to().as_deref(), Some("home"));
+}
+
+/// A phone on a runtime of its own, which ends without a goodbye.
+async fn killed(bus: String) {
+    let world = World::new();
+    let host = host(&world, &bus).await;
+    let clock = world.clock.clone();
+    let busy = world.clock.busy();
+    let (done, joined) = tokio::sync::oneshot::channel();
+    let phone = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let joined = runtime.block_on(JoinedWifi::join(&soft_ap("abcd1234"), &clock));
+        // Nobody leaves.
+        std::mem::forget(joined.expect("joined"));
+        runtime.shutdown_background();
+        done.send(()).expect("somebody waits");
+    });
+    joined.await.expect("joined");
+    phone.join().expect("it ended");
+    drop(busy);
+    world.clock.sleep(Duration::from_secs(90)).await;
+    assert_eq!(host.connected_to().as_deref(), Some("home"));
+    let switched: Vec<HostWifiSwitched> = world.events();
+    let why: Vec<&str> = switched.iter().map(|switched| &switched.why[..]).collect();
+    assert_eq!(why.last(), Some(&"the checkpoint ran out"), "{why:?}");
+}

@@ -1,0 +1,318 @@
+//! What a phone does.
+
+use std::time::{Duration, Instant};
+
+use btleplug::api::{
+    Central, CentralEvent, CharPropFlags, Manager as _, Peripheral as _, ScanFilter, WriteType,
+};
+use btleplug::platform::{Adapter, Manager, Peripheral};
+use embassy_futures::join::join;
+use embassy_futures::select::{Either, select};
+use futures_util::FutureExt;
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use lab::bluetooth::{BleConnected, BluezPhone, BluezStandIn, RadioFaults};
+
+use crate::hosts::{NAME, advertise, hosts, serve};
+use crate::world::World;
+
+pub type Case = fn(String) -> LocalBoxFuture<'static, ()>;
+
+pub const CASES: &[(&str, Case)] = &[
+    ("a_device_is_found_and_tells_what_it_has", |bus| {
+        found(bus).boxed_local()
+    }),
+    ("values_of_any_length_are_written_and_read", |bus| {
+        exchanged(bus).boxed_local()
+    }),
+    ("a_device_that_disconnects_is_missed", |bus| {
+        left(bus).boxed_local()
+    }),
+    ("a_phone_disconnects_and_comes_back", |bus| {
+        came_back(bus).boxed_local()
+    }),
+    ("a_device_that_is_not_there_cannot_be_connected_to", |bus| {
+        absent(bus).boxed_local()
+    }),
+    ("a_lost_link_is_noticed", |bus| lost(bus).boxed_local()),
+    ("a_thousand_writes_and_reads_take_seconds", |bus| {
+        measured(bus).boxed_local()
+    }),
+];
+
+/// A phone on the private bus.
+pub struct Phone {
+    _stand_in: BluezStandIn,
+    pub adapter: Adapter,
+}
+
+impl Phone {
+    pub async fn new(world: &World, bus: &str) -> Self {
+        let phones = [BluezPhone {
+            name: "app".to_owned(),
+            address: [0x02, 0, 0, 0, 0, 0x0A],
+        }];
+        let stand_in = BluezStandIn::start(&world.ether, &world.clock, bus, &phones)
+            .await
+            .expect("a stand-in");
+        let manager = Manager::new().await.expect("a manager");
+        let adapters = manager.adapters().await.expect("adapters");
+        let [adapter] = &adapters[..] else {
+            panic!("{} adapters", adapters.len());
+        };
+        Self {
+            adapter: adapter.clone(),
+            _stand_in: stand_in,
+        }
+    }
+
+    /// Scans until the device is there with its name.
+    pub async fn find(&self, name: &str) -> Peripheral {
+        let mut events = self.adapter.events().await.expect("events");
+        self.adapter
+            .start_scan(ScanFilter::default())
+            .await
+            .expect("scanning");
+        while let Some(event) = events.next().await {
+            let (CentralEvent::DeviceDiscovered(id) | CentralEvent::DeviceUpdated(id)) = event
+            else {
+                continue;
+            };
+            let device = self
+                .adapter
+                .peripheral(&id)
+                .await
+                .expect("it was discovered");
+            let properties = device
+                .properties()
+                .await
+                .expect("properties")
+                .expect("some");
+            if properties.advertisement_name.as_deref() == Some(name) {
+                self.adapter.stop_scan().await.expect("stopped");
+                return device;
+            }
+        }
+        panic!("no device");
+    }
+
+    pub async fn connect(&self, name: &str) -> Peripheral {
+        let device = self.find(name).await;
+        device.connect().await.expect("connected");
+        device.discover_services().await.expect("discovered");
+        device
+    }
+}
+
+async fn write(device: &Peripheral, value: &[u8]) -> btleplug::Result<()> {
+    let characteristic = device.characteristics().pop_first().expect("one");
+    device
+        .write(&characteristic, value, WriteType::WithResponse)
+        .await
+}
+
+async fn read(device: &Peripheral) -> btleplug::Result<Vec<u8>> {
+    let characteristic = device.characteristics().pop_first().expect("one");
+    device.read(&characteristic).await
+}
+
+/// Runs a device that serves whoever connects, and a phone until it is done.
+async fn with_device(world: &World, phone_side: impl Future<Output = ()>) {
+    hosts(world, async |device, _, _| {
+        let device_side = async {
+            loop {
+                serve(advertise(device).await).await;
+            }
+        };
+        match select(device_side, phone_side).await {
+            Either::First(never) => never,
+            Either::Second(()) => {}
+        }
+    })
+    .await;
+}
+
+async fn found(bus: String) {
+    let world = World::new();
+    let _busy = world.clock.busy();
+    world.ether.set_faults(
+        "device",
+        RadioFaults {
+            rssi: -61,
+            ..Default::default()
+        },
+    );
+    with_device(&world, async {
+        let phone = Phone::new(&world, &bus).await;
+        let device = phone.find(NAME).await;
+        let properties = device
+            .properties()
+            .await
+            .expect("properties")
+            .expect("some");
+        assert_eq!(properties.address.to_string(), "24:0A:C4:00:00:01");
+        assert_eq!(properties.local_name.as_deref(), Some(NAME));
+        assert_eq!(properties.rssi, Some(-61));
+        let services: Vec<String> = properties
+            .services
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(services, ["07070707-0707-0707-0707-070707070707"]);
+        assert!(!device.is_connected().await.expect("known"));
+
+        device.connect().await.expect("connected");
+        assert!(device.is_connected().await.expect("known"));
+        device.discover_services().await.expect("discovered");
+        assert_eq!(device.mtu(), 256);
+        let characteristic = device.characteristics().pop_first().expect("one");
+        assert_eq!(
+            characteristic.uuid.to_string(),
+            "08080808-0808-0808-0808-080808080808"
+        );
+        assert_eq!(
+            characteristic.properties,
+            CharPropFlags::READ | CharPropFlags::WRITE
+        );
+        let descriptor = characteristic.descriptors.first().expect("one");
+        assert_eq!(descriptor.uuid.as_u128() >> 96, 0x2901);
+        assert_eq!(
+            device.read_descriptor(descriptor).await.expect("read"),
+            b"echo"
+        );
+        assert_eq!(read(&device).await.expect("read"), b"");
+        device.disconnect().await.expect("disconnected");
+        assert!(!device.is_connected().await.expect("known"));
+    })
+    .await;
+}
+
+async fn exchanged(bus: String) {
+    let world = World::new();
+    let _busy = world.clock.busy();
+    with_device(&world, async {
+        let phone = Phone::new(&world, &bus).await;
+        let device = phone.connect(NAME).await;
+        for length in [0, 1, 20, 253, 254, 400, 481, 511] {
+            let value = vec![b'x'; length];
+            write(&device, &value).await.expect("written");
+            let expected = [&value[..], b"!"].concat();
+            assert_eq!(read(&device).await.expect("read"), expected, "{length}");
+        }
+        let error = write(&device, &[0; 513]).await.expect_err("too long");
+        assert!(error.to_string().contains("Invalid Length"), "{error}");
+    })
+    .await;
+    let connected: Vec<BleConnected> = world.events();
+    assert_eq!(connected[0].central, "app");
+}
+
+async fn left(bus: String) {
+    let world = World::new();
+    let _busy = world.clock.busy();
+    with_device(&world, async {
+        let phone = Phone::new(&world, &bus).await;
+        let device = phone.connect(NAME).await;
+        let mut events = phone.adapter.events().await.expect("events");
+        // The end may overtake the answer.
+        let _ = write(&device, b"bye").await;
+        loop {
+            if let CentralEvent::DeviceDisconnected(id) = events.next().await.expect("an event") {
+                assert_eq!(id, device.id());
+                break;
+            }
+        }
+        assert!(!device.is_connected().await.expect("known"));
+        read(&device).await.expect_err("not connected");
+    })
+    .await;
+}
+
+async fn came_back(bus: String) {
+    let world = World::new();
+    let _busy = world.clock.busy();
+    with_device(&world, async {
+        let phone = Phone::new(&world, &bus).await;
+        for _ in 0..3 {
+            let device = phone.connect(NAME).await;
+            write(&device, b"hello").await.expect("written");
+            assert_eq!(read(&device).await.expect("read"), b"hello!");
+            device.disconnect().await.expect("disconnected");
+        }
+    })
+    .await;
+    let connected: Vec<BleConnected> = world.events();
+    assert_eq!(connected.len(), 3);
+}
+
+async fn absent(bus: String) {
+    let world = World::new();
+    let busy = world.clock.busy();
+    let host_began = Instant::now();
+    hosts(&world, async |device, _, _| {
+        let phone = async {
+            let phone = Phone::new(&world, &bus).await;
+            (phone.find(NAME).await, phone)
+        };
+        let (found, phone) = match select(advertise(device), phone).await {
+            Either::First(_) => panic!("nobody connects"),
+            Either::Second(found) => found,
+        };
+        drop(busy);
+        let error = found.connect().await.expect_err("not there");
+        assert!(
+            error.to_string().contains("le-connection-abort-by-local"),
+            "{error}"
+        );
+        drop(phone);
+    })
+    .await;
+    assert!(world.clock.now().since_start() >= Duration::from_secs(20));
+    assert!(host_began.elapsed() < Duration::from_secs(15));
+}
+
+async fn lost(bus: String) {
+    let world = World::new();
+    let busy = world.clock.busy();
+    with_device(&world, async {
+        let phone = Phone::new(&world, &bus).await;
+        let device = phone.connect(NAME).await;
+        world.ether.set_faults(
+            "device",
+            RadioFaults {
+                drop_after: Some(150),
+                ..Default::default()
+            },
+        );
+        let mut events = phone.adapter.events().await.expect("events");
+        drop(busy);
+        let gone = async {
+            while !matches!(
+                events.next().await,
+                Some(CentralEvent::DeviceDisconnected(_))
+            ) {}
+        };
+        let (written, ()) = join(write(&device, &[1; 240]), gone).await;
+        let error = written.expect_err("lost");
+        assert!(error.to_string().contains("Not Connected"), "{error}");
+    })
+    .await;
+}
+
+async fn measured(bus: String) {
+    let world = World::new();
+    let _busy = world.clock.busy();
+    with_device(&world, async {
+        let phone = Phone::new(&world, &bus).await;
+        let device = phone.connect(NAME).await;
+        let began = Instant::now();
+        for _ in 0..1000 {
+            write(&device, &[1; 100]).await.expect("written");
+            read(&device).await.expect("read");
+        }
+        let took = began.elapsed();
+        println!("1000 writes and reads of 100 bytes through btleplug: {took:?}");
+        assert!(took < Duration::from_secs(60), "{took:?}");
+    })
+    .await;
+}

@@ -1,0 +1,102 @@
+//! NetworkManager's objects on D-Bus, as far as a phone needs them (NetworkManager 1.42, D-Bus API
+//! reference).
+
+use std::collections::HashMap;
+
+use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant, Variant};
+
+/// Settings of a connection: groups of names and values.
+pub(super) type Profile<'p> = HashMap<&'p str, HashMap<&'p str, Variant<'p>>>;
+
+/// `NM_DEVICE_TYPE_WIFI`.
+pub(super) const WIFI: u32 = 2;
+/// `NM_DEVICE_STATE_ACTIVATED`.
+pub(super) const ACTIVATED: u32 = 100;
+/// `NM_DEVICE_STATE_FAILED`.
+pub(super) const FAILED: u32 = 120;
+/// `NM_CHECKPOINT_CREATE_FLAG_DELETE_NEW_CONNECTIONS`.
+pub(super) const DELETE_NEW_CONNECTIONS: u32 = 0x02;
+/// `NM_ROLLBACK_RESULT_OK`.
+pub(super) const ROLLED_BACK: u32 = 0;
+
+#[zbus::proxy(
+    interface = "org.freedesktop.NetworkManager",
+    default_service = "org.freedesktop.NetworkManager",
+    default_path = "/org/freedesktop/NetworkManager"
+)]
+pub(super) trait NetworkManager {
+    fn get_device_by_ip_iface(&self, iface: &str) -> zbus::Result<OwnedObjectPath>;
+
+    fn add_and_activate_connection2(
+        &self,
+        connection: Profile<'_>,
+        device: &ObjectPath<'_>,
+        specific_object: &ObjectPath<'_>,
+        options: HashMap<&str, Variant<'_>>,
+    ) -> zbus::Result<(
+        OwnedObjectPath,
+        OwnedObjectPath,
+        HashMap<String, OwnedVariant>,
+    )>;
+
+    fn checkpoint_create(
+        &self,
+        devices: &[ObjectPath<'_>],
+        rollback_timeout: u32,
+        flags: u32,
+    ) -> zbus::Result<OwnedObjectPath>;
+
+    fn checkpoint_adjust_rollback_timeout(
+        &self,
+        checkpoint: &ObjectPath<'_>,
+        add_timeout: u32,
+    ) -> zbus::Result<()>;
+
+    fn checkpoint_rollback(
+        &self,
+        checkpoint: &ObjectPath<'_>,
+    ) -> zbus::Result<HashMap<String, u32>>;
+}
+
+#[zbus::proxy(
+    interface = "org.freedesktop.NetworkManager.Device",
+    default_service = "org.freedesktop.NetworkManager"
+)]
+pub(super) trait Device {
+    #[zbus(property)]
+    fn device_type(&self) -> zbus::Result<u32>;
+
+    #[zbus(property)]
+    fn ip4_config(&self) -> zbus::Result<OwnedObjectPath>;
+
+    #[zbus(signal)]
+    fn state_changed(&self, new_state: u32, old_state: u32, reason: u32) -> zbus::Result<()>;
+}
+
+#[zbus::proxy(
+    interface = "org.freedesktop.NetworkManager.Device.Wireless",
+    default_service = "org.freedesktop.NetworkManager"
+)]
+pub(super) trait Wireless {
+    fn request_scan(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<()>;
+
+    fn get_all_access_points(&self) -> zbus::Result<Vec<OwnedObjectPath>>;
+}
+
+#[zbus::proxy(
+    interface = "org.freedesktop.NetworkManager.AccessPoint",
+    default_service = "org.freedesktop.NetworkManager"
+)]
+pub(super) trait AccessPoint {
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn ssid(&self) -> zbus::Result<Vec<u8>>;
+}
+
+#[zbus::proxy(
+    interface = "org.freedesktop.NetworkManager.IP4Config",
+    default_service = "org.freedesktop.NetworkManager"
+)]
+pub(super) trait Ip4Config {
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn address_data(&self) -> zbus::Result<Vec<HashMap<String, OwnedVariant>>>;
+}
