@@ -4,6 +4,7 @@ mod bench;
 mod bugs;
 mod command;
 mod firmware;
+mod fuzz;
 mod no_std;
 mod on_target;
 mod readme;
@@ -25,6 +26,7 @@ cargo xtask <command> [--yes]
   soak     repeat everything on a loaded machine, and kill runs at random moments
   readme   renew the output that README shows (--check: only compare)
   firmware build an image for a board: mps2, on-target, esp32c6, or all of them
+  fuzz     hostile bytes for every target of fuzz/, 30 s each: [TARGET]... [--seconds N]
   no-std   check the firmware for a Cortex-M
 ";
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Some("soak") => soak::soak(),
         Some("readme") => readme::readme(flag("--check")),
         Some("firmware") => firmware::build(arguments.get(1).map(String::as_str)),
+        Some("fuzz") => fuzz::Plan::new(&arguments[1..]).and_then(|plan| fuzz::fuzz(&plan)),
         Some("no-std") => no_std::check(),
         _ => {
             eprint!("{USAGE}");
