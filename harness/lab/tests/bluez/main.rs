@@ -12,7 +12,7 @@ mod phone;
 #[path = "../bluetooth/world.rs"]
 mod world;
 
-use lab::private_bus::PrivateBus;
+use lab::private_bus;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
@@ -20,16 +20,14 @@ fn main() {
     if arguments.next().is_some_and(|first| first == "__device") {
         native::main_from_arguments(arguments);
     }
-    let folder = tempfile::tempdir().expect("a folder");
-    let socket = folder.path().join("bus");
+    let address = format!("unix:abstract=bluez-test-{}", std::process::id());
     // SAFETY: this is the only thread.
     unsafe {
-        std::env::set_var("DBUS_SYSTEM_BUS_ADDRESS", PrivateBus::address_of(&socket));
+        std::env::set_var("DBUS_SYSTEM_BUS_ADDRESS", &address);
     }
-    let bus = PrivateBus::start(&socket).expect("a bus");
+    private_bus::start(&address).expect("a bus");
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let address = bus.address();
     let cases = [phone::CASES, device::CASES, network::CASES].concat();
     let trials = cases.into_iter().map(|(name, case)| {
         let address = address.clone();
@@ -41,8 +39,5 @@ fn main() {
             Ok(())
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    drop(bus);
-    drop(folder);
-    conclusion.exit();
+    libtest_mimic::run(&arguments, trials.collect()).exit();
 }

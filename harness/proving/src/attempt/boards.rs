@@ -47,6 +47,8 @@ pub struct Wires {
     pub link: Link,
     /// From its UART.
     pub console: Option<BoardEnd>,
+    /// From its Bluetooth host to a controller.
+    pub hci: Option<BoardEnd>,
 }
 
 /// A board for `device`, without power.
@@ -67,6 +69,9 @@ pub async fn make(
             let mut board = NativeBoard::new(settings, trace.clone(), wires.link);
             if let Some(console) = wires.console {
                 board = board.with_console(console);
+            }
+            if let Some(hci) = wires.hci {
+                board = board.with_hci(hci);
             }
             Ok(Box::new(board))
         }

@@ -117,7 +117,12 @@ impl CloudSide {
                     });
                 }
             }
-            Fault::AccessPointOff(_) | Fault::Isolation(_) | Fault::InternetOff(_) => {}
+            Fault::AccessPointOff(_)
+            | Fault::Isolation(_)
+            | Fault::InternetOff(_)
+            | Fault::BluetoothSilent
+            | Fault::BluetoothDropAfter(_)
+            | Fault::BluetoothSlow(_) => {}
         }
         self.broker.set_faults(faults);
     }

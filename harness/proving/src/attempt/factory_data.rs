@@ -1,7 +1,7 @@
 //! What a device of a scenario is born with.
 
 use factory::{
-    AppInfo, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, PhoneToken,
+    AppInfo, Ble, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, PhoneToken,
     Provisioning, Scheme, Sntp, Telemetry, TokenForm, Unregister, Version,
 };
 use pki::{Pki, PkiError};
@@ -93,6 +93,7 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
         security: security(device, values),
         scheme: match settings.over {
             Over::Softap => Scheme::SoftAp,
+            Over::Ble => Scheme::Ble(Ble::default()),
             Over::Console => Scheme::Console {
                 line_limit: settings
                     .line_limit

@@ -3,6 +3,11 @@
 //! Runs in a worker process, on one thread. The trace is the only result; its last event is
 //! [`trace::Finished`].
 
+#[cfg(feature = "ble")]
+mod bluetooth;
+#[cfg(not(feature = "ble"))]
+#[path = "no_bluetooth.rs"]
+mod bluetooth;
 mod boards;
 mod cloud_side;
 mod console;

@@ -72,6 +72,14 @@ pub enum LabError {
     /// The phone could not do its part.
     #[error(transparent)]
     Phone(#[from] phone::ProvisioningError),
+    /// There is no Bluetooth.
+    #[cfg(feature = "ble")]
+    #[error(transparent)]
+    StandIn(#[from] lab::bluetooth::StandInError),
+    /// A phone has no Bluetooth.
+    #[cfg(feature = "ble")]
+    #[error(transparent)]
+    Bluetooth(#[from] phone::BleError),
     /// A query could not be asked.
     #[error(transparent)]
     Query(#[from] phone::QueryError),

@@ -163,6 +163,9 @@ impl Attempt<'_> {
             | Fault::ConnectRefused(_)
             | Fault::SubscribeRefused(_)
             | Fault::MatchReply(_) => world.cloud()?.set_fault(fault, on),
+            Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
+                world.set_bluetooth_fault(fault, on)?;
+            }
         }
         self.trace.emit(
             None,

@@ -12,6 +12,7 @@ use phone::{ConsoleSettings, Settings};
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
 
+use super::bluetooth::Bluetooth;
 use super::boards::{self, Wires};
 use super::cloud_side::CloudSide;
 use super::console::Port;
@@ -19,7 +20,7 @@ use super::factory_data::factory_data;
 use super::phones::{Phone, Session};
 use super::problem::{LabError, with_sources};
 use super::values::{AccessPointValues, DeviceValues, Maker};
-use crate::language::{self, Over};
+use crate::language::{self, Fault, Over};
 use crate::run::Job;
 
 /// Everything that stands around the steps of a case.
@@ -31,6 +32,8 @@ pub struct World {
     access_points: BTreeMap<String, AccessPointValues>,
     devices: BTreeMap<String, UnderTest>,
     phones: BTreeMap<String, Phone>,
+    /// Only where a device is provisioned over it.
+    bluetooth: Option<Bluetooth>,
 }
 
 /// What a board may take to be switched off at the end, in lab time.
@@ -44,6 +47,8 @@ pub struct UnderTest {
     pub values: DeviceValues,
     /// The lab's end of its UART, if it is provisioned over that.
     console: Option<Port>,
+    /// Whether it is provisioned over Bluetooth.
+    is_ble: bool,
     /// Longest line of its console.
     line_limit: u16,
     /// Passphrase of its SoftAP.
@@ -86,6 +91,13 @@ impl World {
             Some(cloud) => Some(CloudSide::start(cloud, &values, &pki, &air, trace).await?),
             None => None,
         };
+        let is_ble = |(_, device): (&str, &language::Device)| device.provisioning.over == Over::Ble;
+        let bluetooth = if settings.devices.iter().any(is_ble) {
+            let phones: Vec<String> = settings.phones.iter().map(|p| p.value.clone()).collect();
+            Some(Bluetooth::start(&phones, trace).await?)
+        } else {
+            None
+        };
         let mut world = Self {
             trace: trace.clone(),
             air,
@@ -94,6 +106,7 @@ impl World {
             access_points,
             devices: BTreeMap::new(),
             phones: BTreeMap::new(),
+            bluetooth,
         };
         for (name, values) in values {
             world.add_device(name, values, settings, job).await?;
@@ -135,7 +148,12 @@ impl World {
         let mut wires = Wires {
             link: self.air.attach(&name),
             console: None,
+            hci: None,
         };
+        let is_ble = provisioning.over == Over::Ble;
+        if let Some(bluetooth) = self.bluetooth.as_ref().filter(|_| is_ble) {
+            wires.hci = Some(bluetooth.attach(&name, values.mac));
+        }
         let console = (provisioning.over == Over::Console).then(|| {
             let (board, lab) = Wire::pair(self.trace.clock());
             wires.console = Some(board);
@@ -149,6 +167,7 @@ impl World {
                 board,
                 values,
                 console,
+                is_ble,
                 line_limit: provisioning
                     .line_limit
                     .as_ref()
@@ -288,9 +307,25 @@ impl World {
             );
             return Ok(Session::over(Box::new(console), settings, &self.trace));
         }
-        let soft_ap = device.values.service_name();
-        let soft_ap = (soft_ap.as_str(), device.service_key.as_str());
+        let bluetooth = self.bluetooth.as_ref().filter(|_| device.is_ble);
+        let name = device.values.service_name();
+        if let Some(transport) = bluetooth.and_then(|b| b.transport(phone, &name)) {
+            owner.hang_up().await;
+            return Ok(Session::over(transport, settings, &self.trace));
+        }
+        let soft_ap = (name.as_str(), device.service_key.as_str());
         owner.visit(&self.air, &self.trace, soft_ap, settings).await
+    }
+
+    /// Disturbs the Bluetooth of every device, or no longer.
+    pub fn set_bluetooth_fault(&mut self, fault: &Fault, on: bool) -> Result<(), LabError> {
+        let Some(bluetooth) = &mut self.bluetooth else {
+            return Err(LabError::Scenario(
+                "no device of this world is provisioned over Bluetooth".into(),
+            ));
+        };
+        bluetooth.set_fault(self.devices.keys().map(String::as_str), fault, on);
+        Ok(())
     }
 
     /// A phone goes back to its LAN.

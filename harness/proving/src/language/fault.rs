@@ -36,6 +36,12 @@ pub enum Fault {
     SubscribeRefused(Placed<String>),
     /// The Linkkit cloud answers a reported token in this way.
     MatchReply(MatchReply),
+    /// No phone hears Bluetooth advertisements.
+    BluetoothSilent,
+    /// The Bluetooth link is lost after so many more bytes of data.
+    BluetoothDropAfter(u32),
+    /// The Bluetooth link carries this many bytes a second.
+    BluetoothSlow(u32),
 }
 
 /// How the Linkkit cloud may answer a reported token, other than at once with code 200.
@@ -67,6 +73,9 @@ impl Fault {
             Self::ConnectRefused(_) => "connect_refused",
             Self::SubscribeRefused(_) => "subscribe_refused",
             Self::MatchReply(_) => "match_reply",
+            Self::BluetoothSilent => "bluetooth_silent",
+            Self::BluetoothDropAfter(_) => "bluetooth_drop_after",
+            Self::BluetoothSlow(_) => "bluetooth_slow",
         }
     }
 

@@ -115,7 +115,10 @@ impl fmt::Display for Fault {
             Self::AccessPointOff(role) | Self::Isolation(role) | Self::InternetOff(role) => {
                 write!(f, "{name} {role}")
             }
-            Self::TimeSilent => f.write_str(name),
+            Self::TimeSilent | Self::BluetoothSilent => f.write_str(name),
+            Self::BluetoothDropAfter(bytes) | Self::BluetoothSlow(bytes) => {
+                write!(f, "{name} {bytes}")
+            }
             Self::ConnectRefused(code) => write!(f, "{name} {code}"),
             Self::SubscribeRefused(filter) => write!(f, "{name} {filter}"),
             Self::MatchReply(reply) => write!(f, "{name} {reply:?}"),

@@ -22,8 +22,12 @@ pub enum Need {
     Isolate,
     /// Switch an access point off, or its way to the internet.
     SwitchAccessPoint,
+    /// Disturb the Bluetooth radio.
+    OwnRadio,
     /// A UART of its own for the console scheme.
     Console,
+    /// A Bluetooth radio, and a phone that has one.
+    Bluetooth,
 }
 
 impl fmt::Display for Need {
@@ -34,7 +38,9 @@ impl fmt::Display for Need {
             Self::Storage => "storage",
             Self::Isolate => "isolate",
             Self::SwitchAccessPoint => "switch-access-point",
+            Self::OwnRadio => "own-radio",
             Self::Console => "console",
+            Self::Bluetooth => "bluetooth",
         })
     }
 }
@@ -45,6 +51,7 @@ impl Case {
         let devices = self.scenario.world.devices.iter();
         let transports = devices.filter_map(|(_, device)| match device.provisioning.over {
             Over::Softap => None,
+            Over::Ble => Some(Need::Bluetooth),
             Over::Console => Some(Need::Console),
         });
         self.scenario
@@ -73,6 +80,9 @@ fn need(step: &Step) -> Option<Need> {
             | Fault::ConnectRefused(_)
             | Fault::SubscribeRefused(_)
             | Fault::MatchReply(_) => None,
+            Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
+                Some(Need::OwnRadio)
+            }
         },
         Step::Provision(_)
         | Step::ReadVersion(_)

@@ -246,6 +246,8 @@ pub enum Over {
     /// HTTP on the device's own access point.
     #[default]
     Softap,
+    /// GATT over Bluetooth LE.
+    Ble,
     /// Lines over the device's UART.
     Console,
 }

@@ -24,6 +24,8 @@ pub struct BoardModel {
     pub own_access_points: bool,
     /// Whether it has a UART for the console scheme, at whose other end the lab is.
     pub console: bool,
+    /// Whether it has a Bluetooth radio, and its phones have one too.
+    pub bluetooth: bool,
 }
 
 /// A debug probe that is broken on purpose.
@@ -68,6 +70,7 @@ impl BoardModel {
             },
             own_access_points: true,
             console: true,
+            bluetooth: cfg!(feature = "ble"),
         }
     }
 
@@ -82,6 +85,7 @@ impl BoardModel {
                 ..Self::native().abilities
             },
             console: false,
+            bluetooth: false,
             ..Self::native()
         }
     }
@@ -118,8 +122,9 @@ impl BoardModel {
             Need::Power => self.abilities.power,
             Need::TornWrite => self.abilities.torn_write,
             Need::Storage => self.abilities.storage,
-            Need::Isolate | Need::SwitchAccessPoint => self.own_access_points,
+            Need::Isolate | Need::SwitchAccessPoint | Need::OwnRadio => self.own_access_points,
             Need::Console => self.console,
+            Need::Bluetooth => self.bluetooth,
         }
     }
 }

@@ -29,6 +29,7 @@ pub use dispatch::run;
 pub use folder::FolderError;
 pub use job::{Job, JobError};
 pub use plan::{Case, Plan, Settings};
+pub use worker::PRIVATE_BUS;
 
 /// A run could not be started or its summary not be written.
 #[derive(Debug, thiserror::Error)]

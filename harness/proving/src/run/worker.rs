@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rand_core::{OsRng, RngCore};
 use trace::{Event, Finished, ReadError};
 
 use super::group::{Group, die_with};
 use super::{Job, Settings};
 
+/// Where libdbus and others find the system bus. A worker has one of its own, so that nothing in it
+/// reaches the host's Bluetooth or Wi-Fi.
+pub const PRIVATE_BUS: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 /// What a worker's processes get to go after it, before they count as leaked.
 const LEAK_GRACE: Duration = Duration::from_secs(1);
 /// What the kernel gets to end a group that was sent SIGKILL.
@@ -100,6 +104,7 @@ impl Worker {
             // How insta is told whether to renew; it must not look for a workspace of its own.
             .env("INSTA_UPDATE", if job.accept { "always" } else { "no" })
             .env("INSTA_WORKSPACE_ROOT", ".")
+            .env(PRIVATE_BUS, private_bus())
             .stdin(Stdio::null())
             .stdout(File::create_new(folder.join("worker.out"))?)
             .stderr(File::create_new(folder.join("worker.err"))?)
@@ -255,6 +260,14 @@ impl Worker {
             stderr_tail: tail(&self.folder.join("worker.err")),
         }
     }
+}
+
+/// The address of a bus that a worker may start, and nobody else guesses. It is in no file system, so
+/// that nothing is left of it.
+fn private_bus() -> String {
+    let mut name = [0; 16];
+    OsRng.fill_bytes(&mut name);
+    format!("unix:abstract=proving-{}", hex::encode(name))
 }
 
 /// Reads a trace while it grows.

@@ -45,10 +45,10 @@ pub enum StandInError {
     #[error("failed to start a thread for a stand-in on the private bus")]
     Thread(#[source] io::Error),
     /// The bus cannot listen there.
-    #[error("failed to start a private D-Bus on {path}: {why}")]
+    #[error("failed to start a private D-Bus at {address}: {why}")]
     Bus {
-        /// The socket's path.
-        path: String,
+        /// The address.
+        address: String,
         /// What the bus says.
         why: String,
     },

@@ -1,0 +1,102 @@
+//! The Bluetooth of a world: a medium of its own, and phones with adapters on it.
+
+use std::collections::BTreeMap;
+
+use clock::Clock;
+use lab::bluetooth::{BluezPhone, BluezStandIn, Ether, RadioFaults};
+use lab::private_bus;
+use lab::wire::{BoardEnd, Wire};
+use phone::{Ble, BleSettings, Transport, Wanted};
+use trace::Trace;
+
+use super::problem::LabError;
+use crate::language::Fault;
+use crate::run::PRIVATE_BUS;
+
+/// The medium, and who has a radio on it.
+pub struct Bluetooth {
+    ether: Ether,
+    clock: Clock,
+    phones: BTreeMap<String, phone::Bluetooth>,
+    /// What is wrong with every device's radio.
+    faults: RadioFaults,
+    _stand_in: BluezStandIn,
+}
+
+impl Bluetooth {
+    /// A medium on which `phones` have adapters; nobody else is on it.
+    pub async fn start(phones: &[String], trace: &Trace) -> Result<Self, LabError> {
+        let address = std::env::var(PRIVATE_BUS).ok();
+        // Without it libdbus would take the host's own.
+        let Some(address) = address else {
+            return Err(LabError::Scenario(format!(
+                "{PRIVATE_BUS} is not set; `proving run` does it"
+            )));
+        };
+        private_bus::start(&address)?;
+        let ether = Ether::new(trace.clone());
+        let clock = trace.clock().clone();
+        let adapters: Vec<BluezPhone> = (0..=u8::MAX)
+            .zip(phones)
+            .map(|(index, name)| BluezPhone {
+                name: name.clone(),
+                // Locally administered, and of no device's.
+                address: [0x06, 0x50, 0, 0, 0, index],
+            })
+            .collect();
+        let stand_in = BluezStandIn::start(&ether, &clock, &address, &adapters).await?;
+        let mut opened = BTreeMap::new();
+        for (index, name) in phones.iter().enumerate() {
+            let adapter = format!("hci{index}");
+            let adapter = phone::Bluetooth::open(clock.clone(), Some(&adapter)).await?;
+            opened.insert(name.clone(), adapter);
+        }
+        Ok(Self {
+            ether,
+            clock,
+            phones: opened,
+            faults: RadioFaults::default(),
+            _stand_in: stand_in,
+        })
+    }
+
+    /// Gives `device`, whose base address is `mac`, a controller; the board's end of its HCI.
+    pub fn attach(&self, device: &str, mac: [u8; 6]) -> BoardEnd {
+        let (board, lab) = Wire::pair(&self.clock);
+        let mut address = mac;
+        // As ESP-IDF derives it from the base address.
+        address[5] = address[5].wrapping_add(2);
+        self.ether.attach(device, address, lab);
+        board
+    }
+
+    /// The way of `phone` to the device that advertises `name`.
+    pub fn transport(&self, phone: &str, name: &str) -> Option<Box<dyn Transport>> {
+        let wanted = Wanted {
+            name: Some(name.to_owned()),
+            service: None,
+        };
+        let adapter = self.phones.get(phone)?.clone();
+        Some(Box::new(Ble::new(adapter, wanted, BleSettings::default())))
+    }
+
+    /// Disturbs the radios of `devices`, or no longer.
+    pub fn set_fault<'d>(
+        &mut self,
+        devices: impl Iterator<Item = &'d str>,
+        fault: &Fault,
+        on: bool,
+    ) {
+        match fault {
+            Fault::BluetoothSilent => self.faults.unheard = on,
+            Fault::BluetoothDropAfter(bytes) => {
+                self.faults.drop_after = on.then(|| u64::from(*bytes));
+            }
+            Fault::BluetoothSlow(rate) => self.faults.bytes_per_second = on.then_some(*rate),
+            _ => {}
+        }
+        for device in devices {
+            self.ether.set_faults(device, self.faults);
+        }
+    }
+}
