@@ -1,11 +1,12 @@
 //! What the harness costs, beside its peers.
 
 use crate::command::{cargo, command, run, target};
-use crate::requirements;
+use crate::{firmware, requirements};
 
 /// Installs the peers, builds what is measured, and prints the table.
 pub fn bench(yes: bool) -> Result<(), String> {
     requirements::install(yes)?;
+    firmware::build(Some("mps2"))?;
     run(cargo().args([
         "build",
         "--release",

@@ -16,6 +16,8 @@ pub enum Unit {
     Kilobytes,
     /// One number over another; less is better.
     Times,
+    /// Hundredths of one core; fewer are better.
+    Percent,
 }
 
 impl Unit {
@@ -30,6 +32,7 @@ impl Unit {
             Self::PerSecond(what) => format!("{what}/s"),
             Self::Kilobytes => "kB".to_owned(),
             Self::Times => "times".to_owned(),
+            Self::Percent => "%".to_owned(),
         }
     }
 

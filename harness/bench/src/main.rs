@@ -4,6 +4,7 @@
 //! in `PROVING_JUDGES` where those are that are written in Python. Names of benchmarks as arguments
 //! choose some of them. Everything stays on the loopback and is bounded in number and time.
 
+mod boards;
 mod crowd;
 mod figures;
 mod front;
@@ -18,7 +19,7 @@ mod table;
 mod talker;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use setup::{Outcome, Setup};
@@ -26,13 +27,14 @@ use table::Row;
 
 type Benchmark = fn(&Setup) -> Outcome<Vec<Row>>;
 
-const BENCHMARKS: [(&str, Benchmark); 6] = [
+const BENCHMARKS: [(&str, Benchmark); 7] = [
     ("start-up", start_up::measure),
     ("happy-path", happy_path::measure),
     ("matching", matching::measure),
     ("latency", latency::measure),
     ("front", front::measure),
     ("crowd", crowd::measure),
+    ("boards", boards::measure),
 ];
 
 fn main() -> ExitCode {
@@ -92,7 +94,9 @@ fn all(names: &[OsString]) -> Outcome<ExitCode> {
         }
     }
     print!("{}", table::render(&rows));
-    let results = results()?;
+    let folder = setup.target.join("bench");
+    std::fs::create_dir_all(&folder)?;
+    let results = folder.join("results.json");
     std::fs::write(&results, format!("{:#}\n", table::json(&rows)))?;
     eprintln!("written to {}", results.display());
     gaps.extend(rows.iter().flat_map(Row::gaps));
@@ -104,17 +108,4 @@ fn all(names: &[OsString]) -> Outcome<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-/// `results.json` in `bench` in the folder of what was built.
-fn results() -> Outcome<PathBuf> {
-    let own = std::env::current_exe()?;
-    // The program is `TARGET/PROFILE/bench`.
-    let target = own
-        .ancestors()
-        .nth(2)
-        .ok_or("this program is in no folder of a build")?;
-    let folder = target.join("bench");
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder.join("results.json"))
 }

@@ -22,6 +22,8 @@ pub struct Setup {
     pub own: PathBuf,
     /// `proving`, built by the same profile.
     pub proving: PathBuf,
+    /// The folder of what was built.
+    pub target: PathBuf,
     /// Where scenarios are.
     pub scenarios: PathBuf,
     python: Option<PathBuf>,
@@ -40,7 +42,11 @@ impl Setup {
             )
             .into());
         }
+        // The program is `TARGET/PROFILE/bench`.
+        let target = own.ancestors().nth(2);
+        let target = target.ok_or("this program is in no folder of a build")?;
         Ok(Self {
+            target: target.to_owned(),
             own,
             proving,
             scenarios: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios"),

@@ -1,0 +1,141 @@
+//! What is done with an image: flash it, see that it is there already, start it, hear it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use board::Board;
+use board::probe::{self, Flashed, ProbeBoard};
+use trace::LogLine;
+
+use super::NOTE;
+use super::emulated::{Emulated, on_runtime};
+use crate::figures::{Figure, Unit};
+use crate::setup::{Outcome, Setup};
+use crate::table::{Row, Target};
+
+const MIB: usize = 1 << 20;
+const FLASHES: usize = 5;
+const RESETS: usize = 20;
+/// In the factory data of the miniature: logs as fast as it is read.
+const FLOODS: u32 = 4;
+const FLOODED: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(10);
+
+pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
+    let (flashed, skipped) = on_runtime(flashes(setup))?;
+    let first = on_runtime(first_lines(setup))?;
+    let lines = on_runtime(lines(setup))?;
+    let times = |all: Vec<Flashed>| Figure::of_times(all.into_iter().map(|flashed| flashed.took));
+    Ok(vec![
+        Row::new("board: erase, flash and verify 1 MiB", times(flashed))
+            .target(Target::Below(2000.0))
+            .note(NOTE),
+        Row::new("board: 1 MiB that is there already", times(skipped)).note(
+            "every byte is compared through the probe; attaching is part of it, as it is of flashing",
+        ),
+        Row::new("board: reset to first line", Figure::of_times(first))
+            .note("from the call to the line of `main` in the trace"),
+        Row::new(
+            "board: lines through to the trace",
+            Ok(Figure::single(lines, Unit::PerSecond("lines"))),
+        )
+        .note("a firmware that logs as fast as it is read: RTT, defmt, redaction, trace in memory"),
+    ])
+}
+
+async fn flashes(setup: &Setup) -> Outcome<(Vec<Flashed>, Vec<Flashed>)> {
+    let emulated = Emulated::start(setup).await?;
+    let image = image_of(setup, MIB)?;
+    let settings = emulated.settings(&image);
+    tokio::task::spawn_blocking(move || {
+        let mut flashed = Vec::new();
+        let mut skipped = Vec::new();
+        for _ in 0..FLASHES {
+            flashed.push(probe::flash(settings.clone(), true, drop)?);
+            let again = probe::flash(settings.clone(), false, drop)?;
+            if !again.skipped {
+                return Err("an image that is there was flashed again".into());
+            }
+            skipped.push(again);
+        }
+        Ok((flashed, skipped))
+    })
+    .await?
+}
+
+/// From the call of `reset` to the first line in the trace.
+async fn first_lines(setup: &Setup) -> Outcome<Vec<Duration>> {
+    let emulated = Emulated::start(setup).await?;
+    let image = PathBuf::from(super::MINIATURE);
+    let mut board = ProbeBoard::new(emulated.settings(&image), emulated.trace.clone())?;
+    board.power_on().await?;
+    let mut samples = Vec::new();
+    for _ in 0..RESETS {
+        let known = emulated.trace.len();
+        let began = Instant::now();
+        board.reset().await?;
+        until_line(&emulated, known, began).await?;
+        samples.push(began.elapsed());
+    }
+    board.power_off().await?;
+    Ok(samples)
+}
+
+async fn until_line(emulated: &Emulated, known: usize, began: Instant) -> Outcome<()> {
+    let is_line = |event: &std::sync::Arc<trace::Event>| event.payload::<LogLine>().is_some();
+    while !emulated.trace.since(known).iter().any(is_line) {
+        if began.elapsed() > LIMIT {
+            return Err("no line comes".into());
+        }
+        emulated
+            .trace
+            .clock()
+            .sleep(Duration::from_micros(200))
+            .await;
+    }
+    Ok(())
+}
+
+/// Lines of the log in a second.
+async fn lines(setup: &Setup) -> Outcome<f64> {
+    let emulated = Emulated::start(setup).await?;
+    let image = PathBuf::from(super::MINIATURE);
+    let mut board = ProbeBoard::new(emulated.settings(&image), emulated.trace.clone())?;
+    board.write_factory(&FLOODS.to_le_bytes()).await?;
+    board.power_on().await?;
+    let (known, began) = (emulated.trace.len(), Instant::now());
+    emulated.trace.clock().sleep(FLOODED).await;
+    let events = emulated.trace.since(known);
+    let took = began.elapsed();
+    board.power_off().await?;
+    let lines = events
+        .iter()
+        .filter(|event| event.payload::<LogLine>().is_some());
+    Ok(lines.count() as f64 / took.as_secs_f64())
+}
+
+/// An ELF file for a Cortex-M that loads `size` bytes to address 0 and goes round in a circle.
+fn image_of(setup: &Setup, size: usize) -> Outcome<PathBuf> {
+    const HEADERS: u32 = 52 + 32;
+    let length = u32::try_from(size)?;
+    let mut flash: Vec<u8> = (0..size).map(|index| (index / 3) as u8).collect();
+    // Stack, entry, and there a branch to itself.
+    flash[..4].copy_from_slice(&0x2001_0000_u32.to_le_bytes());
+    flash[4..8].copy_from_slice(&0x41_u32.to_le_bytes());
+    flash[0x40..0x42].copy_from_slice(&0xE7FE_u16.to_le_bytes());
+    let mut elf = b"\x7FELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    // Executable, for ARM.
+    elf.extend([2_u16, 40].map(u16::to_le_bytes).concat());
+    // Version, entry, program headers, no section headers, flags of EABI 5.
+    elf.extend(
+        [1_u32, 0x41, 52, 0, 0x0500_0000]
+            .map(u32::to_le_bytes)
+            .concat(),
+    );
+    elf.extend([52_u16, 32, 1, 40, 0, 0].map(u16::to_le_bytes).concat());
+    // One segment to load, readable and executable.
+    let segment = [1, HEADERS, 0, 0, length, length, 5, 4];
+    elf.extend(segment.map(u32::to_le_bytes).concat());
+    elf.extend(flash);
+    setup.file("one-mib.elf", elf)
+}
