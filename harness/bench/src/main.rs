@@ -13,6 +13,7 @@ mod host_time;
 mod latency;
 mod matching;
 mod processor;
+mod provisioning;
 mod setup;
 mod start_up;
 mod table;
@@ -30,6 +31,7 @@ type Benchmark = fn(&Setup) -> Outcome<Vec<Row>>;
 const BENCHMARKS: [(&str, Benchmark); 7] = [
     ("start-up", start_up::measure),
     ("happy-path", happy_path::measure),
+    ("provisioning", provisioning::measure),
     ("matching", matching::measure),
     ("latency", latency::measure),
     ("front", front::measure),

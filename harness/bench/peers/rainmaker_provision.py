@@ -1,0 +1,68 @@
+"""Provisions a device over HTTP with Espressif's client modules (PyPI: esp-rainmaker-cli).
+
+Usage: rainmaker_provision.py HOST:PORT SECURITY POP USERNAME PASSWORD SSID PASSPHRASE POLL_S
+
+Prints a JSON object: ms from the first request to the answer to `apply`, and to the status that says
+"connected"; and ms that were slept in between.
+"""
+
+import contextlib
+import json
+import sys
+import time
+
+from rmaker_tools.common import prov, security, transport
+from rmaker_tools.common.security import srp6a
+
+original_random = srp6a.get_random_of_length
+
+
+def random_with_full_key(length):
+    """A secret whose public key has all 384 bytes, as devices demand."""
+    modulus, generator = srp6a.get_ng(srp6a.NG_3072)
+    while True:
+        secret = original_random(length)
+        if pow(generator, secret, modulus).bit_length() > 383 * 8:
+            return secret
+
+
+def provision(address, scheme, pop, username, password, ssid, passphrase, poll):
+    began = time.monotonic()
+    link = transport.Transport_HTTP(address)
+    patch = json.loads(link.send_data("proto-ver", "---"))["prov"].get("sec_patch_ver", 0)
+    session = {
+        "0": lambda: security.Security0(False),
+        "1": lambda: security.Security1(pop, False),
+        "2": lambda: security.Security2(patch, username, password, False),
+    }[scheme]()
+    response = None
+    while (request := session.security_session(response)) is not None:
+        response = link.send_data("prov-session", request)
+
+    def ask(request, read, *arguments):
+        return read(session, link.send_data("prov-config", request(session, *arguments)))
+
+    set_config = prov.config_set_config_request, prov.config_set_config_response
+    assert ask(*set_config, ssid, passphrase) == 0
+    assert ask(prov.config_apply_config_request, prov.config_apply_config_response) == 0
+    applied = time.monotonic()
+    slept = 0
+    state = "connecting"
+    while state == "connecting":
+        time.sleep(poll)
+        slept += poll
+        state = ask(prov.config_get_status_request, prov.config_get_status_response)
+    assert state == "connected", state
+    ms = lambda seconds: seconds * 1e3
+    return {
+        "applied": ms(applied - began),
+        "connected": ms(time.monotonic() - began),
+        "slept": ms(slept),
+    }
+
+
+srp6a.get_random_of_length = random_with_full_key
+*arguments, poll = sys.argv[1:]
+with contextlib.redirect_stdout(sys.stderr):
+    found = provision(*arguments, float(poll))
+print(json.dumps(found))
