@@ -28,7 +28,7 @@ use table::Row;
 
 type Benchmark = fn(&Setup) -> Outcome<Vec<Row>>;
 
-const BENCHMARKS: [(&str, Benchmark); 7] = [
+const BENCHMARKS: [(&str, Benchmark); 8] = [
     ("start-up", start_up::measure),
     ("happy-path", happy_path::measure),
     ("provisioning", provisioning::measure),
