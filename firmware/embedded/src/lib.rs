@@ -1,4 +1,5 @@
-//! What the images for boards share: log, memory marks, calendar, random numbers, the virtual radio.
+//! What the images for boards share: log, memory marks, calendar, random numbers, the virtual radio,
+//! the line to a Bluetooth controller.
 //!
 //! None of it knows a chip. What is not about the debugger's side of RTT is tested on the host.
 
@@ -7,6 +8,7 @@
 extern crate alloc;
 
 pub mod boots;
+pub mod h4;
 pub mod heap;
 #[cfg(target_os = "none")]
 pub mod logging;
@@ -20,13 +22,14 @@ pub mod stack;
 pub mod wall_clock;
 
 /// The firmware's own crates, whose log records a host sees.
-pub const FIRMWARE: [&str; 9] = [
+pub const FIRMWARE: [&str; 10] = [
     "device",
     "embedded",
     "mps2",
     "esp32c6",
     "tls_mbedtls",
     "lan9118",
+    "cmsdk_uart",
     "factory",
     "proto",
     "airlink",

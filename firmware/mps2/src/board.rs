@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use device::board::{Absent, Board, Parts};
+use device::board::{Board, Parts};
 use embedded::boots;
 use embedded::nor::NorError;
 use embedded::radio::Interface;
@@ -16,6 +16,7 @@ use tls_mbedtls::Tls;
 use crate::clock;
 use crate::ethernet::{self, Radio, Wire};
 use crate::flash::{self, Storage};
+use crate::uart::{self, Console, Hci};
 
 /// The mps2-an386 with its parts.
 #[derive(Debug)]
@@ -63,8 +64,8 @@ impl Board for Mps2Board {
     type Flash = Storage;
     type Random = Random;
     type WallClock = WallClock;
-    type Console = Absent;
-    type Hci = Absent;
+    type Console = Console;
+    type Hci = Hci;
 
     fn into_parts(self) -> Parts<Self> {
         Parts {
@@ -76,8 +77,8 @@ impl Board for Mps2Board {
             random: self.random,
             wall_clock: WallClock::default(),
             radio: self.radio,
-            console: None,
-            hci: None,
+            console: Some(uart::console()),
+            hci: Some(uart::hci()),
         }
     }
 }

@@ -27,7 +27,7 @@ pub fn wire(mac: [u8; 6]) -> Result<Wire, InitError> {
         promiscuous: true,
     };
     let wire = Lan9118::new(registers(), &STATE, config)?;
-    vectors::unmask_ethernet();
+    vectors::unmask(vectors::ETHERNET);
     Ok(wire)
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The device itself is [`device::run`]; here is what the board needs around it. `memory.x` says
 //! what lies where. Ethernet carries the virtual radio ([`embedded::radio`]), and the board's SSRAM
-//! stands in for flash.
+//! stands in for flash. Its first UART is the console's, its second one leads to the Bluetooth
+//! controller.
 
 #![no_std]
 
@@ -19,6 +20,7 @@ pub mod heap;
 pub mod memory;
 mod reset;
 mod start;
+pub mod uart;
 pub mod vectors;
 pub mod watchdog;
 

@@ -24,7 +24,7 @@ pub extern "C" fn dark() -> ! {
     watchdog::stop();
     // A pending interrupt would end each sleep at once.
     clock::stop();
-    vectors::mask_ethernet();
+    vectors::mask_all();
     loop {
         cortex_m::asm::wfi();
     }

@@ -9,7 +9,7 @@ use board::probe::{Attach, Crash, Limits, LogFormat, ProbeBoard, ProbeSettings};
 use board::{Board, Exited, Garbage, ImageFlashed, Power, PowerChanged};
 use clock::Clock;
 use lab::probe::ProbeFault;
-use lab::qemu::{Machine, MachineSettings};
+use lab::qemu::{Cables, Machine, MachineSettings};
 use tempfile::TempDir;
 use trace::{Event, Payload, Trace, WitnessReport};
 
@@ -67,7 +67,7 @@ impl World {
             folder: folder.path().to_owned(),
             qemu: "qemu-system-arm".into(),
         };
-        let mut machine = Machine::start(settings_of_machine, trace.clone(), None)
+        let mut machine = Machine::start(settings_of_machine, trace.clone(), Cables::default())
             .await
             .expect("an emulator");
         machine.power(true).await.expect("power");

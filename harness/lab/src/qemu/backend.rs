@@ -25,7 +25,7 @@ const NOWHERE: u32 = 0xFFFF_FFFE;
 /// The air is told of a reset before the firmware starts anew, unless its thread is this busy.
 const AIR_LIMIT: Duration = Duration::from_millis(500);
 
-/// What the other end of the machine's network is told.
+/// What the other ends of the machine's cables are told.
 #[derive(Debug)]
 pub(super) enum WireOrder {
     /// A new emulator: from now on this is its network.
@@ -40,7 +40,8 @@ pub(super) enum WireOrder {
 #[derive(Debug)]
 pub(super) struct Machine {
     program: PathBuf,
-    log: PathBuf,
+    /// For what it says on standard error, and its sockets.
+    private: PathBuf,
     events: mpsc::Sender<Event>,
     wire: UnboundedSender<WireOrder>,
     flash: Flash,
@@ -61,14 +62,14 @@ impl Machine {
     /// A machine without power.
     pub(super) fn new(
         program: PathBuf,
-        log: PathBuf,
+        private: PathBuf,
         flash: Flash,
         events: mpsc::Sender<Event>,
         wire: UnboundedSender<WireOrder>,
     ) -> Self {
         Self {
             program,
-            log,
+            private,
             events,
             wire,
             flash,
@@ -89,7 +90,7 @@ impl Machine {
             return Ok(());
         }
         let (mut emulator, network) =
-            Emulator::start(&self.program, &self.log, self.events.clone())?;
+            Emulator::start(&self.program, &self.private, self.events.clone())?;
         self.window = Window::open(emulator.id(), &mut emulator.qmp)?;
         emulator.qmp.catch_resets()?;
         let used = self.flash.used();

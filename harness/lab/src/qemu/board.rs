@@ -9,8 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use trace::{Event, Trace};
 
-use super::machine::{Machine, MachineSettings, Radio};
-use crate::air::Link;
+use super::machine::{Cables, Machine, MachineSettings, Radio};
 use crate::probe::ProbeFault;
 
 /// How a board is off whose power was switched; the machine has darkened its radio then.
@@ -31,9 +30,9 @@ impl QemuBoard {
         settings: MachineSettings,
         image: PathBuf,
         trace: Trace,
-        link: Option<Link>,
+        cables: Cables,
     ) -> Result<Self, BoardError> {
-        Self::start_within(settings, image, Limits::default(), trace, link).await
+        Self::start_within(settings, image, Limits::default(), trace, cables).await
     }
 
     /// The same with other limits, in the host's time, for what the probe does.
@@ -42,10 +41,10 @@ impl QemuBoard {
         image: PathBuf,
         limits: Limits,
         trace: Trace,
-        link: Option<Link>,
+        cables: Cables,
     ) -> Result<Self, BoardError> {
         let device = settings.device.clone();
-        let machine = Machine::start(settings, trace.clone(), link).await?;
+        let machine = Machine::start(settings, trace.clone(), cables).await?;
         let settings = ProbeSettings {
             device: device.clone(),
             selector: machine.selector().to_owned(),

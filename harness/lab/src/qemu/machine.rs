@@ -1,4 +1,4 @@
-//! A machine: emulator, debug probe and network cable.
+//! A machine: emulator, debug probe and cables.
 
 use std::fmt;
 use std::io;
@@ -19,10 +19,12 @@ use trace::Trace;
 
 use super::backend::{self, WireOrder};
 use super::flash::Flash;
-use super::process::Event;
+use super::process::{Event, UARTS};
+use super::serial::Serial;
 use super::wire::Wire;
 use crate::air::Link;
 use crate::probe::{BackendError, Dap, Faults, ProbeFault, Server, SharedTarget, Supply};
+use crate::wire::BoardEnd;
 
 /// The chip's name in [`TARGET_DESCRIPTION`].
 pub const CHIP: &str = "mps2-an386";
@@ -40,6 +42,17 @@ pub struct MachineSettings {
     pub qemu: PathBuf,
 }
 
+/// What leads from a machine to the lab; what is not plugged in leads nowhere.
+#[derive(Clone, Default)]
+pub struct Cables {
+    /// From its radio to the air.
+    pub link: Option<Link>,
+    /// From its console.
+    pub console: Option<BoardEnd>,
+    /// From its Bluetooth controller's interface.
+    pub hci: Option<BoardEnd>,
+}
+
 /// An emulated board behind a debug probe; dropping it ends both.
 pub struct Machine {
     handle: Handle,
@@ -48,19 +61,18 @@ pub struct Machine {
     selector: String,
     faults: Faults,
     wire: JoinHandle<()>,
-    /// What the emulator says on standard error; removed last.
+    /// What the emulator says on standard error, and its sockets; removed last.
     _private: TempDir,
 }
 
 type Target = Dap<backend::Machine>;
 
 impl Machine {
-    /// A machine without power, whose flash holds what it held before. Its radio is the device's
-    /// end of `link`; without one the air is empty.
+    /// A machine without power, whose flash holds what it held before.
     pub async fn start(
         settings: MachineSettings,
         trace: Trace,
-        link: Option<Link>,
+        cables: Cables,
     ) -> Result<Self, BoardError> {
         let failed = |what: String| move |source: io::Error| BoardError::Io { what, source };
         let clock = trace.clock().clone();
@@ -77,7 +89,7 @@ impl Machine {
         let (orders, obeyed) = unbounded_channel();
         let machine = backend::Machine::new(
             settings.qemu,
-            private.path().join("stderr"),
+            private.path().to_owned(),
             flash,
             events,
             orders.clone(),
@@ -88,8 +100,13 @@ impl Machine {
             .map_err(failed("start a thread".to_owned()))?;
         let server = Server::start(target.clone(), faults.clone())
             .map_err(failed("open a port for a debug probe".to_owned()))?;
+        let [console, hci] = UARTS.map(|uart| private.path().join(uart));
+        let serials = [
+            Serial::new(console, cables.console),
+            Serial::new(hci, cables.hci),
+        ];
         let machine = Self {
-            wire: tokio::spawn(Wire::new(trace, link, obeyed).run()),
+            wire: tokio::spawn(Wire::new(trace, cables.link, serials, obeyed).run()),
             handle: Handle {
                 device: settings.device,
                 clock,

@@ -1,7 +1,8 @@
 //! The board that QEMU emulates, behind a debug probe.
 //!
 //! A [`Machine`] is an ARM MPS2 board (AN386, Cortex-M4F) without anything that a real one would not
-//! have: whoever wants it to do something goes through its debug probe ([`crate::probe`]).
+//! have: whoever wants it to do something goes through its debug probe ([`crate::probe`]). Ethernet
+//! carries its radio, its first UART is a console, its second one leads to a Bluetooth controller.
 
 mod backend;
 mod board;
@@ -13,6 +14,7 @@ mod process;
 mod qmp;
 mod qtest;
 mod registers;
+mod serial;
 mod step;
 mod wire;
 
@@ -22,7 +24,7 @@ use std::time::Duration;
 pub const EMULATOR: &str = "qemu-system-arm";
 
 pub use board::QemuBoard;
-pub use machine::{CHIP, Machine, MachineSettings, MachineSwitch, TARGET_DESCRIPTION};
+pub use machine::{CHIP, Cables, Machine, MachineSettings, MachineSwitch, TARGET_DESCRIPTION};
 
 /// Whatever the emulator does is done within this, or it is given up.
 const LIMIT: Duration = Duration::from_secs(2);

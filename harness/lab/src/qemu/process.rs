@@ -4,9 +4,11 @@
 //! its own starts it and lives as long as it does: the kernel ends the child when the thread that
 //! started it ends, and with it when this process does.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -22,6 +24,10 @@ use crate::probe::BackendError;
 
 /// The machine that is emulated: a Cortex-M4F with a LAN9118 network controller.
 const MACHINE: &str = "mps2-an386";
+/// Its UARTs by the names of their sockets, in their order.
+pub(super) const UARTS: [&str; 2] = ["console", "hci"];
+/// File of what it says on standard error.
+const LOG: &str = "stderr";
 /// Bytes of standard error that are shown.
 const SHOWN: usize = 2000;
 
@@ -52,11 +58,11 @@ struct Sockets {
 }
 
 impl Emulator {
-    /// Starts an emulator whose core stands. What it says on standard error goes to the file `log`.
-    /// Our end of its network comes back too.
+    /// Starts an emulator whose core stands. What it says on standard error goes to a file in
+    /// `private`, where the sockets of its UARTs are too. Our end of its network comes back.
     pub(super) fn start(
         program: &Path,
-        log: &Path,
+        private: &Path,
         events: Sender<Event>,
     ) -> Result<(Self, UnixStream), BackendError> {
         let failed = |source| BackendError::Io {
@@ -64,7 +70,11 @@ impl Emulator {
             source,
         };
         let (ours, theirs) = socket_pairs().map_err(failed)?;
+        let log = &private.join(LOG);
         let mut command = command(program, &theirs);
+        for uart in UARTS {
+            command.args(serial(uart, private));
+        }
         command.stderr(File::create(log).map_err(failed)?);
         let qmp_reader = ours.qmp.try_clone().map_err(failed)?;
         let (started, start) = mpsc::channel();
@@ -185,7 +195,7 @@ fn command(program: &Path, sockets: &[OwnedFd; 4]) -> Command {
     let mut command = Command::new(program);
     command
         .args(["-M", MACHINE, "-accel", "tcg", "-S", "-nodefaults"])
-        .args(["-display", "none", "-monitor", "none", "-serial", "null"])
+        .args(["-display", "none", "-monitor", "none"])
         .args(["-action", "shutdown=pause"])
         .args(["-chardev", &format!("socket,id=gdb,fd={gdb}")])
         .args(["-gdb", "chardev:gdb"])
@@ -208,6 +218,22 @@ fn command(program: &Path, sockets: &[OwnedFd; 4]) -> Command {
         command.pre_exec(move || inherit(parent, &fds));
     }
     command
+}
+
+/// The arguments for the next UART.
+fn serial(name: &str, private: &Path) -> [OsString; 4] {
+    let path = private.join(name);
+    // A comma ends an option, unless there are two.
+    let path = path.as_os_str().as_bytes().split(|byte| *byte == b',');
+    let path = path.collect::<Vec<_>>().join(&b",,"[..]);
+    let mut socket = OsString::from(format!("socket,id={name},server=on,wait=off,path="));
+    socket.push(OsStr::from_bytes(&path));
+    [
+        "-chardev".into(),
+        socket,
+        "-serial".into(),
+        format!("chardev:{name}").into(),
+    ]
 }
 
 /// In the child: ends with the parent, and keeps its sockets.

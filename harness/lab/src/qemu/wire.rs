@@ -1,6 +1,6 @@
-//! The machine's network cable: Ethernet frames from the emulator to the air and back.
+//! The machine's cables: Ethernet frames from the emulator to the air and back, and its serial lines.
 //!
-//! On the socket each frame has its length in front, 32 bits, highest byte first (QEMU, `-netdev
+//! On the network's socket each frame has its length in front, 32 bits, highest byte first (QEMU, `-netdev
 //! stream`). Which interface a frame belongs to stands in its VLAN tag ([`airlink::ethernet`]).
 
 use std::io;
@@ -14,6 +14,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use trace::Trace;
 
 use super::backend::WireOrder;
+use super::serial::Serial;
 use crate::air::Link;
 
 /// Bytes taken from the socket at once.
@@ -21,7 +22,7 @@ const CHUNK: usize = 64 * 1024;
 /// Bytes of garbage that are shown.
 const SHOWN: usize = 64;
 
-/// Carries frames until nobody gives orders any more.
+/// Carries frames and bytes until nobody gives orders any more.
 pub(super) struct Wire {
     trace: Trace,
     link: Option<Link>,
@@ -29,12 +30,14 @@ pub(super) struct Wire {
     stream: Option<UnixStream>,
     frames: Frames,
     outgoing: Vec<u8>,
+    serials: [Serial; 2],
 }
 
 impl Wire {
     pub(super) fn new(
         trace: Trace,
         link: Option<Link>,
+        serials: [Serial; 2],
         orders: UnboundedReceiver<WireOrder>,
     ) -> Self {
         Self {
@@ -44,6 +47,7 @@ impl Wire {
             stream: None,
             frames: Frames::default(),
             outgoing: Vec::new(),
+            serials,
         }
     }
 
@@ -51,10 +55,11 @@ impl Wire {
         let mut chunk = vec![0; CHUNK];
         loop {
             let has_room = self.stream.is_some() && self.outgoing.is_empty();
+            let [console, hci] = &mut self.serials;
             tokio::select! {
                 biased;
                 order = self.orders.recv() => match order {
-                    Some(order) => self.obey(order, &mut chunk),
+                    Some(order) => self.obey(order, &mut chunk).await,
                     None => break,
                 },
                 read = read(&mut self.stream, &self.outgoing, &mut chunk) => match read {
@@ -63,12 +68,14 @@ impl Wire {
                     Err(_) => self.stream = None,
                 },
                 packet = to_device(self.link.as_ref()), if has_room => self.send(&packet),
+                () = console.carry() => {}
+                () = hci.carry() => {}
             }
         }
         self.power_off();
     }
 
-    fn obey(&mut self, order: WireOrder, chunk: &mut [u8]) {
+    async fn obey(&mut self, order: WireOrder, chunk: &mut [u8]) {
         match order {
             WireOrder::Plug(stream) => {
                 let stream = stream
@@ -84,6 +91,9 @@ impl Wire {
                 self.power_off();
                 if let Some(link) = &self.link {
                     link.power_on();
+                }
+                for serial in &mut self.serials {
+                    serial.power_on(self.trace.clock()).await;
                 }
                 // Whoever asked may not wait any more.
                 let _ = heard.send(());
@@ -105,10 +115,11 @@ impl Wire {
         }
     }
 
-    fn power_off(&self) {
+    fn power_off(&mut self) {
         if let Some(link) = &self.link {
             link.power_off();
         }
+        self.serials.iter_mut().for_each(Serial::power_off);
     }
 
     fn take(&mut self, bytes: &[u8]) {

@@ -4,7 +4,7 @@
 
 use airlink::{Mode, Notice, Packet, Port, Request, ethernet};
 use lab::air::{AccessPointSettings, Air};
-use lab::qemu::Machine;
+use lab::qemu::{Cables, Machine};
 use probe_rs::{Core, MemoryInterface};
 
 use crate::world::{attach, blocking, settings, until, with_emulator};
@@ -84,8 +84,11 @@ fn the_radio_hears_and_joins_an_access_point_and_forgets_it_at_a_reset() {
             },
         );
         let folder = tempfile::tempdir().expect("a folder");
-        let link = air.attach("lamp");
-        let machine = Machine::start(settings(qemu, &folder), trace.clone(), Some(link)).await;
+        let cables = Cables {
+            link: Some(air.attach("lamp")),
+            ..Cables::default()
+        };
+        let machine = Machine::start(settings(qemu, &folder), trace.clone(), cables).await;
         let mut machine = machine.expect("a machine");
         machine
             .write_flash(0, crate::guest::IMAGE.to_vec())

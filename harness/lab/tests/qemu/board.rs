@@ -10,7 +10,7 @@ use board::{Board, Exited, Power, PowerChanged};
 use clock::Clock;
 use lab::air::Air;
 use lab::probe::ProbeFault;
-use lab::qemu::QemuBoard;
+use lab::qemu::{Cables, QemuBoard};
 use tempfile::TempDir;
 use trace::{Event, Payload, Trace, WitnessReport};
 
@@ -34,7 +34,9 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/board_guest/guest.elf");
         let settings = settings(qemu, &folder);
-        let board = QemuBoard::start_within(settings, image, limits, trace.clone(), None).await;
+        let board =
+            QemuBoard::start_within(settings, image, limits, trace.clone(), Cables::default())
+                .await;
         Self {
             board: board.expect("a board"),
             trace,
@@ -201,7 +203,10 @@ fn the_radio_of_a_firmware_that_ended_is_dark() {
             settings(qemu, &folder),
             image,
             trace.clone(),
-            Some(link.clone()),
+            Cables {
+                link: Some(link.clone()),
+                ..Cables::default()
+            },
         )
         .await;
         let mut world = World {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use board::Power;
 use board::power::PowerSwitch;
-use lab::qemu::Machine;
+use lab::qemu::{Cables, Machine};
 use probe_rs::rtt::{Rtt, ScanRegion};
 use probe_rs::semihosting::SemihostingCommand;
 use probe_rs::{
@@ -386,7 +386,7 @@ fn two_machines_know_nothing_of_each_other() {
         for _ in 0..2 {
             let folder = tempfile::tempdir().expect("a folder");
             let settings = settings(qemu.clone(), &folder);
-            let machine = Machine::start(settings, trace.clone(), None).await;
+            let machine = Machine::start(settings, trace.clone(), Cables::default()).await;
             machines.push(machine.expect("a machine"));
             folders.push(folder);
         }

@@ -4,7 +4,7 @@ use std::fs;
 
 use base64::Engine as _;
 use lab::probe::ProbeFault;
-use lab::qemu::{Machine, TARGET_DESCRIPTION};
+use lab::qemu::{Cables, Machine, TARGET_DESCRIPTION};
 use probe_rs::MemoryInterface;
 
 use crate::guest::{self, STORAGE, STORED};
@@ -105,7 +105,13 @@ fn what_the_firmware_stores_outlives_reset_power_and_harness() {
     with_emulator(async |qemu| {
         let folder = tempfile::tempdir().expect("a folder");
         let trace = trace::Trace::in_memory(clock::Clock::start(1.0));
-        let start = || Machine::start(settings(qemu.clone(), &folder), trace.clone(), None);
+        let start = || {
+            Machine::start(
+                settings(qemu.clone(), &folder),
+                trace.clone(),
+                Cables::default(),
+            )
+        };
         let mut machine = start().await.expect("a machine");
         machine
             .write_flash(0, guest::IMAGE.to_vec())

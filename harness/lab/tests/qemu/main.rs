@@ -6,4 +6,5 @@ mod cost;
 mod debug;
 mod flashing;
 mod guest;
+mod serial;
 mod world;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clock::Clock;
-use lab::qemu::{Machine, MachineSettings};
+use lab::qemu::{Cables, Machine, MachineSettings};
 use probe_rs::config::Registry;
 use probe_rs::flashing::{DownloadOptions, FlashError};
 use probe_rs::probe::list::Lister;
@@ -29,7 +29,7 @@ impl World {
         let trace = Trace::in_memory(Clock::start(1.0));
         let folder = tempfile::tempdir().expect("a folder");
         let settings = settings(qemu, &folder);
-        let machine = Machine::start(settings, trace.clone(), None).await;
+        let machine = Machine::start(settings, trace.clone(), Cables::default()).await;
         Self {
             machine: machine.expect("a machine"),
             _trace: trace,

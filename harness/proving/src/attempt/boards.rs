@@ -13,7 +13,7 @@ use lab::native::{NativeBoard, NativeSettings};
 #[cfg(feature = "probe")]
 use lab::probe::ProbeFault;
 #[cfg(feature = "probe")]
-use lab::qemu::{EMULATOR, MachineSettings, QemuBoard};
+use lab::qemu::{Cables, EMULATOR, MachineSettings, QemuBoard};
 use lab::wire::BoardEnd;
 use rand_core::{OsRng, RngCore};
 use trace::Trace;
@@ -111,8 +111,12 @@ async fn qemu(
             "an emulated board needs an image".into(),
         ));
     };
-    let link = Some(wires.link);
-    let board = QemuBoard::start_within(machine, image, LIMITS, trace.clone(), link).await?;
+    let cables = Cables {
+        link: Some(wires.link),
+        console: wires.console,
+        hci: None,
+    };
+    let board = QemuBoard::start_within(machine, image, LIMITS, trace.clone(), cables).await?;
     board.set_fault(job.probe_fault.map(ProbeFault::from));
     Ok(Box::new(board))
 }

@@ -84,7 +84,6 @@ impl BoardModel {
                 bugs: false,
                 ..Self::native().abilities
             },
-            console: false,
             bluetooth: false,
             ..Self::native()
         }

@@ -47,11 +47,11 @@ enum Escape {
 }
 
 impl Listening {
-    /// Nothing was asked; only prompts count.
+    /// An empty line was sent; only prompts count, and none from before its echo.
     pub(super) fn to_prompt() -> Self {
         Self {
-            echo: VecDeque::new(),
-            in_echo: false,
+            echo: [b'\r'].into(),
+            in_echo: true,
             wants_answer: false,
             escape: Escape::Outside,
             line: Vec::new(),
@@ -216,6 +216,15 @@ mod tests {
         ] {
             assert_eq!(heard(printed), answered(&[0xff]));
         }
+    }
+
+    #[test]
+    fn a_prompt_from_before_the_empty_line_answers_nothing() {
+        let mut listening = Listening::to_prompt();
+        listening.feed(b"\n>> ");
+        assert_eq!(listening.next(), None);
+        listening.feed(b"\r\n\n>> ");
+        assert_eq!(listening.next(), Some(Heard::Prompt));
     }
 
     #[test]

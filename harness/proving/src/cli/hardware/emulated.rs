@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use board::BoardError;
 use board::probe::{Attach, Limits, LogFormat, ProbeSettings};
 use clock::Clock;
-use lab::qemu::{EMULATOR, Machine, MachineSettings};
+use lab::qemu::{Cables, EMULATOR, Machine, MachineSettings};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use trace::Trace;
@@ -107,7 +107,7 @@ fn attend(settings: MachineSettings, ready: &mpsc::Sender<Ready>, stopped: onesh
     };
     runtime.block_on(async {
         let trace = Trace::in_memory(Clock::start(1.0));
-        let mut machine = match Machine::start(settings, trace, None).await {
+        let mut machine = match Machine::start(settings, trace, Cables::default()).await {
             Ok(machine) => machine,
             Err(error) => {
                 let _ = ready.send(Err(error));
