@@ -315,8 +315,11 @@ impl Clock {
     }
 
     fn report_lag(&self, late: Duration) {
-        if let Some(report) = &self.state().on_lag {
+        // Whoever is told may ask what time it is.
+        let report = self.state().on_lag.take();
+        if let Some(report) = report {
             report(late);
+            self.state().on_lag.get_or_insert(report);
         }
     }
 

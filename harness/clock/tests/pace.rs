@@ -5,6 +5,8 @@
     reason = "host time is what lab time is compared with"
 )]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use clock::{Clock, LabTime};
@@ -129,6 +131,29 @@ fn a_fixed_pace_holds_while_somebody_is_busy_and_while_everybody_waits() {
             let ratio = lab.as_secs_f64() / wall.elapsed().as_secs_f64();
             assert!((9.9..10.1).contains(&ratio), "{ratio}, busy: {busy}");
             assert!(lab >= Duration::from_secs(1));
+        }
+    });
+}
+
+#[test]
+fn whoever_is_told_that_the_host_was_late_may_ask_for_the_time() {
+    on_one_thread(async {
+        let clock = Clock::start_fixed(1.0);
+        let told = Arc::new(AtomicU64::new(0));
+        clock.on_lag({
+            let (clock, told) = (clock.clone(), told.clone());
+            move |_| told.store(clock.now().since_start().as_micros() as u64, Relaxed)
+        });
+        for _ in 0..2 {
+            let before = told.swap(0, Relaxed);
+            let waits = clock.sleep(Duration::from_millis(10));
+            let blocks = async {
+                tokio::task::yield_now().await;
+                std::thread::sleep(Duration::from_millis(400));
+            };
+            tokio::join!(waits, blocks);
+            clock.sleep(Duration::from_millis(10)).await;
+            assert!(told.load(Relaxed) > before);
         }
     });
 }

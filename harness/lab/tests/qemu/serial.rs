@@ -95,7 +95,9 @@ fn hear(core: &mut Core<'_>, uart: u64, length: usize) -> Vec<u8> {
 
 async fn read(end: &mut LabEnd, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    let read = tokio::time::timeout(LIMIT, end.read_exact(&mut bytes)).await;
+    let read = Clock::start(1.0)
+        .timeout(LIMIT, end.read_exact(&mut bytes))
+        .await;
     read.expect("in time").expect("an open wire");
     bytes
 }

@@ -13,22 +13,39 @@ use super::problem::{LabError, Missed, Problem};
 use super::world::World;
 use crate::language::{Case, Console};
 
-/// Silence after which nothing more of what was printed before is under way.
+/// What a console prints when it waits for a line.
+const PROMPT: [u8; 3] = *b">> ";
+/// Silence after a prompt, after which nothing more of what was printed before is under way.
 const SETTLED: Duration = Duration::from_millis(50);
+/// The same where no prompt was printed: the device is slow, or has none to print.
+const UNPROMPTED: Duration = Duration::from_secs(2);
 /// So much of what a console printed is kept.
 const MOST: usize = 256 * 1024;
 
 /// The lab's end of a device's console; clones are the same end.
 #[derive(Clone, Debug)]
-pub struct Port(Arc<Mutex<LabEnd>>);
+pub struct Port(Arc<Mutex<Shared>>);
+
+#[derive(Debug)]
+struct Shared {
+    end: LabEnd,
+    /// The last bytes that were printed.
+    tail: [u8; PROMPT.len()],
+}
 
 impl Port {
     /// A port that several may use in turn.
     pub fn new(end: LabEnd) -> Self {
-        Self(Arc::new(Mutex::new(end)))
+        let tail = Default::default();
+        Self(Arc::new(Mutex::new(Shared { end, tail })))
     }
 
-    fn end(&self) -> MutexGuard<'_, LabEnd> {
+    /// Whether the last thing that was printed is a prompt.
+    fn is_prompted(&self) -> bool {
+        self.shared().tail == PROMPT
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
         // Whoever held it only polled, which leaves the end whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -40,7 +57,14 @@ impl AsyncRead for Port {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.end()).poll_read(context, buffer)
+        let mut shared = self.shared();
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut shared.end).poll_read(context, buffer);
+        for byte in &buffer.filled()[before..] {
+            shared.tail.rotate_left(1);
+            shared.tail[PROMPT.len() - 1] = *byte;
+        }
+        polled
     }
 }
 
@@ -50,15 +74,15 @@ impl AsyncWrite for Port {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.end()).poll_write(context, bytes)
+        Pin::new(&mut self.shared().end).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.end()).poll_flush(context)
+        Pin::new(&mut self.shared().end).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.end()).poll_shutdown(context)
+        Pin::new(&mut self.shared().end).poll_shutdown(context)
     }
 }
 
@@ -67,7 +91,7 @@ pub async fn type_at(case: &Case, step: &Console, world: &mut World) -> Result<(
     let device = case.device(step.device.as_ref());
     let mut port = world.console(device)?;
     // What was printed before is nobody's answer.
-    read_for(&mut port, SETTLED, world, |_| false).await?;
+    settle(&mut port, world).await?;
     let failed = |source| LabError::Io {
         what: format!("type at the console of {device}"),
         source,
@@ -95,6 +119,24 @@ pub async fn type_at(case: &Case, step: &Console, world: &mut World) -> Result<(
         ))),
         _ => Ok(()),
     }
+}
+
+/// Waits until nothing more of what was printed before is under way.
+async fn settle(port: &mut Port, world: &World) -> Result<(), LabError> {
+    let mut total = 0;
+    while total < MOST {
+        let patience = if port.is_prompted() {
+            SETTLED
+        } else {
+            UNPROMPTED
+        };
+        let printed = read_for(port, patience, world, |printed| !printed.is_empty()).await?;
+        if printed.is_empty() {
+            break;
+        }
+        total += printed.len();
+    }
+    Ok(())
 }
 
 /// What is printed within `limit` of lab time, or until it is enough.
