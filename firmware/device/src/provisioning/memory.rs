@@ -1,9 +1,11 @@
 //! Bluetooth memory that is given back once provisioning needs it no more, or from the beginning
-//! (ESP-IDF 5.5 `scheme_ble.c`). Here only the log shows it; the stack's own memory goes with it.
+//! (ESP-IDF 5.5 `scheme_ble.c`). The Bluetooth host's memory goes with the service that it was for;
+//! what the controller has beside it only the log shows.
 
 use factory::{MemoryRelease, Scheme};
 
 use super::profile::Profile;
+use crate::bugs::{self, Bug};
 
 /// What is given back before provisioning starts.
 pub(super) fn release_at_init(profile: Profile, scheme: &Scheme) {
@@ -22,6 +24,9 @@ pub(super) fn release_at_deinit(profile: Profile, scheme: &Scheme) {
     let Scheme::Ble(ble) = scheme else {
         return;
     };
+    if bugs::is(Bug::MemoryNotReleased) {
+        return;
+    }
     match ble.memory_release {
         MemoryRelease::Btdm => say(profile, "BTDM memory released"),
         MemoryRelease::Ble => say(profile, "BLE memory released"),

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use factory::BluetoothStack;
 
 use super::uuid;
+use crate::bugs::{self, Bug};
 
 /// Bytes of advertising data, and of a scan response.
 const ROOM: usize = 31;
@@ -23,11 +24,20 @@ const MANUFACTURER: u8 = 0xFF;
 const DISCOVERABLE: u8 = 0x06;
 /// dBm, ESP-IDF's default.
 const POWER: u8 = 3;
+/// ESP-IDF's own service, which a device that does not name its own advertises
+/// ([`Bug::WrongServiceAdvertised`]).
+const ANOTHER: [u8; 16] = [
+    0x17, 0x75, 0x24, 0x4D, 0x6B, 0x43, 0x43, 0x9B, 0x87, 0x7C, 0x06, 0x0F, 0x2D, 0x9B, 0xED, 0x07,
+];
 /// 7.5 ms to 20 ms, in units of 1.25 ms.
 const INTERVAL: [u8; 4] = [0x06, 0x00, 0x10, 0x00];
 
 /// Flags and the service; Bluedroid tells its power and the connection interval it would like, too.
 pub(super) fn data(service: [u8; 16], host: BluetoothStack) -> Vec<u8> {
+    let service = match bugs::is(Bug::WrongServiceAdvertised) {
+        true => ANOTHER,
+        false => service,
+    };
     let mut data = structure(FLAGS, &[DISCOVERABLE]);
     data.extend(structure(COMPLETE_UUIDS_128, &uuid::little_endian(service)));
     if host == BluetoothStack::Bluedroid {
@@ -42,7 +52,10 @@ pub(super) fn scan_response(name: &str, manufacturer: &[u8]) -> Option<Vec<u8>> 
     if name.len() > LONGEST || manufacturer.len() > LONGEST {
         return None;
     }
-    let mut response = structure(COMPLETE_NAME, name.as_bytes());
+    let mut response = match bugs::is(Bug::NameNotAdvertised) {
+        true => Vec::new(),
+        false => structure(COMPLETE_NAME, name.as_bytes()),
+    };
     if !manufacturer.is_empty() {
         response.extend(structure(MANUFACTURER, manufacturer));
     }

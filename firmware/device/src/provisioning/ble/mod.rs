@@ -16,7 +16,9 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::convert::Infallible;
 use core::future::pending;
+use core::mem::forget;
 
+use bt_hci::cmd::controller_baseband::Reset;
 use bt_hci_transport::{ReadHciError, Transport as HciTransport};
 use embassy_futures::select::select;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
@@ -27,15 +29,16 @@ use factory::{Ble, BluetoothStack};
 use rand_core::{CryptoRng, RngCore};
 use trouble_host::att::{AttClient, AttReq};
 use trouble_host::prelude::{
-    Advertisement, AdvertisementParameters, AttErrorCode, Connection, ConnectionEvent,
-    ExternalController, GattConnection, GattConnectionEvent, GattEvent, HostResources, PacketPool,
-    WriteEvent,
+    Advertisement, AdvertisementParameters, Advertiser, AttErrorCode, BleHostError, Connection,
+    ConnectionEvent, ExternalController, GattConnection, GattConnectionEvent, GattEvent,
+    HostResources, PacketPool, Peripheral, WriteEvent,
 };
 
 use super::endpoints::Endpoints;
 use super::profile::Profile;
 use super::{NotStarted, Transport, transport};
 use crate::board::Radio;
+use crate::bugs::{self, Bug};
 use pool::Pool;
 use table::{Characteristics, ENDPOINTS, Server, Values};
 
@@ -53,6 +56,10 @@ const COMMANDS: usize = 8;
 /// in `protocomm_ble.c`), each with the four bytes of L2CAP's header.
 const NIMBLE_PACKET: usize = 256 + 4;
 const BLUEDROID_PACKET: usize = 500 + 4;
+
+/// Of ATT_MTU, what is no value: opcode and handle of a Write Request, opcode of a Read Response.
+const WRITE_HEADER: usize = 3;
+const READ_HEADER: usize = 1;
 
 type Stack<'s, H, P> = trouble_host::Stack<'s, ExternalController<H, COMMANDS>, P>;
 
@@ -87,6 +94,27 @@ impl Service {
             response,
             settings: settings.clone(),
         })
+    }
+
+    /// Says that it is there, until somebody connects.
+    async fn advertise<'p, H, P>(
+        &self,
+        peripheral: &mut Peripheral<'p, ExternalController<H, COMMANDS>, P>,
+    ) -> Result<Advertiser<'p, ExternalController<H, COMMANDS>, P>, BleHostError<H::Error>>
+    where
+        H: HciTransport<Error: From<ReadHciError<Infallible>>>,
+        P: PacketPool,
+    {
+        let parameters = AdvertisementParameters {
+            interval_min: ADVERTISING_INTERVAL,
+            interval_max: ADVERTISING_INTERVAL,
+            ..AdvertisementParameters::default()
+        };
+        let advertisement = Advertisement::ConnectableScannableUndirected {
+            adv_data: &self.data,
+            scan_data: &self.response,
+        };
+        peripheral.advertise(&parameters, advertisement).await
     }
 }
 
@@ -150,13 +178,16 @@ async fn serve_with<P, H, R, F, N>(
             }
         };
         select(serving, stopped).await;
-        let Some(phone) = connected.take() else {
-            return;
-        };
-        phone.disconnect();
-        // A phone that does not answer is left to its supervision timeout.
-        let _ = with_timeout(GOODBYE_LIMIT, ended(&phone)).await;
-        transport(Transport::Ble, false);
+        if let Some(phone) = connected.take() {
+            phone.disconnect();
+            // A phone that does not answer is left to its supervision timeout.
+            let _ = with_timeout(GOODBYE_LIMIT, ended(&phone)).await;
+            transport(Transport::Ble, false);
+        }
+        let silent = with_timeout(GOODBYE_LIMIT, fall_silent(&stack, service)).await;
+        if !matches!(silent, Ok(Ok(()))) {
+            log::error!(target: TAG, "the Bluetooth controller does not stop");
+        }
     };
     let running = async {
         // An end is an error.
@@ -166,6 +197,25 @@ async fn serve_with<P, H, R, F, N>(
         pending::<()>().await;
     };
     select(work, running).await;
+}
+
+/// Ends whatever the controller does by itself: above all, advertising.
+async fn fall_silent<H, P>(
+    stack: &Stack<'_, H, P>,
+    service: &Service,
+) -> Result<(), BleHostError<H::Error>>
+where
+    H: HciTransport<Error: From<ReadHciError<Infallible>>>,
+    P: PacketPool,
+{
+    if bugs::is(Bug::AdvertisedAfterTheEnd) {
+        let mut peripheral = stack.peripheral();
+        // Its drop would stop it.
+        forget(service.advertise(&mut peripheral).await?);
+        return Ok(());
+    }
+    stack.command(Reset::new()).await?;
+    Ok(())
 }
 
 /// Ends with the connection.
@@ -198,17 +248,8 @@ where
     ) where
         H: HciTransport<Error: From<ReadHciError<Infallible>>>,
     {
-        let parameters = AdvertisementParameters {
-            interval_min: ADVERTISING_INTERVAL,
-            interval_max: ADVERTISING_INTERVAL,
-            ..AdvertisementParameters::default()
-        };
-        let advertisement = Advertisement::ConnectableScannableUndirected {
-            adv_data: &service.data,
-            scan_data: &service.response,
-        };
         let mut peripheral = stack.peripheral();
-        let advertiser = match peripheral.advertise(&parameters, advertisement).await {
+        let advertiser = match service.advertise(&mut peripheral).await {
             Ok(advertiser) => advertiser,
             Err(error) => {
                 log::error!(target: TAG, "advertising failed: {error:?}");
@@ -224,12 +265,21 @@ where
             return;
         };
         transport(Transport::Ble, true);
-        let session = self.endpoints.lock().await.session_number();
+        let stays = bugs::is(Bug::SessionSurvivesDisconnect);
+        let session = match stays {
+            true => 0,
+            false => self.endpoints.lock().await.session_number(),
+        };
         self.talk(&connection, session).await;
         connected.take();
-        self.endpoints.lock().await.close_session();
+        if !stays {
+            self.endpoints.lock().await.close_session();
+        }
         self.forget();
         transport(Transport::Ble, false);
+        if bugs::is(Bug::NotAdvertisedAgain) {
+            pending::<()>().await;
+        }
     }
 
     /// Answers a phone until it is gone.
@@ -241,7 +291,7 @@ where
                 _ => continue,
             };
             let reply = match event {
-                GattEvent::Write(write) => match self.write(&write, session).await {
+                GattEvent::Write(write) => match self.write(connection, &write, session).await {
                     Outcome::Accepted => write.accept_unprocessed(),
                     Outcome::Refused(code) => write.reject(code),
                     Outcome::Killed => {
@@ -264,12 +314,17 @@ where
     }
 
     /// Hands a request to its endpoint, and puts the answer where it will be read.
-    async fn write(&self, write: &WriteEvent<'_, '_, P>, session: u32) -> Outcome {
+    async fn write(
+        &self,
+        connection: &GattConnection<'_, '_, P>,
+        write: &WriteEvent<'_, '_, P>,
+        session: u32,
+    ) -> Outcome {
         let handle = write.handle();
         let Some(endpoint) = self.characteristics.endpoint(handle) else {
             return Outcome::Refused(AttErrorCode::WRITE_NOT_PERMITTED);
         };
-        let (offset, request) = write.with_data(|offset, data| (offset, Vec::from(data)));
+        let (offset, mut request) = write.with_data(|offset, data| (offset, Vec::from(data)));
         if offset > 0 {
             return Outcome::Refused(AttErrorCode::INVALID_OFFSET);
         }
@@ -279,10 +334,19 @@ where
         if request.is_empty() && self.host == BluetoothStack::NimBle {
             return Outcome::Accepted;
         }
-        let answer = {
+        let packet = usize::from(connection.raw().att_mtu());
+        if bugs::is(Bug::LongWriteTruncated) {
+            request.truncate(packet.saturating_sub(WRITE_HEADER));
+        }
+        let mut answer = {
             let mut endpoints = self.endpoints.lock().await;
             endpoints.dispatch(session, endpoint, &request).await
         };
+        if let Ok(answer) = &mut answer
+            && bugs::is(Bug::LongReadTruncated)
+        {
+            answer.truncate(packet.saturating_sub(READ_HEADER));
+        }
         match (answer, self.host) {
             (Ok(answer), _) => match self.server.table().write(handle, 0, &answer) {
                 Ok(()) => Outcome::Accepted,

@@ -12,6 +12,7 @@ use trouble_host::prelude::{
 };
 
 use super::uuid;
+use crate::bugs::{self, Bug};
 use crate::provisioning::table::Created;
 
 /// Attributes: those of GAP and GATT, the service, and three for each endpoint.
@@ -87,7 +88,9 @@ pub(super) fn server<P: PacketPool>(
         let properties = [CharacteristicProp::Read, CharacteristicProp::Write];
         let mut characteristic = own.add_characteristic(id, properties, Empty, value);
         let name = endpoint.name.as_str();
-        characteristic.add_descriptor_ro::<str, _>(DESCRIPTION, PermissionLevel::Allowed, name);
+        if !bugs::is(Bug::EndpointNameMissing) {
+            characteristic.add_descriptor_ro::<str, _>(DESCRIPTION, PermissionLevel::Allowed, name);
+        }
         endpoints.push((characteristic.build().handle, name));
     }
     (Server::new(table), Characteristics { endpoints })

@@ -80,6 +80,12 @@ impl Adapter {
         "usb:v1D6Bp0246d0542"
     }
 
+    /// Of BlueZ since 5.62; bleak looks for an adapter that can be a central.
+    #[zbus(property)]
+    async fn roles(&self) -> &[&str] {
+        &["central"]
+    }
+
     #[zbus(property)]
     async fn powered(&self) -> bool {
         self.powered
