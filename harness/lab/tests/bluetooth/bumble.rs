@@ -1,88 +1,32 @@
 //! Bumble, somebody else's Bluetooth host, at the TCP port.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clock::Busy;
 use embassy_futures::join::join;
 use lab::bluetooth::BleConnected;
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
 
 use crate::hosts::{self, Phone};
+use crate::outsider::Outsider;
 use crate::world::World;
 
-/// Set where a judge that is missing is a failure.
-const REQUIRED: &str = "PROVING_JUDGES_REQUIRED";
-/// Folder of the Python environment with the judges.
-const JUDGES: &str = "PROVING_JUDGES";
-
-const CENTRAL: &str = include_str!("bumble/central.py");
-const PERIPHERAL: &str = include_str!("bumble/peripheral.py");
-
-/// A Python that has Bumble; says so if there is none.
-async fn python() -> Option<PathBuf> {
-    let python = std::env::var_os(JUDGES).map(|folder| PathBuf::from(folder).join("bin/python"));
-    if let Some(python) = &python {
-        let found = Command::new(python)
-            .args(["-c", "import bumble"])
-            .stderr(Stdio::null())
-            .status()
-            .await;
-        if found.is_ok_and(|status| status.success()) {
-            return Some(python.clone());
-        }
-    }
-    assert!(
-        std::env::var_os(REQUIRED).is_none(),
-        "{JUDGES} names no Python with bumble"
-    );
-    println!("skipped, because {JUDGES} names no Python with bumble");
-    None
-}
-
-/// Starts a script that speaks to the port of `world`, whose time must not run ahead meanwhile.
-async fn start(world: &World, script: &str) -> Option<(Child, Busy)> {
-    let python = python().await?;
-    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let port = world.ether.open_port(anywhere).await.expect("a port");
-    let child = Command::new(python)
-        .args(["-c", script, &port.to_string()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("started");
-    Some((child, world.clock.busy()))
-}
-
-/// What it has said in the end, which must have been well.
-async fn said((mut child, _busy): (Child, Busy)) -> String {
-    let (mut out, mut err) = (String::new(), String::new());
-    let mut stdout = child.stdout.take().expect("piped");
-    let mut stderr = child.stderr.take().expect("piped");
-    let (_, _) = join(
-        stdout.read_to_string(&mut out),
-        stderr.read_to_string(&mut err),
-    )
-    .await;
-    let status = child.wait().await.expect("it ends");
-    assert!(status.success(), "{out}\n{err}");
-    out
+/// A script beside this file.
+fn script(name: &str) -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    tests.join("bluetooth/bumble").join(name)
 }
 
 #[tokio::test]
 async fn bumble_as_central_reads_the_table_and_writes_long_values() {
     let world = World::new();
-    let Some(child) = start(&world, CENTRAL).await else {
+    let Some(central) = Outsider::start(&world, &script("central.py"), &[]).await else {
         return;
     };
     let mut words = String::new();
     hosts::hosts(&world, async |device, _, _| {
         let device_side = async { hosts::serve(hosts::advertise(device).await).await };
-        let (reason, out) = join(device_side, said(child)).await;
+        let (reason, out) = join(device_side, central.well()).await;
         assert_eq!(reason, 0x13);
         words = out;
     })
@@ -95,7 +39,7 @@ async fn bumble_as_central_reads_the_table_and_writes_long_values() {
 #[tokio::test]
 async fn bumble_as_peripheral_is_found_and_answers() {
     let world = World::new();
-    let Some(child) = start(&world, PERIPHERAL).await else {
+    let Some(peripheral) = Outsider::start(&world, &script("peripheral.py"), &[]).await else {
         return;
     };
     hosts::hosts(&world, async |_, phone: &Phone<'_>, _| {
@@ -119,7 +63,7 @@ async fn bumble_as_peripheral_is_found_and_answers() {
             .await;
             connection.disconnect();
         };
-        let (said, ()) = join(said(child), phone_side).await;
+        let (said, ()) = join(peripheral.well(), phone_side).await;
         assert_eq!(said, "connected\ndisconnected\n");
     })
     .await;

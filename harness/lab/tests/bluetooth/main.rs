@@ -4,4 +4,5 @@ mod bumble;
 mod garbage;
 mod hosts;
 mod links;
+mod outsider;
 mod world;

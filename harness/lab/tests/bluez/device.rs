@@ -2,21 +2,13 @@
 
 use std::time::Duration;
 
-use board::Board;
-use btleplug::api::{Central, CentralEvent, Characteristic, Peripheral as _, WriteType};
-use btleplug::platform::Peripheral;
-use factory::{Ble, BluetoothStack, Factory, Scheme, Security};
+use btleplug::api::{Central, CentralEvent, Peripheral as _};
+use factory::{Ble, BluetoothStack, Scheme};
 use futures_util::{FutureExt, StreamExt};
-use lab::air::Air;
-use lab::native::{NativeBoard, NativeSettings};
-use lab::wire::Wire;
-use trace::LogLine;
 
+use crate::lamp::{Lamp, NAME, ask, endpoint, logged};
 use crate::phone::{Case, Phone};
 use crate::world::World;
-
-const MAC: [u8; 6] = [0x24, 0x0A, 0xC4, 0x0A, 0xBC, 0x01];
-const NAME: &str = "PROV_0ABC01";
 
 pub const CASES: &[(&str, Case)] = &[
     ("a_device_shows_its_endpoints", |bus| {
@@ -34,77 +26,10 @@ pub const CASES: &[(&str, Case)] = &[
     }),
 ];
 
-/// A device that is provisioned over BLE, with power.
-struct Device {
-    board: NativeBoard,
-    _air: Air,
-    _folder: tempfile::TempDir,
-}
-
-impl Device {
-    async fn start(world: &World, ble: Ble) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let settings = NativeSettings {
-            device: "lamp".to_owned(),
-            folder: folder.path().to_owned(),
-            executable: std::env::current_exe().expect("this binary"),
-            arguments: vec!["__device".into()],
-        };
-        let air = Air::new(world.trace.clone());
-        let (board_end, lab_end) = Wire::pair(&world.clock);
-        world.ether.attach("lamp", MAC, lab_end);
-        let link = air.attach("lamp");
-        let mut board = NativeBoard::new(settings, world.trace.clone(), link).with_hci(board_end);
-        let mut factory = Factory::default();
-        factory.identity.mac = MAC;
-        factory.provisioning.scheme = Scheme::Ble(ble);
-        factory.provisioning.security = Security::V1 {
-            pop: "abcd1234".into(),
-        };
-        let image = factory.encode();
-        board.write_factory(&image).await.expect("written");
-        board.power_on().await.expect("power");
-        Self {
-            board,
-            _air: air,
-            _folder: folder,
-        }
-    }
-
-    async fn stop(mut self) {
-        self.board.power_off().await.expect("no power");
-    }
-}
-
-/// The characteristic of an endpoint, by the name beside it.
-async fn endpoint(device: &Peripheral, name: &str) -> Characteristic {
-    for characteristic in device.characteristics() {
-        for descriptor in &characteristic.descriptors {
-            if device.read_descriptor(descriptor).await.expect("read") == name.as_bytes() {
-                return characteristic;
-            }
-        }
-    }
-    panic!("no {name}");
-}
-
-async fn ask(device: &Peripheral, name: &str, request: &[u8]) -> btleplug::Result<Vec<u8>> {
-    let characteristic = endpoint(device, name).await;
-    device
-        .write(&characteristic, request, WriteType::WithResponse)
-        .await?;
-    device.read(&characteristic).await
-}
-
-fn logged(world: &World, text: &str) -> usize {
-    let lines: Vec<LogLine> = world.events();
-    lines.iter().filter(|line| line.text == text).count()
-}
-
 async fn endpoints(bus: String) {
     let world = World::new();
     let _busy = world.clock.busy();
-    let device = Device::start(&world, Ble::default()).await;
+    let device = Lamp::start(&world, |_| {}).await;
     let phone = Phone::new(&world, &bus).await;
     let found = phone.connect(NAME).await;
     let mut uuids = Vec::new();
@@ -140,7 +65,7 @@ async fn endpoints(bus: String) {
 async fn refused(bus: String) {
     let world = World::new();
     let _busy = world.clock.busy();
-    let device = Device::start(&world, Ble::default()).await;
+    let device = Lamp::start(&world, |_| {}).await;
     let phone = Phone::new(&world, &bus).await;
     let found = phone.connect(NAME).await;
     for request in [vec![0xFF; 20], vec![0xFF; 400]] {
@@ -162,11 +87,13 @@ async fn refused(bus: String) {
 async fn killed(bus: String) {
     let world = World::new();
     let _busy = world.clock.busy();
-    let bluedroid = Ble {
-        stack: BluetoothStack::Bluedroid,
-        ..Ble::default()
-    };
-    let device = Device::start(&world, bluedroid).await;
+    let device = Lamp::start(&world, |factory| {
+        factory.provisioning.scheme = Scheme::Ble(Ble {
+            stack: BluetoothStack::Bluedroid,
+            ..Ble::default()
+        });
+    })
+    .await;
     let phone = Phone::new(&world, &bus).await;
     let found = phone.connect(NAME).await;
     let mut events = phone.adapter.events().await.expect("events");
@@ -187,11 +114,11 @@ async fn killed(bus: String) {
 async fn gone(bus: String) {
     let world = World::new();
     let _busy = world.clock.busy();
-    let device = Device::start(&world, Ble::default()).await;
+    let device = Lamp::start(&world, |_| {}).await;
     let phone = Phone::new(&world, &bus).await;
     for round in 1..=3 {
         let found = phone.connect(NAME).await;
-        let characteristic = endpoint(&found, "proto-ver").await;
+        let characteristic = endpoint(&found, "proto-ver").await.expect("there");
         let left = found.read(&characteristic).await.expect("read");
         assert_eq!(left, b"", "what the phone before has left");
         ask(&found, "proto-ver", b"---").await.expect("answered");

@@ -3,11 +3,16 @@
 //! This binary is the device, too. libdbus looks for the system bus once in a process, so all of
 //! these share a bus, one after the other.
 
+mod bugs;
 mod device;
 #[path = "../bluetooth/hosts.rs"]
 #[expect(dead_code, reason = "shared with the tests of the medium")]
 mod hosts;
+mod judges;
+mod lamp;
 mod network;
+#[path = "../bluetooth/outsider.rs"]
+mod outsider;
 mod phone;
 #[path = "../bluetooth/world.rs"]
 mod world;
@@ -28,7 +33,14 @@ fn main() {
     private_bus::start(&address).expect("a bus");
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let cases = [phone::CASES, device::CASES, network::CASES].concat();
+    let cases = [
+        phone::CASES,
+        device::CASES,
+        bugs::CASES,
+        judges::CASES,
+        network::CASES,
+    ]
+    .concat();
     let trials = cases.into_iter().map(|(name, case)| {
         let address = address.clone();
         Trial::test(name, move || {
