@@ -9,24 +9,32 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command::{cargo, command, run, target};
+use crate::firmware;
 
 const ROUNDS: u32 = 20;
 const KILLS: u64 = 50;
 /// How long the descendants of a killed harness may live.
 const GRACE: Duration = Duration::from_secs(2);
+/// The variable that all descendants of a run inherit.
+const MARK: &str = "PROVING_SOAK";
 
-/// Repeats every scenario with all cores loaded, then kills runs at random moments.
+/// Repeats every scenario on both virtual boards with all cores loaded, then kills runs at random
+/// moments.
 pub fn soak() -> Result<(), String> {
+    firmware::build(Some("mps2"))?;
     run(cargo().args(["build", "--release", "--package", "proving"]))?;
     let proving = target().join("release/proving");
     let out = fresh("soak")?;
-    repeat(&proving, &out)?;
-    kill(&proving, &out)
+    repeat(&proving, &out.join("native"), &["--no-skips"])?;
+    repeat(&proving, &out.join("qemu"), &["--board", "qemu"])?;
+    kill(&proving, &out, "native", KILLS)?;
+    kill(&proving, &out, "qemu", KILLS / 5)
 }
 
-fn repeat(proving: &Path, out: &Path) -> Result<(), String> {
+/// What is left afterwards of what a run starts is an error, too.
+fn repeat(proving: &Path, out: &Path, board: &[&str]) -> Result<(), String> {
     let cores = thread::available_parallelism().map_or(2, usize::from);
-    eprintln!("==> {ROUNDS} rounds with {cores} cores loaded");
+    eprintln!("==> {ROUNDS} rounds of {board:?} with {cores} cores loaded");
     let done = Arc::new(AtomicBool::new(false));
     let load: Vec<_> = (0..cores)
         .map(|_| {
@@ -40,34 +48,37 @@ fn repeat(proving: &Path, out: &Path) -> Result<(), String> {
         .collect();
     let began = Instant::now();
     let result = run(command(proving)
-        .args([
-            "run",
-            "--no-skips",
-            "--repeat",
-            &ROUNDS.to_string(),
-            "--out",
-        ])
-        .arg(out.join("repeat")));
+        .args(["run", "--repeat", &ROUNDS.to_string()])
+        .args(board)
+        .arg("--out")
+        .arg(out)
+        .env(MARK, out));
     done.store(true, Ordering::Relaxed);
     for thread in load {
         // A spinning thread cannot panic.
         let _ = thread.join();
     }
     eprintln!("    {} s", began.elapsed().as_secs());
-    result
+    result?;
+    thread::sleep(GRACE);
+    match living(out) {
+        left if left.is_empty() => Ok(()),
+        left => Err(format!("still alive: {}", left.join("; "))),
+    }
 }
 
-fn kill(proving: &Path, out: &Path) -> Result<(), String> {
-    eprintln!("==> {KILLS} runs killed at random moments");
+fn kill(proving: &Path, out: &Path, board: &str, kills: u64) -> Result<(), String> {
+    eprintln!("==> {kills} runs on {board} killed at random moments");
     let mut seed = u64::from(std::process::id());
-    for round in 0..KILLS {
-        let folder = out.join(format!("kill-{round}"));
-        let elsewhere = out.join(format!("tmp-{round}"));
+    for round in 0..kills {
+        let folder = out.join(format!("{board}-kill-{round}"));
+        let elsewhere = out.join(format!("{board}-tmp-{round}"));
         fs::create_dir_all(&elsewhere).map_err(|error| error.to_string())?;
         let mut child = Command::new(proving)
             .current_dir(crate::command::root())
-            .args(["run", "--out"])
+            .args(["run", "--board", board, "--out"])
             .arg(&folder)
+            .env(MARK, &folder)
             .env("TMPDIR", &elsewhere)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -94,17 +105,23 @@ fn kill(proving: &Path, out: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Command lines of the processes that name `folder`, which every descendant of a run does.
+/// Command lines of the processes whose environment says that they descend from the run into
+/// `folder`.
 fn living(folder: &Path) -> Vec<String> {
     let Ok(processes) = fs::read_dir("/proc") else {
         return vec!["/proc cannot be read".into()];
     };
-    let needle = folder.to_string_lossy().into_owned() + "/";
+    let needle = format!("{MARK}={}\0", folder.display());
+    let is_ours = |process: &Path| {
+        let environment = fs::read(process.join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(&needle)
+    };
     processes
         .flatten()
-        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+        .map(|entry| entry.path())
+        .filter(|process| is_ours(process))
+        .filter_map(|process| fs::read(process.join("cmdline")).ok())
         .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(&needle))
         .collect()
 }
 

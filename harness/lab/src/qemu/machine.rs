@@ -1,7 +1,9 @@
 //! A machine: emulator, debug probe and cables.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
@@ -62,7 +64,7 @@ pub struct Machine {
     faults: Faults,
     wire: JoinHandle<()>,
     /// What the emulator says on standard error, and its sockets; removed last.
-    _private: TempDir,
+    _private: (File, TempDir),
 }
 
 type Target = Dap<backend::Machine>;
@@ -77,9 +79,14 @@ impl Machine {
         let failed = |what: String| move |source: io::Error| BoardError::Io { what, source };
         let clock = trace.clock().clone();
         let private = tempfile::Builder::new()
-            .prefix("proving-qemu-")
-            .tempdir()
+            .prefix("qemu-")
+            .tempdir_in(&settings.folder)
             .map_err(failed("make a private folder".to_owned()))?;
+        let opened =
+            File::open(private.path()).map_err(failed("open a private folder".to_owned()))?;
+        // A socket's path has room for 107 bytes, wherever the folder is.
+        let short = format!("/proc/{}/fd/{}", std::process::id(), opened.as_raw_fd());
+        let short = PathBuf::from(short);
         let path = settings
             .folder
             .join(format!("{}.flash", stem(&settings.device)));
@@ -87,20 +94,15 @@ impl Machine {
             .map_err(failed(format!("read the flash in {}", path.display())))?;
         let (events, happenings) = mpsc::channel();
         let (orders, obeyed) = unbounded_channel();
-        let machine = backend::Machine::new(
-            settings.qemu,
-            private.path().to_owned(),
-            flash,
-            events,
-            orders.clone(),
-        );
+        let machine =
+            backend::Machine::new(settings.qemu, short.clone(), flash, events, orders.clone());
         let faults = Faults::default();
         let target = Arc::new(Mutex::new(Dap::new(machine, faults.clone())));
         watch(&settings.device, happenings, Arc::downgrade(&target))
             .map_err(failed("start a thread".to_owned()))?;
         let server = Server::start(target.clone(), faults.clone())
             .map_err(failed("open a port for a debug probe".to_owned()))?;
-        let [console, hci] = UARTS.map(|uart| private.path().join(uart));
+        let [console, hci] = UARTS.map(|uart| short.join(uart));
         let serials = [
             Serial::new(console, cables.console),
             Serial::new(hci, cables.hci),
@@ -116,7 +118,7 @@ impl Machine {
             selector: server.selector(),
             server,
             faults,
-            _private: private,
+            _private: (opened, private),
         };
         let off = |target: &mut Target| {
             target.core().backend().start()?;

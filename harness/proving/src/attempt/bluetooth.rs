@@ -1,6 +1,7 @@
 //! The Bluetooth of a world: a medium of its own, and phones with adapters on it.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use clock::Clock;
 use lab::bluetooth::{BluezPhone, BluezStandIn, Ether, RadioFaults};
@@ -8,6 +9,7 @@ use lab::private_bus;
 use lab::wire::{BoardEnd, Wire};
 use phone::{Ble, BleSettings, Transport, Wanted};
 use trace::Trace;
+use uuid::Uuid;
 
 use super::problem::LabError;
 use crate::language::Fault;
@@ -20,22 +22,37 @@ pub struct Bluetooth {
     phones: BTreeMap<String, phone::Bluetooth>,
     /// What is wrong with every device's radio.
     faults: RadioFaults,
-    _stand_in: BluezStandIn,
+    /// Its adapters last as long as it.
+    _stand_in: Option<BluezStandIn>,
 }
 
 impl Bluetooth {
     /// A medium on which `phones` have adapters; nobody else is on it.
     pub async fn start(phones: &[String], trace: &Trace) -> Result<Self, LabError> {
-        let address = std::env::var(PRIVATE_BUS).ok();
-        // Without it libdbus would take the host's own.
-        let Some(address) = address else {
+        let ether = Ether::new(trace.clone());
+        let clock = trace.clock().clone();
+        let mut bluetooth = Self {
+            ether,
+            clock,
+            phones: BTreeMap::new(),
+            faults: RadioFaults::default(),
+            _stand_in: None,
+        };
+        if !phones.is_empty() {
+            bluetooth.add(phones).await?;
+        }
+        Ok(bluetooth)
+    }
+
+    /// Gives each of `phones` an adapter.
+    async fn add(&mut self, phones: &[String]) -> Result<(), LabError> {
+        let Ok(address) = std::env::var(PRIVATE_BUS) else {
+            // libdbus would take the host's own.
             return Err(LabError::Scenario(format!(
                 "{PRIVATE_BUS} is not set; `proving run` does it"
             )));
         };
         private_bus::start(&address)?;
-        let ether = Ether::new(trace.clone());
-        let clock = trace.clock().clone();
         let adapters: Vec<BluezPhone> = (0..=u8::MAX)
             .zip(phones)
             .map(|(index, name)| BluezPhone {
@@ -44,20 +61,19 @@ impl Bluetooth {
                 address: [0x06, 0x50, 0, 0, 0, index],
             })
             .collect();
-        let stand_in = BluezStandIn::start(&ether, &clock, &address, &adapters).await?;
-        let mut opened = BTreeMap::new();
+        let stand_in = BluezStandIn::start(&self.ether, &self.clock, &address, &adapters).await?;
+        self._stand_in = Some(stand_in);
         for (index, name) in phones.iter().enumerate() {
             let adapter = format!("hci{index}");
-            let adapter = phone::Bluetooth::open(clock.clone(), Some(&adapter)).await?;
-            opened.insert(name.clone(), adapter);
+            let adapter = phone::Bluetooth::open(self.clock.clone(), Some(&adapter)).await?;
+            self.phones.insert(name.clone(), adapter);
         }
-        Ok(Self {
-            ether,
-            clock,
-            phones: opened,
-            faults: RadioFaults::default(),
-            _stand_in: stand_in,
-        })
+        Ok(())
+    }
+
+    /// A port of this host behind which every connection is a controller on the medium, speaking H4.
+    pub async fn open_port(&self) -> std::io::Result<SocketAddr> {
+        self.ether.open_port((Ipv4Addr::LOCALHOST, 0).into()).await
     }
 
     /// Gives `device`, whose base address is `mac`, a controller; the board's end of its HCI.
@@ -74,7 +90,7 @@ impl Bluetooth {
     pub fn transport(&self, phone: &str, name: &str) -> Option<Box<dyn Transport>> {
         let wanted = Wanted {
             name: Some(name.to_owned()),
-            service: None,
+            service: Some(Uuid::from_bytes(factory::Ble::default().service_uuid)),
         };
         let adapter = self.phones.get(phone)?.clone();
         Some(Box::new(Ble::new(adapter, wanted, BleSettings::default())))

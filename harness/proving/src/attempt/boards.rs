@@ -114,7 +114,7 @@ async fn qemu(
     let cables = Cables {
         link: Some(wires.link),
         console: wires.console,
-        hci: None,
+        hci: wires.hci,
     };
     let board = QemuBoard::start_within(machine, image, LIMITS, trace.clone(), cables).await?;
     board.set_fault(job.probe_fault.map(ProbeFault::from));

@@ -1,8 +1,9 @@
 //! What a device of a scenario is born with.
 
 use factory::{
-    AppInfo, Ble, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, PhoneToken,
-    Provisioning, Scheme, Sntp, Telemetry, TokenForm, Unregister, Version,
+    AppInfo, Ble, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile,
+    MemoryRelease, PhoneToken, Provisioning, Scheme, Sntp, Telemetry, TokenForm, Unregister,
+    Version,
 };
 use pki::{Pki, PkiError};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
@@ -93,7 +94,15 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
         security: security(device, values),
         scheme: match settings.over {
             Over::Softap => Scheme::SoftAp,
-            Over::Ble => Scheme::Ble(Ble::default()),
+            Over::Ble => Scheme::Ble(Ble {
+                memory_release: match settings.memory_release {
+                    language::MemoryRelease::None => MemoryRelease::None,
+                    language::MemoryRelease::Btdm => MemoryRelease::Btdm,
+                    language::MemoryRelease::Ble => MemoryRelease::Ble,
+                    language::MemoryRelease::Bt => MemoryRelease::Bt,
+                },
+                ..Ble::default()
+            }),
             Over::Console => Scheme::Console {
                 line_limit: settings
                     .line_limit

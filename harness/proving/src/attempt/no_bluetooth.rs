@@ -1,5 +1,7 @@
 //! Stands where Bluetooth would be, in a build without it.
 
+use std::net::SocketAddr;
+
 use lab::wire::BoardEnd;
 use phone::Transport;
 use trace::Trace;
@@ -16,6 +18,11 @@ impl Bluetooth {
         Err(LabError::Scenario(
             "this program was built without Bluetooth; build it with `--features ble`".into(),
         ))
+    }
+
+    /// Never called.
+    pub async fn open_port(&self) -> std::io::Result<SocketAddr> {
+        match *self {}
     }
 
     /// Never called.

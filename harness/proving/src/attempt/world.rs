@@ -1,7 +1,7 @@
 //! The world of one case: air, cloud, devices and phones.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use airlink::AuthMode;
@@ -326,6 +326,19 @@ impl World {
         };
         bluetooth.set_fault(self.devices.keys().map(String::as_str), fault, on);
         Ok(())
+    }
+
+    /// Where outsiders get a Bluetooth controller (HCI, H4 over TCP); nowhere, if no device is
+    /// provisioned over it.
+    pub async fn open_hci(&self) -> Result<Option<SocketAddr>, LabError> {
+        let Some(bluetooth) = &self.bluetooth else {
+            return Ok(None);
+        };
+        let opened = bluetooth.open_port().await;
+        opened.map(Some).map_err(|source| LabError::Io {
+            what: "open a port for HCI".into(),
+            source,
+        })
     }
 
     /// A phone goes back to its LAN.

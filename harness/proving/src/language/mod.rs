@@ -72,7 +72,7 @@ pub use step::{
 };
 pub use world::{
     AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, IdfVersion,
-    Linkkit, Over, PhoneToken, Profile, Provisioning, Security, Telemetry, World,
+    Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security, Telemetry, World,
 };
 
 #[cfg(test)]

@@ -148,6 +148,9 @@ pub struct Provisioning {
     pub auto_stop: bool,
     /// How often it tries to join before it reports a failure; once if left out (ESP-IDF 5.5).
     pub attempts: Option<Placed<u8>>,
+    /// Which memory of Bluetooth it gives back once the service has stopped.
+    #[serde(default)]
+    pub memory_release: MemoryRelease,
     /// Longest line of its console in bytes, the end included; 256 if left out.
     #[schemars(range(min = 64, max = 4096))]
     pub line_limit: Option<Placed<u16>>,
@@ -176,6 +179,7 @@ impl Default for Provisioning {
             service_key: None,
             auto_stop: true,
             attempts: None,
+            memory_release: MemoryRelease::default(),
             line_limit: None,
             app: None,
             custom_endpoints: Vec::new(),
@@ -250,6 +254,21 @@ pub enum Over {
     Ble,
     /// Lines over the device's UART.
     Console,
+}
+
+/// Which memory of Bluetooth a device gives back (`WIFI_PROV_SCHEME_BLE_EVENT_HANDLER_…`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemoryRelease {
+    /// None.
+    None,
+    /// That of BLE and of classic Bluetooth.
+    #[default]
+    Btdm,
+    /// That of BLE.
+    Ble,
+    /// That of classic Bluetooth.
+    Bt,
 }
 
 /// Security of a provisioning session.

@@ -84,7 +84,6 @@ impl BoardModel {
                 bugs: false,
                 ..Self::native().abilities
             },
-            bluetooth: false,
             ..Self::native()
         }
     }

@@ -22,6 +22,8 @@ pub struct Reached<'r> {
     pub forwards: &'r [Forwarded],
     /// The socket of the only console.
     pub console: Option<&'r Path>,
+    /// Where a Bluetooth controller is to be had.
+    pub hci: Option<SocketAddr>,
 }
 
 /// Every address, name, identity and certificate path, as JSON. It holds secrets: whoever asked for
@@ -100,6 +102,7 @@ pub fn endpoints(
         "cloud": cloud,
         "access_points": access_points,
         "devices": devices,
+        "hci": reached.hci.map(|address| address.to_string()),
         "console": reached.console.map(|path| path.display().to_string()),
     });
     Ok(format!("{all:#}\n"))

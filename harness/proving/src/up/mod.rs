@@ -69,7 +69,10 @@ async fn stay_up(case: &Case, openings: &Openings, folder: &Path) -> Result<(), 
     let clock = Clock::start(1.0);
     let job = job(case, folder);
     let trace = Trace::create(clock, &job.trace())?;
-    let served = match World::build(&case.scenario.world, &job, &trace).await {
+    let mut settings = case.scenario.world.clone();
+    // Whoever wants to be a phone comes from outside.
+    settings.phones.clear();
+    let served = match World::build(&settings, &job, &trace).await {
         Ok(mut world) => {
             let served = async {
                 let _console = publish(&mut world, case, openings, folder).await?;
@@ -124,6 +127,7 @@ async fn publish(
     let reached = Reached {
         forwards: &forwarded,
         console: console.as_ref().map(ConsoleSocket::path),
+        hci: world.open_hci().await?,
     };
     let text = endpoints::endpoints(world, case, &certificates, &reached)?;
     let path = folder.join(ENDPOINTS);
