@@ -135,6 +135,11 @@ impl ProvisioningClient {
         self.transport.close().await;
     }
 
+    /// Ends the connection, and goes on in the session on the next one: what no sound device allows.
+    pub fn reconnect(&mut self) {
+        self.transport.forget();
+    }
+
     /// Ends connection and session, so that the next request is that of a stranger.
     pub fn forget(&mut self) {
         self.transport.forget();

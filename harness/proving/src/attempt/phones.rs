@@ -149,6 +149,16 @@ impl Phone {
         self.session.take()
     }
 
+    /// Its next request goes over a connection of its own, in the session that it had.
+    pub fn reconnect(&mut self) -> Result<(), LabError> {
+        let Some(session) = &mut self.session else {
+            let what = format!("{} has no open session", self.name);
+            return Err(LabError::Scenario(what));
+        };
+        session.client.reconnect();
+        Ok(())
+    }
+
     /// From now on it answers notifications, as an app does that has bound the device.
     pub fn acknowledge_notifications(&self) {
         if let Some(lan) = &self.lan {

@@ -27,6 +27,7 @@ impl Attempt<'_> {
             Step::Custom(step) => session_steps::custom(self.case, step, world).await,
             Step::Console(step) => console::type_at(self.case, step, world).await,
             Step::Leave(step) => Ok(world.go_home(&step.phone).await?),
+            Step::Reconnect(step) => Ok(world.phone(&step.phone)?.reconnect()?),
             Step::Query(query) => self.query(query, world).await,
             Step::Bind(bind) => self.bind(bind, world).await,
             Step::Expect(Expect::Clause(clause)) => self
@@ -207,6 +208,7 @@ pub(super) fn label(step: &Step) -> String {
         Step::Custom(step) => format!("{} asks {}: {:?}", step.phone, step.endpoint, step.outcome),
         Step::Console(step) => format!("type {:?} at its console", step.typed),
         Step::Leave(step) => format!("{} leaves", step.phone),
+        Step::Reconnect(step) => format!("{} connects again", step.phone),
         Step::Query(step) => format!("{} queries the token: {:?}", step.phone, step.outcome),
         Step::Bind(step) => format!("{} binds: {:?}", step.phone, step.outcome.value),
         Step::Expect(Expect::Clause(clause)) => format!("expect {}", clause),

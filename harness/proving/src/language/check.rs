@@ -193,6 +193,13 @@ impl<'s> Checker<'s> {
                 self.phone(&leave.phone);
                 self.open_sessions.remove(leave.phone.value.as_str());
             }
+            Step::Reconnect(reconnect) => {
+                self.phone(&reconnect.phone);
+                if !self.open_sessions.contains(reconnect.phone.value.as_str()) {
+                    let message = format!("{} has no session open", reconnect.phone);
+                    self.wrong(step.span, message);
+                }
+            }
             Step::Console(console) => {
                 if self
                     .meant(console.device.as_ref())

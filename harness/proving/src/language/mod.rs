@@ -68,7 +68,7 @@ pub use schema::schema;
 pub use span::{Placed, Span};
 pub use step::{
     Bind, BindOutcome, Command, Console, Control, Custom, EraseStorage, Leave, Outcome, Provision,
-    Query, QueryBy, QueryOutcome, ReadVersion, RequestOutcome, Scan, Stage, Step, Wait,
+    Query, QueryBy, QueryOutcome, ReadVersion, Reconnect, RequestOutcome, Scan, Stage, Step, Wait,
 };
 pub use world::{
     AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, IdfVersion,

@@ -90,6 +90,7 @@ fn need(step: &Step) -> Option<Need> {
         | Step::Control(_)
         | Step::Custom(_)
         | Step::Leave(_)
+        | Step::Reconnect(_)
         | Step::Query(_)
         | Step::Bind(_)
         | Step::Expect(_)

@@ -35,6 +35,8 @@ pub enum Step {
     Console(Console),
     /// A phone ends the session that it has open, and goes home.
     Leave(Leave),
+    /// A phone hangs up, connects again, and goes on in the session that it had open.
+    Reconnect(Reconnect),
     /// A phone asks a device for its token.
     Query(Query),
     /// A phone's owner binds a device to an account.
@@ -298,6 +300,14 @@ pub struct Leave {
     pub phone: Placed<String>,
 }
 
+/// A phone loses its connection, and does not see that its session is lost, too.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reconnect {
+    /// Whose phone.
+    pub phone: Placed<String>,
+}
+
 /// A phone sends `device.info.get` over CoAP.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -416,9 +426,11 @@ impl Step {
             Self::Bind(step) => step.device.as_ref(),
             Self::EraseStorage(step) => step.device.as_ref(),
             Self::Expect(Expect::Transcript(transcript)) => transcript.device.as_ref(),
-            Self::Expect(Expect::Clause(_)) | Self::Fault(_) | Self::Wait(_) | Self::Leave(_) => {
-                None
-            }
+            Self::Expect(Expect::Clause(_))
+            | Self::Fault(_)
+            | Self::Wait(_)
+            | Self::Leave(_)
+            | Self::Reconnect(_) => None,
         }
     }
 
@@ -426,7 +438,11 @@ impl Step {
     pub fn is_about_a_device(&self) -> bool {
         !matches!(
             self,
-            Self::Expect(Expect::Clause(_)) | Self::Fault(_) | Self::Wait(_) | Self::Leave(_)
+            Self::Expect(Expect::Clause(_))
+                | Self::Fault(_)
+                | Self::Wait(_)
+                | Self::Leave(_)
+                | Self::Reconnect(_)
         )
     }
 
@@ -444,6 +460,7 @@ impl Step {
             Self::Expect(step) => step.catches(),
             Self::Power(_)
             | Self::Leave(_)
+            | Self::Reconnect(_)
             | Self::Fault(_)
             | Self::Wait(_)
             | Self::EraseStorage(_) => &[],
