@@ -135,13 +135,21 @@ fn attack(program: &Path, name: &str, seconds: u64) -> Result<(), String> {
         );
         return Ok(());
     }
-    let lines: Vec<&str> = said.lines().collect();
-    eprintln!("{}", lines[lines.len().saturating_sub(SHOWN)..].join("\n"));
+    eprintln!("{}", complaint(&said));
     let input = input(&said).unwrap_or("(it left none)");
     Err(format!(
         "fuzz target {name}: {status} on {input}\n  again: {} {input}",
         program.display()
     ))
+}
+
+/// What a target said when it failed: from its panic on, or the end.
+fn complaint(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().collect();
+    let panic = lines.iter().position(|line| line.contains(" panicked at "));
+    let from = panic.unwrap_or(lines.len().saturating_sub(SHOWN));
+    let shown = lines[from..].iter().take(SHOWN);
+    shown.copied().collect::<Vec<_>>().join("\n")
 }
 
 /// A figure of libFuzzer's final statistics.
@@ -357,5 +365,7 @@ mod tests {
                     /a/crash-1\n";
         assert_eq!(figure(said, "number_of_executed_units"), Some("12"));
         assert_eq!(input(said), Some("/a/crash-1"));
+        let said = "#1 INITED\nthread '<unnamed>' (1) panicked at a.rs:1:1:\nno\n";
+        assert!(complaint(said).ends_with("panicked at a.rs:1:1:\nno"));
     }
 }

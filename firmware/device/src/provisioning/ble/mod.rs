@@ -6,6 +6,7 @@
 //! phone is connected at a time; when it goes, so does its session.
 
 mod advertisement;
+mod guard;
 mod pool;
 mod table;
 mod uuid;
@@ -39,6 +40,7 @@ use super::profile::Profile;
 use super::{NotStarted, Transport, transport};
 use crate::board::Radio;
 use crate::bugs::{self, Bug};
+use guard::Guard;
 use pool::Pool;
 use table::{Characteristics, ENDPOINTS, Server, Values};
 
@@ -154,7 +156,7 @@ async fn serve_with<P, H, R, F, N>(
     N: RngCore + CryptoRng,
 {
     let mut resources = Box::new(HostResources::<P, 1, 1>::new());
-    let stack = trouble_host::new(ExternalController::new(hci), &mut *resources).build();
+    let stack = trouble_host::new(ExternalController::new(Guard(hci)), &mut *resources).build();
     let mut runner = stack.runner();
     let limit = service.limit;
     let created: Vec<_> = endpoints.lock().await.created().collect();
