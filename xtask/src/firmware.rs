@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::command::{cargo, command, root, shown, target};
+use crate::command::{cargo, command, root, run, shown, target};
 
 /// Soft float, because the C library that images link is built so.
 pub const CORTEX_M: &str = "thumbv7em-none-eabi";
@@ -43,6 +43,27 @@ const ON_TARGET: Workspace = Workspace {
 
 /// Folders of the workspaces that the root's leaves out.
 pub const FOLDERS: [&str; 3] = [MPS2.folder, ON_TARGET.folder, ESP32C6.folder];
+
+/// Crates of [`MPS2`]'s workspace that know no board, and have tests for the host.
+const ON_HOST: [&str; 3] = ["cmsdk-uart", "embedded", "lan9118"];
+
+/// Checks and tests on the host what of the images can run there.
+pub fn check_on_host() -> Result<(), String> {
+    for arguments in [&["clippy", "--all-targets"][..], &["test"]] {
+        let mut check = cargo();
+        check
+            .current_dir(root().join(MPS2.folder))
+            .args(arguments)
+            .args(ON_HOST.iter().flat_map(|name| ["--package", name]))
+            // Beside the images, as the root's profiles are others.
+            .env("CARGO_TARGET_DIR", target().join("firmware"));
+        if arguments[0] == "clippy" {
+            check.args(["--", "-D", "warnings"]);
+        }
+        run(&mut check)?;
+    }
+    Ok(())
+}
 
 /// The test suites for the emulated board, built.
 pub fn on_target_suites() -> Result<Vec<PathBuf>, String> {

@@ -11,6 +11,7 @@ mod readme;
 mod requirements;
 mod soak;
 mod test;
+mod transcript;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,8 @@ cargo xtask <command> [--yes]
   readme   renew the output that README shows (--check: only compare)
   firmware build an image for a board: mps2, on-target, esp32c6, or all of them
   fuzz     hostile bytes for every target of fuzz/, 30 s each: [TARGET]... [--seconds N]
+  transcript
+           renew what the pinned probe-rs sends to a probe: fixtures/probe/attach.txt
   no-std   check the firmware for a Cortex-M
 ";
 
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Some("readme") => readme::readme(flag("--check")),
         Some("firmware") => firmware::build(arguments.get(1).map(String::as_str)),
         Some("fuzz") => fuzz::Plan::new(&arguments[1..]).and_then(|plan| fuzz::fuzz(&plan)),
+        Some("transcript") => transcript::renew(),
         Some("no-std") => no_std::check(),
         _ => {
             eprint!("{USAGE}");

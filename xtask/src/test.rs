@@ -20,6 +20,7 @@ pub fn run_all(yes: bool) -> Result<(), String> {
             .args(["fmt", "--all", "--check"])
             .current_dir(root().join(workspace)))?;
     }
+    firmware::check_on_host()?;
     firmware::build(None)?;
     // The judges were installed above, so a missing one is a failure, not a skip.
     run(cargo()

@@ -30,13 +30,15 @@
 //! | `flash.per_image` | whether the command is run for each image | `false` |
 //! | `flash.boot_mode` | whether to start the loader through the control lines first | `false` |
 //! | `factory.command` | what writes factory data: `{port}`, `{baud}`, `{file}` | cannot be given any |
-//! | `storage.read`, `storage.erase` | what reads storage into `{file}`, and erases it: `{port}`, `{baud}` | cannot be read or erased |
+//! | `storage.read`, `storage.erase` | what reads storage into `{file}`, and erases it, as is done before each case: `{port}`, `{baud}` | cannot be read or erased, so that a case finds what the last one left |
 //! | `reset_command` | what restarts the board instead of a control line: `{port}`, `{baud}` | none |
 //!
 //! # Every board
 //! | key | what it says | if left out |
 //! |---|---|---|
 //! | `can` | of what the rig can do, what scenarios may ask of this board: `"power"`, `"torn-write"`, `"storage"`, `"isolate"`, `"switch-access-point"` | all of it |
+//! | `console` | the UART of the console scheme, as `port` has it, and not the one that the log is on | scenarios over the console are skipped |
+//! | `console_baud` | its bits per second | 115200 |
 //! | `health.command` | what says whether the board is well: `{port}` or `{selector}` | not asked |
 //!
 //! # What stands around them
@@ -51,7 +53,8 @@
 //! | `access_points.NAME.isolation.on`, `.off` | what keeps its clients apart | `isolate` cannot be |
 //! | `broker.bind` | the address of this host at which boards find it | boards cannot be run |
 //! | `broker.port` | the broker's port | any |
-//! | `broker.names` | further names and addresses for its certificate | only `bind` |
+//! | `broker.time_port` | the time server's port, at the same address | any |
+//! | `broker.names` | further names and addresses for its certificate; boards are told the first one | only `bind` |
 //! | `broker.client_certificate` | `"required"`, `"optional"` or `"none"`; off loopback only the first | `"required"` |
 
 mod mistake;
@@ -103,10 +106,21 @@ pub struct RigBoard {
     pub link: BoardLink,
     /// What scenarios may ask of it.
     pub can: BTreeSet<Ability>,
+    /// The UART of the console scheme.
+    pub console: Option<ConsolePort>,
     /// What says whether it is well: `{port}` or `{selector}`.
     pub health: Option<CommandTemplate>,
     /// What switches its power.
     pub power: Option<SwitchCommands>,
+}
+
+/// A UART on which a board is provisioned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsolePort {
+    /// Where it is.
+    pub port: PortAddress,
+    /// Bits per second.
+    pub baud: u32,
 }
 
 /// How a real board is reached.

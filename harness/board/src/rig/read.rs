@@ -10,8 +10,8 @@ use super::mistake::RigMistake;
 use super::section::{Notes, Section};
 use super::surroundings::{access_point, broker, switch};
 use super::{
-    Ability, BoardLink, ControlLine, FlashCommand, ImageAt, PortAddress, ProbeLink, ProbeLog, Rig,
-    RigBoard, SerialLink, SerialLog, StorageCommands, VIRTUAL_BOARDS, Wire,
+    Ability, BoardLink, ConsolePort, ControlLine, FlashCommand, ImageAt, PortAddress, ProbeLink,
+    ProbeLog, Rig, RigBoard, SerialLink, SerialLog, StorageCommands, VIRTUAL_BOARDS, Wire,
 };
 use crate::power::SwitchCommands;
 
@@ -134,6 +134,7 @@ fn board(
         serial(&section).map(|serial| BoardLink::Serial(Box::new(serial)))
     };
     let place = if is_probe { "selector" } else { "port" };
+    let console = console(&section, link.as_ref());
     let health = section.table("health", "`health = { command = [\"./is-it-well\"] }`");
     let health = health.and_then(|health| {
         let limit = health.seconds("limit_s", COMMAND_LIMIT_S);
@@ -162,9 +163,44 @@ fn board(
         name: name.to_owned(),
         link: link?,
         can,
+        console,
         health,
         power,
     })
+}
+
+/// The UART of the console scheme.
+fn console(section: &Section<'_>, link: Option<&BoardLink>) -> Option<ConsolePort> {
+    let example = "`console = \"/dev/serial/by-id/…\"`; `proving boards` lists what is attached";
+    let found = section.string("console", example);
+    let baud = baud(section, "console_baud", "`console_baud = 115200`");
+    let found = found?;
+    let port = match PortAddress::parse(&found.value, section.folder()) {
+        Ok(port) => port,
+        Err(why) => {
+            let message = format!("`{}` is no port: {why}", section.name("console"));
+            section.note(found.span, message, format!("write {example}"));
+            return None;
+        }
+    };
+    if let Some(BoardLink::Serial(serial)) = link
+        && serial.port == port
+    {
+        let message = format!(
+            "`{}` is the port that the log is on, and has no room for a console",
+            section.name("console")
+        );
+        let help = "name another UART of the board, or leave it out";
+        section.note(found.span, message, help);
+        return None;
+    }
+    Some(ConsolePort { port, baud })
+}
+
+fn baud(section: &Section<'_>, key: &'static str, example: &str) -> u32 {
+    let baud = section.number(key, 50..=20_000_000, example);
+    baud.and_then(|baud| u32::try_from(baud).ok())
+        .unwrap_or(115_200)
 }
 
 /// What the rig can do with a board.
@@ -278,7 +314,7 @@ fn serial(section: &Section<'_>) -> Option<SerialLink> {
             }
         },
     );
-    let baud = section.number("baud", 50..=20_000_000, "`baud = 115200`");
+    let baud = baud(section, "baud", "`baud = 115200`");
     let log = section.word(
         "log",
         &[
@@ -316,9 +352,7 @@ fn serial(section: &Section<'_>) -> Option<SerialLink> {
         .and_then(storage);
     Some(SerialLink {
         port: port?,
-        baud: baud
-            .and_then(|baud| u32::try_from(baud).ok())
-            .unwrap_or(115_200),
+        baud,
         log: log.unwrap_or(SerialLog::Auto),
         reset,
         boot,

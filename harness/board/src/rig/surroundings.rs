@@ -33,6 +33,8 @@ pub struct Broker {
     pub bind: IpAddr,
     /// Its port; 0 takes any.
     pub port: u16,
+    /// The time server's port at the same address; 0 takes any.
+    pub time_port: u16,
     /// Further names and addresses for its certificate.
     pub names: Vec<String>,
     /// Whether boards must show a certificate.
@@ -57,6 +59,12 @@ impl Broker {
         names.extend(self.names.iter().cloned());
         names.dedup();
         names
+    }
+
+    /// What boards are told that it is called.
+    pub fn host(&self) -> String {
+        let named = self.names.first().cloned();
+        named.unwrap_or_else(|| self.bind.to_string())
     }
 
     /// Whether others than this host can reach it. It must then require client certificates, and
@@ -163,6 +171,7 @@ pub(super) fn broker(section: Section<'_>) -> Option<Broker> {
     let example = "`bind = \"192.168.1.10\"`, the address of this host in the boards' network";
     let bind = section.address("bind", example);
     let port = section.number("port", 0..=65_535, "`port = 8883`");
+    let time_port = section.number("time_port", 0..=65_535, "`time_port = 123`");
     let names = section.strings("names", "`names = [\"lab.example\"]`");
     let certificates = section.word(
         "client_certificate",
@@ -210,6 +219,9 @@ pub(super) fn broker(section: Section<'_>) -> Option<Broker> {
     Some(Broker {
         bind: bind?.value,
         port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(0),
+        time_port: time_port
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or(0),
         names: carried,
         client_certificate: certificates.unwrap_or(ClientCertificate::Required),
     })

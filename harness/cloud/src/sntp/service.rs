@@ -29,7 +29,7 @@ pub struct SntpFaults {
     pub kiss_of_death: Option<[u8; 4]>,
 }
 
-/// A running time server on loopback. Ends when it is dropped.
+/// A running time server, on loopback unless it has to be elsewhere. Ends when it is dropped.
 pub struct Sntp {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -46,10 +46,17 @@ struct Shared {
 impl Sntp {
     /// Listens on a free port of 127.0.0.1.
     pub async fn start(trace: Trace, faults: SntpFaults) -> Result<Self, SntpError> {
-        let wrap = |source| SntpError { source };
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(wrap)?;
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), trace, faults).await
+    }
+
+    /// Listens at `address`. Whoever can reach it is answered: the time is no secret.
+    pub async fn start_at(
+        address: SocketAddr,
+        trace: Trace,
+        faults: SntpFaults,
+    ) -> Result<Self, SntpError> {
+        let wrap = |source| SntpError { address, source };
+        let socket = UdpSocket::bind(address).await.map_err(wrap)?;
         let address = socket.local_addr().map_err(wrap)?;
         let shared = Arc::new(Shared {
             trace,
@@ -83,7 +90,7 @@ impl Sntp {
     pub async fn probe(&self) -> Result<(), SntpProbeError> {
         let clock = self.shared.trace.clock();
         let probing = async {
-            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            let socket = UdpSocket::bind((self.address.ip(), 0)).await?;
             let own = socket.local_addr()?;
             lock(&self.shared.probes).insert(own);
             let asked = ask(&socket, self.address).await;
@@ -197,8 +204,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The time server could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to bind a UDP port of 127.0.0.1 for the time server")]
+#[error("failed to bind the UDP port {address} for the time server")]
 pub struct SntpError {
+    address: SocketAddr,
     source: io::Error,
 }
 

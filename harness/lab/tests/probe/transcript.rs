@@ -1,6 +1,6 @@
 //! What the pinned probe-rs sends, so that a change of its driver is noticed when it is upgraded.
 //!
-//! `PROVING_RENEW=1` writes the transcript anew.
+//! `cargo xtask transcript` writes it anew.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use probe_rs::MemoryInterface;
 use crate::world::{LOOP, World, attach, open};
 
 const TRANSCRIPT: &str = "../../fixtures/probe/attach.txt";
-const ADVICE: &str = "if the driver changed on purpose, PROVING_RENEW=1 writes it anew";
+const ADVICE: &str = "if the driver changed on purpose, `cargo xtask transcript` writes it anew";
 
 /// Passes a connection through, and returns what went to the probe, a command per line.
 fn record(listener: TcpListener, port: u16) -> String {

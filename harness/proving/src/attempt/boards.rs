@@ -1,12 +1,17 @@
 //! What runs the firmware of an attempt's devices.
 
 use std::ffi::OsString;
+use std::path::Path;
 #[cfg(feature = "probe")]
 use std::time::Duration;
 
-use board::Board;
+use board::power::{CommandSwitch, PowerSwitch};
 #[cfg(feature = "probe")]
-use board::probe::Limits;
+use board::probe::{Limits, ProbeBoard, ProbeSettings};
+use board::rig::{Rig, RigBoard};
+#[cfg(feature = "serial")]
+use board::serial::{Dial, HostPort, SerialBoard};
+use board::{Board, BoardError};
 use factory::Lab;
 use lab::air::Link;
 use lab::native::{NativeBoard, NativeSettings};
@@ -18,8 +23,11 @@ use lab::wire::BoardEnd;
 use rand_core::{OsRng, RngCore};
 use trace::Trace;
 
-use super::problem::LabError;
+#[cfg(feature = "serial")]
+use super::console_port;
+use super::problem::{LabError, with_sources};
 use crate::cli::DEVICE_COMMAND;
+use crate::cli::hardware::{self, Way};
 #[cfg(feature = "probe")]
 use crate::run::BrokenProbe;
 use crate::run::{BoardKind, BoardModel, Job};
@@ -37,8 +45,28 @@ const ENTROPY: usize = 32;
 
 /// The board that `job` names.
 pub fn model(job: &Job) -> Result<BoardModel, LabError> {
+    if let Some((rig, board)) = real(job)? {
+        let file = job.rig.as_deref().unwrap_or(Path::new(""));
+        return Ok(BoardModel::real(&board, &rig, file));
+    }
     BoardModel::named(&job.board)
         .ok_or_else(|| LabError::Scenario(format!("there is no board `{}`", job.board)))
+}
+
+/// The rig in which the board of `job` stands, if it is a real one.
+pub fn real(job: &Job) -> Result<Option<(Rig, RigBoard)>, LabError> {
+    let Some(file) = &job.rig else {
+        return Ok(None);
+    };
+    let rig = Rig::read(file).map_err(|error| LabError::Scenario(with_sources(&error)))?;
+    match rig.boards.get(&job.board).cloned() {
+        Some(board) => Ok(Some((rig, board))),
+        None => Err(LabError::Scenario(format!(
+            "there is no board `{}` in {} any more",
+            job.board,
+            file.display()
+        ))),
+    }
 }
 
 /// What leads from a board to the lab.
@@ -76,6 +104,62 @@ pub async fn make(
             Ok(Box::new(board))
         }
         BoardKind::Qemu => qemu(device, job, trace, wires).await,
+        BoardKind::Rig => in_rig(device, job, trace, wires).await,
+    }
+}
+
+/// A real board. Its radio is not the lab's.
+async fn in_rig(
+    device: &str,
+    job: &Job,
+    trace: &Trace,
+    wires: Wires,
+) -> Result<Box<dyn Board>, LabError> {
+    let Some((_, board)) = real(job)? else {
+        return Err(LabError::Scenario("a real board needs a rig file".into()));
+    };
+    let clock = trace.clock();
+    if let Some(check) = board.health_check() {
+        let checked = check.run(clock, &mut |_| {}).await;
+        checked.map_err(BoardError::from)?;
+    }
+    #[cfg(feature = "serial")]
+    if let (Some(console), Some(wire)) = (&board.console, wires.console) {
+        let port = HostPort::new(console.port.clone(), console.baud);
+        let channel = port.dial(clock).await.map_err(BoardError::from)?;
+        tokio::spawn(console_port::carry(port, channel, wire, clock.clone()));
+    }
+    let switch = board.power.clone().map(|commands| {
+        Box::new(CommandSwitch::new(commands, clock.clone())) as Box<dyn PowerSwitch>
+    });
+    let way = hardware::way(&board, job.image.as_deref())
+        .map_err(|error| LabError::Scenario(with_sources(&error)))?;
+    match way {
+        #[cfg(feature = "probe")]
+        Way::Probe(settings) => {
+            let settings = ProbeSettings {
+                device: device.to_owned(),
+                ..*settings
+            };
+            let board = ProbeBoard::new(settings, trace.clone())?;
+            Ok(match switch {
+                Some(switch) => Box::new(board.with_power_switch(switch)),
+                None => Box::new(board),
+            })
+        }
+        #[cfg(feature = "serial")]
+        Way::Serial(link) => Ok(Box::new(SerialBoard::new(
+            device,
+            *link,
+            switch,
+            trace.clone(),
+        ))),
+        #[cfg(not(feature = "serial"))]
+        Way::Serial(_) => {
+            let feature = "serial";
+            let error = hardware::HardwareError::NotBuilt { feature };
+            Err(LabError::Scenario(error.to_string()))
+        }
     }
 }
 
@@ -128,10 +212,10 @@ async fn qemu(_: &str, _: &Job, _: &Trace, _: Wires) -> Result<Box<dyn Board>, L
     ))
 }
 
-/// What an emulated board needs to stand in for a real one; none for others.
+/// What a board without a random source needs. A real one has its own, and is told nothing of time.
 pub fn lab_section(job: &Job) -> Result<Option<Lab>, LabError> {
     let model = model(job)?;
-    if model.kind != BoardKind::Qemu {
+    if model.kind == BoardKind::Native {
         return Ok(None);
     }
     let mut entropy = vec![0; ENTROPY];

@@ -11,7 +11,7 @@ use lab::air::{Air, Protocol};
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
 
-use super::factory_data::{BROKER_HOST, BROKER_PORT, TIME_HOST, TIME_PORT};
+use super::factory_data::{BROKER_HOST, BROKER_PORT, Meeting, TIME_HOST, TIME_PORT};
 use super::problem::{LabError, with_sources};
 use super::values::DeviceValues;
 use crate::language::{self, Fault};
@@ -24,15 +24,17 @@ pub struct CloudSide {
     broker: Broker,
     linkkit: Option<Linkkit>,
     time: Sntp,
+    meeting: Meeting,
 }
 
 impl CloudSide {
-    /// Starts everything on loopback and puts it on the air.
+    /// Starts everything, for real boards where `rig` says, else on loopback and in the air.
     pub async fn start(
         settings: &language::Cloud,
         devices: &BTreeMap<String, DeviceValues>,
         pki: &Pki,
         air: &Air,
+        rig: Option<&board::rig::Broker>,
         trace: &Trace,
     ) -> Result<Self, LabError> {
         let profile = settings
@@ -40,7 +42,14 @@ impl CloudSide {
             .certificate
             .as_ref()
             .map_or(GOOD, |profile| profile.value.as_str());
-        let names = [BROKER_HOST, "localhost", "127.0.0.1"];
+        let (host, names) = match rig {
+            Some(rig) => (rig.host(), rig.certificate_names()),
+            None => {
+                let names = [BROKER_HOST, "localhost", "127.0.0.1"];
+                (BROKER_HOST.to_owned(), names.map(str::to_owned).to_vec())
+            }
+        };
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let tls = TlsSettings {
             client_certificate: match settings.broker.client_certificate {
                 language::ClientCertificate::Required => ClientCertificate::Required,
@@ -48,7 +57,7 @@ impl CloudSide {
                 language::ClientCertificate::None => ClientCertificate::NotAsked,
             },
             ..TlsSettings::mutual(
-                pki.mint(profile, &names, BROKER_HOST)?,
+                pki.mint(profile, &names, &host)?,
                 vec![pki.authority("ca")?],
             )
         };
@@ -56,10 +65,31 @@ impl CloudSide {
         for (name, values) in devices {
             known.know(&values.device_name, name);
         }
-        let broker = Broker::start(BrokerSettings::tls(tls), trace.clone(), known).await?;
-        air.publish(BROKER_HOST, BROKER_PORT, Protocol::Tcp, broker.address());
-        let time = Sntp::start(trace.clone(), SntpFaults::default()).await?;
-        air.publish(TIME_HOST, TIME_PORT, Protocol::Udp, time.address());
+        let mut settings_of_broker = BrokerSettings::tls(tls);
+        if let Some(rig) = rig {
+            for listener in &mut settings_of_broker.listeners {
+                listener.address = (rig.bind, rig.port).into();
+            }
+        }
+        let broker = Broker::start(settings_of_broker, trace.clone(), known).await?;
+        let faults = SntpFaults::default();
+        let (time, meeting) = match rig {
+            Some(rig) => {
+                let address = (rig.bind, rig.time_port).into();
+                let time = Sntp::start_at(address, trace.clone(), faults).await?;
+                let meeting = Meeting {
+                    broker: (host.clone(), broker.address().port()),
+                    time: (host, time.address().port()),
+                };
+                (time, meeting)
+            }
+            None => {
+                let time = Sntp::start(trace.clone(), faults).await?;
+                air.publish(BROKER_HOST, BROKER_PORT, Protocol::Tcp, broker.address());
+                air.publish(TIME_HOST, TIME_PORT, Protocol::Udp, time.address());
+                (time, Meeting::default())
+            }
+        };
         let linkkit = match &settings.linkkit {
             Some(settings) => {
                 let settings = linkkit_settings(settings, devices);
@@ -71,7 +101,13 @@ impl CloudSide {
             broker,
             linkkit,
             time,
+            meeting,
         })
+    }
+
+    /// Where devices find it.
+    pub fn meeting(&self) -> &Meeting {
+        &self.meeting
     }
 
     /// Where the broker listens on the host.

@@ -21,6 +21,25 @@ pub const TIME_HOST: &str = "time.proving.example";
 /// Port of the time server inside the air.
 pub const TIME_PORT: u16 = 123;
 
+/// Where a device finds broker and time server: names and ports.
+#[derive(Clone, Debug)]
+pub struct Meeting {
+    /// The broker.
+    pub broker: (String, u16),
+    /// The time server.
+    pub time: (String, u16),
+}
+
+/// Inside the air.
+impl Default for Meeting {
+    fn default() -> Self {
+        Self {
+            broker: (BROKER_HOST.into(), BROKER_PORT),
+            time: (TIME_HOST.into(), TIME_PORT),
+        }
+    }
+}
+
 /// Factory data of the device that `values` describe; `bug` is put into it.
 pub fn factory_data(
     device: &Device,
@@ -29,6 +48,7 @@ pub fn factory_data(
     pki: &Pki,
     bug: Option<&str>,
     lab: Option<Lab>,
+    meeting: &Meeting,
 ) -> Result<Factory, PkiError> {
     let linkkit = world
         .cloud
@@ -38,15 +58,15 @@ pub fn factory_data(
         identity: Identity { mac: values.mac },
         provisioning: provisioning(device, values),
         sntp: world.cloud.as_ref().map(|_| Sntp {
-            host: TIME_HOST.into(),
-            port: TIME_PORT,
+            host: meeting.time.0.clone(),
+            port: meeting.time.1,
             timeout_ms: 3_000,
             retry_ms: 5_000,
         }),
         cloud: world
             .cloud
             .as_ref()
-            .map(|_| cloud(device, values, pki))
+            .map(|_| cloud(device, values, pki, meeting))
             .transpose()?,
         linkkit: linkkit.map(|settings| Linkkit {
             product_key: values.product_key.clone(),
@@ -170,7 +190,12 @@ fn security(device: &Device, values: &DeviceValues) -> factory::Security {
     }
 }
 
-fn cloud(device: &Device, values: &DeviceValues, pki: &Pki) -> Result<Cloud, PkiError> {
+fn cloud(
+    device: &Device,
+    values: &DeviceValues,
+    pki: &Pki,
+    meeting: &Meeting,
+) -> Result<Cloud, PkiError> {
     let profile = device
         .cloud
         .certificate
@@ -187,8 +212,8 @@ fn cloud(device: &Device, values: &DeviceValues, pki: &Pki) -> Result<Cloud, Pki
         }
     };
     Ok(Cloud {
-        host: BROKER_HOST.into(),
-        port: BROKER_PORT,
+        host: meeting.broker.0.clone(),
+        port: meeting.broker.1,
         tls: true,
         authority: pki.authority("ca")?.der().to_vec(),
         credentials,

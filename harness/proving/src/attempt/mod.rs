@@ -11,6 +11,8 @@ mod bluetooth;
 mod boards;
 mod cloud_side;
 mod console;
+#[cfg(feature = "serial")]
+mod console_port;
 mod factory_data;
 mod hint;
 mod phones;
@@ -65,7 +67,7 @@ async fn attempt(job: &Job) -> ExitCode {
     };
     let clock = match board.kind {
         BoardKind::Native => Clock::start(job.speed),
-        BoardKind::Qemu => Clock::start_fixed(board.time_factor(job.speed).into()),
+        BoardKind::Qemu | BoardKind::Rig => Clock::start_fixed(board.time_factor(job.speed).into()),
     };
     let trace = match Trace::create(clock.clone(), &job.trace()) {
         Ok(trace) => trace,

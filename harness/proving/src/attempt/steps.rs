@@ -39,7 +39,7 @@ impl Attempt<'_> {
                 let device = self.case.device(wanted.device.as_ref());
                 transcript::compare(self.job, wanted, device, self.trace)
             }
-            Step::Fault(fault) => self.fault(fault, world),
+            Step::Fault(fault) => self.fault(fault, world).await,
             Step::Wait(wait) => {
                 self.trace.clock().sleep(wait.0).await;
                 Ok(())
@@ -139,7 +139,7 @@ impl Attempt<'_> {
         )))
     }
 
-    fn fault(&self, fault: &FaultStep, world: &mut World) -> Result<(), Problem> {
+    async fn fault(&self, fault: &FaultStep, world: &mut World) -> Result<(), Problem> {
         let (fault, on) = match fault {
             FaultStep::On(fault) => (fault, true),
             FaultStep::Off(fault) => (fault, false),
@@ -147,18 +147,18 @@ impl Attempt<'_> {
         match fault {
             Fault::AccessPointOff(role) => {
                 world
-                    .air()
-                    .set_access_point(role, AccessPointChange::On(!on))?;
+                    .change_access_point(role, AccessPointChange::On(!on))
+                    .await?;
             }
             Fault::Isolation(role) => {
                 world
-                    .air()
-                    .set_access_point(role, AccessPointChange::Isolation(on))?;
+                    .change_access_point(role, AccessPointChange::Isolation(on))
+                    .await?;
             }
             Fault::InternetOff(role) => {
                 world
-                    .air()
-                    .set_access_point(role, AccessPointChange::Internet(!on))?;
+                    .change_access_point(role, AccessPointChange::Internet(!on))
+                    .await?;
             }
             Fault::TimeSilent
             | Fault::ConnectRefused(_)

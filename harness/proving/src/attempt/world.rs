@@ -5,8 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use airlink::AuthMode;
-use board::Board;
-use lab::air::{AccessPointSettings, Air, AirError};
+use board::power::{CommandSwitch, PowerSwitch};
+use board::rig::Rig;
+use board::{Board, Power};
+use lab::air::{AccessPointChange, AccessPointSettings, Air, AirError};
 use lab::wire::Wire;
 use phone::{ConsoleSettings, Settings};
 use pki::Pki;
@@ -16,7 +18,7 @@ use super::bluetooth::Bluetooth;
 use super::boards::{self, Wires};
 use super::cloud_side::CloudSide;
 use super::console::Port;
-use super::factory_data::factory_data;
+use super::factory_data::{Meeting, factory_data};
 use super::phones::{Phone, Session};
 use super::problem::{LabError, with_sources};
 use super::values::{AccessPointValues, DeviceValues, Maker};
@@ -34,6 +36,8 @@ pub struct World {
     phones: BTreeMap<String, Phone>,
     /// Only where a device is provisioned over it.
     bluetooth: Option<Bluetooth>,
+    /// Only around a real board.
+    rig: Option<Rig>,
 }
 
 /// What a board may take to be switched off at the end, in lab time.
@@ -73,9 +77,15 @@ impl World {
         let pki = Pki::new(trace.clock().unix_now().as_secs())?;
         let air = Air::new(trace.clone());
         let mut maker = Maker::new(job.seed);
+        let rig = boards::real(job)?.map(|(rig, _)| rig);
         let mut access_points = BTreeMap::new();
         for (index, (role, access_point)) in settings.access_points.iter().enumerate() {
             let values = maker.access_point(role, access_point, trace.secrets());
+            if let Some(rig) = &rig {
+                let values = in_rig(rig, role, trace)?;
+                access_points.insert(role.to_owned(), values);
+                continue;
+            }
             air.add_access_point(role, access_point_settings(index, access_point, &values));
             access_points.insert(role.to_owned(), values);
         }
@@ -88,7 +98,10 @@ impl World {
             })
             .collect();
         let cloud = match &settings.cloud {
-            Some(cloud) => Some(CloudSide::start(cloud, &values, &pki, &air, trace).await?),
+            Some(cloud) => {
+                let broker = rig.as_ref().and_then(|rig| rig.broker.as_ref());
+                Some(CloudSide::start(cloud, &values, &pki, &air, broker, trace).await?)
+            }
             None => None,
         };
         let is_ble = |(_, device): (&str, &language::Device)| device.provisioning.over == Over::Ble;
@@ -107,11 +120,14 @@ impl World {
             devices: BTreeMap::new(),
             phones: BTreeMap::new(),
             bluetooth,
+            rig,
         };
         for (name, values) in values {
             world.add_device(name, values, settings, job).await?;
         }
+        // Nobody joins a real access point for a phone.
         let home = settings.access_points.names().next();
+        let home = home.filter(|_| world.rig.is_none());
         let by_device_name: BTreeMap<String, String> = world
             .devices
             .iter()
@@ -138,7 +154,9 @@ impl World {
             .ok_or_else(|| unknown("device", &name))?;
         let lab = boards::lab_section(job)?;
         let bug = job.bug.as_deref();
-        let factory = factory_data(device, &values, settings, &self.pki, bug, lab)?;
+        let nowhere = Meeting::default();
+        let meeting = self.cloud.as_ref().map_or(&nowhere, CloudSide::meeting);
+        let factory = factory_data(device, &values, settings, &self.pki, bug, lab, meeting)?;
         if let Some(credentials) = factory.cloud.as_ref().and_then(|c| c.credentials.as_ref()) {
             self.trace
                 .secrets()
@@ -161,6 +179,9 @@ impl World {
         });
         let mut board = boards::make(&name, job, &self.trace, wires).await?;
         board.write_factory(&factory.encode()).await?;
+        if boards::model(job)?.remembers() {
+            board.erase_storage().await?;
+        }
         self.devices.insert(
             name,
             UnderTest {
@@ -179,6 +200,35 @@ impl World {
             },
         );
         Ok(())
+    }
+
+    /// Switches something of an access point, in the air or by the rig's commands.
+    pub async fn change_access_point(
+        &self,
+        role: &str,
+        change: AccessPointChange,
+    ) -> Result<(), LabError> {
+        let Some(rig) = &self.rig else {
+            return Ok(self.air.set_access_point(role, change)?);
+        };
+        let point = rig.access_points.get(role);
+        let (commands, on) = match change {
+            AccessPointChange::On(on) => (point.and_then(|point| point.switch.clone()), on),
+            AccessPointChange::Internet(on) => (point.and_then(|point| point.internet.clone()), on),
+            AccessPointChange::Isolation(on) => {
+                (point.and_then(|point| point.isolation.clone()), on)
+            }
+            other => {
+                let what = format!("the access point {role} of the rig cannot do {other:?}");
+                return Err(LabError::Scenario(what));
+            }
+        };
+        let commands = commands.ok_or_else(|| {
+            LabError::Scenario(format!("nothing in the rig file switches {role} so"))
+        })?;
+        let power = if on { Power::On } else { Power::Off };
+        let mut switch = CommandSwitch::new(commands, self.trace.clock().clone());
+        Ok(switch.switch(power).await?)
     }
 
     /// The trace of this world.
@@ -377,6 +427,27 @@ impl World {
             }
         }
     }
+}
+
+/// The name and the passphrase that a real access point has.
+fn in_rig(rig: &Rig, role: &str, trace: &Trace) -> Result<AccessPointValues, LabError> {
+    let point = rig
+        .access_points
+        .get(role)
+        .ok_or_else(|| unknown("access point in its rig", role))?;
+    let passphrase = match &point.passphrase {
+        Some(secret) => secret
+            .resolve()
+            .map_err(|error| LabError::Scenario(with_sources(&error)))?,
+        None => String::new(),
+    };
+    trace
+        .secrets()
+        .add(&format!("passphrase {role}"), &passphrase);
+    Ok(AccessPointValues {
+        ssid: point.ssid.clone(),
+        passphrase,
+    })
 }
 
 fn access_point_settings(

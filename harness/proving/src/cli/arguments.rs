@@ -10,6 +10,7 @@ use ::trace::{Level, Source};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lab::air::Protocol;
 
+use super::hardware::arguments::RigFile;
 use crate::language::duration;
 
 /// Proving: takes a device from factory-fresh to bound to an account, and says what went wrong.
@@ -68,9 +69,12 @@ pub(super) struct Selection {
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) selection: Selection,
-    /// On which board; once for each, if several: native, qemu [default: native]
+    /// On which board; once for each, if several: native, qemu, or one of the rig file [default:
+    /// native]
     #[arg(short, long, value_name = "NAME")]
     pub(super) board: Vec<String>,
+    #[command(flatten)]
+    pub(super) rig: RigFile,
     /// Image to flash boards with [default for qemu: what `cargo xtask firmware mps2` builds]
     #[arg(long, value_name = "ELF")]
     pub(super) image: Option<PathBuf>,

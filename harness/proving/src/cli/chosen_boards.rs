@@ -1,21 +1,35 @@
 //! Which boards the user means, and what they are flashed with.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use board::lease::{Lease, Leases};
+use board::rig::{DEFAULT_FILE, Rig};
 
 use super::Complaint;
+use super::hardware::{HardwareError, LEASE};
 use crate::run::{BoardKind, BoardModel};
 
 /// Where `cargo xtask firmware mps2` puts the image, in cargo's target folder.
 const MPS2_IMAGE: &str = "firmware/thumbv7em-none-eabi/release/mps2";
 
-/// The boards of these names, in this order; `native` if there are none.
-pub(super) fn of(names: &[String]) -> Result<Vec<BoardModel>, Complaint> {
+/// The boards of these names, in this order; `native` if there are none. Real ones stand in the rig
+/// file `rig`. `image` is what the user wants boards to be flashed with.
+pub(super) fn of(
+    names: &[String],
+    rig: &Path,
+    image: Option<&Path>,
+) -> Result<Vec<BoardModel>, Complaint> {
     if names.is_empty() {
         return Ok(vec![BoardModel::native()]);
     }
     let mut boards: Vec<BoardModel> = Vec::new();
     for name in names {
-        let board = BoardModel::named(name).ok_or_else(|| Complaint::UnknownBoard(name.clone()))?;
+        let board = match BoardModel::named(name) {
+            Some(board) => board,
+            None => real(name, rig)?,
+        };
+        let board = flashed(board, image)?;
         if !boards.contains(&board) {
             boards.push(board);
         }
@@ -23,19 +37,54 @@ pub(super) fn of(names: &[String]) -> Result<Vec<BoardModel>, Complaint> {
     Ok(boards)
 }
 
-/// The image for those of `boards` that need one; it exists.
-pub(super) fn image(
-    boards: &[BoardModel],
-    wanted: Option<&Path>,
-) -> Result<Option<PathBuf>, Complaint> {
-    if !boards.iter().any(|board| board.kind == BoardKind::Qemu) {
-        return Ok(None);
+/// A board of the rig file.
+fn real(name: &str, file: &Path) -> Result<BoardModel, Complaint> {
+    if !file.exists() && file == Path::new(DEFAULT_FILE) {
+        return Err(Complaint::UnknownBoard(name.to_owned()));
     }
-    let image = wanted.map_or_else(mps2_image, Path::to_owned);
-    if image.is_file() {
-        Ok(Some(image))
-    } else {
-        Err(Complaint::NoImage(image))
+    let rig = Rig::read(file).map_err(HardwareError::from)?;
+    match rig.boards.get(name) {
+        Some(board) => Ok(BoardModel::real(board, &rig, file)),
+        None => {
+            let virtual_ones = board::rig::VIRTUAL_BOARDS.into_iter();
+            let known: Vec<&str> = virtual_ones
+                .chain(rig.boards.keys().map(String::as_str))
+                .collect();
+            Err(HardwareError::UnknownBoard {
+                name: name.to_owned(),
+                rig: file.to_owned(),
+                known: known.join(", "),
+            }
+            .into())
+        }
+    }
+}
+
+/// Keeps other runs and commands away from the real ones among `boards`.
+pub(super) fn lease(boards: &[BoardModel]) -> Result<Vec<Lease>, Complaint> {
+    let real = boards.iter().filter_map(|board| board.rig.as_ref());
+    let take = |rig: &crate::run::InRig| {
+        let until = SystemTime::now() + LEASE;
+        Ok(Leases::open()?.take(&rig.identity, "proving run", until)?)
+    };
+    let leases: Result<Vec<Lease>, HardwareError> = real.map(take).collect();
+    Ok(leases?)
+}
+
+/// The same board with the image that it is flashed with, which exists.
+fn flashed(board: BoardModel, wanted: Option<&Path>) -> Result<BoardModel, Complaint> {
+    let image = match board.kind {
+        BoardKind::Native => None,
+        BoardKind::Qemu => {
+            #[cfg(feature = "probe")]
+            super::hardware::emulator()?;
+            Some(wanted.map_or_else(mps2_image, Path::to_owned))
+        }
+        BoardKind::Rig => wanted.map(Path::to_owned).or(board.image),
+    };
+    match image {
+        Some(image) if !image.is_file() => Err(Complaint::NoImage(image)),
+        image => Ok(BoardModel { image, ..board }),
     }
 }
 

@@ -48,7 +48,9 @@ pub(super) enum Complaint {
     },
     /// A board that is none.
     #[error("there is no board `{0}`")]
-    #[diagnostic(help("there are `native` and `qemu`"))]
+    #[diagnostic(help(
+        "there are `native` and `qemu`; `proving boards init` writes a rig file for real ones"
+    ))]
     UnknownBoard(String),
     /// The image that boards are to be flashed with.
     #[error("there is no image {}", .0.display())]

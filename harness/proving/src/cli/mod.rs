@@ -4,7 +4,7 @@ mod arguments;
 mod certs;
 mod chosen_boards;
 mod complaint;
-mod hardware;
+pub(crate) mod hardware;
 mod known;
 mod list;
 mod prov;

@@ -21,7 +21,13 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
             source,
         })?;
     }
-    let boards = chosen_boards::of(&arguments.board)?;
+    let boards = chosen_boards::of(
+        &arguments.board,
+        &arguments.rig.path,
+        arguments.image.as_deref(),
+    )?;
+    // Until the run has ended.
+    let _leases = chosen_boards::lease(&boards)?;
     let differences = Differences::of(&cases).map_err(Complaint::Scenarios)?;
     let plan = Plan {
         cases: boards
@@ -45,7 +51,6 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
         accept: arguments.accept,
         bug: arguments.bug.clone(),
         probe_fault: arguments.probe_fault,
-        image: chosen_boards::image(&boards, arguments.image.as_deref())?,
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,
         ..Settings::new(executable)

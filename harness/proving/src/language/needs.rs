@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use trace::Source;
+
+use super::clause::{Expect, Wanted};
 use super::fault::{Fault, FaultStep};
+use super::pattern::Pattern;
 use super::power::PowerAction;
 use super::scenario::Case;
 use super::step::Step;
@@ -24,6 +28,10 @@ pub enum Need {
     SwitchAccessPoint,
     /// Disturb the Bluetooth radio.
     OwnRadio,
+    /// A phone that can join a device's SoftAP.
+    SoftAp,
+    /// An air of the lab's own, in which phones meet the device on its LAN and everything is seen.
+    OwnAir,
     /// A UART of its own for the console scheme.
     Console,
     /// A Bluetooth radio, and a phone that has one.
@@ -39,6 +47,8 @@ impl fmt::Display for Need {
             Self::Isolate => "isolate",
             Self::SwitchAccessPoint => "switch-access-point",
             Self::OwnRadio => "own-radio",
+            Self::SoftAp => "soft-ap",
+            Self::OwnAir => "own-air",
             Self::Console => "console",
             Self::Bluetooth => "bluetooth",
         })
@@ -48,9 +58,10 @@ impl fmt::Display for Need {
 impl Case {
     /// What the steps of this case need; where it is missing, the case is skipped.
     pub fn needs(&self) -> BTreeSet<Need> {
+        let is_visited = self.scenario.steps.iter().any(|step| is_visit(step));
         let devices = self.scenario.world.devices.iter();
         let transports = devices.filter_map(|(_, device)| match device.provisioning.over {
-            Over::Softap => None,
+            Over::Softap => is_visited.then_some(Need::SoftAp),
             Over::Ble => Some(Need::Bluetooth),
             Over::Console => Some(Need::Console),
         });
@@ -61,6 +72,18 @@ impl Case {
             .chain(transports)
             .collect()
     }
+}
+
+/// Whether a phone goes to the device for it.
+fn is_visit(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Provision(_)
+            | Step::ReadVersion(_)
+            | Step::Scan(_)
+            | Step::Control(_)
+            | Step::Custom(_)
+    )
 }
 
 fn need(step: &Step) -> Option<Need> {
@@ -91,9 +114,20 @@ fn need(step: &Step) -> Option<Need> {
         | Step::Custom(_)
         | Step::Leave(_)
         | Step::Reconnect(_)
-        | Step::Query(_)
         | Step::Bind(_)
-        | Step::Expect(_)
         | Step::Wait(_) => None,
+        Step::Query(_) => Some(Need::OwnAir),
+        Step::Expect(Expect::Clause(clause)) => {
+            let seen_in_air =
+                |pattern: &Pattern| matches!(pattern.source, Source::Air | Source::Coap);
+            let is_any = match &clause.wanted {
+                Wanted::One(pattern, _) | Wanted::Count(pattern, ..) => seen_in_air(pattern),
+                Wanted::InOrder(patterns, _)
+                | Wanted::AnyOrder(patterns, _)
+                | Wanted::Never(patterns, _) => patterns.iter().any(seen_in_air),
+            };
+            is_any.then_some(Need::OwnAir)
+        }
+        Step::Expect(Expect::Transcript(_)) => None,
     }
 }

@@ -1,11 +1,13 @@
 //! The boards that a run can use, and what each can do.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use board::Abilities;
+use board::rig::{Ability, BoardLink, Rig, RigBoard};
 use serde::{Deserialize, Serialize};
 
-use crate::language::Need;
+use crate::language::{self, Need};
 
 /// So much faster than the host's an emulated board's time runs. The emulated core is some ten times
 /// slower than the real one would be on this scale, and still quick enough for every protocol.
@@ -26,6 +28,25 @@ pub struct BoardModel {
     pub console: bool,
     /// Whether it has a Bluetooth radio, and its phones have one too.
     pub bluetooth: bool,
+    /// What it is flashed with, if the run does that.
+    pub image: Option<PathBuf>,
+    /// What stands around a real board.
+    pub rig: Option<InRig>,
+}
+
+/// What stands around a real board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InRig {
+    /// The rig file.
+    pub file: PathBuf,
+    /// What a lease of the board is called.
+    pub identity: String,
+    /// The access points that are there, by role.
+    roles: BTreeSet<String>,
+    /// Whether others than this host can reach the broker; none without one.
+    broker_is_reached: Option<bool>,
+    /// What the rig can do.
+    can: BTreeSet<Ability>,
 }
 
 /// A debug probe that is broken on purpose.
@@ -53,6 +74,8 @@ pub enum BoardKind {
     Native,
     /// An emulated Cortex-M behind a debug probe.
     Qemu,
+    /// Whatever a rig file says.
+    Rig,
 }
 
 impl BoardModel {
@@ -71,6 +94,8 @@ impl BoardModel {
             own_access_points: true,
             console: true,
             bluetooth: cfg!(feature = "ble"),
+            image: None,
+            rig: None,
         }
     }
 
@@ -88,6 +113,47 @@ impl BoardModel {
         }
     }
 
+    /// `board`, which stands in the rig file `file`.
+    pub fn real(board: &RigBoard, rig: &Rig, file: &Path) -> Self {
+        let can = |ability| board.can.contains(&ability);
+        let is_probe = matches!(board.link, BoardLink::Probe(_));
+        Self {
+            name: board.name.clone(),
+            kind: BoardKind::Rig,
+            abilities: Abilities {
+                power: can(Ability::Power),
+                torn_write: is_probe && can(Ability::TornWrite),
+                storage: can(Ability::Storage),
+                scaled_time: false,
+                bugs: false,
+            },
+            own_access_points: false,
+            console: board.console.is_some(),
+            bluetooth: false,
+            image: match &board.link {
+                BoardLink::Probe(probe) => probe.image.clone(),
+                BoardLink::Serial(_) => None,
+            },
+            rig: Some(InRig {
+                file: file.to_owned(),
+                identity: board.identity(),
+                roles: rig.access_points.keys().cloned().collect(),
+                broker_is_reached: rig.broker.as_ref().map(|broker| broker.is_off_loopback()),
+                can: board.can.clone(),
+            }),
+        }
+    }
+
+    /// Whether only one attempt at a time can have it.
+    pub fn is_single(&self) -> bool {
+        self.kind == BoardKind::Rig
+    }
+
+    /// Whether its storage holds what an earlier attempt left there, unless it is erased.
+    pub fn remembers(&self) -> bool {
+        self.kind == BoardKind::Rig && self.abilities.storage
+    }
+
     /// The board that `name` calls.
     pub fn named(name: &str) -> Option<Self> {
         [Self::native(), Self::qemu()]
@@ -99,19 +165,20 @@ impl BoardModel {
     /// that is wanted.
     pub fn time_factor(&self, speed: f64) -> u16 {
         match self.kind {
-            BoardKind::Native => 1,
+            BoardKind::Native | BoardKind::Rig => 1,
             // The bounds make this exact.
             BoardKind::Qemu => speed.clamp(1.0, f64::from(QEMU_TIME_FACTOR)) as u16,
         }
     }
 
-    /// Why a case that needs `needs` cannot run here, such as `needs isolate, torn-write`.
-    pub(super) fn lacks(&self, needs: &BTreeSet<Need>) -> Option<String> {
-        let missing: Vec<String> = needs
-            .iter()
-            .filter(|need| !self.meets(**need))
-            .map(ToString::to_string)
-            .collect();
+    /// Why `case` cannot run here, such as `needs isolate, torn-write`.
+    pub(super) fn lacks(&self, case: &language::Case) -> Option<String> {
+        let needs = case.needs();
+        let missing = needs.iter().filter(|need| !self.meets(**need));
+        let mut missing: Vec<String> = missing.map(ToString::to_string).collect();
+        if let Some(rig) = &self.rig {
+            missing.extend(rig.lacks(&case.scenario.world));
+        }
         (!missing.is_empty()).then(|| format!("needs {}", missing.join(", ")))
     }
 
@@ -120,9 +187,47 @@ impl BoardModel {
             Need::Power => self.abilities.power,
             Need::TornWrite => self.abilities.torn_write,
             Need::Storage => self.abilities.storage,
-            Need::Isolate | Need::SwitchAccessPoint | Need::OwnRadio => self.own_access_points,
+            Need::Isolate => self.own_access_points || self.rig_can(Ability::Isolate),
+            Need::SwitchAccessPoint => {
+                self.own_access_points || self.rig_can(Ability::SwitchAccessPoint)
+            }
+            Need::OwnRadio | Need::OwnAir | Need::SoftAp => self.own_access_points,
             Need::Console => self.console,
             Need::Bluetooth => self.bluetooth,
         }
+    }
+
+    fn rig_can(&self, ability: Ability) -> bool {
+        self.rig
+            .as_ref()
+            .is_some_and(|rig| rig.can.contains(&ability))
+    }
+}
+
+impl InRig {
+    /// What of `world` is not there.
+    fn lacks(&self, world: &language::World) -> Vec<String> {
+        let mut missing = Vec::new();
+        for (role, access_point) in world.access_points.iter() {
+            if !self.roles.contains(role) {
+                missing.push(format!("`[access_points.{role}]` in the rig file"));
+            } else if access_point.ssid.is_some() || access_point.passphrase.is_some() {
+                missing.push(format!("an access point {role} that can be set"));
+            }
+        }
+        if let Some(cloud) = &world.cloud {
+            let required = language::ClientCertificate::Required;
+            match self.broker_is_reached {
+                None => missing.push("`[broker]` in the rig file".to_owned()),
+                Some(true) if cloud.broker.client_certificate != required => {
+                    missing.push("a broker on loopback, as others could use it".to_owned());
+                }
+                Some(_) => {}
+            }
+        }
+        if world.devices.len() > 1 {
+            missing.push("a board for each device".to_owned());
+        }
+        missing
     }
 }

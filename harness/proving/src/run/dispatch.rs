@@ -127,7 +127,8 @@ impl Dispatcher<'_> {
     /// Starts workers while there are places and attempts.
     fn fill(&mut self) {
         while self.running.len() < self.settings.jobs.get() {
-            let Some(attempt) = self.waiting.pop_front() else {
+            let next = (self.waiting.iter()).position(|attempt| !self.has_to_wait(*attempt));
+            let Some(attempt) = next.and_then(|next| self.waiting.remove(next)) else {
                 return;
             };
             let result = match (&self.cases.case(attempt).skip, self.stopping) {
@@ -151,6 +152,14 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// Whether the only board that it can have is in use.
+    fn has_to_wait(&self, attempt: Attempt) -> bool {
+        let case = self.cases.case(attempt);
+        case.is_alone
+            && case.skip.is_none()
+            && (self.running.iter()).any(|running| running.job.board == case.board)
+    }
+
     fn start(&mut self, attempt: Attempt) {
         let case = self.cases.case(attempt);
         let job = Job {
@@ -167,7 +176,8 @@ impl Dispatcher<'_> {
             out: self.folder.join(self.cases.folder(attempt)),
             own_transcripts: case.own_transcripts,
             board: case.board.clone(),
-            image: self.settings.image.clone(),
+            image: case.image.clone(),
+            rig: case.rig.clone(),
             probe_fault: self.settings.probe_fault,
         };
         match self.spawn(&job) {

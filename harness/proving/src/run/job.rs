@@ -38,6 +38,9 @@ pub struct Job {
     /// The image that the board is flashed with; none for a board that needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<PathBuf>,
+    /// The rig file in which the board stands; none for a board that needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rig: Option<PathBuf>,
     /// How the board's debug probe is broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_fault: Option<BrokenProbe>,

@@ -24,7 +24,7 @@ mod plan;
 mod signals;
 mod worker;
 
-pub use boards::{BoardKind, BoardModel, BrokenProbe};
+pub use boards::{BoardKind, BoardModel, BrokenProbe, InRig};
 pub use dispatch::run;
 pub use folder::FolderError;
 pub use job::{Job, JobError};

@@ -31,6 +31,12 @@ pub struct Case {
     pub difference: Option<String>,
     /// Whether the board has transcripts of its own.
     pub own_transcripts: bool,
+    /// The image that the board is flashed with.
+    pub image: Option<PathBuf>,
+    /// The rig file in which the board stands.
+    pub rig: Option<PathBuf>,
+    /// Whether no other case can have the board at the same time.
+    pub is_alone: bool,
 }
 
 impl Case {
@@ -39,10 +45,13 @@ impl Case {
         Self {
             difference: None,
             own_transcripts: false,
-            skip: board.lacks(&case.needs()),
+            skip: board.lacks(&case),
+            image: board.image.clone(),
+            rig: board.rig.as_ref().map(|rig| rig.file.clone()),
+            is_alone: board.is_single(),
             id: match board.kind {
                 BoardKind::Native => case.id.clone(),
-                BoardKind::Qemu => format!("{} on {}", case.id, board.name),
+                BoardKind::Qemu | BoardKind::Rig => format!("{} on {}", case.id, board.name),
             },
             case_id: case.id,
             name: case.scenario.name.value,
@@ -116,8 +125,6 @@ pub struct Settings {
     pub accept: bool,
     /// The bug to put into the devices.
     pub bug: Option<String>,
-    /// The image that boards are flashed with, where the board's own is not wanted.
-    pub image: Option<PathBuf>,
     /// How the debug probes of emulated boards are broken.
     pub probe_fault: Option<BrokenProbe>,
     /// Whether to start nothing more once a case did not pass.
@@ -140,7 +147,6 @@ impl Settings {
             speed: 1000.0,
             accept: false,
             bug: None,
-            image: None,
             probe_fault: None,
             fail_fast: false,
             no_skips: false,

@@ -215,6 +215,7 @@ fn job(case: &Case, folder: &Path) -> Job {
         own_transcripts: false,
         board: "native".into(),
         image: None,
+        rig: None,
         probe_fault: None,
     }
 }

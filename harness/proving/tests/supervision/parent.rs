@@ -44,6 +44,9 @@ pub fn plan(behaviours: &[&str]) -> Plan {
         skip: None,
         difference: None,
         own_transcripts: false,
+        image: None,
+        rig: None,
+        is_alone: false,
     };
     Plan {
         cases: behaviours.iter().map(case).collect(),

@@ -32,10 +32,10 @@ pub(super) enum BoardsCommand {
 
 /// Which rig file.
 #[derive(Debug, Args)]
-pub(super) struct RigFile {
+pub(crate) struct RigFile {
     /// The rig file
     #[arg(long = "rig", value_name = "FILE", default_value = DEFAULT_FILE, global = true)]
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 /// Which board.

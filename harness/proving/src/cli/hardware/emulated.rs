@@ -129,7 +129,7 @@ fn attend(settings: MachineSettings, ready: &mpsc::Sender<Ready>, stopped: onesh
 }
 
 /// Where the emulator is.
-pub(super) fn emulator() -> Result<PathBuf, HardwareError> {
+pub(in crate::cli) fn emulator() -> Result<PathBuf, HardwareError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|folder| folder.join(EMULATOR))

@@ -21,6 +21,10 @@ use report::ExitStatus;
 use super::Complaint;
 use arguments::{Boards, Flash, Log, Test};
 
+#[cfg(feature = "probe")]
+pub(in crate::cli) use emulated::emulator;
+pub(crate) use open::{LEASE, Way, way};
+
 pub use complaint::HardwareError;
 
 pub(super) fn boards(arguments: &Boards) -> Result<ExitStatus, Complaint> {

@@ -14,7 +14,7 @@ use super::arguments::OneBoard;
 /// The emulated board's name.
 pub(super) const QEMU: &str = "qemu";
 /// A command that outlives this has lost its board.
-const LEASE: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const LEASE: Duration = Duration::from_secs(24 * 3600);
 
 /// A board that is ours until this is dropped.
 pub(super) struct Open {
@@ -32,7 +32,7 @@ pub(super) struct Open {
 }
 
 /// How a board is reached.
-pub(super) enum Way {
+pub(crate) enum Way {
     /// Through a debug probe.
     #[cfg(feature = "probe")]
     Probe(Box<board::probe::ProbeSettings>),
@@ -138,7 +138,7 @@ pub(super) fn find(name: &str, rig: &Path) -> Result<RigBoard, HardwareError> {
 }
 
 /// How a board of a rig is reached. `image` is the image that the user named.
-pub(super) fn way(board: &RigBoard, image: Option<&Path>) -> Result<Way, HardwareError> {
+pub(crate) fn way(board: &RigBoard, image: Option<&Path>) -> Result<Way, HardwareError> {
     match &board.link {
         BoardLink::Serial(serial) => Ok(Way::Serial(serial.clone())),
         #[cfg(feature = "probe")]

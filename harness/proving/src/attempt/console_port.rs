@@ -1,0 +1,58 @@
+//! The UART of a real board's console.
+
+use std::time::Duration;
+
+use board::serial::{Channel, Dial, HostPort};
+use clock::Clock;
+use lab::wire::BoardEnd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Bytes moved at once.
+const CHUNK: usize = 4096;
+/// A port that belongs to the board comes back after its power does.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Carries bytes between `port`, which is open as `channel`, and the lab, until the lab lets go of
+/// the wire. A port that goes away is opened again.
+pub async fn carry(port: HostPort, channel: Box<dyn Channel>, mut wire: BoardEnd, clock: Clock) {
+    wire.set_power(true);
+    let mut open = Some(channel);
+    loop {
+        if let Some(channel) = open.take()
+            && let Ended::ByLab = exchange(channel, &mut wire).await
+        {
+            return;
+        }
+        clock.sleep(RETRY).await;
+        open = port.dial(&clock).await.ok();
+    }
+}
+
+enum Ended {
+    /// Nobody is at the lab's end any more.
+    ByLab,
+    /// The port is gone.
+    ByPort,
+}
+
+async fn exchange(channel: Box<dyn Channel>, wire: &mut BoardEnd) -> Ended {
+    let (mut reader, mut writer) = tokio::io::split(channel);
+    let mut printed = vec![0; CHUNK];
+    let mut typed = vec![0; CHUNK];
+    loop {
+        tokio::select! {
+            read = reader.read(&mut printed) => match read {
+                Ok(length @ 1..) => wire.send(&printed[..length]),
+                _ => return Ended::ByPort,
+            },
+            read = wire.read(&mut typed) => match read {
+                Ok(length @ 1..) => {
+                    if writer.write_all(&typed[..length]).await.is_err() {
+                        return Ended::ByPort;
+                    }
+                }
+                _ => return Ended::ByLab,
+            },
+        }
+    }
+}
