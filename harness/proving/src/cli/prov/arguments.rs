@@ -43,6 +43,13 @@ pub(super) struct Reach {
         global = true
     )]
     pub(super) url: String,
+    /// Over softap: join the device's network with this Wi-Fi interface first, by way of
+    /// NetworkManager, and put the interface back afterwards; without it nothing is touched
+    #[arg(long, value_name = "INTERFACE", global = true)]
+    pub(super) wifi: Option<String>,
+    /// With --wifi: passphrase of the device's network [default: the QR code's, or none]
+    #[arg(long, value_name = "SECRET", requires = "wifi", global = true)]
+    pub(super) service_key: Option<SecretSource>,
     /// Over console: the device's serial port, or a Unix socket that leads to it
     #[arg(long, value_name = "PATH", global = true)]
     pub(super) port: Option<PathBuf>,
@@ -52,8 +59,8 @@ pub(super) struct Reach {
     /// Over console: longest line that the device reads, in bytes with its end; 0 for any
     #[arg(long, value_name = "N", default_value_t = 256, global = true)]
     pub(super) line_limit: usize,
-    /// Over ble: the name or address that the device advertises [default: as the QR code says, or
-    /// the only one called PROV_…]
+    /// Over ble: the name or address that the device advertises; with --wifi: its network [default:
+    /// as the QR code says; over ble, the only one called PROV_…]
     #[arg(long, value_name = "NAME", global = true)]
     pub(super) name: Option<String>,
     /// Over ble: the service that the device advertises

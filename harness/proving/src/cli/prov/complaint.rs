@@ -66,6 +66,10 @@ pub enum ProvError {
     #[cfg(feature = "ble")]
     #[error(transparent)]
     Bluetooth(#[from] phone::BleError),
+    /// The host's Wi-Fi.
+    #[cfg(feature = "wifi")]
+    #[error(transparent)]
+    Wifi(#[from] phone::WifiError),
     /// Standard output.
     #[error("failed to write to standard output")]
     Output(#[source] io::Error),
@@ -108,6 +112,8 @@ impl ProvError {
             }
             #[cfg(feature = "ble")]
             Self::Bluetooth(_) => ExitStatus::Broken,
+            #[cfg(feature = "wifi")]
+            Self::Wifi(_) => ExitStatus::Broken,
         }
     }
 }

@@ -13,15 +13,20 @@ use super::arguments::{Scan, WifiScan};
 use super::complaint::ProvError;
 use super::establish;
 use super::reach::Way;
+use super::seat::Seat;
 use super::show::{self, Column};
 use crate::cli::arguments::MessageFormat;
 
 /// `scan`.
-pub(super) async fn scan(way: &Way<'_>, arguments: &Scan) -> Result<ExitStatus, ProvError> {
+pub(super) async fn scan(
+    way: &Way<'_>,
+    seat: &Seat,
+    arguments: &Scan,
+) -> Result<ExitStatus, ProvError> {
     match way.kind() {
         TransportKind::Ble => advertisements(way, arguments).await,
         TransportKind::SoftAp => {
-            let mut client = way.client(way.settings()?).await?;
+            let mut client = way.client(way.settings()?, seat).await?;
             let info = client.info().await.map_err(|error| way.wrong(&error))?;
             let found = json!({ "type": "device", "at": client.peer(), "prov": info.prov });
             let text = format!("{} speaks provisioning {}\n", client.peer(), info.prov.ver);

@@ -5,6 +5,7 @@ mod complaint;
 mod gen_sec2;
 mod look;
 mod reach;
+mod seat;
 mod secret;
 mod set;
 mod show;
@@ -15,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::{Prov, ProvCommand};
 use reach::Way;
+use seat::Seat;
 
 pub use complaint::ProvError;
 
@@ -46,10 +48,17 @@ pub(super) fn prov(arguments: &Prov) -> Result<ExitStatus, ProvError> {
 }
 
 async fn run(way: &Way<'_>, command: &ProvCommand) -> Result<ExitStatus, ProvError> {
+    let seat = way.join().await?;
+    let ended = from(&seat, way, command).await;
+    let left = seat.leave().await;
+    ended.and_then(|status| left.map(|()| status))
+}
+
+async fn from(seat: &Seat, way: &Way<'_>, command: &ProvCommand) -> Result<ExitStatus, ProvError> {
     if let ProvCommand::Scan(scan) = command {
-        return look::scan(way, scan).await;
+        return look::scan(way, seat, scan).await;
     }
-    let mut client = way.client(way.settings_for(command)?).await?;
+    let mut client = way.client(way.settings_for(command)?, seat).await?;
     let ended = converse(way, &mut client, command).await;
     client.close().await;
     ended

@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use clock::Clock;
 use phone::{
-    Console, ConsoleSettings, HostDial, ProvisioningClient, QrPayload, Settings, SoftAp, Stream,
-    Tolerance, Transport, TransportKind,
+    Console, ConsoleSettings, ProvisioningClient, QrPayload, Settings, SoftAp, Stream, Tolerance,
+    Transport, TransportKind,
 };
 use trace::Trace;
 
 use super::arguments::{ProvCommand, Reach};
 use super::complaint::ProvError;
+use super::seat::Seat;
+use super::show;
 
 /// Name of the phone in the trace.
 const PHONE: &str = "proving prov";
@@ -98,8 +100,12 @@ impl<'r> Way<'r> {
     }
 
     /// A client that has not connected yet.
-    pub(super) async fn client(&self, settings: Settings) -> Result<ProvisioningClient, ProvError> {
-        let transport = self.transport().await?;
+    pub(super) async fn client(
+        &self,
+        settings: Settings,
+        seat: &Seat,
+    ) -> Result<ProvisioningClient, ProvError> {
+        let transport = self.transport(seat).await?;
         Ok(ProvisioningClient::over(
             transport,
             settings,
@@ -107,13 +113,37 @@ impl<'r> Way<'r> {
         ))
     }
 
-    async fn transport(&self) -> Result<Box<dyn Transport>, ProvError> {
+    /// Takes this host to the device's network, if it is told to.
+    pub(super) async fn join(&self) -> Result<Seat, ProvError> {
+        match &self.reach.wifi {
+            None => Ok(Seat::default()),
+            Some(_) if self.kind() != TransportKind::SoftAp => Err(ProvError::Usage(
+                "--wifi is for devices that are provisioned over softap".to_owned(),
+            )),
+            Some(interface) => {
+                let coded = self.qr.as_ref().map(|qr| &qr.name);
+                let ssid = self.reach.name.as_ref().or(coded).ok_or_else(|| {
+                    let what =
+                        "with --wifi, --name or --qr has to say which network is the device's";
+                    ProvError::Usage(what.to_owned())
+                })?;
+                let key = match &self.reach.service_key {
+                    Some(source) => Some(source.read("passphrase of the device's network")?),
+                    None => self.qr.as_ref().and_then(|qr| qr.password.clone()),
+                };
+                show::progress(&format!("joining {ssid} on {interface}"));
+                Seat::join(interface, ssid, key, self.clock()).await
+            }
+        }
+    }
+
+    async fn transport(&self, seat: &Seat) -> Result<Box<dyn Transport>, ProvError> {
         let limit = self.reach.timeout;
         match self.kind() {
             TransportKind::SoftAp => {
                 let address = address(&self.reach.url).await?;
                 let clock = self.clock().clone();
-                let dial = Arc::new(HostDial::any(clock.clone()));
+                let dial = Arc::new(seat.dial(clock.clone()));
                 Ok(Box::new(SoftAp::new(dial, address, clock, limit)))
             }
             TransportKind::Console => Ok(Box::new(self.console().await?)),

@@ -5,6 +5,7 @@ mod knowledge;
 mod losses;
 mod sec2;
 mod token;
+mod wifi;
 
 use std::process::{Command, Stdio};
 
