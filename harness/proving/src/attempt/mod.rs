@@ -19,6 +19,7 @@ mod phones;
 mod problem;
 mod provision;
 mod session_steps;
+mod starvation;
 mod steps;
 mod transcript;
 mod values;
@@ -38,6 +39,7 @@ pub use problem::{LabError, with_sources};
 pub use world::World;
 
 use problem::{Problem, Where, finish};
+use starvation::Starvation;
 
 /// Runs the attempt that `job` asks for; the trace says how it ended.
 pub fn run(job: &Job) -> ExitCode {
@@ -126,6 +128,7 @@ async fn run_case(job: &Job, case: &Case, trace: &Trace) -> Finished {
         trace,
         expectations: Expectations::new(trace.clone()),
         captures: Captures::default(),
+        starvation: starvation(job),
     };
     let mut never = match NeverWatch::new(trace.clone(), case.scenario.never.clone()) {
         Ok(never) => never,
@@ -156,6 +159,9 @@ async fn run_case(job: &Job, case: &Case, trace: &Trace) -> Finished {
         },
         Err(problem) => {
             if matches!(problem, Problem::Missed(_)) {
+                if let Some(starvation) = &attempt.starvation {
+                    starvation.testify(trace);
+                }
                 world.testify().await;
             }
             finish(problem, at, trace)
@@ -165,18 +171,29 @@ async fn run_case(job: &Job, case: &Case, trace: &Trace) -> Finished {
     finished
 }
 
+/// The devices' share of the host, if they are emulated.
+fn starvation(job: &Job) -> Option<Starvation> {
+    let model = boards::model(job).ok()?;
+    (model.kind == BoardKind::Qemu).then(|| Starvation::new(model.time_factor(job.speed)))
+}
+
 struct Attempt<'a> {
     job: &'a Job,
     case: &'a Case,
     trace: &'a Trace,
     expectations: Expectations,
     captures: Captures,
+    /// Only where devices are emulated.
+    starvation: Option<Starvation>,
 }
 
 impl Attempt<'_> {
     async fn all_steps(&mut self, world: &mut World, at: &mut Where) -> Result<(), Problem> {
         for (index, step) in self.case.scenario.steps.iter().enumerate() {
             let place = step.span.in_file(&self.case.file);
+            if let Some(starvation) = &mut self.starvation {
+                starvation.begin();
+            }
             *at = Where {
                 step: Some(index + 1),
                 label: steps::label(step),

@@ -13,6 +13,29 @@ use crate::language::{self, Need};
 /// slower than the real one would be on this scale, and still quick enough for every protocol.
 const QEMU_TIME_FACTOR: u16 = 10;
 
+/// However busy the host is, it goes no slower: cases that wait have to come to an end.
+const QEMU_LEAST_FACTOR: u16 = 3;
+
+/// How fast the board called `name` should be run now, if `wanted` is the most: an emulated board's
+/// time does not wait for a host that has other things to do.
+pub(super) fn speed(name: &str, wanted: f64) -> f64 {
+    match BoardModel::named(name) {
+        Some(model) if model.kind == BoardKind::Qemu => {
+            let most = f64::from(QEMU_TIME_FACTOR) * share();
+            wanted.min(most.max(f64::from(QEMU_LEAST_FACTOR)))
+        }
+        _ => wanted,
+    }
+}
+
+/// The part of its time that a program which always wants a core gets now.
+fn share() -> f64 {
+    let load = std::fs::read_to_string("/proc/loadavg").ok();
+    let load = load.and_then(|load| load.split(' ').next()?.parse::<f64>().ok());
+    let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
+    cores / load.unwrap_or_default().max(cores)
+}
+
 /// A board in its rig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoardModel {

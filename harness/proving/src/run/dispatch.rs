@@ -11,6 +11,7 @@ use report::{
 };
 use trace::{Event, Failure, StepEnded, StepStarted, Verdict};
 
+use super::boards;
 use super::cases::{Attempt, Cases};
 use super::judge::{self, OpenStep};
 use super::signals::Signals;
@@ -170,7 +171,7 @@ impl Dispatcher<'_> {
                 .settings
                 .seed
                 .wrapping_add(u64::from(attempt.number - 1)),
-            speed: self.settings.speed,
+            speed: boards::speed(&case.board, self.settings.speed),
             accept: self.settings.accept,
             bug: self.settings.bug.clone(),
             out: self.folder.join(self.cases.folder(attempt)),

@@ -14,7 +14,7 @@ mod uuid;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::convert::Infallible;
 use core::future::pending;
 use core::mem::forget;
@@ -172,6 +172,8 @@ async fn serve_with<P, H, R, F, N>(
         characteristics: &characteristics,
         endpoints,
     };
+    // A reset of the controller refuses whatever command the host has under way.
+    let is_resetting = Cell::new(false);
     let work = async {
         let connected = RefCell::new(None);
         let serving = async {
@@ -186,6 +188,7 @@ async fn serve_with<P, H, R, F, N>(
             let _ = with_timeout(GOODBYE_LIMIT, ended(&phone)).await;
             transport(Transport::Ble, false);
         }
+        is_resetting.set(true);
         let silent = with_timeout(GOODBYE_LIMIT, fall_silent(&stack, service)).await;
         if !matches!(silent, Ok(Ok(()))) {
             log::error!(target: TAG, "the Bluetooth controller does not stop");
@@ -193,7 +196,9 @@ async fn serve_with<P, H, R, F, N>(
     };
     let running = async {
         // An end is an error.
-        if let Err(error) = runner.run().await {
+        if let Err(error) = runner.run().await
+            && !is_resetting.get()
+        {
             log::error!(target: TAG, "the Bluetooth host stopped: {error:?}");
         }
         pending::<()>().await;
