@@ -11,7 +11,7 @@ use trace::LogLine;
 
 use crate::world::World;
 
-const MAC: [u8; 6] = [0x24, 0x0A, 0xC4, 0x0A, 0xBC, 0x01];
+pub const MAC: [u8; 6] = [0x24, 0x0A, 0xC4, 0x0A, 0xBC, 0x01];
 /// As the phone's side shows it.
 pub const ADDRESS: &str = "24:0A:C4:0A:BC:01";
 pub const NAME: &str = "PROV_0ABC01";

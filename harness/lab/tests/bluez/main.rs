@@ -1,19 +1,22 @@
 //! btleplug, unmodified, on the stand-in for BlueZ.
 //!
-//! This binary is the device, too. libdbus looks for the system bus once in a process, so all of
-//! these share a bus, one after the other.
+//! This binary is the device, too, and a phone that is killed. libdbus looks for the system bus once
+//! in a process, so all of these share a bus, one after the other.
 
 mod bugs;
 mod device;
+mod hostile;
 #[path = "../bluetooth/hosts.rs"]
 #[expect(dead_code, reason = "shared with the tests of the medium")]
 mod hosts;
 mod judges;
 mod lamp;
+mod losses;
 mod network;
 #[path = "../bluetooth/outsider.rs"]
 mod outsider;
 mod phone;
+mod raw;
 #[path = "../bluetooth/world.rs"]
 mod world;
 
@@ -24,6 +27,12 @@ fn main() {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|first| first == "__device") {
         native::main_from_arguments(arguments);
+    }
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == network::PHONE)
+    {
+        network::phone();
     }
     let address = format!("unix:abstract=bluez-test-{}", std::process::id());
     // SAFETY: this is the only thread.
@@ -38,6 +47,8 @@ fn main() {
         device::CASES,
         bugs::CASES,
         judges::CASES,
+        hostile::CASES,
+        losses::CASES,
         network::CASES,
     ]
     .concat();

@@ -1,11 +1,15 @@
 //! A phone joins a SoftAP through the stand-in for NetworkManager.
 
 use std::net::Ipv4Addr;
+use std::process::Stdio;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use lab::network_manager::{HostNetwork, HostWifiSwitched, NetworkManagerStandIn};
 use phone::{JoinedWifi, WifiError, WifiSettings};
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 use crate::phone::Case;
 use crate::world::World;
@@ -22,8 +26,15 @@ pub const CASES: &[(&str, Case)] = &[
     ("what_cannot_be_joined_is_said", |bus| {
         said(bus).boxed_local()
     }),
-    ("a_killed_phone_leaves_nothing_behind", |bus| {
+    (
+        "a_phone_that_ends_without_leaving_leaves_nothing_behind",
+        |bus| ended(bus).boxed_local(),
+    ),
+    ("a_phone_that_is_killed_leaves_nothing_behind", |bus| {
         killed(bus).boxed_local()
+    }),
+    ("nobody_joins_anything_without_being_told", |bus| {
+        untold(bus).boxed_local()
     }),
 ];
 
@@ -113,7 +124,7 @@ async fn said(bus: String) {
 }
 
 /// A phone on a runtime of its own, which ends without a goodbye.
-async fn killed(bus: String) {
+async fn ended(bus: String) {
     let world = World::new();
     let host = host(&world, &bus).await;
     let clock = world.clock.clone();
@@ -138,4 +149,64 @@ async fn killed(bus: String) {
     let switched: Vec<HostWifiSwitched> = world.events();
     let why: Vec<&str> = switched.iter().map(|switched| &switched.why[..]).collect();
     assert_eq!(why.last(), Some(&"the checkpoint ran out"), "{why:?}");
+}
+
+/// What this binary does when it is started as [`PHONE`]: joins, says so, and waits to be killed.
+pub fn phone() -> ! {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let joined = runtime.block_on(async {
+        let clock = clock::Clock::start(1.0);
+        JoinedWifi::join(&soft_ap("abcd1234"), &clock).await
+    });
+    let joined = joined.expect("joined");
+    println!("joined {}", joined.address());
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The argument that makes this binary a phone.
+pub const PHONE: &str = "__phone";
+
+async fn killed(bus: String) {
+    let world = World::new();
+    let host = host(&world, &bus).await;
+    let busy = world.clock.busy();
+    let mut phone = Command::new(std::env::current_exe().expect("this binary"))
+        .arg(PHONE)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("started");
+    let mut said = BufReader::new(phone.stdout.take().expect("piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).await.expect("a line");
+    assert_eq!(line, format!("joined {ADDRESS}\n"));
+    assert_eq!(host.connected_to().as_deref(), Some("PROV_0ABC01"));
+    phone.kill().await.expect("killed");
+    drop(busy);
+    world.clock.sleep(Duration::from_secs(90)).await;
+    assert_eq!(host.connected_to().as_deref(), Some("home"));
+    let switched: Vec<HostWifiSwitched> = world.events();
+    let why: Vec<&str> = switched.iter().map(|switched| &switched.why[..]).collect();
+    let gone = "its client is gone from the bus";
+    assert!(why.ends_with(&[gone, "the checkpoint ran out"]), "{why:?}");
+}
+
+/// An interface of another kind, or of another name, is left alone, and so is the one that there is.
+async fn untold(bus: String) {
+    let world = World::new();
+    let host = host(&world, &bus).await;
+    for interface in ["", "eth0", "wlan1"] {
+        let settings = WifiSettings::of(interface, "PROV_0ABC01");
+        let failed = JoinedWifi::join(&settings, &world.clock).await;
+        let error = failed.expect_err("there is no such interface").to_string();
+        assert!(error.contains("has no interface"), "{error}");
+    }
+    world.clock.sleep(Duration::from_secs(90)).await;
+    assert_eq!(host.connected_to().as_deref(), Some("home"));
+    assert_eq!(world.events::<HostWifiSwitched>().len(), 0);
 }

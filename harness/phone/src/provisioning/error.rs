@@ -119,7 +119,8 @@ impl ProvisioningError {
             // A device that breaks off in the handshake has judged what it was shown.
             Self::Transport { endpoint, source } => {
                 let cause = source.cause();
-                cause.is_loss() && !(endpoint == endpoint::SESSION && cause == Cause::Refused)
+                let judged = endpoint == endpoint::SESSION && cause == Cause::Refused;
+                cause.is_loss() && (!judged || source.may_be_the_radio())
             }
             Self::Security { endpoint, source } => {
                 endpoint != endpoint::SESSION && *source == SecurityError::Decryption

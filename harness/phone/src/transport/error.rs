@@ -51,6 +51,15 @@ impl Cause {
 }
 
 impl TransportError {
+    /// Whether nobody can tell that the device has said no from the radio's having failed.
+    pub(crate) fn may_be_the_radio(&self) -> bool {
+        match self {
+            Self::Http(_) | Self::Console(_) => false,
+            #[cfg(feature = "ble")]
+            Self::Ble(error) => matches!(error, BleError::Disconnected),
+        }
+    }
+
     /// What kind of trouble it is.
     pub fn cause(&self) -> Cause {
         match self {

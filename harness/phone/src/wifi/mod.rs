@@ -308,6 +308,8 @@ impl Drop for Checkpoint {
 async fn renew(manager: NetworkManagerProxy<'static>, path: OwnedObjectPath, clock: Clock) {
     loop {
         clock.sleep(RENEWAL).await;
+        // Lab time must not overtake it.
+        let _busy = clock.busy();
         // If it is gone, leaving will say so.
         let _ = manager
             .checkpoint_adjust_rollback_timeout(&path, ROLLBACK_SECS)

@@ -10,6 +10,8 @@ use core::convert::Infallible;
 use core::ops::RangeInclusive;
 
 use bt_hci_transport::{PacketKind, PacketToController, PacketToHost, ReadHciError, Transport};
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::signal::Signal;
 use embedded_io::Read;
 use embedded_io_async::{ErrorType, Read as AsyncRead};
 
@@ -25,20 +27,32 @@ const HEADERS: usize = 4 + 4;
 const FILLING: u8 = 0xFF;
 const READ_BY_GROUP_TYPE: u8 = 0x10;
 
-/// A controller, without the packets that would harm its host.
-pub(super) struct Guard<H>(pub(super) H);
+const DISCONNECTION_COMPLETE: u8 = 0x05;
 
-impl<H: ErrorType> ErrorType for Guard<H> {
+/// Tells that a connection has ended, whether the host had taken it or not.
+pub(super) type Ended = Signal<NoopRawMutex, ()>;
+
+/// A controller, without the packets that would harm its host.
+pub(super) struct Guard<'e, H> {
+    pub(super) hci: H,
+    pub(super) ended: &'e Ended,
+}
+
+impl<H: ErrorType> ErrorType for Guard<'_, H> {
     type Error = H::Error;
 }
 
-impl<H: Transport<Error: From<ReadHciError<Infallible>>>> Transport for Guard<H> {
+impl<H: Transport<Error: From<ReadHciError<Infallible>>>> Transport for Guard<'_, H> {
     async fn read<'a, P: PacketToHost<'a>>(&self, buffer: &'a mut [u8]) -> Result<P, H::Error> {
         let mut raw = vec![0; buffer.len()];
         loop {
-            let Raw { kind, length } = self.0.read(&mut raw).await?;
+            let Raw { kind, length } = self.hci.read(&mut raw).await?;
             let length = match kind {
                 PacketKind::AclData => mended(&mut raw, length),
+                PacketKind::Event if raw.first() == Some(&DISCONNECTION_COMPLETE) => {
+                    self.ended.signal(());
+                    Some(length)
+                }
                 _ => Some(length),
             };
             if let Some(mut packet) = length.and_then(|length| raw.get(..length)) {
@@ -49,7 +63,7 @@ impl<H: Transport<Error: From<ReadHciError<Infallible>>>> Transport for Guard<H>
     }
 
     async fn write<P: PacketToController>(&self, packet: &P) -> Result<(), H::Error> {
-        self.0.write(packet).await
+        self.hci.write(packet).await
     }
 }
 

@@ -21,7 +21,7 @@ use core::mem::forget;
 
 use bt_hci::cmd::controller_baseband::Reset;
 use bt_hci_transport::{ReadHciError, Transport as HciTransport};
-use embassy_futures::select::select;
+use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embassy_time::{Duration, Timer, with_timeout};
@@ -40,7 +40,7 @@ use super::profile::Profile;
 use super::{NotStarted, Transport, transport};
 use crate::board::Radio;
 use crate::bugs::{self, Bug};
-use guard::Guard;
+use guard::{Ended, Guard};
 use pool::Pool;
 use table::{Characteristics, ENDPOINTS, Server, Values};
 
@@ -156,7 +156,9 @@ async fn serve_with<P, H, R, F, N>(
     N: RngCore + CryptoRng,
 {
     let mut resources = Box::new(HostResources::<P, 1, 1>::new());
-    let stack = trouble_host::new(ExternalController::new(Guard(hci)), &mut *resources).build();
+    let left = Ended::new();
+    let hci = Guard { hci, ended: &left };
+    let stack = trouble_host::new(ExternalController::new(hci), &mut *resources).build();
     let mut runner = stack.runner();
     let limit = service.limit;
     let created: Vec<_> = endpoints.lock().await.created().collect();
@@ -166,6 +168,7 @@ async fn serve_with<P, H, R, F, N>(
     let mut values = Values::new(&service.name, created, limit);
     let (server, characteristics) = table::server::<P>(service.settings.service_uuid, &mut values);
     let phones = Phones {
+        left: &left,
         host: service.settings.stack,
         limit,
         server: &server,
@@ -232,6 +235,7 @@ async fn ended<P: PacketPool>(phone: &Connection<'_, P>) {
 
 /// How phones are served.
 struct Phones<'p, 's, 'v, P: PacketPool, R, F: NorFlash, N> {
+    left: &'p Ended,
     host: BluetoothStack,
     limit: usize,
     server: &'p Server<'v, P>,
@@ -256,6 +260,7 @@ where
         H: HciTransport<Error: From<ReadHciError<Infallible>>>,
     {
         let mut peripheral = stack.peripheral();
+        self.left.reset();
         let advertiser = match service.advertise(&mut peripheral).await {
             Ok(advertiser) => advertiser,
             Err(error) => {
@@ -263,7 +268,9 @@ where
                 return Timer::after_secs(1).await;
             }
         };
-        let Ok(connection) = advertiser.accept().await else {
+        // Of a phone that leaves at once the host says nothing, and nobody advertises any more.
+        let accepted = select(advertiser.accept(), self.left.wait()).await;
+        let Either::First(Ok(connection)) = accepted else {
             return;
         };
         connected.replace(Some(connection.clone()));

@@ -1,6 +1,7 @@
 //! A Bluetooth host in the lab: trouble-host on a virtual controller.
 
 mod long_writes;
+mod mend;
 mod pool;
 mod time;
 mod transport;

@@ -86,7 +86,12 @@ impl<S: AsyncRead + AsyncWrite> Transport for HciStream<S> {
                 break packet.encode(Side::Controller);
             }
             match decoder.pop() {
-                Ok(Some(packet)) => {
+                Ok(Some(mut packet)) => {
+                    if let Packet::Acl(acl) = &mut packet
+                        && !acl.continues
+                    {
+                        super::mend::mend(&mut acl.data);
+                    }
                     let steps = self.long_writes.borrow_mut().controller_sends(packet);
                     self.take(steps).await?;
                     continue;
