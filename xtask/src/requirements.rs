@@ -21,6 +21,7 @@ const DEBIAN: [(&str, &str, &str); 7] = [
     ("openssl", "openssl", "judge: certificates"),
     ("curl", "curl", "judge: HTTP"),
     ("qemu-system-arm", "qemu-system-arm", "the emulated board"),
+    ("dbus-daemon", "dbus-daemon", "judge: Bluetooth by bleak"),
     (
         "python3",
         "python3-venv",
