@@ -44,7 +44,8 @@ impl<H: ErrorType> ErrorType for Guard<'_, H> {
 
 impl<H: Transport<Error: From<ReadHciError<Infallible>>>> Transport for Guard<'_, H> {
     async fn read<'a, P: PacketToHost<'a>>(&self, buffer: &'a mut [u8]) -> Result<P, H::Error> {
-        let mut raw = vec![0; buffer.len()];
+        // The host keeps its buffers for what follows the headers.
+        let mut raw = vec![0; buffer.len() + HEADERS];
         loop {
             let Raw { kind, length } = self.hci.read(&mut raw).await?;
             let length = match kind {
