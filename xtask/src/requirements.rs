@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::command::{command, exists, run, target};
 
 /// Debian packages: the program that shows that one is there, and why it is needed.
-const DEBIAN: [(&str, &str, &str); 7] = [
+const DEBIAN: [(&str, &str, &str); 8] = [
     (
         "mosquitto",
         "mosquitto",

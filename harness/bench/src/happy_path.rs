@@ -90,6 +90,7 @@ fn shares(setup: &Setup, file: &Path, case: &Case) -> Outcome<Share> {
             own_transcripts: false,
             board: "native".to_owned(),
             image: None,
+            rig: None,
             probe_fault: None,
         };
         let (wall, output) = timed(Command::new(&setup.own).arg(WORKER).arg(job.write()?))?;

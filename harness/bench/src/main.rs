@@ -4,6 +4,7 @@
 //! in `PROVING_JUDGES` where those are that are written in Python. Names of benchmarks as arguments
 //! choose some of them. Everything stays on the loopback and is bounded in number and time.
 
+mod bluetooth;
 mod boards;
 mod crowd;
 mod figures;
@@ -28,7 +29,7 @@ use table::Row;
 
 type Benchmark = fn(&Setup) -> Outcome<Vec<Row>>;
 
-const BENCHMARKS: [(&str, Benchmark); 8] = [
+const BENCHMARKS: [(&str, Benchmark); 9] = [
     ("start-up", start_up::measure),
     ("happy-path", happy_path::measure),
     ("provisioning", provisioning::measure),
@@ -37,6 +38,7 @@ const BENCHMARKS: [(&str, Benchmark); 8] = [
     ("front", front::measure),
     ("crowd", crowd::measure),
     ("boards", boards::measure),
+    ("bluetooth", bluetooth::measure),
 ];
 
 fn main() -> ExitCode {

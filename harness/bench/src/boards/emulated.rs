@@ -6,7 +6,7 @@ use board::Board;
 use board::probe::{Attach, Limits, LogFormat, ProbeBoard, ProbeSettings};
 use clock::Clock;
 use factory::{Factory, Lab};
-use lab::qemu::{EMULATOR, Machine, MachineSettings};
+use lab::qemu::{Cables, EMULATOR, Machine, MachineSettings};
 use probe_rs::config::Registry;
 use probe_rs::probe::list::Lister;
 use probe_rs::probe::{DebugProbeSelector, WireProtocol};
@@ -32,7 +32,7 @@ impl Emulated {
             folder: setup.folder()?,
             qemu: EMULATOR.into(),
         };
-        let mut machine = Machine::start(settings, trace.clone(), None).await?;
+        let mut machine = Machine::start(settings, trace.clone(), Cables::default()).await?;
         machine.power(true).await?;
         Ok(Self { trace, machine })
     }

@@ -7,6 +7,8 @@ mod idle;
 mod path;
 mod wire;
 
+pub use emulated::firmware;
+
 use crate::setup::{Outcome, Setup};
 use crate::table::Row;
 
