@@ -117,7 +117,9 @@ async fn lines(setup: &Setup) -> Outcome<f64> {
 /// An ELF file for a Cortex-M that loads `size` bytes to address 0 and goes round in a circle.
 fn image_of(setup: &Setup, size: usize) -> Outcome<PathBuf> {
     const HEADERS: u32 = 52 + 32;
+    const NAMES: &[u8] = b"\0.text\0.shstrtab\0";
     let length = u32::try_from(size)?;
+    let names = u32::try_from(NAMES.len())?;
     let mut flash: Vec<u8> = (0..size).map(|index| (index / 3) as u8).collect();
     // Stack, entry, and there a branch to itself.
     flash[..4].copy_from_slice(&0x2001_0000_u32.to_le_bytes());
@@ -126,16 +128,21 @@ fn image_of(setup: &Setup, size: usize) -> Outcome<PathBuf> {
     let mut elf = b"\x7FELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
     // Executable, for ARM.
     elf.extend([2_u16, 40].map(u16::to_le_bytes).concat());
-    // Version, entry, program headers, no section headers, flags of EABI 5.
-    elf.extend(
-        [1_u32, 0x41, 52, 0, 0x0500_0000]
-            .map(u32::to_le_bytes)
-            .concat(),
-    );
-    elf.extend([52_u16, 32, 1, 40, 0, 0].map(u16::to_le_bytes).concat());
+    // Version, entry, program headers, section headers, flags of EABI 5.
+    let sections = HEADERS + length + names;
+    let words = [1, 0x41, 52, sections, 0x0500_0000];
+    elf.extend(words.map(u32::to_le_bytes).concat());
+    // Sizes and numbers of headers; the names are in the last section.
+    elf.extend([52_u16, 32, 1, 40, 3, 2].map(u16::to_le_bytes).concat());
     // One segment to load, readable and executable.
     let segment = [1, HEADERS, 0, 0, length, length, 5, 4];
     elf.extend(segment.map(u32::to_le_bytes).concat());
     elf.extend(flash);
+    elf.extend(NAMES);
+    let text = [1, 1, 6, 0, HEADERS, length, 0, 0, 4, 0];
+    let strings = [7, 3, 0, 0, HEADERS + length, names, 0, 0, 1, 0];
+    for section in [[0; 10], text, strings] {
+        elf.extend(section.map(u32::to_le_bytes).concat());
+    }
     setup.file("one-mib.elf", elf)
 }

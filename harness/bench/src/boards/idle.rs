@@ -10,7 +10,7 @@ use crate::processor;
 use crate::setup::{Outcome, Setup};
 use crate::table::{Row, Target};
 
-const SETTLING: Duration = Duration::from_secs(3);
+const SETTLING: Duration = Duration::from_secs(7);
 const WATCHED: Duration = Duration::from_secs(10);
 
 /// A firmware that waits for a phone, with its log being read.
@@ -34,7 +34,7 @@ pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     let row = |name: &str, share: f64, limit: f64| {
         Row::new(name, Ok(Figure::single(share, Unit::Percent)))
             .target(Target::Below(limit))
-            .note("of one core, while the firmware waits for a phone and its log is read")
+            .note("of one core, while the firmware waits for a phone, in silence, and its log is read")
     };
     Ok(vec![
         row("board: a waiting board, the emulator", emulator, 10.0),

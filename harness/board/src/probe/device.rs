@@ -16,8 +16,12 @@ use crate::defmt::{Image, Table};
 
 /// Without bytes, the board is asked again after this at first …
 const FASTEST: Duration = Duration::from_micros(100);
-/// … and after this in the end: a line waits no longer, and an idle board costs next to nothing.
+/// … and after this in the end: a line waits no longer …
 const SLOWEST: Duration = Duration::from_millis(10);
+/// … unless the board has been silent for so long that it will be for longer.
+const SILENCE: Duration = Duration::from_secs(5);
+/// So seldom a silent board is asked, which costs next to nothing.
+const SELDOM: Duration = Duration::from_millis(40);
 /// A core that was told to halt does so within this.
 pub(crate) const HALT: Duration = Duration::from_millis(500);
 
@@ -37,6 +41,8 @@ struct Running {
     start: Start,
     wait: Duration,
     next: Instant,
+    /// When there were bytes last, or it began.
+    heard_last: Instant,
 }
 
 impl Device {
@@ -210,8 +216,12 @@ impl Device {
             .attempting(reach)
             .and_then(|mut core| running.start.poll(&mut core, &self.image, &mut self.heard));
         running.wait = match polled {
+            Ok((0, _)) if running.heard_last.elapsed() > SILENCE => SELDOM,
             Ok((0, _)) => (running.wait * 2).clamp(FASTEST, SLOWEST),
-            _ => FASTEST,
+            _ => {
+                running.heard_last = Instant::now();
+                FASTEST
+            }
         };
         running.next = match polled {
             Ok((0, _)) => Instant::now() + running.wait,
@@ -267,6 +277,7 @@ impl Running {
             start,
             wait: FASTEST,
             next: Instant::now(),
+            heard_last: Instant::now(),
         }
     }
 }
