@@ -1,10 +1,10 @@
 //! From factory-fresh to bound, and how much of that is the harness.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use proving::language::{Case, read_file};
+use proving::language::Case;
 use proving::run::Job;
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ use crate::figures::Figure;
 use crate::processor;
 use crate::setup::{Outcome, Setup, timed};
 use crate::table::{Row, Target};
+use crate::walls::{self, walls};
 
 const SCENARIO: &str = "softap/bound_by_notify.yaml";
 const SAMPLES: usize = 10;
@@ -21,20 +22,19 @@ pub const WORKER: &str = "__measured-worker";
 
 /// Wall time of `proving run`, for every security, then of one attempt the harness's share.
 pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
-    let file = setup.scenarios.join(SCENARIO);
-    let cases = read_file(&file, &proving::cli::known()?)?;
+    let cases = walls::cases(setup, SCENARIO)?;
     let mut rows = Vec::new();
     for case in &cases {
         let security = case.values.iter().map(|(_, value)| value.as_str());
         let security: Vec<&str> = security.collect();
         let security = security.join(", ");
-        let walls = walls(setup, &file, case).map_err(|error| error.to_string());
+        let walls = walls(setup, case, &[], SAMPLES).map_err(|error| error.to_string());
         rows.push(
             Row::new(format!("happy path to bound, security {security}"), walls)
                 .target(Target::Below(1000.0))
                 .note("wall time of `proving run`, with the 5 s of lab time for which it settles"),
         );
-        let share = shares(setup, &file, case).map_err(|error| error.to_string());
+        let share = shares(setup, case).map_err(|error| error.to_string());
         rows.push(
             Row::new(
                 format!("  of it not the device, security {security}"),
@@ -57,29 +57,18 @@ pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     Ok(rows)
 }
 
-fn walls(setup: &Setup, file: &Path, case: &Case) -> Outcome<Figure> {
-    let wall = || -> Outcome<Duration> {
-        let mut command = setup.run(file)?;
-        command.args(["-E", &format!("name(={})", case.id)]);
-        Ok(timed(&mut command)?.0)
-    };
-    wall()?;
-    let samples = (0..SAMPLES).map(|_| wall());
-    Ok(Figure::of_times(samples.collect::<Outcome<Vec<_>>>()?)?)
-}
-
 #[derive(Clone)]
 struct Share {
     harness: Figure,
     other: Figure,
 }
 
-fn shares(setup: &Setup, file: &Path, case: &Case) -> Outcome<Share> {
+fn shares(setup: &Setup, case: &Case) -> Outcome<Share> {
     let mut harness = Vec::new();
     let mut other = Vec::new();
     for seed in 0..SAMPLES as u64 {
         let job = Job {
-            scenario_file: file.to_owned(),
+            scenario_file: PathBuf::from(&case.file),
             case_id: case.id.clone(),
             bindings: case.values.iter().cloned().collect(),
             seed,

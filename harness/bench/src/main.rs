@@ -19,6 +19,7 @@ mod setup;
 mod start_up;
 mod table;
 mod talker;
+mod walls;
 
 use std::ffi::OsString;
 use std::path::Path;

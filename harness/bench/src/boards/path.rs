@@ -1,46 +1,29 @@
 //! A whole scenario on the emulated board, beside the same on the native one.
 
-use std::path::Path;
-use std::time::Duration;
-
-use proving::language::{Case, read_file};
+use std::ffi::OsStr;
 
 use super::emulated::firmware;
-use crate::figures::Figure;
-use crate::setup::{Outcome, Setup, timed};
+use crate::setup::{Outcome, Setup};
 use crate::table::{Measured, Row};
+use crate::walls::{case, walls};
 
 const SCENARIO: &str = "softap/bound_by_notify.yaml";
 const SAMPLES: usize = 3;
 
 pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
-    let file = setup.scenarios.join(SCENARIO);
-    let cases = read_file(&file, &proving::cli::known()?)?;
-    let case = cases.first().ok_or("the scenario has no case")?;
+    let case = case(setup, SCENARIO, &[])?;
     let image = firmware(setup)?;
-    let on = |board: &str| -> Measured {
-        walls(setup, &file, case, board, &image).map_err(|error| error.to_string())
+    let on = |arguments: &[&OsStr]| -> Measured {
+        walls(setup, &case, arguments, SAMPLES).map_err(|error| error.to_string())
     };
+    let qemu = ["--board", "qemu", "--image"].map(OsStr::new);
+    let qemu = on(&[&qemu[..], &[image.as_os_str()]].concat());
     Ok(vec![
-        Row::new("board: happy path to bound, on qemu", on("qemu"))
-            .peer("the same on native", on("native"))
+        Row::new("board: happy path to bound, on qemu", qemu)
+            .peer("the same on native", on(&[]))
             .note(
-                "wall time of `proving run` of one case: flashing, boot, SoftAP, TLS with 2048-bit RSA \
-                 or P-256 by mbed TLS on an emulated core, at ten times its time",
+                "wall time of `proving run` of one case: flashing, boot, SoftAP, TLS by Mbed TLS on an \
+                 emulated core, whose time runs up to ten times faster than the host's",
             ),
     ])
-}
-
-fn walls(setup: &Setup, file: &Path, case: &Case, board: &str, image: &Path) -> Outcome<Figure> {
-    let wall = || -> Outcome<Duration> {
-        let mut command = setup.run(file)?;
-        command.args(["-E", &format!("name(={})", case.id), "--board", board]);
-        if board == "qemu" {
-            command.arg("--image").arg(image);
-        }
-        Ok(timed(&mut command)?.0)
-    };
-    wall()?;
-    let samples = (0..SAMPLES).map(|_| wall());
-    Ok(Figure::of_times(samples.collect::<Outcome<Vec<_>>>()?)?)
 }

@@ -8,14 +8,14 @@ use phone::{
     Console, ConsoleSettings, Credentials, HostDial, Outcome as Ended, ProvisioningClient,
     Settings, SoftAp, Transport,
 };
-use proving::language::read_file;
 use trace::Trace;
 
 use super::SECURITIES;
 use super::up::Up;
 use crate::figures::Figure;
-use crate::setup::{Outcome, Setup, timed};
+use crate::setup::{Outcome, Setup};
 use crate::table::{Measured, Row};
+use crate::walls::{case, walls};
 
 const SAMPLES: usize = 5;
 /// Each attempt of a scenario takes milliseconds.
@@ -62,12 +62,12 @@ pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
                 rows.push(applied);
                 rows.push(connected.note(waits));
             }
-            let scenario = scenario(setup, transport, security).map_err(|error| error.to_string());
-            rows.push(
-                Row::new(format!("{name}: as a scenario"), scenario)
-                    .note("wall time of `proving run`, in which lab time runs ahead"),
-            );
+            rows.push(scenario(setup, &name, transport, security));
         }
+    }
+    for (security, _) in SECURITIES {
+        let name = format!("provisioning over ble, security {security}");
+        rows.push(scenario(setup, &name, "ble", security));
     }
     Ok(rows)
 }
@@ -186,24 +186,13 @@ fn stock(setup: &Setup, security: &str, number: &str) -> String {
     }
 }
 
-fn scenario(setup: &Setup, transport: &str, security: &str) -> Outcome<Figure> {
-    let file = setup.scenarios.join(SCENARIO);
-    let cases = read_file(&file, &proving::cli::known()?)?;
-    let wanted = |name: &str, value: &str| match name {
-        "over" => value == transport,
-        "security" => value == security,
-        _ => true,
-    };
-    let case = cases
-        .iter()
-        .find(|case| case.values.iter().all(|(name, value)| wanted(name, value)))
-        .ok_or("no such case")?;
-    let wall = || -> Outcome<Duration> {
-        let mut command = setup.run(&file)?;
-        command.args(["-E", &format!("name(={})", case.id)]);
-        Ok(timed(&mut command)?.0)
-    };
-    wall()?;
-    let walls: Outcome<Vec<Duration>> = (0..RUNS).map(|_| wall()).collect();
-    Ok(Figure::of_times(walls?)?)
+/// The figure beside `name` for a scenario of this transport.
+fn scenario(setup: &Setup, name: &str, transport: &str, security: &str) -> Row {
+    let values = [("over", transport), ("security", security)];
+    let wall = case(setup, SCENARIO, &values).and_then(|case| walls(setup, &case, &[], RUNS));
+    Row::new(
+        format!("{name}: as a scenario"),
+        wall.map_err(|error| error.to_string()),
+    )
+    .note("wall time of `proving run`, in which lab time runs ahead")
 }

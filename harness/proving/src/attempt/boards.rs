@@ -83,10 +83,11 @@ pub struct Wires {
 pub async fn make(
     device: &str,
     job: &Job,
+    kind: BoardKind,
     trace: &Trace,
     wires: Wires,
 ) -> Result<Box<dyn Board>, LabError> {
-    match model(job)?.kind {
+    match kind {
         BoardKind::Native => {
             let settings = NativeSettings {
                 device: device.to_owned(),
@@ -213,17 +214,16 @@ async fn qemu(_: &str, _: &Job, _: &Trace, _: Wires) -> Result<Box<dyn Board>, L
 }
 
 /// What a board without a random source needs. A real one has its own, and is told nothing of time.
-pub fn lab_section(job: &Job) -> Result<Option<Lab>, LabError> {
-    let model = model(job)?;
+pub fn lab_section(job: &Job, model: &BoardModel) -> Option<Lab> {
     if model.kind == BoardKind::Native {
-        return Ok(None);
+        return None;
     }
     let mut entropy = vec![0; ENTROPY];
     OsRng.fill_bytes(&mut entropy);
-    Ok(Some(Lab {
+    Some(Lab {
         time_factor: model.time_factor(job.speed),
         entropy,
-    }))
+    })
 }
 
 /// This binary, which is also the device.

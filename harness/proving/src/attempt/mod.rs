@@ -32,7 +32,7 @@ use trace::{Finished, StepEnded, StepStarted, Trace, Verdict, Witness, WitnessRe
 
 use crate::expect::{Expectations, NeverWatch};
 use crate::language::{Captures, Case, read_file};
-use crate::run::{BoardKind, Job};
+use crate::run::{BoardKind, BoardModel, Job};
 
 pub use factory_data::{BROKER_HOST, TIME_HOST};
 pub use problem::{LabError, with_sources};
@@ -80,7 +80,7 @@ async fn attempt(job: &Job) -> ExitCode {
     };
     report_lag(&clock, &trace);
     let finished = match case_of(job) {
-        Ok(case) => run_case(job, &case, &trace).await,
+        Ok(case) => run_case(job, &board, &case, &trace).await,
         Err(error) => {
             let problem = Problem::Lab(error);
             let at = Where {
@@ -113,7 +113,7 @@ fn case_of(job: &Job) -> Result<Case, LabError> {
         })
 }
 
-async fn run_case(job: &Job, case: &Case, trace: &Trace) -> Finished {
+async fn run_case(job: &Job, board: &BoardModel, case: &Case, trace: &Trace) -> Finished {
     let mut at = Where {
         label: "building the world".into(),
         ..Where::default()
@@ -128,7 +128,8 @@ async fn run_case(job: &Job, case: &Case, trace: &Trace) -> Finished {
         trace,
         expectations: Expectations::new(trace.clone()),
         captures: Captures::default(),
-        starvation: starvation(job),
+        starvation: (board.kind == BoardKind::Qemu)
+            .then(|| Starvation::new(board.time_factor(job.speed))),
     };
     let mut never = match NeverWatch::new(trace.clone(), case.scenario.never.clone()) {
         Ok(never) => never,
@@ -169,12 +170,6 @@ async fn run_case(job: &Job, case: &Case, trace: &Trace) -> Finished {
     };
     world.end().await;
     finished
-}
-
-/// The devices' share of the host, if they are emulated.
-fn starvation(job: &Job) -> Option<Starvation> {
-    let model = boards::model(job).ok()?;
-    (model.kind == BoardKind::Qemu).then(|| Starvation::new(model.time_factor(job.speed)))
 }
 
 struct Attempt<'a> {

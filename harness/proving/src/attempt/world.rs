@@ -23,7 +23,7 @@ use super::phones::{Phone, Session};
 use super::problem::{LabError, with_sources};
 use super::values::{AccessPointValues, DeviceValues, Maker};
 use crate::language::{self, Fault, Over};
-use crate::run::Job;
+use crate::run::{BoardModel, Job};
 
 /// Everything that stands around the steps of a case.
 pub struct World {
@@ -77,6 +77,7 @@ impl World {
         let pki = Pki::new(trace.clock().unix_now().as_secs())?;
         let air = Air::new(trace.clone());
         let mut maker = Maker::new(job.seed);
+        let model = boards::model(job)?;
         let rig = boards::real(job)?.map(|(rig, _)| rig);
         let mut access_points = BTreeMap::new();
         for (index, (role, access_point)) in settings.access_points.iter().enumerate() {
@@ -123,7 +124,9 @@ impl World {
             rig,
         };
         for (name, values) in values {
-            world.add_device(name, values, settings, job).await?;
+            world
+                .add_device(name, values, settings, job, &model)
+                .await?;
         }
         // Nobody joins a real access point for a phone.
         let home = settings.access_points.names().next();
@@ -147,12 +150,13 @@ impl World {
         values: DeviceValues,
         settings: &language::World,
         job: &Job,
+        model: &BoardModel,
     ) -> Result<(), LabError> {
         let device = settings
             .devices
             .named(&name)
             .ok_or_else(|| unknown("device", &name))?;
-        let lab = boards::lab_section(job)?;
+        let lab = boards::lab_section(job, model);
         let bug = job.bug.as_deref();
         let nowhere = Meeting::default();
         let meeting = self.cloud.as_ref().map_or(&nowhere, CloudSide::meeting);
@@ -177,9 +181,9 @@ impl World {
             wires.console = Some(board);
             Port::new(lab)
         });
-        let mut board = boards::make(&name, job, &self.trace, wires).await?;
+        let mut board = boards::make(&name, job, model.kind, &self.trace, wires).await?;
         board.write_factory(&factory.encode()).await?;
-        if boards::model(job)?.remembers() {
+        if model.remembers() {
             board.erase_storage().await?;
         }
         self.devices.insert(

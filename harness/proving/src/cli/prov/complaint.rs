@@ -1,6 +1,5 @@
 //! Why a phone did not get its way.
 
-use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
@@ -152,15 +151,4 @@ impl Diagnostic for ProvError {
         };
         Some(Box::new(text))
     }
-}
-
-/// The message, followed by those of all causes.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

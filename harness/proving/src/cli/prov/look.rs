@@ -15,6 +15,7 @@ use super::establish;
 use super::reach::Way;
 use super::seat::Seat;
 use super::show::{self, Column};
+use crate::attempt::with_sources;
 use crate::cli::arguments::MessageFormat;
 
 /// `scan`.
@@ -38,7 +39,7 @@ pub(super) async fn scan(
             let there = console.find_prompt().await;
             there.map_err(|error| ProvError::Io {
                 what: format!("find a console at {port}"),
-                source: io::Error::other(super::complaint::chain(&error)),
+                source: io::Error::other(with_sources(&error)),
             })?;
             let found = json!({ "type": "device", "at": port });
             show::found(way, &format!("{port} has a console\n"), &[found])

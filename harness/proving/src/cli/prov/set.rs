@@ -12,9 +12,10 @@ use report::ExitStatus;
 use serde_json::{Value, json};
 
 use super::arguments::{Bind, Custom, Set};
-use super::complaint::{ProvError, chain};
+use super::complaint::ProvError;
 use super::reach::Way;
 use super::{establish, secret, show};
+use crate::attempt::with_sources;
 
 /// What the cloud says of a call that succeeded.
 const CLOUD_OK: i64 = 200;
@@ -129,7 +130,7 @@ async fn bind_device(
     show::progress("waiting for the device's report at the cloud");
     let unknown = |error: phone::BindError| ProvError::Io {
         what: format!("bind the device at {cloud}"),
-        source: io::Error::other(chain(&error)),
+        source: io::Error::other(with_sources(&error)),
     };
     let (poll, patience) = (arguments.poll, arguments.patience);
     let reported = wait_for_report(cloud, request, poll, patience, &way.trace).await;
