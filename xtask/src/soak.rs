@@ -12,6 +12,8 @@ use crate::command::{cargo, command, run, target};
 use crate::firmware;
 
 const ROUNDS: u32 = 20;
+/// Cases at a time for each core: emulated boards wait most of the time.
+const JOBS: usize = 4;
 const KILLS: u64 = 50;
 /// How long the descendants of a killed harness may live.
 const GRACE: Duration = Duration::from_secs(2);
@@ -49,6 +51,7 @@ fn repeat(proving: &Path, out: &Path, board: &[&str]) -> Result<(), String> {
     let began = Instant::now();
     let result = run(command(proving)
         .args(["run", "--repeat", &ROUNDS.to_string()])
+        .args(["--jobs", &(JOBS * cores).to_string()])
         .args(board)
         .arg("--out")
         .arg(out)
