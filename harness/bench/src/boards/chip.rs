@@ -1,10 +1,16 @@
 //! What is done with an image: flash it, see that it is there already, start it, hear it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use board::Board;
 use board::probe::{self, Flashed, ProbeBoard};
+use clock::Clock;
+use factory::Scheme;
+use lab::qemu::Cables;
+use lab::wire::Wire;
+use tokio::io::AsyncWriteExt;
 use trace::LogLine;
 
 use super::NOTE;
@@ -16,6 +22,10 @@ use crate::table::{Row, Target};
 const MIB: usize = 1 << 20;
 const FLASHES: usize = 5;
 const RESETS: usize = 20;
+const ECHOES: usize = 50;
+/// No handshake begins like this.
+const REQUEST: &[u8] = b"prov-session 0 00\r";
+const REFUSAL: &str = "Request handler for prov-session failed";
 /// In the factory data of the miniature: logs as fast as it is read.
 const FLOODS: u32 = 4;
 const FLOODED: Duration = Duration::from_secs(2);
@@ -25,6 +35,7 @@ pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     let (flashed, skipped) = on_runtime(flashes(setup))?;
     let first = on_runtime(first_lines(setup))?;
     let lines = on_runtime(lines(setup))?;
+    let echoes = on_runtime(echoes(setup))?;
     let times = |all: Vec<Flashed>| Figure::of_times(all.into_iter().map(|flashed| flashed.took));
     Ok(vec![
         Row::new("board: erase, flash and verify 1 MiB", times(flashed))
@@ -40,6 +51,14 @@ pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
             Ok(Figure::single(lines, Unit::PerSecond("lines"))),
         )
         .note("a firmware that logs as fast as it is read: RTT, defmt, redaction, trace in memory"),
+        Row::new(
+            "board: echo through to the trace",
+            Figure::of_times(echoes),
+        )
+        .note(
+            "from a request at the UART to the line of its refusal in the trace, by the whole \
+             firmware in the host's time: its executor, RTT, the polling of it, defmt, redaction",
+        ),
     ])
 }
 
@@ -74,16 +93,50 @@ async fn first_lines(setup: &Setup) -> Outcome<Vec<Duration>> {
         let known = emulated.trace.len();
         let began = Instant::now();
         board.reset().await?;
-        until_line(&emulated, known, began).await?;
+        until_line(&emulated, known, began, |_| true).await?;
         samples.push(began.elapsed());
     }
     board.power_off().await?;
     Ok(samples)
 }
 
-async fn until_line(emulated: &Emulated, known: usize, began: Instant) -> Outcome<()> {
-    let is_line = |event: &std::sync::Arc<trace::Event>| event.payload::<LogLine>().is_some();
-    while !emulated.trace.since(known).iter().any(is_line) {
+/// From a command at the whole firmware's UART to the line in the trace that it is followed by.
+async fn echoes(setup: &Setup) -> Outcome<Vec<Duration>> {
+    let clock = Clock::start(1.0);
+    let (console, mut terminal) = Wire::pair(&clock);
+    let cables = Cables {
+        console: Some(console),
+        ..Cables::default()
+    };
+    let emulated = Emulated::with_cables(setup, cables, clock).await?;
+    let mut board = emulated.firmware(setup, Scheme::CONSOLE).await?;
+    until_line(&emulated, 0, Instant::now(), |text| {
+        text.starts_with("Provisioning started")
+    })
+    .await?;
+    let mut samples = Vec::new();
+    for _ in 0..ECHOES {
+        let known = emulated.trace.len();
+        let began = Instant::now();
+        terminal.write_all(REQUEST).await?;
+        until_line(&emulated, known, began, |text| text == REFUSAL).await?;
+        samples.push(began.elapsed());
+    }
+    board.power_off().await?;
+    Ok(samples)
+}
+
+async fn until_line(
+    emulated: &Emulated,
+    known: usize,
+    began: Instant,
+    is_it: impl Fn(&str) -> bool,
+) -> Outcome<()> {
+    let fits = |event: &Arc<trace::Event>| {
+        let line = event.payload::<LogLine>();
+        line.is_some_and(|line| is_it(&line.text))
+    };
+    while !emulated.trace.since(known).iter().any(fits) {
         if began.elapsed() > LIMIT {
             return Err("no line comes".into());
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use board::defmt::{Decoded, Decoder, Image};
 use defmt_decoder::Table;
+use factory::Scheme;
 use probe_rs::MemoryInterface;
 use probe_rs::rtt::{Rtt, ScanRegion};
 
@@ -53,7 +54,7 @@ async fn record(setup: &Setup) -> Outcome<Vec<u8>> {
     let image = Image::read(&firmware(setup)?)?;
     let block = image.symbol("_SEGGER_RTT").ok_or("the image has no RTT")?;
     let emulated = Emulated::start(setup).await?;
-    drop(emulated.firmware(setup).await?);
+    drop(emulated.firmware(setup, Scheme::SoftAp).await?);
     emulated
         .session(move |mut session| {
             let mut core = session.core(0)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use board::Board;
 use board::probe::{Attach, Limits, LogFormat, ProbeBoard, ProbeSettings};
 use clock::Clock;
-use factory::{Factory, Lab};
+use factory::{Factory, Lab, Provisioning, Scheme};
 use lab::qemu::{Cables, EMULATOR, Machine, MachineSettings};
 use probe_rs::config::Registry;
 use probe_rs::probe::list::Lister;
@@ -26,13 +26,18 @@ pub struct Emulated {
 impl Emulated {
     /// Starts one, whose flash is erased.
     pub async fn start(setup: &Setup) -> Outcome<Self> {
-        let trace = Trace::in_memory(Clock::start(1.0));
+        Self::with_cables(setup, Cables::default(), Clock::start(1.0)).await
+    }
+
+    /// Starts one that is also connected to these, which keep the clock's time.
+    pub async fn with_cables(setup: &Setup, cables: Cables, clock: Clock) -> Outcome<Self> {
+        let trace = Trace::in_memory(clock);
         let settings = MachineSettings {
             device: "device".to_owned(),
             folder: setup.folder()?,
             qemu: EMULATOR.into(),
         };
-        let mut machine = Machine::start(settings, trace.clone(), Cables::default()).await?;
+        let mut machine = Machine::start(settings, trace.clone(), cables).await?;
         machine.power(true).await?;
         Ok(Self { trace, machine })
     }
@@ -54,8 +59,8 @@ impl Emulated {
         }
     }
 
-    /// The whole firmware, started, in the host's time, with nothing provisioned.
-    pub async fn firmware(&self, setup: &Setup) -> Outcome<ProbeBoard> {
+    /// The whole firmware, started, in the host's time, waiting for a phone in this way.
+    pub async fn firmware(&self, setup: &Setup, scheme: Scheme) -> Outcome<ProbeBoard> {
         let settings = self.settings(&firmware(setup)?);
         let mut board = ProbeBoard::new(settings, self.trace.clone())?;
         let born = Factory {
@@ -64,6 +69,10 @@ impl Emulated {
                 // Nothing secret comes of it.
                 entropy: vec![7; 32],
             }),
+            provisioning: Provisioning {
+                scheme,
+                ..Provisioning::default()
+            },
             ..Factory::default()
         };
         board.write_factory(&born.encode()).await?;

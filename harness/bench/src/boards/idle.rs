@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use board::Board;
+use factory::Scheme;
 
 use super::emulated::{Emulated, on_runtime};
 use crate::figures::{Figure, Unit};
@@ -17,7 +18,7 @@ const WATCHED: Duration = Duration::from_secs(10);
 pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     let (emulator, harness) = on_runtime(async {
         let emulated = Emulated::start(setup).await?;
-        let mut board = emulated.firmware(setup).await?;
+        let mut board = emulated.firmware(setup, Scheme::SoftAp).await?;
         emulated.trace.clock().sleep(SETTLING).await;
         let before = (processor::living_children()?, processor::own());
         let began = Instant::now();

@@ -1,6 +1,6 @@
 //! What hosts see of each other, on a medium that is sound or not.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
@@ -177,7 +177,6 @@ async fn a_slow_link_is_slow_in_lab_time() {
         ..Default::default()
     };
     world.ether.set_faults("device", faults);
-    let host_began = Instant::now();
     hosts(&world, async |device, phone, _| {
         let device_side = async { serve(advertise(device).await).await };
         let phone_side = async {
@@ -200,7 +199,6 @@ async fn a_slow_link_is_slow_in_lab_time() {
         select(device_side, phone_side).await;
     })
     .await;
-    assert!(host_began.elapsed() < Duration::from_secs(2));
 }
 
 #[tokio::test]
@@ -235,36 +233,6 @@ async fn a_device_without_power_is_missed_after_the_supervision_timeout() {
             took >= Duration::from_secs(4) && took < Duration::from_secs(6),
             "{took:?}"
         );
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_thousand_writes_and_reads_cost_little() {
-    let world = World::new();
-    hosts(&world, async |device, phone, _| {
-        let device_side = async { serve(advertise(device).await).await };
-        let phone_side = async {
-            let connection = connect(phone, 1).await;
-            client(phone, &connection, async |client, value| {
-                let began = Instant::now();
-                for _ in 0..1000 {
-                    client
-                        .write_characteristic(value, &[1; 100])
-                        .await
-                        .expect("written");
-                    client
-                        .read_characteristic(value, &mut [0; 512])
-                        .await
-                        .expect("read");
-                }
-                let took = began.elapsed();
-                println!("1000 writes and reads of 100 bytes: {took:?}");
-                assert!(took < Duration::from_secs(20), "{took:?}");
-            })
-            .await;
-        };
-        select(device_side, phone_side).await;
     })
     .await;
 }

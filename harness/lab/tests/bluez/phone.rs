@@ -1,6 +1,6 @@
 //! What a phone does.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use btleplug::api::{
     Central, CentralEvent, CharPropFlags, Manager as _, Peripheral as _, ScanFilter, WriteType,
@@ -35,9 +35,6 @@ pub const CASES: &[(&str, Case)] = &[
         absent(bus).boxed_local()
     }),
     ("a_lost_link_is_noticed", |bus| lost(bus).boxed_local()),
-    ("a_thousand_writes_and_reads_take_seconds", |bus| {
-        measured(bus).boxed_local()
-    }),
 ];
 
 /// A phone on the private bus.
@@ -248,7 +245,6 @@ async fn came_back(bus: String) {
 async fn absent(bus: String) {
     let world = World::new();
     let busy = world.clock.busy();
-    let host_began = Instant::now();
     hosts(&world, async |device, _, _| {
         let phone = async {
             let phone = Phone::new(&world, &bus).await;
@@ -268,7 +264,6 @@ async fn absent(bus: String) {
     })
     .await;
     assert!(world.clock.now().since_start() >= Duration::from_secs(20));
-    assert!(host_began.elapsed() < Duration::from_secs(15));
 }
 
 async fn lost(bus: String) {
@@ -295,24 +290,6 @@ async fn lost(bus: String) {
         let (written, ()) = join(write(&device, &[1; 240]), gone).await;
         let error = written.expect_err("lost");
         assert!(error.to_string().contains("Not Connected"), "{error}");
-    })
-    .await;
-}
-
-async fn measured(bus: String) {
-    let world = World::new();
-    let _busy = world.clock.busy();
-    with_device(&world, async {
-        let phone = Phone::new(&world, &bus).await;
-        let device = phone.connect(NAME).await;
-        let began = Instant::now();
-        for _ in 0..1000 {
-            write(&device, &[1; 100]).await.expect("written");
-            read(&device).await.expect("read");
-        }
-        let took = began.elapsed();
-        println!("1000 writes and reads of 100 bytes through btleplug: {took:?}");
-        assert!(took < Duration::from_secs(60), "{took:?}");
     })
     .await;
 }

@@ -79,7 +79,7 @@ pub(crate) struct Log {
     /// Only lines whose text matches this regular expression
     #[arg(long, value_name = "REGEX")]
     pub(super) grep: Option<regex::Regex>,
-    /// End after so long [default: at Ctrl-C]
+    /// End when the board was listened to for so long [default: at Ctrl-C]
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub(super) duration: Option<Duration>,
     /// As JSON lines

@@ -31,13 +31,13 @@ pub(super) fn log(arguments: &Log) -> Result<ExitStatus, Complaint> {
         grep: arguments.grep.clone(),
         json: arguments.json,
     };
-    let end = End::new(arguments.duration)?;
+    let mut end = End::new(arguments.duration)?;
     // An emulated board begins with this command.
     let reset = arguments.reset || open.name == QEMU;
     let ended = match &open.way {
         #[cfg(feature = "probe")]
-        Way::Probe(settings) => by_probe(&open, settings, reset, &mut shown, &end),
-        Way::Serial(link) => by_uart(&open, link, reset, &mut shown, &end),
+        Way::Probe(settings) => by_probe(&open, settings, reset, &mut shown, &mut end),
+        Way::Serial(link) => by_uart(&open, link, reset, &mut shown, &mut end),
     };
     match ended {
         // A reader that has gone away has seen enough.
@@ -66,6 +66,7 @@ impl<E: Into<HardwareError>> From<E> for Ended {
 /// When to end.
 struct End {
     interrupted: Arc<AtomicBool>,
+    after: Option<Duration>,
     at: Option<Instant>,
 }
 
@@ -82,8 +83,16 @@ impl End {
         }
         Ok(Self {
             interrupted,
-            at: after.and_then(|after| Instant::now().checked_add(after)),
+            after,
+            at: None,
         })
+    }
+
+    /// The board is listened to from now on.
+    fn listens(&mut self) {
+        self.at = self
+            .after
+            .and_then(|after| Instant::now().checked_add(after));
     }
 
     fn has_come(&self) -> bool {
@@ -148,7 +157,7 @@ fn by_probe<W: Write>(
     settings: &board::probe::ProbeSettings,
     reset: bool,
     shown: &mut Shown<W>,
-    end: &End,
+    end: &mut End,
 ) -> Result<(), Ended> {
     if settings.image.as_os_str().is_empty() {
         return Err(Ended::Hardware(HardwareError::NoImage {
@@ -158,6 +167,7 @@ fn by_probe<W: Write>(
     }
     open.power_on()?;
     let mut stream = board::probe::log(settings.clone(), reset)?;
+    end.listens();
     while !end.has_come() {
         for heard in stream.next(LOOK) {
             if let Some(gone) = show(heard, shown)? {
@@ -209,7 +219,7 @@ fn by_uart<W: Write>(
     link: &board::rig::SerialLink,
     reset: bool,
     shown: &mut Shown<W>,
-    end: &End,
+    end: &mut End,
 ) -> Result<(), Ended> {
     use board::serial::{Follow, Heard};
     if reset && link.reset.is_none() && link.reset_command.is_none() {
@@ -222,6 +232,7 @@ fn by_uart<W: Write>(
     super::runtime()?.block_on(async {
         let clock = clock::Clock::start(1.0);
         let mut follow = Follow::open(link, reset, &clock).await?;
+        end.listens();
         while !end.has_come() {
             match clock.timeout(LOOK, follow.next()).await {
                 Ok(Some(Heard::Record(record))) => shown.line(&record.line)?,
@@ -243,7 +254,7 @@ fn by_uart<W: Write>(
     _link: &board::rig::SerialLink,
     _reset: bool,
     _shown: &mut Shown<W>,
-    _end: &End,
+    _end: &mut End,
 ) -> Result<(), Ended> {
     Err(Ended::Hardware(HardwareError::NotBuilt {
         feature: "serial",
