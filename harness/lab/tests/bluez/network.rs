@@ -33,6 +33,9 @@ pub const CASES: &[(&str, Case)] = &[
     ("a_phone_that_is_killed_leaves_nothing_behind", |bus| {
         killed(bus).boxed_local()
     }),
+    ("a_phone_that_is_stopped_restores_what_was_before", |bus| {
+        stopped(bus).boxed_local()
+    }),
     ("nobody_joins_anything_without_being_told", |bus| {
         untold(bus).boxed_local()
     }),
@@ -194,6 +197,21 @@ async fn killed(bus: String) {
     let why: Vec<&str> = switched.iter().map(|switched| &switched.why[..]).collect();
     let gone = "its client is gone from the bus";
     assert!(why.ends_with(&[gone, "the checkpoint ran out"]), "{why:?}");
+}
+
+async fn stopped(bus: String) {
+    let world = World::new();
+    let host = host(&world, &bus).await;
+    // It is joined, but never gives an address.
+    let settings = WifiSettings::of("wlan0", "PROV_MUTE");
+    let stop = async {
+        while host.connected_to().is_some() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let joined = JoinedWifi::join_unless(&settings, &world.clock, stop).await;
+    assert!(matches!(joined, Ok(Err(()))), "{joined:?}");
+    assert_eq!(host.connected_to().as_deref(), Some("home"));
 }
 
 /// An interface of another kind, or of another name, is left alone, and so is the one that there is.

@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use lab::bluetooth::{BleConnected, BluezPhone, BluezStandIn, RadioFaults};
+use phone::{Ble, BleSettings, Bluetooth, Transport, Wanted};
 
 use crate::hosts::{NAME, advertise, hosts, serve};
 use crate::world::World;
@@ -35,6 +36,12 @@ pub const CASES: &[(&str, Case)] = &[
         absent(bus).boxed_local()
     }),
     ("a_lost_link_is_noticed", |bus| lost(bus).boxed_local()),
+    ("a_device_that_cannot_be_provisioned_is_hung_up_on", |bus| {
+        useless(bus).boxed_local()
+    }),
+    ("a_phone_that_gives_up_connecting_hangs_up", |bus| {
+        gave_up(bus).boxed_local()
+    }),
 ];
 
 /// A phone on the private bus.
@@ -264,6 +271,58 @@ async fn absent(bus: String) {
     })
     .await;
     assert!(world.clock.now().since_start() >= Duration::from_secs(20));
+}
+
+/// A client for provisioning, of a device that offers none.
+async fn client(world: &World) -> Ble {
+    let bluetooth = Bluetooth::open(world.clock.clone(), None).await;
+    let wanted = Wanted {
+        name: Some(NAME.to_owned()),
+        service: None,
+    };
+    Ble::new(
+        bluetooth.expect("an adapter"),
+        wanted,
+        BleSettings::default(),
+    )
+}
+
+async fn useless(bus: String) {
+    let world = World::new();
+    let _busy = world.clock.busy();
+    with_device(&world, async {
+        let phone = Phone::new(&world, &bus).await;
+        let mut ble = client(&world).await;
+        let error = ble.endpoints().await.expect_err("nothing of use");
+        assert!(error.to_string().contains(NAME), "{error}");
+        let device = phone.find(NAME).await;
+        assert!(!device.is_connected().await.expect("known"));
+    })
+    .await;
+    assert_eq!(world.events::<BleConnected>().len(), 1);
+}
+
+async fn gave_up(bus: String) {
+    let world = World::new();
+    let _busy = world.clock.busy();
+    with_device(&world, async {
+        let phone = Phone::new(&world, &bus).await;
+        let mut ble = client(&world).await;
+        let connected = async {
+            while world.events::<BleConnected>().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        // The connection is there, what the device has is not known yet.
+        match select(ble.endpoints(), connected).await {
+            Either::First(ended) => panic!("so soon: {ended:?}"),
+            Either::Second(()) => {}
+        }
+        ble.close().await;
+        let device = phone.find(NAME).await;
+        assert!(!device.is_connected().await.expect("known"));
+    })
+    .await;
 }
 
 async fn lost(bus: String) {

@@ -8,11 +8,14 @@ mod error;
 mod network_manager;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::Ipv4Addr;
+use std::pin::pin;
 use std::time::Duration;
 
 use clock::Clock;
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use tokio::task::JoinHandle;
 use zbus::{Connection, ObjectPath, OwnedObjectPath, Variant};
 
@@ -70,20 +73,44 @@ pub struct JoinedWifi {
 impl JoinedWifi {
     /// Joins a SoftAP.
     pub async fn join(settings: &WifiSettings, clock: &Clock) -> Result<Self, WifiError> {
+        let never = std::future::pending::<Infallible>();
+        match Self::join_unless(settings, clock, never).await? {
+            Ok(joined) => Ok(joined),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Joins a SoftAP, unless `stop` ends first: then everything is as it was before, and `stop`'s
+    /// value is the result.
+    pub async fn join_unless<S>(
+        settings: &WifiSettings,
+        clock: &Clock,
+        stop: impl Future<Output = S>,
+    ) -> Result<Result<Self, S>, WifiError> {
         // What NetworkManager does is work of which the clock sees nothing.
         let _busy = clock.busy();
         let checkpoint = Checkpoint::create(&settings.interface, clock).await?;
-        match checkpoint.join(settings, clock).await {
-            Ok(address) => Ok(Self {
-                address,
-                checkpoint: Some(checkpoint),
-            }),
-            Err(error) => {
-                // The first failure is what matters; NetworkManager will roll back by itself.
-                let _ = checkpoint.roll_back().await;
-                Err(error)
+        let joined = {
+            let (join, stop) = (pin!(checkpoint.join(settings, clock)), pin!(stop));
+            match select(join, stop).await {
+                Either::Left((joined, _)) => joined.map(Ok),
+                Either::Right((stop, _)) => Ok(Err(stop)),
             }
-        }
+        };
+        let ended = match joined {
+            Ok(Ok(address)) => {
+                let checkpoint = Some(checkpoint);
+                return Ok(Ok(Self {
+                    address,
+                    checkpoint,
+                }));
+            }
+            Ok(Err(stop)) => Ok(Err(stop)),
+            Err(error) => Err(error),
+        };
+        // What went first is what matters; NetworkManager will roll back by itself.
+        let _ = checkpoint.roll_back().await;
+        ended
     }
 
     /// The host's address in the device's network, to dial from.

@@ -85,7 +85,7 @@ pub fn endpoints(
             "service_name": values.service_name(),
             "security": match security {
                 Some(Security::None) => 0,
-                Some(Security::V2) => 2,
+                Some(Security::V2 | Security::V2Patch0) => 2,
                 _ => 1,
             },
             "pop": values.pop,

@@ -52,6 +52,8 @@ pub struct Ble {
     bluetooth: Bluetooth,
     wanted: Wanted,
     settings: BleSettings,
+    /// The device that was about to be connected; whatever comes between may leave it connected.
+    begun: Option<Peripheral>,
     link: Option<Link>,
     /// Whether the next request is a stranger's.
     is_forgotten: bool,
@@ -71,6 +73,7 @@ impl Ble {
             bluetooth,
             wanted,
             settings,
+            begun: None,
             link: None,
             is_forgotten: false,
         }
@@ -98,43 +101,21 @@ impl Ble {
             .bluetooth
             .find(&self.wanted, self.settings.search)
             .await?;
-        let limit = self.settings.connect;
+        self.begun = Some(found.peripheral().clone());
         // What the host's Bluetooth service does is work of which the clock sees nothing.
         let _busy = self.clock().busy();
-        let connecting = async {
-            let events = self
-                .bluetooth
-                .events()
-                .await
-                .map_err(|source| BleError::Adapter { source })?;
-            let peripheral = found.peripheral();
-            let failed = |source| BleError::Connect {
-                name: found.shown(),
-                source,
-            };
-            peripheral.connect().await.map_err(failed)?;
-            peripheral.discover_services().await.map_err(failed)?;
-            let endpoints = endpoints(peripheral, self.wanted.service.as_ref()).await;
-            if endpoints.is_empty() {
-                // Nothing more can be done about a device that is none.
-                let _ = peripheral.disconnect().await;
-                return Err(BleError::NoService {
-                    name: found.shown(),
-                });
-            }
-            Ok(Link {
-                peripheral: peripheral.clone(),
-                endpoints,
-                events,
-            })
-        };
-        let connected = self.clock().timeout(limit, connecting).await;
-        connected.unwrap_or_else(|_| {
-            Err(BleError::Timeout {
-                what: "connect",
-                limit,
-            })
-        })
+        let limit = self.settings.connect;
+        let connecting = connect(&self.bluetooth, &found, self.wanted.service.as_ref());
+        let connected = self.bluetooth.clock().timeout(limit, connecting).await;
+        let connected = connected.unwrap_or(Err(BleError::Timeout {
+            what: "connect",
+            limit,
+        }));
+        match connected {
+            Ok(_) => self.begun = None,
+            Err(_) => self.hang_up().await,
+        }
+        connected
     }
 
     async fn exchange(&mut self, endpoint: &str, request: &[u8]) -> Result<Vec<u8>, BleError> {
@@ -160,14 +141,50 @@ impl Ble {
         ended
     }
 
+    /// Whom somebody has to hang up on.
+    fn take_peripheral(&mut self) -> Option<Peripheral> {
+        let begun = self.begun.take();
+        self.link.take().map(|link| link.peripheral).or(begun)
+    }
+
     async fn hang_up(&mut self) {
-        if let Some(link) = self.link.take() {
+        if let Some(peripheral) = self.take_peripheral() {
             let _busy = self.clock().busy();
-            let ended = link.peripheral.disconnect();
+            let ended = peripheral.disconnect();
             // If it does not want to, there is nothing more to be done.
             let _ = self.clock().timeout(self.settings.request, ended).await;
         }
     }
+}
+
+/// Connects and finds the endpoints. If that fails, the connection may be there all the same.
+async fn connect(
+    bluetooth: &Bluetooth,
+    found: &Found,
+    service: Option<&uuid::Uuid>,
+) -> Result<Link, BleError> {
+    let events = bluetooth
+        .events()
+        .await
+        .map_err(|source| BleError::Adapter { source })?;
+    let peripheral = found.peripheral();
+    let failed = |source| BleError::Connect {
+        name: found.shown(),
+        source,
+    };
+    peripheral.connect().await.map_err(failed)?;
+    peripheral.discover_services().await.map_err(failed)?;
+    let endpoints = endpoints(peripheral, service).await;
+    if endpoints.is_empty() {
+        return Err(BleError::NoService {
+            name: found.shown(),
+        });
+    }
+    Ok(Link {
+        peripheral: peripheral.clone(),
+        endpoints,
+        events,
+    })
 }
 
 impl Link {
@@ -297,9 +314,9 @@ impl Transport for Ble {
 impl Drop for Ble {
     fn drop(&mut self) {
         // The host's service would keep the connection for ever.
-        if let (Some(link), Ok(runtime)) = (self.link.take(), tokio::runtime::Handle::try_current())
-        {
-            runtime.spawn(async move { link.peripheral.disconnect().await });
+        let runtime = tokio::runtime::Handle::try_current();
+        if let (Some(peripheral), Ok(runtime)) = (self.take_peripheral(), runtime) {
+            runtime.spawn(async move { peripheral.disconnect().await });
         }
     }
 }

@@ -89,7 +89,7 @@ async fn advertisements(way: &Way<'_>, arguments: &Scan) -> Result<ExitStatus, P
 
 #[cfg(not(feature = "ble"))]
 async fn advertisements(way: &Way<'_>, _arguments: &Scan) -> Result<ExitStatus, ProvError> {
-    way.client(way.settings()?).await?;
+    way.client(way.settings()?, &Seat::default()).await?;
     Ok(ExitStatus::Passed)
 }
 

@@ -9,14 +9,15 @@ mod seat;
 mod secret;
 mod set;
 mod show;
+mod stop;
 
 use phone::{ProvisioningClient, ProvisioningError};
 use report::ExitStatus;
-use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::{Prov, ProvCommand};
 use reach::Way;
 use seat::Seat;
+use stop::Stop;
 
 pub use complaint::ProvError;
 
@@ -35,33 +36,45 @@ pub(super) fn prov(arguments: &Prov) -> Result<ExitStatus, ProvError> {
             source,
         })?;
     runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(|source| ProvError::Io {
-            what: "listen for signals".to_owned(),
-            source,
-        })?;
-        let way = Way::new(&arguments.reach)?;
-        tokio::select! {
-            ended = run(&way, &arguments.command) => ended,
-            _ = interrupt.recv() => Ok(ExitStatus::Interrupted),
-        }
+        // Before anything is begun that would have to be undone.
+        let stop = Stop::new()?;
+        run(&Way::new(&arguments.reach)?, &arguments.command, stop).await
     })
 }
 
-async fn run(way: &Way<'_>, command: &ProvCommand) -> Result<ExitStatus, ProvError> {
-    let seat = way.join().await?;
-    let ended = from(&seat, way, command).await;
+/// However it ends, the device is hung up on and this host is where it was before.
+async fn run(
+    way: &Way<'_>,
+    command: &ProvCommand,
+    mut stop: Stop,
+) -> Result<ExitStatus, ProvError> {
+    let Some(seat) = way.join(&mut stop).await? else {
+        return Ok(ExitStatus::Interrupted);
+    };
+    let ended = from(&seat, way, command, &mut stop).await;
     let left = seat.leave().await;
     ended.and_then(|status| left.map(|()| status))
 }
 
-async fn from(seat: &Seat, way: &Way<'_>, command: &ProvCommand) -> Result<ExitStatus, ProvError> {
+async fn from(
+    seat: &Seat,
+    way: &Way<'_>,
+    command: &ProvCommand,
+    stop: &mut Stop,
+) -> Result<ExitStatus, ProvError> {
+    const STOPPED: Result<ExitStatus, ProvError> = Ok(ExitStatus::Interrupted);
     if let ProvCommand::Scan(scan) = command {
-        return look::scan(way, seat, scan).await;
+        let scan = stop.unless(look::scan(way, seat, scan));
+        return scan.await.unwrap_or(STOPPED);
     }
-    let mut client = way.client(way.settings_for(command)?, seat).await?;
-    let ended = converse(way, &mut client, command).await;
+    let client = way.client(way.settings_for(command)?, seat);
+    let Some(client) = stop.unless(client).await else {
+        return STOPPED;
+    };
+    let mut client = client?;
+    let ended = stop.unless(converse(way, &mut client, command)).await;
     client.close().await;
-    ended
+    ended.unwrap_or(STOPPED)
 }
 
 async fn converse(

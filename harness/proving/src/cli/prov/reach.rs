@@ -16,6 +16,7 @@ use super::arguments::{ProvCommand, Reach};
 use super::complaint::ProvError;
 use super::seat::Seat;
 use super::show;
+use super::stop::Stop;
 
 /// Name of the phone in the trace.
 const PHONE: &str = "proving prov";
@@ -113,10 +114,10 @@ impl<'r> Way<'r> {
         ))
     }
 
-    /// Takes this host to the device's network, if it is told to.
-    pub(super) async fn join(&self) -> Result<Seat, ProvError> {
+    /// Takes this host to the device's network, if it is told to; none if it was stopped before.
+    pub(super) async fn join(&self, stop: &mut Stop) -> Result<Option<Seat>, ProvError> {
         match &self.reach.wifi {
-            None => Ok(Seat::default()),
+            None => Ok(Some(Seat::default())),
             Some(_) if self.kind() != TransportKind::SoftAp => Err(ProvError::Usage(
                 "--wifi is for devices that are provisioned over softap".to_owned(),
             )),
@@ -132,7 +133,7 @@ impl<'r> Way<'r> {
                     None => self.qr.as_ref().and_then(|qr| qr.password.clone()),
                 };
                 show::progress(&format!("joining {ssid} on {interface}"));
-                Seat::join(interface, ssid, key, self.clock()).await
+                Seat::join(interface, ssid, key, self.clock(), stop).await
             }
         }
     }

@@ -8,6 +8,7 @@ use phone::HostDial;
 use phone::{JoinedWifi, WifiSettings};
 
 use super::complaint::ProvError;
+use super::stop::Stop;
 
 /// Where it is anyway, or in the device's network. Dropping it leaves that, too, without waiting.
 #[derive(Debug, Default)]
@@ -17,22 +18,23 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// In the network `ssid`, by `interface`.
+    /// In the network `ssid`, by `interface`; none if it was stopped before.
     #[cfg(feature = "wifi")]
     pub(super) async fn join(
         interface: &str,
         ssid: &str,
         passphrase: Option<String>,
         clock: &Clock,
-    ) -> Result<Self, ProvError> {
+        stop: &mut Stop,
+    ) -> Result<Option<Self>, ProvError> {
         let settings = WifiSettings {
             passphrase,
             ..WifiSettings::of(interface, ssid)
         };
-        let joined = JoinedWifi::join(&settings, clock).await?;
-        Ok(Self {
+        let joined = JoinedWifi::join_unless(&settings, clock, stop.comes()).await?;
+        Ok(joined.ok().map(|joined| Self {
             joined: Some(joined),
-        })
+        }))
     }
 
     /// Says that this cannot be done.
@@ -42,7 +44,8 @@ impl Seat {
         _: &str,
         _: Option<String>,
         _: &Clock,
-    ) -> Result<Self, ProvError> {
+        _: &mut Stop,
+    ) -> Result<Option<Self>, ProvError> {
         Err(ProvError::Usage(
             "this program was built without --wifi: build it with the feature `wifi`".to_owned(),
         ))
