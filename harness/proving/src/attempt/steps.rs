@@ -1,5 +1,7 @@
 //! What each step does.
 
+use std::time::Duration;
+
 use lab::air::AccessPointChange;
 use phone::{Query as CoapQuery, QueryError, QueryTarget};
 use proto::bind::BindRequest;
@@ -12,6 +14,9 @@ use crate::language::{
     Bind, BindOutcome, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query, QueryBy,
     QueryOutcome, ReadVersion, Step, duration,
 };
+
+/// How often a phone asks the cloud for a report.
+const CLOUD_POLL: Duration = Duration::from_secs(1);
 
 impl Attempt<'_> {
     pub(super) async fn step(&mut self, step: &Step, world: &mut World) -> Result<(), Problem> {
@@ -124,6 +129,9 @@ impl Attempt<'_> {
             token: self.trace.secrets().reveal(&token),
         };
         let cloud = world.bind_api()?;
+        if let Some(patience) = bind.within {
+            phone::wait_for_report(cloud, &request, CLOUD_POLL, patience, self.trace).await?;
+        }
         let reply = phone::bind(cloud, &request, self.trace).await?;
         let outcome = super::cloud_side::bind_outcome(reply.code);
         if outcome == Some(BindOutcome::Bound) {

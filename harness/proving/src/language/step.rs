@@ -370,6 +370,11 @@ pub struct Bind {
     pub device: Option<Placed<String>>,
     /// The token.
     pub token: Placed<String>,
+    /// How long the phone first asks the cloud, once a second, whether the device has reported the
+    /// token.
+    #[serde(default, deserialize_with = "duration::optional")]
+    #[schemars(with = "Option<duration::Text>")]
+    pub within: Option<Duration>,
     /// What the cloud must say.
     pub outcome: Placed<BindOutcome>,
     /// Bugs with which this step must fail.
