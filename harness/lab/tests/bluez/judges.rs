@@ -89,15 +89,28 @@ const RIGHT: Knows<'_> = Knows {
     networks: &[SSID, PASSPHRASE],
 };
 
-/// What the judge says about a device of this security. None if there is no judge.
-async fn espressif(world: &World, security: Security, knows: &Knows<'_>) -> Option<String> {
+/// What the judge says about a device of this security and patch version. None if there is no judge.
+async fn espressif(
+    world: &World,
+    (security, patch): (Security, u8),
+    knows: &Knows<'_>,
+) -> Option<String> {
     let number = match security {
         Security::None => "0",
         Security::V1 { .. } => "1",
         Security::V2 { .. } => "2",
     };
-    let lamp = Lamp::start(world, |factory| factory.provisioning.security = security).await;
-    let arguments = [NAME, number, knows.pop, USERNAME, knows.password];
+    let pop = match &security {
+        // Both sides go without one.
+        Security::V1 { pop } if pop.is_empty() => "",
+        _ => knows.pop,
+    };
+    let lamp = Lamp::start(world, |factory| {
+        factory.provisioning.security = security;
+        factory.provisioning.security2_patch = patch;
+    })
+    .await;
+    let arguments = [NAME, number, pop, USERNAME, knows.password];
     let arguments = [&arguments[..], knows.networks].concat();
     let script = fixture("esp_prov_ble.py");
     let said = match Outsider::start_at_port(world, ESPRESSIF, &script, &arguments).await {
@@ -115,9 +128,20 @@ fn outcome(said: &str) -> &str {
         .unwrap_or_else(|| panic!("{said}"))
 }
 
+/// All of them, with the patch version of security 2.
+fn securities() -> [(Security, u8); 5] {
+    let v1 = |pop: &str| Security::V1 { pop: pop.into() };
+    [
+        (Security::None, 1),
+        (v1(POP), 1),
+        (v1(""), 1),
+        (security2(), 1),
+        (security2(), 0),
+    ]
+}
+
 async fn espressif_provisions() {
-    let v1 = Security::V1 { pop: POP.into() };
-    for security in [Security::None, v1, security2()] {
+    for security in securities() {
         let world = World::new();
         let Some(said) = espressif(&world, security, &RIGHT).await else {
             return;
@@ -141,18 +165,19 @@ async fn espressif_recovers() {
         networks: &networks,
         ..RIGHT
     };
-    let world = World::new();
-    let v1 = Security::V1 { pop: POP.into() };
-    let Some(said) = espressif(&world, v1, &knows).await else {
-        return;
-    };
-    assert_eq!(outcome(&said), "connected", "{said}");
-    for reason in ["Incorrect Password", "Incorrect SSID"] {
-        let line = format!("---- Failure reason: {reason} ----");
-        assert!(said.contains(&line), "{said}");
+    for security in securities() {
+        let world = World::new();
+        let Some(said) = espressif(&world, security, &knows).await else {
+            return;
+        };
+        assert_eq!(outcome(&said), "connected", "{said}");
+        for reason in ["Incorrect Password", "Incorrect SSID"] {
+            let line = format!("---- Failure reason: {reason} ----");
+            assert!(said.contains(&line), "{said}");
+        }
+        let refusals = said.matches("judge: failed; without reset, refused apply");
+        assert_eq!(refusals.count(), 2, "{said}");
     }
-    let refusals = said.matches("judge: failed; without reset, refused apply");
-    assert_eq!(refusals.count(), 2, "{said}");
 }
 
 async fn espressif_is_refused() {
@@ -176,7 +201,7 @@ async fn espressif_is_refused() {
         ),
     ] {
         let world = World::new();
-        let Some(said) = espressif(&world, security, &knows).await else {
+        let Some(said) = espressif(&world, (security, 1), &knows).await else {
             return;
         };
         assert!(outcome(&said).starts_with("refused"), "{said}");

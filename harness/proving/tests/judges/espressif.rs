@@ -88,11 +88,16 @@ fn connects(security: &str, capabilities: &str) {
     let said = judge.provision(&up, &Knowledge::of(&up));
     assert_connected(&up, &said);
     assert_says(&said, &format!("judge: heard {} 6 -41 WPA2_PSK", ssid(&up)));
-    let (number, patch) = (up.security(), u8::from(security == "v2"));
+    let number = up.security();
+    let patch = match security {
+        // Releases from before there was another told nothing of it.
+        "v2-patch0" => String::new(),
+        _ => format!(r#""sec_patch_ver": {}, "#, u8::from(security == "v2")),
+    };
     assert_says(
         &said,
         &format!(
-            r#"proto-ver: {{"prov": {{"ver": "v1.1", "sec_ver": {number}, "sec_patch_ver": {patch}, "cap": [{capabilities}]}}}}"#
+            r#"proto-ver: {{"prov": {{"ver": "v1.1", "sec_ver": {number}, {patch}"cap": [{capabilities}]}}}}"#
         ),
     );
     up.end();
@@ -181,6 +186,16 @@ fn security_2_connects() {
 #[test]
 fn security_0_fails_and_recovers() {
     fails_and_recovers("none");
+}
+
+#[test]
+fn security_2_of_the_first_releases_connects() {
+    connects("v2-patch0", r#""wifi_scan""#);
+}
+
+#[test]
+fn security_2_of_the_first_releases_fails_and_recovers() {
+    fails_and_recovers("v2-patch0");
 }
 
 #[test]
