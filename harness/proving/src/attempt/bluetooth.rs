@@ -13,7 +13,10 @@ use uuid::Uuid;
 
 use super::problem::LabError;
 use crate::language::Fault;
-use crate::run::PRIVATE_BUS;
+use crate::run::{self, PRIVATE_BUS};
+
+/// Name of whoever uses the adapter that is for others, in the trace.
+const OUTSIDER: &str = "outsider";
 
 /// The medium, and who has a radio on it.
 pub struct Bluetooth {
@@ -52,7 +55,18 @@ impl Bluetooth {
                 "{PRIVATE_BUS} is not set; `proving run` does it"
             )));
         };
-        private_bus::start(&address)?;
+        self.stand_in(&address, phones).await?;
+        for (index, name) in phones.iter().enumerate() {
+            let adapter = format!("hci{index}");
+            let adapter = phone::Bluetooth::open(self.clock.clone(), Some(&adapter)).await?;
+            self.phones.insert(name.clone(), adapter);
+        }
+        Ok(())
+    }
+
+    /// Starts a bus at `address` with a BlueZ that has an adapter for each of `phones`.
+    async fn stand_in(&mut self, address: &str, phones: &[String]) -> Result<(), LabError> {
+        private_bus::start(address)?;
         let adapters: Vec<BluezPhone> = (0..=u8::MAX)
             .zip(phones)
             .map(|(index, name)| BluezPhone {
@@ -61,14 +75,16 @@ impl Bluetooth {
                 address: [0x06, 0x50, 0, 0, 0, index],
             })
             .collect();
-        let stand_in = BluezStandIn::start(&self.ether, &self.clock, &address, &adapters).await?;
+        let stand_in = BluezStandIn::start(&self.ether, &self.clock, address, &adapters).await?;
         self._stand_in = Some(stand_in);
-        for (index, name) in phones.iter().enumerate() {
-            let adapter = format!("hci{index}");
-            let adapter = phone::Bluetooth::open(self.clock.clone(), Some(&adapter)).await?;
-            self.phones.insert(name.clone(), adapter);
-        }
         Ok(())
+    }
+
+    /// The address of a bus where others find a BlueZ with one adapter on the medium.
+    pub async fn open_bus(&mut self) -> Result<String, LabError> {
+        let address = run::private_bus();
+        self.stand_in(&address, &[OUTSIDER.to_owned()]).await?;
+        Ok(address)
     }
 
     /// A port of this host behind which every connection is a controller on the medium, speaking H4.

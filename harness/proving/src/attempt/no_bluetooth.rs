@@ -26,6 +26,11 @@ impl Bluetooth {
     }
 
     /// Never called.
+    pub async fn open_bus(&mut self) -> Result<String, LabError> {
+        match *self {}
+    }
+
+    /// Never called.
     pub fn attach(&self, _: &str, _: [u8; 6]) -> BoardEnd {
         match *self {}
     }

@@ -395,6 +395,15 @@ impl World {
         })
     }
 
+    /// The D-Bus on which outsiders find a BlueZ with an adapter; none, if no device is provisioned
+    /// over Bluetooth. Only for worlds without phones of their own.
+    pub async fn open_bus(&mut self) -> Result<Option<String>, LabError> {
+        match &mut self.bluetooth {
+            Some(bluetooth) => bluetooth.open_bus().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// A phone goes back to its LAN.
     pub async fn go_home(&mut self, phone: &str) -> Result<(), LabError> {
         let phone = self

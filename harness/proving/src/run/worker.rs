@@ -262,9 +262,9 @@ impl Worker {
     }
 }
 
-/// The address of a bus that a worker may start, and nobody else guesses. It is in no file system, so
+/// The address of a bus that this process or a worker may start, and nobody else guesses. It is in no file system, so
 /// that nothing is left of it.
-fn private_bus() -> String {
+pub(crate) fn private_bus() -> String {
     let mut name = [0; 16];
     OsRng.fill_bytes(&mut name);
     format!("unix:abstract=proving-{}", hex::encode(name))

@@ -24,6 +24,8 @@ pub struct Reached<'r> {
     pub console: Option<&'r Path>,
     /// Where a Bluetooth controller is to be had.
     pub hci: Option<SocketAddr>,
+    /// The D-Bus where a BlueZ is that has an adapter.
+    pub dbus: Option<String>,
 }
 
 /// Every address, name, identity and certificate path, as JSON. It holds secrets: whoever asked for
@@ -103,6 +105,7 @@ pub fn endpoints(
         "access_points": access_points,
         "devices": devices,
         "hci": reached.hci.map(|address| address.to_string()),
+        "dbus": reached.dbus,
         "console": reached.console.map(|path| path.display().to_string()),
     });
     Ok(format!("{all:#}\n"))

@@ -128,6 +128,7 @@ async fn publish(
         forwards: &forwarded,
         console: console.as_ref().map(ConsoleSocket::path),
         hci: world.open_hci().await?,
+        dbus: world.open_bus().await?,
     };
     let text = endpoints::endpoints(world, case, &certificates, &reached)?;
     let path = folder.join(ENDPOINTS);

@@ -97,6 +97,11 @@ impl Up {
             .unwrap_or_else(|| panic!("no text at {pointer} of {:#}", self.endpoints))
     }
 
+    /// Where a BlueZ is that has an adapter, if the device is provisioned over Bluetooth.
+    pub fn dbus(&self) -> Option<&str> {
+        self.endpoints["dbus"].as_str()
+    }
+
     /// A text of endpoints.json, of the only device.
     pub fn device(&self, field: &str) -> &str {
         self.endpoint(&format!("/devices/device/{field}"))

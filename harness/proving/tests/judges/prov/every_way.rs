@@ -1,4 +1,4 @@
-//! Every command, over whatever a host without Bluetooth has, with every security.
+//! Every command, over every transport, with every security.
 
 use super::*;
 
@@ -15,6 +15,14 @@ fn a_device_is_looked_at_set_up_failed_reset_and_set_up_again_over_softap() {
 fn a_device_is_looked_at_set_up_failed_reset_and_set_up_again_over_its_console() {
     for (security, number) in SECURITIES {
         goes_the_whole_way("console", security, number);
+    }
+}
+
+#[test]
+#[cfg(feature = "ble")]
+fn a_device_is_looked_at_set_up_failed_reset_and_set_up_again_over_bluetooth() {
+    for (security, number) in SECURITIES {
+        goes_the_whole_way("ble", security, number);
     }
 }
 

@@ -42,6 +42,12 @@ impl Owner {
                 let way = ["console", "--port", port, "--line-limit", LONG_LINE];
                 (up, way.map(str::to_owned).to_vec())
             }
+            "ble" => {
+                let up = Up::start("ble.yaml", &case(""), &[]);
+                let way = ["ble", "--name", up.device("service_name")];
+                let way = way.map(str::to_owned).to_vec();
+                (up, way)
+            }
             _ => {
                 let up = Up::start("requests.yaml", &case(""), &[FORWARD]);
                 let way = ["softap".to_owned(), "--url".to_owned(), url(&up)];
@@ -73,6 +79,9 @@ impl Owner {
             .env("PASSWORD", self.up.device("password"))
             .env("PASSPHRASE", self.passphrase())
             .env("WRONG", WRONG);
+        if let Some(bus) = self.up.dbus() {
+            command.env("DBUS_SYSTEM_BUS_ADDRESS", bus);
+        }
         command
     }
 
