@@ -1,13 +1,16 @@
-"""Provisions a device over HTTP with Espressif's client modules (PyPI: esp-rainmaker-cli).
+"""Provisions a device with Espressif's client modules (PyPI: esp-rainmaker-cli).
 
-Usage: rainmaker_provision.py HOST:PORT SECURITY POP USERNAME PASSWORD SSID PASSPHRASE POLL_S
+Usage: rainmaker_provision.py HOST:PORT|NAME@BUS SECURITY POP USERNAME PASSWORD SSID PASSPHRASE POLL_S
 
-Prints a JSON object: ms from the first request to the answer to `apply`, and to the status that says
+Over HTTP, or over the BlueZ on a D-Bus to the device that advertises NAME. Prints a JSON object: ms from
+the first request, or from listening for advertisements, to the answer to `apply`, and to the status that says
 "connected"; and ms that were slept in between.
 """
 
+import asyncio
 import contextlib
 import json
+import os
 import sys
 import time
 
@@ -26,9 +29,36 @@ def random_with_full_key(length):
             return secret
 
 
-def provision(address, scheme, pop, username, password, ssid, passphrase, poll):
+class Ble:
+    """Espressif's transport over bleak, for callers that wait."""
+
+    service = "021a9004-0382-4aea-bff4-6b3f1c5adfb4"
+    # What Espressif's command looks for.
+    endpoints = {"prov-session": "ff51", "prov-config": "ff52", "proto-ver": "ff53"}
+
+    def __init__(self, name):
+        from rmaker_tools.common.transport.transport_ble import Transport_BLE
+
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.transport = Transport_BLE(self.service, self.endpoints)
+        self.loop.run_until_complete(self.transport.connect(name))
+
+    def send_data(self, endpoint, data):
+        return self.loop.run_until_complete(self.transport.send_data(endpoint, data))
+
+
+def connect(way):
+    name, at, bus = way.partition("@")
+    if not at:
+        return transport.Transport_HTTP(way)
+    os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = bus
+    return Ble(name)
+
+
+def provision(way, scheme, pop, username, password, ssid, passphrase, poll):
     began = time.monotonic()
-    link = transport.Transport_HTTP(address)
+    link = connect(way)
     patch = json.loads(link.send_data("proto-ver", "---"))["prov"].get("sec_patch_ver", 0)
     session = {
         "0": lambda: security.Security0(False),

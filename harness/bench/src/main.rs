@@ -64,6 +64,10 @@ fn part() -> Outcome<ExitCode> {
             let job = arguments.next().ok_or("say which job")?;
             happy_path::worker(Path::new(&job))
         }
+        Some(provisioning::PHONE) => {
+            let endpoints = arguments.next().ok_or("say which device")?;
+            provisioning::phone(Path::new(&endpoints)).map(|()| ExitCode::SUCCESS)
+        }
         Some(talker::TALKER) => talker::main(arguments).map(|()| ExitCode::SUCCESS),
         Some(front::ours::BROKER) => front::ours::main(arguments).map(|()| ExitCode::SUCCESS),
         _ => {

@@ -7,7 +7,7 @@ mod idle;
 mod path;
 mod wire;
 
-pub use emulated::firmware;
+pub use emulated::{firmware, on_runtime};
 
 use crate::setup::{Outcome, Setup};
 use crate::table::Row;

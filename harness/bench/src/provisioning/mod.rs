@@ -8,6 +8,8 @@ mod wall;
 use crate::setup::{Outcome, Setup};
 use crate::table::Row;
 
+pub use wall::{PHONE, phone};
+
 /// As scenarios name them, with `sec_ver`.
 const SECURITIES: [(&str, &str); 3] = [("none", "0"), ("v1", "1"), ("v2", "2")];
 

@@ -1,6 +1,6 @@
 //! A device of `proving up`, fresh for each sample.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,24 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// A device that waits for a phone. Gone when dropped.
 pub struct Up {
     child: Child,
-    endpoints: Value,
+    endpoints: Endpoints,
     folder: PathBuf,
+}
+
+/// What a phone has to know of a device.
+pub struct Endpoints(Value);
+
+impl Endpoints {
+    /// As `proving up` has written it.
+    pub fn read(path: &Path) -> Outcome<Self> {
+        Ok(Self(serde_json::from_slice(&std::fs::read(path)?)?))
+    }
+
+    /// A text of it.
+    pub fn text(&self, pointer: &str) -> Outcome<&str> {
+        let text = self.0.pointer(pointer).and_then(Value::as_str);
+        text.ok_or_else(|| format!("endpoints.json has no text at {pointer}").into())
+    }
 }
 
 impl Up {
@@ -40,6 +56,7 @@ impl Up {
         command.arg("up").arg(&scenario_file);
         command.arg("--out").arg(folder.join("out"));
         match transport {
+            "ble" => &mut command,
             "console" => command.arg("--console").arg(folder.join("console")),
             _ => command.args(["--forward", "127.0.0.1:0=softap:80"]),
         };
@@ -50,12 +67,12 @@ impl Up {
             .stderr(log);
         let mut up = Self {
             child: command.spawn()?,
-            endpoints: Value::Null,
+            endpoints: Endpoints(Value::Null),
             folder,
         };
-        let endpoints = up.folder.join("out/endpoints.json");
-        let text = up.wait(|| std::fs::read(&endpoints).ok())?;
-        up.endpoints = serde_json::from_slice(&text)?;
+        let path = up.path();
+        up.wait(|| path.exists().then_some(()))?;
+        up.endpoints = Endpoints::read(&path)?;
         let trace = up.folder.join("out/trace.jsonl");
         up.wait(|| {
             let events = trace::read(&trace).ok()?;
@@ -79,10 +96,19 @@ impl Up {
         }
     }
 
-    /// A text of endpoints.json.
+    /// Where endpoints.json is.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join("out/endpoints.json")
+    }
+
+    /// What is in it.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// A text of it.
     pub fn text(&self, pointer: &str) -> Outcome<&str> {
-        let text = self.endpoints.pointer(pointer).and_then(Value::as_str);
-        text.ok_or_else(|| format!("endpoints.json has no text at {pointer}").into())
+        self.endpoints.text(pointer)
     }
 
     /// Where its SoftAP's port 80 is on this host.

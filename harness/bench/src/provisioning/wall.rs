@@ -1,19 +1,24 @@
 //! From the first request to the credentials, and to the answer that says "connected".
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
 use phone::{
-    Console, ConsoleSettings, Credentials, HostDial, Outcome as Ended, ProvisioningClient,
-    Settings, SoftAp, Transport,
+    Ble, BleSettings, Bluetooth, Console, ConsoleSettings, Credentials, HostDial, Outcome as Ended,
+    ProvisioningClient, Settings, SoftAp, Transport, Wanted,
 };
+use proving::run::PRIVATE_BUS;
+use serde_json::{Value, json};
 use trace::Trace;
 
 use super::SECURITIES;
-use super::up::Up;
+use super::up::{Endpoints, Up};
+use crate::boards::on_runtime;
 use crate::figures::Figure;
-use crate::setup::{Outcome, Setup};
+use crate::setup::{Outcome, Setup, timed};
 use crate::table::{Measured, Row};
 use crate::walls::{case, walls};
 
@@ -23,7 +28,8 @@ const RUNS: usize = 10;
 /// From one question for the status to the next, on both sides.
 const POLL: Duration = Duration::from_millis(50);
 const SCRIPT: &str = include_str!("../../peers/rainmaker_provision.py");
-const PEER: &str = "Espressif's modules over HTTP";
+/// As the first argument: be a phone over Bluetooth, on the bus of the environment.
+pub const PHONE: &str = "__ble-phone";
 const SCENARIO: &str = "provisioning/every_transport.yaml";
 /// What Espressif's own command waits before each question, in seconds.
 const THEIR_POLL_S: &str = "5";
@@ -35,9 +41,32 @@ struct Times {
     connected: Duration,
 }
 
+impl Times {
+    /// As another process says it, in milliseconds.
+    fn said(said: &Value) -> Outcome<Self> {
+        let time = |name: &str| -> Outcome<Duration> {
+            let ms = said[name].as_f64().ok_or("a phone told no time")?;
+            Ok(Duration::from_secs_f64(ms / 1e3))
+        };
+        Ok(Self {
+            applied: time("applied")?,
+            connected: time("connected")?,
+        })
+    }
+
+    fn json(&self) -> Value {
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        json!({ "applied": ms(self.applied), "connected": ms(self.connected) })
+    }
+}
+
 pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     let mut rows = Vec::new();
-    for transport in ["softap", "console"] {
+    for (transport, peer) in [
+        ("softap", Some("Espressif's modules over HTTP")),
+        ("console", None),
+        ("ble", Some("Espressif's modules over bleak")),
+    ] {
         for (security, number) in SECURITIES {
             let name = format!("provisioning over {transport}, security {security}");
             let ours = ours(setup, transport, security);
@@ -45,29 +74,33 @@ pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
                 format!("{name}: to the credentials"),
                 ours.of(|times| times.applied),
             )
-            .note("from the first request to the answer to `apply`, on the device of `proving up`");
+            .note(match transport {
+                "ble" => {
+                    "from listening for the device to the answer to `apply`, on the device of \
+                     `proving up`, over its stand-in for BlueZ"
+                }
+                _ => {
+                    "from the first request to the answer to `apply`, on the device of `proving up`"
+                }
+            });
             let connected = Row::new(
                 format!("{name}: connected"),
                 ours.of(|times| times.connected),
             );
             let waits = "the device waits a second after `apply` before it connects, as ESP-IDF's does; \
                          both phones ask every 50 ms";
-            if transport == "softap" {
-                let theirs = theirs(setup, security, number);
-                rows.push(applied.peer(PEER, theirs.of(|times| times.applied)));
-                let note = format!("{waits}. {}", stock(setup, security, number));
-                let peer = theirs.of(|times| times.connected);
-                rows.push(connected.peer(PEER, peer).note(note));
+            if let Some(peer) = peer {
+                let theirs = theirs(setup, transport, security, number);
+                rows.push(applied.peer(peer, theirs.of(|times| times.applied)));
+                let note = format!("{waits}. {}", stock(setup, transport, security, number));
+                let times = theirs.of(|times| times.connected);
+                rows.push(connected.peer(peer, times).note(note));
             } else {
                 rows.push(applied);
                 rows.push(connected.note(waits));
             }
             rows.push(scenario(setup, &name, transport, security));
         }
-    }
-    for (security, _) in SECURITIES {
-        let name = format!("provisioning over ble, security {security}");
-        rows.push(scenario(setup, &name, "ble", security));
     }
     Ok(rows)
 }
@@ -89,30 +122,42 @@ impl Samples {
 fn ours(setup: &Setup, transport: &str, security: &str) -> Samples {
     Samples::take(|| {
         let up = Up::start(setup, transport, security)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(provision(&up, transport))
+        if transport == "ble" {
+            // A process knows but one bus.
+            let mut command = Command::new(std::env::current_exe()?);
+            command.arg(PHONE).arg(up.path());
+            let (_, output) = timed(command.env(PRIVATE_BUS, up.text("/dbus")?))?;
+            return Times::said(&serde_json::from_slice(&output.stdout)?);
+        }
+        on_runtime(async {
+            let clock = Clock::start(1.0);
+            let transport = dialled(&up, transport, &clock).await?;
+            provision(up.endpoints(), transport, &clock).await
+        })
     })
 }
 
-/// With the phone's library, in this process.
-async fn provision(up: &Up, transport: &str) -> Outcome<Times> {
-    let text = |field: &str| up.text(&format!("/devices/device/{field}"));
-    let settings = Settings {
-        pop: Some(text("pop")?.to_owned()),
-        username: Some(text("username")?.to_owned()),
-        password: Some(text("password")?.to_owned()),
-        poll_interval: POLL,
-        ..Settings::of("bench")
-    };
-    let credentials = Credentials::new(
-        up.text("/access_points/home/ssid")?,
-        up.text("/access_points/home/passphrase")?,
-    );
-    let clock = Clock::start(1.0);
-    let limit = settings.request_timeout;
-    let transport: Box<dyn Transport> = match transport {
+/// Provisions the device of this endpoints.json over Bluetooth, and prints how long it took.
+pub fn phone(endpoints: &Path) -> Outcome<()> {
+    let endpoints = Endpoints::read(endpoints)?;
+    let times = on_runtime(async {
+        let clock = Clock::start(1.0);
+        let bluetooth = Bluetooth::open(clock.clone(), None).await?;
+        let wanted = Wanted {
+            name: Some(endpoints.text("/devices/device/service_name")?.to_owned()),
+            service: None,
+        };
+        let ble = Ble::new(bluetooth, wanted, BleSettings::default());
+        provision(&endpoints, Box::new(ble), &clock).await
+    })?;
+    println!("{}", times.json());
+    Ok(())
+}
+
+/// A way over a port of this host.
+async fn dialled(up: &Up, transport: &str, clock: &Clock) -> Outcome<Box<dyn Transport>> {
+    let limit = Settings::of("bench").request_timeout;
+    Ok(match transport {
         "console" => {
             let port = tokio::net::UnixStream::connect(up.console()).await?;
             let settings = ConsoleSettings {
@@ -131,7 +176,27 @@ async fn provision(up: &Up, transport: &str) -> Outcome<Times> {
             let dial = Arc::new(HostDial::any(clock.clone()));
             Box::new(SoftAp::new(dial, up.http()?.parse()?, clock.clone(), limit))
         }
+    })
+}
+
+/// With the phone's library, in this process.
+async fn provision(
+    endpoints: &Endpoints,
+    transport: Box<dyn Transport>,
+    clock: &Clock,
+) -> Outcome<Times> {
+    let text = |field: &str| endpoints.text(&format!("/devices/device/{field}"));
+    let settings = Settings {
+        pop: Some(text("pop")?.to_owned()),
+        username: Some(text("username")?.to_owned()),
+        password: Some(text("password")?.to_owned()),
+        poll_interval: POLL,
+        ..Settings::of("bench")
     };
+    let credentials = Credentials::new(
+        endpoints.text("/access_points/home/ssid")?,
+        endpoints.text("/access_points/home/passphrase")?,
+    );
     let mut client = ProvisioningClient::over(transport, settings, Trace::in_memory(clock.clone()));
     let began = std::time::Instant::now();
     client.establish().await?;
@@ -147,15 +212,26 @@ async fn provision(up: &Up, transport: &str) -> Outcome<Times> {
     }
 }
 
-fn theirs(setup: &Setup, security: &str, number: &str) -> Samples {
-    Samples::take(|| their_sample(setup, security, number, &POLL.as_secs_f64().to_string()))
+fn theirs(setup: &Setup, transport: &str, security: &str, number: &str) -> Samples {
+    let poll = POLL.as_secs_f64().to_string();
+    Samples::take(|| their_sample(setup, transport, security, number, &poll))
 }
 
-fn their_sample(setup: &Setup, security: &str, number: &str, poll: &str) -> Outcome<Times> {
-    let up = Up::start(setup, "softap", security)?;
+fn their_sample(
+    setup: &Setup,
+    transport: &str,
+    security: &str,
+    number: &str,
+    poll: &str,
+) -> Outcome<Times> {
+    let up = Up::start(setup, transport, security)?;
     let text = |field: &str| up.text(&format!("/devices/device/{field}"));
+    let way = match transport {
+        "ble" => format!("{}@{}", text("service_name")?, up.text("/dbus")?),
+        _ => up.http()?.to_owned(),
+    };
     let arguments = [
-        up.http()?,
+        &way,
         number,
         text("pop")?,
         text("username")?,
@@ -165,19 +241,12 @@ fn their_sample(setup: &Setup, security: &str, number: &str, poll: &str) -> Outc
         poll,
     ];
     let said = setup.peer("rainmaker_provision.py", SCRIPT, &arguments)?;
-    let time = |name: &str| -> Outcome<Duration> {
-        let ms = said[name].as_f64().ok_or("the peer told no time")?;
-        Ok(Duration::from_secs_f64(ms / 1e3))
-    };
-    Ok(Times {
-        applied: time("applied")?,
-        connected: time("connected")?,
-    })
+    Times::said(&said)
 }
 
 /// What the peer's own command takes, whose pauses are longer than everything else.
-fn stock(setup: &Setup, security: &str, number: &str) -> String {
-    match their_sample(setup, security, number, THEIR_POLL_S) {
+fn stock(setup: &Setup, transport: &str, security: &str, number: &str) -> String {
+    match their_sample(setup, transport, security, number, THEIR_POLL_S) {
         Ok(times) => format!(
             "Espressif's own command sleeps {THEIR_POLL_S} s before each question and so takes {:.1} s",
             times.connected.as_secs_f64()
