@@ -50,6 +50,8 @@ pub fn text_of(event: &Event) -> String {
             "started (format {}, epoch {} s)",
             started.format, started.epoch_s
         )
+    } else if event.kind == "crash" {
+        crash(&event.data)
     } else {
         fields(&event.kind, &event.data)
     };
@@ -62,6 +64,25 @@ fn log_line(line: &LogLine) -> String {
     match line.device_ms {
         Some(ms) => format!("{letter} ({ms}) {}: {}", line.tag, line.text),
         None => format!("{letter} {}: {}", line.tag, line.text),
+    }
+}
+
+/// What a board behind a debug probe tells when its firmware ended: why, and who called whom.
+fn crash(data: &Value) -> String {
+    let what = data["what"].as_str().unwrap_or("unknown");
+    let frames = data["backtrace"].as_array().into_iter().flatten();
+    let frames: Vec<String> = frames
+        .map(|frame| {
+            let function = frame["function"].as_str().unwrap_or("?");
+            match (frame["file"].as_str(), frame["line"].as_u64()) {
+                (Some(file), Some(line)) => format!("{function} ({file}:{line})"),
+                _ => function.to_owned(),
+            }
+        })
+        .collect();
+    match frames.is_empty() {
+        true => format!("crash: {what}"),
+        false => format!("crash: {what}; in {}", frames.join(", called by ")),
     }
 }
 
@@ -109,4 +130,26 @@ pub(crate) fn one_line(text: &str) -> String {
         }
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_crash_says_who_called_whom() {
+        let data = json!({
+            "what": "hard fault",
+            "registers": { "cfsr": "00000100" },
+            "backtrace": [
+                { "function": "store", "file": "src/store.rs", "line": 7 },
+                { "function": "0x00001234" },
+            ],
+        });
+        let text = "crash: hard fault; in store (src/store.rs:7), called by 0x00001234";
+        assert_eq!(crash(&data), text);
+        assert_eq!(crash(&json!({ "what": "panic" })), "crash: panic");
+    }
 }

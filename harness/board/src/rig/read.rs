@@ -263,12 +263,12 @@ fn probe(section: &Section<'_>) -> Option<ProbeLink> {
         section.note(found.span, message, format!("write {example}"));
         None
     });
-    let chip = section.string("chip", "`chip = \"esp32c6\"`");
+    let chip = section.string("chip", "`chip = \"nRF52840_xxAA\"`");
     let target = section.path("target", "`target = \"chip.yaml\"`");
     if !section.has("chip") && !section.has("target") {
         section.one_of(
             &["chip", "target"],
-            "`chip = \"esp32c6\"`, or whichever it is",
+            "`chip = \"nRF52840_xxAA\"`, or whichever it is",
         );
     }
     let image = section.path("image", "`image = \"firmware.elf\"`");

@@ -1,6 +1,7 @@
 //! The emulated core, as the debug port controls it.
 
 use std::collections::BTreeSet;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ pub(super) struct Machine {
     algorithm_ran: bool,
     /// The emulator ended while the core ran, and nobody has noticed yet.
     crashed: bool,
+    /// In what the emulator was too slow, since it last started.
+    hung: Option<&'static str>,
     /// What memory held when the core was last about to lock up.
     remains: Vec<(Memory, Vec<u8>)>,
     emulator: Option<Emulator>,
@@ -78,6 +81,7 @@ impl Machine {
             running: false,
             algorithm_ran: false,
             crashed: false,
+            hung: None,
             remains: Vec::new(),
             emulator: None,
             window: None,
@@ -169,7 +173,7 @@ impl Machine {
         match self.ask(|emulator| emulator.qtest.read(FLASH.start, &mut bytes)) {
             Ok(()) => self.flash.take(bytes),
             // It has just ended: what is known of its flash is the latest that there is.
-            Err(BackendError::LockedUp) => {}
+            Err(_) if self.emulator.is_none() => {}
             Err(error) => return Err(error),
         }
         Ok(())
@@ -209,7 +213,7 @@ impl Machine {
         &mut self,
         question: impl FnOnce(&mut Emulator) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        if self.emulator.is_none() {
+        if self.emulator.is_none() && self.hung.is_none() {
             self.revive()?;
         }
         self.ask(question)
@@ -222,25 +226,30 @@ impl Machine {
         crashed
     }
 
-    /// Asks the emulator. One that is gone is a core that is locked up; one that does not answer in
-    /// time is given up, as its next answer would be taken for another question's.
+    /// Asks the emulator. One that is gone is a core that is locked up. One that does not answer in
+    /// time is given up until it starts anew, as its next answer would be taken for another
+    /// question's: the host's doing, and not the core's.
     fn ask<T>(
         &mut self,
         question: impl FnOnce(&mut Emulator) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
+        if let Some(what) = self.hung {
+            return Err(silence(what));
+        }
         let emulator = self.emulator.as_mut().ok_or(BackendError::LockedUp)?;
         let answer = question(emulator);
         match &answer {
-            Err(BackendError::Io { source, .. })
-                if source.kind() != std::io::ErrorKind::TimedOut
-                    && source.kind() != std::io::ErrorKind::WouldBlock =>
+            Err(BackendError::Io { what, source })
+                if matches!(source.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) =>
             {
-                self.give_up();
-                Err(BackendError::LockedUp)
-            }
-            Err(BackendError::Io { .. } | BackendError::LockedUp) => {
+                self.hung = Some(what);
                 self.give_up();
                 answer
+            }
+            Err(BackendError::Io { .. } | BackendError::LockedUp) => {
+                self.crashed = self.running;
+                self.give_up();
+                Err(BackendError::LockedUp)
             }
             _ => answer,
         }
@@ -249,7 +258,6 @@ impl Machine {
     fn give_up(&mut self) {
         self.emulator = None;
         self.window = None;
-        self.crashed = self.running;
     }
 
     fn order(&self, order: WireOrder) {
@@ -283,6 +291,15 @@ impl Machine {
             self.ask_memory(|emulator| emulator.qtest.write_register(address, width, value))?;
         }
         Ok(())
+    }
+}
+
+/// What is said of an emulator that was too slow once.
+fn silence(what: &'static str) -> BackendError {
+    let why = "the emulator was given up because it did not answer in time";
+    BackendError::Io {
+        what,
+        source: io::Error::new(ErrorKind::TimedOut, why),
     }
 }
 
@@ -349,6 +366,7 @@ impl Backend for Machine {
     fn reset(&mut self) -> Result<(), BackendError> {
         self.running = false;
         self.crashed = false;
+        self.hung = None;
         if self.emulator.is_none() {
             self.revive()?;
         } else {
@@ -378,6 +396,7 @@ impl Backend for Machine {
         if on {
             self.powered = true;
             self.crashed = false;
+            self.hung = None;
             self.start()?;
             self.ask(scramble)?;
             self.restart_air();

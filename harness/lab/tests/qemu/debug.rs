@@ -1,5 +1,7 @@
 //! What a debugger does with the emulated core.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use board::Power;
@@ -13,7 +15,8 @@ use probe_rs::{
 
 use crate::guest::{CHANNEL, ENTRY, FAULT, Order, RTT, SLEEP, counter, order, until_started};
 use crate::world::{
-    LIMIT, attach, attach_under_reset, blocking, settings, until, with_emulator, with_machine,
+    LIMIT, World, attach, attach_under_reset, blocking, settings, until, with_emulator,
+    with_machine,
 };
 
 const PC: RegisterId = RegisterId(15);
@@ -304,6 +307,41 @@ fn what_a_locked_up_core_left_in_memory_is_read_before_it_comes_back() {
                 core.run().expect("run");
                 until("it runs", || counter(core) > 100);
             })
+            .await;
+    });
+}
+
+#[test]
+fn an_emulator_that_is_too_slow_is_no_core_that_is_locked_up() {
+    with_emulator(async |qemu| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ids = folder.path().join("ids");
+        let named = folder.path().join("qemu");
+        let script = format!(
+            "#!/bin/sh\necho $$ >>{}\nexec {} \"$@\"\n",
+            ids.display(),
+            qemu.display()
+        );
+        fs::write(&named, script).expect("written");
+        fs::set_permissions(&named, fs::Permissions::from_mode(0o700)).expect("a program");
+        let mut world = World::new(named).await;
+        world.with_guest().await;
+        world
+            .core(move |core| {
+                until("it runs", || counter(core) > 100);
+                let ids = fs::read_to_string(ids).expect("it has started");
+                let id = ids.lines().last().expect("one").parse().expect("a number");
+                // SAFETY: kill takes plain numbers; the machine has not waited for it.
+                assert_eq!(unsafe { libc::kill(id, libc::SIGSTOP) }, 0);
+                core.halt(LIMIT).expect_err("nobody answers");
+                assert_ne!(core.status().ok(), Some(CoreStatus::LockedUp));
+            })
+            .await;
+        // Another one takes its place.
+        world.machine.power(false).await.expect("no power");
+        world.machine.power(true).await.expect("power");
+        world
+            .core(|core| until("it runs", || counter(core) > 100))
             .await;
     });
 }

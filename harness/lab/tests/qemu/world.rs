@@ -25,7 +25,7 @@ pub struct World {
 }
 
 impl World {
-    async fn new(qemu: PathBuf) -> Self {
+    pub async fn new(qemu: PathBuf) -> Self {
         let trace = Trace::in_memory(Clock::start(1.0));
         let folder = tempfile::tempdir().expect("a folder");
         let settings = settings(qemu, &folder);

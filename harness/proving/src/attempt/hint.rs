@@ -1,7 +1,7 @@
 //! What to look at first when an attempt did not pass.
 
 use board::{Exited, Garbage};
-use trace::{Level, LogLine, Trace, Verdict};
+use trace::{Event, Level, LogLine, Trace, Verdict};
 
 /// The gravest thing that happened since `began`, as advice; the device's last error otherwise.
 pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
@@ -14,9 +14,11 @@ pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
         .rev()
         .find_map(|event| event.payload::<Exited>())
     {
+        let place = events.iter().rev().find_map(|event| innermost(event));
+        let place = place.map_or_else(String::new, |place| format!("; {place}"));
         return Some(match exited.panic {
-            Some(panic) => format!("the firmware panicked: {panic}"),
-            None => format!("the firmware ended by itself: {}", exited.how),
+            Some(panic) => format!("the firmware panicked: {panic}{place}"),
+            None => format!("the firmware ended by itself: {}{place}", exited.how),
         });
     }
     if let Some(garbage) = events
@@ -51,4 +53,15 @@ pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
             None => Some("the device said nothing at all: does it boot?".into()),
         },
     }
+}
+
+/// Where a board behind a debug probe says that its firmware was, if it says so.
+fn innermost(event: &Event) -> Option<String> {
+    let frames = event.data["backtrace"].as_array()?;
+    (event.kind == "crash").then_some(())?;
+    frames.iter().find_map(|frame| {
+        let place = (frame["file"].as_str()?, frame["line"].as_u64()?);
+        let function = frame["function"].as_str()?;
+        Some(format!("in {function} ({}:{})", place.0, place.1))
+    })
 }

@@ -3,8 +3,9 @@
 //! An emulated board's time goes on whether its core is emulated or not: on a host that has other
 //! things to do, the device misses deadlines for which it cannot be blamed.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use trace::{Trace, Witness, WitnessReport};
@@ -13,29 +14,32 @@ use trace::{Trace, Witness, WitnessReport};
 const TOLERATED: Duration = Duration::from_secs(2);
 
 /// What the emulators had lost when a step began.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Starvation {
     factor: u32,
-    before: Duration,
+    before: Delays,
 }
+
+/// How long each thread could have run and had no core to run on, in ns.
+type Delays = BTreeMap<PathBuf, u64>;
 
 impl Starvation {
     /// Of devices whose time runs `factor` times faster than the host's.
     pub fn new(factor: u16) -> Self {
         Self {
             factor: factor.into(),
-            before: waited(),
+            before: delays(),
         }
     }
 
     /// A step begins.
     pub fn begin(&mut self) {
-        self.before = waited();
+        self.before = delays();
     }
 
     /// Tells the trace if the host was too slow in this step.
     pub fn testify(&self, trace: &Trace) {
-        let lost = waited().saturating_sub(self.before) * self.factor;
+        let lost = since(&self.before, &delays()) * self.factor;
         if let Some(report) = judged(lost) {
             trace.emit(None, &report);
         }
@@ -54,9 +58,17 @@ fn judged(lost: Duration) -> Option<WitnessReport> {
     })
 }
 
-/// How long the children of this process could have run and had no core to run on, so far. Zero
-/// where the kernel does not tell.
-fn waited() -> Duration {
+/// What threads have lost since `before`. An emulator that has ended meanwhile tells no more.
+fn since(before: &Delays, now: &Delays) -> Duration {
+    let lost = now.iter().map(|(thread, now)| {
+        let before = before.get(thread).copied().unwrap_or_default();
+        now.saturating_sub(before)
+    });
+    Duration::from_nanos(lost.sum())
+}
+
+/// The delays of this process's children, so far. None where the kernel does not tell.
+fn delays() -> Delays {
     let threads = |process: &Path| -> Vec<_> {
         let threads = fs::read_dir(process.join("task"));
         threads
@@ -75,10 +87,13 @@ fn waited() -> Duration {
                 .map(|child| Path::new("/proc").join(child))
                 .collect::<Vec<_>>()
         });
-    let delays = children
+    children
         .flat_map(|child| threads(&child))
-        .filter_map(|thread| delay(&fs::read_to_string(thread.join("schedstat")).ok()?));
-    Duration::from_nanos(delays.sum())
+        .filter_map(|thread| {
+            let schedstat = fs::read_to_string(thread.join("schedstat")).ok()?;
+            Some((thread, delay(&schedstat)?))
+        })
+        .collect()
 }
 
 /// In ns; the second of three numbers (Linux, `Documentation/scheduler/sched-stats.rst`).
@@ -95,6 +110,18 @@ mod tests {
         assert_eq!(delay("1234 5678 9\n"), Some(5678));
         assert_eq!(delay(""), None);
         assert_eq!(delay("1 x 2"), None);
+    }
+
+    #[test]
+    fn an_emulator_that_ended_takes_nothing_from_what_others_lost() {
+        let delays = |all: &[(&str, u64)]| -> Delays {
+            let all = all.iter();
+            all.map(|(thread, ns)| (PathBuf::from(thread), *ns))
+                .collect()
+        };
+        let before = delays(&[("ended", 9_000), ("stays", 100)]);
+        let now = delays(&[("stays", 150), ("new", 30)]);
+        assert_eq!(since(&before, &now), Duration::from_nanos(80));
     }
 
     #[test]

@@ -110,7 +110,11 @@ impl<B: Backend> Core<B> {
             (true, State::Held) => Ok(()),
             (true, _) => {
                 if self.state == State::Running {
-                    self.backend.halt()?;
+                    match self.backend.halt() {
+                        // nRST helps a core that has just locked up, too.
+                        Ok(_) | Err(BackendError::LockedUp) => {}
+                        Err(error) => return Err(error),
+                    }
                 }
                 self.state = State::Held;
                 self.reset_seen = true;

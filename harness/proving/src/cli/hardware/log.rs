@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use report::{ExitStatus, Paint};
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use trace::{Level, LogLine};
 
 use super::super::{Complaint, paint};
@@ -73,7 +73,7 @@ struct End {
 impl End {
     fn new(after: Option<Duration>) -> Result<Self, HardwareError> {
         let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(|source| {
                 HardwareError::Io {
                     what: "listen for signals".to_owned(),
