@@ -206,7 +206,7 @@ async fn stopped(bus: String) {
     let settings = WifiSettings::of("wlan0", "PROV_MUTE");
     let stop = async {
         while host.connected_to().is_some() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::task::yield_now().await;
         }
     };
     let joined = JoinedWifi::join_unless(&settings, &world.clock, stop).await;

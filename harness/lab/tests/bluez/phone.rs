@@ -310,7 +310,7 @@ async fn gave_up(bus: String) {
         let mut ble = client(&world).await;
         let connected = async {
             while world.events::<BleConnected>().is_empty() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::yield_now().await;
             }
         };
         // The connection is there, what the device has is not known yet.

@@ -91,7 +91,8 @@ impl<B: Backend> Core<B> {
                     self.halted_by(DFSR_HALTED);
                 }
                 Err(BackendError::LockedUp) => self.state = State::LockedUp,
-                Err(error) => return Err(error),
+                // Whatever is wrong with it, it can be switched off.
+                Err(_) => self.state = State::Held,
             }
         }
         self.backend.power(false)
