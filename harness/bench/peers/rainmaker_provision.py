@@ -1,16 +1,15 @@
 """Provisions a device with Espressif's client modules (PyPI: esp-rainmaker-cli).
 
-Usage: rainmaker_provision.py HOST:PORT|NAME@BUS SECURITY POP USERNAME PASSWORD SSID PASSPHRASE POLL_S
+Usage: rainmaker_provision.py HOST:PORT|NAME@HOST:PORT SECURITY POP USERNAME PASSWORD SSID PASSPHRASE POLL_S
 
-Over HTTP, or over the BlueZ on a D-Bus to the device that advertises NAME. Prints a JSON object: ms from
-the first request, or from listening for advertisements, to the answer to `apply`, and to the status that says
-"connected"; and ms that were slept in between.
+Over HTTP, or to the device that advertises NAME by Bumble (PyPI: bumble) on a controller's HCI. Prints a
+JSON object: ms from the first request, or from listening for advertisements, to the answer to `apply`, and
+to the status that says "connected"; and ms that were slept in between.
 """
 
 import asyncio
 import contextlib
 import json
-import os
 import sys
 import time
 
@@ -30,15 +29,18 @@ def random_with_full_key(length):
 
 
 class Ble:
-    """Espressif's transport over bleak, for callers that wait."""
+    """Espressif's transport over Bluetooth, for callers that wait."""
 
     service = "021a9004-0382-4aea-bff4-6b3f1c5adfb4"
     # What Espressif's command looks for.
     endpoints = {"prov-session": "ff51", "prov-config": "ff52", "proto-ver": "ff53"}
 
-    def __init__(self, name):
+    def __init__(self, name, controller):
+        import bumble_client
+        from rmaker_tools.common.transport import ble_cli
         from rmaker_tools.common.transport.transport_ble import Transport_BLE
 
+        ble_cli.get_client = lambda: bumble_client.BumbleClient(controller)
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.transport = Transport_BLE(self.service, self.endpoints)
@@ -49,11 +51,8 @@ class Ble:
 
 
 def connect(way):
-    name, at, bus = way.partition("@")
-    if not at:
-        return transport.Transport_HTTP(way)
-    os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = bus
-    return Ble(name)
+    name, at, controller = way.partition("@")
+    return Ble(name, controller) if at else transport.Transport_HTTP(way)
 
 
 def provision(way, scheme, pop, username, password, ssid, passphrase, poll):

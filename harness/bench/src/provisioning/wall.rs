@@ -28,6 +28,8 @@ const RUNS: usize = 10;
 /// From one question for the status to the next, on both sides.
 const POLL: Duration = Duration::from_millis(50);
 const SCRIPT: &str = include_str!("../../peers/rainmaker_provision.py");
+/// What stands in for bleak there.
+const BUMBLE: &str = include_str!("../../../../fixtures/judges/bumble_client.py");
 /// As the first argument: be a phone over Bluetooth, on the bus of the environment.
 pub const PHONE: &str = "__ble-phone";
 const SCENARIO: &str = "provisioning/every_transport.yaml";
@@ -65,7 +67,7 @@ pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     for (transport, peer) in [
         ("softap", Some("Espressif's modules over HTTP")),
         ("console", None),
-        ("ble", Some("Espressif's modules over bleak")),
+        ("ble", Some("Espressif's modules over Bumble")),
     ] {
         for (security, number) in SECURITIES {
             let name = format!("provisioning over {transport}, security {security}");
@@ -227,7 +229,7 @@ fn their_sample(
     let up = Up::start(setup, transport, security)?;
     let text = |field: &str| up.text(&format!("/devices/device/{field}"));
     let way = match transport {
-        "ble" => format!("{}@{}", text("service_name")?, up.text("/dbus")?),
+        "ble" => format!("{}@{}", text("service_name")?, up.text("/hci")?),
         _ => up.http()?.to_owned(),
     };
     let arguments = [
@@ -240,6 +242,7 @@ fn their_sample(
         up.text("/access_points/home/passphrase")?,
         poll,
     ];
+    setup.file("bumble_client.py", BUMBLE)?;
     let said = setup.peer("rainmaker_provision.py", SCRIPT, &arguments)?;
     Times::said(&said)
 }
