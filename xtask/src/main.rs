@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Some("test") => test::run_all(yes),
         Some("bugs") => bugs::run_all(),
         Some("bench") => bench::bench(yes),
-        Some("soak") => soak::soak(),
+        Some("soak") => soak::soak(&arguments[1..]),
         Some("readme") => readme::readme(flag("--check")),
         Some("firmware") => firmware::build(arguments.get(1).map(String::as_str)),
         Some("fuzz") => fuzz::Plan::new(&arguments[1..]).and_then(|plan| fuzz::fuzz(&plan)),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::command::{cargo, command, run, target};
@@ -20,47 +20,82 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The variable that all descendants of a run inherit.
 const MARK: &str = "PROVING_SOAK";
 
-/// Repeats every scenario on both virtual boards with all cores loaded, then kills runs at random
-/// moments.
-pub fn soak() -> Result<(), String> {
+/// What there is to be done.
+const PARTS: [&str; 3] = ["native", "qemu", "kills"];
+
+/// Repeats every scenario on both virtual boards on a loaded host, then kills runs at random moments;
+/// or does only the parts that are named.
+pub fn soak(parts: &[String]) -> Result<(), String> {
+    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        return Err(format!(
+            "no part {unknown}; there are: {}",
+            PARTS.join(", ")
+        ));
+    }
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     firmware::build(Some("mps2"))?;
     run(cargo().args(["build", "--release", "--package", "proving"]))?;
     let proving = target().join("release/proving");
     let out = fresh("soak")?;
-    repeat(&proving, &out.join("native"), &["--no-skips"])?;
-    repeat(&proving, &out.join("qemu"), &["--board", "qemu"])?;
-    kill(&proving, &out, "native", KILLS)?;
-    kill(&proving, &out, "qemu", KILLS / 5)
+    if wanted("native") {
+        let _load = Load::on_every_core();
+        repeat(&proving, &out.join("native"), &["--no-skips"])?;
+    }
+    if wanted("qemu") {
+        // So many emulators are load enough.
+        repeat(&proving, &out.join("qemu"), &["--board", "qemu"])?;
+    }
+    if wanted("kills") {
+        kill(&proving, &out, "native", KILLS)?;
+        kill(&proving, &out, "qemu", KILLS / 5)?;
+    }
+    Ok(())
 }
 
-/// What is left afterwards of what a run starts is an error, too.
-fn repeat(proving: &Path, out: &Path, board: &[&str]) -> Result<(), String> {
-    let cores = thread::available_parallelism().map_or(2, usize::from);
-    eprintln!("==> {ROUNDS} rounds of {board:?} with {cores} cores loaded");
-    let done = Arc::new(AtomicBool::new(false));
-    let load: Vec<_> = (0..cores)
-        .map(|_| {
+/// Threads that do nothing as fast as they can, until this is dropped.
+struct Load(Arc<AtomicBool>, Vec<JoinHandle<()>>);
+
+impl Load {
+    fn on_every_core() -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let spin = |_| {
             let done = done.clone();
             thread::spawn(move || {
                 while !done.load(Ordering::Relaxed) {
                     std::hint::spin_loop();
                 }
             })
-        })
-        .collect();
+        };
+        let threads = (0..cores()).map(spin).collect();
+        Self(done, threads)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        for thread in self.1.drain(..) {
+            // A spinning thread cannot panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// What is left afterwards of what a run starts is an error, too.
+fn repeat(proving: &Path, out: &Path, board: &[&str]) -> Result<(), String> {
+    eprintln!("==> {ROUNDS} rounds of {board:?}");
     let began = Instant::now();
     let result = run(command(proving)
         .args(["run", "--repeat", &ROUNDS.to_string()])
-        .args(["--jobs", &(JOBS * cores).to_string()])
+        .args(["--jobs", &(JOBS * cores()).to_string()])
         .args(board)
         .arg("--out")
         .arg(out)
         .env(MARK, out));
-    done.store(true, Ordering::Relaxed);
-    for thread in load {
-        // A spinning thread cannot panic.
-        let _ = thread.join();
-    }
     eprintln!("    {} s", began.elapsed().as_secs());
     result?;
     thread::sleep(GRACE);
