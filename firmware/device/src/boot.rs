@@ -138,13 +138,16 @@ async fn listen<R: Radio>(
     station: &Station<'_, R>,
     provisioning: &Provisioning<'_, R>,
 ) -> ! {
+    let tell = |connected| {
+        provisioning::transport(provisioning.profile(), Transport::SoftAp, connected);
+    };
     loop {
         match radio.event().await {
             RadioEvent::Joined(access_point) => station.heard(Link::Joined(access_point)),
             RadioEvent::Left { reason } => station.heard(Link::Left { reason }),
             RadioEvent::ScanDone(found) => provisioning.heard(found),
-            RadioEvent::StationJoined(_) => provisioning::transport(Transport::SoftAp, true),
-            RadioEvent::StationLeft(_) => provisioning::transport(Transport::SoftAp, false),
+            RadioEvent::StationJoined(_) => tell(true),
+            RadioEvent::StationLeft(_) => tell(false),
         }
     }
 }

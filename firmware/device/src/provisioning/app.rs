@@ -54,7 +54,10 @@ pub(crate) enum Transport {
 }
 
 /// A phone has come, or gone.
-pub(crate) fn transport(transport: Transport, connected: bool) {
+pub(crate) fn transport(profile: Profile, transport: Transport, connected: bool) {
+    if !profile.has_session_events() {
+        return;
+    }
     let name = match transport {
         Transport::SoftAp => "SoftAP",
         Transport::Ble => "BLE",
@@ -67,7 +70,10 @@ pub(crate) fn transport(transport: Transport, connected: bool) {
 }
 
 /// A handshake came to an end.
-pub(crate) fn session(event: SessionEvent) {
+pub(crate) fn session(profile: Profile, event: SessionEvent) {
+    if !profile.has_session_events() {
+        return;
+    }
     match event {
         SessionEvent::SetupOk => log::info!(target: TAG, "Secured session established!"),
         SessionEvent::InvalidSecurityParams => log::error!(

@@ -143,7 +143,7 @@ impl<'s, R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'s, R, F, N> {
         let took = begun.elapsed().as_millis();
         log::debug!(target: TAG, "security {} computed for {took} ms", self.security.version());
         if let Some(event) = self.security.take_event() {
-            app::session(event);
+            app::session(self.parts.machine.borrow().profile(), event);
         }
         response.map_err(|_| {
             log::error!(target: TAG, "Request handler for {SESSION} failed");

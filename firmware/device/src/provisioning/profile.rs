@@ -69,6 +69,12 @@ impl Profile {
         self.0 >= Version::Idf50
     }
 
+    /// Whether the application hears of phones that come and go, and of what becomes of their
+    /// handshakes (events of `protocomm`, 2023).
+    pub(crate) fn has_session_events(self) -> bool {
+        self.0 >= Version::Idf51
+    }
+
     /// Whether the SoftAP announces itself by mDNS.
     pub(crate) fn has_mdns(self) -> bool {
         self.0 == Version::Idf44
@@ -179,6 +185,18 @@ mod tests {
         ] {
             let events = STEPS.map(|step| Profile(version).event(step));
             assert_eq!(events, expected, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn sessions_are_told_of_since_5_1() {
+        for (version, told) in [
+            (Version::Idf44, false),
+            (Version::Idf50, false),
+            (Version::Idf51, true),
+            (Version::NetworkProvisioning, true),
+        ] {
+            assert_eq!(Profile(version).has_session_events(), told, "{version:?}");
         }
     }
 

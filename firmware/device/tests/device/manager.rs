@@ -224,6 +224,18 @@ fn the_oldest_version_has_neither_ctrl_nor_security_2() {
 }
 
 #[test]
+fn an_application_of_5_0_does_not_hear_of_phones_that_come() {
+    for (version, heard) in [(Version::Idf50, 0), (Version::Idf51, 1)] {
+        let world = World::with(|provisioning| provisioning.version = version);
+        play(&world, async |client| {
+            client.version().await.unwrap();
+        });
+        let told = log::count("SoftAP transport: Connected!");
+        assert_eq!(told, heard, "{version:?}");
+    }
+}
+
+#[test]
 fn only_the_oldest_version_announces_itself_by_mdns() {
     let kind = ["_esp_wifi_prov", "_tcp", "local"];
     for (version, found) in [(Version::Idf44, true), (Version::Idf55, false)] {

@@ -67,6 +67,7 @@ type Stack<'s, H, P> = trouble_host::Stack<'s, ExternalController<H, COMMANDS>, 
 
 /// What is on the air.
 pub(super) struct Service {
+    profile: Profile,
     settings: Ble,
     /// Bytes of a characteristic's value.
     limit: usize,
@@ -87,6 +88,7 @@ impl Service {
             return Err(NotStarted);
         };
         Ok(Self {
+            profile,
             limit: match profile.has_security2() {
                 true => LONGEST_VALUE,
                 false => LONGEST_VALUE_WITHOUT_SECURITY2,
@@ -189,7 +191,7 @@ async fn serve_with<P, H, R, F, N>(
             phone.disconnect();
             // A phone that does not answer is left to its supervision timeout.
             let _ = with_timeout(GOODBYE_LIMIT, ended(&phone)).await;
-            transport(Transport::Ble, false);
+            transport(service.profile, Transport::Ble, false);
         }
         is_resetting.set(true);
         let silent = with_timeout(GOODBYE_LIMIT, fall_silent(&stack, service)).await;
@@ -278,7 +280,7 @@ where
             connected.take();
             return;
         };
-        transport(Transport::Ble, true);
+        transport(service.profile, Transport::Ble, true);
         let stays = bugs::is(Bug::SessionSurvivesDisconnect);
         let session = match stays {
             true => 0,
@@ -290,7 +292,7 @@ where
             self.endpoints.lock().await.close_session();
         }
         self.forget();
-        transport(Transport::Ble, false);
+        transport(service.profile, Transport::Ble, false);
         if bugs::is(Bug::NotAdvertisedAgain) {
             pending::<()>().await;
         }
