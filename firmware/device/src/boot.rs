@@ -72,6 +72,8 @@ async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
             factory.provisioning.force_start || bugs::is(Bug::ProvisionedDeviceStartsService);
         if let Some(credentials) = stored.filter(|_| !again) {
             announce_provisioned(provisioning.profile(), &credentials);
+            // Its memory is about to be told to be free.
+            drop(transports.hci);
             provisioning.deinit();
             radio.set_mode(Mode::Station).await;
             station.connect(credentials);

@@ -1,6 +1,6 @@
 //! Bluetooth memory that is given back once provisioning needs it no more, or from the beginning
-//! (ESP-IDF 5.5 `scheme_ble.c`). The Bluetooth host's memory goes with the service that it was for;
-//! what the controller has beside it only the log shows.
+//! (ESP-IDF 5.5 `scheme_ble.c`). Host and controller go with the service that they were for, or
+//! before it is told that there will be none; what else there may be only the log shows.
 
 use factory::{MemoryRelease, Scheme};
 
@@ -19,7 +19,8 @@ pub(super) fn release_at_init(profile: Profile, scheme: &Scheme) {
     }
 }
 
-/// What is given back once provisioning is over, or was not needed.
+/// What is given back once provisioning is over, or was not needed. Whoever calls this has dropped
+/// the controller.
 pub(super) fn release_at_deinit(profile: Profile, scheme: &Scheme) {
     let Scheme::Ble(ble) = scheme else {
         return;

@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use bt_hci_transport::{PacketToController, PacketToHost, Transport};
 use device::board::{
-    Absent, AccessPoint, Board, Mode, Parts, Radio, RadioEvent, Tls, TlsClient, TlsFailure,
+    AbsentError, AccessPoint, Board, Mode, Parts, Radio, RadioEvent, Tls, TlsClient, TlsFailure,
     WallClock,
 };
 use embassy_time::Instant;
@@ -243,6 +244,34 @@ impl WallClock for Calendar {
     }
 }
 
+/// A Bluetooth controller that nobody hears. The log shows when it is given up.
+pub struct Controller;
+
+impl Controller {
+    /// What the log shows.
+    pub const GONE: &str = "the Bluetooth controller is gone";
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        log::info!(target: "board", "{}", Self::GONE);
+    }
+}
+
+impl ErrorType for Controller {
+    type Error = AbsentError;
+}
+
+impl Transport for Controller {
+    async fn read<'a, P: PacketToHost<'a>>(&self, _: &'a mut [u8]) -> Result<P, AbsentError> {
+        pending().await
+    }
+
+    async fn write<P: PacketToController>(&self, _: &P) -> Result<(), AbsentError> {
+        pending().await
+    }
+}
+
 pub struct FakeBoard {
     pub factory: Vec<u8>,
     pub station: Plug,
@@ -250,6 +279,7 @@ pub struct FakeBoard {
     pub air: Rc<Air>,
     pub flash: Flash,
     pub uart: Uart,
+    pub controller: Option<Controller>,
 }
 
 impl Board for FakeBoard {
@@ -261,7 +291,7 @@ impl Board for FakeBoard {
     type Random = Xorshift;
     type WallClock = Calendar;
     type Console = Uart;
-    type Hci = Absent;
+    type Hci = Controller;
 
     fn into_parts(self) -> Parts<Self> {
         Parts {
@@ -274,7 +304,7 @@ impl Board for FakeBoard {
             random: Xorshift(4711),
             wall_clock: Calendar::default(),
             console: Some(self.uart),
-            hci: None,
+            hci: self.controller,
         }
     }
 }

@@ -7,6 +7,7 @@ use proto::wifi_config::{StationState, WifiConnectFailedReason, WifiStationState
 use proto::wifi_ctrl::{WifiCtrlMsgType, WifiCtrlPayload};
 use proto::{Message, Status};
 
+use crate::board::Controller;
 use crate::phone::{Client, Phone};
 use crate::provisioning::outcome;
 use crate::world::World;
@@ -118,6 +119,23 @@ fn a_provisioned_device_gives_back_the_memory_that_it_does_not_need() {
         assert_eq!(told, expected);
         assert_eq!(events(since, "wifi_prov_mgr"), ["0", "7"]);
     }
+}
+
+#[test]
+fn a_provisioned_device_gives_the_controller_up_before_it_says_so() {
+    let mut world = World::with_home();
+    play(&world, async |client| {
+        client.provision("home", "correct horse").await;
+        outcome(client).await;
+    });
+    world.set_up(|provisioning| provisioning.scheme = Scheme::Ble(Ble::default()));
+    world.has_bluetooth.set(true);
+    time::run(world.powered(Timer::after_secs(1)));
+    log::assert_in_order(&[
+        "Already provisioned",
+        Controller::GONE,
+        "BTDM memory released",
+    ]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use device::board::{AccessPoint, Ending, RadioEvent};
 use embassy_futures::select::{Either3, select3};
 use factory::Factory;
 
-use crate::board::{Air, FakeBoard};
+use crate::board::{Air, Controller, FakeBoard};
 use crate::flash::Flash;
 use crate::hub::{Hub, Plug};
 use crate::uart::Uart;
@@ -26,6 +26,8 @@ pub struct World {
     pub flash: Flash,
     pub soft_ap: Hub,
     pub uart: Uart,
+    /// Whether there is a Bluetooth controller.
+    pub has_bluetooth: Cell<bool>,
     /// Whether nobody gives addresses on the LAN.
     pub no_router: Cell<bool>,
     lan: Hub,
@@ -50,6 +52,7 @@ impl World {
             flash: Flash::erased(),
             soft_ap,
             uart: Uart::default(),
+            has_bluetooth: Cell::new(false),
             no_router: Cell::new(false),
             lan,
             station,
@@ -137,6 +140,7 @@ impl World {
             air: self.air.clone(),
             flash: self.flash.clone(),
             uart: self.uart.clone(),
+            controller: self.has_bluetooth.get().then_some(Controller),
         }
     }
 
