@@ -230,8 +230,11 @@ impl<R: RngCore> Binding<R> {
         }
     }
 
+    /// Makes another one, except for a phone's that the cloud has not answered for: the phone looks
+    /// for that one, and for no other.
     fn renew_token(&mut self) {
-        self.token = if bugs::is(Bug::TokenNotRotated) {
+        let is_kept = self.token.is_awaited_by_phone() || bugs::is(Bug::TokenNotRotated);
+        self.token = if is_kept {
             self.token.unreported()
         } else {
             let life = self.token_life();

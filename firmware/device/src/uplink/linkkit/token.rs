@@ -15,6 +15,8 @@ pub(super) struct Token {
     life: Duration,
     reported_at: Option<Instant>,
     replied: bool,
+    /// Whether a phone made it.
+    phones: bool,
 }
 
 impl Token {
@@ -27,6 +29,7 @@ impl Token {
             life,
             reported_at: None,
             replied: false,
+            phones: false,
         }
     }
 
@@ -37,6 +40,7 @@ impl Token {
             life,
             reported_at: None,
             replied: false,
+            phones: true,
         }
     }
 
@@ -72,6 +76,11 @@ impl Token {
     /// Whether the cloud has it.
     pub(super) fn is_replied(&self) -> bool {
         self.replied
+    }
+
+    /// Whether a phone made it, and waits for the cloud to have it.
+    pub(super) fn is_awaited_by_phone(&self) -> bool {
+        self.phones && !self.replied
     }
 
     /// Whether its life is over, or has not begun.

@@ -134,6 +134,29 @@ fn a_loss_before_the_reply_begins_with_a_new_token() {
 }
 
 #[test]
+fn a_phones_token_without_a_reply_is_reported_in_the_next_session() {
+    const PHONES: &str = "4786F0F6E1CC7BF86017FD4D1429EE4F";
+    let token = handover::Token::from_hex(PHONES.as_bytes());
+    let mut world = World::new(|_| {});
+    world.binding.session_up(token, world.now);
+    assert_eq!(reports(&world.run_ms(1_000)), [(0, "0", PHONES)]);
+    for (id, number) in [(1, "1"), (2, "2")] {
+        world.binding.session_down();
+        assert_eq!(world.run_ms(100_000), []);
+        world.up();
+        assert_eq!(reports(&world.run_ms(0)), [(0, number, PHONES)]);
+        if id == 2 {
+            world.reply(id);
+        }
+    }
+    // Once the cloud has it, it is used up like any other.
+    world.binding.session_down();
+    world.run_ms(100_000);
+    world.up();
+    assert_eq!(reports(&world.run_ms(0)), [(0, "3", FIRST)]);
+}
+
+#[test]
 fn without_an_address_nothing_is_due_on_the_lan() {
     let mut world = World::replied();
     world.get();
