@@ -175,6 +175,18 @@ impl Client {
         }
     }
 
+    /// A set without any credentials at all.
+    pub async fn set_nothing(&mut self) -> Status {
+        let request = WifiConfigPayload {
+            msg: WifiConfigMsgType::CmdSetConfig.into(),
+            payload: None,
+        };
+        match self.config(&request).await {
+            Ok(Payload::RespSetConfig(response)) => response.status(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub async fn apply(&mut self) -> Status {
         // As esp_prov does: without a body of its own.
         let request = WifiConfigPayload {

@@ -212,6 +212,29 @@ fn values_out_of_range_are_refused_and_the_session_stays() {
 }
 
 #[test]
+fn set_without_credentials_is_an_invalid_argument() {
+    let world = World::new();
+    time::run(world.powered(Phone::with(&world, 1, async |phone| {
+        let mut client = phone.connect().await;
+        assert_eq!(client.set_nothing().await, Status::InvalidArgument);
+        assert_eq!(client.apply().await, Status::InternalError);
+    })));
+}
+
+#[test]
+fn what_was_set_outlives_its_session() {
+    let world = World::with_home();
+    time::run(world.powered(Phone::with(&world, 1, async |phone| {
+        let mut client = phone.connect().await;
+        assert_eq!(client.set("home", "correct horse").await, Status::Success);
+        client.close().await;
+        let mut client = phone.connect().await;
+        assert_eq!(client.apply().await, Status::Success);
+        assert_eq!(outcome(&mut client).await.0, WifiStationState::Connected);
+    })));
+}
+
+#[test]
 fn apply_without_credentials_is_an_error() {
     let world = World::new();
     time::run(world.powered(Phone::with(&world, 1, async |phone| {
