@@ -7,7 +7,7 @@ use proto::wifi_scan::{
 };
 use proto::{Message, Status};
 
-use crate::phone::{Client, Phone};
+use crate::phone::{Client, Closed, Phone};
 use crate::time;
 use crate::world::World;
 
@@ -152,6 +152,23 @@ fn groups_make_pauses_and_a_period_is_kept() {
             );
         }
     })));
+}
+
+#[test]
+fn a_request_without_what_it_is_about_is_not_answered() {
+    // CmdScanStart and CmdScanResult, with their number and nothing else. The first one decodes to
+    // what no bytes at all decode to, which HTTP does not carry.
+    for request in [b"\x08\x00", b"\x08\x04"] {
+        let world = with_neighbours(1);
+        time::run(world.powered(Phone::with(&world, 1, async |phone| {
+            let mut client = phone.connect().await;
+            let response = client.post("/prov-scan", request).await;
+            assert_eq!(response, Err(Closed), "{request:?}");
+            // The service goes on.
+            let mut client = phone.connect().await;
+            assert_eq!(start(&mut client, whole()).await, Status::Success);
+        })));
+    }
 }
 
 #[test]
