@@ -13,7 +13,7 @@ mod sections;
 
 pub use map::{FactoryError, Map};
 pub use provisioning::{
-    AppInfo, Ble, BluetoothStack, MemoryRelease, PhoneToken, Provisioning, Scheme, Security,
+    AppInfo, Ble, BluetoothStack, Mdns, MemoryRelease, PhoneToken, Provisioning, Scheme, Security,
     TokenForm, Unregister, Version,
 };
 pub use sections::{

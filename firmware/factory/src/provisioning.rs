@@ -56,6 +56,8 @@ pub struct Provisioning {
     pub stop_endpoint: String,
     /// How a phone hands over a binding token that it made.
     pub phone_token: Option<PhoneToken>,
+    /// How the SoftAP announces its service by mDNS, as ESP-IDF 4.4 does; later versions do not.
+    pub mdns: Option<Mdns>,
 }
 
 impl Default for Provisioning {
@@ -82,6 +84,7 @@ impl Default for Provisioning {
             unregister: Vec::new(),
             stop_endpoint: String::new(),
             phone_token: None,
+            mdns: None,
         }
     }
 }
@@ -181,7 +184,7 @@ pub enum MemoryRelease {
 /// Whose behaviour the device has; always that of the last release of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Version {
-    /// ESP-IDF 4.4: no security 2, no `prov-ctrl`, and mDNS on the SoftAP.
+    /// ESP-IDF 4.4: no security 2, no `prov-ctrl`.
     Idf44,
     /// ESP-IDF 5.0: no `prov-ctrl`.
     Idf50,
@@ -217,6 +220,21 @@ pub struct Unregister {
     pub endpoint: String,
     /// From the start of the service, in ms.
     pub after_ms: u32,
+}
+
+/// An announcement by mDNS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mdns {
+    /// The device's name in the domain `local`.
+    pub hostname: String,
+}
+
+impl Default for Mdns {
+    fn default() -> Self {
+        Self {
+            hostname: "wifi-prov".into(),
+        }
+    }
 }
 
 /// How a phone hands over a binding token that it made, so that it need not find the device on the

@@ -162,7 +162,10 @@ impl<'r, R: Radio> Provisioning<'r, R> {
         let stopped = self.follow(station, &endpoints);
         let served = async {
             match transport {
-                Started::SoftAp(stack) => softap::serve(stack, profile, &endpoints, stopped).await,
+                Started::SoftAp(stack) => {
+                    let mdns = settings.mdns.as_ref();
+                    softap::serve(stack, mdns, &endpoints, stopped).await;
+                }
                 Started::Console(uart, limit) => {
                     select(console::serve(uart, limit, &endpoints), stopped).await;
                 }

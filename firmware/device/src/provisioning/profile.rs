@@ -75,11 +75,6 @@ impl Profile {
         self.0 >= Version::Idf51
     }
 
-    /// Whether the SoftAP announces itself by mDNS.
-    pub(crate) fn has_mdns(self) -> bool {
-        self.0 == Version::Idf44
-    }
-
     /// Whether credentials can be tried several times.
     pub(crate) fn counts_attempts(self) -> bool {
         self.0 >= Version::Idf55

@@ -2,7 +2,7 @@
 
 use device::board::Ending;
 use embassy_time::{Duration, Instant, Timer};
-use factory::{AppInfo, Ble, MemoryRelease, Scheme, Version};
+use factory::{AppInfo, Ble, Mdns, MemoryRelease, Scheme, Version};
 use proto::wifi_config::{StationState, WifiConnectFailedReason, WifiStationState};
 use proto::wifi_ctrl::{WifiCtrlMsgType, WifiCtrlPayload};
 use proto::{Message, Status};
@@ -254,13 +254,13 @@ fn an_application_of_5_0_does_not_hear_of_phones_that_come() {
 }
 
 #[test]
-fn only_the_oldest_version_announces_itself_by_mdns() {
+fn the_service_is_announced_by_mdns_if_it_is_to_be() {
     let kind = ["_esp_wifi_prov", "_tcp", "local"];
-    for (version, found) in [(Version::Idf44, true), (Version::Idf55, false)] {
-        let world = World::with(|provisioning| provisioning.version = version);
+    for (mdns, found) in [(Some(Mdns::default()), true), (None, false)] {
+        let world = World::with(|provisioning| provisioning.mdns = mdns.clone());
         time::run(world.powered(Phone::with(&world, 1, async |phone| {
             let answer = phone.browse(kind).await;
-            assert_eq!(answer.is_some(), found, "{version:?}");
+            assert_eq!(answer.is_some(), found, "{mdns:?}");
             if let Some(answer) = answer {
                 let text = String::from_utf8_lossy(&answer).into_owned();
                 assert!(text.contains("session_endpoint=/prov-session"), "{text}");

@@ -1,7 +1,7 @@
 //! What a device of a scenario is born with.
 
 use factory::{
-    AppInfo, Ble, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile,
+    AppInfo, Ble, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, Mdns,
     MemoryRelease, PhoneToken, Provisioning, Scheme, Sntp, Telemetry, TokenForm, Unregister,
     Version,
 };
@@ -169,6 +169,7 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
             })
             .collect(),
         phone_token: token,
+        mdns: settings.announces().then(Mdns::default),
         ..defaults
     }
 }

@@ -168,6 +168,15 @@ pub struct Provisioning {
     /// ESP-IDF 5.4.3 to 5.5.
     #[serde(default)]
     pub stale_reason: bool,
+    /// Whether its SoftAP announces the service by mDNS; if left out, only ESP-IDF 4.4 does.
+    pub mdns: Option<bool>,
+}
+
+impl Provisioning {
+    /// Whether the SoftAP announces the service by mDNS.
+    pub fn announces(&self) -> bool {
+        self.mdns.unwrap_or(self.version == IdfVersion::V4_4)
+    }
 }
 
 impl Default for Provisioning {
@@ -186,6 +195,7 @@ impl Default for Provisioning {
             phone_token: None,
             unregister: Vec::new(),
             stale_reason: false,
+            mdns: None,
         }
     }
 }

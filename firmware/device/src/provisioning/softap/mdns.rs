@@ -1,4 +1,4 @@
-//! The service's announcement by mDNS, which ESP-IDF 4.4 has (`scheme_softap.c`).
+//! The service's announcement by mDNS, which ESP-IDF 4.4 makes (`scheme_softap.c`).
 
 use core::net::Ipv4Addr;
 
@@ -7,6 +7,7 @@ use edge_mdns::host::{Host, Service, ServiceAnswers};
 use edge_mdns::{HostAnswersMdnsHandler, MdnsHandler, MdnsRequest, MdnsResponse};
 use embassy_net::udp::{PacketMetadata, UdpMetadata, UdpSocket};
 use embassy_net::{IpAddress, Stack};
+use factory::Mdns;
 
 use crate::network::{self, SOFT_AP_ADDRESS};
 
@@ -20,12 +21,6 @@ const TTL: Ttl = Ttl::from_secs(120);
 const MESSAGE: usize = 1_024;
 const MESSAGES: usize = 4;
 
-const HOST: Host<'static> = Host {
-    hostname: "wifi-prov",
-    ipv4: SOFT_AP_ADDRESS,
-    ipv6: core::net::Ipv6Addr::UNSPECIFIED,
-    ttl: TTL,
-};
 const SERVICE: Service<'static> = Service {
     name: "Wi-Fi Provisioning Service",
     priority: 0,
@@ -42,7 +37,8 @@ const SERVICE: Service<'static> = Service {
 };
 
 /// Announces the service, and answers whoever asks, for ever.
-pub(crate) async fn serve(stack: Stack<'static>) {
+pub(crate) async fn serve(stack: Stack<'static>, settings: &Mdns) {
+    let host = host(settings);
     let mut receive_meta = [PacketMetadata::EMPTY; MESSAGES];
     let mut send_meta = [PacketMetadata::EMPTY; MESSAGES];
     let mut receive = alloc::vec![0; MESSAGES * MESSAGE];
@@ -59,8 +55,15 @@ pub(crate) async fn serve(stack: Stack<'static>) {
         log::error!(target: TAG, "cannot listen on {GROUP}:{PORT}, the service is not announced");
         return core::future::pending().await;
     }
+    log::debug!(
+        target: TAG,
+        "{}.{} announced on {}.local",
+        SERVICE.service,
+        SERVICE.protocol,
+        host.hostname
+    );
     let (mut request, mut reply) = (alloc::vec![0; MESSAGE], alloc::vec![0; MESSAGE]);
-    if let Some(announcement) = answer(MdnsRequest::None, &mut reply) {
+    if let Some(announcement) = answer(&host, MdnsRequest::None, &mut reply) {
         network::send(&mut socket, PORT, announcement, (GROUP, PORT)).await;
     }
     loop {
@@ -69,10 +72,20 @@ pub(crate) async fn serve(stack: Stack<'static>) {
             continue;
         };
         let (message, to) = addressed(&request[..length], &meta);
-        if let Some(answer) = answer(message, &mut reply) {
+        if let Some(answer) = answer(&host, message, &mut reply) {
             // Whoever misses it asks again.
             network::send(&mut socket, PORT, answer, to).await;
         }
+    }
+}
+
+/// The device, as it is known on its own network.
+fn host(settings: &Mdns) -> Host<'_> {
+    Host {
+        hostname: &settings.hostname,
+        ipv4: SOFT_AP_ADDRESS,
+        ipv6: core::net::Ipv6Addr::UNSPECIFIED,
+        ttl: TTL,
     }
 }
 
@@ -94,8 +107,8 @@ fn addressed<'m>(message: &'m [u8], meta: &UdpMetadata) -> (MdnsRequest<'m>, (Ip
 }
 
 /// What is to be sent; nothing for what is no question, or none of ours.
-fn answer<'b>(request: MdnsRequest<'_>, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    let mut handler = HostAnswersMdnsHandler::new(ServiceAnswers::new(&HOST, &SERVICE));
+fn answer<'b>(host: &Host<'_>, request: MdnsRequest<'_>, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let mut handler = HostAnswersMdnsHandler::new(ServiceAnswers::new(host, &SERVICE));
     match handler.handle(request, buffer) {
         Ok(MdnsResponse::Reply { data, .. }) => Some(data),
         Ok(MdnsResponse::None) | Err(_) => None,
@@ -121,7 +134,7 @@ mod tests {
             multicast: true,
             data: message,
         };
-        answer(request, &mut buffer).map(<[u8]>::to_vec)
+        answer(&host(&Mdns::default()), request, &mut buffer).map(<[u8]>::to_vec)
     }
 
     /// A question for pointers of `_esp_wifi_prov._tcp.local`.
@@ -152,8 +165,12 @@ mod tests {
     #[test]
     fn the_announcement_tells_the_same() {
         let mut buffer = [0; MESSAGE];
-        let announcement = answer(MdnsRequest::None, &mut buffer).unwrap();
+        let settings = Mdns {
+            hostname: "kettle".into(),
+        };
+        let announcement = answer(&host(&settings), MdnsRequest::None, &mut buffer).unwrap();
         assert!(contains(announcement, b"version_endpoint=/proto-ver"));
+        assert!(contains(announcement, b"\x06kettle\x05local"));
     }
 
     #[test]

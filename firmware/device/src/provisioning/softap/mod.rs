@@ -15,6 +15,7 @@ use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use embedded_storage_async::nor_flash::NorFlash;
+use factory::Mdns;
 use rand_core::{CryptoRng, RngCore};
 
 use super::NotStarted;
@@ -56,7 +57,7 @@ pub(super) async fn start<R: Radio>(
 /// Serves until `stopped` is over and every connection is closed.
 pub(super) async fn serve<R: Radio, F: NorFlash, N: RngCore + CryptoRng>(
     stack: Stack<'static>,
-    profile: Profile,
+    announced: Option<&Mdns>,
     endpoints: &Mutex<NoopRawMutex, Endpoints<'_, R, F, N>>,
     stopped: impl Future<Output = ()>,
 ) {
@@ -71,10 +72,13 @@ pub(super) async fn serve<R: Radio, F: NorFlash, N: RngCore + CryptoRng>(
         pending::<()>().await;
     };
     let neighbours = async {
-        if profile.has_mdns() {
-            join(dhcp::serve(stack), mdns::serve(stack)).await;
-        } else {
-            dhcp::serve(stack).await;
+        match announced {
+            Some(settings) => {
+                join(dhcp::serve(stack), mdns::serve(stack, settings)).await;
+            }
+            None => {
+                dhcp::serve(stack).await;
+            }
         }
     };
     let background = join(neighbours, stop);
