@@ -58,6 +58,9 @@ pub struct Provisioning {
     pub phone_token: Option<PhoneToken>,
     /// How the SoftAP announces its service by mDNS, as ESP-IDF 4.4 does; later versions do not.
     pub mdns: Option<Mdns>,
+    /// What the QR code tells as `pop` with security 2, since the password is not known; empty for
+    /// nothing.
+    pub qr_pop: String,
 }
 
 impl Default for Provisioning {
@@ -85,6 +88,7 @@ impl Default for Provisioning {
             stop_endpoint: String::new(),
             phone_token: None,
             mdns: None,
+            qr_pop: String::new(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What ESP-IDF's example application (`wifi_prov_mgr`) prints along the way, word for word.
 
-use alloc::format;
 use alloc::string::String;
 
 use proto::wifi_config::WifiConnectFailedReason as Reason;
+use serde::Serialize;
 
 use super::machine::Event;
 use super::profile::{Profile, Step};
@@ -40,7 +40,7 @@ pub(crate) fn show_code(name: &str, settings: &factory::Provisioning) {
     log::info!(
         target: TAG,
         "If QR code is not visible, copy paste the below URL in a browser.\n{QR_PAGE}?data={}",
-        qr_payload(name, &settings.security, transport)
+        qr_payload(name, settings, transport)
     );
 }
 
@@ -123,33 +123,84 @@ pub(crate) fn resetting() {
     );
 }
 
-/// What the provisioning application reads from the QR code. Security 2 shows no password, because
-/// the device has only its verifier.
-fn qr_payload(name: &str, security: &factory::Security, transport: &str) -> String {
-    let secret = match security {
-        factory::Security::V1 { pop } if !pop.is_empty() => format!(",\"pop\":\"{pop}\""),
-        factory::Security::V2 { username, .. } => format!(",\"username\":\"{username}\""),
-        _ => String::new(),
+/// What the provisioning application reads from the QR code.
+#[derive(Serialize)]
+struct QrPayload<'p> {
+    ver: &'static str,
+    name: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<&'p str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pop: &'p str,
+    transport: &'p str,
+}
+
+/// The QR code's text. With security 2 the password comes from factory data, if at all, because the
+/// device has only its verifier.
+fn qr_payload(name: &str, settings: &factory::Provisioning, transport: &str) -> String {
+    let (username, pop) = match &settings.security {
+        factory::Security::None => (None, ""),
+        factory::Security::V1 { pop } => (None, &pop[..]),
+        factory::Security::V2 { username, .. } => (Some(&username[..]), &settings.qr_pop[..]),
     };
-    format!("{{\"ver\":\"v1\",\"name\":\"{name}\"{secret},\"transport\":\"{transport}\"}}")
+    let payload = QrPayload {
+        ver: "v1",
+        name,
+        username,
+        pop,
+        transport,
+    };
+    // Cannot fail: it holds texts alone.
+    serde_json::to_string(&payload).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
     use super::*;
+
+    fn shown(name: &str, security: factory::Security, qr_pop: &str) -> String {
+        let settings = factory::Provisioning {
+            security,
+            qr_pop: qr_pop.into(),
+            ..factory::Provisioning::default()
+        };
+        qr_payload(name, &settings, "softap")
+    }
 
     #[test]
     fn the_qr_payload_tells_name_secret_and_transport() {
-        let pop = factory::Security::V1 {
-            pop: "abcd1234".into(),
+        let security1 = |pop: &str| factory::Security::V1 { pop: pop.into() };
+        let security2 = || factory::Security::V2 {
+            username: "wifiprov".into(),
+            salt: Vec::new(),
+            verifier: Vec::new(),
         };
-        assert_eq!(
-            qr_payload("PROV_AABBCC", &pop, "softap"),
-            r#"{"ver":"v1","name":"PROV_AABBCC","pop":"abcd1234","transport":"softap"}"#
-        );
-        assert_eq!(
-            qr_payload("PROV_AABBCC", &factory::Security::None, "ble"),
-            r#"{"ver":"v1","name":"PROV_AABBCC","transport":"ble"}"#
-        );
+        for (security, qr_pop, secret) in [
+            (factory::Security::None, "", ""),
+            (security1(""), "", ""),
+            (security1("abcd1234"), "", r#""pop":"abcd1234","#),
+            (security2(), "", r#""username":"wifiprov","#),
+            (
+                security2(),
+                "abcd1234",
+                r#""username":"wifiprov","pop":"abcd1234","#,
+            ),
+        ] {
+            let text = shown("PROV_AABBCC", security, qr_pop);
+            let expected =
+                format!(r#"{{"ver":"v1","name":"PROV_AABBCC",{secret}"transport":"softap"}}"#);
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn whatever_the_name_the_qr_payload_is_json() {
+        let (name, pop) = ("the \"blue\" \\ one\n", "a\"b\\c\u{1}");
+        let text = shown(name, factory::Security::V1 { pop: pop.into() }, "");
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&read["name"], &read["pop"]), (&name.into(), &pop.into()));
     }
 }

@@ -170,6 +170,10 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
             .collect(),
         phone_token: token,
         mdns: settings.announces().then(Mdns::default),
+        qr_pop: match settings.security {
+            Security::V2 | Security::V2Patch0 => values.password.clone(),
+            Security::None | Security::V1 | Security::V1NoPop => String::new(),
+        },
         ..defaults
     }
 }

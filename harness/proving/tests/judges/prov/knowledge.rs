@@ -31,20 +31,26 @@ fn a_qr_code_says_all_that_is_needed() {
 
 #[test]
 fn the_code_that_the_device_prints_leads_to_it() {
-    let owner = Owner::of("softap", "v1");
-    let printed = owner.up.see("the QR code's address", |event| {
-        let line = event.payload::<trace::LogLine>()?;
-        let at = line.text.find("https://")?;
-        Some(line.text[at..].to_owned())
-    });
-    // The trace holds names where the device has printed secrets.
-    let code = printed.replace("<proof of possession of device>", owner.up.device("pop"));
-    assert_ne!(code, printed, "the trace shows the secret");
-    let mut command = bare();
-    command.args(["status", "--qr", "env:QR", "--url", &url(&owner.up)]);
-    let said = run(command.env("QR", code)).well();
-    assert_eq!(said.text(), "connecting, or waiting for credentials\n");
-    owner.up.end();
+    for (security, called, known_as) in [
+        ("v1", "proof of possession", "pop"),
+        ("v2", "password", "password"),
+    ] {
+        let owner = Owner::of("softap", security);
+        let printed = owner.up.see("the QR code's address", |event| {
+            let line = event.payload::<trace::LogLine>()?;
+            let at = line.text.find("https://")?;
+            Some(line.text[at..].to_owned())
+        });
+        // The trace holds names where the device has printed secrets.
+        let name = format!("<{called} of device>");
+        let code = printed.replace(&name, owner.up.device(known_as));
+        assert_ne!(code, printed, "the trace shows the secret");
+        let mut command = bare();
+        command.args(["status", "--qr", "env:QR", "--url", &url(&owner.up)]);
+        let said = run(command.env("QR", code)).well();
+        assert_eq!(said.text(), "connecting, or waiting for credentials\n");
+        owner.up.end();
+    }
 }
 
 #[test]
