@@ -55,6 +55,8 @@ bugs! {
     PanicOnGotIp = "panic-on-got-ip",
     /// A second client's request does not end the first one's session.
     SessionSurvivesSecondClient = "session-survives-second-client",
+    /// A client that keeps its connection is not put out by the next one.
+    OlderClientKept = "older-client-kept",
     /// A device with stored credentials starts the provisioning service all the same.
     ProvisionedDeviceStartsService = "provisioned-device-starts-service",
     /// A missing access point is never final.

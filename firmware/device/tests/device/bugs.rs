@@ -353,3 +353,14 @@ fn empty_body_accepted() {
         assert_eq!(response.status, 200);
     });
 }
+
+#[test]
+fn older_client_kept() {
+    let world = World::with_bug(Bug::OlderClientKept);
+    time::run(world.powered(Phone::with(&world, 1, async |phone| {
+        let mut older = phone.connect().await;
+        older.version().await.unwrap();
+        phone.connect().await.version().await.unwrap();
+        assert_eq!(older.version().await.unwrap().status, 200);
+    })));
+}
