@@ -150,8 +150,11 @@ pub fn compare_info(info: &Info, wanted: &Roles<Value>) -> Result<(), Problem> {
     let all = Value::Object(all);
     for (pointer, wanted) in wanted.iter() {
         let found = all.pointer(pointer);
-        if found != Some(wanted) {
-            let found = found.map_or_else(|| "nothing".to_owned(), Value::to_string);
+        if found.unwrap_or(&Value::Null) != wanted {
+            let [found, wanted] = [found, Some(wanted)].map(|value| {
+                let some = value.filter(|value| !value.is_null());
+                some.map_or_else(|| "nothing".to_owned(), Value::to_string)
+            });
             return Err(Missed::saying(format!(
                 "proto-ver has {found} at {pointer}, not {wanted}"
             )));

@@ -137,7 +137,7 @@ pub struct ReadVersion {
     pub phone: Placed<String>,
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,
-    /// JSON pointers into the answer, and what must stand there.
+    /// JSON pointers into the answer, and what must stand there; `null` for nothing.
     #[serde(default, rename = "where")]
     pub wanted: Roles<Value>,
     /// Bugs with which this step must fail.
