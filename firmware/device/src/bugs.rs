@@ -57,6 +57,8 @@ bugs! {
     SessionSurvivesSecondClient = "session-survives-second-client",
     /// A client that keeps its connection is not put out by the next one.
     OlderClientKept = "older-client-kept",
+    /// A scan that is only to listen sends probes.
+    PassiveScanIgnored = "passive-scan-ignored",
     /// A device with stored credentials starts the provisioning service all the same.
     ProvisionedDeviceStartsService = "provisioned-device-starts-service",
     /// A missing access point is never final.

@@ -110,7 +110,7 @@ impl<'r, R: Radio> Scanner<'r, R> {
                     false => 0,
                 };
                 let order = Order {
-                    passive: start.passive,
+                    passive: start.passive && !bugs::is(Bug::PassiveScanIgnored),
                     // Cut to 8 bits, as ESP-IDF does.
                     group: start.group_channels as u8,
                     period: Duration::from_millis(period_ms.into()),

@@ -27,6 +27,8 @@ pub struct Air {
     pub soft_ap: RefCell<Option<String>>,
     /// When the station was told to join, in ms, and what.
     pub joins: RefCell<Vec<(u64, String)>>,
+    /// Channels that were to be scanned, 0 for all, and whether only by listening.
+    pub scans: RefCell<Vec<(u8, bool)>>,
     events: RefCell<VecDeque<RadioEvent>>,
     waker: RefCell<Option<Waker>>,
     joined: Cell<bool>,
@@ -40,6 +42,7 @@ impl Air {
             mode: Cell::new(Mode::Off),
             soft_ap: RefCell::default(),
             joins: RefCell::default(),
+            scans: RefCell::default(),
             events: RefCell::default(),
             waker: RefCell::default(),
             joined: Cell::new(false),
@@ -109,7 +112,8 @@ impl Radio for FakeRadio {
         }
     }
 
-    async fn scan(&self, channel: u8, _passive: bool) {
+    async fn scan(&self, channel: u8, passive: bool) {
+        self.0.scans.borrow_mut().push((channel, passive));
         let access_points = self.0.access_points.borrow();
         let found = access_points
             .iter()

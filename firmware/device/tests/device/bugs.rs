@@ -364,3 +364,15 @@ fn older_client_kept() {
         assert_eq!(older.version().await.unwrap().status, 200);
     })));
 }
+
+#[test]
+fn passive_scan_ignored() {
+    let world = play(Bug::PassiveScanIgnored, async |client| {
+        let passive = CmdScanStart {
+            passive: true,
+            ..scan::whole()
+        };
+        scan::start(client, passive).await;
+    });
+    assert_eq!(*world.air.scans.borrow(), [(0, false)]);
+}

@@ -155,6 +155,26 @@ fn groups_make_pauses_and_a_period_is_kept() {
 }
 
 #[test]
+fn a_passive_scan_only_listens() {
+    for passive in [false, true] {
+        let world = with_neighbours(1);
+        time::run(world.powered(Phone::with(&world, 1, async |phone| {
+            let mut client = phone.connect().await;
+            for group_channels in [0, 5] {
+                let order = CmdScanStart {
+                    passive,
+                    group_channels,
+                    ..whole()
+                };
+                assert_eq!(start(&mut client, order).await, Status::Success);
+            }
+        })));
+        let expected: Vec<_> = (0..=13).map(|channel| (channel, passive)).collect();
+        assert_eq!(*world.air.scans.borrow(), expected);
+    }
+}
+
+#[test]
 fn a_request_without_what_it_is_about_is_not_answered() {
     // CmdScanStart and CmdScanResult, with their number and nothing else. The first one decodes to
     // what no bytes at all decode to, which HTTP does not carry.

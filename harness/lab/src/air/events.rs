@@ -23,6 +23,15 @@ pub struct Left {
     pub why: String,
 }
 
+/// A device begins to scan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanBegun {
+    /// The channel; 0 for all.
+    pub channel: u8,
+    /// Whether it only listens, and sends no probe.
+    pub passive: bool,
+}
+
 /// A device or phone has got an address from an access point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leased {
@@ -161,6 +170,7 @@ macro_rules! payloads {
 payloads! {
     Joined => "joined",
     Left => "left",
+    ScanBegun => "scan_begun",
     Leased => "leased",
     NameAsked => "name_asked",
     ConnectionOpened => "connection_opened",

@@ -44,7 +44,7 @@ pub use access_point::{AccessPointChange, AccessPointSettings};
 pub use error::AirError;
 pub use events::{
     AccessPointChanged, ConnectionClosed, ConnectionEnd, ConnectionOpened, Forwarded, Joined,
-    Leased, Left, NameAsked, PhoneJoined, PhoneLeft, SoftApStarted, SoftApStopped,
+    Leased, Left, NameAsked, PhoneJoined, PhoneLeft, ScanBegun, SoftApStarted, SoftApStopped,
 };
 pub use forward::ForwardTarget;
 pub use link::Link;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use airlink::Notice;
 
-use super::events::{Joined, Left};
+use super::events::{Joined, Left, ScanBegun};
 use super::radio::Radio;
 use super::reason;
 use super::segment::{Owner, Place, Port, Sink};
@@ -171,6 +171,8 @@ impl AirInner {
             radio.notify(&Notice::ScanDone(Vec::new()));
             return;
         }
+        self.trace()
+            .emit(Some(device), &ScanBegun { channel, passive });
         let dwell = if passive { PASSIVE_DWELL } else { ACTIVE_DWELL };
         let channels = if channel == 0 { CHANNELS } else { 1 };
         let device = device.to_owned();
