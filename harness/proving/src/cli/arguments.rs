@@ -97,7 +97,7 @@ pub(super) struct Run {
     /// upper limit
     #[arg(long, value_name = "FACTOR", default_value_t = 1000.0, value_parser = speed)]
     pub(super) speed: f64,
-    /// Wall time after which an attempt counts as broken
+    /// Wall time after which an attempt counts as broken; an emulated board on a busy host gets more
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = time)]
     pub(super) timeout: Duration,
     /// Renew transcripts instead of comparing them

@@ -28,6 +28,16 @@ pub(super) fn speed(name: &str, wanted: f64) -> f64 {
     }
 }
 
+/// So many times longer an attempt on this board may take at `speed` than it usually may.
+pub(super) fn patience(name: &str, speed: f64) -> f64 {
+    match BoardModel::named(name) {
+        Some(model) if model.kind == BoardKind::Qemu => {
+            (f64::from(QEMU_TIME_FACTOR) / speed.max(1.0)).max(1.0)
+        }
+        _ => 1.0,
+    }
+}
+
 /// The part of its time that a program which always wants a core gets now.
 fn share() -> f64 {
     let load = std::fs::read_to_string("/proc/loadavg").ok();
@@ -252,5 +262,19 @@ impl InRig {
             missing.push("a board for each device".to_owned());
         }
         missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_made_slower_gets_more_time() {
+        assert_eq!(patience("native", 0.5), 1.0);
+        assert_eq!(patience("qemu", 1000.0), 1.0);
+        assert_eq!(patience("qemu", 10.0), 1.0);
+        assert_eq!(patience("qemu", 4.0), 2.5);
+        assert_eq!(patience("qemu", 0.1), 10.0);
     }
 }

@@ -11,7 +11,7 @@ use rand_core::{OsRng, RngCore};
 use trace::{Event, Finished, ReadError};
 
 use super::group::{Group, die_with};
-use super::{Job, Settings};
+use super::{Job, Settings, boards};
 
 /// Where libdbus and others find the system bus. A worker has one of its own, so that nothing in it
 /// reaches the host's Bluetooth or Wi-Fi.
@@ -112,13 +112,14 @@ impl Worker {
         // SAFETY: `die_with` makes async-signal-safe calls only.
         unsafe { command.pre_exec(move || die_with(parent)) };
         let child = command.spawn()?;
+        let patience = boards::patience(&job.board, job.speed);
         let started = Instant::now();
         Ok(Self {
             group: Group::led_by(child.id()),
             child,
             started,
             stage: Stage::Running {
-                deadline: started + settings.timeout,
+                deadline: started + settings.timeout.mul_f64(patience),
             },
             grace: settings.grace,
             follower: Follower::new(job.trace()),
