@@ -107,7 +107,7 @@ fn the_template_is_an_empty_rig_and_everything_in_it_can_be_used() {
         })
         .collect();
     let rig = parse(&used.join("\n")).expect("no mistakes");
-    assert_eq!(rig.boards.keys().collect::<Vec<_>>(), ["nrf", "idf"]);
+    assert_eq!(rig.boards.keys().collect::<Vec<_>>(), ["idf", "nrf"]);
     assert!(rig.boards["idf"].power.is_some() && rig.broker.is_some());
     assert_eq!(rig.access_points.len(), 1);
 }
