@@ -15,6 +15,8 @@ chip = "nRF52840_xxAA"
 image = "nrf.elf"
 reset = "under-reset"
 speed_khz = 4_000
+factory = [0xF_E000, 0xF_F000]
+storage = [1044480, 0x100000]
 can = ["storage"]
 
 [boards.idf]
@@ -64,6 +66,8 @@ fn a_rig_says_how_boards_are_reached_and_what_stands_around_them() {
     assert_eq!(probe.image.as_deref(), Some(Path::new("/bench/nrf.elf")));
     assert!(probe.under_reset);
     assert_eq!(probe.speed_khz, Some(4000));
+    assert_eq!(probe.factory, Some(0xF_E000..0xF_F000));
+    assert_eq!(probe.storage, Some(0xF_F000..0x10_0000));
     assert_eq!(nrf.can, [Ability::Storage].into());
     assert_eq!(nrf.identity(), "probe 1366:1015:000683459357");
 
@@ -138,6 +142,14 @@ fn every_mistake_is_told_with_its_line_and_what_to_write() {
         (
             "[boards.a]\nkind = \"probe\"\nselector = \"1:2\"\n",
             "`boards.a` has none of `chip`, `target`",
+        ),
+        (
+            "[boards.a]\nkind = \"probe\"\nselector = \"1:2\"\nchip = \"x\"\nstorage = [0x20, 0x10]\n",
+            "rig.toml:5: `boards.a.storage` must be two addresses, the first before the second; write `storage = [0x",
+        ),
+        (
+            "[boards.a]\nkind = \"probe\"\nselector = \"1:2\"\nchip = \"x\"\nfactory = 0x20\n",
+            "`boards.a.factory` must be two addresses, the first before the second, not a whole number",
         ),
         (
             "[boards.qemu]\nkind = \"probe\"\nselector = \"1:2\"\nchip = \"x\"\n",

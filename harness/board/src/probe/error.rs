@@ -104,7 +104,7 @@ pub enum ProbeError {
     /// The chip does not let itself be attached to.
     #[error(
         "the probe {selector} finds no {chip}: check its power and wires, or write \
-         `attach = \"under-reset\"` in rig.toml"
+         `reset = \"under-reset\"` in rig.toml"
     )]
     Attach {
         /// By which probe.
@@ -180,7 +180,8 @@ pub enum ProbeError {
     /// A region is known neither from the image nor from settings.
     #[error(
         "{image} does not say where its {region} is: define `__{region}_start` and \
-         `__{region}_end` in its linker script, or write `{region} = [START, END]` in rig.toml"
+         `__{region}_end` in its linker script, or write `{region} = [0x3F0000, 0x400000]` with its \
+         addresses in rig.toml"
     )]
     NoRegion {
         /// Which image.
@@ -251,4 +252,44 @@ pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
         below = source.source();
     }
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::rig::Rig;
+
+    /// What stands between backquotes and looks like a line of a rig file.
+    fn lines(said: &str) -> Vec<&str> {
+        said.split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|quoted| quoted.contains(" = "))
+            .collect()
+    }
+
+    #[test]
+    fn every_line_that_an_error_says_to_write_is_one_that_a_rig_file_has() {
+        let attach = ProbeError::Attach {
+            selector: "1:2".to_owned(),
+            chip: "x".to_owned(),
+            source: Box::new(probe_rs::Error::NotImplemented("this")),
+        };
+        let no_region = |region| ProbeError::NoRegion {
+            image: "a.elf".to_owned(),
+            region,
+        };
+        for error in [attach, no_region("factory"), no_region("storage")] {
+            let said = error.to_string();
+            let lines = lines(&said);
+            assert!(!lines.is_empty(), "{said}");
+            for line in lines {
+                let board = "[boards.a]\nkind = \"probe\"\nselector = \"1:2\"\nchip = \"x\"\n";
+                let rig = Rig::parse(Path::new("rig.toml"), &format!("{board}{line}\n"));
+                assert!(rig.is_ok(), "{line}: {rig:?}");
+            }
+        }
+    }
 }

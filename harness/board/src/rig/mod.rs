@@ -15,6 +15,8 @@
 //! | `log` | `"defmt"` or `"text"` | `"defmt"` |
 //! | `reset` | how to attach: `"normal"` or `"under-reset"` | `"normal"` |
 //! | `speed_khz` | clock of the debug port | the probe's own |
+//! | `factory` | addresses of the factory data, `[START, END]`, the end not included | `__factory_start` to `__factory_end` of the image |
+//! | `storage` | addresses of storage, likewise | `__storage_start` to `__storage_end` of the image |
 //!
 //! # `[boards.NAME]`: a board with a UART
 //! | key | what it says | if left out |
@@ -67,6 +69,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
@@ -164,6 +167,10 @@ pub struct ProbeLink {
     pub under_reset: bool,
     /// Clock of the debug port.
     pub speed_khz: Option<u32>,
+    /// Addresses of the factory data, if the image does not say.
+    pub factory: Option<Range<u64>>,
+    /// Addresses of storage, if the image does not say.
+    pub storage: Option<Range<u64>>,
 }
 
 /// What a board writes to RTT.

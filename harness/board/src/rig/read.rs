@@ -278,6 +278,8 @@ fn probe(section: &Section<'_>) -> Option<ProbeLink> {
     );
     let under_reset = section.word("reset", &[("normal", false), ("under-reset", true)]);
     let speed = section.number("speed_khz", 1..=1_000_000, "`speed_khz = 4000`");
+    let factory = section.addresses("factory", "`factory = [0x3F0000, 0x3F1000]`");
+    let storage = section.addresses("storage", "`storage = [0x3F1000, 0x400000]`");
     Some(ProbeLink {
         selector: selector?,
         chip: chip.map(|chip| chip.value),
@@ -286,6 +288,8 @@ fn probe(section: &Section<'_>) -> Option<ProbeLink> {
         log: log.unwrap_or(ProbeLog::Defmt),
         under_reset: under_reset.unwrap_or(false),
         speed_khz: speed.and_then(|speed| u32::try_from(speed).ok()),
+        factory,
+        storage,
     })
 }
 

@@ -273,6 +273,32 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// Two addresses, from the first to before the second.
+    pub fn addresses(&self, key: &'static str, example: &str) -> Option<Range<u64>> {
+        let value = self.value(key)?;
+        let wanted = "two addresses, the first before the second";
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong(key, value, wanted, example);
+            return None;
+        };
+        let ends: Vec<_> = items
+            .iter()
+            .filter_map(|item| {
+                let integer = item.get_ref().as_integer()?;
+                let digits = integer.as_str().replace('_', "");
+                u64::from_str_radix(&digits, integer.radix()).ok()
+            })
+            .collect();
+        match ends.as_slice() {
+            [start, end] if items.len() == 2 && start < end => Some(*start..*end),
+            _ => {
+                let message = format!("`{}` must be {wanted}", self.name(key));
+                self.note(value.span(), message, format!("write {example}"));
+                None
+            }
+        }
+    }
+
     pub fn flag(&self, key: &'static str, example: &str) -> Option<bool> {
         let value = self.value(key)?;
         let flag = value.get_ref().as_bool();

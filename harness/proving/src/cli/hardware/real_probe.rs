@@ -53,8 +53,8 @@ pub(super) fn settings(
             true => Attach::UnderReset,
         },
         speed_khz: link.speed_khz,
-        factory: None,
-        storage: None,
+        factory: link.factory.clone(),
+        storage: link.storage.clone(),
     })
 }
 
