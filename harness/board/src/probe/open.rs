@@ -180,11 +180,21 @@ fn io_kind(error: &DebugProbeError) -> Option<io::ErrorKind> {
     let mut below: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = below {
         if let Some(io) = error.downcast_ref::<io::Error>() {
-            return Some(io.kind());
+            return Some(match io.get_ref() {
+                Some(inner) if is_busy(inner) => io::ErrorKind::ResourceBusy,
+                _ => io.kind(),
+            });
         }
         below = error.source();
     }
     None
+}
+
+/// Whether this is nusb's error for an interface that somebody else has claimed, to which it gives
+/// no kind of its own (nusb 0.2.9, `impl From<Error> for io::Error`). Told by how it is printed,
+/// because only nusb can make one, and a test has to.
+fn is_busy(error: &(dyn std::error::Error + Send + Sync)) -> bool {
+    format!("{error:?}").contains("kind: Busy")
 }
 
 fn attached(probes: &[DebugProbeInfo]) -> String {
@@ -235,7 +245,74 @@ pub fn list() -> Vec<Attached> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+
+    use probe_rs::probe::blackmagic::BlackMagicProbeFactory;
+
     use super::*;
+
+    /// Prints itself as the error of nusb does that has these fields.
+    #[derive(Debug)]
+    struct Error {
+        #[expect(dead_code, reason = "only printed")]
+        kind: Kind,
+    }
+
+    #[derive(Debug)]
+    enum Kind {
+        Busy,
+        Disconnected,
+    }
+
+    impl fmt::Display for Error {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("failed to claim interface")
+        }
+    }
+
+    impl std::error::Error for Error {}
+
+    #[test]
+    fn a_probe_that_cannot_be_opened_says_whether_it_is_taken_or_not_allowed() {
+        let usb = |kind| io::Error::other(Error { kind });
+        for (error, expected) in [
+            (usb(Kind::Busy), "is taken by another process: end the"),
+            (usb(Kind::Disconnected), "unplug it and plug it in again"),
+            (
+                io::ErrorKind::ResourceBusy.into(),
+                "is taken by another process",
+            ),
+            (
+                io::ErrorKind::PermissionDenied.into(),
+                "install probe-rs's udev rules",
+            ),
+        ] {
+            let said = refused("1:2", DebugProbeError::Usb(error)).to_string();
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_selector_that_fits_two_probes_names_both() {
+        let probe = |serial: &str| {
+            let serial = Some(serial.to_owned());
+            DebugProbeInfo::new(
+                "probe",
+                0x1d50,
+                0x6018,
+                serial,
+                &BlackMagicProbeFactory,
+                None,
+                false,
+            )
+        };
+        let found = vec![probe("A"), probe("B")];
+        let said = open_only(found, "1d50:6018").expect_err("two").to_string();
+        assert!(
+            said.contains("`1d50:6018` fits two probes, 1d50:6018:A and 1d50:6018:B: write one"),
+            "{said}"
+        );
+    }
 
     #[test]
     fn an_address_is_told_from_a_serial_number() {
