@@ -96,7 +96,10 @@ pub enum ProbeError {
         similar: String,
     },
     /// The target description cannot be used.
-    #[error("the target description cannot be used: {why}")]
+    #[error(
+        "the target description cannot be used: {why}. Correct the file that `target` in rig.toml \
+         names"
+    )]
     Description {
         /// Why.
         why: String,
@@ -140,7 +143,10 @@ pub enum ProbeError {
         what: String,
     },
     /// It was given up before.
-    #[error("the probe {selector} was given up before, when it was to {what}")]
+    #[error(
+        "the probe {selector} was given up before, when it was to {what}: unplug it, plug it in \
+         again, and start once more"
+    )]
     GivenUp {
         /// Which probe.
         selector: String,
@@ -151,7 +157,10 @@ pub enum ProbeError {
     #[error(transparent)]
     Image(#[from] ImageError),
     /// The chip, or the way to it, failed.
-    #[error("failed to {what}")]
+    #[error(
+        "failed to {what}: check the board's power and the probe's wires; a core that is locked up \
+         needs its power switched off and on"
+    )]
     Target {
         /// What was attempted, and on what.
         what: String,
@@ -190,7 +199,10 @@ pub enum ProbeError {
         region: &'static str,
     },
     /// Factory data that do not fit.
-    #[error("the factory data have {bytes} bytes, and the board has {room} for them")]
+    #[error(
+        "the factory data have {bytes} bytes, and the board has {room} for them: make the region \
+         larger, by `__factory_end` in the image's linker script or by `factory` in rig.toml"
+    )]
     FactoryTooLarge {
         /// How many there are.
         bytes: usize,
@@ -204,7 +216,10 @@ pub enum ProbeError {
         what: String,
     },
     /// Something is needed that the image does not have.
-    #[error("{image} has no symbol `{symbol}`, which is needed to {what}")]
+    #[error(
+        "{image} has no symbol `{symbol}`, which is needed to {what}: define it in the firmware, \
+         or leave out what needs it"
+    )]
     NoSymbol {
         /// Which image.
         image: String,
