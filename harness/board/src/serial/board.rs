@@ -174,8 +174,10 @@ impl SerialBoard {
     async fn command(&mut self, command: &Command) -> Result<(), BoardError> {
         self.lend(false).await?;
         let result = command.run(self.clock(), &mut |_| {}).await;
-        self.take_back().await?;
-        Ok(result?)
+        let back = self.take_back().await;
+        // What a command that failed has left is why the board is not as it was.
+        result?;
+        back
     }
 
     /// Gives the board power, and its port to somebody else.
@@ -232,8 +234,11 @@ impl SerialBoard {
                 .is_some_and(|flash| flash.boot_mode);
             self.lend(loader).await?;
             let flashed = job.run(self.clock(), heard).await;
-            self.take_back().await?;
-            flashed?
+            let back = self.take_back().await;
+            // What a flasher that failed has left is why the board is not as it was.
+            let flashed = flashed?;
+            back?;
+            flashed
         };
         self.journal.flashed(&self.link, &flashed);
         self.flashed = true;

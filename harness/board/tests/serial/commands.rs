@@ -260,6 +260,30 @@ pub fn a_switch_gives_and_takes_power() {
     });
 }
 
+pub fn a_flasher_that_failed_is_told_of_even_if_the_board_does_not_come_back() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (_device, path) = pty();
+        script(folder.path(), "flasher", "echo 'no loader' >&2; exit 3");
+        images(folder.path());
+        let trace = trace();
+        let command = |word: &str| {
+            let words = [word.to_owned()].to_vec();
+            CommandTemplate::new(words, &[], Duration::from_secs(5), folder.path()).expect("sound")
+        };
+        let commands = SwitchCommands {
+            on: command("true"),
+            off: command("false"),
+            discharge: Duration::ZERO,
+        };
+        let switch = CommandSwitch::new(commands, trace.clock().clone());
+        let link = link(folder.path(), &keys(&path, ""));
+        let mut board = SerialBoard::new("dut", link, Some(Box::new(switch)), trace.clone());
+        let error = board.flash(true, &mut |_| {}).await.expect_err("both fail");
+        assert!(error.to_string().contains("flasher"), "{error}");
+    });
+}
+
 pub fn what_the_rig_has_no_command_for_cannot_be_done() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");

@@ -41,6 +41,7 @@ fn main() {
         commands::images_that_cannot_be_flashed_say_why,
         commands::factory_data_and_storage_go_through_commands,
         commands::a_switch_gives_and_takes_power,
+        commands::a_flasher_that_failed_is_told_of_even_if_the_board_does_not_come_back,
         commands::what_the_rig_has_no_command_for_cannot_be_done,
     ];
     let conclusion = libtest_mimic::run(&Arguments::from_args(), tests);
