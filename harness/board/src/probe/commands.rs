@@ -1,7 +1,7 @@
 //! What the command line does with one board, without any lab around it. All of it blocks.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -131,18 +131,31 @@ pub struct Answer {
 /// Attaches to the chip of `settings`, which runs on, and lets go of it. Needs no image.
 pub fn ask(settings: ProbeSettings) -> Result<Answer, ProbeError> {
     let (selector, limit) = (settings.selector.clone(), settings.limits.attach);
+    within(selector, limit, move || attach_and_look(&settings))
+}
+
+/// Runs `job` on a thread of its own for at most `limit`.
+fn within<R: Send + 'static>(
+    selector: String,
+    limit: Duration,
+    job: impl FnOnce() -> Result<R, ProbeError> + Send + 'static,
+) -> Result<R, ProbeError> {
     let (sender, answered) = mpsc::channel();
     thread::spawn(move || {
         // The caller may have given up.
-        let _ = sender.send(attach_and_look(&settings));
+        let _ = sender.send(job());
     });
-    answered.recv_timeout(limit).unwrap_or_else(|_| {
-        Err(ProbeError::Hung {
+    let what = "attach to the chip".to_owned();
+    match answered.recv_timeout(limit) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => Err(ProbeError::Hung {
             selector,
-            what: "attach to the chip".to_owned(),
+            what,
             limit,
-        })
-    })
+        }),
+        // The thread ended without an answer.
+        Err(RecvTimeoutError::Disconnected) => Err(ProbeError::DriverPanicked { selector, what }),
+    }
 }
 
 fn attach_and_look(settings: &ProbeSettings) -> Result<Answer, ProbeError> {
@@ -169,4 +182,24 @@ fn attach_and_look(settings: &ProbeSettings) -> Result<Answer, ProbeError> {
 /// For boards that are only told what to do.
 pub(crate) fn deaf() -> Listener {
     Box::new(Vec::clear)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_that_panics_is_told_from_one_that_hangs() {
+        let limit = Duration::from_secs(60);
+        let panicked = within::<()>("1:2".to_owned(), limit, || panic!("on purpose"));
+        assert!(
+            matches!(panicked, Err(ProbeError::DriverPanicked { .. })),
+            "{panicked:?}"
+        );
+        let hung = within("1:2".to_owned(), Duration::from_millis(20), || {
+            thread::sleep(Duration::from_millis(500));
+            Ok(())
+        });
+        assert!(matches!(hung, Err(ProbeError::Hung { .. })), "{hung:?}");
+    }
 }
