@@ -42,17 +42,26 @@ impl Console {
         let whole: Vec<u8> = self.pending.drain(..end).collect();
         let lines: Vec<_> = whole
             .split_inclusive(|byte| *byte == b'\n')
-            .map(|line| LogLine {
-                level: Level::Info,
-                tag: "console".to_owned(),
-                text: String::from_utf8_lossy(line)
-                    .trim_end_matches(['\n', '\r'])
-                    .to_owned(),
-                device_ms: None,
-                place: None,
-            })
+            .map(console_line)
             .collect();
         lines.into_iter()
+    }
+
+    /// The line that has no end, once nothing more comes.
+    pub(super) fn rest(self) -> Option<LogLine> {
+        (!self.pending.is_empty()).then(|| console_line(&self.pending))
+    }
+}
+
+fn console_line(line: &[u8]) -> LogLine {
+    LogLine {
+        level: Level::Info,
+        tag: "console".to_owned(),
+        text: String::from_utf8_lossy(line)
+            .trim_end_matches(['\n', '\r'])
+            .to_owned(),
+        device_ms: None,
+        place: None,
     }
 }
 
@@ -147,4 +156,20 @@ fn read_text(
         text.push(byte);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_line_without_an_end_is_given_when_nothing_more_comes() {
+        let mut console = Console {
+            pending: b"one\r\ntwo".to_vec(),
+        };
+        let lines: Vec<_> = console.lines().map(|line| line.text).collect();
+        assert_eq!(lines, ["one"]);
+        assert_eq!(console.rest().map(|line| line.text).as_deref(), Some("two"));
+        assert_eq!(Console::default().rest(), None);
+    }
 }

@@ -45,23 +45,15 @@ pub(super) fn watch(
     let table = device.table()?;
     let image = device.image.clone();
     let boot = device.settings.limits.boot;
-    device.with_core(|core| {
+    let mut console = Console::default();
+    let ended = device.with_core(|core| {
         let mut start = Start::new(core, &image, table, boot)?;
         let began = Instant::now();
         let mut heard = Vec::new();
-        let mut console = Console::default();
         let mut wait = FASTEST;
         loop {
             let (bytes, end) = start.poll(core, &image, &mut heard)?;
-            let mut restarted = false;
-            for one in heard.drain(..) {
-                match one {
-                    Heard::Line(line) => on_line(line),
-                    Heard::Lost { channel, lost } => on_line(lost_line(&channel, lost.problem)),
-                    Heard::Restarted => restarted = true,
-                    _ => {}
-                }
-            }
+            let restarted = pass_on(&mut heard, on_line);
             let panic = start.panic().map(str::to_owned);
             let ended = |how, crash| {
                 Ok(Ended {
@@ -108,6 +100,7 @@ pub(super) fn watch(
             if began.elapsed() > timeout {
                 core.halt(HALT).attempting(|| "halt the core".to_owned())?;
                 start.drain(core, &mut heard)?;
+                pass_on(&mut heard, on_line);
                 let crash = here(core, &image, "timed out")?;
                 return ended(How::TimedOut, Some(crash));
             }
@@ -119,7 +112,24 @@ pub(super) fn watch(
                 thread::sleep(wait);
             }
         }
-    })
+    });
+    // However it ended: the last line may have no end.
+    console.rest().into_iter().for_each(on_line);
+    ended
+}
+
+/// Gives the lines to `on_line`, and says whether the firmware restarted the chip.
+fn pass_on(heard: &mut Vec<Heard>, on_line: &mut dyn FnMut(LogLine)) -> bool {
+    let mut restarted = false;
+    for one in heard.drain(..) {
+        match one {
+            Heard::Line(line) => on_line(line),
+            Heard::Lost { channel, lost } => on_line(lost_line(&channel, lost.problem)),
+            Heard::Restarted => restarted = true,
+            _ => {}
+        }
+    }
+    restarted
 }
 
 /// A test's log shows where something of it is missing.
