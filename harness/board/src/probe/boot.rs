@@ -25,6 +25,7 @@ use probe_rs::semihosting::SemihostingCommand;
 use probe_rs::{
     BreakpointCause, Core, CoreStatus, HaltReason, MemoryInterface, VectorCatchCondition,
 };
+use trace::{Level, LogLine};
 
 use super::channels::{Channels, Entered};
 use super::device::HALT;
@@ -293,7 +294,7 @@ impl Start {
     fn look_for_panic(&mut self, heard: &[Heard]) {
         for one in heard {
             let Heard::Line(line) = one else { continue };
-            if line.level == trace::Level::Error && line.text.contains("panicked at") {
+            if says_panic(line) {
                 self.panic = Some((line.text.clone(), Instant::now()));
             }
         }
@@ -398,6 +399,14 @@ impl Start {
     }
 }
 
+/// Whether it is what a panic handler prints, and not a firmware that runs on and quotes one: the
+/// firmware here has the tag `panic` for it, defmt and panic-probe begin with these words.
+fn says_panic(line: &LogLine) -> bool {
+    line.level == Level::Error
+        && (line.text.starts_with("panicked at ")
+            || line.tag == "panic" && line.text.starts_with("panicked"))
+}
+
 pub(super) fn pc(core: &mut Core<'_>) -> Result<u64, ProbeError> {
     let register = core.program_counter();
     core.read_core_reg(register)
@@ -423,4 +432,36 @@ fn stop_at(core: &mut Core<'_>, address: u64) -> Result<(), ProbeError> {
     core.set_hw_breakpoint(address)
         .and_then(|()| core.inner_mut().enable_breakpoints(true))
         .attempting(|| format!("set a breakpoint at {address:#010x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_from_an_error_that_quotes_one() {
+        for (level, tag, text, expected) in [
+            (Level::Error, "panic", "panicked at src/a.rs:1: no", true),
+            (Level::Error, "panic", "panicked: no", true),
+            (Level::Error, "app::net", "panicked at 'no'", true),
+            (
+                Level::Error,
+                "app",
+                "the last run panicked at a.rs:1",
+                false,
+            ),
+            (Level::Error, "app", "panicked: no", false),
+            (Level::Error, "panic", "hard fault at pc 0", false),
+            (Level::Info, "panic", "panicked at src/a.rs:1: no", false),
+        ] {
+            let line = LogLine {
+                level,
+                tag: tag.to_owned(),
+                text: text.to_owned(),
+                device_ms: None,
+                place: None,
+            };
+            assert_eq!(says_panic(&line), expected, "{line:?}");
+        }
+    }
 }
