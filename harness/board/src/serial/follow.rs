@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use clock::Clock;
 use tokio::sync::mpsc;
+use trace::{Level, LogLine};
 
 use super::HostPort;
 use super::control::{Dial, Hold, Wiring};
 use super::link::{Heard, Link};
+use super::record::Record;
 use crate::BoardError;
 use crate::rig::SerialLink;
 
 /// How long the board is held in reset.
 const RESET_HOLD: Duration = Duration::from_millis(100);
-/// So many records wait for whoever watches; more are dropped.
+/// So many records wait for whoever watches; more are lost, which is told.
 const MOST_WAITING: usize = 10_000;
 
 /// A log that is followed until this is dropped.
@@ -43,10 +45,7 @@ impl Follow {
             command.run(clock, &mut |_| {}).await?;
         }
         let (sender, records) = mpsc::channel(MOST_WAITING);
-        let sink = Box::new(move |heard| {
-            // Whoever watches too slowly misses records, not memory.
-            let _ = sender.try_send(heard);
-        });
+        let sink = Box::new(bounded(sender));
         let port: Arc<dyn Dial> = Arc::new(HostPort::new(link.port.clone(), link.baud));
         let wiring = Wiring {
             reset: link.reset,
@@ -77,5 +76,57 @@ impl Follow {
     /// What is heard next.
     pub async fn next(&mut self) -> Option<Heard> {
         self.records.recv().await
+    }
+}
+
+/// Whoever watches too slowly misses records, not memory, and hears how many.
+fn bounded(sender: mpsc::Sender<Heard>) -> impl FnMut(Heard) + Send {
+    let mut missed = 0;
+    move |heard| {
+        if missed > 0 && sender.capacity() > 1 && sender.try_send(lost(missed)).is_ok() {
+            missed = 0;
+        }
+        if missed > 0 || sender.try_send(heard).is_err() {
+            missed += 1;
+        }
+    }
+}
+
+/// A record of this host's own, where some of the board's are missing.
+fn lost(missed: u64) -> Heard {
+    Heard::Record(Record {
+        line: LogLine {
+            level: Level::Warn,
+            tag: "proving".to_owned(),
+            text: format!("{missed} lines are lost here: they came faster than they were read"),
+            device_ms: None,
+            place: None,
+        },
+        garbage: Vec::new(),
+        is_panic: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_watches_too_slowly_is_told_how_much_is_lost() {
+        let (sender, mut received) = mpsc::channel(2);
+        let mut sink = bounded(sender);
+        for _ in 0..5 {
+            sink(Heard::Back);
+        }
+        for _ in 0..2 {
+            assert!(matches!(received.try_recv(), Ok(Heard::Back)));
+        }
+        sink(Heard::Gone);
+        let told = received.try_recv();
+        assert!(
+            matches!(&told, Ok(Heard::Record(record)) if record.line.text.starts_with("3 lines are lost")),
+            "{told:?}"
+        );
+        assert!(matches!(received.try_recv(), Ok(Heard::Gone)));
     }
 }
