@@ -84,13 +84,13 @@ fn every_fault_of_the_probe_ends_broken_within_its_bound() {
     let Some(image) = image("every_fault_of_the_probe_ends_broken_within_its_bound") else {
         return;
     };
-    for fault in [
-        "link-dropped",
-        "wait-forever",
-        "hung",
-        "wrong-idcode",
-        "locked-up",
-        "power-lost-in-flash",
+    for (fault, expected) in [
+        ("link-dropped", "is it switched on"),
+        ("wait-forever", "check its power and wires"),
+        ("hung", "unplug it and plug it in again"),
+        ("wrong-idcode", "check its power and wires"),
+        ("locked-up", "in case its core is locked up"),
+        ("power-lost-in-flash", "check that the chip's supply holds"),
     ] {
         let began = Instant::now();
         let (code, messages) = run(&image, &["--probe-fault", fault]);
@@ -101,7 +101,9 @@ fn every_fault_of_the_probe_ends_broken_within_its_bound() {
             "{fault}: {result:#}"
         );
         let message = result["failure"]["message"].as_str().unwrap();
-        assert!(!message.is_empty(), "{fault}");
+        assert!(message.contains(expected), "{fault}: {message}");
+        let hint = result["failure"]["diagnosis"].as_str().unwrap();
+        assert!(hint.contains("the debug probe"), "{fault}: {hint}");
         // Every call on the probe is bounded; an attempt makes a handful before it gives up.
         assert!(
             began.elapsed() < Duration::from_secs(60),

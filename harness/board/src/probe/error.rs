@@ -106,8 +106,8 @@ pub enum ProbeError {
     },
     /// The chip does not let itself be attached to.
     #[error(
-        "the probe {selector} finds no {chip}: check its power and wires, or write \
-         `reset = \"under-reset\"` in rig.toml"
+        "the probe {selector} finds no {chip}: check its power and wires, switch its power off and \
+         on in case its core is locked up, or write `reset = \"under-reset\"` in rig.toml"
     )]
     Attach {
         /// By which probe.

@@ -122,8 +122,10 @@ pub struct Where {
 
 /// How the attempt ends that met `problem` at `at`.
 pub fn finish(problem: Problem, at: Where, trace: &Trace) -> Finished {
+    let mut advice = None;
     let (verdict, missed, blame) = match problem {
         Problem::Lab(error) => {
+            advice = Some(super::hint::of_lab(&error).to_owned());
             let missed = Missed {
                 message: with_sources(&error),
                 ..Missed::default()
@@ -139,7 +141,7 @@ pub fn finish(problem: Problem, at: Where, trace: &Trace) -> Finished {
             (verdict, missed, blame)
         }
     };
-    let diagnosis = super::hint::hint(trace, at.began, verdict);
+    let diagnosis = advice.or_else(|| super::hint::hint(trace, at.began, verdict));
     Finished {
         verdict,
         failure: Some(Failure {
