@@ -266,3 +266,22 @@ fn images_without_tests_are_told_before_anything_starts() {
         assert!(stderr(&output).contains(arguments[1]), "{output:?}");
     }
 }
+
+#[cfg(feature = "probe")]
+#[test]
+fn without_the_emulator_everybody_is_told_how_to_install_it() {
+    let bench = bench("");
+    let scenarios = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/softap");
+    let output = command(&bench, &["run", "--board", "qemu", scenarios])
+        .env("PATH", bench.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let said = stderr(&output);
+    for expected in [
+        "there is no `qemu-system-arm` on this host",
+        "sudo apt install qemu-system-arm",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
