@@ -282,19 +282,53 @@ fn a_board_behind_a_probe_is_provisioned_over_its_console_and_finds_the_rigs_bro
 
 #[test]
 fn a_board_with_a_uart_is_listened_to_from_its_first_line() {
+    let bench = bench("", &[("log.yaml", ONLY_THE_LOG)]);
+    let device = recorded_device(bench.path());
+    let output = proving(bench.path(), &["log.yaml"]);
+    let results = results(&output);
+    assert_eq!(output.status.code(), Some(0), "{results:#?} {output:?}");
+    assert_eq!(results[0]["verdict"], "passed", "{results:#?}");
+    assert!(bench.path().join("burnt").metadata().unwrap().len() > 0);
+    drop(device.join().unwrap());
+}
+
+#[test]
+fn one_run_has_several_boards_and_a_result_from_each() {
+    let bench = bench("", &[("log.yaml", ONLY_THE_LOG)]);
+    let device = recorded_device(bench.path());
+    let output = proving(bench.path(), &["--board", "native", "log.yaml"]);
+    let results = results(&output);
+    assert_eq!(output.status.code(), Some(0), "{results:#?} {output:?}");
+    let mut of: Vec<_> = results
+        .iter()
+        .map(|result| [&result["board"], &result["verdict"]])
+        .map(|words| words.map(|word| word.as_str().unwrap()))
+        .collect();
+    of.sort_unstable();
+    assert_eq!(
+        of,
+        [["dut", "passed"], ["native", "passed"]],
+        "{results:#?}"
+    );
+    drop(device.join().unwrap());
+}
+
+/// Makes the rig of `bench` one with a board behind a pty, which plays its recorded log once it is
+/// restarted.
+fn recorded_device(bench: &Path) -> thread::JoinHandle<File> {
     let (mut device, port) = pty();
     let rig = format!(
         "[boards.dut]\nkind = \"serial\"\nport = \"{}\"\nreset_command = [\"./restart\"]\n\
          factory = {{ command = [\"./burn\", \"{{port}}\", \"{{file}}\"] }}\n",
         port.display()
     );
-    let bench = bench(&rig, &[("log.yaml", ONLY_THE_LOG)]);
-    script(bench.path(), "restart", "touch restarted");
-    script(bench.path(), "burn", "cp \"$2\" burnt");
-    let restarted = bench.path().join("restarted");
+    fs::write(bench.join("rig.toml"), rig).unwrap();
+    script(bench, "restart", "touch restarted");
+    script(bench, "burn", "cp \"$2\" burnt");
+    let restarted = bench.join("restarted");
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/logs/esp_idf.log");
     let recorded = fs::read(recorded).unwrap();
-    let plays = thread::spawn(move || {
+    thread::spawn(move || {
         let began = SystemTime::now();
         while !restarted.exists() {
             assert!(
@@ -305,13 +339,7 @@ fn a_board_with_a_uart_is_listened_to_from_its_first_line() {
         }
         device.write_all(&recorded).unwrap();
         device
-    });
-    let output = proving(bench.path(), &["log.yaml"]);
-    let results = results(&output);
-    assert_eq!(output.status.code(), Some(0), "{results:#?} {output:?}");
-    assert_eq!(results[0]["verdict"], "passed", "{results:#?}");
-    assert!(bench.path().join("burnt").metadata().unwrap().len() > 0);
-    drop(plays.join().unwrap());
+    })
 }
 
 #[test]
