@@ -26,7 +26,7 @@ pub use commands::{Answer, Flashed, LogStream, Progress, ask, flash, log};
 pub use error::ProbeError;
 pub use events::{Crash, Frame};
 pub use heard::Heard;
-pub use open::{Attached, list};
+pub use open::{Attached, list, whole_selector};
 pub use settings::{Attach, Limits, LogFormat, ProbeSettings};
 
 pub(crate) use boot::{End, Start};

@@ -243,6 +243,23 @@ pub fn list() -> Vec<Attached> {
         .collect()
 }
 
+/// The whole selector of the one attached probe that `selector` fits; none if it fits no probe, or
+/// several, or one that is on no bus.
+pub fn whole_selector(selector: &str) -> Option<String> {
+    let parsed: DebugProbeSelector = selector.parse().ok()?;
+    if is_address(&parsed) {
+        return None;
+    }
+    only_selector(&Lister::new().list(Some(&parsed)))
+}
+
+fn only_selector(found: &[DebugProbeInfo]) -> Option<String> {
+    match found {
+        [only] => Some(DebugProbeSelector::from(only).to_string()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt;
@@ -292,20 +309,29 @@ mod tests {
         }
     }
 
+    fn probe(serial: &str) -> DebugProbeInfo {
+        DebugProbeInfo::new(
+            "probe",
+            0x1d50,
+            0x6018,
+            Some(serial.to_owned()),
+            &BlackMagicProbeFactory,
+            None,
+            false,
+        )
+    }
+
+    #[test]
+    fn only_one_probe_has_a_whole_selector() {
+        let whole = Some("1d50:6018:A".to_owned());
+        assert_eq!(only_selector(&[probe("A")]), whole);
+        assert_eq!(only_selector(&[probe("A"), probe("B")]), None);
+        assert_eq!(only_selector(&[]), None);
+        assert_eq!(whole_selector("1d50:6018:127.0.0.1:7331"), None);
+    }
+
     #[test]
     fn a_selector_that_fits_two_probes_names_both() {
-        let probe = |serial: &str| {
-            let serial = Some(serial.to_owned());
-            DebugProbeInfo::new(
-                "probe",
-                0x1d50,
-                0x6018,
-                serial,
-                &BlackMagicProbeFactory,
-                None,
-                false,
-            )
-        };
         let found = vec![probe("A"), probe("B")];
         let said = open_only(found, "1d50:6018").expect_err("two").to_string();
         assert!(

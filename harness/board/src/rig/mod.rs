@@ -324,10 +324,18 @@ impl Rig {
 }
 
 impl RigBoard {
-    /// What a lease of it is called: the same under whatever name it stands in whichever rig file.
+    /// What a lease of it is called: the same under whatever name it stands in whichever rig file,
+    /// and however much of its probe's selector stands there, as long as the probe is attached.
     pub fn identity(&self) -> String {
         match &self.link {
-            BoardLink::Probe(probe) => format!("probe {}", probe.selector.to_lowercase()),
+            BoardLink::Probe(probe) => {
+                #[cfg(feature = "probe")]
+                let whole = crate::probe::whole_selector(&probe.selector);
+                #[cfg(not(feature = "probe"))]
+                let whole: Option<String> = None;
+                let selector = whole.as_ref().unwrap_or(&probe.selector);
+                format!("probe {}", selector.to_lowercase())
+            }
             BoardLink::Serial(serial) => format!("serial {}", serial.port.identity()),
         }
     }
