@@ -162,6 +162,8 @@ impl Attendant {
             };
             let clock = self.clock.clone();
             tokio::select! {
+                // Whoever has asked to listen hears what has come by then.
+                biased;
                 order = self.orders.recv() => match order {
                     None => return,
                     Some(Order::Close(done)) => {
