@@ -35,7 +35,7 @@ pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     let (flashed, skipped) = on_runtime(flashes(setup))?;
     let first = on_runtime(first_lines(setup))?;
     let lines = on_runtime(lines(setup))?;
-    let echoes = on_runtime(echoes(setup))?;
+    let echoes = on_runtime(echoes(setup)).map_err(|error| error.to_string());
     let times = |all: Vec<Flashed>| Figure::of_times(all.into_iter().map(|flashed| flashed.took));
     Ok(vec![
         Row::new("board: erase, flash and verify 1 MiB", times(flashed))
@@ -53,7 +53,7 @@ pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
         .note("a firmware that logs as fast as it is read: RTT, defmt, redaction, trace in memory"),
         Row::new(
             "board: echo through to the trace",
-            Figure::of_times(echoes),
+            echoes.and_then(Figure::of_times),
         )
         .note(
             "from a request at the UART to the line of its refusal in the trace, by the whole \
@@ -138,7 +138,15 @@ async fn until_line(
     };
     while !emulated.trace.since(known).iter().any(fits) {
         if began.elapsed() > LIMIT {
-            return Err("no line comes".into());
+            let events = emulated.trace.since(0);
+            let mut lines = events
+                .iter()
+                .rev()
+                .filter_map(|event| event.payload::<LogLine>());
+            let last = lines.next().map_or_else(String::new, |line| line.text);
+            return Err(
+                format!("the line that is waited for does not come; the last is `{last}`").into(),
+            );
         }
         emulated
             .trace

@@ -67,7 +67,7 @@ impl Emulated {
             lab: Some(Lab {
                 time_factor: 1,
                 // Nothing secret comes of it.
-                entropy: vec![7; 32],
+                entropy: (0..32).collect(),
             }),
             provisioning: Provisioning {
                 scheme,
