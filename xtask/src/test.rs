@@ -15,8 +15,6 @@ pub fn run_all(yes: bool) -> Result<(), String> {
         "-D",
         "warnings",
     ]))?;
-    // Nobody has to have Bluetooth, debug probes and the like.
-    run(cargo().args(["check", "--package", "proving", "--no-default-features"]))?;
     for workspace in firmware::FOLDERS {
         run(cargo()
             .args(["fmt", "--all", "--check"])

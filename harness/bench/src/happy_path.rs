@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use proving::language::Case;
-use proving::run::Job;
+use engine::language::Case;
+use engine::run::Job;
 use serde_json::{Value, json};
 
 use crate::figures::Figure;
@@ -100,7 +100,7 @@ fn shares(setup: &Setup, case: &Case) -> Outcome<Share> {
 /// Makes the attempt of the job at `path` and prints what it cost; fails unless it passes.
 pub fn worker(path: &Path) -> Outcome<ExitCode> {
     let job = Job::read(path)?;
-    let code = proving::attempt::run(&job);
+    let code = engine::attempt::run(&job);
     let events = trace::read(&job.trace())?;
     let finished: Option<trace::Finished> = events.last().and_then(|event| event.payload());
     let finished = finished.ok_or("the attempt came to no verdict")?;

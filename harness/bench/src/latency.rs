@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use board::Board;
 use clock::Clock;
-use proving::expect::{Expectations, NeverWatch};
-use proving::language::{Captures, Case, Expect, Known, Step, parse};
+use engine::expect::{Expectations, NeverWatch};
+use engine::language::{Captures, Case, Expect, Known, Step, parse};
 use serde_json::Value;
 use trace::{LogLine, Trace};
 

@@ -59,7 +59,7 @@ fn part() -> Outcome<ExitCode> {
         return all(&[]);
     };
     match first.to_str() {
-        Some(proving::cli::DEVICE_COMMAND) => Ok(proving::cli::main()),
+        Some(engine::DEVICE_COMMAND) => Ok(proving::cli::main()),
         Some(happy_path::WORKER) => {
             let job = arguments.next().ok_or("say which job")?;
             happy_path::worker(Path::new(&job))

@@ -7,7 +7,6 @@ pub mod command;
 #[cfg(feature = "probe")]
 pub mod defmt;
 mod error;
-mod events;
 pub mod fake;
 pub mod lease;
 pub mod power;
@@ -23,7 +22,7 @@ pub mod probe;
 use futures_util::future::BoxFuture;
 
 pub use error::BoardError;
-pub use events::{Exited, Garbage, ImageFlashed, Power, PowerChanged};
+pub use trace::{Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted};
 
 /// What runs the firmware. Every call is bounded in time.
 pub trait Board: Send {

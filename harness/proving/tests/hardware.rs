@@ -2,7 +2,6 @@
 //! device and a fake flasher.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
-#![cfg(feature = "serial")]
 
 use std::fs;
 use std::io::Write;
@@ -252,7 +251,6 @@ fn what_cannot_be_done_says_what_to_type() {
 }
 
 #[test]
-#[cfg(feature = "probe")]
 fn images_without_tests_are_told_before_anything_starts() {
     let bench = bench(SOCKET);
     fs::write(bench.path().join("image.elf"), "no ELF").unwrap();
@@ -267,7 +265,6 @@ fn images_without_tests_are_told_before_anything_starts() {
     }
 }
 
-#[cfg(feature = "probe")]
 #[test]
 fn without_the_emulator_everybody_is_told_how_to_install_it() {
     let bench = bench("");

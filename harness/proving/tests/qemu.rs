@@ -1,6 +1,5 @@
 //! Runs on the emulated board: what passes, and what a broken probe ends in.
 
-#![cfg(feature = "probe")]
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@
 //! diagnosis) never touch a source. Every event passes the [`Secrets`] of the run on its way in, so
 //! that no passphrase, proof of possession, key or token is ever stored.
 
+mod board;
 mod data;
 mod event;
 mod payload;
@@ -12,6 +13,7 @@ mod record;
 mod secrets;
 mod steps;
 
+pub use board::{Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted};
 pub use data::Data;
 pub use event::{Event, Line, Source};
 pub use payload::{

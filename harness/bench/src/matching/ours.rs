@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use board::Board;
 use clock::Clock;
-use proving::expect::{Expectations, NeverWatch};
-use proving::language::{Captures, Case, Clause, Expect, Known, Step, parse};
+use engine::expect::{Expectations, NeverWatch};
+use engine::language::{Captures, Case, Clause, Expect, Known, Step, parse};
 use trace::{Source, Trace};
 
 use super::text::{self, Text};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
+use engine::run::PRIVATE_BUS;
 use phone::{
     Ble, BleSettings, Bluetooth, Console, ConsoleSettings, Credentials, HostDial, Outcome as Ended,
     ProvisioningClient, Settings, SoftAp, Transport, Wanted,
 };
-use proving::run::PRIVATE_BUS;
 use serde_json::{Value, json};
 use trace::Trace;
 

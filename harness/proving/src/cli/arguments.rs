@@ -1,17 +1,17 @@
 //! What can be said on the command line.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use ::trace::{Level, Source};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use lab::air::Protocol;
 
 use super::hardware::arguments::RigFile;
-use crate::language::duration;
+use engine::language::duration;
+use engine::run::BrokenProbe;
+use engine::up::Forward;
 
 /// Proving: takes a device from factory-fresh to bound to an account, and says what went wrong.
 #[derive(Debug, Parser)]
@@ -79,8 +79,8 @@ pub(super) struct Run {
     #[arg(long, value_name = "ELF")]
     pub(super) image: Option<PathBuf>,
     /// Break the debug probes of emulated boards, to see that runs end broken
-    #[arg(long, value_name = "FAULT")]
-    pub(super) probe_fault: Option<crate::run::BrokenProbe>,
+    #[arg(long, value_name = "FAULT", value_parser = probe_faults())]
+    pub(super) probe_fault: Option<BrokenProbe>,
     /// How many cases at the same time [default: number of cores]
     #[arg(short, long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
@@ -214,62 +214,20 @@ pub(super) struct Up {
     pub(super) out: PathBuf,
 }
 
-/// A port of the host that leads to one of the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forward {
-    /// Which of the two ports of that number.
-    pub protocol: Protocol,
-    /// Where to listen; port 0 takes any.
-    pub listen: SocketAddr,
-    /// On which of the device's networks.
-    pub to: ForwardTo,
-    /// The device's port.
-    pub port: u16,
-}
-
-/// One of a device's networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForwardTo {
-    /// Its SoftAP.
-    SoftAp,
-    /// The access point that it joined.
-    Station,
-}
-
-impl FromStr for Forward {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let shape = || "expected something like 127.0.0.1:8080=softap:80".to_owned();
-        let (protocol, text) = match text.strip_prefix("udp:") {
-            Some(rest) => (Protocol::Udp, rest),
-            None => (Protocol::Tcp, text),
-        };
-        let (listen, target) = text.split_once('=').ok_or_else(shape)?;
-        let (side, port) = target.split_once(':').ok_or_else(shape)?;
-        Ok(Self {
-            protocol,
-            listen: listen
-                .parse()
-                .map_err(|_| format!("`{listen}` is no address and port of this host"))?,
-            to: match side {
-                "softap" => ForwardTo::SoftAp,
-                "sta" => ForwardTo::Station,
-                other => return Err(format!("`{other}` is neither `softap` nor `sta`")),
-            },
-            port: match port.parse() {
-                Ok(0) | Err(_) => return Err(format!("`{port}` is no port of the device")),
-                Ok(port) => port,
-            },
-        })
-    }
-}
-
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     match duration::parse(text) {
         Some(time) if !time.is_zero() => Ok(time),
         _ => Err("expected a time such as 500ms, 90s or 5m".to_owned()),
     }
+}
+
+fn probe_faults() -> impl TypedValueParser<Value = BrokenProbe> {
+    let values = BrokenProbe::ALL.map(|(_, name, help)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(values).try_map(|wanted| {
+        let known = BrokenProbe::ALL.into_iter();
+        let found = known.into_iter().find(|(_, name, _)| *name == wanted);
+        found.map(|(fault, _, _)| fault).ok_or("unknown")
+    })
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -280,7 +238,7 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 fn bug(text: &str) -> Result<String, String> {
-    let known = super::known::bugs();
+    let known = engine::bugs();
     if known.iter().any(|bug| bug == text) {
         return Ok(text.to_owned());
     }
@@ -296,41 +254,6 @@ mod tests {
     #[test]
     fn the_definitions_are_sound() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn a_forward_says_where_from_and_where_to() {
-        let forward: Forward = "127.0.0.1:8080=softap:80".parse().expect("well formed");
-        assert_eq!(
-            forward.listen,
-            "127.0.0.1:8080".parse().expect("an address")
-        );
-        assert_eq!((forward.to, forward.port), (ForwardTo::SoftAp, 80));
-        assert_eq!(forward.protocol, Protocol::Tcp);
-        let forward: Forward = "udp:[::1]:0=sta:5683".parse().expect("well formed");
-        assert_eq!(forward.listen, "[::1]:0".parse().expect("an address"));
-        assert_eq!((forward.to, forward.port), (ForwardTo::Station, 5683));
-        assert_eq!(forward.protocol, Protocol::Udp);
-    }
-
-    #[test]
-    fn a_bad_forward_says_what_is_bad() {
-        for (text, problem) in [
-            ("8080", "expected something like"),
-            ("127.0.0.1:8080=softap", "expected something like"),
-            ("localhost=softap:80", "`localhost` is no address"),
-            ("udp:8080=sta:5683", "`8080` is no address"),
-            (
-                "tcp:127.0.0.1:80=sta:80",
-                "`tcp:127.0.0.1:80` is no address",
-            ),
-            ("127.0.0.1:8080=ap:80", "`ap` is neither"),
-            ("127.0.0.1:8080=sta:0", "`0` is no port"),
-            ("127.0.0.1:8080=sta:70000", "`70000` is no port"),
-        ] {
-            let error = text.parse::<Forward>().expect_err(text);
-            assert!(error.contains(problem), "{text}: {error}");
-        }
     }
 
     #[test]

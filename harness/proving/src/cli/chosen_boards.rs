@@ -8,7 +8,7 @@ use board::rig::{DEFAULT_FILE, Rig};
 
 use super::Complaint;
 use super::hardware::{HardwareError, LEASE};
-use crate::run::{BoardKind, BoardModel};
+use engine::run::{BoardKind, BoardModel};
 
 /// Where `cargo xtask firmware mps2` puts the image, in cargo's target folder.
 const MPS2_IMAGE: &str = "firmware/thumbv7em-none-eabi/release/mps2";
@@ -63,7 +63,7 @@ fn real(name: &str, file: &Path) -> Result<BoardModel, Complaint> {
 /// Keeps other runs and commands away from the real ones among `boards`.
 pub(super) fn lease(boards: &[BoardModel]) -> Result<Vec<Lease>, Complaint> {
     let real = boards.iter().filter_map(|board| board.rig.as_ref());
-    let take = |rig: &crate::run::InRig| {
+    let take = |rig: &engine::run::InRig| {
         let until = SystemTime::now() + LEASE;
         Ok(Leases::open()?.take(&rig.identity, "proving run", until)?)
     };
@@ -76,7 +76,6 @@ fn flashed(board: BoardModel, wanted: Option<&Path>) -> Result<BoardModel, Compl
     let image = match board.kind {
         BoardKind::Native => None,
         BoardKind::Qemu => {
-            #[cfg(feature = "probe")]
             super::hardware::emulator()?;
             Some(wanted.map_or_else(mps2_image, Path::to_owned))
         }

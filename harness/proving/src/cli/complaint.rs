@@ -8,9 +8,9 @@ use report::ExitStatus;
 
 use super::hardware::HardwareError;
 use super::prov::ProvError;
-use crate::language::{FilterError, ReadError};
-use crate::run::RunError;
-use crate::up::UpError;
+use engine::language::{FilterError, ReadError};
+use engine::run::RunError;
+use engine::up::UpError;
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error, Diagnostic)]

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::arguments::{Check, List, MessageFormat};
 use super::selection::all_cases;
 use super::{Complaint, print};
-use crate::language::Case;
+use engine::language::Case;
 
 pub(super) fn list(arguments: &List) -> Result<ExitStatus, Complaint> {
     let cases = arguments.selection.cases()?;
@@ -30,7 +30,7 @@ pub(super) fn list(arguments: &List) -> Result<ExitStatus, Complaint> {
 /// Every bug, also those that no case claims.
 fn bugs(cases: &[Case], format: MessageFormat) -> Result<ExitStatus, Complaint> {
     let mut text = String::new();
-    for bug in super::known::bugs() {
+    for bug in engine::bugs() {
         let claiming: Vec<&str> = cases
             .iter()
             .filter(|case| case.catches().contains(&bug.as_str()))

@@ -4,8 +4,7 @@ mod arguments;
 mod certs;
 mod chosen_boards;
 mod complaint;
-pub(crate) mod hardware;
-mod known;
+mod hardware;
 mod list;
 mod prov;
 mod run;
@@ -23,12 +22,6 @@ use report::{ExitStatus, Paint};
 use arguments::{Arguments, Command};
 use complaint::Complaint;
 
-pub use arguments::{Forward, ForwardTo};
-pub use known::known;
-
-/// The hidden subcommand that is a device: factory data and flash follow.
-pub const DEVICE_COMMAND: &str = "__device";
-
 /// Everything that `proving` does, by its command line. Exit codes are [`ExitStatus`].
 ///
 /// The hidden subcommands, with which it re-executes itself, come first: a worker or a device
@@ -36,8 +29,8 @@ pub const DEVICE_COMMAND: &str = "__device";
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
-        Some(name) if name == worker::NAME => return worker::run(arguments),
-        Some(name) if name == DEVICE_COMMAND => native::main_from_arguments(arguments),
+        Some(name) if name == engine::WORKER_COMMAND => return worker::run(arguments),
+        Some(name) if name == engine::DEVICE_COMMAND => native::main_from_arguments(arguments),
         _ => {}
     }
     let arguments = match Arguments::try_parse() {
@@ -64,7 +57,7 @@ fn command(command: Command) -> Result<ExitStatus, Complaint> {
         Command::List(arguments) => list::list(&arguments),
         Command::Check(arguments) => list::check(&arguments),
         Command::Schema => {
-            let schema = crate::language::schema();
+            let schema = engine::language::schema();
             print(&format!("{schema:#}\n"))
         }
         Command::Certs(arguments) => certs::certs(&arguments),

@@ -9,8 +9,8 @@ use report::{ExitStatus, Human, Json, Reporter, RunSummary};
 
 use super::arguments::{MessageFormat, Run};
 use super::{Complaint, chosen_boards, paint};
-use crate::language::Differences;
-use crate::run::{Case, Plan, Settings, run as run_plan};
+use engine::language::Differences;
+use engine::run::{Case, Plan, Settings, run as run_plan};
 
 pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
     let cases = arguments.selection.cases()?;

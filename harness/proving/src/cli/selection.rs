@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Complaint;
 use super::arguments::Selection;
-use super::{Complaint, known};
-use crate::language::{Case, Filter, read_all};
+use engine::language::{Case, Filter, read_all};
 
 /// Where scenarios stand unless somebody says otherwise.
 const DEFAULT: &str = "scenarios";
@@ -23,7 +23,7 @@ impl Selection {
 
 /// The cases of every scenario in `paths`, or in the default place if there are none.
 pub(super) fn all_cases(paths: &[PathBuf]) -> Result<Vec<Case>, Complaint> {
-    let known = known()?;
+    let known = engine::known()?;
     let default = [PathBuf::from(DEFAULT)];
     let paths = match paths {
         [] if !Path::new(DEFAULT).is_dir() => return Err(Complaint::NoScenarios),

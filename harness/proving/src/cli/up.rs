@@ -2,10 +2,10 @@
 
 use report::ExitStatus;
 
+use super::Complaint;
 use super::arguments::{Selection, Up};
-use super::{Complaint, known};
-use crate::language::{Case, ReadError};
-use crate::up::{self, Openings};
+use engine::language::{Case, ReadError};
+use engine::up::{self, Openings};
 
 pub(super) fn up(arguments: &Up) -> Result<ExitStatus, Complaint> {
     let Some(case) = case(arguments)? else {
@@ -22,7 +22,7 @@ pub(super) fn up(arguments: &Up) -> Result<ExitStatus, Complaint> {
 /// The first case of the scenario that the filter leaves.
 fn case(arguments: &Up) -> Result<Option<Case>, Complaint> {
     let Some(scenario) = &arguments.scenario else {
-        let case = up::default_case(&known()?)
+        let case = up::default_case(&engine::known()?)
             .map_err(|mistakes| Complaint::Scenarios(vec![ReadError::Mistakes(mistakes)]))?;
         return Ok(Some(case));
     };

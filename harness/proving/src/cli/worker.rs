@@ -6,16 +6,12 @@ use std::process::ExitCode;
 
 use report::ExitStatus;
 
-use crate::attempt;
-use crate::run::Job;
-
-/// The subcommand's name.
-pub(super) const NAME: &str = "__worker";
+use engine::{WORKER_COMMAND, attempt, run::Job};
 
 /// Runs the attempt that the job asks for whose file is the only argument.
 pub(super) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let (Some(job), None) = (arguments.next(), arguments.next()) else {
-        eprintln!("usage: {NAME} JOB-FILE");
+        eprintln!("usage: {WORKER_COMMAND} JOB-FILE");
         return ExitCode::from(ExitStatus::Usage as u8);
     };
     match Job::read(Path::new(&job)) {

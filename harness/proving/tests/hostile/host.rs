@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use proving::run::Job;
+use engine::run::Job;
 
 /// Runs the job at `path`, after taking away what it is to lack.
 pub fn worker(path: &str) -> ExitCode {
@@ -18,7 +18,7 @@ pub fn worker(path: &str) -> ExitCode {
         "file-limit" => limit(libc::RLIMIT_FSIZE, 2_000),
         _ => {}
     }
-    proving::attempt::run(&job)
+    engine::attempt::run(&job)
 }
 
 fn limit(resource: libc::__rlimit_resource_t, value: libc::rlim_t) {

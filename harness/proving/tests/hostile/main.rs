@@ -14,8 +14,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use engine::run::{BoardModel, Case, Plan, Settings, run};
 use libtest_mimic::{Arguments, Trial};
-use proving::run::{BoardModel, Case, Plan, Settings, run};
 use report::{CaseResult, Message, Reporter, RunSummary};
 use trace::{Event, Verdict};
 
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next().as_deref().and_then(|first| first.to_str()) {
         Some("__worker") => return host::worker(arguments.next().unwrap().to_str().unwrap()),
-        Some(proving::cli::DEVICE_COMMAND) => device::main(arguments),
+        Some(engine::DEVICE_COMMAND) => device::main(arguments),
         _ => {}
     }
     let mut trials: Vec<Trial> = HOSTILE
@@ -169,12 +169,12 @@ impl Place {
     /// Scenarios of these names, each with a device of that name.
     fn new(scenarios: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let known = proving::cli::known().unwrap();
+        let known = engine::known().unwrap();
         let mut plan = Plan::default();
         for (name, device) in scenarios {
             let file = folder.path().join(format!("{name}.yaml"));
             fs::write(&file, scenario(name, device)).unwrap();
-            let cases = proving::language::read_file(&file, &known).unwrap();
+            let cases = engine::language::read_file(&file, &known).unwrap();
             let cases = cases
                 .into_iter()
                 .map(|case| Case::of(case, &BoardModel::native()));

@@ -11,8 +11,8 @@ mod worker;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use engine::run::{BoardModel, Case, Settings, run};
 use libtest_mimic::{Arguments, Trial};
-use proving::run::{BoardModel, Case, Settings, run};
 use report::{ExitStatus, Message};
 use trace::Verdict;
 
@@ -316,8 +316,8 @@ steps:
   - power: { cut_in_write: 8 }
   - expect: { log: {}, within: \"${within}\" }
 ";
-    let known = proving::cli::known().unwrap();
-    let cases = proving::language::parse("isolated.yaml", SCENARIO, &known).unwrap();
+    let known = engine::known().unwrap();
+    let cases = engine::language::parse("isolated.yaml", SCENARIO, &known).unwrap();
     let on = |board: &BoardModel| Case::of(cases[0].clone(), board);
     assert_eq!(on(&BoardModel::native()).skip, None);
     let real = BoardModel {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use proving::run::{Case, Plan, Settings, run};
+use engine::run::{Case, Plan, Settings, run};
 use report::{CaseResult, Json, Message, Reporter, RunSummary};
 use trace::Verdict;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use proving::run::Job;
+use engine::run::Job;
 use trace::{Event, Failure, Finished, Payload, Place, StepEnded, StepStarted, Verdict};
 
 /// The job's folder gets a file of this name with a line for each process: its id.

@@ -88,7 +88,6 @@ fn native() -> Row {
     }
 }
 
-#[cfg(feature = "probe")]
 fn qemu() -> Row {
     Row {
         name: "qemu".to_owned(),
@@ -97,15 +96,6 @@ fn qemu() -> Row {
             Ok(_) => State::Good("ready".to_owned()),
             Err(error) => State::Bad(format!("{error}: `sudo apt install qemu-system-arm`")),
         },
-    }
-}
-
-#[cfg(not(feature = "probe"))]
-fn qemu() -> Row {
-    Row {
-        name: "qemu".to_owned(),
-        what: "an emulated board behind a debug probe".to_owned(),
-        state: State::Bad("not in this build: build it with `--features probe`".to_owned()),
     }
 }
 
@@ -139,10 +129,7 @@ fn real(board: &RigBoard, ask: bool) -> Result<Row, HardwareError> {
 /// What the board answers.
 fn asked(board: &RigBoard, ask: bool) -> Result<String, HardwareError> {
     let mut answer = match &board.link {
-        #[cfg(feature = "probe")]
         BoardLink::Probe(_) => probe_answer(board, ask)?,
-        #[cfg(not(feature = "probe"))]
-        BoardLink::Probe(_) => return Err(HardwareError::NotBuilt { feature: "probe" }),
         BoardLink::Serial(link) => serial_answer(link, ask)?,
     };
     if ask && let Some(health) = board.health_check() {
@@ -157,9 +144,8 @@ fn asked(board: &RigBoard, ask: bool) -> Result<String, HardwareError> {
     Ok(answer)
 }
 
-#[cfg(feature = "probe")]
 fn probe_answer(board: &RigBoard, ask: bool) -> Result<String, HardwareError> {
-    use super::open::{Way, way};
+    use engine::attempt::{Way, way};
     let Way::Probe(settings) = way(board, None)? else {
         return Ok(String::new());
     };
@@ -175,7 +161,6 @@ fn probe_answer(board: &RigBoard, ask: bool) -> Result<String, HardwareError> {
     ))
 }
 
-#[cfg(feature = "serial")]
 fn serial_answer(link: &board::rig::SerialLink, ask: bool) -> Result<String, HardwareError> {
     use board::serial::{Dial, HostPort};
     if !ask {
@@ -192,11 +177,6 @@ fn serial_answer(link: &board::rig::SerialLink, ask: bool) -> Result<String, Har
     Ok("its port can be opened".to_owned())
 }
 
-#[cfg(not(feature = "serial"))]
-fn serial_answer(_link: &board::rig::SerialLink, _ask: bool) -> Result<String, HardwareError> {
-    Err(HardwareError::NotBuilt { feature: "serial" })
-}
-
 /// What is attached and stands in no rig, with what to write there.
 fn strangers(rig: Option<&Rig>) -> Vec<String> {
     let known: BTreeSet<String> = rig
@@ -205,7 +185,6 @@ fn strangers(rig: Option<&Rig>) -> Vec<String> {
         .map(RigBoard::identity)
         .collect();
     let mut lines = Vec::new();
-    #[cfg(feature = "probe")]
     for probe in board::probe::list() {
         if known.contains(&format!("probe {}", probe.selector.to_lowercase())) {
             continue;
@@ -222,7 +201,6 @@ fn strangers(rig: Option<&Rig>) -> Vec<String> {
             printable(&probe.selector)
         ));
     }
-    #[cfg(feature = "serial")]
     for port in board::serial::attached() {
         if known.contains(&format!("serial {}", port.path.display())) {
             continue;

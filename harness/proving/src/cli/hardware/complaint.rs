@@ -51,25 +51,10 @@ pub enum HardwareError {
         /// What to type.
         help: String,
     },
-    /// A target description cannot be used.
-    #[error("failed to use the target description {}", path.display())]
-    #[diagnostic(help("{help}"))]
-    Target {
-        /// Where.
-        path: PathBuf,
-        /// What to do.
-        help: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// This build has no part for it.
-    #[cfg(not(all(feature = "all-chips", feature = "serial")))]
-    #[error("this build of proving has no `{feature}` in it")]
-    #[diagnostic(help("build it again with `--features {feature}`"))]
-    NotBuilt {
-        /// The cargo feature.
-        feature: &'static str,
-    },
+    /// It cannot be reached as its section says.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Reach(#[from] engine::attempt::ReachError),
     /// The emulator is not installed.
     #[error("there is no `{0}` on this host")]
     #[diagnostic(help("install it: `sudo apt install qemu-system-arm`"))]
@@ -81,11 +66,9 @@ pub enum HardwareError {
     #[error(transparent)]
     Board(#[from] board::BoardError),
     /// The probe or its chip failed.
-    #[cfg(feature = "probe")]
     #[error(transparent)]
     Probe(#[from] board::probe::ProbeError),
     /// Tests could not be run.
-    #[cfg(feature = "probe")]
     #[error(transparent)]
     Test(#[from] board::on_target::TestError),
     /// The host refused.
@@ -107,12 +90,8 @@ impl HardwareError {
             | Self::UnknownBoard { .. }
             | Self::Unable { .. }
             | Self::NoImage { .. }
-            | Self::Target { .. } => ExitStatus::Usage,
-            #[cfg(not(all(feature = "all-chips", feature = "serial")))]
-            Self::NotBuilt { .. } => ExitStatus::Usage,
-            #[cfg(feature = "probe")]
+            | Self::Reach(_) => ExitStatus::Usage,
             Self::Test(error) => of_tests(error),
-            #[cfg(feature = "probe")]
             Self::Probe(error) => of_probe(error),
             Self::NoEmulator(_) | Self::Lease(_) | Self::Board(_) | Self::Io { .. } => {
                 ExitStatus::Broken
@@ -121,7 +100,6 @@ impl HardwareError {
     }
 }
 
-#[cfg(feature = "probe")]
 fn of_tests(error: &board::on_target::TestError) -> ExitStatus {
     use board::on_target::TestError;
     match error {
@@ -132,7 +110,6 @@ fn of_tests(error: &board::on_target::TestError) -> ExitStatus {
 }
 
 /// What can be corrected by typing something else is the user's.
-#[cfg(feature = "probe")]
 fn of_probe(error: &board::probe::ProbeError) -> ExitStatus {
     use board::probe::ProbeError;
     match error {

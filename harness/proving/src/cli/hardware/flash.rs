@@ -9,13 +9,13 @@ use super::super::{Complaint, print};
 use super::HardwareError;
 use super::arguments::Flash;
 use super::line::printable;
-use super::open::{Keep, Open, Way};
+use super::open::{Keep, Open};
+use engine::attempt::Way;
 
 pub(super) fn flash(arguments: &Flash) -> Result<ExitStatus, Complaint> {
     let elf = arguments.elf.as_deref();
     let open = Open::new(&arguments.board, elf, "proving flash", Keep::Flash)?;
     let done = match &open.way {
-        #[cfg(feature = "probe")]
         Way::Probe(settings) => by_probe(&open, settings, arguments.erase)?,
         Way::Serial(_) if elf.is_some() => {
             return Err(HardwareError::Unable {
@@ -42,7 +42,6 @@ fn sentence(what: &str, skipped: bool, bytes: u64, took: Duration) -> String {
     }
 }
 
-#[cfg(feature = "probe")]
 fn by_probe(
     open: &Open,
     settings: &board::probe::ProbeSettings,
@@ -73,7 +72,6 @@ fn by_probe(
     ))
 }
 
-#[cfg(feature = "serial")]
 fn by_uart(
     open: &Open,
     link: &board::rig::SerialLink,
@@ -106,15 +104,6 @@ fn by_uart(
     ))
 }
 
-#[cfg(not(feature = "serial"))]
-fn by_uart(
-    _open: &Open,
-    _link: &board::rig::SerialLink,
-    _erase: bool,
-) -> Result<String, HardwareError> {
-    Err(HardwareError::NotBuilt { feature: "serial" })
-}
-
 /// How far it is, in one line of a terminal; nothing anywhere else.
 pub(super) struct Shown {
     live: bool,
@@ -130,7 +119,6 @@ impl Shown {
         }
     }
 
-    #[cfg(feature = "probe")]
     pub fn percent(&mut self, what: &str, done: u64, of: u64) {
         let percent = done
             .saturating_mul(100)

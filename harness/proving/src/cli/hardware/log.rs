@@ -15,7 +15,8 @@ use super::super::{Complaint, paint};
 use super::HardwareError;
 use super::arguments::Log;
 use super::line::human;
-use super::open::{Keep, Open, QEMU, Way};
+use super::open::{Keep, Open, QEMU};
+use engine::attempt::Way;
 
 /// How often to look whether it is time to end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -35,7 +36,6 @@ pub(super) fn log(arguments: &Log) -> Result<ExitStatus, Complaint> {
     // An emulated board begins with this command.
     let reset = arguments.reset || open.name == QEMU;
     let ended = match &open.way {
-        #[cfg(feature = "probe")]
         Way::Probe(settings) => by_probe(&open, settings, reset, &mut shown, &mut end),
         Way::Serial(link) => by_uart(&open, link, reset, &mut shown, &mut end),
     };
@@ -151,7 +151,6 @@ impl<W: Write> Shown<W> {
     }
 }
 
-#[cfg(feature = "probe")]
 fn by_probe<W: Write>(
     open: &Open,
     settings: &board::probe::ProbeSettings,
@@ -183,7 +182,6 @@ fn by_probe<W: Write>(
 }
 
 /// Shows something that was heard through a probe; why it was the last, if it was.
-#[cfg(feature = "probe")]
 fn show<W: Write>(
     heard: board::probe::Heard,
     shown: &mut Shown<W>,
@@ -213,7 +211,6 @@ fn show<W: Write>(
     Ok(None)
 }
 
-#[cfg(feature = "serial")]
 fn by_uart<W: Write>(
     open: &Open,
     link: &board::rig::SerialLink,
@@ -246,19 +243,6 @@ fn by_uart<W: Write>(
         }
         Ok::<(), Ended>(())
     })
-}
-
-#[cfg(not(feature = "serial"))]
-fn by_uart<W: Write>(
-    _open: &Open,
-    _link: &board::rig::SerialLink,
-    _reset: bool,
-    _shown: &mut Shown<W>,
-    _end: &mut End,
-) -> Result<(), Ended> {
-    Err(Ended::Hardware(HardwareError::NotBuilt {
-        feature: "serial",
-    }))
 }
 
 #[cfg(test)]

@@ -3,17 +3,12 @@
 pub(super) mod arguments;
 mod boards;
 mod complaint;
-#[cfg(feature = "probe")]
 mod emulated;
 mod flash;
 mod line;
 mod log;
 mod open;
-#[cfg(feature = "probe")]
-mod real_probe;
-#[cfg(feature = "probe")]
 mod test;
-#[cfg(feature = "probe")]
 mod test_junit;
 
 use report::ExitStatus;
@@ -21,9 +16,8 @@ use report::ExitStatus;
 use super::Complaint;
 use arguments::{Boards, Flash, Log, Test};
 
-#[cfg(feature = "probe")]
 pub(in crate::cli) use emulated::emulator;
-pub(crate) use open::{LEASE, Way, way};
+pub(crate) use open::LEASE;
 
 pub use complaint::HardwareError;
 
@@ -39,14 +33,8 @@ pub(super) fn log(arguments: &Log) -> Result<ExitStatus, Complaint> {
     log::log(arguments)
 }
 
-#[cfg(feature = "probe")]
 pub(super) fn test(arguments: &Test) -> Result<ExitStatus, Complaint> {
     test::test(arguments)
-}
-
-#[cfg(not(feature = "probe"))]
-pub(super) fn test(_arguments: &Test) -> Result<ExitStatus, Complaint> {
-    Err(HardwareError::NotBuilt { feature: "probe" }.into())
 }
 
 /// A runtime for what waits.

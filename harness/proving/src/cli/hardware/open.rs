@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use board::lease::{Lease, Leases};
 use board::power::{CommandSwitch, PowerSwitch, SwitchCommands};
-use board::rig::{BoardLink, DEFAULT_FILE, Rig, RigBoard, SerialLink};
+use board::rig::{DEFAULT_FILE, Rig, RigBoard};
 use clock::Clock;
+use engine::attempt::{Way, way};
 
 use super::HardwareError;
 use super::arguments::OneBoard;
@@ -27,17 +28,7 @@ pub(super) struct Open {
     /// Keeps others away from a real board.
     _lease: Option<Lease>,
     /// Keeps an emulated one alive.
-    #[cfg(feature = "probe")]
     _emulated: Option<super::emulated::Emulated>,
-}
-
-/// How a board is reached.
-pub(crate) enum Way {
-    /// Through a debug probe.
-    #[cfg(feature = "probe")]
-    Probe(Box<board::probe::ProbeSettings>),
-    /// Through its UART.
-    Serial(Box<SerialLink>),
 }
 
 /// What an emulated board keeps in flash.
@@ -70,12 +61,10 @@ impl Open {
             way: way(&board, image)?,
             power: board.power,
             _lease: Some(lease),
-            #[cfg(feature = "probe")]
             _emulated: None,
         })
     }
 
-    #[cfg(feature = "probe")]
     fn emulated(image: Option<&Path>, keep: Keep) -> Result<Self, HardwareError> {
         let (emulated, settings) = super::emulated::start(image, keep)?;
         Ok(Self {
@@ -87,11 +76,6 @@ impl Open {
         })
     }
 
-    #[cfg(not(feature = "probe"))]
-    fn emulated(_image: Option<&Path>, _keep: Keep) -> Result<Self, HardwareError> {
-        Err(HardwareError::NotBuilt { feature: "probe" })
-    }
-
     /// What switches its power, if the rig has a switch for it.
     pub fn switch(&self, clock: &Clock) -> Option<Box<dyn PowerSwitch>> {
         let commands = self.power.clone()?;
@@ -99,7 +83,6 @@ impl Open {
     }
 
     /// Gives power to a board that has a switch, for commands that only reach it then.
-    #[cfg(feature = "probe")]
     pub fn power_on(&self) -> Result<(), HardwareError> {
         if self.power.is_none() {
             return Ok(());
@@ -135,21 +118,4 @@ pub(super) fn find(name: &str, rig: &Path) -> Result<RigBoard, HardwareError> {
         rig: rig.to_owned(),
         known,
     })
-}
-
-/// How a board of a rig is reached. `image` is the image that the user named.
-pub(crate) fn way(board: &RigBoard, image: Option<&Path>) -> Result<Way, HardwareError> {
-    match &board.link {
-        BoardLink::Serial(serial) => Ok(Way::Serial(serial.clone())),
-        #[cfg(feature = "probe")]
-        BoardLink::Probe(probe) => {
-            let settings = super::real_probe::settings(&board.name, probe, image)?;
-            Ok(Way::Probe(Box::new(settings)))
-        }
-        #[cfg(not(feature = "probe"))]
-        BoardLink::Probe(_) => {
-            let _ = image;
-            Err(HardwareError::NotBuilt { feature: "probe" })
-        }
-    }
 }

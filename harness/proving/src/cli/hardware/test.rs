@@ -12,8 +12,9 @@ use super::super::{Complaint, paint, print, run};
 use super::arguments::Test;
 use super::flash::Shown;
 use super::line::{human, printable};
-use super::open::{Keep, Open, Way};
+use super::open::{Keep, Open};
 use super::{HardwareError, test_junit};
+use engine::attempt::Way;
 
 pub(super) fn test(arguments: &Test) -> Result<ExitStatus, Complaint> {
     // An image that cannot be used is told before anything starts.

@@ -62,11 +62,9 @@ pub enum ProvError {
     #[error(transparent)]
     Trace(#[from] trace::CreateError),
     /// Bluetooth.
-    #[cfg(feature = "ble")]
     #[error(transparent)]
     Bluetooth(#[from] phone::BleError),
     /// The host's Wi-Fi.
-    #[cfg(feature = "wifi")]
     #[error(transparent)]
     Wifi(#[from] phone::WifiError),
     /// Standard output.
@@ -109,9 +107,7 @@ impl ProvError {
             Self::Port { .. } | Self::Io { .. } | Self::Trace(_) | Self::Output(_) => {
                 ExitStatus::Broken
             }
-            #[cfg(feature = "ble")]
             Self::Bluetooth(_) => ExitStatus::Broken,
-            #[cfg(feature = "wifi")]
             Self::Wifi(_) => ExitStatus::Broken,
         }
     }
@@ -142,7 +138,6 @@ impl Diagnostic for ProvError {
                  open"
                     .to_owned()
             }
-            #[cfg(feature = "ble")]
             Self::Bluetooth(_) => {
                 "check that this host has an adapter and that `bluetoothd` runs: `bluetoothctl show`"
                     .to_owned()

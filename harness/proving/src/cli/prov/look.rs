@@ -15,8 +15,8 @@ use super::establish;
 use super::reach::Way;
 use super::seat::Seat;
 use super::show::{self, Column};
-use crate::attempt::with_sources;
 use crate::cli::arguments::MessageFormat;
+use engine::attempt::with_sources;
 
 /// `scan`.
 pub(super) async fn scan(
@@ -47,7 +47,6 @@ pub(super) async fn scan(
     }
 }
 
-#[cfg(feature = "ble")]
 async fn advertisements(way: &Way<'_>, arguments: &Scan) -> Result<ExitStatus, ProvError> {
     let bluetooth = way.bluetooth().await?;
     show::progress("listening");
@@ -85,12 +84,6 @@ async fn advertisements(way: &Way<'_>, arguments: &Scan) -> Result<ExitStatus, P
         [] => ExitStatus::NothingSelected,
         _ => ExitStatus::Passed,
     })
-}
-
-#[cfg(not(feature = "ble"))]
-async fn advertisements(way: &Way<'_>, _arguments: &Scan) -> Result<ExitStatus, ProvError> {
-    way.client(way.settings()?, &Seat::default()).await?;
-    Ok(ExitStatus::Passed)
 }
 
 /// `info`.

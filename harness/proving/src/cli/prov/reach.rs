@@ -174,7 +174,6 @@ impl<'r> Way<'r> {
         ))
     }
 
-    #[cfg(feature = "ble")]
     async fn ble(&self) -> Result<Box<dyn Transport>, ProvError> {
         let settings = phone::BleSettings {
             request: self.reach.timeout,
@@ -188,13 +187,11 @@ impl<'r> Way<'r> {
         )))
     }
 
-    #[cfg(feature = "ble")]
     pub(super) async fn bluetooth(&self) -> Result<phone::Bluetooth, ProvError> {
         let clock = self.clock().clone();
         Ok(phone::Bluetooth::open(clock, self.reach.adapter.as_deref()).await?)
     }
 
-    #[cfg(feature = "ble")]
     pub(super) fn wanted(&self) -> Result<phone::Wanted, ProvError> {
         let coded = self.qr.as_ref().map(|qr| qr.name.clone());
         let service = match &self.reach.service {
@@ -207,13 +204,6 @@ impl<'r> Way<'r> {
             name: self.reach.name.clone().or(coded),
             service,
         })
-    }
-
-    #[cfg(not(feature = "ble"))]
-    async fn ble(&self) -> Result<Box<dyn Transport>, ProvError> {
-        Err(ProvError::Usage(
-            "this program was built without Bluetooth: build it with the feature `ble`".to_owned(),
-        ))
     }
 }
 

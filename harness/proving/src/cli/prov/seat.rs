@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 
 use clock::Clock;
 use phone::HostDial;
-#[cfg(feature = "wifi")]
 use phone::{JoinedWifi, WifiSettings};
 
 use super::complaint::ProvError;
@@ -13,13 +12,11 @@ use super::stop::Stop;
 /// Where it is anyway, or in the device's network. Dropping it leaves that, too, without waiting.
 #[derive(Debug, Default)]
 pub(super) struct Seat {
-    #[cfg(feature = "wifi")]
     joined: Option<JoinedWifi>,
 }
 
 impl Seat {
     /// In the network `ssid`, by `interface`; none if it was stopped before.
-    #[cfg(feature = "wifi")]
     pub(super) async fn join(
         interface: &str,
         ssid: &str,
@@ -37,20 +34,6 @@ impl Seat {
         }))
     }
 
-    /// Says that this cannot be done.
-    #[cfg(not(feature = "wifi"))]
-    pub(super) async fn join(
-        _: &str,
-        _: &str,
-        _: Option<String>,
-        _: &Clock,
-        _: &mut Stop,
-    ) -> Result<Option<Self>, ProvError> {
-        Err(ProvError::Usage(
-            "this program was built without --wifi: build it with the feature `wifi`".to_owned(),
-        ))
-    }
-
     /// Sockets from there.
     pub(super) fn dial(&self, clock: Clock) -> HostDial {
         match self.address() {
@@ -61,7 +44,6 @@ impl Seat {
 
     /// Goes back to where it was.
     pub(super) async fn leave(self) -> Result<(), ProvError> {
-        #[cfg(feature = "wifi")]
         if let Some(joined) = self.joined {
             joined.leave().await?;
         }
@@ -69,9 +51,6 @@ impl Seat {
     }
 
     fn address(&self) -> Option<Ipv4Addr> {
-        #[cfg(feature = "wifi")]
-        return self.joined.as_ref().map(JoinedWifi::address);
-        #[cfg(not(feature = "wifi"))]
-        None
+        self.joined.as_ref().map(JoinedWifi::address)
     }
 }

@@ -15,7 +15,7 @@ use super::arguments::{Bind, Custom, Set};
 use super::complaint::ProvError;
 use super::reach::Way;
 use super::{establish, secret, show};
-use crate::attempt::with_sources;
+use engine::attempt::with_sources;
 
 /// What the cloud says of a call that succeeded.
 const CLOUD_OK: i64 = 200;

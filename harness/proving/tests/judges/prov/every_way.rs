@@ -19,7 +19,6 @@ fn a_device_is_looked_at_set_up_failed_reset_and_set_up_again_over_its_console()
 }
 
 #[test]
-#[cfg(feature = "ble")]
 fn a_device_is_looked_at_set_up_failed_reset_and_set_up_again_over_bluetooth() {
     for (security, number) in SECURITIES {
         goes_the_whole_way("ble", security, number);

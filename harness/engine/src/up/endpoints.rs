@@ -6,8 +6,8 @@ use std::path::Path;
 use lab::air::Protocol;
 use serde_json::{Map, Value, json};
 
+use super::forward::{Forward, ForwardTo};
 use crate::attempt::{BROKER_HOST, LabError, TIME_HOST, World};
-use crate::cli::{Forward, ForwardTo};
 use crate::language::{Case, Security};
 
 /// A port of the host that leads to a device.

@@ -83,7 +83,7 @@ pub struct InRig {
 }
 
 /// A debug probe that is broken on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BrokenProbe {
     /// Its cable is out.
@@ -98,6 +98,34 @@ pub enum BrokenProbe {
     LockedUp,
     /// The target loses its power in the middle of flashing.
     PowerLostInFlash,
+}
+
+impl BrokenProbe {
+    /// Each: its name, and what it means in a few words.
+    pub const ALL: [(Self, &'static str, &'static str); 6] = [
+        (Self::LinkDropped, "link-dropped", "Its cable is out"),
+        (
+            Self::WaitForever,
+            "wait-forever",
+            "The target answers WAIT, for ever",
+        ),
+        (Self::Hung, "hung", "It takes commands and answers none"),
+        (
+            Self::WrongIdcode,
+            "wrong-idcode",
+            "Another chip is attached",
+        ),
+        (
+            Self::LockedUp,
+            "locked-up",
+            "The core is locked up, whatever is done",
+        ),
+        (
+            Self::PowerLostInFlash,
+            "power-lost-in-flash",
+            "The target loses its power in the middle of flashing",
+        ),
+    ];
 }
 
 /// What runs the firmware.
@@ -126,7 +154,7 @@ impl BoardModel {
             },
             own_access_points: true,
             console: true,
-            bluetooth: cfg!(feature = "ble"),
+            bluetooth: true,
             image: None,
             rig: None,
         }

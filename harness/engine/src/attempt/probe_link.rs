@@ -8,7 +8,7 @@ use board::probe::{Attach, Limits, LogFormat, ProbeSettings};
 use board::rig::{ProbeLink, ProbeLog};
 use serde::Deserialize;
 
-use super::HardwareError;
+use super::reach::ReachError;
 
 /// No target description is longer, in bytes.
 const LONGEST_DESCRIPTION: u64 = 4 << 20;
@@ -18,11 +18,10 @@ pub(super) fn settings(
     name: &str,
     link: &ProbeLink,
     image: Option<&Path>,
-) -> Result<ProbeSettings, HardwareError> {
+) -> Result<ProbeSettings, ReachError> {
     #[cfg(not(feature = "all-chips"))]
     if link.target.is_none() {
-        let feature = "all-chips";
-        return Err(HardwareError::NotBuilt { feature });
+        return Err(ReachError::NotBuilt);
     }
     let description = match &link.target {
         Some(path) => Some(description(path)?),
@@ -58,8 +57,8 @@ pub(super) fn settings(
     })
 }
 
-fn description(path: &Path) -> Result<String, HardwareError> {
-    let wrap = |source| HardwareError::Target {
+fn description(path: &Path) -> Result<String, ReachError> {
+    let wrap = |source| ReachError::Target {
         path: path.to_owned(),
         help: "correct `target` in the rig file".to_owned(),
         source,
@@ -82,8 +81,8 @@ struct Variant {
 }
 
 /// The chip of a target description that has one.
-fn only_chip(path: &Path, text: &str) -> Result<String, HardwareError> {
-    let unclear = |why: String| HardwareError::Target {
+fn only_chip(path: &Path, text: &str) -> Result<String, ReachError> {
+    let unclear = |why: String| ReachError::Target {
         path: path.to_owned(),
         help: "write `chip` beside `target` in the rig file".to_owned(),
         source: io::Error::other(why),

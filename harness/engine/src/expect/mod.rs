@@ -20,8 +20,8 @@
 //! ```
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
 //! # runtime.block_on(async {
-//! use proving::expect::Expectations;
-//! use proving::language::{Captures, Expect, Known, Step, parse};
+//! use engine::expect::Expectations;
+//! use engine::language::{Captures, Expect, Known, Step, parse};
 //! use trace::{Level, LogLine, Trace};
 //!
 //! let text = "

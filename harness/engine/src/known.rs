@@ -21,6 +21,6 @@ pub fn known() -> Result<Known, PkiError> {
 }
 
 /// The names of all bugs, in the order in which the device has them.
-pub(super) fn bugs() -> Vec<String> {
+pub fn bugs() -> Vec<String> {
     Bug::ALL.iter().map(|bug| bug.name().to_owned()).collect()
 }

@@ -265,7 +265,7 @@ impl Worker {
 
 /// The address of a bus that this process or a worker may start, and nobody else guesses. It is in no file system, so
 /// that nothing is left of it.
-pub(crate) fn private_bus() -> String {
+pub fn private_bus() -> String {
     let mut name = [0; 16];
     OsRng.fill_bytes(&mut name);
     format!("unix:abstract=proving-{}", hex::encode(name))

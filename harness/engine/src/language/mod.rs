@@ -33,7 +33,7 @@ mod check;
 mod clause;
 mod decode;
 mod differences;
-pub(crate) mod duration;
+pub mod duration;
 mod fault;
 mod filter;
 mod label;

@@ -2,6 +2,7 @@
 
 mod console;
 mod endpoints;
+mod forward;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -14,11 +15,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use trace::{CreateError, Trace};
 
 use crate::attempt::{LabError, World};
-use crate::cli::{Forward, ForwardTo};
 use crate::language::{self, Case, Mistakes};
 use crate::run::Job;
 use console::ConsoleSocket;
 use endpoints::{Forwarded, Reached};
+pub use forward::{Forward, ForwardTo};
 
 /// The scenario of `up` without a scenario.
 const DEFAULT: &str = include_str!("default.yaml");

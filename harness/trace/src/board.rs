@@ -1,7 +1,8 @@
-//! What boards append to the trace.
+//! Events of boards.
 
 use serde::{Deserialize, Serialize};
-use trace::{Payload, Source};
+
+use crate::{Payload, Source};
 
 /// Whether a board has power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,42 @@ pub struct Exited {
 impl Payload for Exited {
     const SOURCE: Source = Source::Board;
     const KIND: &'static str = "exited";
+}
+
+/// The device started anew without being asked: no step switched or reset it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restarted {
+    /// Why, as far as the board can tell.
+    pub cause: RestartCause,
+    /// What told it: the line of a ROM banner, of a panic, or the way in which the board saw it.
+    pub said: String,
+}
+
+impl Payload for Restarted {
+    const SOURCE: Source = Source::Board;
+    const KIND: &'static str = "restarted";
+}
+
+/// Why a device started anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestartCause {
+    /// The power came back.
+    PowerOn,
+    /// The reset pin.
+    External,
+    /// The firmware asked for it.
+    Software,
+    /// A panic, an abort or an exception of the firmware.
+    Panic,
+    /// A watchdog bit.
+    Watchdog,
+    /// The supply voltage was too low.
+    Brownout,
+    /// The chip woke from deep sleep.
+    DeepSleep,
+    /// Nothing tells.
+    Unknown,
 }
 
 /// The device sent something that no device should.

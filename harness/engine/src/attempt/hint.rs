@@ -76,7 +76,6 @@ fn innermost(event: &Event) -> Option<String> {
 /// What to do when the lab could not do its part.
 pub fn of_lab(error: &LabError) -> &'static str {
     match error {
-        #[cfg(feature = "probe")]
         LabError::Board(BoardError::Probe(_)) => {
             "the debug probe or the way to the chip, not the firmware: do what the message says; \
              `proving boards` shows whether the board answers"

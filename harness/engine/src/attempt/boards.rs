@@ -2,38 +2,30 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-#[cfg(feature = "probe")]
 use std::time::Duration;
 
 use board::power::{CommandSwitch, PowerSwitch};
-#[cfg(feature = "probe")]
 use board::probe::{Limits, ProbeBoard, ProbeSettings};
 use board::rig::{Rig, RigBoard};
-#[cfg(feature = "serial")]
 use board::serial::{Dial, HostPort, SerialBoard};
 use board::{Board, BoardError};
 use factory::Lab;
 use lab::air::Link;
 use lab::native::{NativeBoard, NativeSettings};
-#[cfg(feature = "probe")]
 use lab::probe::ProbeFault;
-#[cfg(feature = "probe")]
 use lab::qemu::{Cables, EMULATOR, MachineSettings, QemuBoard};
 use lab::wire::BoardEnd;
 use rand_core::{OsRng, RngCore};
 use trace::Trace;
 
-#[cfg(feature = "serial")]
 use super::console_port;
 use super::problem::{LabError, with_sources};
-use crate::cli::DEVICE_COMMAND;
-use crate::cli::hardware::{self, Way};
-#[cfg(feature = "probe")]
+use super::reach::{Way, way};
+use crate::DEVICE_COMMAND;
 use crate::run::BrokenProbe;
 use crate::run::{BoardKind, BoardModel, Job};
 
 /// An emulated board is quicker than any real one; a probe that takes longer has gone wrong.
-#[cfg(feature = "probe")]
 const LIMITS: Limits = Limits {
     attach: Duration::from_secs(5),
     flash: Duration::from_secs(20),
@@ -124,7 +116,6 @@ async fn in_rig(
         let checked = check.run(clock, &mut |_| {}).await;
         checked.map_err(BoardError::from)?;
     }
-    #[cfg(feature = "serial")]
     if let (Some(console), Some(wire)) = (&board.console, wires.console) {
         let port = HostPort::new(console.port.clone(), console.baud);
         let channel = port.dial(clock).await.map_err(BoardError::from)?;
@@ -133,10 +124,9 @@ async fn in_rig(
     let switch = board.power.clone().map(|commands| {
         Box::new(CommandSwitch::new(commands, clock.clone())) as Box<dyn PowerSwitch>
     });
-    let way = hardware::way(&board, job.image.as_deref())
+    let reached = way(&board, job.image.as_deref())
         .map_err(|error| LabError::Scenario(with_sources(&error)))?;
-    match way {
-        #[cfg(feature = "probe")]
+    match reached {
         Way::Probe(settings) => {
             let settings = ProbeSettings {
                 device: device.to_owned(),
@@ -148,23 +138,15 @@ async fn in_rig(
                 None => Box::new(board),
             })
         }
-        #[cfg(feature = "serial")]
         Way::Serial(link) => Ok(Box::new(SerialBoard::new(
             device,
             *link,
             switch,
             trace.clone(),
         ))),
-        #[cfg(not(feature = "serial"))]
-        Way::Serial(_) => {
-            let feature = "serial";
-            let error = hardware::HardwareError::NotBuilt { feature };
-            Err(LabError::Scenario(error.to_string()))
-        }
     }
 }
 
-#[cfg(feature = "probe")]
 impl From<BrokenProbe> for ProbeFault {
     fn from(fault: BrokenProbe) -> Self {
         match fault {
@@ -179,7 +161,6 @@ impl From<BrokenProbe> for ProbeFault {
     }
 }
 
-#[cfg(feature = "probe")]
 async fn qemu(
     device: &str,
     job: &Job,
@@ -204,13 +185,6 @@ async fn qemu(
     let board = QemuBoard::start_within(machine, image, LIMITS, trace.clone(), cables).await?;
     board.set_fault(job.probe_fault.map(ProbeFault::from));
     Ok(Box::new(board))
-}
-
-#[cfg(not(feature = "probe"))]
-async fn qemu(_: &str, _: &Job, _: &Trace, _: Wires) -> Result<Box<dyn Board>, LabError> {
-    Err(LabError::Scenario(
-        "this program was built without debug probes; build it with `--features probe`".into(),
-    ))
 }
 
 /// What a board without a random source needs. A real one has its own, and is told nothing of time.

@@ -73,11 +73,9 @@ pub enum LabError {
     #[error(transparent)]
     Phone(#[from] phone::ProvisioningError),
     /// There is no Bluetooth.
-    #[cfg(feature = "ble")]
     #[error(transparent)]
     StandIn(#[from] lab::bluetooth::StandInError),
     /// A phone has no Bluetooth.
-    #[cfg(feature = "ble")]
     #[error(transparent)]
     Bluetooth(#[from] phone::BleError),
     /// A query could not be asked.

@@ -30,8 +30,7 @@ pub use folder::FolderError;
 pub use job::{Job, JobError};
 pub use plan::{Case, Plan, Settings};
 pub use worker::PRIVATE_BUS;
-#[cfg(feature = "ble")]
-pub(crate) use worker::private_bus;
+pub use worker::private_bus;
 
 /// A run could not be started or its summary not be written.
 #[derive(Debug, thiserror::Error)]

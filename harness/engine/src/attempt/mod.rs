@@ -3,21 +3,18 @@
 //! Runs in a worker process, on one thread. The trace is the only result; its last event is
 //! [`trace::Finished`].
 
-#[cfg(feature = "ble")]
-mod bluetooth;
-#[cfg(not(feature = "ble"))]
-#[path = "no_bluetooth.rs"]
 mod bluetooth;
 mod boards;
 mod cloud_side;
 mod console;
-#[cfg(feature = "serial")]
 mod console_port;
 mod factory_data;
 mod hint;
 mod phones;
+mod probe_link;
 mod problem;
 mod provision;
+mod reach;
 mod session_steps;
 mod starvation;
 mod steps;
@@ -36,6 +33,7 @@ use crate::run::{BoardKind, BoardModel, Job};
 
 pub use factory_data::{BROKER_HOST, TIME_HOST};
 pub use problem::{LabError, with_sources};
+pub use reach::{ReachError, Way, way};
 pub use world::World;
 
 use problem::{Problem, Where, finish};
@@ -102,7 +100,7 @@ async fn attempt(job: &Job) -> ExitCode {
 
 /// The case that `job` names, from the scenario's file as it is now.
 fn case_of(job: &Job) -> Result<Case, LabError> {
-    let known = crate::cli::known()?;
+    let known = crate::known()?;
     let cases = read_file(&job.scenario_file, &known)
         .map_err(|error| LabError::Scenario(with_sources(&error)))?;
     cases

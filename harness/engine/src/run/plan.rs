@@ -138,7 +138,7 @@ impl Settings {
     pub fn new(executable: PathBuf) -> Self {
         Self {
             executable,
-            arguments: vec!["__worker".into()],
+            arguments: vec![crate::WORKER_COMMAND.into()],
             out: "proving-out".into(),
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             timeout: Duration::from_secs(120),

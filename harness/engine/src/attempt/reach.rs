@@ -1,0 +1,50 @@
+//! How a board of a rig is reached.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use board::probe::ProbeSettings;
+use board::rig::{BoardLink, RigBoard, SerialLink};
+use miette::Diagnostic;
+
+use super::probe_link;
+
+/// How a board is reached.
+pub enum Way {
+    /// Through a debug probe.
+    Probe(Box<ProbeSettings>),
+    /// Through its UART.
+    Serial(Box<SerialLink>),
+}
+
+/// How a board of a rig is reached. `image` is the image that the user named.
+pub fn way(board: &RigBoard, image: Option<&Path>) -> Result<Way, ReachError> {
+    match &board.link {
+        BoardLink::Serial(serial) => Ok(Way::Serial(serial.clone())),
+        BoardLink::Probe(probe) => {
+            let settings = probe_link::settings(&board.name, probe, image)?;
+            Ok(Way::Probe(Box::new(settings)))
+        }
+    }
+}
+
+/// A board of a rig cannot be reached as its section says.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum ReachError {
+    /// A target description cannot be used.
+    #[error("failed to use the target description {}", path.display())]
+    #[diagnostic(help("{help}"))]
+    Target {
+        /// Where.
+        path: PathBuf,
+        /// What to do.
+        help: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// This build does not know the chips of probe-rs.
+    #[cfg(not(feature = "all-chips"))]
+    #[error("this build of proving has no `all-chips` in it")]
+    #[diagnostic(help("build it again with `--features all-chips`"))]
+    NotBuilt,
+}
