@@ -1,0 +1,192 @@
+//! Lines of a device's log that claim something, each with the event that must stand behind it.
+//!
+//! The texts are ESP-IDF's and Linkkit's own, which other firmware prints too. A claim is good for
+//! one event, and an event for one claim; which of the two is seen first does not matter.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use clock::LabTime;
+use trace::{Event, Source};
+
+use crate::read::{device, number, text};
+use crate::{Contract, Found, Moment, Watch};
+
+/// How far a claim and its event may be apart: a line waits in a UART, a packet in a network.
+const APART: Duration = Duration::from_secs(1);
+/// Events that wait for their claim.
+const MOST: usize = 256;
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "says-address-only-if-leased",
+        says: "a device logs the address that it was leased",
+        source: "ESP-IDF esp_netif_handlers: sta ip",
+        reads: &[(Source::Log, "line"), (Source::Air, "leased")],
+        watch: |_| {
+            Some(Box::new(Claim::new(
+                |line| Some(line.strip_prefix("sta ip: ")?.split(',').next()?.to_owned()),
+                "esp_netif_handlers",
+                |event| text(event, "/address").map(str::to_owned),
+            )))
+        },
+    },
+    Contract {
+        id: "says-connected-only-if-in-session",
+        says: "a device logs that MQTT is connected once for each session that the broker opened",
+        source: "ESP-IDF esp-mqtt: MQTT_EVENT_CONNECTED",
+        reads: &[(Source::Log, "line"), (Source::Mqtt, "session_opened")],
+        watch: |_| {
+            Some(Box::new(Claim::new(
+                |line| (line == "MQTT_EVENT_CONNECTED").then(String::new),
+                "",
+                |_| Some(String::new()),
+            )))
+        },
+    },
+    Contract {
+        id: "says-published-only-if-acknowledged",
+        says: "a device logs that a packet was published once the broker has acknowledged it",
+        source: "ESP-IDF esp-mqtt: MQTT_EVENT_PUBLISHED",
+        reads: &[(Source::Log, "line"), (Source::Mqtt, "puback")],
+        watch: |_| {
+            Some(Box::new(Claim::new(
+                |line| {
+                    let id = line.strip_prefix("MQTT_EVENT_PUBLISHED, msg_id=")?;
+                    Some(id.to_owned())
+                },
+                "",
+                |event| {
+                    let out = text(event, "/direction") == Some("out");
+                    out.then(|| number(event, "/id").unwrap_or_default().to_string())
+                },
+            )))
+        },
+    },
+    Contract {
+        id: "says-reason-only-if-the-air-said-so",
+        says: "a device logs the reason for which the air let it go",
+        source: "ESP-IDF wifi_provisioning: Disconnect reason",
+        reads: &[(Source::Log, "line"), (Source::Air, "left")],
+        watch: |_| {
+            Some(Box::new(Claim::new(
+                |line| Some(line.strip_prefix("Disconnect reason : ")?.to_owned()),
+                "wifi_prov_mgr",
+                |event| number(event, "/reason").map(|reason| reason.to_string()),
+            )))
+        },
+    },
+    Contract {
+        id: "says-session-only-if-proven",
+        says: "a device logs a secured session once for each handshake that a phone finished",
+        source: "ESP-IDF protocomm: PROTOCOMM_SECURITY_SESSION_SETUP_OK",
+        reads: &[(Source::Log, "line"), (Source::Provisioning, "exchange")],
+        watch: |_| {
+            Some(Box::new(Claim::new(
+                |line| (line == "Secured session established!").then(String::new),
+                "",
+                |event| {
+                    // The answer may be lost; the device has proven the phone all the same.
+                    let last = text(event, "/request/step") == Some("command1");
+                    last.then(String::new)
+                },
+            )))
+        },
+    },
+];
+
+/// A text of the log, the tag that prints it (empty for any), and the event behind it. Both sides
+/// give the same key.
+struct Claim {
+    claimed: fn(&str) -> Option<String>,
+    tag: &'static str,
+    proof: fn(&Event) -> Option<String>,
+    /// Claims without an event, and events without a claim, by device.
+    open: BTreeMap<String, Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    claims: VecDeque<(String, LabTime, u64)>,
+    proofs: VecDeque<(String, u64)>,
+}
+
+impl Claim {
+    fn new(
+        claimed: fn(&str) -> Option<String>,
+        tag: &'static str,
+        proof: fn(&Event) -> Option<String>,
+    ) -> Self {
+        Self {
+            claimed,
+            tag,
+            proof,
+            open: BTreeMap::new(),
+        }
+    }
+}
+
+impl Watch for Claim {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if device(event).is_empty() {
+            return;
+        }
+        let claimed = match event.line() {
+            Some(line) => {
+                if !self.tag.is_empty() && line.tag != self.tag {
+                    return;
+                }
+                match (self.claimed)(line.text) {
+                    Some(key) => Some(key),
+                    None => return,
+                }
+            }
+            None => None,
+        };
+        if let Some(key) = claimed {
+            let open = self.open.entry(device(event).to_owned()).or_default();
+            match open.proofs.iter().position(|(proof, _)| *proof == key) {
+                Some(place) => {
+                    open.proofs.remove(place);
+                    found.held();
+                }
+                None => open.claims.push_back((key, event.at(), event.seq)),
+            }
+        } else if let Some(key) = (self.proof)(event) {
+            let open = self.open.entry(device(event).to_owned()).or_default();
+            match open.claims.iter().position(|(claim, ..)| *claim == key) {
+                Some(place) => {
+                    open.claims.remove(place);
+                    found.held();
+                }
+                None => {
+                    open.proofs.push_back((key, event.seq));
+                    if open.proofs.len() > MOST {
+                        open.proofs.pop_front();
+                    }
+                }
+            }
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        let first = |open: &Open| open.claims.front().map(|(_, at, _)| *at + APART);
+        self.open.values().filter_map(first).min()
+    }
+
+    fn passed(&mut self, now: LabTime, _: Moment, found: &mut Found) {
+        for open in self.open.values_mut() {
+            while let Some((key, at, _)) = open.claims.front()
+                && *at + APART < now
+            {
+                let seen = match key.as_str() {
+                    "" => "a claim without an event behind it".to_owned(),
+                    key => format!("`{key}`, of which nobody else knows"),
+                };
+                if let Some((_, _, seq)) = open.claims.pop_front() {
+                    found.broken(seen, [seq]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What a CoAP endpoint owes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use clock::LabTime;
+use trace::{Event, Source};
+
+use crate::read::{device, is_boot, number, text};
+use crate::{Contract, Found, Moment, Watch};
+
+/// RFC 7252 §4.8.2: EXCHANGE_LIFETIME.
+const LIFE_OF_AN_ID: Duration = Duration::from_secs(247);
+/// RFC 7252 §4.8: ACK_TIMEOUT.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(2);
+/// Messages that are remembered.
+const MOST: usize = 4096;
+
+const READS: &[(Source, &str)] = &[
+    (Source::Coap, "received"),
+    (Source::Coap, "sent"),
+    (Source::Board, "power"),
+    (Source::Board, "restarted"),
+    (Source::Board, "exited"),
+];
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "coap-message-id-is-new",
+        says: "a device uses a message id for one message only while the id lives",
+        source: "RFC 7252 §4.4",
+        reads: READS,
+        watch: |_| Some(Box::<Ids>::default()),
+    },
+    Contract {
+        id: "coap-token-is-echoed",
+        says: "a response carries the token of a request that was sent",
+        source: "RFC 7252 §5.3.1",
+        reads: READS,
+        watch: |_| Some(Box::<Echo>::default()),
+    },
+    Contract {
+        id: "coap-confirmable-is-acknowledged",
+        says: "a confirmable message to one device is acknowledged within two seconds",
+        source: "RFC 7252 §4.2",
+        reads: &[
+            (Source::Coap, "received"),
+            (Source::Coap, "sent"),
+            (Source::Air, "leased"),
+            (Source::Air, "left"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+        ],
+        watch: |_| Some(Box::<Acknowledged>::default()),
+    },
+];
+
+/// What is remembered of messages: receiver, sender and id; token, when, by which event.
+#[derive(Default)]
+struct Ids(VecDeque<(String, u64, String, LabTime, u64)>);
+
+impl Watch for Ids {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) {
+            // The counter may begin anew.
+            self.0.clear();
+            return;
+        }
+        if event.kind != "received" || device(event).is_empty() {
+            return;
+        }
+        // Acknowledgements carry the other side's id; so do Linkkit's responses.
+        if !text(event, "/code").is_some_and(|code| code.starts_with("0.") && code != "0.00") {
+            return;
+        }
+        let way = format!(
+            "{}<-{}",
+            text(event, "/phone").unwrap_or_default(),
+            text(event, "/from").unwrap_or_default()
+        );
+        let id = number(event, "/message_id").unwrap_or_default();
+        let token = text(event, "/message_token").unwrap_or_default();
+        while let Some(first) = self.0.front()
+            && (self.0.len() >= MOST || first.3 + LIFE_OF_AN_ID < event.at())
+        {
+            self.0.pop_front();
+        }
+        let again = self
+            .0
+            .iter()
+            .find(|(other, other_id, ..)| *other == way && *other_id == id);
+        match again {
+            Some((_, _, first, _, seq)) if first != token => found.broken(
+                format!("message id {id} for the tokens {first} and {token}"),
+                [*seq, event.seq],
+            ),
+            _ => found.held(),
+        }
+        self.0
+            .push_back((way, id, token.to_owned(), event.at(), event.seq));
+    }
+}
+
+/// Tokens of requests that phones have sent, by phone.
+#[derive(Default)]
+struct Echo(BTreeMap<String, VecDeque<String>>);
+
+impl Watch for Echo {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let code = text(event, "/code").unwrap_or_default();
+        let token = text(event, "/message_token").unwrap_or_default();
+        match &*event.kind {
+            "sent" if code.starts_with("0.") && code != "0.00" => {
+                let phone = text(event, "/sender").unwrap_or_default();
+                let tokens = self.0.entry(phone.to_owned()).or_default();
+                tokens.push_back(token.to_owned());
+                if tokens.len() > MOST {
+                    tokens.pop_front();
+                }
+            }
+            "received" if !code.starts_with("0.") && !device(event).is_empty() => {
+                let phone = text(event, "/phone").unwrap_or_default();
+                let tokens = self.0.get(phone);
+                found.check(
+                    tokens.is_some_and(|tokens| tokens.iter().any(|sent| sent == token)),
+                    || {
+                        format!(
+                            "{phone} got a response with the token {token}, which it never sent"
+                        )
+                    },
+                    [event.seq],
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Confirmable messages of phones to one device that are not acknowledged.
+#[derive(Default)]
+struct Acknowledged {
+    /// Who has which address.
+    leased: BTreeMap<String, String>,
+    waiting: BTreeMap<(String, u64), (LabTime, u64)>,
+}
+
+impl Watch for Acknowledged {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) || event.kind == "left" {
+            self.leased.retain(|_, owner| owner != device(event));
+            self.waiting.clear();
+            return;
+        }
+        let id = number(event, "/message_id").unwrap_or_default();
+        match (&*event.kind, text(event, "/type")) {
+            ("leased", _) if !device(event).is_empty() => {
+                let address = text(event, "/address").unwrap_or_default();
+                self.leased
+                    .insert(address.to_owned(), device(event).to_owned());
+            }
+            ("sent", Some("CON")) if self.waiting.len() < MOST => {
+                let to = text(event, "/to").unwrap_or_default();
+                let address = to.split(':').next().unwrap_or_default();
+                if self.leased.contains_key(address) {
+                    let phone = text(event, "/sender").unwrap_or_default();
+                    self.waiting
+                        .insert((phone.to_owned(), id), (event.at(), event.seq));
+                }
+            }
+            ("received", Some("ACK" | "RST")) => {
+                let phone = text(event, "/phone").unwrap_or_default();
+                if self.waiting.remove(&(phone.to_owned(), id)).is_some() {
+                    found.held();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        let waiting = self.waiting.values();
+        waiting.map(|(at, _)| *at + ACKNOWLEDGED_WITHIN).min()
+    }
+
+    fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
+        self.waiting.retain(|(phone, id), (at, seq)| {
+            let waits = *at + ACKNOWLEDGED_WITHIN >= now;
+            if !waits && moment.calm_from(*at) {
+                found.broken(
+                    format!("{phone}'s message {id} was not acknowledged"),
+                    [*seq],
+                );
+            }
+            waits
+        });
+    }
+}

@@ -1,0 +1,61 @@
+//! What a device was told, and what its documents promise.
+
+use std::time::Duration;
+
+/// What the rules may rely on. Everything is optional: what is unknown is not claimed.
+///
+/// The facts come from the profile and the factory data, never from the device's own code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Whether storage may hold credentials already at the first power-on.
+    pub provisioned: bool,
+    /// What it knows of the time server.
+    pub sntp: Option<SntpFacts>,
+    /// What it knows of the broker.
+    pub cloud: Option<CloudFacts>,
+    /// Its Linkkit profile.
+    pub linkkit: Option<LinkkitFacts>,
+}
+
+/// What a device knows of the time server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SntpFacts {
+    /// From a request without an answer to the next, at the least.
+    pub retry: Duration,
+}
+
+/// What a device knows of the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloudFacts {
+    /// The broker's name, which TLS asks for; none if it is an address.
+    pub server_name: Option<String>,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// Whether it was given a certificate to show.
+    pub shows_certificate: bool,
+    /// Whether it verifies the dates of the broker's certificate.
+    pub checks_dates: bool,
+    /// Whether it verifies the name in the broker's certificate.
+    pub checks_name: bool,
+    /// Keep-alive that it is to use.
+    pub keep_alive: Duration,
+    /// Whether it begins clean MQTT sessions.
+    pub clean_session: bool,
+    /// Delay before it connects again after the first failure; doubled by each further one.
+    pub reconnect: Duration,
+    /// Longest such delay.
+    pub reconnect_max: Duration,
+}
+
+/// A Linkkit profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkkitFacts {
+    /// Life of a token from its report.
+    pub token_life: Duration,
+    /// Times that a token is reported at the most.
+    pub reports: u64,
+    /// From a report without an answer to the next.
+    pub report_interval: Duration,
+    /// Notifications of a token at the most.
+    pub notifications: u64,
+}

@@ -1,0 +1,265 @@
+//! What a device that binds by a one-time token owes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clock::LabTime;
+use trace::{Event, Source};
+
+use crate::facts::LinkkitFacts;
+use crate::read::{device, is_boot, number, text};
+use crate::{Contract, Found, Moment, Watch};
+
+const READS: &[(Source, &str)] = &[
+    (Source::Linkkit, "token_reported"),
+    (Source::Linkkit, "match_replied"),
+    (Source::Coap, "received"),
+    (Source::Board, "power"),
+    (Source::Board, "restarted"),
+    (Source::Board, "exited"),
+];
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "linkkit-report-ids-count",
+        says: "the id of a report is a decimal string, and one more than that of the report before",
+        source: "Linkkit C SDK 2.3.0: awss_report_token",
+        reads: READS,
+        watch: |_| Some(Box::<ReportIds>::default()),
+    },
+    Contract {
+        id: "linkkit-token-is-never-revived",
+        says: "a token is not reported again once another one was",
+        source: "Linkkit C SDK 2.3.0: produce_random",
+        reads: READS,
+        watch: |_| Some(Box::<Revived>::default()),
+    },
+    Contract {
+        id: "linkkit-reports-are-few",
+        says: "a token is reported no more often than the profile says, and not faster",
+        source: "Linkkit C SDK 2.3.0: awss_report_token",
+        reads: READS,
+        watch: |facts| {
+            Some(Box::new(Reports {
+                facts: facts.linkkit.clone()?,
+                sent: BTreeMap::new(),
+            }))
+        },
+    },
+    Contract {
+        id: "linkkit-tells-what-the-cloud-knows",
+        says: "a token that is told on the LAN is the one that was reported last, and the cloud \
+               has answered the report",
+        source: "Linkkit C SDK 2.3.0: awss_notify",
+        reads: READS,
+        watch: |_| Some(Box::<Told>::default()),
+    },
+    Contract {
+        id: "linkkit-remaining-time-is-true",
+        says: "remainTime is what is left of the token's life since its report",
+        source: "Linkkit C SDK 2.3.0: awss_token_remain_time",
+        reads: READS,
+        watch: |facts| {
+            Some(Box::new(Remains {
+                life: facts.linkkit.as_ref()?.token_life,
+                reported: BTreeMap::new(),
+            }))
+        },
+    },
+];
+
+/// The token in what a device tells on the LAN, and where its `remainTime` stands.
+fn told(event: &Event) -> Option<(&str, Option<u64>)> {
+    ["/json/params", "/json/data"]
+        .into_iter()
+        .find_map(|place| {
+            let token = text(event, &format!("{place}/token"))?;
+            Some((token, number(event, &format!("{place}/remainTime"))))
+        })
+}
+
+#[derive(Default)]
+struct ReportIds(BTreeMap<String, (u64, u64)>);
+
+impl Watch for ReportIds {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) {
+            self.0.remove(device(event));
+            return;
+        }
+        if event.kind != "token_reported" {
+            return;
+        }
+        let Some(id) = text(event, "/id").and_then(|id| id.parse::<u64>().ok()) else {
+            let id = &event.data["id"];
+            found.broken(format!("a report with the id {id}"), [event.seq]);
+            return;
+        };
+        match self.0.insert(device(event).to_owned(), (id, event.seq)) {
+            // Notifications may have taken ids in between.
+            Some((last, seq)) => found.check(
+                id > last,
+                || format!("id {id} after id {last}"),
+                [seq, event.seq],
+            ),
+            None => found.held(),
+        }
+    }
+}
+
+/// Which tokens each device has reported, the current one last.
+#[derive(Default)]
+struct Revived(BTreeMap<String, Vec<(String, u64)>>);
+
+impl Watch for Revived {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if event.kind != "token_reported" {
+            return;
+        }
+        let token = text(event, "/token").unwrap_or_default();
+        let tokens = self.0.entry(device(event).to_owned()).or_default();
+        match tokens.iter().position(|(known, _)| known == token) {
+            Some(place) if place + 1 < tokens.len() => {
+                found.broken(format!("{token} again"), [tokens[place].1, event.seq]);
+            }
+            Some(_) => found.held(),
+            None if tokens.len() < 4096 => {
+                tokens.push((token.to_owned(), event.seq));
+                found.held();
+            }
+            None => {}
+        }
+    }
+}
+
+/// How often each device has reported its token without an answer, and when last.
+struct Reports {
+    facts: LinkkitFacts,
+    sent: BTreeMap<String, (String, u64, LabTime, u64)>,
+}
+
+impl Watch for Reports {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) {
+            self.sent.remove(device(event));
+            return;
+        }
+        if event.kind != "token_reported" {
+            return;
+        }
+        let token = text(event, "/token").unwrap_or_default();
+        let before = self.sent.get(device(event)).filter(|sent| sent.0 == token);
+        let (times, last) = match before {
+            Some((_, times, at, seq)) => (times + 1, Some((*at, *seq))),
+            None => (1, None),
+        };
+        if times > self.facts.reports {
+            let most = self.facts.reports;
+            let events = last.map(|(_, seq)| seq).into_iter().chain([event.seq]);
+            found.broken(
+                format!("report {times} of {token}; {most} are the most"),
+                events,
+            );
+        } else if let Some((at, seq)) = last {
+            let waited = event.at() - at;
+            let least = self.facts.report_interval;
+            found.check(
+                waited >= least * 9 / 10,
+                || format!("{token} again after {waited:.1?}; {least:.1?} is the least"),
+                [seq, event.seq],
+            );
+        }
+        self.sent.insert(
+            device(event).to_owned(),
+            (token.to_owned(), times, event.at(), event.seq),
+        );
+    }
+}
+
+/// The token that each device reported last, and whether the cloud has answered.
+#[derive(Default)]
+struct Told(BTreeMap<String, (String, bool, u64)>);
+
+impl Watch for Told {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        match &*event.kind {
+            "token_reported" => {
+                let token = text(event, "/token").unwrap_or_default().to_owned();
+                let answered =
+                    matches!(self.0.get(device(event)), Some((old, true, _)) if *old == token);
+                self.0
+                    .insert(device(event).to_owned(), (token, answered, event.seq));
+            }
+            "match_replied" => {
+                // The SDK does not look at the code.
+                if let Some(entry) = self.0.get_mut(device(event)) {
+                    entry.1 = true;
+                }
+            }
+            "received" if !device(event).is_empty() => {
+                let Some((token, remain)) = told(event) else {
+                    return;
+                };
+                // A device may say that it has none yet.
+                if token.is_empty() || remain == Some(0) {
+                    return;
+                }
+                match self.0.get(device(event)) {
+                    Some((last, answered, seq)) if last == token => found.check(
+                        *answered,
+                        || format!("told {token}, which the cloud has not answered"),
+                        [*seq, event.seq],
+                    ),
+                    Some((last, _, seq)) => found.broken(
+                        format!("told {token}; it reported {last}"),
+                        [*seq, event.seq],
+                    ),
+                    None => found.broken(
+                        format!("told {token}, which it never reported"),
+                        [event.seq],
+                    ),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// When each token was reported last.
+struct Remains {
+    life: Duration,
+    reported: BTreeMap<String, (LabTime, u64)>,
+}
+
+impl Watch for Remains {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if event.kind == "token_reported" {
+            let token = text(event, "/token").unwrap_or_default();
+            if self.reported.len() < 4096 {
+                self.reported
+                    .insert(token.to_owned(), (event.at(), event.seq));
+            }
+            return;
+        }
+        if event.kind != "received" {
+            return;
+        }
+        let Some((token, Some(remain))) = told(event) else {
+            return;
+        };
+        let Some((at, seq)) = self.reported.get(token) else {
+            return;
+        };
+        if remain == 0 {
+            return;
+        }
+        let age = event.at() - *at;
+        let left = self.life.saturating_sub(age);
+        let said = Duration::from_millis(remain);
+        found.check(
+            left.abs_diff(said) <= Duration::from_secs(1) + age / 20,
+            || format!("{said:.1?} are said to be left of {token}; {left:.1?} are"),
+            [*seq, event.seq],
+        );
+    }
+}

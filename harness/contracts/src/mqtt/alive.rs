@@ -1,0 +1,115 @@
+//! What a client owes in time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clock::LabTime;
+use trace::Event;
+
+use super::{connection, is_from_client};
+use crate::read::number;
+use crate::{Found, Moment, Watch};
+
+/// No network timeout of an SDK of the field is longer.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
+
+/// What was delivered at QoS 1 and is not acknowledged, by connection and identifier.
+#[derive(Default)]
+pub struct Acknowledges(BTreeMap<(u64, u64), (LabTime, u64)>);
+
+impl Watch for Acknowledges {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let connection = connection(event);
+        let id = number(event, "/id").unwrap_or_default();
+        match (&*event.kind, is_from_client(event)) {
+            ("connection_closed", _) => self.0.retain(|(other, _), _| *other != connection),
+            ("publish", false) if number(event, "/qos") == Some(1) => {
+                self.0.insert((connection, id), (event.at(), event.seq));
+            }
+            ("puback", true) => match self.0.remove(&(connection, id)) {
+                Some(_) => found.held(),
+                None => found.broken(
+                    format!("PUBACK for identifier {id}, which was not delivered"),
+                    [event.seq],
+                ),
+            },
+            _ => {}
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        self.0
+            .values()
+            .map(|(at, _)| *at + ACKNOWLEDGED_WITHIN)
+            .min()
+    }
+
+    fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
+        self.0.retain(|(_, id), (at, seq)| {
+            let waits = *at + ACKNOWLEDGED_WITHIN >= now;
+            if !waits && moment.calm_from(*at) {
+                found.broken(format!("no PUBACK for identifier {id}"), [*seq]);
+            }
+            waits
+        });
+    }
+}
+
+/// When each connection's client sent its last packet, and how long it may keep silent.
+#[derive(Default)]
+pub struct KeepsAlive(BTreeMap<u64, Silence>);
+
+struct Silence {
+    since: LabTime,
+    seq: u64,
+    allowed: Duration,
+}
+
+impl Watch for KeepsAlive {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let connection = connection(event);
+        if event.kind == "connection_closed" {
+            self.0.remove(&connection);
+            return;
+        }
+        if !is_from_client(event) {
+            return;
+        }
+        if event.kind == "connect" {
+            let keep_alive = number(event, "/keep_alive_s").unwrap_or_default();
+            if keep_alive > 0 {
+                let silence = Silence {
+                    since: event.at(),
+                    seq: event.seq,
+                    // The lab's clock and the device's are not one, and the network takes its time.
+                    allowed: Duration::from_secs(keep_alive) * 11 / 10 + Duration::from_secs(1),
+                };
+                self.0.insert(connection, silence);
+            }
+        } else if let Some(silence) = self.0.get_mut(&connection) {
+            silence.since = event.at();
+            silence.seq = event.seq;
+            if event.kind == "pingreq" {
+                found.held();
+            }
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        let silences = self.0.values();
+        silences
+            .map(|silence| silence.since + silence.allowed)
+            .min()
+    }
+
+    fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
+        self.0.retain(|_, silence| {
+            let waits = silence.since + silence.allowed >= now;
+            if !waits && moment.calm_from(silence.since) {
+                let allowed = silence.allowed;
+                found.broken(format!("silent for more than {allowed:.0?}"), [silence.seq]);
+            }
+            waits
+        });
+    }
+}

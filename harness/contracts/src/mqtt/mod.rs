@@ -1,0 +1,168 @@
+//! What an MQTT client owes.
+
+mod alive;
+mod ids;
+mod manners;
+mod order;
+
+use trace::{Event, Source};
+
+use crate::Contract;
+use crate::read::{number, text};
+
+/// Every packet that has a rule here, and what opens and closes connections.
+const PACKETS: &[(Source, &str)] = &[
+    (Source::Mqtt, "connect"),
+    (Source::Mqtt, "connack"),
+    (Source::Mqtt, "publish"),
+    (Source::Mqtt, "puback"),
+    (Source::Mqtt, "pubrec"),
+    (Source::Mqtt, "pubrel"),
+    (Source::Mqtt, "pubcomp"),
+    (Source::Mqtt, "subscribe"),
+    (Source::Mqtt, "suback"),
+    (Source::Mqtt, "unsubscribe"),
+    (Source::Mqtt, "unsuback"),
+    (Source::Mqtt, "pingreq"),
+    (Source::Mqtt, "disconnect"),
+    (Source::Mqtt, "reserved"),
+    (Source::Mqtt, "connect_refused"),
+    (Source::Mqtt, "connection_closed"),
+];
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "mqtt-connect-first-and-once",
+        says: "the first packet of a connection is CONNECT, and there is no second one",
+        source: "MQTT 3.1.1 [MQTT-3.1.0-1], [MQTT-3.1.0-2]",
+        reads: PACKETS,
+        watch: |_| Some(Box::<order::ConnectFirst>::default()),
+    },
+    Contract {
+        id: "mqtt-waits-for-connack",
+        says: "a device publishes and subscribes only once its CONNECT was accepted",
+        source: "house: MQTT 3.1.1 §3.1.4 lets clients run ahead, and no SDK of the field does",
+        reads: PACKETS,
+        watch: |_| Some(Box::<order::AfterConnack>::default()),
+    },
+    Contract {
+        id: "mqtt-silent-after-the-end",
+        says: "after DISCONNECT, and after a CONNECT that was refused, a client sends nothing",
+        source: "MQTT 3.1.1 [MQTT-3.14.4-2], [MQTT-3.2.2-5]",
+        reads: PACKETS,
+        watch: |_| Some(Box::<order::AfterEnd>::default()),
+    },
+    Contract {
+        id: "mqtt-packet-id-is-free",
+        says: "a packet identifier is not 0 and not one that is still in flight",
+        source: "MQTT 3.1.1 [MQTT-2.3.1-1], [MQTT-2.3.1-2]",
+        reads: PACKETS,
+        watch: |_| Some(Box::<ids::Free>::default()),
+    },
+    Contract {
+        id: "mqtt-packet-ids-move-on",
+        says: "a packet identifier is not used twice in a row on one connection",
+        source: "house: a late acknowledgement would be taken for the next packet's",
+        reads: PACKETS,
+        watch: |_| Some(Box::<ids::MoveOn>::default()),
+    },
+    Contract {
+        id: "mqtt-dup-means-again",
+        says: "DUP is set on what is sent again, and on nothing else",
+        source: "MQTT 3.1.1 [MQTT-3.3.1-1], [MQTT-3.3.1-2]",
+        reads: PACKETS,
+        watch: |_| Some(Box::<ids::Again>::default()),
+    },
+    Contract {
+        id: "mqtt-qos1-is-acknowledged",
+        says: "what a client gets at QoS 1 it acknowledges by that identifier within ten seconds",
+        source: "MQTT 3.1.1 [MQTT-4.3.2-2]",
+        reads: PACKETS,
+        watch: |_| Some(Box::<alive::Acknowledges>::default()),
+    },
+    Contract {
+        id: "mqtt-keeps-alive",
+        says: "a client lets no more than its keep-alive pass without a packet",
+        source: "MQTT 3.1.1 [MQTT-3.1.2-23]",
+        reads: PACKETS,
+        watch: |_| Some(Box::<alive::KeepsAlive>::default()),
+    },
+    Contract {
+        id: "mqtt-keep-alive-as-told",
+        says: "CONNECT carries the keep-alive and the clean-session flag that the device was told",
+        source: "the device's factory data",
+        reads: &[(Source::Mqtt, "connect")],
+        watch: |facts| {
+            let cloud = facts.cloud.as_ref()?;
+            Some(Box::new(manners::AsTold {
+                keep_alive_s: cloud.keep_alive.as_secs(),
+                clean_session: cloud.clean_session,
+            }))
+        },
+    },
+    Contract {
+        id: "mqtt-packets-are-well-formed",
+        says: "a packet has the flags of the standard and ends where its length says",
+        source: "MQTT 3.1.1 [MQTT-2.2.2-1], §2.2.3",
+        reads: PACKETS,
+        watch: |_| Some(Box::new(manners::WellFormed)),
+    },
+    Contract {
+        id: "mqtt-topic-is-a-name",
+        says: "what is published goes to a topic name: not empty, and without wildcards",
+        source: "MQTT 3.1.1 [MQTT-3.3.2-2], [MQTT-4.7.3-1]",
+        reads: &[(Source::Mqtt, "publish")],
+        watch: |_| Some(Box::new(manners::TopicName)),
+    },
+    Contract {
+        id: "mqtt-one-client-id",
+        says: "a device connects by one client id and user name, whatever happens to it",
+        source: "house; MQTT 3.1.1 §3.1.3.1",
+        reads: &[(Source::Mqtt, "session_opened")],
+        watch: |_| Some(Box::<manners::OneName>::default()),
+    },
+    Contract {
+        id: "mqtt-takes-over-nothing",
+        says: "a device opens no second session while its first one lives",
+        source: "MQTT 3.1.1 [MQTT-3.1.4-2]; house",
+        reads: &[
+            (Source::Mqtt, "connection_closed"),
+            (Source::Mqtt, "session_opened"),
+            (Source::Air, "left"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+        ],
+        watch: |_| Some(Box::<manners::TakesOver>::default()),
+    },
+    Contract {
+        id: "mqtt-refused-then-waits",
+        says: "after a refused CONNECT a device waits as long as it was told, each time longer",
+        source: "ESP-IDF esp-mqtt: reconnect_timeout_ms; house: back-off grows",
+        reads: &[
+            (Source::Mqtt, "connect_refused"),
+            (Source::Mqtt, "session_opened"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+            (Source::Air, "joined"),
+        ],
+        watch: |facts| {
+            let cloud = facts.cloud.as_ref()?;
+            Some(Box::new(manners::BacksOff::new(
+                cloud.reconnect,
+                cloud.reconnect_max,
+            )))
+        },
+    },
+];
+
+/// The connection that an event is about; they are counted by each broker.
+fn connection(event: &Event) -> u64 {
+    number(event, "/connection").unwrap_or_default()
+}
+
+/// Whether the client sent it.
+fn is_from_client(event: &Event) -> bool {
+    text(event, "/direction") == Some("in")
+}

@@ -1,0 +1,82 @@
+//! What comes before what.
+
+use std::collections::BTreeMap;
+
+use trace::Event;
+
+use super::{connection, is_from_client};
+use crate::{Found, Moment, Watch};
+
+/// Connections whose CONNECT has come, by which event.
+#[derive(Default)]
+pub struct ConnectFirst(BTreeMap<u64, u64>);
+
+impl Watch for ConnectFirst {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let connection = connection(event);
+        if event.kind == "connection_closed" {
+            self.0.remove(&connection);
+        }
+        if !is_from_client(event) {
+            return;
+        }
+        match (&*event.kind, self.0.get(&connection)) {
+            ("connect", None) => {
+                self.0.insert(connection, event.seq);
+                found.held();
+            }
+            ("connect", Some(first)) => found.broken("a second CONNECT", [*first, event.seq]),
+            (kind, None) => found.broken(format!("{kind} before CONNECT"), [event.seq]),
+            (_, Some(_)) => {}
+        }
+    }
+}
+
+/// Connections whose CONNECT has come and is not answered yet.
+#[derive(Default)]
+pub struct AfterConnack(BTreeMap<u64, u64>);
+
+impl Watch for AfterConnack {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let connection = connection(event);
+        match &*event.kind {
+            "connect" => {
+                self.0.insert(connection, event.seq);
+            }
+            "connack" if self.0.remove(&connection).is_some() => found.held(),
+            "connection_closed" => {
+                self.0.remove(&connection);
+            }
+            kind @ ("publish" | "subscribe" | "unsubscribe") if is_from_client(event) => {
+                if let Some(connect) = self.0.get(&connection) {
+                    found.broken(format!("{kind} before CONNACK"), [*connect, event.seq]);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Connections that the client has ended, or the broker refused, by which event.
+#[derive(Default)]
+pub struct AfterEnd(BTreeMap<u64, u64>);
+
+impl Watch for AfterEnd {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let connection = connection(event);
+        match &*event.kind {
+            "connection_closed" if self.0.remove(&connection).is_some() => found.held(),
+            "connect_refused" => {
+                self.0.insert(connection, event.seq);
+            }
+            kind if is_from_client(event) => {
+                if let Some(end) = self.0.get(&connection) {
+                    found.broken(format!("{kind} after the end"), [*end, event.seq]);
+                } else if kind == "disconnect" {
+                    self.0.insert(connection, event.seq);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What an answer may hold.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use trace::Event;
+
+use crate::read::{device, number, text};
+use crate::{Found, Moment, Watch};
+
+pub struct Fits;
+
+impl Watch for Fits {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if let (Some(asked), Some(answered)) = (
+            text(event, "/request/message"),
+            text(event, "/answer/message"),
+        ) {
+            found.check(
+                asked.strip_prefix("cmd_") == answered.strip_prefix("resp_"),
+                || format!("{asked} was answered by {answered}"),
+                [event.seq],
+            );
+        }
+        if let (Some(asked), Some(answered)) =
+            (text(event, "/request/step"), text(event, "/answer/step"))
+        {
+            found.check(
+                asked.strip_prefix("command") == answered.strip_prefix("response"),
+                || format!("{asked} was answered by {answered}"),
+                [event.seq],
+            );
+        }
+    }
+}
+
+/// What each device said of its version first.
+#[derive(Default)]
+pub struct Version(BTreeMap<String, (Value, u64)>);
+
+impl Watch for Version {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if text(event, "/endpoint") != Some("proto-ver") || event.data["answer"].is_null() {
+            return;
+        }
+        let said = &event.data["answer"];
+        match self.0.get(device(event)) {
+            Some((first, seq)) => found.check(
+                first == said,
+                || format!("said {first}, then {said}"),
+                [*seq, event.seq],
+            ),
+            None => {
+                self.0
+                    .insert(device(event).to_owned(), (said.clone(), event.seq));
+            }
+        }
+    }
+}
+
+pub struct ScanResult;
+
+impl Watch for ScanResult {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let entries = event
+            .data
+            .pointer("/answer/entries")
+            .and_then(Value::as_array);
+        let Some(entries) = entries else { return };
+        let mut weakest = i64::MAX;
+        for entry in entries {
+            let level = entry["rssi"].as_i64().unwrap_or_default();
+            let channel = entry["channel"].as_u64().unwrap_or_default();
+            let wrong = if level >= 0 {
+                Some(format!("a level of {level} dBm"))
+            } else if !(1..=14).contains(&channel) {
+                Some(format!("channel {channel}"))
+            } else if level > weakest {
+                Some(format!("{level} dBm behind {weakest} dBm"))
+            } else {
+                None
+            };
+            weakest = level;
+            match wrong {
+                Some(wrong) => found.broken(wrong, [event.seq]),
+                None => found.held(),
+            }
+        }
+    }
+}
+
+/// How many networks each device announced.
+#[derive(Default)]
+pub struct ScanCount(BTreeMap<String, (u64, u64)>);
+
+impl Watch for ScanCount {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if let Some(count) = number(event, "/answer/count") {
+            self.0.insert(device(event).to_owned(), (count, event.seq));
+        }
+        let entries = event
+            .data
+            .pointer("/answer/entries")
+            .and_then(Value::as_array);
+        let (Some(entries), Some((count, seq))) = (entries, self.0.get(device(event))) else {
+            return;
+        };
+        found.check(
+            entries.len() as u64 <= *count,
+            || format!("{} entries of {count}", entries.len()),
+            [*seq, event.seq],
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! What a device says of its station, beside what the air saw.
+
+use std::collections::BTreeMap;
+
+use trace::{Event, Source};
+
+use crate::read::{device, is_boot, number, text};
+use crate::{Found, Moment, Watch};
+
+/// Reasons of the air (802.11 §9.4.1.7, and ESP-IDF's own from 200 on) that are about the
+/// passphrase.
+const AUTH_REASONS: &[u64] = &[2, 3, 6, 14, 15, 23, 202, 204];
+/// No access point of that name.
+const NOT_FOUND: u64 = 201;
+
+/// Network and address that each device has, and by which events.
+#[derive(Default)]
+pub struct Connected(BTreeMap<String, Seat>);
+
+#[derive(Default)]
+struct Seat {
+    ssid: String,
+    address: String,
+    events: Vec<u64>,
+}
+
+impl Watch for Connected {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let seat = self.0.entry(device(event).to_owned()).or_default();
+        if is_boot(event) || (event.source == Source::Air && event.kind == "left") {
+            *seat = Seat::default();
+            return;
+        }
+        match &*event.kind {
+            "joined" => {
+                seat.ssid = text(event, "/ssid").unwrap_or_default().to_owned();
+                seat.events = vec![event.seq];
+                return;
+            }
+            "leased" => {
+                seat.address = text(event, "/address").unwrap_or_default().to_owned();
+                seat.events.push(event.seq);
+                return;
+            }
+            _ => {}
+        }
+        if text(event, "/answer/station") != Some("connected") {
+            return;
+        }
+        let address = text(event, "/answer/connected/ip").unwrap_or_default();
+        let ssid = text(event, "/answer/connected/ssid").unwrap_or_default();
+        let events = || seat.events.iter().copied().chain([event.seq]);
+        if seat.address.is_empty() {
+            found.broken(
+                format!("says that it has {address} in `{ssid}`; the air leased it nothing"),
+                events(),
+            );
+        } else if seat.address != address {
+            let leased = &seat.address;
+            found.broken(
+                format!("says that it has {address}; the air leased it {leased}"),
+                events(),
+            );
+        } else if seat.ssid != ssid {
+            let joined = &seat.ssid;
+            found.broken(
+                format!("says that it is in `{ssid}`; the air saw it in `{joined}`"),
+                events(),
+            );
+        } else {
+            found.held();
+        }
+    }
+}
+
+/// The reason for which each device left the air last.
+#[derive(Default)]
+pub struct Reason(BTreeMap<String, (u64, u64)>);
+
+impl Watch for Reason {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) {
+            self.0.remove(device(event));
+            return;
+        }
+        if event.source == Source::Air {
+            let reason = number(event, "/reason").unwrap_or_default();
+            self.0.insert(device(event).to_owned(), (reason, event.seq));
+            return;
+        }
+        let Some(said) = text(event, "/answer/reason") else {
+            return;
+        };
+        let Some((reason, seq)) = self.0.get(device(event)).copied() else {
+            found.broken(format!("says {said}; the air saw no failure"), [event.seq]);
+            return;
+        };
+        let fits = match said {
+            "auth_error" => AUTH_REASONS.contains(&reason),
+            "network_not_found" => reason == NOT_FOUND,
+            _ => true,
+        };
+        found.check(
+            fits,
+            || format!("says {said}; the air saw reason {reason}"),
+            [seq, event.seq],
+        );
+    }
+}
+
+/// Attempts that each device says remain.
+#[derive(Default)]
+pub struct Attempts(BTreeMap<String, (u64, u64)>);
+
+impl Watch for Attempts {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let set = matches!(
+            text(event, "/request/message"),
+            Some("cmd_set_config" | "cmd_ctrl_reset" | "cmd_ctrl_reprov")
+        );
+        if is_boot(event) || set {
+            self.0.remove(device(event));
+            return;
+        }
+        let Some(remain) = number(event, "/answer/attempts_remaining") else {
+            return;
+        };
+        if let Some((before, seq)) = self.0.insert(device(event).to_owned(), (remain, event.seq)) {
+            found.check(
+                remain <= before,
+                || format!("{before} remained, then {remain}"),
+                [seq, event.seq],
+            );
+        }
+    }
+}

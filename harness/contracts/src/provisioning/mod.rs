@@ -1,0 +1,90 @@
+//! What a provisioning service owes to its phones.
+
+mod answers;
+mod claims;
+mod sessions;
+
+use trace::Source;
+
+use crate::Contract;
+
+const EXCHANGES: &[(Source, &str)] = &[
+    (Source::Provisioning, "exchange"),
+    (Source::Board, "power"),
+    (Source::Board, "restarted"),
+    (Source::Board, "exited"),
+];
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "prov-no-answer-without-session",
+        says: "an endpoint other than the version and the handshake answers only a phone whose \
+               session is open",
+        source: "ESP-IDF protocomm: protocomm_req_handle",
+        reads: EXCHANGES,
+        watch: |_| Some(Box::<sessions::Answers>::default()),
+    },
+    Contract {
+        id: "prov-answer-fits-request",
+        says: "an answer is the one that belongs to its request",
+        source: "ESP-IDF wifi_provisioning: wifi_config.proto, wifi_scan.proto, wifi_ctrl.proto",
+        reads: EXCHANGES,
+        watch: |_| Some(Box::new(answers::Fits)),
+    },
+    Contract {
+        id: "prov-version-is-one",
+        says: "a device says the same of its version whenever it is asked",
+        source: "ESP-IDF protocomm: protocomm_set_version",
+        reads: EXCHANGES,
+        watch: |_| Some(Box::<answers::Version>::default()),
+    },
+    Contract {
+        id: "prov-scan-result-is-possible",
+        says: "a scan result has channels 1 to 14, negative levels, and the strongest first",
+        source: "ESP-IDF esp_wifi_scan_get_ap_records; 802.11 §17",
+        reads: EXCHANGES,
+        watch: |_| Some(Box::new(answers::ScanResult)),
+    },
+    Contract {
+        id: "prov-scan-delivers-what-it-announces",
+        says: "no answer to a request for scan results has more entries than were asked for",
+        source: "ESP-IDF wifi_provisioning: CmdScanResult",
+        reads: EXCHANGES,
+        watch: |_| Some(Box::<answers::ScanCount>::default()),
+    },
+    Contract {
+        id: "prov-connected-is-true",
+        says: "a device that says it is connected has joined that network and leased that address",
+        source: "ESP-IDF wifi_provisioning: RespGetStatus; the air's own record",
+        reads: &[
+            (Source::Provisioning, "exchange"),
+            (Source::Air, "joined"),
+            (Source::Air, "leased"),
+            (Source::Air, "left"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+        ],
+        watch: |_| Some(Box::<claims::Connected>::default()),
+    },
+    Contract {
+        id: "prov-reason-is-the-airs",
+        says: "the reason that a device gives for a failed connection is the one that the air saw",
+        source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_event_handler_internal",
+        reads: &[
+            (Source::Provisioning, "exchange"),
+            (Source::Air, "left"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+        ],
+        watch: |_| Some(Box::<claims::Reason>::default()),
+    },
+    Contract {
+        id: "prov-attempts-count-down",
+        says: "attempts that remain become fewer by one at a time, until credentials are set anew",
+        source: "ESP-IDF wifi_provisioning: WifiAttemptFailed.attempts_remaining",
+        reads: EXCHANGES,
+        watch: |_| Some(Box::<claims::Attempts>::default()),
+    },
+];

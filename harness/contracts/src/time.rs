@@ -1,0 +1,103 @@
+//! What a device owes to a time server.
+
+use std::time::Duration;
+
+use clock::LabTime;
+use trace::{Event, Source};
+
+use crate::read::{is_boot, number};
+use crate::{Contract, Found, Moment, Watch};
+
+/// RFC 4330 §10: no client asks more often than this.
+const SHORTEST_POLL: Duration = Duration::from_secs(15);
+
+const READS: &[(Source, &str)] = &[
+    (Source::Sntp, "answered"),
+    (Source::Sntp, "kept_silent"),
+    (Source::Board, "power"),
+    (Source::Board, "restarted"),
+    (Source::Board, "exited"),
+];
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "time-asked-once",
+        says: "a device that was told the time does not ask again within fifteen seconds",
+        source: "RFC 4330 §10, best practice 1",
+        reads: READS,
+        watch: |_| Some(Box::<AfterAnswer>::default()),
+    },
+    Contract {
+        id: "time-asked-slowly",
+        says: "a device that is not answered waits before it asks for the time again",
+        source: "RFC 4330 §10, best practices 2 and 5",
+        reads: READS,
+        watch: |facts| {
+            let retry = facts.sntp.as_ref()?.retry;
+            Some(Box::new(AfterSilence { retry, last: None }))
+        },
+    },
+];
+
+/// When it was told last. The time server sees no names; with several devices nothing is claimed.
+#[derive(Default)]
+struct AfterAnswer {
+    answered: Option<(LabTime, u64)>,
+    devices: Vec<String>,
+}
+
+impl Watch for AfterAnswer {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) {
+            self.answered = None;
+            if let Some(device) = &event.device
+                && !self.devices.contains(device)
+            {
+                self.devices.push(device.clone());
+            }
+            return;
+        }
+        if self.devices.len() > 1 {
+            return;
+        }
+        if let Some((at, seq)) = self.answered {
+            found.check(
+                event.at() - at >= SHORTEST_POLL,
+                || format!("asked again {:.1?} after it was told", event.at() - at),
+                [seq, event.seq],
+            );
+        }
+        if event.kind == "answered" && number(event, "/offset_s").is_some() {
+            self.answered = Some((event.at(), event.seq));
+        }
+    }
+}
+
+struct AfterSilence {
+    retry: Duration,
+    last: Option<(LabTime, u64)>,
+}
+
+impl Watch for AfterSilence {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) || event.kind == "answered" {
+            self.last = None;
+            return;
+        }
+        if let Some((at, seq)) = self.last {
+            let waited = event.at() - at;
+            // The lab's clock and the device's are not one.
+            found.check(
+                waited >= self.retry * 9 / 10,
+                || {
+                    format!(
+                        "asked again after {waited:.1?}; {:.1?} is the least",
+                        self.retry
+                    )
+                },
+                [seq, event.seq],
+            );
+        }
+        self.last = Some((event.at(), event.seq));
+    }
+}

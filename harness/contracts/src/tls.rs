@@ -1,0 +1,206 @@
+//! What a TLS client owes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clock::LabTime;
+use trace::{Event, Source};
+
+use crate::facts::CloudFacts;
+use crate::read::{device, flag, is_boot, text};
+use crate::{Contract, Facts, Found, Moment, Watch};
+
+const HANDSHAKE: &[(Source, &str)] = &[(Source::Tls, "handshake")];
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "tls-offers-no-old-version",
+        says: "a device offers TLS 1.2 or later, and nothing before it",
+        source: "RFC 9325 §3.1.1",
+        reads: HANDSHAKE,
+        watch: |_| Some(Box::new(Versions)),
+    },
+    Contract {
+        id: "tls-asks-for-its-broker",
+        says: "a device names the broker that it was told in its server name",
+        source: "RFC 6066 §3",
+        reads: HANDSHAKE,
+        watch: |facts| Some(Box::new(ServerName(tls(facts)?.server_name.clone()?))),
+    },
+    Contract {
+        id: "tls-trusts-no-stranger",
+        says: "a device refuses a broker whose certificate is expired, not begun, of another name, \
+               of another authority or not for servers, as far as it is to verify that",
+        source: "RFC 5280 §6.1; RFC 6125",
+        reads: HANDSHAKE,
+        watch: |facts| Some(Box::new(Trust(tls(facts)?.clone()))),
+    },
+    Contract {
+        id: "tls-shows-its-certificate",
+        says: "a device that was given a certificate shows it, and always the same",
+        source: "RFC 8446 §4.4.2; RFC 5246 §7.4.6",
+        reads: HANDSHAKE,
+        watch: |facts| {
+            let shows = tls(facts)?.shows_certificate;
+            Some(Box::new(Certificate {
+                shows,
+                shown: BTreeMap::new(),
+            }))
+        },
+    },
+    Contract {
+        id: "tls-failed-then-waits",
+        says: "after a handshake that failed a device waits as long as it was told",
+        source: "ESP-IDF esp-mqtt: reconnect_timeout_ms",
+        reads: &[
+            (Source::Tls, "handshake"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+            (Source::Air, "joined"),
+        ],
+        watch: |facts| {
+            let reconnect = tls(facts)?.reconnect;
+            Some(Box::new(Waits {
+                reconnect,
+                failed: BTreeMap::new(),
+            }))
+        },
+    },
+];
+
+fn tls(facts: &Facts) -> Option<&CloudFacts> {
+    facts.cloud.as_ref().filter(|cloud| cloud.tls)
+}
+
+struct Versions;
+
+impl Watch for Versions {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let offered = event
+            .data
+            .pointer("/offered")
+            .and_then(|list| list.as_array());
+        let Some(offered) = offered.filter(|list| !list.is_empty()) else {
+            return;
+        };
+        let old = offered
+            .iter()
+            .filter_map(|version| version.as_str())
+            .find(|version| !matches!(*version, "TLS 1.2" | "TLS 1.3"));
+        match old {
+            Some(version) => found.broken(format!("offered {version}"), [event.seq]),
+            None => found.held(),
+        }
+    }
+}
+
+struct ServerName(String);
+
+impl Watch for ServerName {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        // What ended before a ClientHello tells nothing.
+        if text(event, "/offered/0").is_none() {
+            return;
+        }
+        let asked = text(event, "/server_name");
+        found.check(
+            asked == Some(&self.0),
+            || {
+                format!(
+                    "asked for {}, not for {}",
+                    asked.unwrap_or("no name"),
+                    self.0
+                )
+            },
+            [event.seq],
+        );
+    }
+}
+
+struct Trust(CloudFacts);
+
+impl Watch for Trust {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let Some(shown) = text(event, "/shown") else {
+            return;
+        };
+        let bad = match shown {
+            "server-expired" | "server-not-yet-valid" => self.0.checks_dates,
+            "server-wrong-name" => self.0.checks_name,
+            "server-other-ca"
+            | "server-self-signed"
+            | "server-missing-intermediate"
+            | "server-client-usage" => true,
+            _ => false,
+        };
+        if bad {
+            found.check(
+                !flag(event, "/ok"),
+                || format!("took a broker that showed `{shown}`"),
+                [event.seq],
+            );
+        }
+    }
+}
+
+struct Certificate {
+    shows: bool,
+    shown: BTreeMap<String, (String, u64)>,
+}
+
+impl Watch for Certificate {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let Some(subject) = event.data.pointer("/client_certificate/subject") else {
+            return;
+        };
+        let subject = subject.to_string();
+        if !self.shows {
+            found.broken(
+                format!("showed {subject}, though it was given none"),
+                [event.seq],
+            );
+            return;
+        }
+        let first = self
+            .shown
+            .entry(device(event).to_owned())
+            .or_insert_with(|| (subject.clone(), event.seq));
+        found.check(
+            first.0 == subject,
+            || format!("showed {} and then {subject}", first.0),
+            [first.1, event.seq],
+        );
+    }
+}
+
+struct Waits {
+    reconnect: Duration,
+    failed: BTreeMap<String, (LabTime, u64)>,
+}
+
+impl Watch for Waits {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) || event.kind == "joined" {
+            self.failed.remove(device(event));
+            return;
+        }
+        if let Some((at, seq)) = self.failed.remove(device(event)) {
+            let waited = event.at() - at;
+            found.check(
+                waited >= self.reconnect * 9 / 10,
+                || {
+                    format!(
+                        "tried again after {waited:.1?}; {:.1?} is the least",
+                        self.reconnect
+                    )
+                },
+                [seq, event.seq],
+            );
+        }
+        if !flag(event, "/ok") {
+            self.failed
+                .insert(device(event).to_owned(), (event.at(), event.seq));
+        }
+    }
+}

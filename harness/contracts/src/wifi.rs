@@ -1,0 +1,122 @@
+//! What a station owes to the air.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clock::LabTime;
+use serde_json::Value;
+use trace::{Event, Source};
+
+use crate::read::{device, text};
+use crate::{Contract, Facts, Found, Moment, Watch};
+
+/// Until a station that has joined has an address, or gives up (RFC 2131 §4.4.1: four tries).
+const LEASE_WITHIN: Duration = Duration::from_secs(35);
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "joins-only-what-it-was-told",
+        says: "a station joins the network whose credentials were set last, and no other",
+        source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_configure_sta",
+        reads: &[(Source::Air, "joined"), (Source::Provisioning, "exchange")],
+        watch: |facts| Some(Box::new(Joins::new(facts))),
+    },
+    Contract {
+        id: "joined-then-addressed",
+        says: "a station that has joined asks for an address within half a minute, or leaves",
+        source: "RFC 2131 §4.4.1",
+        reads: &[
+            (Source::Air, "joined"),
+            (Source::Air, "leased"),
+            (Source::Air, "left"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+        ],
+        watch: |_| Some(Box::<Leases>::default()),
+    },
+];
+
+/// SSIDs that each device was told, the last of them first.
+struct Joins {
+    provisioned: bool,
+    told: BTreeMap<String, (String, u64)>,
+}
+
+impl Joins {
+    fn new(facts: &Facts) -> Self {
+        Self {
+            provisioned: facts.provisioned,
+            told: BTreeMap::new(),
+        }
+    }
+}
+
+impl Watch for Joins {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if event.kind == "exchange" {
+            // An answer that was lost may have been heeded all the same.
+            if let Some(ssid) = told(event) {
+                self.told
+                    .insert(device(event).to_owned(), (ssid, event.seq));
+            }
+            return;
+        }
+        let joined = text(event, "/ssid").unwrap_or_default();
+        match self.told.get(device(event)) {
+            Some((ssid, seq)) => found.check(
+                ssid == joined,
+                || format!("was told `{ssid}` and joined `{joined}`"),
+                [*seq, event.seq],
+            ),
+            None if self.provisioned => {}
+            None => found.broken(format!("joined `{joined}` without being told"), [event.seq]),
+        }
+    }
+}
+
+/// The SSID that an exchange tells the device, in Espressif's messages or in Linkkit's `switchap`.
+fn told(event: &Event) -> Option<String> {
+    if let Some(ssid) = text(event, "/request/ssid") {
+        return Some(ssid.to_owned());
+    }
+    let switch: Value = serde_json::from_str(text(event, "/request/raw")?).ok()?;
+    Some(switch.pointer("/params/ssid")?.as_str()?.to_owned())
+}
+
+/// Who has joined and has no address yet.
+#[derive(Default)]
+struct Leases(BTreeMap<String, (LabTime, u64)>);
+
+impl Watch for Leases {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        match &*event.kind {
+            "joined" => {
+                self.0
+                    .insert(device(event).to_owned(), (event.at(), event.seq));
+            }
+            "leased" => {
+                if self.0.remove(device(event)).is_some() {
+                    found.held();
+                }
+            }
+            _ => {
+                self.0.remove(device(event));
+            }
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        self.0.values().map(|(at, _)| *at + LEASE_WITHIN).min()
+    }
+
+    fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
+        self.0.retain(|_, (at, seq)| {
+            let waits = *at + LEASE_WITHIN >= now;
+            if !waits && moment.calm_from(*at) {
+                found.broken("has no address", [*seq]);
+            }
+            waits
+        });
+    }
+}
