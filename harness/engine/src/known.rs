@@ -15,9 +15,15 @@ pub fn known() -> Result<Known, PkiError> {
     };
     Ok(Known {
         bugs: bugs(),
+        contracts: contracts(),
         server_certificates: called("server"),
         client_certificates: called("client"),
     })
+}
+
+fn contracts() -> Vec<String> {
+    let all = contracts::ALL.iter().copied().flatten();
+    all.map(|contract| contract.id.to_owned()).collect()
 }
 
 /// The names of all bugs, in the order in which the device has them.

@@ -5,6 +5,7 @@
 //! that no passphrase, proof of possession, key or token is ever stored.
 
 mod board;
+mod contracts;
 mod data;
 mod event;
 mod payload;
@@ -14,6 +15,7 @@ mod secrets;
 mod steps;
 
 pub use board::{Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted};
+pub use contracts::{ContractBroken, ContractsJudged};
 pub use data::Data;
 pub use event::{Event, Line, Source};
 pub use payload::{

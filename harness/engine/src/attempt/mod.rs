@@ -8,6 +8,7 @@ mod boards;
 mod cloud_side;
 mod console;
 mod console_port;
+mod contracts;
 mod factory_data;
 mod hint;
 mod phones;
@@ -37,6 +38,7 @@ pub use reach::{ReachError, Way, way};
 pub use world::World;
 
 use problem::{Problem, Where, finish};
+use contracts::ContractWatch;
 use starvation::Starvation;
 
 /// Runs the attempt that `job` asks for; the trace says how it ended.
@@ -136,6 +138,7 @@ async fn run_case(job: &Job, board: &BoardModel, case: &Case, trace: &Trace) -> 
             return finish(problem, at, trace);
         }
     };
+    let mut contracts = ContractWatch::new(trace.clone(), &world.facts(), &case.scenario.except);
     let result = tokio::select! {
         biased;
         violation = never.violated() => {
@@ -149,7 +152,19 @@ async fn run_case(job: &Job, board: &BoardModel, case: &Case, trace: &Trace) -> 
             };
             Err(Problem::from_miss(violation.miss()))
         }
+        never = contracts.watch() => match never {},
         result = attempt.all_steps(&mut world, &mut at) => result,
+    };
+    let breach = contracts.end();
+    let result = match (result, breach) {
+        (Ok(()), Some(breach)) => {
+            at = Where {
+                label: format!("contract {}", breach.contract.id),
+                ..Where::default()
+            };
+            Err(Problem::Missed(contracts::missed(&breach)))
+        }
+        (result, _) => result,
     };
     let finished = match result {
         Ok(()) => Finished {

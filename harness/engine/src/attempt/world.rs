@@ -8,6 +8,8 @@ use airlink::AuthMode;
 use board::power::{CommandSwitch, PowerSwitch};
 use board::rig::Rig;
 use board::{Board, Power};
+use contracts::Facts;
+use factory::Factory;
 use lab::air::{AccessPointChange, AccessPointSettings, Air, AirError};
 use lab::wire::Wire;
 use phone::{ConsoleSettings, Settings};
@@ -38,6 +40,8 @@ pub struct World {
     bluetooth: Option<Bluetooth>,
     /// Only around a real board.
     rig: Option<Rig>,
+    /// What every device was told.
+    factories: Vec<Factory>,
 }
 
 /// What a board may take to be switched off at the end, in lab time.
@@ -122,6 +126,7 @@ impl World {
             phones: BTreeMap::new(),
             bluetooth,
             rig,
+            factories: Vec::new(),
         };
         for (name, values) in values {
             world
@@ -183,6 +188,7 @@ impl World {
         });
         let mut board = boards::make(&name, job, model.kind, &self.trace, wires).await?;
         board.write_factory(&factory.encode()).await?;
+        self.factories.push(factory);
         if model.remembers() {
             board.erase_storage().await?;
         }
@@ -238,6 +244,11 @@ impl World {
     /// The trace of this world.
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// What contracts may rely on.
+    pub fn facts(&self) -> Facts {
+        super::contracts::facts(&self.factories)
     }
 
     /// The air.

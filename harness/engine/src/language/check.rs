@@ -20,6 +20,8 @@ use super::world::{Device, Over, Security, World};
 pub struct Known {
     /// Bugs that can be put into the device.
     pub bugs: Vec<String>,
+    /// Contracts, by id.
+    pub contracts: Vec<String>,
     /// Certificate profiles that a broker can show.
     pub server_certificates: Vec<String>,
     /// Certificate profiles that a device can have.
@@ -40,6 +42,10 @@ pub(super) fn check(scenario: &Scenario, known: &Known) -> Vec<Mistake> {
     checker.world(&scenario.world);
     for step in &scenario.steps {
         checker.step(step);
+    }
+    for exception in &scenario.except {
+        let ids = known.contracts.iter().map(String::as_str);
+        checker.known(&exception.contract, "contract", ids);
     }
     for never in &scenario.never {
         checker.pattern(&never.pattern);

@@ -33,6 +33,9 @@ pub struct Scenario {
     /// What must not happen from the first event to the end of `settle`.
     #[serde(default)]
     pub never: Vec<Placed<Never>>,
+    /// Contracts that the device may break here; see `proving contracts`.
+    #[serde(default)]
+    pub except: Vec<Exception>,
     /// Device time after the last step through which `never` still holds; a second if left out.
     #[serde(default = "a_second", deserialize_with = "duration::required")]
     #[schemars(with = "duration::Text")]
@@ -41,6 +44,16 @@ pub struct Scenario {
 
 fn a_second() -> Duration {
     Duration::from_secs(1)
+}
+
+/// A contract that does not count in a scenario.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    /// The contract's id.
+    pub contract: Placed<String>,
+    /// Why it may be broken here.
+    pub because: String,
 }
 
 /// A scenario with one combination of its matrix put in.

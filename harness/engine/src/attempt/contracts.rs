@@ -1,0 +1,152 @@
+//! The contracts of an attempt: rules on its devices that are always on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use contracts::{Breach, CloudFacts, Contracts, Facts, LinkkitFacts, SntpFacts};
+use factory::Factory;
+use trace::{ContractBroken, ContractsJudged, Nearest, Trace};
+
+use super::problem::Missed;
+use crate::language::Exception;
+
+/// Watches a trace for broken contracts.
+///
+/// A breach does not end the attempt: its steps say more about what the device did than the rule
+/// alone. An attempt whose steps all pass fails by its first breach.
+pub struct ContractWatch<'s> {
+    trace: Trace,
+    contracts: Contracts,
+    exceptions: &'s [Exception],
+    next: usize,
+    first: Option<Breach>,
+}
+
+impl<'s> ContractWatch<'s> {
+    /// Watches from the first event on. `exceptions` are the scenario's.
+    pub fn new(trace: Trace, facts: &Facts, exceptions: &'s [Exception]) -> Self {
+        Self {
+            trace,
+            contracts: Contracts::new(facts),
+            exceptions,
+            next: 0,
+            first: None,
+        }
+    }
+
+    /// Watches for ever. Cancel safe.
+    pub async fn watch(&mut self) -> std::convert::Infallible {
+        loop {
+            self.poll();
+            self.trace.longer_than(self.next).await;
+        }
+    }
+
+    /// Takes what has come since the last call, says how every contract stands, and gives the
+    /// first breach that the scenario does not except.
+    pub fn end(mut self) -> Option<Breach> {
+        self.poll();
+        let breaches = self.contracts.passed(self.trace.clock().now());
+        self.tell(breaches);
+        let standings = self.contracts.standings();
+        let exercised: BTreeMap<String, u64> = standings
+            .map(|(contract, standing)| (contract.id.to_owned(), standing.held + standing.broken))
+            .filter(|(_, times)| *times > 0)
+            .collect();
+        self.trace.emit(None, &ContractsJudged { exercised });
+        self.first
+    }
+
+    fn poll(&mut self) {
+        for event in self.trace.since(self.next) {
+            self.next += 1;
+            let breaches = self.contracts.event(&event);
+            self.tell(breaches);
+        }
+    }
+
+    fn tell(&mut self, breaches: Vec<Breach>) {
+        for breach in breaches {
+            let contract = breach.contract;
+            let exception = self
+                .exceptions
+                .iter()
+                .find(|exception| exception.contract.value == contract.id);
+            self.trace.emit(
+                None,
+                &ContractBroken {
+                    contract: contract.id.into(),
+                    says: contract.says.into(),
+                    rule_source: contract.source.into(),
+                    seen: breach.seen.clone(),
+                    events: breach.events.clone(),
+                    excepted: exception.map(|exception| exception.because.clone()),
+                },
+            );
+            if exception.is_none() && self.first.is_none() {
+                self.first = Some(breach);
+            }
+        }
+    }
+}
+
+/// What a breach is to a report.
+pub fn missed(breach: &Breach) -> Missed {
+    let nearest = breach.events.last().map(|seq| Nearest {
+        seq: *seq,
+        lacks: breach.seen.clone(),
+    });
+    Missed {
+        message: format!("{}; but: {}", breach.contract.says, breach.seen),
+        nearest,
+        instead: breach.events.clone(),
+    }
+}
+
+/// What is known of the devices of a world by what they were told. With several devices only what
+/// holds for all of them is known.
+pub fn facts<'f>(factories: impl IntoIterator<Item = &'f Factory>) -> Facts {
+    let mut facts: Option<Facts> = None;
+    for factory in factories {
+        let next = of_one(factory);
+        facts = Some(match facts {
+            None => next,
+            Some(known) => Facts {
+                provisioned: known.provisioned || next.provisioned,
+                sntp: known.sntp.filter(|known| Some(known) == next.sntp.as_ref()),
+                cloud: known.cloud.filter(|known| Some(known) == next.cloud.as_ref()),
+                linkkit: known
+                    .linkkit
+                    .filter(|known| Some(known) == next.linkkit.as_ref()),
+            },
+        });
+    }
+    facts.unwrap_or_default()
+}
+
+fn of_one(factory: &Factory) -> Facts {
+    let millis = |ms: u32| Duration::from_millis(ms.into());
+    Facts {
+        provisioned: false,
+        sntp: factory.sntp.as_ref().map(|sntp| SntpFacts {
+            retry: millis(sntp.retry_ms),
+        }),
+        cloud: factory.cloud.as_ref().map(|cloud| CloudFacts {
+            server_name: Some(cloud.host.clone()),
+            tls: cloud.tls,
+            shows_certificate: cloud.credentials.is_some(),
+            checks_dates: cloud.check_dates,
+            checks_name: cloud.check_name,
+            keep_alive: Duration::from_secs(cloud.keep_alive_s.into()),
+            clean_session: true,
+            reconnect: millis(cloud.reconnect_ms),
+            reconnect_max: millis(cloud.reconnect_max_ms),
+        }),
+        linkkit: factory.linkkit.as_ref().map(|linkkit| LinkkitFacts {
+            token_life: millis(linkkit.profile.token_life_ms),
+            reports: linkkit.profile.report_sends.into(),
+            report_interval: millis(linkkit.profile.report_interval_ms),
+            notifications: linkkit.profile.notify_count.into(),
+        }),
+    }
+}
