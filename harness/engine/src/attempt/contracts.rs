@@ -114,7 +114,9 @@ pub fn facts<'f>(factories: impl IntoIterator<Item = &'f Factory>) -> Facts {
             Some(known) => Facts {
                 provisioned: known.provisioned || next.provisioned,
                 sntp: known.sntp.filter(|known| Some(known) == next.sntp.as_ref()),
-                cloud: known.cloud.filter(|known| Some(known) == next.cloud.as_ref()),
+                cloud: known
+                    .cloud
+                    .filter(|known| Some(known) == next.cloud.as_ref()),
                 linkkit: known
                     .linkkit
                     .filter(|known| Some(known) == next.linkkit.as_ref()),

@@ -37,8 +37,8 @@ pub use problem::{LabError, with_sources};
 pub use reach::{ReachError, Way, way};
 pub use world::World;
 
-use problem::{Problem, Where, finish};
 use contracts::ContractWatch;
+use problem::{Problem, Where, finish};
 use starvation::Starvation;
 
 /// Runs the attempt that `job` asks for; the trace says how it ended.

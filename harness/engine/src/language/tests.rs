@@ -6,6 +6,7 @@ use super::*;
 
 fn known() -> Known {
     Known {
+        contracts: vec!["mqtt-keeps-alive".into()],
         bugs: vec!["silent-hang".into(), "retry-storm".into()],
         server_certificates: vec!["server".into(), "server-expired".into()],
         client_certificates: vec!["client".into(), "client-expired".into()],
@@ -377,4 +378,17 @@ proptest! {
         }
         let _ = parse("x.yaml", &text, &known());
     }
+}
+
+#[test]
+fn an_exception_names_a_contract_that_there_is() {
+    let scenario = |contract: &str| {
+        format!(
+            "name: X\nworld: {{ devices: {{ device: {{}} }} }}\nsteps: [power: on]\n\
+             except: [{{ contract: {contract}, because: it is about that }}]\n"
+        )
+    };
+    assert!(parse("x.yaml", &scenario("mqtt-keeps-alive"), &known()).is_ok());
+    let mistakes = complaints(&scenario("mqtt-keep-alive"));
+    assert!(mistakes.contains("mqtt-keeps-alive"), "{mistakes}");
 }

@@ -30,6 +30,8 @@ pub(super) enum Command {
     List(List),
     /// Look for mistakes in scenarios; runs nothing
     Check(Check),
+    /// List the rules that every device is judged by, and how often a run exercised each
+    Contracts(ContractsArguments),
     /// Print the JSON Schema of scenarios
     Schema,
     /// Mint certificates, good and bad, as PEM and DER
@@ -137,6 +139,16 @@ pub(super) struct Check {
     /// Scenario files, and folders of such [default: scenarios]
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ContractsArguments {
+    /// Count over the traces of this run, by its folder
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<PathBuf>,
+    /// How to tell: for people, or a JSON object per line
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(super) message_format: MessageFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -59,6 +59,21 @@ pub(super) enum Complaint {
     /// A trace could not be shown.
     #[error(transparent)]
     Show(#[from] report::ShowError),
+    /// A trace could not be read.
+    #[error(transparent)]
+    Trace(#[from] ::trace::ReadError),
+    /// A folder could not be listed.
+    #[error("failed to list {}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A folder that is no run's.
+    #[error("there are no traces in {}", .0.display())]
+    #[diagnostic(help("name the folder of a run: `proving run` prints it in its first line"))]
+    NoTraces(PathBuf),
     /// Standard output is gone.
     #[error("failed to write to standard output")]
     Output(#[source] io::Error),
@@ -87,7 +102,10 @@ impl Complaint {
             | Self::UnknownBoard(_)
             | Self::NoImage(_)
             | Self::Profiles(_)
-            | Self::Show(_) => ExitStatus::Usage,
+            | Self::Show(_)
+            | Self::Trace(_)
+            | Self::Folder { .. }
+            | Self::NoTraces(_) => ExitStatus::Usage,
             Self::Export(_)
             | Self::Run(_)
             | Self::Executable(_)

@@ -4,6 +4,7 @@ mod arguments;
 mod certs;
 mod chosen_boards;
 mod complaint;
+mod contracts;
 mod hardware;
 mod list;
 mod prov;
@@ -56,6 +57,7 @@ fn command(command: Command) -> Result<ExitStatus, Complaint> {
         Command::Run(arguments) => run::run(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Check(arguments) => list::check(&arguments),
+        Command::Contracts(arguments) => contracts::contracts(&arguments),
         Command::Schema => {
             let schema = engine::language::schema();
             print(&format!("{schema:#}\n"))

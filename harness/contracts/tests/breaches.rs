@@ -1,0 +1,634 @@
+//! Every contract is broken by what breaks it, and by nothing that stands beside it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use contracts::{ALL, CloudFacts, Contracts, Facts, LinkkitFacts, SntpFacts};
+use serde_json::{Value, json};
+use trace::{Event, Source};
+
+fn facts() -> Facts {
+    Facts {
+        provisioned: false,
+        sntp: Some(SntpFacts {
+            retry: Duration::from_secs(5),
+        }),
+        cloud: Some(CloudFacts {
+            server_name: Some("broker.example".into()),
+            tls: true,
+            shows_certificate: true,
+            checks_dates: true,
+            checks_name: true,
+            keep_alive: Duration::from_secs(60),
+            clean_session: true,
+            reconnect: Duration::from_secs(10),
+            reconnect_max: Duration::from_secs(60),
+        }),
+        linkkit: Some(LinkkitFacts {
+            token_life: Duration::from_secs(45),
+            reports: 3,
+            report_interval: Duration::from_secs(30),
+            notifications: 30,
+        }),
+    }
+}
+
+/// `[ms, source/kind, data]`, all of the device `dut` unless the data says `"device": null`.
+fn event(seq: u64, row: &Value) -> Event {
+    let (source, kind) = row[1]
+        .as_str()
+        .expect("text")
+        .split_once('/')
+        .expect("a kind");
+    let source: Source = serde_json::from_value(json!(source)).expect("a source");
+    let mut data = row[2].clone();
+    let nameless = data.get("device") == Some(&Value::Null);
+    if let Value::Object(map) = &mut data {
+        map.remove("device");
+    }
+    Event {
+        seq,
+        lab_us: row[0].as_u64().expect("ms") * 1000,
+        wall_us: 0,
+        source,
+        device: (!nameless).then(|| "dut".to_owned()),
+        kind: kind.to_owned().into(),
+        data: data.into(),
+    }
+}
+
+/// Ids of the contracts that `rows` break, with the last judgement at `until` ms.
+fn broken(rows: &[Value], until: u64) -> BTreeSet<&'static str> {
+    let mut contracts = Contracts::new(&facts());
+    let mut broken = BTreeSet::new();
+    for (seq, row) in rows.iter().enumerate() {
+        let breaches = contracts.event(&event(seq as u64, row));
+        broken.extend(breaches.iter().map(|breach| breach.contract.id));
+    }
+    let end = event(rows.len() as u64, &json!([until, "engine/finished", {}]));
+    broken.extend(
+        contracts
+            .event(&end)
+            .iter()
+            .map(|breach| breach.contract.id),
+    );
+    broken
+}
+
+fn packet(ms: u64, kind: &str, mut data: Value) -> Value {
+    data["connection"] = 1.into();
+    data["client"] = "c".into();
+    json!([ms, format!("mqtt/{kind}"), data])
+}
+
+fn from_client(ms: u64, kind: &str, mut data: Value) -> Value {
+    data["direction"] = "in".into();
+    packet(ms, kind, data)
+}
+
+fn to_client(ms: u64, kind: &str, mut data: Value) -> Value {
+    data["direction"] = "out".into();
+    packet(ms, kind, data)
+}
+
+fn connect(ms: u64) -> Value {
+    from_client(
+        ms,
+        "connect",
+        json!({ "keep_alive_s": 60, "clean_session": true }),
+    )
+}
+
+fn connack(ms: u64) -> Value {
+    to_client(ms, "connack", json!({ "code": 0 }))
+}
+
+fn publish(ms: u64, id: u64, again: bool) -> Value {
+    let mut data = json!({ "topic": "t", "qos": 1, "id": id });
+    if again {
+        data["duplicate"] = true.into();
+    }
+    from_client(ms, "publish", data)
+}
+
+fn puback(ms: u64, id: u64) -> Value {
+    to_client(ms, "puback", json!({ "id": id }))
+}
+
+fn line(ms: u64, tag: &str, text: &str) -> Value {
+    json!([ms, "log/line", { "level": "info", "tag": tag, "text": text }])
+}
+
+fn exchange(ms: u64, endpoint: &str, request: Value, answer: Value) -> Value {
+    json!([ms, "provisioning/exchange", {
+        "phone": "alice", "endpoint": endpoint, "request": request, "answer": answer,
+    }])
+}
+
+fn session(ms: u64) -> Value {
+    exchange(
+        ms,
+        "prov-session",
+        json!({ "security": 1, "step": "command1" }),
+        json!({ "security": 1, "step": "response1" }),
+    )
+}
+
+fn config(ms: u64, request: Value, answer: Value) -> Value {
+    exchange(ms, "prov-config", request, answer)
+}
+
+fn status(ms: u64, mut answer: Value) -> Value {
+    answer["message"] = "resp_get_status".into();
+    config(ms, json!({ "message": "cmd_get_status" }), answer)
+}
+
+fn told(ms: u64, ssid: &str) -> Value {
+    config(
+        ms,
+        json!({ "message": "cmd_set_config", "ssid": ssid }),
+        json!({ "message": "resp_set_config" }),
+    )
+}
+
+fn handshake(ms: u64, more: Value) -> Value {
+    let mut data = json!({
+        "ok": true, "shown": "server", "offered": ["TLS 1.2"], "server_name": "broker.example",
+    });
+    for (key, value) in more.as_object().expect("an object") {
+        data[key] = value.clone();
+    }
+    json!([ms, "tls/handshake", data])
+}
+
+fn report(ms: u64, id: Value, token: &str) -> Value {
+    json!([ms, "linkkit/token_reported", { "id": id, "token": token }])
+}
+
+fn replied(ms: u64) -> Value {
+    json!([ms, "linkkit/match_replied", { "code": 200 }])
+}
+
+fn notify(ms: u64, id: u64, token: &str, remain: u64) -> Value {
+    json!([ms, "coap/received", {
+        "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
+        "message_id": id, "message_token": format!("{id:08x}"),
+        "json": { "params": { "token": token, "remainTime": remain } },
+    }])
+}
+
+/// Each contract with events that break it alone, and when they are judged for the last time.
+fn breaking() -> Vec<(&'static str, Vec<Value>, u64)> {
+    let timed = |ms: u64, device_ms: u64| {
+        let data = json!({ "level": "info", "tag": "a", "text": "b", "device_ms": device_ms });
+        json!([ms, "log/line", data])
+    };
+    let joined = |ms: u64, ssid: &str| json!([ms, "air/joined", { "ssid": ssid }]);
+    let leased = |ms: u64, address: &str| json!([ms, "air/leased", { "address": address }]);
+    let left = |ms: u64, reason: u64| json!([ms, "air/left", { "reason": reason }]);
+    let time = |ms: u64, kind: &str| json!([ms, format!("sntp/{kind}"), { "device": null, "offset_s": 0 }]);
+    let get = |ms: u64, kind: &str, code: &str, token: &str| {
+        let more = json!({
+            "sender": "alice", "phone": "alice", "to": "192.168.1.2:5683", "type": kind,
+            "code": code, "message_id": 9, "message_token": token,
+        });
+        let is_request = code.starts_with("0.");
+        json!([
+            ms,
+            if is_request {
+                "coap/sent"
+            } else {
+                "coap/received"
+            },
+            more
+        ])
+    };
+    let connected = |ip: &str, ssid: &str| json!({ "station": "connected", "connected": { "ip": ip, "ssid": ssid } });
+    let opened = |ms: u64, client: &str| json!([ms, "mqtt/session_opened", { "connection": 1, "client": client }]);
+    let refused = |ms: u64| json!([ms, "mqtt/connect_refused", { "connection": 1, "code": 5 }]);
+    vec![
+        (
+            "device-time-never-falls",
+            vec![timed(1, 900), timed(2, 800)],
+            3,
+        ),
+        (
+            "device-time-runs-true",
+            vec![timed(0, 0), timed(40_000, 20_000)],
+            40_001,
+        ),
+        (
+            "link-carries-no-garbage",
+            vec![json!([1, "board/garbage", { "problem": "noise" }])],
+            2,
+        ),
+        (
+            "joins-only-what-it-was-told",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "cafe"),
+                leased(4, "10.0.0.2"),
+            ],
+            5,
+        ),
+        (
+            "joined-then-addressed",
+            vec![session(1), told(2, "home"), joined(3, "home")],
+            60_000,
+        ),
+        (
+            "time-asked-once",
+            vec![time(1, "answered"), time(5_000, "answered")],
+            5_001,
+        ),
+        (
+            "time-asked-slowly",
+            vec![time(1, "kept_silent"), time(2_000, "kept_silent")],
+            2_001,
+        ),
+        (
+            "tls-offers-no-old-version",
+            vec![handshake(1, json!({ "offered": ["TLS 1.2", "TLS 1.0"] }))],
+            2,
+        ),
+        (
+            "tls-asks-for-its-broker",
+            vec![handshake(1, json!({ "server_name": "other.example" }))],
+            2,
+        ),
+        (
+            "tls-trusts-no-stranger",
+            vec![handshake(1, json!({ "shown": "server-expired" }))],
+            2,
+        ),
+        (
+            "tls-shows-its-certificate",
+            vec![
+                handshake(
+                    1,
+                    json!({ "client_certificate": { "subject": { "cn": "a" } } }),
+                ),
+                handshake(
+                    2,
+                    json!({ "client_certificate": { "subject": { "cn": "b" } } }),
+                ),
+            ],
+            3,
+        ),
+        (
+            "tls-failed-then-waits",
+            vec![
+                handshake(1, json!({ "ok": false })),
+                handshake(3_000, json!({ "ok": false })),
+            ],
+            3_001,
+        ),
+        (
+            "mqtt-connect-first-and-once",
+            vec![connect(1), connack(2), connect(3)],
+            4,
+        ),
+        (
+            "mqtt-waits-for-connack",
+            vec![connect(1), publish(2, 1, false)],
+            3,
+        ),
+        (
+            "mqtt-silent-after-the-end",
+            vec![
+                connect(1),
+                connack(2),
+                from_client(3, "disconnect", json!({})),
+                from_client(4, "pingreq", json!({})),
+            ],
+            5,
+        ),
+        (
+            "mqtt-packet-id-is-free",
+            vec![
+                connect(1),
+                connack(2),
+                publish(3, 1, false),
+                publish(4, 2, false),
+                publish(5, 1, false),
+            ],
+            6,
+        ),
+        (
+            "mqtt-packet-ids-move-on",
+            vec![
+                connect(1),
+                connack(2),
+                publish(3, 1, false),
+                puback(4, 1),
+                publish(5, 1, false),
+            ],
+            6,
+        ),
+        (
+            "mqtt-dup-means-again",
+            vec![connect(1), connack(2), publish(3, 1, true)],
+            4,
+        ),
+        (
+            "mqtt-qos1-is-acknowledged",
+            vec![
+                connect(1),
+                connack(2),
+                to_client(3, "publish", json!({ "topic": "t", "qos": 1, "id": 7 })),
+            ],
+            20_000,
+        ),
+        ("mqtt-keeps-alive", vec![connect(1), connack(2)], 70_000),
+        (
+            "mqtt-keep-alive-as-told",
+            vec![from_client(
+                1,
+                "connect",
+                json!({ "keep_alive_s": 30, "clean_session": true }),
+            )],
+            2,
+        ),
+        (
+            "mqtt-packets-are-well-formed",
+            vec![
+                connect(1),
+                connack(2),
+                from_client(3, "pingreq", json!({ "problem": "bytes behind the end" })),
+            ],
+            4,
+        ),
+        (
+            "mqtt-topic-is-a-name",
+            vec![
+                connect(1),
+                connack(2),
+                from_client(3, "publish", json!({ "topic": "a/#", "qos": 0 })),
+            ],
+            4,
+        ),
+        (
+            "mqtt-one-client-id",
+            vec![opened(1, "a"), opened(2, "b")],
+            3,
+        ),
+        (
+            "mqtt-takes-over-nothing",
+            vec![
+                opened(1, "a"),
+                json!([2, "mqtt/connection_closed", { "connection": 1, "end": "taken-over" }]),
+            ],
+            3,
+        ),
+        (
+            "mqtt-refused-then-waits",
+            vec![refused(1), refused(11_000), refused(22_000)],
+            22_001,
+        ),
+        (
+            "prov-no-answer-without-session",
+            vec![status(1, json!({ "station": "connecting" }))],
+            2,
+        ),
+        (
+            "prov-answer-fits-request",
+            vec![
+                session(1),
+                config(
+                    2,
+                    json!({ "message": "cmd_apply_config" }),
+                    json!({ "message": "resp_set_config" }),
+                ),
+            ],
+            3,
+        ),
+        (
+            "prov-version-is-one",
+            vec![
+                exchange(1, "proto-ver", json!("proto-ver"), json!({ "prov": 1 })),
+                exchange(2, "proto-ver", json!("proto-ver"), json!({ "prov": 2 })),
+            ],
+            3,
+        ),
+        (
+            "prov-scan-result-is-possible",
+            vec![
+                session(1),
+                exchange(
+                    2,
+                    "prov-scan",
+                    json!({ "message": "cmd_scan_result" }),
+                    json!({
+                        "message": "resp_scan_result",
+                        "entries": [{ "channel": 1, "rssi": -70 }, { "channel": 6, "rssi": -50 }],
+                    }),
+                ),
+            ],
+            3,
+        ),
+        (
+            "prov-scan-delivers-what-it-announces",
+            vec![
+                session(1),
+                exchange(
+                    2,
+                    "prov-scan",
+                    json!({ "message": "cmd_scan_status" }),
+                    json!({ "message": "resp_scan_status", "count": 0 }),
+                ),
+                exchange(
+                    3,
+                    "prov-scan",
+                    json!({ "message": "cmd_scan_result" }),
+                    json!({
+                        "message": "resp_scan_result",
+                        "entries": [{ "channel": 1, "rssi": -70 }],
+                    }),
+                ),
+            ],
+            4,
+        ),
+        (
+            "prov-connected-is-true",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "home"),
+                leased(4, "10.0.0.2"),
+                status(5, connected("10.0.0.3", "home")),
+            ],
+            6,
+        ),
+        (
+            "prov-reason-is-the-airs",
+            vec![
+                session(1),
+                left(2, 201),
+                status(3, json!({ "reason": "auth_error" })),
+            ],
+            4,
+        ),
+        (
+            "prov-attempts-count-down",
+            vec![
+                session(1),
+                status(2, json!({ "attempts_remaining": 1 })),
+                status(3, json!({ "attempts_remaining": 2 })),
+            ],
+            4,
+        ),
+        (
+            "coap-message-id-is-new",
+            vec![
+                report(1, json!("0"), "T"),
+                replied(2),
+                notify(3, 7, "T", 44_900),
+                json!([4, "coap/received", {
+                    "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
+                    "message_id": 7, "message_token": "aa",
+                }]),
+            ],
+            5,
+        ),
+        (
+            "coap-token-is-echoed",
+            vec![get(1, "NON", "0.01", "01"), get(2, "NON", "2.05", "02")],
+            3,
+        ),
+        (
+            "coap-confirmable-is-acknowledged",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "home"),
+                leased(4, "192.168.1.2"),
+                get(5, "CON", "0.01", "01"),
+            ],
+            3_000,
+        ),
+        (
+            "linkkit-report-ids-count",
+            vec![report(1, json!("3"), "A"), report(2, json!("3"), "B")],
+            3,
+        ),
+        (
+            "linkkit-token-is-never-revived",
+            vec![
+                report(1, json!("0"), "A"),
+                report(2, json!("1"), "B"),
+                report(3, json!("2"), "A"),
+            ],
+            4,
+        ),
+        (
+            "linkkit-reports-are-few",
+            vec![report(1, json!("0"), "A"), report(1_000, json!("1"), "A")],
+            1_001,
+        ),
+        (
+            "linkkit-tells-what-the-cloud-knows",
+            vec![report(1, json!("0"), "A"), notify(2, 1, "A", 45_000)],
+            3,
+        ),
+        (
+            "linkkit-remaining-time-is-true",
+            vec![
+                report(1, json!("0"), "A"),
+                replied(2),
+                notify(10_001, 1, "A", 45_000),
+            ],
+            10_002,
+        ),
+        (
+            "says-address-only-if-leased",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "home"),
+                leased(4, "10.0.0.2"),
+                line(5, "esp_netif_handlers", "sta ip: 10.0.0.9, mask: 255.0.0.0"),
+            ],
+            2_000,
+        ),
+        (
+            "says-connected-only-if-in-session",
+            vec![line(1, "app", "MQTT_EVENT_CONNECTED")],
+            2_000,
+        ),
+        (
+            "says-published-only-if-acknowledged",
+            vec![
+                connect(1),
+                connack(2),
+                publish(3, 1, false),
+                puback(4, 1),
+                line(5, "app", "MQTT_EVENT_PUBLISHED, msg_id=2"),
+            ],
+            2_000,
+        ),
+        (
+            "says-reason-only-if-the-air-said-so",
+            vec![
+                left(1, 15),
+                line(2, "wifi_prov_mgr", "Disconnect reason : 201"),
+            ],
+            2_000,
+        ),
+        (
+            "says-session-only-if-proven",
+            vec![line(1, "app", "Secured session established!")],
+            2_000,
+        ),
+    ]
+}
+
+#[test]
+fn each_contract_is_broken_by_what_breaks_it_and_no_other_is() {
+    for (id, rows, until) in breaking() {
+        assert_eq!(broken(&rows, until), BTreeSet::from([id]), "{id}");
+    }
+}
+
+#[test]
+fn no_contract_is_without_a_breach_here() {
+    let tried: BTreeSet<_> = breaking().iter().map(|(id, ..)| *id).collect();
+    let all: BTreeSet<_> = ALL.iter().copied().flatten().map(|c| c.id).collect();
+    assert_eq!(tried, all);
+}
+
+#[test]
+fn a_whole_good_life_breaks_nothing_and_exercises_much() {
+    let rows = [
+        session(1),
+        told(2, "home"),
+        json!([3, "air/joined", { "ssid": "home" }]),
+        json!([4, "air/leased", { "address": "10.0.0.2" }]),
+        line(5, "esp_netif_handlers", "sta ip: 10.0.0.2, mask: 255.0.0.0"),
+        status(
+            6,
+            json!({ "station": "connected", "connected": { "ip": "10.0.0.2", "ssid": "home" } }),
+        ),
+        handshake(7, json!({})),
+        connect(8),
+        connack(9),
+        publish(10, 1, false),
+        puback(11, 1),
+        line(12, "app", "MQTT_EVENT_PUBLISHED, msg_id=1"),
+        from_client(50_000, "pingreq", json!({})),
+    ];
+    assert_eq!(broken(&rows, 60_000), BTreeSet::new());
+}
+
+#[test]
+fn what_a_fault_prevents_is_not_held_against_the_device() {
+    let fault = |ms: u64, on: bool| json!([ms, "engine/fault", { "name": "internet_off", "on": on, "detail": "" }]);
+    let silent = [connect(1), connack(2), fault(3, true), fault(69_000, false)];
+    assert_eq!(broken(&silent, 70_000), BTreeSet::new());
+    // What must never happen stays forbidden.
+    let rude = [connect(1), connack(2), fault(3, true), connect(4)];
+    assert_eq!(
+        broken(&rude, 5),
+        BTreeSet::from(["mqtt-connect-first-and-once"])
+    );
+}
