@@ -121,3 +121,37 @@ pub enum Source {
     /// Self-checks of the lab.
     Witness,
 }
+
+impl Source {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Log,
+        Self::Board,
+        Self::Air,
+        Self::Tls,
+        Self::Mqtt,
+        Self::Linkkit,
+        Self::Sntp,
+        Self::Coap,
+        Self::Provisioning,
+        Self::Engine,
+        Self::Witness,
+    ];
+
+    /// Its name in a trace.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Board => "board",
+            Self::Air => "air",
+            Self::Tls => "tls",
+            Self::Mqtt => "mqtt",
+            Self::Linkkit => "linkkit",
+            Self::Sntp => "sntp",
+            Self::Coap => "coap",
+            Self::Provisioning => "provisioning",
+            Self::Engine => "engine",
+            Self::Witness => "witness",
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! What to look at first when an attempt did not pass.
 
 use board::{BoardError, Exited, Garbage};
+use trace::board::Crash;
 use trace::{Event, Level, LogLine, Trace, Verdict, Witness, WitnessReport};
 
 use super::problem::LabError;
@@ -64,12 +65,10 @@ pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
 
 /// Where a board behind a debug probe says that its firmware was, if it says so.
 fn innermost(event: &Event) -> Option<String> {
-    let frames = event.data["backtrace"].as_array()?;
-    (event.kind == "crash").then_some(())?;
-    frames.iter().find_map(|frame| {
-        let place = (frame["file"].as_str()?, frame["line"].as_u64()?);
-        let function = frame["function"].as_str()?;
-        Some(format!("in {function} ({}:{})", place.0, place.1))
+    let crash = event.payload::<Crash>()?;
+    crash.backtrace.iter().find_map(|frame| {
+        let (file, line) = (frame.file.as_ref()?, frame.line?);
+        Some(format!("in {} ({file}:{line})", frame.function))
     })
 }
 

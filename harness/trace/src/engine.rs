@@ -1,11 +1,28 @@
-//! What the scenario engine appends: steps and how an attempt ended.
+//! Events of the scenario engine: steps, faults, and how an attempt ended.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Payload, Source, Verdict};
+payloads! {
+    Engine:
+    Started => "started",
+    StepStarted => "step_started",
+    StepEnded => "step_ended",
+    Finished => "finished",
+    Fault => "fault",
+}
+
+/// First event of every trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Started {
+    /// [`crate::FORMAT_VERSION`] of the writer.
+    pub format: u32,
+    /// Unix time in s that the lab's clock showed at its start.
+    pub epoch_s: u64,
+}
 
 /// Where something stands in a scenario file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
     /// Path as the user gave it.
     pub file: String,
@@ -16,7 +33,7 @@ pub struct Place {
 }
 
 /// A step begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepStarted {
     /// From 1.
     pub step: usize,
@@ -26,13 +43,8 @@ pub struct StepStarted {
     pub place: Place,
 }
 
-impl Payload for StepStarted {
-    const SOURCE: Source = Source::Engine;
-    const KIND: &'static str = "step_started";
-}
-
 /// A step is done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepEnded {
     /// From 1.
     pub step: usize,
@@ -40,13 +52,8 @@ pub struct StepEnded {
     pub ok: bool,
 }
 
-impl Payload for StepEnded {
-    const SOURCE: Source = Source::Engine;
-    const KIND: &'static str = "step_ended";
-}
-
 /// Last event of a whole trace: how the attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finished {
     /// Never [`Verdict::Flaky`], which only several attempts can show.
     pub verdict: Verdict,
@@ -55,13 +62,8 @@ pub struct Finished {
     pub failure: Option<Failure>,
 }
 
-impl Payload for Finished {
-    const SOURCE: Source = Source::Engine;
-    const KIND: &'static str = "finished";
-}
-
 /// Why an attempt did not pass.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The step, from 1; none if it was not a step (a `never` at top level, the lab itself).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,10 +92,39 @@ pub struct Failure {
 }
 
 /// An event that almost was the wanted one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Nearest {
     /// Which event.
     pub seq: u64,
     /// What it lacks.
     pub lacks: String,
+}
+
+/// Something that the scenario breaks on purpose, at the moment when it starts or ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fault {
+    /// The fault's name in the scenario language.
+    pub name: String,
+    /// True when it begins, false when it is taken back.
+    pub on: bool,
+    /// What exactly was done.
+    pub detail: String,
+}
+
+/// How an attempt ended.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything happened as it should.
+    Passed,
+    /// The device's fault.
+    Failed,
+    /// The lab's or the host's fault.
+    Broken,
+    /// Failed, then passed under the same conditions.
+    Flaky,
+    /// Not run; something that it needs is missing.
+    Skipped,
 }
