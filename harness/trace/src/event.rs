@@ -53,9 +53,7 @@ impl Event {
 
     /// The particulars, if this is an event of `P`'s kind.
     pub fn payload<P: crate::Payload + for<'de> Deserialize<'de>>(&self) -> Option<P> {
-        self.is::<P>()
-            .then(|| P::deserialize(&*self.data).ok())
-            .flatten()
+        self.is::<P>().then(|| self.data.payload()).flatten()
     }
 
     /// The line of a log that this is, if it is one. Costs nothing for those of

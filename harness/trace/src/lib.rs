@@ -22,6 +22,7 @@ mod read;
 mod record;
 mod secrets;
 pub mod sntp;
+mod store;
 pub mod tls;
 pub mod witness;
 
@@ -34,7 +35,7 @@ pub use event::{Event, Line, Source};
 pub use log::{CodePlace, Level, LogLine};
 pub use payload::Payload;
 pub use read::{ReadError, read, read_from};
-pub use record::{CreateError, Gather, Trace};
+pub use record::{CreateError, Events, Gather, Trace};
 pub use secrets::Secrets;
 pub use witness::{Witness, WitnessReport};
 

@@ -1,5 +1,7 @@
 //! Each combinator, met and missed.
 
+mod long;
+
 use std::time::Duration;
 
 use clock::{Clock, LabTime};
@@ -454,10 +456,11 @@ async fn captured_values_are_put_into_later_patterns() {
         miss.message
     );
     let miss = lab
-        .misses("{ mqtt: publish, since: start, capture: { value: /nothing }, within: 1s }")
+        .misses("{ mqtt: publish, since: start, capture: { value: /payload/nothing }, within: 1s }")
         .await;
     assert!(
-        miss.message.contains("there is nothing at `/nothing`"),
+        miss.message
+            .contains("there is nothing at `/payload/nothing`"),
         "{}",
         miss.message
     );
