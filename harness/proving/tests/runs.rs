@@ -158,6 +158,9 @@ fn a_run_tells_machines_what_happened_and_leaves_evidence() {
         };
         let events = trace::read(&place.path().join(attempt.trace())).unwrap();
         assert!(events.last().unwrap().is::<trace::Finished>());
+        for event in &events {
+            assert_eq!(trace::catalogue::lacking(event), None, "{event:?}");
+        }
     }
     let steps = messages
         .iter()

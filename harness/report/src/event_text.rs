@@ -1,6 +1,7 @@
 //! One event in one line.
 
 use serde_json::Value;
+use trace::board::{Crash, Frame};
 use trace::{Event, Fault, Finished, LogLine, Started, StepEnded, StepStarted, WitnessReport};
 
 use crate::result::verdict_word;
@@ -50,8 +51,8 @@ pub fn text_of(event: &Event) -> String {
             "started (format {}, epoch {} s)",
             started.format, started.epoch_s
         )
-    } else if event.kind == "crash" {
-        crash(&event.data)
+    } else if let Some(told) = event.payload::<Crash>() {
+        crash(&told)
     } else {
         fields(&event.kind, &event.data)
     };
@@ -68,21 +69,18 @@ fn log_line(line: &LogLine) -> String {
 }
 
 /// What a board behind a debug probe tells when its firmware ended: why, and who called whom.
-fn crash(data: &Value) -> String {
-    let what = data["what"].as_str().unwrap_or("unknown");
-    let frames = data["backtrace"].as_array().into_iter().flatten();
-    let frames: Vec<String> = frames
-        .map(|frame| {
-            let function = frame["function"].as_str().unwrap_or("?");
-            match (frame["file"].as_str(), frame["line"].as_u64()) {
-                (Some(file), Some(line)) => format!("{function} ({file}:{line})"),
-                _ => function.to_owned(),
-            }
-        })
-        .collect();
+fn crash(crash: &Crash) -> String {
+    let frames: Vec<String> = crash.backtrace.iter().map(frame).collect();
     match frames.is_empty() {
-        true => format!("crash: {what}"),
-        false => format!("crash: {what}; in {}", frames.join(", called by ")),
+        true => format!("crash: {}", crash.what),
+        false => format!("crash: {}; in {}", crash.what, frames.join(", called by ")),
+    }
+}
+
+fn frame(frame: &Frame) -> String {
+    match (&frame.file, frame.line) {
+        (Some(file), Some(line)) => format!("{} ({file}:{line})", frame.function),
+        _ => frame.function.clone(),
     }
 }
 
@@ -134,22 +132,34 @@ pub(crate) fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::collections::BTreeMap;
 
     use super::*;
 
     #[test]
     fn a_crash_says_who_called_whom() {
-        let data = json!({
-            "what": "hard fault",
-            "registers": { "cfsr": "00000100" },
-            "backtrace": [
-                { "function": "store", "file": "src/store.rs", "line": 7 },
-                { "function": "0x00001234" },
+        let told = Crash {
+            what: "hard fault".into(),
+            registers: BTreeMap::from([("cfsr".into(), "00000100".into())]),
+            backtrace: vec![
+                Frame {
+                    function: "store".into(),
+                    file: Some("src/store.rs".into()),
+                    line: Some(7),
+                },
+                Frame {
+                    function: "0x00001234".into(),
+                    file: None,
+                    line: None,
+                },
             ],
-        });
+        };
         let text = "crash: hard fault; in store (src/store.rs:7), called by 0x00001234";
-        assert_eq!(crash(&data), text);
-        assert_eq!(crash(&json!({ "what": "panic" })), "crash: panic");
+        assert_eq!(crash(&told), text);
+        let told = Crash {
+            what: "panic".into(),
+            ..Crash::default()
+        };
+        assert_eq!(crash(&told), "crash: panic");
     }
 }

@@ -1,11 +1,22 @@
 //! Events of boards.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Payload, Source};
+payloads! {
+    Board:
+    PowerChanged => "power",
+    ImageFlashed => "image_flashed",
+    Exited => "exited",
+    Restarted => "restarted",
+    Garbage => "garbage",
+    Crash => "crash",
+}
 
 /// Whether a board has power.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Power {
     /// The firmware runs.
@@ -15,7 +26,7 @@ pub enum Power {
 }
 
 /// A board was switched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PowerChanged {
     /// To what.
     pub power: Power,
@@ -23,13 +34,8 @@ pub struct PowerChanged {
     pub how: String,
 }
 
-impl Payload for PowerChanged {
-    const SOURCE: Source = Source::Board;
-    const KIND: &'static str = "power";
-}
-
 /// The image is on the board.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageFlashed {
     /// The file, or several with commas between them.
     pub image: String,
@@ -41,13 +47,8 @@ pub struct ImageFlashed {
     pub took_ms: u64,
 }
 
-impl Payload for ImageFlashed {
-    const SOURCE: Source = Source::Board;
-    const KIND: &'static str = "image_flashed";
-}
-
 /// The firmware ended by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Exited {
     /// How: exit code or signal.
     pub how: String,
@@ -56,13 +57,8 @@ pub struct Exited {
     pub panic: Option<String>,
 }
 
-impl Payload for Exited {
-    const SOURCE: Source = Source::Board;
-    const KIND: &'static str = "exited";
-}
-
 /// The device started anew without being asked: no step switched or reset it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Restarted {
     /// Why, as far as the board can tell.
     pub cause: RestartCause,
@@ -70,13 +66,10 @@ pub struct Restarted {
     pub said: String,
 }
 
-impl Payload for Restarted {
-    const SOURCE: Source = Source::Board;
-    const KIND: &'static str = "restarted";
-}
-
 /// Why a device started anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RestartCause {
     /// The power came back.
@@ -98,7 +91,7 @@ pub enum RestartCause {
 }
 
 /// The device sent something that no device should.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Garbage {
     /// On which link.
     pub link: String,
@@ -108,7 +101,28 @@ pub struct Garbage {
     pub bytes: String,
 }
 
-impl Payload for Garbage {
-    const SOURCE: Source = Source::Board;
-    const KIND: &'static str = "garbage";
+/// What the processor was doing when the firmware ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Crash {
+    /// What happened, such as `hard fault: an instruction that does not exist`.
+    pub what: String,
+    /// The registers that tell of it, in hex.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub registers: BTreeMap<String, String>,
+    /// Who called whom, innermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backtrace: Vec<Frame>,
+}
+
+/// One function of a backtrace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Frame {
+    /// Its name, or its address if the image does not name it.
+    pub function: String,
+    /// The file, if the image says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line in it, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
 }

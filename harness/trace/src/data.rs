@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -60,6 +61,25 @@ impl Data {
             redact_place(place, secrets);
         }
         Self::from(Emitted::Line(line))
+    }
+
+    /// The particulars that stand in a trace file, which were redacted before they were written.
+    pub(crate) fn stored(json: &RawValue, is_line: bool) -> serde_json::Result<Self> {
+        Ok(Self::from(match is_line {
+            true => Emitted::Line(serde_json::from_str(json.get())?),
+            false => Emitted::Json(json.to_owned()),
+        }))
+    }
+
+    /// The same as a payload of this type. Unlike a look into the [`Value`], it leaves nothing in
+    /// memory.
+    pub(crate) fn payload<P: DeserializeOwned>(&self) -> Option<P> {
+        match (&self.emitted, self.value.get()) {
+            (_, Some(value)) => P::deserialize(value).ok(),
+            (Emitted::Json(json), None) => serde_json::from_str(json.get()).ok(),
+            (Emitted::Line(line), None) => P::deserialize(serde_json::to_value(line).ok()?).ok(),
+            (Emitted::Value, None) => None,
+        }
     }
 
     /// The line of a log, if it was logged here as such.

@@ -53,9 +53,7 @@ impl Event {
 
     /// The particulars, if this is an event of `P`'s kind.
     pub fn payload<P: crate::Payload + for<'de> Deserialize<'de>>(&self) -> Option<P> {
-        self.is::<P>()
-            .then(|| P::deserialize(&*self.data).ok())
-            .flatten()
+        self.is::<P>().then(|| self.data.payload()).flatten()
     }
 
     /// The line of a log that this is, if it is one. Costs nothing for those of
@@ -120,4 +118,38 @@ pub enum Source {
     Engine,
     /// Self-checks of the lab.
     Witness,
+}
+
+impl Source {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Log,
+        Self::Board,
+        Self::Air,
+        Self::Tls,
+        Self::Mqtt,
+        Self::Linkkit,
+        Self::Sntp,
+        Self::Coap,
+        Self::Provisioning,
+        Self::Engine,
+        Self::Witness,
+    ];
+
+    /// Its name in a trace.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Board => "board",
+            Self::Air => "air",
+            Self::Tls => "tls",
+            Self::Mqtt => "mqtt",
+            Self::Linkkit => "linkkit",
+            Self::Sntp => "sntp",
+            Self::Coap => "coap",
+            Self::Provisioning => "provisioning",
+            Self::Engine => "engine",
+            Self::Witness => "witness",
+        }
+    }
 }

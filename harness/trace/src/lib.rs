@@ -4,27 +4,40 @@
 //! diagnosis) never touch a source. Every event passes the [`Secrets`] of the run on its way in, so
 //! that no passphrase, proof of possession, key or token is ever stored.
 
-mod board;
-mod contracts;
-mod data;
-mod event;
+#[macro_use]
 mod payload;
+
+pub mod air;
+pub mod board;
+pub mod catalogue;
+pub mod coap;
+mod data;
+pub mod engine;
+mod event;
+pub mod linkkit;
+pub mod log;
+pub mod mqtt;
+pub mod provisioning;
 mod read;
 mod record;
 mod secrets;
-mod steps;
+pub mod sntp;
+mod store;
+pub mod tls;
+pub mod witness;
 
 pub use board::{Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted};
-pub use contracts::{ContractBroken, ContractsJudged};
 pub use data::Data;
-pub use event::{Event, Line, Source};
-pub use payload::{
-    CodePlace, Fault, Level, LogLine, Payload, Started, Verdict, Witness, WitnessReport,
+pub use engine::{
+    ContractBroken, ContractsJudged, Failure, Fault, Finished, Nearest, Place, Started, StepEnded, StepStarted, Verdict,
 };
+pub use event::{Event, Line, Source};
+pub use log::{CodePlace, Level, LogLine};
+pub use payload::Payload;
 pub use read::{ReadError, read, read_from};
-pub use record::{CreateError, Gather, Trace};
+pub use record::{CreateError, Events, Gather, Trace};
 pub use secrets::Secrets;
-pub use steps::{Failure, Finished, Nearest, Place, StepEnded, StepStarted};
+pub use witness::{Witness, WitnessReport};
 
 /// Version of the trace file's format; stands in its first event.
 pub const FORMAT_VERSION: u32 = 1;

@@ -1,7 +1,6 @@
 //! Writing a trace.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -9,10 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clock::Clock;
 
-use crate::{Data, Event, FORMAT_VERSION, LogLine, Payload, Secrets, Started};
-
-/// Bytes that may be gathered.
-const MOST_UNWRITTEN: usize = 64 * 1024;
+use crate::store::{Chunk, Store};
+use crate::{Data, Event, FORMAT_VERSION, LogLine, Payload, Secrets, Source, Started};
 
 /// The trace of one attempt; cheap to clone, all clones write to the same.
 ///
@@ -45,49 +42,39 @@ struct Inner {
 }
 
 struct State {
-    events: Vec<Arc<Event>>,
-    /// Whoever waits for more events.
+    store: Store,
+    /// The tasks that wait for more events.
     waiting: Vec<Waker>,
-    file: Option<File>,
-    /// Whole lines that are not in the file yet: one, unless events are gathered.
-    unwritten: Vec<u8>,
-    /// How many are gathering.
+    /// How many [`Gather`]s live.
     gathering: usize,
-    failure: Option<io::Error>,
 }
 
 impl Trace {
-    /// A trace that is kept in memory only.
+    /// A trace that is kept in memory only, all of it.
     pub fn in_memory(clock: Clock) -> Self {
-        Self::new(clock, None)
+        Self::new(clock, Store::in_memory())
     }
 
-    /// A trace that is kept in memory and written to a new file at `path`, one write per event.
+    /// A trace that is written to a new file at `path`, one write per event. The last events are
+    /// kept in memory, too, some MiB of them; earlier ones are read again from the file.
     pub fn create(clock: Clock, path: &Path) -> Result<Self, CreateError> {
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(path)
-            .map_err(|source| CreateError {
-                path: path.to_owned(),
-                source,
-            })?;
-        Ok(Self::new(clock, Some(file)))
+        let store = Store::create(path).map_err(|source| CreateError {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self::new(clock, store))
     }
 
-    fn new(clock: Clock, file: Option<File>) -> Self {
+    fn new(clock: Clock, store: Store) -> Self {
         let epoch_s = clock.epoch().as_secs();
         let trace = Self {
             inner: Arc::new(Inner {
                 clock,
                 secrets: Secrets::default(),
                 state: Mutex::new(State {
-                    events: Vec::new(),
+                    store,
                     waiting: Vec::new(),
-                    file,
-                    unwritten: Vec::new(),
                     gathering: 0,
-                    failure: None,
                 }),
             }),
         };
@@ -119,7 +106,7 @@ impl Trace {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let mut state = self.state();
-        let seq = state.events.len() as u64;
+        let seq = state.store.len() as u64;
         let event = Event {
             seq,
             lab_us: self.inner.clock.now().as_micros(),
@@ -129,8 +116,8 @@ impl Trace {
             kind: P::KIND.into(),
             data,
         };
-        state.write(&event);
-        state.events.push(Arc::new(event));
+        let gathering = state.gathering > 0;
+        state.store.push(event, gathering);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
@@ -150,7 +137,7 @@ impl Trace {
 
     /// Number of events so far.
     pub fn len(&self) -> usize {
-        self.state().events.len()
+        self.state().store.len()
     }
 
     /// Never true: a trace begins with [`Started`].
@@ -160,20 +147,66 @@ impl Trace {
 
     /// The event at `position`.
     pub fn event(&self, position: usize) -> Option<Arc<Event>> {
-        self.state().events.get(position).cloned()
+        let end = self.len().min(position.checked_add(1)?);
+        self.events(position, end).next()
     }
 
-    /// The events from `position` on.
-    pub fn since(&self, position: usize) -> Vec<Arc<Event>> {
+    /// For each device of which `source` has told, the position of the first event.
+    pub fn beginnings(&self, source: Source) -> Vec<(Option<String>, usize)> {
         let state = self.state();
-        state.events.get(position..).unwrap_or_default().to_vec()
+        let beginnings = state.store.beginnings(source);
+        let owned = beginnings.map(|(device, position)| (device.map(str::to_owned), position));
+        owned.collect()
+    }
+
+    /// All events from `position` on, in memory together: for traces that are known to be short.
+    pub fn since(&self, position: usize) -> Vec<Arc<Event>> {
+        self.events_from(position).collect()
+    }
+
+    /// The events from `position` on, up to the last that there is now, one after the other. What
+    /// is not in memory any more is read from the file, a few at a time.
+    pub fn events_from(&self, position: usize) -> Events {
+        self.events(position, self.len())
+    }
+
+    fn events(&self, next: usize, end: usize) -> Events {
+        Events {
+            trace: self.clone(),
+            next,
+            end,
+            chunk: Vec::new().into_iter(),
+        }
+    }
+
+    /// Some events from `position` on, before `end`, and the position behind them.
+    fn chunk(&self, position: usize, end: usize) -> (Vec<Arc<Event>>, usize) {
+        let filed = match self.state().store.chunk(position, end) {
+            Chunk::Held(events) => {
+                let behind = position + events.len().max(1);
+                return (events, behind);
+            }
+            Chunk::Filed(filed) => filed,
+        };
+        match filed.read(position, end) {
+            Ok(events) => {
+                let behind = position + events.len();
+                (events, behind)
+            }
+            // The witness of the trace tells it, and the attempt is broken.
+            Err(error) => {
+                let mut state = self.state();
+                state.store.fail(error);
+                (Vec::new(), state.store.first_held().max(position + 1))
+            }
+        }
     }
 
     /// Waits until there are more than `length` events.
     pub async fn longer_than(&self, length: usize) {
         std::future::poll_fn(|context| {
             let mut state = self.state();
-            if state.events.len() > length {
+            if state.store.len() > length {
                 return Poll::Ready(());
             }
             // One task often waits in several places.
@@ -196,9 +229,10 @@ impl Trace {
         &self.inner.clock
     }
 
-    /// Why the file could not be written, once; nothing was lost in memory.
+    /// Why the file could not be written or read again, once. What could not be written is kept in
+    /// memory.
     pub fn take_failure(&self) -> Option<io::Error> {
-        self.state().failure.take()
+        self.state().store.take_failure()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -206,6 +240,32 @@ impl Trace {
             .state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Events of a trace in their order; see [`Trace::events_from`].
+pub struct Events {
+    trace: Trace,
+    next: usize,
+    end: usize,
+    chunk: std::vec::IntoIter<Arc<Event>>,
+}
+
+impl Iterator for Events {
+    type Item = Arc<Event>;
+
+    fn next(&mut self) -> Option<Arc<Event>> {
+        loop {
+            if let Some(event) = self.chunk.next() {
+                return Some(event);
+            }
+            if self.next >= self.end {
+                return None;
+            }
+            let (events, next) = self.trace.chunk(self.next, self.end);
+            self.chunk = events.into_iter();
+            self.next = next;
+        }
     }
 }
 
@@ -219,41 +279,8 @@ impl Drop for Gather {
         let mut state = self.trace.state();
         state.gathering -= 1;
         if state.gathering == 0 {
-            state.flush();
+            state.store.flush();
         }
-    }
-}
-
-impl State {
-    fn write(&mut self, event: &Event) {
-        if self.file.is_none() {
-            return;
-        }
-        let whole = self.unwritten.len();
-        match serde_json::to_writer(&mut self.unwritten, event) {
-            Ok(()) => self.unwritten.push(b'\n'),
-            Err(error) => {
-                self.unwritten.truncate(whole);
-                self.fail(error.into());
-            }
-        }
-        if self.gathering == 0 || self.unwritten.len() > MOST_UNWRITTEN {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        let Some(file) = &mut self.file else { return };
-        let written = file.write_all(&self.unwritten);
-        self.unwritten.clear();
-        if let Err(error) = written {
-            self.fail(error);
-        }
-    }
-
-    fn fail(&mut self, error: io::Error) {
-        self.failure.get_or_insert(error);
-        self.file = None;
     }
 }
 

@@ -1,6 +1,6 @@
 //! What all connections of a broker share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
@@ -33,7 +33,8 @@ pub(super) struct Core {
 
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) sessions: HashMap<String, Entry>,
+    /// By client id: they are woken, and so served, in this order.
+    pub(super) sessions: BTreeMap<String, Entry>,
     pub(super) retained: BTreeMap<String, Publish>,
     connections: u64,
     instances: u64,

@@ -5,8 +5,8 @@ use std::io;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use trace::Trace;
+use trace::mqtt::Direction;
 
-use super::events::{PacketContext, emit_packet};
 use super::transport::Transport;
 use super::{Hook, Limits};
 use crate::packet::{Encoder, Frame, FrameError, describe, next_frame};
@@ -75,7 +75,7 @@ impl Line {
         }
         let mut bytes = BytesMut::from(&self.out.since(start)[..]);
         if let Ok(Some(frame)) = next_frame(&mut bytes, usize::MAX) {
-            self.show(&frame, "out");
+            self.show(&frame, Direction::Out);
         }
     }
 
@@ -112,17 +112,14 @@ impl Line {
                 hook.spot_secrets(&topic, &payload);
             }
         }
-        self.show(frame, "in");
+        self.show(frame, Direction::In);
     }
 
-    fn show(&self, frame: &Frame, direction: &'static str) {
+    fn show(&self, frame: &Frame, direction: Direction) {
         if let Some(trace) = &self.trace {
-            let context = PacketContext {
-                connection: self.number,
-                client: self.client.as_deref(),
-                direction,
-            };
-            emit_packet(trace, self.device.as_deref(), context, describe(frame));
+            let mut packet = describe(frame);
+            packet.set_head(self.number, self.client.as_deref(), direction);
+            packet.emit(trace, self.device.as_deref());
         }
     }
 

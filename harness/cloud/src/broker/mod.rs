@@ -8,7 +8,6 @@ mod carrier;
 mod connection;
 mod core;
 mod delivery;
-mod events;
 mod faults;
 mod greeting;
 mod hooks;
@@ -21,12 +20,12 @@ mod settings;
 mod transport;
 
 pub use self::core::Injector;
-pub use events::{
-    ConnectRefused, ConnectionClosed, ConnectionOpened, Denied, Dropped, End, SessionOpened,
-    WillPublished,
-};
 pub use faults::Faults;
 pub use hooks::{Client, Decision, Hook};
 pub use probe::ProbeError;
 pub use service::{Broker, StartError};
 pub use settings::{BrokerSettings, Limits, ListenerSettings, PacketTrace, Strangers};
+pub use trace::mqtt::{
+    ConnectRefused, ConnectionClosed, ConnectionOpened, Denied, Dropped, End, SessionOpened,
+    WillPublished,
+};

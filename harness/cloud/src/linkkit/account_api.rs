@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::codes::{self, message};
 use super::registry::Key;
 use super::service::Shared;
-use super::{BindOutcome, BindRefused, BindReply, Bound, TokenChecked};
+use super::{BindRefused, BindReply, Bound, TokenChecked};
 
 /// Longest text that is a parameter, in bytes.
 const LONGEST: usize = 256;
@@ -32,7 +32,7 @@ impl Shared {
                     device_name: device.device_name.clone(),
                     token: token.to_owned(),
                     code,
-                    outcome: BindOutcome::from_code(code),
+                    outcome: codes::outcome(code),
                     reason: message(code).to_owned(),
                 },
             );

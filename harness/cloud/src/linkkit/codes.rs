@@ -4,6 +4,8 @@
 //! cloud answers for a token that is unknown, mismatched, expired or used is not published; 6201 to
 //! 6205 are this stand-in's own.
 
+use trace::linkkit::BindOutcome;
+
 /// Done.
 pub const OK: i64 = 200;
 /// The body is no JSON object.
@@ -37,6 +39,18 @@ pub const TOKEN_EXPIRED: i64 = 6203;
 pub const TOKEN_USED: i64 = 6204;
 /// Our own: this account has bound with the token already.
 pub const TOKEN_USED_BY_SAME: i64 = 6205;
+
+/// What `code` means for a bind.
+pub const fn outcome(code: i64) -> BindOutcome {
+    match code {
+        OK => BindOutcome::Bound,
+        TOKEN_UNKNOWN => BindOutcome::Unknown,
+        TOKEN_MISMATCHED => BindOutcome::Mismatched,
+        TOKEN_EXPIRED => BindOutcome::Expired,
+        TOKEN_USED | TOKEN_USED_BY_SAME => BindOutcome::AlreadyUsed,
+        _ => BindOutcome::Refused,
+    }
+}
 
 /// `code` in words.
 pub fn message(code: i64) -> &'static str {

@@ -15,7 +15,6 @@
 
 mod account_api;
 pub mod codes;
-mod events;
 mod hook;
 mod http;
 mod registry;
@@ -23,9 +22,9 @@ mod service;
 mod sign;
 mod topic;
 
-pub use events::{
-    BindRefused, Bound, LinkkitConnectAccepted, LinkkitConnectRefused, MatchReplied,
+pub use registry::Rules;
+pub use service::{BindReply, Linkkit, LinkkitDevice, LinkkitError, LinkkitSettings, MatchReply};
+pub use trace::linkkit::{
+    BindOutcome, BindRefused, Bound, LinkkitConnectAccepted, LinkkitConnectRefused, MatchReplied,
     ReportMalformed, ResetReplied, ResetReported, TokenChecked, TokenReported,
 };
-pub use registry::{BindOutcome, Rules};
-pub use service::{BindReply, Linkkit, LinkkitDevice, LinkkitError, LinkkitSettings, MatchReply};

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use clock::LabTime;
-use serde::{Deserialize, Serialize};
 
 use super::codes;
 
@@ -27,38 +26,6 @@ impl Default for Rules {
             token_life: None,
             several_accounts: true,
             last_token_only: false,
-        }
-    }
-}
-
-/// What comes of a bind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BindOutcome {
-    /// The device belongs to the account now.
-    Bound,
-    /// No device has reported the token.
-    Unknown,
-    /// Not this device has reported the token, or not as its last.
-    Mismatched,
-    /// The token was reported too long ago.
-    Expired,
-    /// The token was used before, by whomever.
-    AlreadyUsed,
-    /// Anything else; the code says what.
-    Refused,
-}
-
-impl BindOutcome {
-    /// What `code` of the bind API means.
-    pub const fn from_code(code: i64) -> Self {
-        match code {
-            codes::OK => Self::Bound,
-            codes::TOKEN_UNKNOWN => Self::Unknown,
-            codes::TOKEN_MISMATCHED => Self::Mismatched,
-            codes::TOKEN_EXPIRED => Self::Expired,
-            codes::TOKEN_USED | codes::TOKEN_USED_BY_SAME => Self::AlreadyUsed,
-            _ => Self::Refused,
         }
     }
 }

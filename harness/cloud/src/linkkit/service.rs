@@ -85,7 +85,7 @@ pub struct BindReply {
 impl BindReply {
     /// What came of it.
     pub fn outcome(&self) -> BindOutcome {
-        BindOutcome::from_code(self.code)
+        super::codes::outcome(self.code)
     }
 }
 

@@ -1,8 +1,11 @@
 //! Showing packets in the trace, whatever is in them.
 
 use bytes::Bytes;
-use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::Value;
+use trace::mqtt::{
+    Connack, Connect, Disconnect, Packet, PayloadForm, Pingreq, Pingresp, Puback, Pubcomp, Publish,
+    Pubrec, Pubrel, Reserved, ShownWill, Suback, Subscribe, Subscribed, Unsuback, Unsubscribe,
+};
 
 use super::Frame;
 use super::reader::{CutShort, Reader};
@@ -10,207 +13,165 @@ use super::reader::{CutShort, Reader};
 /// Longest payload or remainder that is shown whole, in bytes.
 const SHOWN: usize = 4096;
 
-/// A packet as the trace shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Described {
-    /// The packet's name in snake_case; `reserved` for the types 0 and 15.
-    pub(crate) kind: &'static str,
-    /// Its fields. One that could not be read is missing; then there is a `problem`, and `rest`
-    /// holds what was left, in hex.
-    pub(crate) fields: Fields,
-}
-
-/// Names and values in their order. Written down, it is a map, and it is made far quicker.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Fields(Vec<(&'static str, Value)>);
-
-impl Fields {
-    fn insert(&mut self, name: &'static str, value: impl Into<Value>) {
-        self.0.push((name, value.into()));
-    }
-
-    /// Names and values.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
-        self.0.iter().map(|(name, value)| (*name, value))
-    }
-}
-
-impl Serialize for Fields {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
-    }
-}
-
 /// Shows `frame`. Never fails; a password is shown by its length alone.
-pub(crate) fn describe(frame: &Frame) -> Described {
-    let kind = name(frame.head >> 4);
-    let mut fields = Fields::default();
+pub(crate) fn describe(frame: &Frame) -> Packet {
     let mut reader = Reader::new(frame.body.clone());
-    let read = match frame.head >> 4 {
-        1 => connect(&mut reader, &mut fields),
-        2 => connack(&mut reader, &mut fields),
-        3 => publish(frame.head, &mut reader, &mut fields),
-        4..=7 | 11 => id(&mut reader, &mut fields),
-        8 => subscribe(&mut reader, &mut fields),
-        9 => suback(&mut reader, &mut fields),
-        10 => unsubscribe(&mut reader, &mut fields),
-        _ => Ok(()),
-    };
+    let (mut packet, read) = fields(frame.head, &mut reader);
     let flags = frame.head & 0x0f;
     let usual = match frame.head >> 4 {
         3 => flags,
         6 | 8 | 10 => 2,
         _ => 0,
     };
-    if flags != usual {
-        fields.insert("flags", flags);
-    }
-    if let Err(CutShort) = read {
-        fields.insert("problem", "the packet ends inside a field");
-    } else if !reader.is_empty() {
-        fields.insert("problem", "bytes behind the end");
-    }
-    let rest = reader.rest();
+    let problem = match read {
+        Err(CutShort) => Some("the packet ends inside a field"),
+        Ok(()) if !reader.is_empty() => Some("bytes behind the end"),
+        Ok(()) => None,
+    };
+    let mut rest = Some(reader.rest()).filter(|rest| !rest.is_empty());
     // What is left of a CONNECT may be its password.
-    if !rest.is_empty() && kind == "connect" {
-        fields.insert("rest_length", rest.len());
-    } else if !rest.is_empty() {
-        fields.insert("rest", hexed(&rest));
+    if let Packet::Connect(connect) = &mut packet {
+        connect.rest_length = rest.take().map(|rest| rest.len());
     }
-    Described { kind, fields }
+    packet.set_remainder(
+        (flags != usual).then_some(flags),
+        problem.map(str::to_owned),
+        rest.as_ref().map(hexed),
+    );
+    packet
 }
 
-fn name(kind: u8) -> &'static str {
-    match kind {
-        1 => "connect",
-        2 => "connack",
-        3 => "publish",
-        4 => "puback",
-        5 => "pubrec",
-        6 => "pubrel",
-        7 => "pubcomp",
-        8 => "subscribe",
-        9 => "suback",
-        10 => "unsubscribe",
-        11 => "unsuback",
-        12 => "pingreq",
-        13 => "pingresp",
-        14 => "disconnect",
-        _ => "reserved",
+/// The packet with those of its fields that could be read, and whether all could.
+fn fields(head: u8, reader: &mut Reader) -> (Packet, Result<(), CutShort>) {
+    /// A packet that has an identifier, and perhaps more.
+    macro_rules! identified {
+        ($name:ident $(, $more:ident)?) => {{
+            let mut packet = $name::default();
+            let read = id(reader, &mut packet.id);
+            $(let read = read.and_then(|()| $more(reader, &mut packet));)?
+            (Packet::$name(packet), read)
+        }};
+    }
+    match head >> 4 {
+        1 => {
+            let mut packet = Connect::default();
+            let read = connect(reader, &mut packet);
+            (Packet::Connect(packet), read)
+        }
+        2 => {
+            let mut packet = Connack::default();
+            let read = connack(reader, &mut packet);
+            (Packet::Connack(packet), read)
+        }
+        3 => {
+            let mut packet = Publish::default();
+            let read = publish(head, reader, &mut packet);
+            (Packet::Publish(packet), read)
+        }
+        4 => identified!(Puback),
+        5 => identified!(Pubrec),
+        6 => identified!(Pubrel),
+        7 => identified!(Pubcomp),
+        8 => identified!(Subscribe, subscribe),
+        9 => identified!(Suback, suback),
+        10 => identified!(Unsubscribe, unsubscribe),
+        11 => identified!(Unsuback),
+        12 => (Packet::Pingreq(Pingreq::default()), Ok(())),
+        13 => (Packet::Pingresp(Pingresp::default()), Ok(())),
+        14 => (Packet::Disconnect(Disconnect::default()), Ok(())),
+        _ => (Packet::Reserved(Reserved::default()), Ok(())),
     }
 }
 
-fn connect(reader: &mut Reader, fields: &mut Fields) -> Result<(), CutShort> {
-    fields.insert("protocol", text(&reader.binary()?));
+fn connect(reader: &mut Reader, packet: &mut Connect) -> Result<(), CutShort> {
+    packet.protocol = Some(text(&reader.binary()?));
     let level = reader.byte()?;
-    fields.insert("level", level);
+    packet.level = Some(level);
     let flags = reader.byte()?;
-    fields.insert("clean_session", flags & 2 != 0);
-    if flags & 1 != 0 {
-        fields.insert("reserved_flag", true);
-    }
-    fields.insert("keep_alive_s", reader.number()?);
+    packet.clean_session = Some(flags & 2 != 0);
+    packet.reserved_flag = (flags & 1 != 0).then_some(true);
+    packet.keep_alive_s = Some(reader.number()?);
     if level >= 5 {
         // MQTT 5 has properties here; nothing behind them stands where it did.
         return Ok(());
     }
-    fields.insert("client_id", text(&reader.binary()?));
+    packet.client_id = Some(text(&reader.binary()?));
     if flags & 4 != 0 {
         let topic = text(&reader.binary()?);
         let (payload, form) = payload(&reader.binary()?);
-        let will = json!({
-            "topic": topic,
-            "qos": flags >> 3 & 3,
-            "retain": flags & 0x20 != 0,
-            "payload": payload,
-            "form": form,
+        packet.will = Some(ShownWill {
+            topic,
+            qos: flags >> 3 & 3,
+            retain: flags & 0x20 != 0,
+            payload,
+            form,
         });
-        fields.insert("will", will);
     }
     if flags & 0x80 != 0 {
-        fields.insert("username", text(&reader.binary()?));
+        packet.username = Some(text(&reader.binary()?));
     }
     if flags & 0x40 != 0 {
-        let password = reader.binary()?;
-        fields.insert("password_length", password.len());
+        packet.password_length = Some(reader.binary()?.len());
     }
     Ok(())
 }
 
-fn connack(reader: &mut Reader, fields: &mut Fields) -> Result<(), CutShort> {
-    fields.insert("session_present", reader.byte()? & 1 != 0);
-    fields.insert("code", reader.byte()?);
+fn connack(reader: &mut Reader, packet: &mut Connack) -> Result<(), CutShort> {
+    packet.session_present = Some(reader.byte()? & 1 != 0);
+    packet.code = Some(reader.byte()?);
     Ok(())
 }
 
-fn publish(head: u8, reader: &mut Reader, fields: &mut Fields) -> Result<(), CutShort> {
+fn publish(head: u8, reader: &mut Reader, packet: &mut Publish) -> Result<(), CutShort> {
     let qos = head >> 1 & 3;
-    fields.insert("topic", text(&reader.binary()?));
-    fields.insert("qos", qos);
-    fields.insert("retain", head & 1 != 0);
-    if head & 8 != 0 {
-        fields.insert("duplicate", true);
-    }
+    packet.topic = Some(text(&reader.binary()?));
+    packet.qos = Some(qos);
+    packet.retain = Some(head & 1 != 0);
+    packet.duplicate = (head & 8 != 0).then_some(true);
     if qos != 0 {
-        fields.insert("id", reader.number()?);
+        id(reader, &mut packet.id)?;
     }
     let rest = std::mem::replace(reader, Reader::new(Bytes::new())).rest();
     let (shown, form) = payload(&rest);
-    fields.insert("length", rest.len());
-    fields.insert("form", form);
-    fields.insert("payload", shown);
+    packet.length = Some(rest.len());
+    packet.form = Some(form);
+    packet.payload = Some(shown);
     Ok(())
 }
 
-fn id(reader: &mut Reader, fields: &mut Fields) -> Result<(), CutShort> {
-    fields.insert("id", reader.number()?);
+fn id(reader: &mut Reader, id: &mut Option<u16>) -> Result<(), CutShort> {
+    *id = Some(reader.number()?);
     Ok(())
 }
 
-fn subscribe(reader: &mut Reader, fields: &mut Fields) -> Result<(), CutShort> {
-    id(reader, fields)?;
-    let mut filters = Vec::new();
-    let read = loop {
-        if reader.is_empty() {
-            break Ok(());
-        }
-        match reader.binary().and_then(|f| Ok((text(&f), reader.byte()?))) {
-            Ok((filter, qos)) => filters.push(json!({ "filter": filter, "qos": qos })),
-            Err(short) => break Err(short),
-        }
-    };
-    fields.insert("filters", filters);
-    read
-}
-
-fn suback(reader: &mut Reader, fields: &mut Fields) -> Result<(), CutShort> {
-    id(reader, fields)?;
-    let mut codes = Vec::new();
-    while let Ok(code) = reader.byte() {
-        codes.push(Value::from(code));
+fn subscribe(reader: &mut Reader, packet: &mut Subscribe) -> Result<(), CutShort> {
+    let filters = packet.filters.insert(Vec::new());
+    while !reader.is_empty() {
+        let filter = text(&reader.binary()?);
+        let qos = reader.byte()?;
+        filters.push(Subscribed { filter, qos });
     }
-    fields.insert("codes", codes);
     Ok(())
 }
 
-fn unsubscribe(reader: &mut Reader, fields: &mut Fields) -> Result<(), CutShort> {
-    id(reader, fields)?;
-    let mut filters = Vec::new();
-    let read = loop {
-        if reader.is_empty() {
-            break Ok(());
-        }
-        match reader.binary() {
-            Ok(filter) => filters.push(text(&filter)),
-            Err(short) => break Err(short),
-        }
-    };
-    fields.insert("filters", filters);
-    read
+fn suback(reader: &mut Reader, packet: &mut Suback) -> Result<(), CutShort> {
+    let codes = packet.codes.insert(Vec::new());
+    while let Ok(code) = reader.byte() {
+        codes.push(code);
+    }
+    Ok(())
+}
+
+fn unsubscribe(reader: &mut Reader, packet: &mut Unsubscribe) -> Result<(), CutShort> {
+    let filters = packet.filters.insert(Vec::new());
+    while !reader.is_empty() {
+        filters.push(text(&reader.binary()?));
+    }
+    Ok(())
 }
 
 /// A payload as JSON if it is an object or an array, else as text, else in hex; and which of these.
-pub(crate) fn payload(bytes: &Bytes) -> (Value, &'static str) {
+pub(crate) fn payload(bytes: &Bytes) -> (Value, PayloadForm) {
     if bytes.len() <= SHOWN
         && matches!(
             bytes.first(),
@@ -218,44 +179,42 @@ pub(crate) fn payload(bytes: &Bytes) -> (Value, &'static str) {
         )
         && let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_slice(bytes)
     {
-        return (value, "json");
+        return (value, PayloadForm::Json);
     }
     let shown = &bytes[..bytes.len().min(SHOWN)];
     match std::str::from_utf8(shown) {
-        Ok(text) => (text.into(), "text"),
+        Ok(text) => (text.into(), PayloadForm::Text),
         // A character cut in two by the bound is no reason for hex.
         Err(error) if error.error_len().is_none() && shown.len() == SHOWN => {
             let whole = String::from_utf8_lossy(&shown[..error.valid_up_to()]);
-            (whole.into_owned().into(), "text")
+            (whole.into_owned().into(), PayloadForm::Text)
         }
-        Err(_) => (hexed(bytes), "hex"),
+        Err(_) => (hexed(bytes).into(), PayloadForm::Hex),
     }
 }
 
-fn text(bytes: &Bytes) -> Value {
+fn text(bytes: &Bytes) -> String {
     let shown = &bytes[..bytes.len().min(SHOWN)];
-    String::from_utf8_lossy(shown).into_owned().into()
+    String::from_utf8_lossy(shown).into_owned()
 }
 
-fn hexed(bytes: &Bytes) -> Value {
-    hex::encode(&bytes[..bytes.len().min(SHOWN)]).into()
+fn hexed(bytes: &Bytes) -> String {
+    hex::encode(&bytes[..bytes.len().min(SHOWN)])
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
 
     fn shown(bytes: &[u8]) -> (&'static str, Value) {
-        let described = describe(&Frame {
+        let packet = describe(&Frame {
             head: bytes[0],
             body: Bytes::copy_from_slice(&bytes[1..]),
         });
-        (
-            described.kind,
-            serde_json::to_value(described.fields).unwrap(),
-        )
+        (packet.kind(), serde_json::to_value(packet).unwrap())
     }
 
     #[test]
@@ -309,8 +268,8 @@ mod tests {
             head in any::<u8>(),
             body in prop::collection::vec(any::<u8>(), 0..200),
         ) {
-            let described = describe(&Frame { head, body: body.into() });
-            prop_assert!(serde_json::to_string(&described.fields).is_ok());
+            let packet = describe(&Frame { head, body: body.into() });
+            prop_assert!(serde_json::to_string(&packet).is_ok());
         }
 
         #[test]

@@ -12,7 +12,7 @@ mod reader;
 mod topic;
 
 pub(crate) use decode::{Violation, decode};
-pub(crate) use describe::{Described, Fields, describe};
+pub(crate) use describe::describe;
 pub(crate) use encode::Encoder;
 pub(crate) use frame::{Frame, FrameError, next_frame};
 pub use model::{Connect, Publish, QoS, Will};

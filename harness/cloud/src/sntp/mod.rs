@@ -1,8 +1,7 @@
 //! A time server that tells the lab's time.
 
-mod events;
 mod message;
 mod service;
 
-pub use events::{TimeAnswered, TimeGarbage, TimeKept};
 pub use service::{Sntp, SntpError, SntpFaults, SntpProbeError};
+pub use trace::sntp::{TimeAnswered, TimeGarbage, TimeKept};

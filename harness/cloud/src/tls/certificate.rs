@@ -1,30 +1,6 @@
 //! The names in a certificate, read from its DER (RFC 5280 §4.1).
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
-/// A distinguished name, as far as it is of use here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
-    /// Common name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub common_name: Option<String>,
-    /// Organisation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub organization: Option<String>,
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.common_name, &self.organization) {
-            (Some(name), Some(organization)) => write!(f, "CN={name}, O={organization}"),
-            (Some(name), None) => write!(f, "CN={name}"),
-            (None, Some(organization)) => write!(f, "O={organization}"),
-            (None, None) => f.write_str("nameless"),
-        }
-    }
-}
+use trace::tls::Subject;
 
 /// Issuer and subject of the certificate in `der`, if it is one.
 pub(super) fn names(der: &[u8]) -> Option<(Subject, Subject)> {

@@ -3,16 +3,14 @@
 mod alert;
 mod certificate;
 mod config;
-mod event;
 mod handshake;
 mod hello;
 mod records;
 mod tap;
 mod verifier;
 
-pub use certificate::Subject;
 pub(crate) use config::server_config;
 pub use config::{ClientCertificate, TlsConfigError, TlsSettings, Versions};
-pub use event::{Alert, Cause, Handshake, PresentedCertificate};
 pub(crate) use handshake::{Accepted, Peer, accept, report_stalled};
 pub(crate) use tap::Tap;
+pub use trace::tls::{Alert, Cause, Handshake, PresentedCertificate, Subject};

@@ -227,7 +227,7 @@ fn match_reply(reply: language::MatchReply) -> MatchReply {
 
 /// What a code of the bind API means in the scenario language; none for refusals of other kinds.
 pub fn bind_outcome(code: i64) -> Option<language::BindOutcome> {
-    match cloud::BindOutcome::from_code(code) {
+    match cloud::linkkit::codes::outcome(code) {
         cloud::BindOutcome::Bound => Some(language::BindOutcome::Bound),
         cloud::BindOutcome::Unknown => Some(language::BindOutcome::Unknown),
         cloud::BindOutcome::Mismatched => Some(language::BindOutcome::Mismatched),

@@ -1,75 +1,70 @@
 //! What to look at first when an attempt did not pass.
 
 use board::{BoardError, Exited, Garbage};
-use trace::{Event, Level, LogLine, Trace, Verdict, Witness, WitnessReport};
+use trace::board::Crash;
+use trace::{Event, Level, Trace, Verdict, Witness, WitnessReport};
 
 use super::problem::LabError;
 
 /// The gravest thing that happened since `began`, as advice; the device's last error otherwise.
 pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
-    let events = trace.since(began);
     if verdict == Verdict::Broken {
-        let witness = events
-            .iter()
+        let witness = trace
+            .events_from(began)
             .filter_map(|event| event.payload::<WitnessReport>())
             .find(|report| !report.sound)
             .map(|report| report.witness);
         return Some(of_witness(witness).to_owned());
     }
-    if let Some(exited) = events
-        .iter()
-        .rev()
-        .find_map(|event| event.payload::<Exited>())
-    {
-        let place = events.iter().rev().find_map(|event| innermost(event));
+    let (mut exited, mut place, mut garbage) = (None, None, None);
+    for event in trace.events_from(began) {
+        exited = event.payload::<Exited>().or(exited);
+        place = innermost(&event).or(place);
+        garbage = event.payload::<Garbage>().or(garbage);
+    }
+    if let Some(exited) = exited {
         let place = place.map_or_else(String::new, |place| format!("; {place}"));
         return Some(match exited.panic {
             Some(panic) => format!("the firmware panicked: {panic}{place}"),
             None => format!("the firmware ended by itself: {}{place}", exited.how),
         });
     }
-    if let Some(garbage) = events
-        .iter()
-        .rev()
-        .find_map(|event| event.payload::<Garbage>())
-    {
+    if let Some(garbage) = garbage {
         return Some(format!(
             "the device sent garbage on {}: {}",
             garbage.link, garbage.problem
         ));
     }
-    let all = trace.since(0);
-    let lines = || {
-        all.iter()
-            .rev()
-            .filter_map(|event| event.payload::<LogLine>())
-    };
-    let gravest = lines()
-        .find(|line| line.level == Level::Error)
-        .or_else(|| lines().find(|line| line.level == Level::Warn));
-    match gravest {
-        Some(line) => Some(format!(
-            "the device's last complaint: {}: {}",
-            line.tag, line.text
-        )),
-        None => match lines().next() {
-            Some(line) => Some(format!(
-                "the device complained of nothing; it last said: {}: {}",
-                line.tag, line.text
-            )),
-            None => Some("the device said nothing at all: does it boot?".into()),
-        },
+    let (mut error, mut warning, mut last) = (None, None, None);
+    for event in trace.events_from(0) {
+        match event.line().map(|line| line.level) {
+            Some(Level::Error) => error = Some(event),
+            Some(Level::Warn) => warning = Some(event),
+            Some(_) => last = Some(event),
+            None => {}
+        }
     }
+    let said = |event: &Event| {
+        event
+            .line()
+            .map(|line| format!("{}: {}", line.tag, line.text))
+    };
+    Some(match (error.or(warning), last) {
+        (Some(line), _) => format!("the device's last complaint: {}", said(&line)?),
+        (None, Some(line)) => format!(
+            "the device complained of nothing; it last said: {}",
+            said(&line)?
+        ),
+        (None, None) => "the device said nothing at all: does it boot?".into(),
+    })
 }
 
 /// Where a board behind a debug probe says that its firmware was, if it says so.
 fn innermost(event: &Event) -> Option<String> {
-    let frames = event.data["backtrace"].as_array()?;
-    (event.kind == "crash").then_some(())?;
-    frames.iter().find_map(|frame| {
-        let place = (frame["file"].as_str()?, frame["line"].as_u64()?);
-        let function = frame["function"].as_str()?;
-        Some(format!("in {function} ({}:{})", place.0, place.1))
+    let crash = event.payload::<Crash>()?;
+    crash.backtrace.iter().find_map(|frame| {
+        let (file, line) = (frame.file.as_ref()?, frame.line?);
+        Some(format!("in {} ({file}:{line})", frame.function))
     })
 }
 

@@ -159,8 +159,7 @@ pub fn finish(problem: Problem, at: Where, trace: &Trace) -> Finished {
 /// The device's fault if every witness since `began` was sound, else the lab's.
 fn blame(trace: &Trace, began: usize) -> (Verdict, String) {
     let reports: Vec<WitnessReport> = trace
-        .since(began)
-        .iter()
+        .events_from(began)
         .filter_map(|event| event.payload())
         .collect();
     match reports.iter().find(|report| !report.sound) {

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use trace::{Level, LogLine, Trace};
+use trace::{Level, Trace};
 
 use super::problem::{Missed, Problem};
 use crate::language::Transcript;
@@ -26,12 +26,13 @@ const FILTERS: [(&str, &str); 6] = [
 /// the snapshot if the job says so.
 pub fn compare(job: &Job, wanted: &Transcript, device: &str, trace: &Trace) -> Result<(), Problem> {
     let log: String = trace
-        .since(0)
-        .iter()
+        .events_from(0)
         .filter(|event| event.device.as_deref() == Some(device))
-        .filter_map(|event| event.payload::<LogLine>())
-        .filter(|line| line.level <= Level::Info)
-        .map(|line| format!("{} {}: {}\n", line.level.letter(), line.tag, line.text))
+        .filter_map(|event| {
+            let line = event.line().filter(|line| line.level <= Level::Info)?;
+            let letter = line.level.letter();
+            Some(format!("{letter} {}: {}\n", line.tag, line.text))
+        })
         .collect();
     let scenario =
         std::path::absolute(&job.scenario_file).unwrap_or_else(|_| job.scenario_file.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trace::{Event, Source};
+use trace::{Event, Source, Trace};
 
 use crate::language::Since;
 
@@ -20,6 +20,15 @@ impl Cursors {
         *cursor = (*cursor).max(event.seq + 1);
     }
 
+    /// The first position that can hold an event of `source` which no expectation has gone past.
+    fn first_ahead(&self, trace: &Trace, source: Source) -> Option<u64> {
+        let first = |(device, beginning): (Option<String>, usize)| {
+            let cursor = self.0.get(&(source, device)).copied().unwrap_or_default();
+            cursor.max(beginning as u64)
+        };
+        trace.beginnings(source).into_iter().map(first).min()
+    }
+
     /// Whether no expectation has gone past `event`.
     pub fn is_ahead(&self, event: &Event) -> bool {
         // A look-up would have to own the device's name; there are few entries.
@@ -35,15 +44,29 @@ pub(super) struct Reading {
     since: Since,
     /// Length of the trace when the step began.
     start: u64,
+    /// The first position that can count.
+    first: u64,
     cursors: Cursors,
 }
 
 impl Reading {
-    /// Events that count as `since` says, for a step that begins at position `start`.
-    pub fn new(since: Since, start: usize, cursors: &Cursors) -> Self {
+    /// Those events of `sources` in `trace` that count as `since` says, for a step that begins now.
+    pub fn new(since: Since, trace: &Trace, sources: &[Source], cursors: &Cursors) -> Self {
+        let start = trace.len() as u64;
+        let first = match since {
+            Since::Start => 0,
+            Since::Now => start,
+            // A source that has told of nothing yet begins behind what there is.
+            Since::Cursor => {
+                let sources = sources.iter();
+                let ahead = sources.filter_map(|source| cursors.first_ahead(trace, *source));
+                ahead.min().map_or(start, |first| first.min(start))
+            }
+        };
         Self {
             since,
-            start: start as u64,
+            start,
+            first,
             cursors: cursors.clone(),
         }
     }
@@ -59,9 +82,6 @@ impl Reading {
 
     /// The first position that can count.
     pub fn first(&self) -> usize {
-        match self.since {
-            Since::Now => usize::try_from(self.start).unwrap_or(usize::MAX),
-            Since::Start | Since::Cursor => 0,
-        }
+        usize::try_from(self.first).unwrap_or(usize::MAX)
     }
 }

@@ -1,5 +1,6 @@
 //! Meeting one clause after the other.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use clock::LabTime;
@@ -9,6 +10,7 @@ use super::cursors::{Cursors, Reading};
 use super::matcher::Matcher;
 use super::miss::Miss;
 use super::near::Ideal;
+use super::never::after;
 use super::progress::{Progress, State};
 use crate::language::{Captures, Clause, Pattern, Wanted, duration};
 
@@ -124,7 +126,12 @@ impl<'c> Watch<'c> {
             from: start,
             until: trace.clock().now(),
         })?;
-        let reading = Reading::new(clause.since, trace.len(), &expectations.cursors);
+        let reading = Reading::new(
+            clause.since,
+            &trace,
+            matcher.sources(),
+            &expectations.cursors,
+        );
         Ok(Self {
             next: reading.first(),
             matcher,
@@ -140,11 +147,11 @@ impl<'c> Watch<'c> {
 
     /// Takes all events that are there and in time.
     fn read(&mut self) -> State {
-        for event in self.trace.since(self.next) {
+        for event in self.trace.events_from(self.next) {
             if event.at() > self.deadline {
                 break;
             }
-            self.next += 1;
+            self.next = after(&event);
             self.matcher.matching(&event, &mut self.found);
             if self.found.is_empty() || !self.reading.includes(&event) {
                 continue;
@@ -234,16 +241,21 @@ impl<'c> Watch<'c> {
 
     /// The last events in time, consumed or not, behind what was met in order.
     fn window(&self) -> Vec<Arc<Event>> {
-        let after = self.progress.after().map(|(seq, _)| seq);
-        let mut events = self.trace.since(0);
-        events.retain(|event| {
-            self.matcher.sees(event.source)
+        let met = self.progress.after().map(|(seq, _)| seq);
+        let mut last = VecDeque::new();
+        let first = met.map_or(0, |seq| usize::try_from(seq).unwrap_or(usize::MAX));
+        for event in self.trace.events_from(first) {
+            if self.matcher.sees(event.source)
                 && event.at() <= self.deadline
-                && after.is_none_or(|after| event.seq > after)
-        });
-        let too_many = events.len().saturating_sub(NEAR);
-        events.drain(..too_many);
-        events
+                && met.is_none_or(|met| event.seq > met)
+            {
+                if last.len() == NEAR {
+                    last.pop_front();
+                }
+                last.push_back(event);
+            }
+        }
+        last.into()
     }
 
     /// Near misses among the events that counted come first, then those that were consumed before.

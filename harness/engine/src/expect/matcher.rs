@@ -22,6 +22,21 @@ pub(super) struct Matcher {
     sources: Vec<Source>,
 }
 
+/// Patterns cannot be looked for.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotReady {
+    /// One refers to what no step has captured.
+    #[error(transparent)]
+    NotCaptured(#[from] NotCaptured),
+    /// Regular expressions, each of which `check` has compiled, are too large with what was
+    /// captured, or together.
+    #[error("the regular expressions of this step do not compile")]
+    Expressions(#[from] regex::Error),
+    /// Literal texts are too large together.
+    #[error("the texts of this step are too large to be looked for together")]
+    Texts(#[from] aho_corasick::BuildError),
+}
+
 /// A pattern without its text, which is looked for together with the others'.
 struct Ready {
     source: Source,
@@ -50,7 +65,7 @@ impl Matcher {
         patterns: impl IntoIterator<Item = &'p Pattern>,
         captures: &Captures,
         secrets: &Secrets,
-    ) -> Result<Self, NotCaptured> {
+    ) -> Result<Self, NotReady> {
         let mut ready = Vec::new();
         let mut literals = Vec::new();
         let mut literal_of = Vec::new();
@@ -78,16 +93,19 @@ impl Matcher {
         Ok(Self {
             patterns: ready,
             textless,
-            // Fails only past 2^31 bytes of patterns, which no scenario has.
             literals: (!literals.is_empty())
-                .then(|| AhoCorasick::new(literals).ok())
-                .flatten(),
+                .then(|| AhoCorasick::new(literals))
+                .transpose()?,
             literal_of,
-            // Each was compiled alone before; together they may be too big for the limit.
-            regexes: RegexSet::new(regexes).unwrap_or_else(|_| RegexSet::empty()),
+            regexes: RegexSet::new(regexes)?,
             regex_of,
             sources,
         })
+    }
+
+    /// Whose events can match at all, sorted.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
     }
 
     /// Whether events of `source` can match at all.
@@ -135,7 +153,7 @@ impl Matcher {
 }
 
 impl Ready {
-    fn new(pattern: &Pattern, captures: &Captures, secrets: &Secrets) -> Result<Self, NotCaptured> {
+    fn new(pattern: &Pattern, captures: &Captures, secrets: &Secrets) -> Result<Self, NotReady> {
         let redacted = |text: &String| secrets.redact_text(text).into_owned();
         let fields = pattern.fields.iter().map(|field| {
             Ok(ReadyField {
@@ -149,7 +167,7 @@ impl Ready {
             kind: pattern.kind.as_ref().map(|kind| kind.value.clone()),
             level: pattern.level,
             tag: pattern.tag.as_ref().map(redacted),
-            fields: fields.collect::<Result<_, _>>()?,
+            fields: fields.collect::<Result<_, NotReady>>()?,
         })
     }
 
@@ -202,7 +220,7 @@ pub(super) fn text_test(
     pattern: &Pattern,
     captures: &Captures,
     secrets: &Secrets,
-) -> Result<Option<Test>, NotCaptured> {
+) -> Result<Option<Test>, NotReady> {
     pattern
         .text
         .as_ref()
@@ -215,20 +233,17 @@ pub(super) fn field_test(
     field: &Field,
     captures: &Captures,
     secrets: &Secrets,
-) -> Result<Test, NotCaptured> {
+) -> Result<Test, NotReady> {
     match &field.value.value {
         Value::String(text) => test(text, captures, secrets),
         other => Ok(Test::Value(other.clone())),
     }
 }
 
-fn test(text: &str, captures: &Captures, secrets: &Secrets) -> Result<Test, NotCaptured> {
+fn test(text: &str, captures: &Captures, secrets: &Secrets) -> Result<Test, NotReady> {
     if let Some(expression) = regular_expression(text) {
         let filled = captures.fill_expression(expression)?;
-        // `check` has compiled it; with other values put in, it may at most be too big.
-        if let Ok(regex) = Regex::new(&secrets.redact_text(&filled)) {
-            return Ok(Test::Regex(regex));
-        }
+        return Ok(Test::Regex(Regex::new(&secrets.redact_text(&filled))?));
     }
     let filled = captures.fill(text)?;
     Ok(Test::Text(secrets.redact_text(&filled).into_owned()))

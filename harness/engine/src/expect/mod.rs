@@ -53,5 +53,6 @@ mod progress;
 mod tests;
 
 pub use expectations::Expectations;
+pub use matcher::NotReady;
 pub use miss::Miss;
 pub use never::{NeverWatch, Violation};

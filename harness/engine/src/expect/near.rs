@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use trace::{Event, Nearest, Secrets};
 
-use super::matcher::{Test, field_test, text_test};
+use super::matcher::{NotReady, Test, field_test, text_test};
 use crate::language::pattern::plain;
-use crate::language::{Captures, Field, NotCaptured, Pattern};
+use crate::language::{Captures, Field, Pattern};
 
 /// Longest excerpt of a text in a message, in characters.
 const EXCERPT: usize = 80;
@@ -27,7 +27,7 @@ impl<'p> Ideal<'p> {
         pattern: &'p Pattern,
         captures: &Captures,
         secrets: &Secrets,
-    ) -> Result<Self, NotCaptured> {
+    ) -> Result<Self, NotReady> {
         let fields = pattern.fields.iter().map(|field| {
             let test = field_test(field, captures, secrets)?;
             Ok((field, field.pointers(), test))
@@ -35,7 +35,7 @@ impl<'p> Ideal<'p> {
         Ok(Self {
             pattern,
             text: text_test(pattern, captures, secrets)?,
-            fields: fields.collect::<Result<_, _>>()?,
+            fields: fields.collect::<Result<_, NotReady>>()?,
         })
     }
 

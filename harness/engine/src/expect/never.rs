@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use trace::{Event, Nearest, Trace};
 
-use super::matcher::Matcher;
+use super::matcher::{Matcher, NotReady};
 use super::miss::Miss;
-use crate::language::{Captures, Never, NotCaptured, Placed};
+use crate::language::{Captures, Never, Placed};
 
 /// Watches the trace for what must not happen. Make it before the first step; its secrets must be
 /// known by then.
@@ -30,7 +30,7 @@ pub struct Violation {
 impl NeverWatch {
     /// Watches from the first event on. Fails if a clause refers to something captured, which
     /// `check` does not let pass.
-    pub fn new(trace: Trace, clauses: Vec<Placed<Never>>) -> Result<Self, NotCaptured> {
+    pub fn new(trace: Trace, clauses: Vec<Placed<Never>>) -> Result<Self, NotReady> {
         let patterns = clauses.iter().map(|never| &never.pattern);
         let matcher = Matcher::new(patterns, &Captures::default(), trace.secrets())?;
         Ok(Self {
@@ -44,8 +44,8 @@ impl NeverWatch {
 
     /// The first violation among the events that have come since the last call.
     pub fn poll(&mut self) -> Option<Violation> {
-        for event in self.trace.since(self.next) {
-            self.next += 1;
+        for event in self.trace.events_from(self.next) {
+            self.next = after(&event);
             self.matcher.matching(&event, &mut self.found);
             if let Some(first) = self.found.iter().min() {
                 let clause = self.clauses[*first].clone();
@@ -64,6 +64,11 @@ impl NeverWatch {
             self.trace.longer_than(self.next).await;
         }
     }
+}
+
+/// The position behind `event`.
+pub(super) fn after(event: &Event) -> usize {
+    usize::try_from(event.seq).map_or(usize::MAX, |seq| seq.saturating_add(1))
 }
 
 impl Violation {

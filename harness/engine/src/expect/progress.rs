@@ -26,9 +26,10 @@ pub(super) enum Progress {
     },
     /// For each pattern the event that meets it, and which patterns that event could meet.
     AnyOrder(Vec<Option<(Arc<Event>, Vec<usize>)>>),
-    /// Matching events.
+    /// Matching events: how many, and the last of each source and device.
     Count {
-        events: Vec<Arc<Event>>,
+        seen: u64,
+        last: Vec<Arc<Event>>,
         count: Count,
         to_the_end: bool,
     },
@@ -50,7 +51,8 @@ impl Progress {
             },
             Wanted::AnyOrder(patterns, _) => Self::AnyOrder(vec![None; patterns.len()]),
             Wanted::Count(_, count, window) => Self::Count {
-                events: Vec::new(),
+                seen: 0,
+                last: Vec::new(),
                 count: *count,
                 to_the_end: matches!(window, Window::For(_)),
             },
@@ -81,17 +83,18 @@ impl Progress {
                 }
             }
             Self::Count {
-                events,
+                seen,
+                last,
                 count,
                 to_the_end,
             } => {
-                events.push(Arc::clone(event));
-                let seen = events.len() as u64;
-                if *to_the_end && count.at_most.is_some_and(|most| seen > most) {
+                *seen += 1;
+                keep_last(last, event);
+                if *to_the_end && count.at_most.is_some_and(|most| *seen > most) {
                     return State::Violated(Arc::clone(event));
                 }
-                if !*to_the_end && seen >= count.at_least {
-                    return State::Met(std::mem::take(events));
+                if !*to_the_end && *seen >= count.at_least {
+                    return State::Met(std::mem::take(last));
                 }
             }
             Self::Never => return State::Violated(Arc::clone(event)),
@@ -103,9 +106,9 @@ impl Progress {
     pub fn at_the_end(&self) -> Option<Vec<Arc<Event>>> {
         match self {
             Self::Never => Some(Vec::new()),
-            Self::Count { events, count, .. } => {
-                (events.len() as u64 >= count.at_least).then(|| events.clone())
-            }
+            Self::Count {
+                seen, last, count, ..
+            } => (*seen >= count.at_least).then(|| last.clone()),
             Self::InOrder { .. } | Self::AnyOrder(_) => None,
         }
     }
@@ -122,10 +125,11 @@ impl Progress {
     }
 
     /// How many events have been met or counted.
-    pub fn seen(&self) -> usize {
+    pub fn seen(&self) -> u64 {
         match self {
-            Self::InOrder { events, .. } | Self::Count { events, .. } => events.len(),
-            Self::AnyOrder(owners) => owners.iter().flatten().count(),
+            Self::InOrder { events, .. } => events.len() as u64,
+            Self::Count { seen, .. } => *seen,
+            Self::AnyOrder(owners) => owners.iter().flatten().count() as u64,
             Self::Never => 0,
         }
     }
@@ -136,6 +140,17 @@ impl Progress {
             Self::InOrder { events, .. } => events.last().map(|event| (event.seq, event.at())),
             _ => None,
         }
+    }
+}
+
+/// Keeps `event` in the place of an earlier one of the same source and device: to consume the last
+/// is to consume all before it, and a long run counts too many to keep them.
+fn keep_last(last: &mut Vec<Arc<Event>>, event: &Arc<Event>) {
+    let same =
+        |other: &&mut Arc<Event>| other.source == event.source && other.device == event.device;
+    match last.iter_mut().find(same) {
+        Some(earlier) => *earlier = Arc::clone(event),
+        None => last.push(Arc::clone(event)),
     }
 }
 

@@ -1,26 +1,16 @@
 //! Each combinator, met and missed.
 
+mod long;
+
 use std::time::Duration;
 
 use clock::{Clock, LabTime};
 use proptest::prelude::*;
-use serde::Serialize;
-use trace::{Level, LogLine, Payload, Source, Trace};
+use trace::mqtt::{PayloadForm, Publish};
+use trace::{Level, LogLine, Trace};
 
 use super::*;
 use crate::language::{Captures, Clause, Expect, Known, Never, Placed, Step, parse};
-
-#[derive(Serialize)]
-struct Packet {
-    topic: String,
-    qos: u8,
-    json: serde_json::Value,
-}
-
-impl Payload for Packet {
-    const SOURCE: Source = Source::Mqtt;
-    const KIND: &'static str = "publish";
-}
 
 /// A trace with expectations over it.
 struct Lab {
@@ -55,10 +45,12 @@ impl Lab {
     }
 
     fn publish(&self, topic: &str, qos: u8, json: serde_json::Value) -> u64 {
-        let packet = Packet {
-            topic: topic.into(),
-            qos,
-            json,
+        let packet = Publish {
+            topic: Some(topic.into()),
+            qos: Some(qos),
+            form: Some(PayloadForm::Json),
+            payload: Some(json),
+            ..Publish::default()
         };
         self.trace.emit(Some("device"), &packet)
     }
@@ -258,20 +250,20 @@ async fn an_event_matches_by_kind_and_values() {
     );
     for clause in [
         "{ mqtt: publish, since: start, within: 0s }",
-        "{ mqtt: { kind: publish, where: { /qos: 1, /json/id: '7' } }, since: start, within: 0s }",
+        "{ mqtt: { kind: publish, where: { /qos: 1, /payload/id: '7' } }, since: start, within: 0s }",
         "{ mqtt: { where: { /topic: '/thing.match$/' } }, since: start, within: 0s }",
-        "{ mqtt: { where: { /json/n: '5' } }, since: start, within: 0s }",
+        "{ mqtt: { where: { /payload/n: '5' } }, since: start, within: 0s }",
     ] {
         lab.expect(clause).await.expect(clause);
     }
     let miss = lab
         .misses(
-            "{ mqtt: { kind: publish, where: { /qos: 0, /json/x: 1 } }, since: start, within: 0s }",
+            "{ mqtt: { kind: publish, where: { /qos: 0, /payload/x: 1 } }, since: start, within: 0s }",
         )
         .await;
     let nearest = miss.nearest.expect("it was near");
     assert_eq!(nearest.seq, seq);
-    assert_eq!(nearest.lacks, "/qos is `1`; /json/x is not there");
+    assert_eq!(nearest.lacks, "/qos is `1`; /payload/x is not there");
     assert_eq!(miss.instead, [seq]);
 }
 
@@ -442,7 +434,7 @@ async fn captured_values_are_put_into_later_patterns() {
         .add_numbered("token", "4786F0F6E1CC7BF8");
     lab.publish("t", 1, serde_json::json!({ "token": "4786F0F6E1CC7BF8" }));
     lab.log("sending 4786F0F6E1CC7BF8 (to app)");
-    lab.expect("{ mqtt: publish, capture: { token: /json/token }, within: 1s }")
+    lab.expect("{ mqtt: publish, capture: { token: /payload/token }, within: 1s }")
         .await
         .expect("met");
     assert_eq!(lab.captures.fill("${token}").as_deref(), Ok("<token 1>"));
@@ -452,7 +444,7 @@ async fn captured_values_are_put_into_later_patterns() {
     lab.expect("{ log: { text: '/ing ${token} .to/' }, since: start, within: 0s }")
         .await
         .expect("regex");
-    lab.expect("{ mqtt: { where: { /json/token: '${token}' } }, since: start, within: 0s }")
+    lab.expect("{ mqtt: { where: { /payload/token: '${token}' } }, since: start, within: 0s }")
         .await
         .expect("field");
     let miss = lab
@@ -464,10 +456,11 @@ async fn captured_values_are_put_into_later_patterns() {
         miss.message
     );
     let miss = lab
-        .misses("{ mqtt: publish, since: start, capture: { value: /nothing }, within: 1s }")
+        .misses("{ mqtt: publish, since: start, capture: { value: /payload/nothing }, within: 1s }")
         .await;
     assert!(
-        miss.message.contains("there is nothing at `/nothing`"),
+        miss.message
+            .contains("there is nothing at `/payload/nothing`"),
         "{}",
         miss.message
     );

@@ -7,6 +7,7 @@ use trace::Source;
 
 use super::captures::{CaptureList, references};
 use super::clause::{Clause, Expect};
+use super::events;
 use super::fault::{Fault, FaultStep};
 use super::mistake::Mistake;
 use super::pattern::{Pattern, regular_expression};
@@ -51,6 +52,7 @@ pub(super) fn check(scenario: &Scenario, known: &Known) -> Vec<Mistake> {
         checker.pattern(&never.pattern);
         checker.bugs(&never.catches);
     }
+    checker.compile_together(scenario.never.iter().map(|never| &never.pattern));
     checker.mistakes
 }
 
@@ -363,7 +365,33 @@ impl<'s> Checker<'s> {
         for pattern in clause.wanted.patterns() {
             self.pattern(pattern);
         }
+        if let [pattern] = clause.wanted.patterns() {
+            let mistakes = events::capture_mistakes(pattern, &clause.capture);
+            self.mistakes.extend(mistakes);
+        }
+        self.compile_together(clause.wanted.patterns());
         self.capture(&clause.capture);
+    }
+
+    /// Regular expressions that are looked for in one pass must fit into one set.
+    fn compile_together<'p>(&mut self, patterns: impl IntoIterator<Item = &'p Pattern>) {
+        let mut texts = patterns
+            .into_iter()
+            .filter_map(|pattern| pattern.text.as_ref());
+        let Some(first) = texts.next() else { return };
+        let texts = std::iter::once(first).chain(texts);
+        let expressions = texts.filter_map(|text| regular_expression(text));
+        let expressions: Vec<_> = expressions.map(fill_anything).collect();
+        if let Err(regex::Error::CompiledTooBig(limit)) = regex::RegexSet::new(&expressions)
+            && expressions.iter().all(|one| regex::Regex::new(one).is_ok())
+        {
+            let message = format!(
+                "the regular expressions that belong together take more than {limit} bytes"
+            );
+            let mistake = Mistake::at(first.span, message);
+            self.mistakes
+                .push(mistake.help("make them shorter, or use several expectations"));
+        }
     }
 
     fn pattern(&mut self, pattern: &'s Pattern) {
@@ -382,6 +410,7 @@ impl<'s> Checker<'s> {
             self.references(text, text.span);
             self.regular_expression(text, text.span);
         }
+        self.mistakes.extend(events::mistakes(pattern));
         for field in &pattern.fields {
             if field.pointers.is_empty() && !field.pointer.starts_with('/') {
                 let message = format!("`{}` is no JSON pointer: it begins with `/`", field.pointer);

@@ -34,6 +34,7 @@ mod clause;
 mod decode;
 mod differences;
 pub mod duration;
+mod events;
 mod fault;
 mod filter;
 mod label;

@@ -35,6 +35,8 @@ pub struct Pattern {
 pub struct Field {
     /// Its name, for messages.
     pub name: String,
+    /// Where the name stands, if it was written out.
+    pub name_place: Option<Span>,
     /// Where it may stand (RFC 6901); one of them must match.
     pub pointers: &'static [&'static str],
     /// Where it must stand, if `pointers` is empty.
@@ -46,6 +48,11 @@ pub struct Field {
 pub(crate) use super::captures::plain;
 
 impl Field {
+    /// Where its name stands, or else its value.
+    pub fn name_span(&self) -> Span {
+        self.name_place.unwrap_or(self.value.span)
+    }
+
     /// JSON pointers to where it may stand.
     pub fn pointers(&self) -> Vec<String> {
         if self.pointers.is_empty() {
@@ -200,6 +207,7 @@ impl CoapPattern {
             if let Some(value) = value {
                 fields.push(Field {
                     name: name.into(),
+                    name_place: None,
                     pointers,
                     pointer: String::new(),
                     value: Placed::new(Value::String(value.value), value.span),
@@ -214,10 +222,13 @@ impl CoapPattern {
 }
 
 fn pointed(fields: Roles<Placed<Value>>) -> Vec<Field> {
+    let places = fields.placed_names().map(|name| name.span);
     fields
         .iter()
-        .map(|(pointer, value)| Field {
+        .zip(places)
+        .map(|((pointer, value), place)| Field {
             name: pointer.to_owned(),
+            name_place: Some(place),
             pointers: &[],
             pointer: pointer.to_owned(),
             value: value.clone(),

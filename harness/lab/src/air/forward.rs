@@ -9,13 +9,13 @@ use std::time::Duration;
 use airlink::Notice;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::events::Forwarded;
 use super::names::Protocol;
 use super::relay::{self, OPENING, RelayEnd, relay};
 use super::segment::Owner;
 use super::stack::{Addressing, Seat, Stack, StackCore};
 use super::udp_ports::Ports;
 use super::world::AirInner;
+use trace::air::Forwarded;
 
 /// Where a device's SoftAP is, as ESP-IDF has it.
 const SOFT_AP: Ipv4Addr = Ipv4Addr::new(192, 168, 4, 1);

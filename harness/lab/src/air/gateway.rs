@@ -8,13 +8,13 @@ use trace::Trace;
 
 use super::dhcp::{CLIENT_PORT, DhcpServer, SERVER_PORT};
 use super::dns::{Question, Resolution};
-use super::events::{Leased, NameAsked};
 use super::frame::{self, Datagram, Mac, Segment as TcpSegment};
 use super::names::Names;
 use super::nat::Nat;
 use super::segment::{Owner, Segment};
 use super::stack::{Gate, StackCore};
 use super::udp_ports::Ports;
+use trace::air::{Leased, NameAsked};
 
 /// The port of name servers.
 const DNS_PORT: u16 = 53;

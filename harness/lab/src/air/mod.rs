@@ -10,7 +10,6 @@ mod connection;
 mod dhcp;
 mod dns;
 mod error;
-mod events;
 mod forward;
 mod forward_udp;
 mod frame;
@@ -42,15 +41,15 @@ use trace::{Trace, WitnessReport};
 
 pub use access_point::{AccessPointChange, AccessPointSettings};
 pub use error::AirError;
-pub use events::{
-    AccessPointChanged, ConnectionClosed, ConnectionEnd, ConnectionOpened, Forwarded, Joined,
-    Leased, Left, NameAsked, PhoneJoined, PhoneLeft, ScanBegun, SoftApStarted, SoftApStopped,
-};
 pub use forward::ForwardTarget;
 pub use link::Link;
 pub use names::{NameFault, Protocol};
 pub use phone_seat::PhoneSeat;
 pub use segment::SegmentFaults;
+pub use trace::air::{
+    AccessPointChanged, ConnectionClosed, ConnectionEnd, ConnectionOpened, Forwarded, Joined,
+    Leased, Left, NameAsked, PhoneJoined, PhoneLeft, ScanBegun, SoftApStarted, SoftApStopped,
+};
 
 use access_point::AccessPoint;
 use world::AirInner;

@@ -10,11 +10,11 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 use trace::Trace;
 
-use super::events::{ConnectionClosed, ConnectionEnd, ConnectionOpened};
 use super::frame::{Datagram, Mac, Segment as TcpSegment};
 use super::names::{Names, Protocol, Service};
 use super::relay::{RelayEnd, relay};
 use super::stack::StackCore;
+use trace::air::{ConnectionClosed, ConnectionEnd, ConnectionOpened};
 
 /// A UDP flow is forgotten after so long without a datagram from the service (RFC 4787, REQ-5).
 const UDP_IDLE: Duration = Duration::from_secs(120);

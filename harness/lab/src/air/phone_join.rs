@@ -7,7 +7,6 @@ use airlink::Notice;
 use smoltcp::wire::Ipv4Cidr;
 
 use super::error::AirError;
-use super::events::PhoneJoined;
 use super::frame::Mac;
 use super::phone_seat::{Membership, PhoneSeat};
 use super::reason;
@@ -15,6 +14,7 @@ use super::segment::{Owner, Segment};
 use super::stack::{Addressing, Seat, Stack};
 use super::udp_ports::Ports;
 use super::world::{AirInner, text};
+use trace::air::PhoneJoined;
 
 /// How long a phone looks for a SoftAP, in lab time.
 const LOOKING: Duration = Duration::from_secs(30);

@@ -7,12 +7,12 @@ use std::sync::{Arc, Weak};
 use futures_util::future::BoxFuture;
 use phone::{Datagrams, Dial, Stream};
 
-use super::events::PhoneLeft;
 use super::frame::Mac;
 use super::relay::OPENING;
 use super::stack::Stack;
 use super::udp_ports::{BoundPort, Ports};
 use super::world::AirInner;
+use trace::air::PhoneLeft;
 
 /// A phone on a network. Dropping it leaves the network.
 pub struct PhoneSeat {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use clock::Clock;
 
-use super::events::{SoftApStarted, SoftApStopped};
 use super::forward::ForwardStation;
 use super::frame::Mac;
 use super::radio::Radio;
 use super::segment::{Owner, Place, Port, Segment, Sink};
 use super::world::{AirInner, text};
+use trace::air::{SoftApStarted, SoftApStopped};
 
 /// As the device set it up.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use airlink::Notice;
 
-use super::events::{Joined, Left, ScanBegun};
 use super::radio::Radio;
 use super::reason;
 use super::segment::{Owner, Place, Port, Sink};
 use super::world::{AirInner, World, text};
+use trace::air::{Joined, Left, ScanBegun};
 
 /// Scan, authentication and association of a network that is known, in lab time.
 const ASSOCIATION: Duration = Duration::from_millis(300);

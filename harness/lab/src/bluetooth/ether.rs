@@ -10,13 +10,13 @@ use tokio::task::JoinSet;
 use trace::Trace;
 
 use super::controller::Controller;
-use super::faults::RadioFaults;
 use super::h4::Packet;
 use super::medium::Medium;
 use super::port;
 use super::power;
 use super::radio::RadioId;
 use crate::wire::LabEnd;
+use trace::air::RadioFaults;
 
 /// The medium that controllers share; cheap to clone, all clones are the same medium.
 ///

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clock::LabTime;
 
-use super::events::{BleConnected, BleDisconnected, BleLinkDropped};
 use super::h4::{Acl, Packet};
 use super::medium::Medium;
 use super::radio::{Address, Initiating, RadioId, Timing};
+use trace::air::{BleConnected, BleDisconnected, BleLinkDropped};
 
 /// Octets of a link-layer packet before anybody has asked for longer ones (Core 5.4 Vol 6 Part B
 /// §4.5.10).

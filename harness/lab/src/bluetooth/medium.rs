@@ -8,11 +8,11 @@ use clock::LabTime;
 use tokio::sync::Notify;
 use trace::Trace;
 
-use super::events::{BleAdvertisingSeen, BleFaultsSet};
-use super::faults::RadioFaults;
 use super::h4::Packet;
 use super::link::{Link, LinkId};
 use super::radio::{Address, Radio, RadioId};
+use trace::air::RadioFaults;
+use trace::air::{BleAdvertisingSeen, BleFaultsSet};
 
 const LE_ADVERTISING_REPORT: u8 = 0x02;
 /// Event type of a report of what came back on a scan request (Core 5.4 Vol 4 Part E §7.7.65.2).

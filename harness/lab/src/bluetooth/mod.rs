@@ -9,8 +9,6 @@ mod bluez;
 mod command;
 mod controller;
 mod ether;
-mod events;
-mod faults;
 mod h4;
 pub mod host;
 mod link;
@@ -23,5 +21,6 @@ mod radio;
 pub use bluez::{BluezPhone, BluezStandIn, StandInError};
 pub use controller::Controller;
 pub use ether::Ether;
-pub use events::{BleAdvertisingSeen, BleConnected, BleDisconnected, BleFaultsSet, BleLinkDropped};
-pub use faults::RadioFaults;
+pub use trace::air::{
+    BleAdvertisingSeen, BleConnected, BleDisconnected, BleFaultsSet, BleLinkDropped, RadioFaults,
+};

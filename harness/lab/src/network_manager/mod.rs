@@ -10,9 +10,9 @@ mod state;
 use std::sync::Arc;
 
 use clock::Clock;
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
-use trace::{Payload, Source, Trace};
+use trace::Trace;
+pub use trace::air::HostWifiSwitched;
 use zbus::Connection;
 
 use crate::bluetooth::StandInError;
@@ -32,21 +32,6 @@ pub struct HostNetwork {
     pub passphrase: Option<String>,
     /// The address that its DHCP server gives; none if it gives none.
     pub address: Option<std::net::Ipv4Addr>,
-}
-
-/// The host's interface is connected to another network, or to none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostWifiSwitched {
-    /// The network.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// Why.
-    pub why: String,
-}
-
-impl Payload for HostWifiSwitched {
-    const SOURCE: Source = Source::Air;
-    const KIND: &'static str = "host_wifi_switched";
 }
 
 /// The stand-in; see the module. Gone from the bus when dropped.

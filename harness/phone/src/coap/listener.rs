@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use trace::Trace;
 
-use super::events::{CoapGarbage, CoapSeen, CoapSent};
 use super::message;
 use crate::{Datagrams, Dial};
+use trace::coap::{CoapGarbage, CoapSeen, CoapSent};
 
 /// Bytes of garbage and of other payloads that the trace shows.
 const MOST_SHOWN: usize = 128;

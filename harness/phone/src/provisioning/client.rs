@@ -7,12 +7,12 @@ use proto::version::Version;
 use trace::Trace;
 
 use super::error::ProvisioningError;
-use super::events::OutcomeReached;
 use super::outcome::Outcome;
 use super::settings::{Credentials, Knowledge, Settings};
 use crate::security::Channel;
 use crate::transport::{SoftAp, Transport, TransportKind};
 use crate::{Dial, TransportError};
+use trace::provisioning::OutcomeReached;
 
 /// Provisions one device. Connects when it first has to.
 pub struct ProvisioningClient {

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::client::ProvisioningClient;
 use super::error::ProvisioningError;
-use super::events::Exchange;
 use super::summary;
+use trace::provisioning::Exchange;
 
 /// What a reader makes of an answer: the value, and what the trace shows of it.
 type Read<T> = Result<(T, Value), ProvisioningError>;

@@ -207,7 +207,11 @@ impl Reporter for Quiet {
 }
 
 fn events(case: &CaseResult) -> Vec<Event> {
-    trace::read(&case.attempts[0].trace()).unwrap()
+    let events = trace::read(&case.attempts[0].trace()).unwrap();
+    for event in &events {
+        assert_eq!(trace::catalogue::lacking(event), None, "{event:?}");
+    }
+    events
 }
 
 fn shown(case: &CaseResult) -> String {

@@ -12,6 +12,7 @@ mod certificates;
 mod coap;
 mod espressif;
 mod http;
+mod memory;
 mod mqtt;
 mod peer;
 mod protocomm;

@@ -22,6 +22,15 @@ pub struct Up {
     endpoints: Value,
 }
 
+/// Memory of a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// What is resident now.
+    pub now_kib: u64,
+    /// The most that ever was.
+    pub peak_kib: u64,
+}
+
 /// What `look` finds, which has to be soon.
 pub fn eventually<R>(what: &str, look: impl FnMut() -> Option<R>) -> R {
     sought(look).unwrap_or_else(|| panic!("never came: {what}"))
@@ -84,6 +93,20 @@ impl Up {
         up
     }
 
+    /// What the process takes of memory.
+    pub fn memory(&self) -> Memory {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kib = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name));
+            let number = line.and_then(|line| line.split_whitespace().nth(1));
+            number.unwrap().parse().unwrap()
+        };
+        Memory {
+            now_kib: kib("VmRSS:"),
+            peak_kib: kib("VmHWM:"),
+        }
+    }
+
     /// The output folder.
     pub fn out(&self) -> PathBuf {
         self.folder.path().join("out")
@@ -129,7 +152,11 @@ impl Up {
 
     /// What the trace holds so far.
     pub fn events(&self) -> Vec<Event> {
-        trace::read(&self.out().join("trace.jsonl")).unwrap()
+        let events = trace::read(&self.out().join("trace.jsonl")).unwrap();
+        for event in &events {
+            assert_eq!(trace::catalogue::lacking(event), None, "{event:?}");
+        }
+        events
     }
 
     /// The first event in which `look` finds something, as soon as there is one.

@@ -1,11 +1,18 @@
-//! What the CoAP side writes to the trace.
+//! Events of CoAP as the phones see it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use trace::{Payload, Source};
+
+payloads! {
+    Coap:
+    CoapSeen => "received",
+    CoapSent => "sent",
+    CoapGarbage => "garbage",
+}
 
 /// A phone has received a message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CoapSeen {
     /// Whose phone.
     pub phone: String,
@@ -34,13 +41,8 @@ pub struct CoapSeen {
     pub text: Option<String>,
 }
 
-impl Payload for CoapSeen {
-    const SOURCE: Source = Source::Coap;
-    const KIND: &'static str = "received";
-}
-
 /// A phone has sent a message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CoapSent {
     /// Whose phone. Not called `phone`, so that nobody takes it for a message to that phone.
     pub sender: String,
@@ -63,13 +65,8 @@ pub struct CoapSent {
     pub failure: Option<String>,
 }
 
-impl Payload for CoapSent {
-    const SOURCE: Source = Source::Coap;
-    const KIND: &'static str = "sent";
-}
-
 /// A phone has received something on CoAP's port that is no CoAP.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CoapGarbage {
     /// Whose phone.
     pub phone: String,
@@ -79,9 +76,4 @@ pub struct CoapGarbage {
     pub reason: String,
     /// Its first bytes in hex.
     pub bytes: String,
-}
-
-impl Payload for CoapGarbage {
-    const SOURCE: Source = Source::Coap;
-    const KIND: &'static str = "garbage";
 }

@@ -1,11 +1,17 @@
-//! What provisioning writes to the trace.
+//! Events of provisioning as the phones see it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use trace::{Payload, Source};
+
+payloads! {
+    Provisioning:
+    Exchange => "exchange",
+    OutcomeReached => "outcome",
+}
 
 /// One request of a phone, and what came of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
     /// Whose phone.
     pub phone: String,
@@ -27,23 +33,13 @@ pub struct Exchange {
     pub took_us: u64,
 }
 
-impl Payload for Exchange {
-    const SOURCE: Source = Source::Provisioning;
-    const KIND: &'static str = "exchange";
-}
-
 /// Provisioning came to an end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeReached {
     /// Whose phone.
     pub phone: String,
-    /// [`Outcome::name`](super::Outcome::name).
+    /// Its name, such as `connected`.
     pub outcome: String,
     /// The same in words.
     pub detail: String,
-}
-
-impl Payload for OutcomeReached {
-    const SOURCE: Source = Source::Provisioning;
-    const KIND: &'static str = "outcome";
 }

@@ -1,13 +1,25 @@
-//! What the trace says about token reports and binds.
+//! Events of the Linkkit cloud: token reports and binds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use trace::{Payload, Source};
 
-use super::BindOutcome;
+payloads! {
+    Linkkit:
+    LinkkitConnectAccepted => "connect_accepted",
+    LinkkitConnectRefused => "connect_refused",
+    TokenReported => "token_reported",
+    ReportMalformed => "report_malformed",
+    MatchReplied => "match_replied",
+    ResetReported => "reset_reported",
+    ResetReplied => "reset_replied",
+    Bound => "bound",
+    BindRefused => "bind_refused",
+    TokenChecked => "token_checked",
+}
 
 /// A CONNECT with a good signature.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkkitConnectAccepted {
     /// Number of the connection at the broker.
     pub connection: u64,
@@ -23,7 +35,7 @@ pub struct LinkkitConnectAccepted {
 }
 
 /// A CONNECT that was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkkitConnectRefused {
     /// Number of the connection at the broker.
     pub connection: u64,
@@ -40,7 +52,7 @@ pub struct LinkkitConnectRefused {
 }
 
 /// A device has reported its token.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenReported {
     /// Product key.
     pub product_key: String,
@@ -65,7 +77,7 @@ pub struct TokenReported {
 }
 
 /// A device has sent something else than a report where reports are due.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportMalformed {
     /// Product key.
     pub product_key: String,
@@ -78,7 +90,7 @@ pub struct ReportMalformed {
 }
 
 /// The cloud has answered a report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MatchReplied {
     /// Product key.
     pub product_key: String,
@@ -93,7 +105,7 @@ pub struct MatchReplied {
 }
 
 /// A device has said that it was reset.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResetReported {
     /// Product key.
     pub product_key: String,
@@ -106,7 +118,7 @@ pub struct ResetReported {
 }
 
 /// The cloud has answered a reset.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResetReplied {
     /// Product key.
     pub product_key: String,
@@ -117,7 +129,7 @@ pub struct ResetReplied {
 }
 
 /// A device belongs to an account now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bound {
     /// The account.
     pub account: String,
@@ -130,7 +142,7 @@ pub struct Bound {
 }
 
 /// A bind was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BindRefused {
     /// The account.
     pub account: String,
@@ -140,7 +152,7 @@ pub struct BindRefused {
     pub device_name: String,
     /// The token that was shown.
     pub token: String,
-    /// A number of [`codes`](super::codes).
+    /// A number of the bind API's codes.
     pub code: i64,
     /// The same in one word.
     pub outcome: BindOutcome,
@@ -149,7 +161,7 @@ pub struct BindRefused {
 }
 
 /// A phone has asked whether a token was reported.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenChecked {
     /// Product key.
     pub product_key: String,
@@ -157,28 +169,24 @@ pub struct TokenChecked {
     pub device_name: String,
     /// The token.
     pub token: String,
-    /// A number of [`codes`](super::codes).
+    /// A number of the bind API's codes.
     pub code: i64,
 }
 
-macro_rules! events {
-    ($($name:ident => $kind:literal,)*) => {$(
-        impl Payload for $name {
-            const SOURCE: Source = Source::Linkkit;
-            const KIND: &'static str = $kind;
-        }
-    )*};
-}
-
-events! {
-    LinkkitConnectAccepted => "connect_accepted",
-    LinkkitConnectRefused => "connect_refused",
-    TokenReported => "token_reported",
-    ReportMalformed => "report_malformed",
-    MatchReplied => "match_replied",
-    ResetReported => "reset_reported",
-    ResetReplied => "reset_replied",
-    Bound => "bound",
-    BindRefused => "bind_refused",
-    TokenChecked => "token_checked",
+/// What comes of a bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BindOutcome {
+    /// The device belongs to the account now.
+    Bound,
+    /// No device has reported the token.
+    Unknown,
+    /// Not this device has reported the token, or not as its last.
+    Mismatched,
+    /// The token was reported too long ago.
+    Expired,
+    /// The token was used before, by whomever.
+    AlreadyUsed,
+    /// Anything else; the code says what.
+    Refused,
 }

@@ -1,10 +1,17 @@
-//! What the trace says about the time server.
+//! Events of the time server.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trace::{Payload, Source};
+
+payloads! {
+    Sntp:
+    TimeAnswered => "answered",
+    TimeKept => "kept_silent",
+    TimeGarbage => "garbage",
+}
 
 /// A client was told the time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeAnswered {
     /// Who asked.
     pub peer: String,
@@ -19,13 +26,8 @@ pub struct TimeAnswered {
     pub kiss_of_death: Option<String>,
 }
 
-impl Payload for TimeAnswered {
-    const SOURCE: Source = Source::Sntp;
-    const KIND: &'static str = "answered";
-}
-
 /// A client asked and, on purpose, was told nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeKept {
     /// Who asked.
     pub peer: String,
@@ -33,13 +35,8 @@ pub struct TimeKept {
     pub version: u8,
 }
 
-impl Payload for TimeKept {
-    const SOURCE: Source = Source::Sntp;
-    const KIND: &'static str = "kept_silent";
-}
-
 /// What came is no question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeGarbage {
     /// Who sent it.
     pub peer: String,
@@ -47,9 +44,4 @@ pub struct TimeGarbage {
     pub reason: String,
     /// Its first bytes in hex.
     pub hex: String,
-}
-
-impl Payload for TimeGarbage {
-    const SOURCE: Source = Source::Sntp;
-    const KIND: &'static str = "garbage";
 }

@@ -1,12 +1,17 @@
-//! What the trace says about a handshake.
+//! Events of TLS handshakes at the broker.
 
+use std::fmt;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trace::{Payload, Source};
 
-use super::Subject;
+payloads! {
+    Tls:
+    Handshake => "handshake",
+}
 
 /// How one TLS handshake went.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Handshake {
     /// Number of the connection at this broker; the MQTT events of the connection carry it too.
     pub connection: u64,
@@ -44,13 +49,8 @@ pub struct Handshake {
     pub alert_received: Option<Alert>,
 }
 
-impl Payload for Handshake {
-    const SOURCE: Source = Source::Tls;
-    const KIND: &'static str = "handshake";
-}
-
 /// A certificate that a client showed, good or bad.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PresentedCertificate {
     /// Whose it is.
     pub subject: Subject,
@@ -61,7 +61,7 @@ pub struct PresentedCertificate {
 }
 
 /// An alert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alert {
     /// As on the wire.
     pub number: u8,
@@ -70,7 +70,7 @@ pub struct Alert {
 }
 
 /// What a handshake came to, without regard to the TLS library at either end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// It succeeded.
@@ -107,4 +107,26 @@ pub enum Cause {
     Stalled,
     /// Anything else.
     Other,
+}
+
+/// A distinguished name, as far as it is of use here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Subject {
+    /// Common name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_name: Option<String>,
+    /// Organisation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.common_name, &self.organization) {
+            (Some(name), Some(organization)) => write!(f, "CN={name}, O={organization}"),
+            (Some(name), None) => write!(f, "CN={name}"),
+            (None, Some(organization)) => write!(f, "O={organization}"),
+            (None, None) => f.write_str("nameless"),
+        }
+    }
 }

@@ -1,0 +1,158 @@
+//! Events of connections and sessions at the broker's front, and of every MQTT packet.
+
+mod packet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use packet::{
+    Connack, Connect, Direction, Disconnect, Packet, PayloadForm, Pingreq, Pingresp, Puback,
+    Pubcomp, Publish, Pubrec, Pubrel, Reserved, ShownWill, Suback, Subscribe, Subscribed, Unsuback,
+    Unsubscribe,
+};
+
+payloads! {
+    Mqtt:
+    ConnectionOpened => "connection_opened",
+    ConnectionClosed => "connection_closed",
+    SessionOpened => "session_opened",
+    ConnectRefused => "connect_refused",
+    WillPublished => "will_published",
+    Denied => "denied",
+    Dropped => "dropped",
+    Connect => "connect",
+    Connack => "connack",
+    Publish => "publish",
+    Puback => "puback",
+    Pubrec => "pubrec",
+    Pubrel => "pubrel",
+    Pubcomp => "pubcomp",
+    Subscribe => "subscribe",
+    Suback => "suback",
+    Unsubscribe => "unsubscribe",
+    Unsuback => "unsuback",
+    Pingreq => "pingreq",
+    Pingresp => "pingresp",
+    Disconnect => "disconnect",
+    Reserved => "reserved",
+}
+
+/// A TCP connection was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectionOpened {
+    /// Number of the connection at this broker, from 1.
+    pub connection: u64,
+    /// Address of the peer.
+    pub peer: String,
+    /// Whether a TLS handshake follows.
+    pub tls: bool,
+}
+
+/// A connection is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectionClosed {
+    /// Number of the connection.
+    pub connection: u64,
+    /// Client id, if a session had begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Who ended it, and how.
+    pub end: End,
+    /// The particulars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// The client sent DISCONNECT.
+    Disconnected,
+    /// The client closed without DISCONNECT, or the network did.
+    Lost,
+    /// Nothing came for one and a half times the keep-alive.
+    KeepAlive,
+    /// A new connection came with the same client id.
+    TakenOver,
+    /// The client broke the standard.
+    Violation,
+    /// CONNECT was refused.
+    Refused,
+    /// The TLS handshake failed.
+    Handshake,
+    /// CONNECT did not come in time, or the client did not take what it was sent.
+    TimedOut,
+    /// The scenario wanted it so.
+    Fault,
+}
+
+/// A session began or went on: CONNACK 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionOpened {
+    /// Number of the connection.
+    pub connection: u64,
+    /// Client id.
+    pub client: String,
+    /// User name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// `3.1` or `3.1.1`.
+    pub protocol: String,
+    /// Whether it ends with its connection.
+    pub clean_session: bool,
+    /// Whether it goes on from an earlier connection.
+    pub session_present: bool,
+    /// s.
+    pub keep_alive_s: u16,
+    /// Common name of the client's certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_name: Option<String>,
+}
+
+/// CONNECT was refused by a CONNACK that says why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectRefused {
+    /// Number of the connection.
+    pub connection: u64,
+    /// Client id.
+    pub client: String,
+    /// Code of the CONNACK.
+    pub code: u8,
+    /// Why.
+    pub reason: String,
+}
+
+/// A client's will was published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WillPublished {
+    /// Client id.
+    pub client: String,
+    /// Where to.
+    pub topic: String,
+}
+
+/// A client wanted what it may not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Denied {
+    /// Number of the connection.
+    pub connection: u64,
+    /// Client id.
+    pub client: String,
+    /// `publish` or `subscribe`.
+    pub action: String,
+    /// Topic or filter.
+    pub topic: String,
+}
+
+/// The broker lost a message, because a bound was reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Dropped {
+    /// Client id of the one who does not get it; none for a retained message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Its topic.
+    pub topic: String,
+    /// Which bound.
+    pub reason: String,
+}
