@@ -1,6 +1,8 @@
 //! What the firmware asks of a board. These traits are all that a port has to write.
 
 mod absent;
+mod calendar;
+mod session_error;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,6 +13,8 @@ use embedded_io_async::{ErrorType, Read, Write};
 use rand_core::{CryptoRng, RngCore};
 
 pub use absent::{Absent, AbsentError};
+pub use calendar::Calendar;
+pub use session_error::SessionError;
 
 /// A board's parts.
 pub trait Board {

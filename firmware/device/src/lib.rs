@@ -21,13 +21,18 @@ mod backoff;
 pub mod board;
 mod boot;
 pub mod bugs;
+mod coap;
 pub mod credentials;
 pub mod handover;
+mod linkkit;
+mod mqtt;
 mod network;
 mod provisioning;
+mod resolve;
 pub mod security;
 mod station;
 pub mod storage;
+mod transport;
 pub mod uplink;
 
 pub use boot::run;

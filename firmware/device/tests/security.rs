@@ -241,6 +241,34 @@ fn a_wrong_pop_is_refused() {
 }
 
 #[test]
+fn a_pop_that_is_lost_is_nobodys_while_a_session_goes_on() {
+    let vector = vector("security1_pop");
+    let mut security = security1("abcd1234");
+    let mut random = script1(&vector);
+    for message in [0, 2] {
+        block_on(security.handshake(&wire(&vector, message), &mut random)).unwrap();
+    }
+    security.lose_pop(&mut random);
+    assert!(security.decrypt(&wire(&vector, 4)).is_ok());
+
+    // The same handshake, with the right proof, in a new session.
+    security.reset();
+    let mut random = script1(&vector);
+    block_on(security.handshake(&wire(&vector, 0), &mut random)).unwrap();
+    assert_eq!(
+        block_on(security.handshake(&wire(&vector, 2), &mut random)),
+        Err(SecurityError::Credentials)
+    );
+    assert!(security.has_pop(), "`proto-ver` says what it said before");
+
+    // Where there is none, there is none to lose.
+    let vector = self::vector("security1_nopop");
+    let mut security = security1("");
+    security.lose_pop(&mut Script::of(&[vec![1; 32]]));
+    play(&mut security, &mut script1(&vector), &vector);
+}
+
+#[test]
 fn a_wrong_srp_proof_is_refused_and_ends_the_exchange() {
     record();
     let vector = vector("security2_patch1");

@@ -19,7 +19,6 @@ pub mod random;
 #[cfg(target_os = "none")]
 pub mod rtt;
 pub mod stack;
-pub mod wall_clock;
 
 /// The firmware's own crates, whose log records a host sees.
 pub const FIRMWARE: [&str; 10] = [

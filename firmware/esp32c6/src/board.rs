@@ -3,9 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use device::board::{Absent, Board, Parts};
+use device::board::{Absent, Board, Calendar, Parts};
 use embedded::random::{Random, SeedError};
-use embedded::wall_clock::WallClock;
 use esp_hal::efuse::{MacAddress, override_mac_address};
 use esp_hal::peripherals::{FLASH, WIFI};
 use esp_radio::wifi::{Interface, WifiError};
@@ -81,7 +80,7 @@ impl Board for Esp32C6Board {
     type Tls = Tls;
     type Flash = Storage;
     type Random = Random;
-    type WallClock = WallClock;
+    type WallClock = Calendar;
     type Console = Absent;
     type Hci = Hci;
 
@@ -94,7 +93,7 @@ impl Board for Esp32C6Board {
             tls: Tls::new(self.random),
             flash: self.storage,
             random: self.random,
-            wall_clock: WallClock::default(),
+            wall_clock: Calendar::default(),
             console: None,
             hci: self.hci,
         }

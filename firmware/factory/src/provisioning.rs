@@ -185,7 +185,7 @@ pub enum MemoryRelease {
     Bt,
 }
 
-/// Whose behaviour the device has; always that of the last release of the line.
+/// Whose behaviour the device has; that of the last release of the line unless another is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Version {
     /// ESP-IDF 4.4: no security 2, no `prov-ctrl`.
@@ -200,7 +200,9 @@ pub enum Version {
     Idf53,
     /// ESP-IDF 5.4: credentials are announced before they are taken.
     Idf54,
-    /// ESP-IDF 5.5: several attempts to connect.
+    /// ESP-IDF 5.5.4: several attempts to connect.
+    Idf554,
+    /// ESP-IDF 5.5: a message without its content ends the connection.
     Idf55,
     /// The component `network_provisioning` 1.2.
     NetworkProvisioning,

@@ -1,10 +1,8 @@
 //! What MbedTLS's numbers mean to the device.
 
 use core::ffi::c_int;
-use core::fmt;
 
 use device::board::{CertificateProblems, TlsFailure};
-use embedded_io_async::ErrorKind;
 use mbedtls_rs_sys::{
     MBEDTLS_ERR_SSL_ALLOC_FAILED, MBEDTLS_ERR_SSL_BAD_CERTIFICATE, MBEDTLS_ERR_SSL_CONN_EOF,
     MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE, MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY,
@@ -12,25 +10,6 @@ use mbedtls_rs_sys::{
 };
 
 use crate::context::Context;
-
-/// A session could not go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SessionError {
-    /// The connection below failed.
-    Socket(ErrorKind),
-    /// TLS failed, or the server ended it with an alert.
-    Tls(TlsFailure),
-}
-
-impl SessionError {
-    pub(crate) fn into_failure(self) -> TlsFailure {
-        match self {
-            Self::Socket(ErrorKind::ConnectionReset) => TlsFailure::Reset,
-            Self::Socket(_) => TlsFailure::Closed,
-            Self::Tls(failure) => failure,
-        }
-    }
-}
 
 /// What an error of MbedTLS, got from `context`, says.
 pub(crate) fn failure(code: c_int, context: &Context) -> TlsFailure {
@@ -63,29 +42,6 @@ fn problems(flags: u32) -> CertificateProblems {
         known
     } else {
         known | CertificateProblems::OTHER
-    }
-}
-
-impl fmt::Display for SessionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Socket(kind) => write!(f, "the connection failed: {kind}"),
-            Self::Tls(TlsFailure::AlertReceived(alert)) => {
-                write!(f, "the server sent TLS alert {alert}")
-            }
-            Self::Tls(failure) => write!(f, "TLS failed: {failure:?}"),
-        }
-    }
-}
-
-impl core::error::Error for SessionError {}
-
-impl embedded_io_async::Error for SessionError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Socket(kind) => *kind,
-            Self::Tls(_) => ErrorKind::ConnectionAborted,
-        }
     }
 }
 

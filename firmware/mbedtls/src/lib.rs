@@ -39,12 +39,11 @@ mod random;
 mod session;
 mod verify;
 
-use device::board::{TlsClient, TlsFailure};
+use device::board::{SessionError, TlsClient, TlsFailure};
 use embedded_io_async::{Read, Write};
 use rand_core::{CryptoRng, RngCore};
 
 use context::Context;
-pub use failure::SessionError;
 pub use heap::{HEAP_LIMIT, HeapUse, heap_use};
 pub use session::Session;
 
@@ -85,9 +84,6 @@ impl device::board::Tls for Tls {
     }
 
     fn failure_of<S: Read + Write>(error: &SessionError) -> Option<TlsFailure> {
-        match error {
-            SessionError::Tls(failure) => Some(failure.clone()),
-            SessionError::Socket(_) => None,
-        }
+        error.failure()
     }
 }

@@ -7,7 +7,7 @@ use core::pin::pin;
 use core::slice;
 use core::task::{self, Poll};
 
-use device::board::TlsFailure;
+use device::board::{SessionError, TlsFailure};
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::{Error as _, ErrorKind, ErrorType, Read, Write};
 use mbedtls_rs_sys::{
@@ -17,7 +17,7 @@ use mbedtls_rs_sys::{
 };
 
 use crate::context::{Call, Context};
-use crate::failure::{SessionError, failure};
+use crate::failure::failure;
 
 /// How long an alert may take to leave.
 const ALERT_LIMIT: Duration = Duration::from_secs(2);

@@ -3,12 +3,11 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use device::board::{Board, Parts};
+use device::board::{Board, Calendar, Parts};
 use embedded::boots;
 use embedded::nor::NorError;
 use embedded::radio::Interface;
 use embedded::random::{Random, SeedError};
-use embedded::wall_clock::WallClock;
 use factory::{Factory, FactoryError};
 use lan9118::InitError;
 use tls_mbedtls::Tls;
@@ -63,7 +62,7 @@ impl Board for Mps2Board {
     type Tls = Tls;
     type Flash = Storage;
     type Random = Random;
-    type WallClock = WallClock;
+    type WallClock = Calendar;
     type Console = Console;
     type Hci = Hci;
 
@@ -75,7 +74,7 @@ impl Board for Mps2Board {
             tls: Tls::new(self.random),
             flash: self.storage,
             random: self.random,
-            wall_clock: WallClock::default(),
+            wall_clock: Calendar::default(),
             radio: self.radio,
             console: Some(uart::console()),
             hci: Some(uart::hci()),

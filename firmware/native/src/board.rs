@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use device::board::{Board, Parts};
+use device::board::{Board, Calendar, Parts};
 use factory::Factory;
 use rand_core::OsRng;
 
-use crate::{Flash, Hci, HostClock, Interface, Radio, Tether, Tls, Uart};
+use crate::{Flash, Hci, Interface, Radio, Tether, Tls, Uart};
 
 /// A locally administered address, for a board without readable factory data.
 const UNKNOWN_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0];
@@ -58,7 +58,7 @@ impl Board for NativeBoard {
     type Tls = Tls;
     type Flash = Flash;
     type Random = OsRng;
-    type WallClock = HostClock;
+    type WallClock = Calendar;
     type Console = Uart;
     type Hci = Hci;
 
@@ -70,7 +70,7 @@ impl Board for NativeBoard {
             tls: Tls::default(),
             flash: self.flash,
             random: OsRng,
-            wall_clock: HostClock::default(),
+            wall_clock: Calendar::default(),
             radio: self.radio,
             console: Some(self.uart),
             hci: Some(self.hci),

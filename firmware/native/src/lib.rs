@@ -17,7 +17,6 @@ mod serial;
 mod tether;
 pub mod time;
 mod tls;
-mod wall_clock;
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
@@ -35,8 +34,7 @@ pub use radio::{Interface, Radio};
 pub use serial::{Hci, HciError, Uart};
 pub use tether::{Tether, TetherEnd};
 pub use time::now_us;
-pub use tls::{Session, SessionError, Tls};
-pub use wall_clock::HostClock;
+pub use tls::{Session, Tls};
 
 /// Runs the device of these arguments: the path of its factory data, then that of its flash.
 ///

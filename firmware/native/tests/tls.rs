@@ -4,11 +4,11 @@ mod server;
 
 use std::collections::VecDeque;
 
-use device::board::{CertificateProblems, Tls as _, TlsClient, TlsFailure};
+use device::board::{CertificateProblems, SessionError, Tls as _, TlsClient, TlsFailure};
 use embassy_futures::block_on;
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use factory::Credentials;
-use native::{Session, SessionError, Tls};
+use native::{Session, Tls};
 use rcgen::ExtendedKeyUsagePurpose;
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};

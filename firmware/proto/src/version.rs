@@ -24,7 +24,7 @@ pub struct Version {
 /// The provisioning service's version and capabilities.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prov {
-    /// `v1.1`.
+    /// `v1.1`; `netprov-v1.2` for `network_provisioning`.
     pub ver: String,
     /// Security of the session, 0 to 2; since ESP-IDF 5.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]

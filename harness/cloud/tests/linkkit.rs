@@ -142,6 +142,53 @@ fn a_report_is_answered_in_both_spellings_of_its_topic() {
 }
 
 #[test]
+fn a_report_may_bring_the_rest_of_its_buffer() {
+    run(async {
+        let world = World::new(LinkkitSettings::default()).await;
+        let mut device = world.device().await;
+        // As the C SDK 2.3.0 sends it: 256 bytes, whatever the report's length.
+        let mut padded = report(0, TOKEN);
+        padded.extend(std::iter::repeat_n('\0', 256 - padded.len()));
+        device.send(&publish(&vector("match_topic"), &padded)).await;
+        device.expect(&reply("0", 200), "the answer").await;
+        assert_eq!(world.bind("alice", TOKEN), BindOutcome::Bound);
+        assert_eq!(world.bind("alice", TOKEN), BindOutcome::AlreadyUsed);
+        let text = format!("{:?}", world.trace.since(0));
+        assert!(!text.contains(TOKEN), "{text}");
+
+        let topic = vector("match_topic").replace("awss/enrollee/match", "reset");
+        let replies = topic.clone() + "_reply";
+        device.send(&subscribe(2, &[(&replies, 0)])).await;
+        device.expect(&suback(2, &[0]), "suback").await;
+        let reset = r#"{"id":"7", "version":"1.0", "method":"thing.reset", "params":{}}"#;
+        device
+            .send(&publish(&topic, &format!("{reset}\0\0\0")))
+            .await;
+        let body = r#"{"id":"7","code":200,"data":{}}"#;
+        device.expect(&publish(&replies, body), "the answer").await;
+    });
+}
+
+#[test]
+fn a_keep_alive_that_the_cloud_does_not_take_is_refused_and_named() {
+    run(async {
+        let world = World::new(LinkkitSettings::default()).await;
+        let vector = &vectors()["v3.x (signmethod=hmacsha256)"];
+        let field = |name: &str| text(vector[name].as_str().unwrap());
+        let fields = [field("clientId"), field("username"), field("password")];
+        let fields: Vec<&[u8]> = fields.iter().map(|field| &field[..]).collect();
+        let mut wire = Wire::to(&world.broker).await;
+        wire.send(&connect_with(0xC2, 15, &fields)).await;
+        wire.expect(&[0x20, 2, 0, 3], "connack").await;
+        let refused = world.linkkit_event("connect_refused").await;
+        assert_eq!(
+            refused["reason"],
+            "the keep-alive is 15 s, not 30 to 1200 s"
+        );
+    });
+}
+
+#[test]
 fn no_token_is_ever_stored_not_even_in_packets_or_broken_reports() {
     run(async {
         let world = World::new(LinkkitSettings::default()).await;

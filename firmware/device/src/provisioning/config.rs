@@ -36,10 +36,15 @@ pub(crate) async fn answer<F: NorFlash>(
                 status: set(&config, machine, storage).await.into(),
             })
         }
-        // ESP-IDF before 5.5.5 reads through a null pointer here.
-        (WifiConfigMsgType::CmdSetConfig, _) => Payload::RespSetConfig(RespSetConfig {
-            status: Status::InvalidArgument.into(),
-        }),
+        (WifiConfigMsgType::CmdSetConfig, _) => {
+            if machine.borrow().profile().guards_messages() {
+                return Err(Failed);
+            }
+            // Earlier versions read through a null pointer here.
+            Payload::RespSetConfig(RespSetConfig {
+                status: Status::InvalidArgument.into(),
+            })
+        }
         (WifiConfigMsgType::CmdApplyConfig, _) => Payload::RespApplyConfig(RespApplyConfig {
             status: apply(machine, storage).await.into(),
         }),

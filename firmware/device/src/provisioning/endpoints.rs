@@ -138,6 +138,9 @@ impl<'s, R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'s, R, F, N> {
     }
 
     async fn handshake(&mut self, request: &[u8]) -> Result<Vec<u8>, Refusal> {
+        if self.parts.machine.borrow().has_freed_secret(now()) {
+            self.security.lose_pop(&mut self.random);
+        }
         let begun = Instant::now();
         let response = self.security.handshake(request, &mut self.random).await;
         let took = begun.elapsed().as_millis();
@@ -145,10 +148,7 @@ impl<'s, R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'s, R, F, N> {
         if let Some(event) = self.security.take_event() {
             app::session(self.parts.machine.borrow().profile(), event);
         }
-        response.map_err(|_| {
-            log::error!(target: TAG, "Request handler for {SESSION} failed");
-            Refusal::Handshake
-        })
+        response.map_err(|_| Refusal::Handshake)
     }
 
     async fn encrypted(
@@ -169,7 +169,10 @@ impl<'s, R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'s, R, F, N> {
             }
         };
         let response = response.map_err(|Failed| {
-            log::error!(target: TAG, "Request handler for {endpoint} failed");
+            // ESP-IDF says so where it has decrypted the request before.
+            if self.security.encrypts() {
+                log::error!(target: TAG, "Request handler for {endpoint} failed");
+            }
             Refusal::Request
         })?;
         self.security.encrypt(&response).map_err(|_| {

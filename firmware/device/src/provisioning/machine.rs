@@ -295,6 +295,13 @@ impl Machine {
         self.report.clone()
     }
 
+    /// Whether the service is ending: its clean-up delay runs, and the proof of possession is freed
+    /// already.
+    pub(crate) fn has_freed_secret(&self, now: u64) -> bool {
+        let cleanup = u64::from(self.rules.cleanup);
+        self.stop.is_some_and(|stop| now + cleanup >= stop)
+    }
+
     /// The application ends the service, after the clean-up delay.
     pub(crate) fn stop(&mut self, now: u64) {
         if self.state != State::Stopping {

@@ -82,7 +82,7 @@ impl<'r, R: Radio> Provisioning<'r, R> {
             radio,
             handover,
             machine: RefCell::new(Machine::new(settings.into())),
-            scanner: Scanner::new(radio, !is_ble),
+            scanner: Scanner::new(radio, !is_ble, Profile(settings.version)),
             changed: Signal::new(),
             serving: Cell::new(false),
         }
@@ -164,7 +164,7 @@ impl<'r, R: Radio> Provisioning<'r, R> {
             match transport {
                 Started::SoftAp(stack) => {
                     let mdns = settings.mdns.as_ref();
-                    softap::serve(stack, mdns, &endpoints, stopped).await;
+                    softap::serve(stack, profile, mdns, &endpoints, stopped).await;
                 }
                 Started::Console(uart, limit) => {
                     select(console::serve(uart, limit, &endpoints), stopped).await;

@@ -59,6 +59,29 @@ impl Profile {
         }
     }
 
+    /// What `proto-ver` says as `ver` (`network_provisioning` since 1.0.1).
+    pub(crate) fn version(self) -> &'static str {
+        match self.has_component_names() {
+            true => "netprov-v1.2",
+            false => "v1.1",
+        }
+    }
+
+    /// What stands behind the socket's number where the log says that it was closed.
+    pub(crate) fn space_behind_socket(self) -> &'static str {
+        match self.0 <= Version::Idf50 {
+            true => " ",
+            false => "",
+        }
+    }
+
+    /// Whether a message that lacks its content, or asks for what can never be there, ends the
+    /// connection (ESP-IDF 5.5.5, `network_provisioning` 1.2.3). Before that some made the device
+    /// read through a null pointer; ours answered them with a status.
+    pub(crate) fn guards_messages(self) -> bool {
+        self.0 >= Version::Idf55
+    }
+
     /// Whether there is `prov-ctrl`.
     pub(crate) fn has_ctrl(self) -> bool {
         self.0 >= Version::Idf51
@@ -77,7 +100,7 @@ impl Profile {
 
     /// Whether credentials can be tried several times.
     pub(crate) fn counts_attempts(self) -> bool {
-        self.0 >= Version::Idf55
+        self.0 >= Version::Idf554
     }
 
     /// Whether a reset begins to count attempts anew (`network_provisioning` 1.2.2).
@@ -180,6 +203,39 @@ mod tests {
         ] {
             let events = STEPS.map(|step| Profile(version).event(step));
             assert_eq!(events, expected, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn each_version_says_what_the_real_one_says() {
+        for (version, told, space, guards) in [
+            (Version::Idf44, "v1.1", " ", false),
+            (Version::Idf50, "v1.1", " ", false),
+            (Version::Idf52, "v1.1", "", false),
+            (Version::Idf54, "v1.1", "", false),
+            (Version::Idf554, "v1.1", "", false),
+            (Version::Idf55, "v1.1", "", true),
+            (Version::NetworkProvisioning, "netprov-v1.2", "", true),
+        ] {
+            let profile = Profile(version);
+            let says = (
+                profile.version(),
+                profile.space_behind_socket(),
+                profile.guards_messages(),
+            );
+            assert_eq!(says, (told, space, guards), "{version:?}");
+        }
+    }
+
+    #[test]
+    fn attempts_are_counted_since_5_5() {
+        for (version, counted) in [
+            (Version::Idf54, false),
+            (Version::Idf554, true),
+            (Version::Idf55, true),
+            (Version::NetworkProvisioning, true),
+        ] {
+            assert_eq!(Profile(version).counts_attempts(), counted, "{version:?}");
         }
     }
 

@@ -37,7 +37,7 @@ impl Version<'_> {
     }
 
     fn prov(self) -> String {
-        let mut fields = alloc::vec![("ver", text("v1.1"))];
+        let mut fields = alloc::vec![("ver", text(self.profile.version()))];
         if self.profile.has_security2() {
             fields.push(("sec_ver", format!("{}", self.security)));
             if let Some(patch) = self.patch {
@@ -152,5 +152,9 @@ mod tests {
         assert_eq!((patched.sec_ver, patched.sec_patch_ver), (Some(2), Some(1)));
         let component = prov(version(NetworkProvisioning, 0, Some(0), false));
         assert_eq!(component.cap, ["no_sec", "wifi_prov", "wifi_scan"]);
+        assert_eq!(
+            (&oldest.ver[..], &component.ver[..]),
+            ("v1.1", "netprov-v1.2")
+        );
     }
 }

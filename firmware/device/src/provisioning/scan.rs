@@ -15,6 +15,7 @@ use proto::wifi_scan::{
 use proto::{Message, Status};
 
 use super::endpoints::Failed;
+use super::profile::Profile;
 use crate::board::{AccessPoint, Radio};
 use crate::bugs::{self, Bug};
 
@@ -47,15 +48,17 @@ pub(crate) struct Scanner<'r, R> {
     heard: Signal<NoopRawMutex, Vec<AccessPoint>>,
     /// Whether phones can say how long to stay on a channel; not where Bluetooth shares the radio.
     has_period: bool,
+    profile: Profile,
     busy: Cell<bool>,
     found: RefCell<Vec<AccessPoint>>,
 }
 
 impl<'r, R: Radio> Scanner<'r, R> {
-    pub(crate) fn new(radio: &'r R, has_period: bool) -> Self {
+    pub(crate) fn new(radio: &'r R, has_period: bool, profile: Profile) -> Self {
         Self {
             radio,
             has_period,
+            profile,
             order: Signal::new(),
             heard: Signal::new(),
             busy: Cell::new(false),
@@ -126,6 +129,9 @@ impl<'r, R: Radio> Scanner<'r, R> {
                 }),
             ),
             (WifiScanMsgType::CmdScanResult, Some(Payload::CmdScanResult(wanted))) => {
+                if self.profile.guards_messages() && is_beyond_the_list(&wanted) {
+                    return Err(Failed);
+                }
                 let (status, entries) = slice(&self.found.borrow(), &wanted);
                 (status, Payload::RespScanResult(RespScanResult { entries }))
             }
@@ -164,6 +170,12 @@ fn keep_strongest(found: &mut Vec<AccessPoint>, heard: Vec<AccessPoint>) {
         false => found.sort_by_key(|access_point| Reverse(access_point.rssi)),
     }
     found.truncate(MAX_RESULTS);
+}
+
+/// Whether results are wanted that can never be there, however many were found.
+fn is_beyond_the_list(wanted: &CmdScanResult) -> bool {
+    let end = u64::from(wanted.start_index) + u64::from(wanted.count);
+    wanted.start_index as usize >= MAX_RESULTS || end > MAX_RESULTS as u64
 }
 
 /// The wanted part of the results; an error if it reaches beyond their end.
@@ -238,6 +250,23 @@ mod tests {
         ] {
             let answer = slice(&found, &CmdScanResult { start_index, count });
             assert_eq!((answer.0, answer.1.len()), (status, entries));
+        }
+    }
+
+    #[test]
+    fn the_list_ends_where_it_ends() {
+        for (start_index, count, beyond) in [
+            (0, 16, false),
+            (15, 1, false),
+            (15, 0, false),
+            (16, 0, true),
+            (0, 17, true),
+            (9, 8, true),
+            (1, u32::MAX, true),
+            (u32::MAX, u32::MAX, true),
+        ] {
+            let wanted = CmdScanResult { start_index, count };
+            assert_eq!(is_beyond_the_list(&wanted), beyond, "{wanted:?}");
         }
     }
 }

@@ -134,6 +134,19 @@ impl Security {
         self
     }
 
+    /// Forgets security 1's proof of possession, if there is one: whatever a client shows from now
+    /// on is wrong. ESP-IDF frees its memory when the service begins to end, and goes on using it.
+    pub fn lose_pop(&mut self, random: &mut (impl RngCore + CryptoRng)) {
+        if let Scheme::V1(security) = &mut self.scheme {
+            security.lose_pop(random);
+        }
+    }
+
+    /// Whether requests and responses are encrypted; not with security 0.
+    pub fn encrypts(&self) -> bool {
+        !matches!(self.scheme, Scheme::Plain)
+    }
+
     /// A new session: forgets keys.
     pub fn reset(&mut self) {
         match &mut self.scheme {

@@ -46,6 +46,13 @@ impl Security1 {
         }
     }
 
+    /// No proof of possession is the right one any more; a session that is established goes on.
+    pub(super) fn lose_pop(&mut self, random: &mut (impl RngCore + CryptoRng)) {
+        if let Some(digest) = &mut self.pop_digest {
+            random.fill_bytes(digest);
+        }
+    }
+
     pub(super) fn reset(&mut self) {
         self.session = None;
     }

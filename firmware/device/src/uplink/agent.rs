@@ -7,8 +7,8 @@ use factory::{Factory, Telemetry};
 use proto::linkkit::{match_reply_topic, match_topic};
 
 use super::lan::{FromCloud, Links};
-use super::mqtt::{Application, Event, Session};
 use crate::bugs::{self, Bug};
+use crate::mqtt::{Application, Event, Session};
 
 /// The device in its sessions.
 pub(super) struct Agent<'d> {

@@ -11,14 +11,15 @@ use mqttrs::ConnectReturnCode;
 
 use super::agent::Agent;
 use super::lan::Links;
-use super::mqtt::{Credentials, Ended, PacketError, Session, SessionError, Settings, exchange};
 use super::sntp::ClockSet;
-use super::transport::{self, OpenError};
-use super::transport::{log_failure, log_read_failure};
-use super::{forever, linkkit, offline, online};
+use super::{forever, offline, online};
 use crate::backoff::Backoff;
 use crate::board::{Tls, WallClock};
 use crate::bugs::{self, Bug};
+use crate::linkkit;
+use crate::mqtt::{Credentials, Ended, PacketError, Session, SessionError, Settings, exchange};
+use crate::transport::{self, OpenError};
+use crate::transport::{log_failure, log_read_failure};
 
 /// Bytes of TCP in each direction.
 const TCP_LEN: usize = 4_096;

@@ -15,10 +15,10 @@ use embassy_time::{Instant, Timer};
 use proto::linkkit::{MULTICAST, PORT};
 use rand_core::RngCore;
 
-use super::coap::MAX_LEN;
-use super::linkkit::{Action, Binding, Datagram};
 use super::{forever, online};
+use crate::coap::MAX_LEN;
 use crate::handover::Handover;
+use crate::linkkit::{Action, Binding, Datagram};
 use crate::network;
 
 /// Datagrams that wait to be read or sent.

@@ -2,17 +2,12 @@
 //!
 //! [`run`] joins three loops that never end: [`sntp`] keeps the clock, [`cloud`] keeps an MQTT
 //! session, [`lan`] serves phones and runs the binding. What they decide is in modules without I/O:
-//! [`mqtt`], [`linkkit`], [`coap`].
+//! [`crate::mqtt`], [`crate::linkkit`], [`crate::coap`].
 
 mod agent;
 mod cloud;
-mod coap;
 mod lan;
-mod linkkit;
-mod mqtt;
-mod resolve;
 mod sntp;
-mod transport;
 
 use core::future::pending;
 
@@ -24,6 +19,7 @@ use rand_core::RngCore;
 
 use crate::board::{Tls, WallClock};
 use crate::handover::Handover;
+use crate::linkkit;
 
 /// What the way to the cloud needs.
 pub struct Uplink<'d, T, R, W> {

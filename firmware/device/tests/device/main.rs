@@ -6,6 +6,7 @@
 mod board;
 #[cfg(feature = "bugs")]
 mod bugs;
+mod calendar;
 mod console;
 mod custom;
 mod flash;

@@ -176,13 +176,13 @@ impl Client {
     }
 
     /// A set without any credentials at all.
-    pub async fn set_nothing(&mut self) -> Status {
+    pub async fn set_nothing(&mut self) -> Result<Status, Closed> {
         let request = WifiConfigPayload {
             msg: WifiConfigMsgType::CmdSetConfig.into(),
             payload: None,
         };
-        match self.config(&request).await {
-            Ok(Payload::RespSetConfig(response)) => response.status(),
+        match self.config(&request).await? {
+            Payload::RespSetConfig(response) => Ok(response.status()),
             other => panic!("{other:?}"),
         }
     }

@@ -5,7 +5,7 @@ use embassy_time::{Instant, Timer};
 use proto::Status;
 use proto::wifi_config::{CmdSetConfig, StationState, WifiConnectFailedReason, WifiStationState};
 
-use crate::phone::{Client, Phone};
+use crate::phone::{Client, Closed, Phone};
 use crate::world::World;
 use crate::{log, time};
 
@@ -212,13 +212,22 @@ fn values_out_of_range_are_refused_and_the_session_stays() {
 }
 
 #[test]
-fn set_without_credentials_is_an_invalid_argument() {
-    let world = World::new();
-    time::run(world.powered(Phone::with(&world, 1, async |phone| {
-        let mut client = phone.connect().await;
-        assert_eq!(client.set_nothing().await, Status::InvalidArgument);
-        assert_eq!(client.apply().await, Status::InternalError);
-    })));
+fn set_without_credentials_is_an_invalid_argument_until_5_5_4() {
+    for (version, answer) in [
+        (factory::Version::Idf44, Ok(Status::InvalidArgument)),
+        (factory::Version::Idf554, Ok(Status::InvalidArgument)),
+        (factory::Version::Idf55, Err(Closed)),
+        (factory::Version::NetworkProvisioning, Err(Closed)),
+    ] {
+        let world = World::with(|provisioning| provisioning.version = version);
+        time::run(world.powered(Phone::with(&world, 1, async |phone| {
+            let mut client = phone.connect().await;
+            assert_eq!(client.set_nothing().await, answer, "{version:?}");
+            // The service goes on.
+            let mut client = phone.connect().await;
+            assert_eq!(client.apply().await, Status::InternalError);
+        })));
+    }
 }
 
 #[test]

@@ -80,9 +80,53 @@ fn at_most_sixteen_come_back_the_strongest_first() {
         assert_eq!(levels, (-86..=-71).rev().collect::<Vec<i32>>());
         let (status, slice) = results(&mut client, 4, 4).await;
         assert_eq!((status, &slice[..]), (Status::Success, &all[4..8]));
-        let (status, slice) = results(&mut client, 14, 4).await;
-        assert_eq!((status, &slice[..]), (Status::InternalError, &all[14..]));
     })));
+}
+
+#[test]
+fn results_past_the_last_one_are_an_error_with_those_that_exist() {
+    let world = with_neighbours(3);
+    time::run(world.powered(Phone::with(&world, 1, async |phone| {
+        let mut client = phone.connect().await;
+        start(&mut client, whole()).await;
+        let (status, slice) = results(&mut client, 2, 4).await;
+        assert_eq!((status, slice.len()), (Status::InternalError, 1));
+    })));
+}
+
+#[test]
+fn results_past_the_list_end_the_connection_since_5_5_5() {
+    use factory::Version;
+    for version in [
+        Version::Idf44,
+        Version::Idf554,
+        Version::Idf55,
+        Version::NetworkProvisioning,
+    ] {
+        let mut world = with_neighbours(20);
+        world.set_up(|provisioning| provisioning.version = version);
+        time::run(world.powered(Phone::with(&world, 1, async |phone| {
+            let mut client = phone.connect().await;
+            start(&mut client, whole()).await;
+            if version <= Version::Idf554 {
+                let (status, slice) = results(&mut client, 14, 4).await;
+                assert_eq!(
+                    (status, slice.len()),
+                    (Status::InternalError, 2),
+                    "{version:?}"
+                );
+                return;
+            }
+            let wanted = WifiScanPayload::from(Payload::CmdScanResult(CmdScanResult {
+                start_index: 14,
+                count: 4,
+            }));
+            let response = client.post("/prov-scan", &wanted.encode_to_vec()).await;
+            assert_eq!(response, Err(Closed), "{version:?}");
+            let mut client = phone.connect().await;
+            assert_eq!(results(&mut client, 14, 2).await.1.len(), 2);
+        })));
+    }
 }
 
 #[test]

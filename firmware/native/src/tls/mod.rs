@@ -5,14 +5,14 @@ mod verifier;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use device::board::{CertificateProblems, TlsClient, TlsFailure};
+use device::board::{CertificateProblems, SessionError, TlsClient, TlsFailure};
 use embedded_io_async::{Read, Write};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection};
 
-pub use session::{Session, SessionError};
+pub use session::Session;
 use verifier::Verifier;
 
 /// TLS 1.2 and 1.3 as a client. Sessions are never resumed, as devices of this kind never do.
@@ -44,10 +44,7 @@ impl device::board::Tls for Tls {
     }
 
     fn failure_of<S: Read + Write>(error: &SessionError) -> Option<TlsFailure> {
-        match error {
-            SessionError::Tls(failure) => Some(failure.clone()),
-            SessionError::Socket(_) => None,
-        }
+        error.failure()
     }
 }
 

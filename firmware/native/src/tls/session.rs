@@ -6,7 +6,7 @@ use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use device::board::TlsFailure;
+use device::board::{SessionError, TlsFailure};
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::{Error as _, ErrorKind, ErrorType, Read, Write};
 use rustls::{ClientConnection, Error};
@@ -265,47 +265,5 @@ impl<S> fmt::Debug for Session<S> {
             .field("version", &self.tls.protocol_version())
             .field("failure", &self.failure)
             .finish_non_exhaustive()
-    }
-}
-
-/// A session could not go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SessionError {
-    /// The connection below failed.
-    Socket(ErrorKind),
-    /// TLS failed, or the server ended it with an alert.
-    Tls(TlsFailure),
-}
-
-impl SessionError {
-    fn into_failure(self) -> TlsFailure {
-        match self {
-            Self::Socket(ErrorKind::ConnectionReset) => TlsFailure::Reset,
-            Self::Socket(_) => TlsFailure::Closed,
-            Self::Tls(failure) => failure,
-        }
-    }
-}
-
-impl fmt::Display for SessionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Socket(kind) => write!(f, "the connection failed: {kind}"),
-            Self::Tls(TlsFailure::AlertReceived(alert)) => {
-                write!(f, "the server sent TLS alert {alert}")
-            }
-            Self::Tls(failure) => write!(f, "TLS failed: {failure:?}"),
-        }
-    }
-}
-
-impl std::error::Error for SessionError {}
-
-impl embedded_io_async::Error for SessionError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Socket(kind) => *kind,
-            Self::Tls(_) => ErrorKind::ConnectionAborted,
-        }
     }
 }

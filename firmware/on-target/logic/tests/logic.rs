@@ -15,7 +15,7 @@ use core::cell::RefCell;
 use core::task::Context;
 
 use airlink::{Request, decode_request, ethernet};
-use device::board::{Absent, Board, Ending, Parts};
+use device::board::{Absent, Board, Calendar, Ending, Parts};
 use device::credentials::Credentials;
 use device::storage::Storage;
 use embassy_futures::block_on;
@@ -24,7 +24,6 @@ use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 use embassy_time::Timer;
 use embedded::radio::{Interface, Radio};
 use embedded::random::Random;
-use embedded::wall_clock::WallClock;
 use factory::{Factory, Identity, Security};
 use mps2::flash;
 use tls_mbedtls::Tls;
@@ -95,7 +94,7 @@ impl Board for TestBoard {
     type Tls = Tls;
     type Flash = flash::Storage;
     type Random = Random;
-    type WallClock = WallClock;
+    type WallClock = Calendar;
     type Console = Absent;
     type Hci = Absent;
 
@@ -107,7 +106,7 @@ impl Board for TestBoard {
             tls: Tls::new(self.random),
             flash: flash::storage(),
             random: self.random,
-            wall_clock: WallClock::default(),
+            wall_clock: Calendar::default(),
             radio: self.radio,
             console: None,
             hci: None,

@@ -25,7 +25,7 @@ const RESETS: usize = 20;
 const ECHOES: usize = 50;
 /// No handshake begins like this.
 const REQUEST: &[u8] = b"prov-session 0 00\r";
-const REFUSAL: &str = "Request handler for prov-session failed";
+const REFUSAL: &str = "Unable to unpack setup_req";
 /// In the factory data of the miniature: logs as fast as it is read.
 const FLOODS: u32 = 4;
 const FLOODED: Duration = Duration::from_secs(2);

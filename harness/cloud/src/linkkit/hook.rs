@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::padding::unpadded;
 use super::registry::Key;
 use super::service::Shared;
 use super::sign::judge;
@@ -59,8 +60,7 @@ impl Hook for Arc<Shared> {
 
     fn spot_secrets(&self, topic: &str, payload: &[u8]) {
         if let Some((_, Said::Match)) = topic::read(topic) {
-            let token = serde_json::from_slice::<Value>(payload)
-                .ok()
+            let token = read_json(payload)
                 .and_then(|report| Some(report.pointer("/params/token")?.as_str()?.to_owned()))
                 .or_else(|| loose_token(payload));
             if let Some(token) = token {
@@ -181,7 +181,7 @@ impl Shared {
     }
 
     fn take_reset(&self, key: &Key, publish: &Publish) {
-        let report: Value = serde_json::from_slice(&publish.payload).unwrap_or_default();
+        let report = read_json(&publish.payload).unwrap_or_default();
         let id = report.get("id").cloned().unwrap_or_default();
         let owners = {
             let mut state = self.state();
@@ -213,9 +213,14 @@ impl Shared {
     }
 }
 
+/// The JSON in a payload, behind which the buffer that it came from may show.
+fn read_json(payload: &[u8]) -> Option<Value> {
+    serde_json::from_slice(unpadded(payload)).ok()
+}
+
 /// A report and the token in it, or what is wrong with it.
 fn read_report(payload: &[u8]) -> Result<(Value, String), &'static str> {
-    let report: Value = serde_json::from_slice(payload).map_err(|_| "it is no JSON")?;
+    let report = read_json(payload).ok_or("it is no JSON")?;
     let token = report
         .pointer("/params/token")
         .and_then(Value::as_str)

@@ -12,11 +12,16 @@
 //! As in the real API, the HTTP status is 200 whatever `code` says; other statuses mean that the
 //! request was no call at all. The account stands in for the signed identity of the real caller.
 //! The numbers are in [`codes`].
+//!
+//! CONNECT is held to what the real cloud documents (help.aliyun.com, "Establish MQTT connections"):
+//! a keep-alive of 30 to 1200 s, an id of at most 64 characters in front of the parameters, and the
+//! sign methods hmacmd5, which is the default, hmacsha1 and hmacsha256.
 
 mod account_api;
 pub mod codes;
 mod hook;
 mod http;
+mod padding;
 mod registry;
 mod service;
 mod sign;

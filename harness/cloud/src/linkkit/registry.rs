@@ -6,6 +6,7 @@ use std::time::Duration;
 use clock::LabTime;
 
 use super::codes;
+use super::padding::unpadded_text;
 
 /// What a product lets its devices' owners do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +42,10 @@ impl Key {
     /// Without the NULs that pad names to a fixed length.
     pub(super) fn new(product_key: &str, device_name: &str) -> Self {
         Self {
-            product_key: unpadded(product_key),
-            device_name: unpadded(device_name),
+            product_key: unpadded_text(product_key).to_owned(),
+            device_name: unpadded_text(device_name).to_owned(),
         }
     }
-}
-
-pub(super) fn unpadded(name: &str) -> String {
-    name.trim_end_matches('\0').to_owned()
 }
 
 /// Tokens and owners.

@@ -1,22 +1,34 @@
-//! The signature in a Linkkit device's CONNECT.
+//! A Linkkit device's CONNECT: its signature, and what the cloud asks of it besides.
 //!
 //! Client id `{id}|{key=value,…}|` with the keys in any order; user name `{device name}&{product
 //! key}`; password the HMAC over the alphabetical sequence of `clientId`, `deviceName`,
 //! `productKey` and, if it is given, `timestamp`, each followed by its value, in hex of either case.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use hmac::{Hmac, Mac};
+use md5::Md5;
 use sha1::Sha1;
 use sha2::Sha256;
 
+use super::padding::{unpadded, unpadded_text};
 use super::registry::Key;
 use crate::packet::Connect;
 
 /// CONNACK codes of refusals (MQTT 3.1.1 §3.2.2.3).
 const BAD_ID: u8 = 2;
+/// What the real cloud answers to a keep-alive that it does not take (knolleary/pubsubclient#244).
+const UNAVAILABLE: u8 = 3;
 const BAD_PASSWORD: u8 = 4;
 const NOT_AUTHORISED: u8 = 5;
+
+/// Keep-alives that the cloud takes, in s.
+const KEEP_ALIVES: RangeInclusive<u16> = 30..=1200;
+/// Longest id in front of the parameters, in characters.
+const LONGEST_ID: usize = 64;
+/// What a device signs with that does not say.
+const DEFAULT_METHOD: &str = "hmacmd5";
 
 /// What a CONNECT says of itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,9 +74,22 @@ pub(super) fn judge(
     let Some(secret) = secret_of(key) else {
         return refuse(NOT_AUTHORISED, "no such device is registered".to_owned());
     };
-    let Some(method) = parameters.get("signmethod") else {
-        return refuse(BAD_PASSWORD, "the client id names no signmethod".to_owned());
-    };
+    let length = unpadded_text(id).chars().count();
+    if length > LONGEST_ID {
+        let reason = format!("the id has {length} characters, more than {LONGEST_ID}");
+        return refuse(BAD_ID, reason);
+    }
+    if !KEEP_ALIVES.contains(&connect.keep_alive) {
+        let reason = format!(
+            "the keep-alive is {} s, not {} to {} s",
+            connect.keep_alive,
+            KEEP_ALIVES.start(),
+            KEEP_ALIVES.end()
+        );
+        return refuse(UNAVAILABLE, reason);
+    }
+    let method = parameters.get("signmethod");
+    let method = method.map_or(DEFAULT_METHOD, String::as_str);
     let Some(password) = &connect.password else {
         return refuse(BAD_PASSWORD, "there is no password".to_owned());
     };
@@ -73,7 +98,7 @@ pub(super) fn judge(
     let padded = split_user(connect.username.as_deref().unwrap_or_default());
     let sources = [
         source(
-            &without_nul(id),
+            unpadded_text(id),
             &key.device_name,
             &key.product_key,
             timestamp,
@@ -87,15 +112,15 @@ pub(super) fn judge(
     let Some(good) = good else {
         return refuse(BAD_PASSWORD, format!("unknown signmethod {method:?}"));
     };
-    let password = String::from_utf8_lossy(password);
-    let password = password.trim_end_matches('\0');
-    if !good.iter().any(|sign| sign.eq_ignore_ascii_case(password)) {
+    let password = unpadded(password);
+    let is_password = |sign: &String| sign.as_bytes().eq_ignore_ascii_case(password);
+    if !good.iter().any(is_password) {
         let reason = "the signature is wrong: another secret, or other text was signed";
         return refuse(BAD_PASSWORD, reason.to_owned());
     }
     Some(Ok(Claim {
         key: key.clone(),
-        sign_method: method.clone(),
+        sign_method: method.to_owned(),
         secure_mode: parameters.get("securemode").cloned(),
     }))
 }
@@ -107,7 +132,12 @@ fn split(client_id: &str) -> Option<(&str, BTreeMap<String, String>)> {
     let parameters = list
         .split(',')
         .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name.trim().to_ascii_lowercase(), without_nul(value)))
+        .map(|(name, value)| {
+            (
+                name.trim().to_ascii_lowercase(),
+                unpadded_text(value).to_owned(),
+            )
+        })
         .collect();
     Some((id, parameters))
 }
@@ -119,10 +149,6 @@ fn key(username: &str) -> Option<Key> {
 
 fn split_user(username: &str) -> (&str, &str) {
     username.split_once('&').unwrap_or_default()
-}
-
-fn without_nul(text: &str) -> String {
-    text.replace('\0', "")
 }
 
 fn source(id: &str, device_name: &str, product_key: &str, timestamp: Option<&str>) -> String {
@@ -137,6 +163,7 @@ fn source(id: &str, device_name: &str, product_key: &str, timestamp: Option<&str
 fn sign(method: &str, secret: &[u8], source: &[u8]) -> Option<String> {
     match method.to_ascii_lowercase().as_str() {
         "hmacsha256" => Some(hex::encode(hmac::<Hmac<Sha256>>(secret, source))),
+        "hmacmd5" => Some(hex::encode(hmac::<Hmac<Md5>>(secret, source))),
         "hmacsha1" => Some(hex::encode(hmac::<Hmac<Sha1>>(secret, source))),
         _ => None,
     }
@@ -277,12 +304,73 @@ mod tests {
             (&id, "nobody&a1GQc8iJOWI", &password, 5),
             (&id, "gateway_test01", &password, 4),
             (&id.replace("sha256", "md5"), &user, &password, 4),
+            (&id.replace("sha256", "sha512"), &user, &password, 4),
             (&id.replace("signmethod", "x"), &user, &password, 4),
             (&id.replace("2524608000000", "1"), &user, &password, 4),
             (head, &user, &password, 2),
             ("mosquitto", "somebody", "x", 255),
         ] {
             assert_eq!(code(&connect(id, user, password)), expected, "{id} {user}");
+        }
+    }
+
+    /// What the vectors' device signs with MD5 (`openssl dgst -md5 -hmac`).
+    const MD5: &str = "2ac3c55a9a452d991c975b24c789e7ca";
+
+    #[test]
+    fn md5_is_a_method_and_the_default() {
+        let [id, user, _] = both().remove(0);
+        for id in [
+            id.replace("hmacsha256", "hmacmd5"),
+            id.replace("hmacsha256", "HmacMD5"),
+            id.replace("signmethod=hmacsha256,", ""),
+        ] {
+            assert_eq!(code(&connect(&id, &user, MD5)), 0, "{id}");
+            assert_eq!(code(&connect(&id, &user, &MD5.to_uppercase())), 0, "{id}");
+            assert_eq!(
+                code(&connect(&id, &user, &MD5.replace('1', "2"))),
+                4,
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_keep_alive_is_one_that_the_cloud_takes() {
+        let [id, user, password] = both().remove(0);
+        for (keep_alive, expected) in [
+            (0, 3),
+            (15, 3),
+            (29, 3),
+            (30, 0),
+            (60, 0),
+            (1200, 0),
+            (1201, 3),
+            (u16::MAX, 3),
+        ] {
+            let connect = Connect {
+                keep_alive,
+                ..connect(&id, &user, &password)
+            };
+            assert_eq!(code(&connect), expected, "{keep_alive} s");
+        }
+    }
+
+    #[test]
+    fn an_id_has_at_most_64_characters() {
+        let secret = vectors()["deviceSecret"].as_str().unwrap().to_owned();
+        for (id, expected) in [
+            ("m".repeat(64), 0),
+            ("\u{f6}".repeat(64), 0),
+            ("m".repeat(64) + "\0\0", 0),
+            ("m".repeat(65), 2),
+        ] {
+            let signed = unpadded_text(&id);
+            let source = source(signed, "gateway_test01", "a1GQc8iJOWI", None);
+            let password = sign("hmacsha256", secret.as_bytes(), source.as_bytes()).unwrap();
+            let client_id = format!("{id}|signmethod=hmacsha256|");
+            let connect = connect(&client_id, "gateway_test01&a1GQc8iJOWI", &password);
+            assert_eq!(code(&connect), expected, "{id}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Topics of the Linkkit cloud.
 
-use super::registry::{Key, unpadded};
+use super::registry::Key;
 
 /// What a device may have to say on a topic of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ fn of(device: &Key, rest: &str) -> String {
         product_key,
         device_name,
     } = device;
-    format!("/sys/{product_key}/{}/{rest}", unpadded(device_name))
+    format!("/sys/{product_key}/{device_name}/{rest}")
 }
 
 #[cfg(test)]

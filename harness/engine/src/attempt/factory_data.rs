@@ -137,6 +137,7 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
             IdfVersion::V5_2 => Version::Idf52,
             IdfVersion::V5_3 => Version::Idf53,
             IdfVersion::V5_4 => Version::Idf54,
+            IdfVersion::V5_5_4 => Version::Idf554,
             IdfVersion::V5_5 => Version::Idf55,
             IdfVersion::NetworkProvisioning => Version::NetworkProvisioning,
         },

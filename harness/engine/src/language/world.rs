@@ -221,6 +221,9 @@ pub enum IdfVersion {
     /// 5.4.
     #[serde(rename = "5.4")]
     V5_4,
+    /// 5.5.4.
+    #[serde(rename = "5.5.4")]
+    V5_5_4,
     /// 5.5.
     #[default]
     #[serde(rename = "5.5")]

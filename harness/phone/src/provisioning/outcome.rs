@@ -102,7 +102,9 @@ impl Outcome {
             }
             Self::SessionRefused => {
                 "check proof of possession, or user name and password: they stand on the device's \
-                 label or in its QR code. Check the security, too"
+                 label or in its QR code. Check the security, too. A device that was provisioned a \
+                 moment ago may be ending its service, during which it refuses every new session: \
+                 if it cannot be reached 2 s later, it is provisioned"
             }
             Self::SessionLost => {
                 "begin a new session; another phone may have taken the device's only one"

@@ -207,6 +207,22 @@ fn a_success_that_nobody_asks_for_ends_the_service_by_itself() {
 }
 
 #[test]
+fn the_secret_is_freed_while_the_service_ends() {
+    // Asked for at 3 s: it ends at 4 s.
+    let mut machine = succeeded();
+    assert!(!machine.has_freed_secret(2_999));
+    machine.report(3_000);
+    assert!(machine.has_freed_secret(3_000));
+    // Not asked for: the clean-up begins 30 s after success.
+    let machine = succeeded();
+    assert!(!machine.has_freed_secret(31_999));
+    assert!(machine.has_freed_secret(32_000));
+    for machine in [&trying(), &failed(NO_AP_FOUND)] {
+        assert!(!machine.has_freed_secret(u64::MAX - 1_000));
+    }
+}
+
+#[test]
 fn a_failure_does_not_end_the_service() {
     let mut machine = failed(15);
     assert_eq!(machine.report(5_000), Report::Failed(Reason::AuthError));

@@ -8,21 +8,75 @@ use alloc::vec::Vec;
 pub(crate) const MAX_HEAD: usize = 1024;
 /// Longest body, in bytes (ESP-IDF 5.5 `protocomm_httpd.c`).
 pub(crate) const MAX_BODY: usize = 4096;
+/// Longest URI, in bytes (ESP-IDF `CONFIG_HTTPD_MAX_URI_LEN`).
+pub(crate) const MAX_URI: usize = 512;
 const MAX_FIELDS: usize = 24;
 
-/// The head of a request.
+/// Methods by their numbers in Node's `http_parser`, which ESP-IDF logs. CONNECT is 5, but no path
+/// can be asked for with it.
+const METHODS: [&str; 34] = [
+    "DELETE",
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "",
+    "OPTIONS",
+    "TRACE",
+    "COPY",
+    "LOCK",
+    "MKCOL",
+    "MOVE",
+    "PROPFIND",
+    "PROPPATCH",
+    "SEARCH",
+    "UNLOCK",
+    "BIND",
+    "REBIND",
+    "UNBIND",
+    "ACL",
+    "REPORT",
+    "MKACTIVITY",
+    "CHECKOUT",
+    "MERGE",
+    "M-SEARCH",
+    "NOTIFY",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "PATCH",
+    "PURGE",
+    "MKCALENDAR",
+    "LINK",
+    "UNLINK",
+    "SOURCE",
+];
+
+/// A method, by its number in `http_parser`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Method(pub(crate) usize);
+
+impl Method {
+    pub(crate) const POST: Self = Self(3);
+
+    fn named(name: &[u8]) -> Option<Self> {
+        let mut names = METHODS.iter();
+        let number = names.position(|known| !known.is_empty() && known.as_bytes() == name)?;
+        Some(Self(number))
+    }
+}
+
+/// The head of a request. The version and the Connection field are not read: ESP-IDF's server keeps
+/// every connection open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     /// Method.
-    pub(crate) method: String,
-    /// Path without query.
-    pub(crate) path: String,
+    pub(crate) method: Method,
+    /// What is asked for, with its query.
+    pub(crate) uri: String,
     /// Value of the Cookie field.
     pub(crate) cookie: Option<Vec<u8>>,
     /// Length of the body, 0 if none is told.
     pub(crate) body: usize,
-    /// Whether the client wants to go on with this connection.
-    pub(crate) keep_alive: bool,
     /// Bytes that the head took.
     pub(crate) length: usize,
 }
@@ -32,6 +86,8 @@ pub(crate) struct Head {
 pub(crate) enum BadRequest {
     /// Not the syntax of HTTP/1.1.
     Syntax,
+    /// A URI longer than [`MAX_URI`]; so much of it has come.
+    UriTooLong(usize),
     /// A head longer than [`MAX_HEAD`], or of too many fields.
     TooLong,
 }
@@ -39,6 +95,9 @@ pub(crate) enum BadRequest {
 impl Head {
     /// The head at the beginning of `bytes`, or none while it has not come whole.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>, BadRequest> {
+        let Some(method) = begin(bytes)? else {
+            return Ok(None);
+        };
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut fields);
         let length = match request.parse(&bytes[..bytes.len().min(MAX_HEAD)]) {
@@ -50,33 +109,54 @@ impl Head {
             Err(httparse::Error::TooManyHeaders) => return Err(BadRequest::TooLong),
             Err(_) => return Err(BadRequest::Syntax),
         };
-        let (Some(method), Some(target)) = (request.method, request.path) else {
-            return Err(BadRequest::Syntax);
+        let uri = request.path.ok_or(BadRequest::Syntax)?;
+        let values = |name: &'static str| {
+            let fields = request.headers.iter();
+            let named = fields.filter(move |field| field.name.eq_ignore_ascii_case(name));
+            named.map(|field| field.value)
         };
-        let field = |name: &str| {
-            request
-                .headers
-                .iter()
-                .find(|field| field.name.eq_ignore_ascii_case(name))
-                .map(|field| field.value)
-        };
-        let body = match field("content-length") {
-            Some(value) => decimal(value).ok_or(BadRequest::Syntax)?,
-            None => 0,
-        };
-        let keep_alive = match field("connection") {
-            Some(value) if value.eq_ignore_ascii_case(b"close") => false,
-            Some(value) if value.eq_ignore_ascii_case(b"keep-alive") => true,
-            _ => request.version == Some(1),
+        let mut lengths = values("content-length");
+        let body = match (lengths.next(), lengths.next()) {
+            (None, _) => 0,
+            (Some(value), None) => decimal(value).ok_or(BadRequest::Syntax)?,
+            // Whether they agree or not.
+            (Some(_), Some(_)) => return Err(BadRequest::Syntax),
         };
         Ok(Some(Self {
-            method: method.into(),
-            path: target.split('?').next().unwrap_or_default().into(),
-            cookie: field("cookie").map(<[u8]>::to_vec),
+            method,
+            uri: uri.into(),
+            cookie: values("cookie").next().map(<[u8]>::to_vec),
             body,
-            keep_alive,
             length,
         }))
+    }
+
+    /// What is asked for, without its query.
+    pub(crate) fn path(&self) -> &str {
+        self.uri.split(['?', '#']).next().unwrap_or_default()
+    }
+}
+
+/// Reads the method, once it has come, and looks how long the URI behind it is so far: the server
+/// refuses those before the rest has come.
+fn begin(bytes: &[u8]) -> Result<Option<Method>, BadRequest> {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let line = bytes.iter().position(|byte| !is_end(byte));
+    let line = line.map_or(&[][..], |start| &bytes[start..]);
+    let mut words = line.splitn(2, |byte| *byte == b' ');
+    let (Some(method), Some(rest)) = (words.next(), words.next()) else {
+        return match line.len() < MAX_HEAD && !line.iter().any(is_end) {
+            true => Ok(None),
+            false => Err(BadRequest::Syntax),
+        };
+    };
+    let method = Method::named(method).ok_or(BadRequest::Syntax)?;
+    let uri = rest
+        .iter()
+        .take_while(|byte| **byte != b' ' && !is_end(byte));
+    match uri.count() {
+        0..=MAX_URI => Ok(Some(method)),
+        length => Err(BadRequest::UriTooLong(length)),
     }
 }
 
@@ -110,14 +190,16 @@ pub(crate) enum Refusal {
     MethodNotAllowed,
     /// 408.
     Timeout,
+    /// 414.
+    UriTooLong,
     /// 431.
     HeadTooLong,
 }
 
 impl Refusal {
-    /// The bytes of the response; the texts are those of ESP-IDF 5.5 `httpd_txrx.c`.
-    pub(crate) fn response(self) -> Vec<u8> {
-        let (status, text) = match self {
+    /// Status and text, which are those of ESP-IDF 5.5 `httpd_txrx.c`.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
             Self::BadRequest => ("400 Bad Request", "Bad request syntax"),
             Self::NotFound => ("404 Not Found", "Nothing matches the given URI"),
             Self::MethodNotAllowed => (
@@ -125,11 +207,23 @@ impl Refusal {
                 "Specified method is invalid for this resource",
             ),
             Self::Timeout => ("408 Request Timeout", "Server closed this connection"),
+            Self::UriTooLong => ("414 URI Too Long", "URI is too long"),
             Self::HeadTooLong => (
                 "431 Request Header Fields Too Large",
                 "Header fields are too long",
             ),
-        };
+        }
+    }
+
+    /// Logs what the client is told.
+    pub(crate) fn log(self) {
+        let (status, text) = self.words();
+        log::warn!(target: "httpd_txrx", "httpd_resp_send_err: {status} - {text}");
+    }
+
+    /// The bytes of the response.
+    pub(crate) fn response(self) -> Vec<u8> {
+        let (status, text) = self.words();
         format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{text}",
             text.len()
@@ -142,6 +236,7 @@ impl From<BadRequest> for Refusal {
     fn from(bad: BadRequest) -> Self {
         match bad {
             BadRequest::Syntax => Self::BadRequest,
+            BadRequest::UriTooLong(_) => Self::UriTooLong,
             BadRequest::TooLong => Self::HeadTooLong,
         }
     }
@@ -162,11 +257,10 @@ mod tests {
     #[test]
     fn a_request_of_esp_prov_is_read() {
         let head = Head::parse(ESP_PROV.as_bytes()).unwrap().unwrap();
-        assert_eq!(head.method, "POST");
-        assert_eq!(head.path, "/prov-session");
+        assert_eq!(head.method, Method::POST);
+        assert_eq!(head.uri, "/prov-session");
         assert_eq!(head.cookie.as_deref(), Some(&b"session=17"[..]));
         assert_eq!(head.body, 4);
-        assert!(head.keep_alive);
         assert_eq!(head.length, ESP_PROV.len());
     }
 
@@ -186,19 +280,61 @@ mod tests {
 
     #[test]
     fn a_query_is_no_part_of_the_path() {
-        let head = Head::parse(b"GET /proto-ver?a=b HTTP/1.1\r\n\r\n");
-        assert_eq!(head.unwrap().unwrap().path, "/proto-ver");
+        for rest in ["", "?a=b", "?", "#part", "?a=b#part"] {
+            let uri = format!("/proto-ver{rest}");
+            let request = format!("GET {uri} HTTP/1.1\r\n\r\n");
+            let head = Head::parse(request.as_bytes()).unwrap().unwrap();
+            assert_eq!((head.path(), &head.uri), ("/proto-ver", &uri));
+        }
     }
 
     #[test]
-    fn a_client_can_ask_to_close() {
-        for (bytes, keep_alive) in [
-            (&b"GET / HTTP/1.0\r\n\r\n"[..], false),
-            (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true),
-            (b"GET / HTTP/1.1\r\nconnection: Close\r\n\r\n", false),
-            (b"GET / HTTP/1.1\r\n\r\n", true),
+    fn a_uri_is_too_long_as_soon_as_it_is() {
+        let request = |length: usize| format!("POST /{} HTTP/1.1\r\n\r\n", "u".repeat(length - 1));
+        let longest = request(512);
+        assert!(matches!(Head::parse(longest.as_bytes()), Ok(Some(_))));
+        let longer = request(513);
+        let ended = Head::parse(longer.as_bytes());
+        assert_eq!(ended, Err(BadRequest::UriTooLong(513)));
+        // "POST " and 513 bytes.
+        let begun = &longer.as_bytes()[..5 + 513];
+        assert_eq!(Head::parse(begun), Err(BadRequest::UriTooLong(513)));
+        assert_eq!(Head::parse(&begun[..5 + 512]), Ok(None));
+    }
+
+    #[test]
+    fn a_body_has_one_length() {
+        for (second, expected) in [
+            ("", true),
+            ("Content-Length: 4\r\n", false),
+            ("content-length: 5\r\n", false),
         ] {
-            assert_eq!(Head::parse(bytes).unwrap().unwrap().keep_alive, keep_alive);
+            let request = format!("POST / HTTP/1.1\r\nContent-Length: 4\r\n{second}\r\n");
+            let head = Head::parse(request.as_bytes());
+            match expected {
+                true => assert_eq!(head.unwrap().unwrap().body, 4),
+                false => assert_eq!(head, Err(BadRequest::Syntax), "{second}"),
+            }
+        }
+    }
+
+    #[test]
+    fn methods_have_the_numbers_of_the_parser() {
+        for (name, number) in [
+            ("DELETE", 0),
+            ("GET", 1),
+            ("POST", 3),
+            ("PUT", 4),
+            ("PATCH", 28),
+        ] {
+            let request = format!("{name} / HTTP/1.1\r\n\r\n");
+            let head = Head::parse(request.as_bytes()).unwrap().unwrap();
+            assert_eq!(head.method, Method(number), "{name}");
+        }
+        for name in ["", "get", "BREW", "CONNECT", "P\u{f6}ST"] {
+            let request = format!("{name} / HTTP/1.1\r\n\r\n");
+            let head = Head::parse(request.as_bytes());
+            assert_eq!(head, Err(BadRequest::Syntax), "{name}");
         }
     }
 

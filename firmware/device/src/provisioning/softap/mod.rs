@@ -22,8 +22,9 @@ use super::NotStarted;
 use super::endpoints::Endpoints;
 use super::profile::Profile;
 use crate::board::{Mode, Radio};
-use server::{Failed, Reply, Server, Service};
-use session::Sessions;
+use http::Head;
+use server::{Failed, NoBody, Reply, Server, Service};
+use session::{Belongs, Sessions, TAG};
 
 /// Stations at once.
 const MAX_STATIONS: u8 = 5;
@@ -57,12 +58,13 @@ pub(super) async fn start<R: Radio>(
 /// Serves until `stopped` is over and every connection is closed.
 pub(super) async fn serve<R: Radio, F: NorFlash, N: RngCore + CryptoRng>(
     stack: Stack<'static>,
+    profile: Profile,
     announced: Option<&Mdns>,
     endpoints: &Mutex<NoopRawMutex, Endpoints<'_, R, F, N>>,
     stopped: impl Future<Output = ()>,
 ) {
     let web = Mutex::new(Web {
-        sessions: Sessions::default(),
+        sessions: Sessions::new(profile),
         endpoints,
     });
     let server = Server::new(stack, &web);
@@ -104,19 +106,37 @@ impl<R: Radio, F: NorFlash, N: RngCore + CryptoRng> Service for Web<'_, '_, R, F
     async fn post(
         &mut self,
         socket: u32,
-        path: &str,
-        cookie: Option<&[u8]>,
-        body: &[u8],
+        head: &Head,
+        body: Result<&[u8], NoBody>,
     ) -> Result<Reply, Failed> {
         let mut endpoints = self.endpoints.lock().await;
-        self.sessions
+        let cookie = head.cookie.as_deref();
+        let belongs = self
+            .sessions
             .identify(socket, cookie, || endpoints.session_number());
         let session = self.sessions.number().ok_or(Failed)?;
-        let endpoint = path.strip_prefix('/').unwrap_or(path);
-        let body = endpoints.dispatch(session, endpoint, body).await;
+        let body = body.map_err(|none| {
+            match none {
+                NoBody::Missing => log::error!(target: TAG, "Content length not found"),
+                NoBody::TooLong => log::error!(
+                    target: TAG,
+                    "Request content length should be less than 4kb"
+                ),
+                NoBody::Cut => {}
+            }
+            Failed
+        })?;
+        // With its query, which no endpoint has: the server has found the endpoint by the path, the
+        // handler looks for it by the whole URI.
+        let endpoint = head.uri.strip_prefix('/').unwrap_or(&head.uri);
+        let answered = endpoints.dispatch(session, endpoint, body).await;
+        let body = answered.map_err(|_| {
+            log::error!(target: TAG, "Data handler failed");
+            Failed
+        })?;
         Ok(Reply {
-            body: body.map_err(|_| Failed)?,
-            session: self.sessions.cookie_to_set(),
+            body,
+            session: (belongs == Belongs::New).then_some(session),
         })
     }
 

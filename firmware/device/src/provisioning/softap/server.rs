@@ -13,9 +13,10 @@ use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, with_timeout};
 
-use super::http::{self, Head, MAX_BODY, MAX_HEAD, Refusal};
+use super::http::{self, BadRequest, Head, MAX_BODY, MAX_HEAD, MAX_URI, Method, Refusal};
 use crate::bugs::{self, Bug};
 
+/// ESP-IDF puts the function's name into the text, too.
 const TAG: &str = "httpd_uri";
 const PORT: u16 = 80;
 /// One client is served; the other sockets listen for the next or say goodbye to the last. Without
@@ -36,18 +37,29 @@ const GOODBYE_LIMIT: Duration = Duration::from_millis(300);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failed;
 
+/// Why a request has no body to handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoBody {
+    /// It has none, or does not tell its length.
+    Missing,
+    /// It is longer than [`MAX_BODY`].
+    TooLong,
+    /// It did not come whole.
+    Cut,
+}
+
 /// What the server serves.
 pub(crate) trait Service {
     /// Whether something stands behind this path.
     async fn exists(&self, path: &str) -> bool;
 
-    /// Answers a POST that came over a socket, with the value of its Cookie field.
+    /// Answers a POST that came over a socket. One without a body that could be read fails, but
+    /// not before it is known which session it belongs to.
     async fn post(
         &mut self,
         socket: u32,
-        path: &str,
-        cookie: Option<&[u8]>,
-        body: &[u8],
+        head: &Head,
+        body: Result<&[u8], NoBody>,
     ) -> Result<Reply, Failed>;
 
     /// A socket was closed.
@@ -160,29 +172,23 @@ impl<'s, S: Service> Server<'s, S> {
                 Either::First(Ok(request)) => request,
                 Either::First(Err(Unread::Gone)) => return None,
                 Either::First(Err(Unread::Refused(refusal))) => {
+                    refusal.log();
                     respond(socket, &refusal.response()).await.ok()?;
-                    return None;
-                }
-                Either::First(Err(Unread::Failed)) => {
-                    log::warn!(target: TAG, "uri handler execution failed");
                     return None;
                 }
                 Either::Second(end) => return Some(end),
             };
             let reply = {
                 let mut service = self.service.lock().await;
-                let cookie = head.cookie.as_deref();
-                service.post(number, &head.path, cookie, &body).await
+                let body = body.as_deref().map_err(|none| *none);
+                service.post(number, &head, body).await
             };
             let Ok(reply) = reply else {
-                log::warn!(target: TAG, "uri handler execution failed");
+                log::warn!(target: TAG, "httpd_uri: uri handler execution failed");
                 return None;
             };
             let response = http::success(&reply.body, reply.session);
             respond(socket, &response).await.ok()?;
-            if !head.keep_alive {
-                return None;
-            }
         }
     }
 
@@ -191,12 +197,15 @@ impl<'s, S: Service> Server<'s, S> {
         &self,
         socket: &mut TcpSocket<'_>,
         bytes: &mut Vec<u8>,
-    ) -> Result<(Head, Vec<u8>), Unread> {
+    ) -> Result<(Head, Result<Vec<u8>, NoBody>), Unread> {
         let head = loop {
             match Head::parse(bytes) {
                 Ok(Some(head)) => break head,
                 Ok(None) => {}
-                Err(bad) => return Err(Unread::Refused(bad.into())),
+                Err(bad) => {
+                    bad.log();
+                    return Err(Unread::Refused(bad.into()));
+                }
             }
             let (limit, begun) = match bytes.is_empty() {
                 true => (IDLE_LIMIT, false),
@@ -208,30 +217,54 @@ impl<'s, S: Service> Server<'s, S> {
             }
         };
         self.check(&head).await?;
-        let whole = head.length + head.body;
-        while bytes.len() < whole {
-            read_more(socket, bytes, IO_LIMIT).await?;
-        }
-        let body = bytes[head.length..whole].to_vec();
-        bytes.drain(..whole);
+        let body = read_body(socket, bytes, &head).await;
         Ok((head, body))
     }
 
     async fn check(&self, head: &Head) -> Result<(), Unread> {
-        let Head { method, path, .. } = head;
-        if !self.service.lock().await.exists(path).await {
-            log::warn!(target: TAG, "URI '{path}' not found");
+        let uri = &head.uri;
+        if !self.service.lock().await.exists(head.path()).await {
+            log::warn!(target: TAG, "httpd_uri: URI '{uri}' not found");
             return Err(Unread::Refused(Refusal::NotFound));
         }
-        if method != "POST" {
-            log::warn!(target: TAG, "Method '{method}' not allowed for URI '{path}'");
+        if head.method != Method::POST {
+            let Method(number) = head.method;
+            log::warn!(target: TAG, "httpd_uri: Method '{number}' not allowed for URI '{uri}'");
             return Err(Unread::Refused(Refusal::MethodNotAllowed));
         }
-        let shortest = usize::from(!bugs::is(Bug::EmptyBodyAccepted));
-        if !(shortest..=MAX_BODY).contains(&head.body) {
-            return Err(Unread::Failed);
-        }
         Ok(())
+    }
+}
+
+/// Reads the body behind `head`, and takes both out of `bytes`.
+async fn read_body(
+    socket: &mut TcpSocket<'_>,
+    bytes: &mut Vec<u8>,
+    head: &Head,
+) -> Result<Vec<u8>, NoBody> {
+    match head.body {
+        0 if !bugs::is(Bug::EmptyBodyAccepted) => return Err(NoBody::Missing),
+        0..=MAX_BODY => {}
+        _ => return Err(NoBody::TooLong),
+    }
+    let whole = head.length + head.body;
+    while bytes.len() < whole {
+        let more = read_more(socket, bytes, IO_LIMIT).await;
+        more.map_err(|_| NoBody::Cut)?;
+    }
+    let body = bytes[head.length..whole].to_vec();
+    bytes.drain(..whole);
+    Ok(body)
+}
+
+impl BadRequest {
+    /// Logs what the parser says, as far as that does not depend on how the bytes came in.
+    fn log(self) {
+        if let Self::UriTooLong(length) = self {
+            let tag = "httpd_parse";
+            log::warn!(target: tag, "cb_url: URI length ({length}) greater than supported ({MAX_URI})");
+            log::warn!(target: tag, "parse_block: parsing failed");
+        }
     }
 }
 
@@ -242,8 +275,6 @@ enum Unread {
     Gone,
     /// The client is told why.
     Refused(Refusal),
-    /// The handler will not have it; the client is told nothing.
-    Failed,
 }
 
 async fn read_more(

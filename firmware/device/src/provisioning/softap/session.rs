@@ -1,29 +1,30 @@
 //! Which HTTP requests belong to one protocomm session (ESP-IDF 5.5 `protocomm_httpd.c`).
 //!
 //! The transport holds one session, known by a random number, which the client shows as a cookie,
-//! and by the socket it was opened on, for clients without cookies.
+//! and by the socket it was opened on, for clients without cookies. A client that has shown its
+//! cookie once is known by it alone from then on.
 
+use super::super::profile::Profile;
 use crate::bugs::{self, Bug};
 
 /// A cookie is read into a buffer of this many bytes, the last of which ends the string. A longer
 /// header is as good as none.
 const COOKIE_BUFFER: usize = 20;
 
-const TAG: &str = "protocomm_httpd";
+pub(super) const TAG: &str = "protocomm_httpd";
 
 /// The transport's one session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sessions {
+    profile: Profile,
     current: Option<Session>,
 }
 
 #[derive(Debug)]
 struct Session {
     id: u32,
-    /// None once that socket was closed.
+    /// None once that socket was closed, or the cookie was shown.
     socket: Option<u32>,
-    /// Whether the client was told the cookie.
-    told: bool,
 }
 
 /// What a request belongs to.
@@ -31,11 +32,18 @@ struct Session {
 pub(crate) enum Belongs {
     /// To the session that is open.
     Same,
-    /// To a new one: keys of the last one are void.
+    /// To a new one: keys of the last one are void, and the client is told the cookie.
     New,
 }
 
 impl Sessions {
+    pub(crate) fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            current: None,
+        }
+    }
+
     /// Finds the session of a request from `socket`, with the value of its Cookie header, and opens
     /// one with the number that `fresh` makes if there is none.
     pub(crate) fn identify(
@@ -44,8 +52,8 @@ impl Sessions {
         cookie: Option<&[u8]>,
         fresh: impl FnOnce() -> u32,
     ) -> Belongs {
-        if self.current.as_ref().is_some_and(|session| {
-            bugs::is(Bug::SessionSurvivesSecondClient) || session.owns(socket, cookie)
+        if self.current.as_mut().is_some_and(|session| {
+            session.continues(socket, cookie) || bugs::is(Bug::SessionSurvivesSecondClient)
         }) {
             return Belongs::Same;
         }
@@ -55,7 +63,6 @@ impl Sessions {
         self.current = Some(Session {
             id: fresh(),
             socket: Some(socket),
-            told: false,
         });
         Belongs::New
     }
@@ -65,23 +72,17 @@ impl Sessions {
         self.current.as_ref().map(|session| session.id)
     }
 
-    /// The cookie that a successful reply must set: once in a session's life.
-    pub(crate) fn cookie_to_set(&mut self) -> Option<u32> {
-        let session = self.current.as_mut()?;
-        let first = !session.told;
-        session.told = true;
-        first.then_some(session.id)
-    }
-
     /// A socket was closed. The session lives on for a client that shows its cookie.
     pub(crate) fn socket_closed(&mut self, socket: u32) {
         let Some(session) = &mut self.current else {
             return;
         };
         if session.socket == Some(socket) {
+            // Not all versions have the space.
+            let space = self.profile.space_behind_socket();
             log::warn!(
                 target: TAG,
-                "Resetting socket session id as socket {socket} was closed"
+                "Resetting socket session id as socket {socket}{space}was closed"
             );
             session.socket = None;
         }
@@ -89,24 +90,18 @@ impl Sessions {
 }
 
 impl Session {
-    fn owns(&self, socket: u32, cookie: Option<&[u8]>) -> bool {
-        match cookie.and_then(session_number) {
-            Some(shown) => shown == self.id,
+    /// Whether a request belongs to this session.
+    fn continues(&mut self, socket: u32, cookie: Option<&[u8]>) -> bool {
+        match cookie.filter(|cookie| cookie.len() < COOKIE_BUFFER) {
+            Some(shown) if shown == alloc::format!("session={}", self.id).as_bytes() => {
+                self.socket = None;
+                true
+            }
+            // A cookie that can be read and is another's says that the client is another.
+            Some(_) => false,
             None => self.socket == Some(socket),
         }
     }
-}
-
-/// The number in `session=<decimal>`; none for anything else.
-fn session_number(cookie: &[u8]) -> Option<u32> {
-    if cookie.len() >= COOKIE_BUFFER {
-        return None;
-    }
-    let digits = cookie.strip_prefix(b"session=")?;
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -114,8 +109,12 @@ mod tests {
     use super::*;
     use Belongs::{New, Same};
 
+    fn none() -> Sessions {
+        Sessions::new(Profile(factory::Version::Idf55))
+    }
+
     fn opened_on(socket: u32) -> Sessions {
-        let mut sessions = Sessions::default();
+        let mut sessions = none();
         assert_eq!(sessions.identify(socket, None, || 4711), New);
         sessions
     }
@@ -150,14 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_session_cookie_is_judged_by_the_socket() {
+    fn a_cookie_that_does_not_fit_the_buffer_is_as_good_as_none() {
         for cookie in [
-            &b"session=4711; a=b"[..],
+            &b"session=4711; a=bcde"[..],
             b"theme=dark; session=4711",
-            b"session=",
-            b"session=+4711",
-            b"session=99999999999",
-            b"",
+            b"session=99999999999999",
         ] {
             let mut sessions = opened_on(1);
             assert_eq!(sessions.identify(1, Some(cookie), never), Same);
@@ -166,20 +162,39 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_number_fits_the_buffer() {
-        let mut sessions = Sessions::default();
-        sessions.identify(1, None, || u32::MAX);
-        let shown = Some(&b"session=4294967295"[..]);
-        assert_eq!(sessions.identify(2, shown, never), Same);
+    fn a_short_cookie_of_somebody_else_begins_a_new_session_each_time() {
+        for cookie in [
+            &b"a=b"[..],
+            b"",
+            b"session=",
+            b"session=+4711",
+            b"session=04711",
+            b"session=4711;",
+            b"session=99999999999",
+        ] {
+            let mut sessions = opened_on(1);
+            for id in [1, 2] {
+                assert_eq!(sessions.identify(1, Some(cookie), || id), New);
+                assert_eq!(sessions.number(), Some(id));
+            }
+        }
     }
 
     #[test]
-    fn a_cookie_is_set_once_in_a_session() {
+    fn a_cookie_that_matched_makes_the_session_forget_its_socket() {
         let mut sessions = opened_on(1);
-        assert_eq!(sessions.cookie_to_set(), Some(4711));
-        assert_eq!(sessions.cookie_to_set(), None);
-        sessions.identify(2, None, || 4712);
-        assert_eq!(sessions.cookie_to_set(), Some(4712));
+        let cookie = Some(&b"session=4711"[..]);
+        assert_eq!(sessions.identify(1, cookie, never), Same);
+        assert_eq!(sessions.current.as_ref().unwrap().socket, None);
+        assert_eq!(sessions.identify(1, None, || 4712), New);
+    }
+
+    #[test]
+    fn the_longest_number_fits_the_buffer() {
+        let mut sessions = none();
+        sessions.identify(1, None, || u32::MAX);
+        let shown = Some(&b"session=4294967295"[..]);
+        assert_eq!(sessions.identify(2, shown, never), Same);
     }
 
     #[test]

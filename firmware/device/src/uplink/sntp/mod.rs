@@ -14,9 +14,9 @@ use factory::Sntp;
 use rand_core::RngCore;
 
 use self::packet::{LEN, Reply, ReplyError};
-use super::resolve::{ResolveError, resolve};
 use super::{forever, online};
 use crate::board::WallClock;
+use crate::resolve::{ResolveError, resolve};
 
 /// Told when the clock has been set.
 pub(super) type ClockSet = Signal<NoopRawMutex, ()>;

@@ -139,6 +139,18 @@ fn what_the_owner_got_wrong_is_told_apart_from_what_the_network_did() {
 }
 
 #[test]
+fn a_device_that_is_ending_its_service_is_not_only_called_a_stranger() {
+    let owner = Owner::of("softap", "v1");
+    owner.set("env:PASSPHRASE", &[]).well();
+    let said = owner.prov(&["status"]);
+    ended(&said, 1, "may be ending its service");
+    owner
+        .up
+        .see_line("security1", "Key mismatch. Close connection");
+    owner.up.end();
+}
+
+#[test]
 fn a_wrong_name_or_password_is_told_apart_from_the_right_ones() {
     let owner = Owner::of("softap", "v2");
     for (name, password) in [

@@ -9,7 +9,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 use crate::bugs::{self, Bug};
-use crate::uplink::mqtt::Credentials;
+use crate::mqtt::Credentials;
 
 /// The SDK never sends the time, but always this one (2050-01-01 00:00:00 UTC+8).
 pub(super) const TIMESTAMP: &str = "2524608000000";
@@ -20,7 +20,7 @@ pub(super) fn device_id(settings: &Linkkit) -> String {
 }
 
 /// Signs in to the cloud, by TLS or without.
-pub(in crate::uplink) fn sign(settings: &Linkkit, tls: bool) -> Credentials {
+pub(crate) fn sign(settings: &Linkkit, tls: bool) -> Credentials {
     let profile = &settings.profile;
     let device_id = device_id(settings);
     // 2 is TLS direct, 3 is TCP direct.
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use factory::LinkkitProfile;
 
-    const VECTORS: &str = include_str!("../../../../../fixtures/vectors/linkkit.json");
+    const VECTORS: &str = include_str!("../../../../fixtures/vectors/linkkit.json");
 
     fn settings(profile: LinkkitProfile) -> Linkkit {
         let vectors: serde_json::Value = serde_json::from_str(VECTORS).expect("JSON");

@@ -4,11 +4,11 @@ use factory::Cloud;
 
 use super::sign::{TIMESTAMP, device_id};
 use crate::board::TlsFailure;
-use crate::uplink::transport::OpenError;
+use crate::transport::OpenError;
 use factory::Linkkit;
 
 /// Before the first connection.
-pub(in crate::uplink) fn log_start(settings: &Linkkit, cloud: &Cloud, client_id: &str) {
+pub(crate) fn log_start(settings: &Linkkit, cloud: &Cloud, client_id: &str) {
     const DOTS: &str = "....................................................";
     const DASHES: &str = "-----------------------------------------";
     let mode = if cloud.tls {
@@ -37,7 +37,7 @@ pub(in crate::uplink) fn log_start(settings: &Linkkit, cloud: &Cloud, client_id:
 }
 
 /// Before each connection.
-pub(in crate::uplink) fn log_connecting(cloud: &Cloud) {
+pub(crate) fn log_connecting(cloud: &Cloud) {
     if cloud.tls {
         log::info!(target: "tls", "Loading the CA root certificate ...");
         log::info!(target: "tls", " ok (0 skipped)");
@@ -48,7 +48,7 @@ pub(in crate::uplink) fn log_connecting(cloud: &Cloud) {
 }
 
 /// Before the TLS handshake.
-pub(in crate::uplink) fn log_handshake() {
+pub(crate) fn log_handshake() {
     log::info!(target: "tls", " ok");
     log::info!(target: "tls", "  . Setting up the SSL/TLS structure...");
     log::info!(target: "tls", " ok");
@@ -56,7 +56,7 @@ pub(in crate::uplink) fn log_handshake() {
 }
 
 /// After the TLS handshake.
-pub(in crate::uplink) fn log_verification<S>(outcome: &Result<S, OpenError>) {
+pub(crate) fn log_verification<S>(outcome: &Result<S, OpenError>) {
     let flags = match outcome {
         Ok(_) => {
             log::info!(target: "tls", " ok");

@@ -7,7 +7,7 @@ use proto::linkkit::Id;
 use serde::Deserialize;
 
 use super::notify::next_poll;
-use crate::uplink::coap::Source;
+use crate::coap::Source;
 
 /// Longest id that is echoed, in bytes.
 const MAX_ID_LEN: usize = 32;

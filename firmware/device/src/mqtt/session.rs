@@ -33,7 +33,7 @@ struct Outstanding {
 
 /// One session, from CONNECT on.
 #[derive(Debug)]
-pub(in crate::uplink) struct Session {
+pub(crate) struct Session {
     limit: Duration,
     ping_after: Option<Duration>,
     connack_until: Option<Instant>,
@@ -47,7 +47,7 @@ pub(in crate::uplink) struct Session {
 
 impl Session {
     /// Begins with CONNECT, which waits in the outgoing bytes.
-    pub(in crate::uplink) fn new(
+    pub(crate) fn new(
         credentials: &Credentials,
         settings: Settings,
         now: Instant,
@@ -78,13 +78,13 @@ impl Session {
     }
 
     /// Whether the broker has accepted us.
-    pub(in crate::uplink) fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.connack_until.is_none()
     }
 
     /// Sends a message at quality of service 0 or 1; the answer is its packet identifier, 0 for
     /// quality of service 0.
-    pub(in crate::uplink) fn publish(
+    pub(crate) fn publish(
         &mut self,
         topic: &str,
         payload: &[u8],
@@ -108,11 +108,7 @@ impl Session {
     }
 
     /// Asks for the messages of `filter` at quality of service 0.
-    pub(in crate::uplink) fn subscribe(
-        &mut self,
-        filter: &str,
-        now: Instant,
-    ) -> Result<(), RequestError> {
+    pub(crate) fn subscribe(&mut self, filter: &str, now: Instant) -> Result<(), RequestError> {
         let pid = self.next_pid;
         let topic = SubscribeTopic {
             topic_path: filter.parse().map_err(|_| RequestError::TooLong)?,
@@ -155,16 +151,13 @@ impl Session {
     }
 
     /// Takes bytes from the broker.
-    pub(in crate::uplink) fn receive(&mut self, bytes: &[u8]) {
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
         // Bounded: whole packets leave by `next_event`, longer ones end the session.
         self.incoming.extend(bytes);
     }
 
     /// What the received bytes mean, until there is none.
-    pub(in crate::uplink) fn next_event(
-        &mut self,
-        now: Instant,
-    ) -> Result<Option<Event>, SessionError> {
+    pub(crate) fn next_event(&mut self, now: Instant) -> Result<Option<Event>, SessionError> {
         loop {
             let incoming = core::mem::take(&mut self.incoming);
             let Some((packet, len)) = packet::decode(&incoming).map_err(SessionError::Packet)?
@@ -257,7 +250,7 @@ impl Session {
     }
 
     /// When [`Session::tick`] has something to do.
-    pub(in crate::uplink) fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         let ping_at = match (self.ping_until, self.ping_after) {
             (None, Some(after)) if self.is_connected() => Some(self.last_sent + after),
             _ => None,
@@ -275,7 +268,7 @@ impl Session {
     }
 
     /// Lets time pass: pings when it is due, gives up on what has not come.
-    pub(in crate::uplink) fn tick(&mut self, now: Instant) -> Result<Option<Event>, SessionError> {
+    pub(crate) fn tick(&mut self, now: Instant) -> Result<Option<Event>, SessionError> {
         if self.connack_until.is_some_and(|until| now >= until) {
             return Err(SessionError::NoConnack);
         }
@@ -307,7 +300,7 @@ impl Session {
     }
 
     /// The bytes to write; they are not given out again.
-    pub(in crate::uplink) fn take_outgoing(&mut self) -> Vec<u8> {
+    pub(crate) fn take_outgoing(&mut self) -> Vec<u8> {
         core::mem::take(&mut self.outgoing)
     }
 }

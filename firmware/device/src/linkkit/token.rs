@@ -110,7 +110,7 @@ impl Token {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::uplink::linkkit::tests::Counting;
+    use crate::linkkit::tests::Counting;
 
     const LIFE: Duration = Duration::from_secs(45);
 

@@ -7,7 +7,7 @@ use crate::board::{CertificateProblems, TlsFailure};
 use super::{OpenError, ReadFailure};
 
 /// Prints why there is no connection to `host`, as ESP-IDF does and as its MQTT example does.
-pub(in crate::uplink) fn log_failure(host: &str, error: &OpenError) {
+pub(crate) fn log_failure(host: &str, error: &OpenError) {
     log_cause(host, error);
     log::error!(target: "esp-tls", "Failed to open new connection");
     log::error!(target: "transport_base", "Failed to open a new connection");
@@ -24,7 +24,7 @@ pub(in crate::uplink) fn log_failure(host: &str, error: &OpenError) {
 }
 
 /// Prints why an established TLS session could not be read.
-pub(in crate::uplink) fn log_read_failure(failure: &ReadFailure) {
+pub(crate) fn log_read_failure(failure: &ReadFailure) {
     let code = match failure {
         ReadFailure::Tls(failure) => {
             log_alert(failure);

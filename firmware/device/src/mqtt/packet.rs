@@ -14,7 +14,7 @@ pub(super) const MAX_LEN: usize = 4_096;
 
 /// What a broker sends that is no packet for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::uplink) enum PacketError {
+pub(crate) enum PacketError {
     /// Its length is not encoded as MQTT-2.2.3 says.
     BadLength,
     /// Longer than [`MAX_LEN`].

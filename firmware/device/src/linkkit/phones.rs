@@ -16,19 +16,14 @@ use serde::Deserialize;
 use super::query::{Held, Query};
 use super::{Action, Binding, Datagram, json};
 use crate::bugs::{self, Bug};
-use crate::uplink::coap::{self, Message, Refusal, Request};
+use crate::coap::{self, Message, Refusal, Request};
 
 /// Longest body of a phone's answer to a notification, in bytes (SDK 3.0.1 `awss_notify.c`).
 const MAX_ANSWER_LEN: usize = 64;
 
 impl<R: RngCore> Binding<R> {
     /// A datagram has arrived, while our address is `own`.
-    pub(in crate::uplink) fn datagram(
-        &mut self,
-        datagram: Datagram<'_>,
-        own: Ipv4Addr,
-        now: Instant,
-    ) {
+    pub(crate) fn datagram(&mut self, datagram: Datagram<'_>, own: Ipv4Addr, now: Instant) {
         if *datagram.from.ip() == own {
             return;
         }

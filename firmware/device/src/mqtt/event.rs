@@ -7,27 +7,27 @@ use embassy_time::Duration;
 
 /// Who connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::uplink) struct Credentials {
+pub(crate) struct Credentials {
     /// Client id.
-    pub(in crate::uplink) client_id: String,
+    pub(crate) client_id: String,
     /// User name; empty for none.
-    pub(in crate::uplink) username: String,
+    pub(crate) username: String,
     /// Password; empty for none.
-    pub(in crate::uplink) password: String,
+    pub(crate) password: String,
 }
 
 /// How a session is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::uplink) struct Settings {
+pub(crate) struct Settings {
     /// Keep-alive in s; 0 for none.
-    pub(in crate::uplink) keep_alive_s: u16,
+    pub(crate) keep_alive_s: u16,
     /// How long the broker may take for an answer.
-    pub(in crate::uplink) limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 /// What has happened in a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::uplink) enum Event {
+pub(crate) enum Event {
     /// The broker has accepted us.
     Connected,
     /// A message on a topic.

@@ -9,7 +9,7 @@ use embassy_time::{Duration, with_timeout};
 
 /// Why a name has no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ResolveError {
+pub(crate) enum ResolveError {
     /// It is no name.
     Invalid,
     /// The server says that there is no such name, or no server answers it.
@@ -20,7 +20,7 @@ pub(super) enum ResolveError {
 
 impl ResolveError {
     /// What lwIP's `getaddrinfo` would return (`lwip/netdb.h`).
-    pub(super) fn getaddrinfo_code(self) -> i32 {
+    pub(crate) fn getaddrinfo_code(self) -> i32 {
         const EAI_NONAME: i32 = 200;
         const EAI_FAIL: i32 = 202;
         match self {
@@ -41,7 +41,7 @@ impl fmt::Display for ResolveError {
 }
 
 /// The first IPv4 address of `host`, which may also be a dotted address.
-pub(super) async fn resolve(
+pub(crate) async fn resolve(
     stack: Stack<'_>,
     host: &str,
     limit: Duration,

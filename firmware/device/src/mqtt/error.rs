@@ -8,7 +8,7 @@ use super::packet::PacketError;
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::uplink) enum SessionError {
+pub(crate) enum SessionError {
     /// No CONNACK in time.
     NoConnack,
     /// CONNACK refuses.
@@ -35,7 +35,7 @@ impl fmt::Display for SessionError {
 
 /// Why a message or subscription cannot be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::uplink) enum RequestError {
+pub(crate) enum RequestError {
     /// There is no session yet.
     NotConnected,
     /// Too much is under way.

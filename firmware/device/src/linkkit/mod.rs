@@ -31,15 +31,15 @@ use self::token::Token;
 use crate::bugs::{self, Bug};
 use crate::handover;
 
-pub(super) use self::guider::{log_connecting, log_handshake, log_start, log_verification};
-pub(super) use self::sign::sign;
+pub(crate) use self::guider::{log_connecting, log_handshake, log_start, log_verification};
+pub(crate) use self::sign::sign;
 
 /// From a token's rotation to its report (SDK 3.0.1 `awss_report.c`).
 const ROTATION_DELAY: Duration = Duration::from_millis(10);
 
 /// What a binding wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     /// Publish this on the match topic.
     Report(String),
     /// Send a datagram from the CoAP port.
@@ -55,17 +55,17 @@ pub(super) enum Action {
 
 /// A datagram that has arrived on the CoAP port.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Datagram<'d> {
+pub(crate) struct Datagram<'d> {
     /// Its sender.
-    pub(super) from: SocketAddrV4,
+    pub(crate) from: SocketAddrV4,
     /// Where it was sent: our address, a broadcast or a multicast group.
-    pub(super) to: Ipv4Addr,
+    pub(crate) to: Ipv4Addr,
     /// Its bytes.
-    pub(super) bytes: &'d [u8],
+    pub(crate) bytes: &'d [u8],
 }
 
 /// The binding of one device.
-pub(super) struct Binding<R> {
+pub(crate) struct Binding<R> {
     settings: Linkkit,
     mac: String,
     unicast_path: String,
@@ -82,7 +82,7 @@ pub(super) struct Binding<R> {
 
 impl<R: RngCore> Binding<R> {
     /// A device that has reported nothing yet.
-    pub(super) fn new(settings: Linkkit, mac: [u8; 6], mut random: R) -> Self {
+    pub(crate) fn new(settings: Linkkit, mac: [u8; 6], mut random: R) -> Self {
         let profile = &settings.profile;
         let ms = |ms: u32| Duration::from_millis(ms.into());
         let [a, b, c, d, e, f] = mac;
@@ -102,13 +102,13 @@ impl<R: RngCore> Binding<R> {
     }
 
     /// Paths that phones may ask.
-    pub(super) fn resources(&self) -> [&str; 2] {
+    pub(crate) fn resources(&self) -> [&str; 2] {
         [DEVICE_INFO_GET_PATH, &self.unicast_path]
     }
 
     /// The MQTT session is up, the subscription decided: the token is reported, once a phone's if
     /// it has handed one over.
-    pub(super) fn session_up(&mut self, phones: Option<handover::Token>, now: Instant) {
+    pub(crate) fn session_up(&mut self, phones: Option<handover::Token>, now: Instant) {
         self.in_session = true;
         if let Some(token) = phones.filter(|_| !bugs::is(Bug::PhoneTokenNotReported)) {
             self.token = Token::from_phone(token, self.token_life());
@@ -127,13 +127,13 @@ impl<R: RngCore> Binding<R> {
     }
 
     /// The MQTT session is lost.
-    pub(super) fn session_down(&mut self) {
+    pub(crate) fn session_down(&mut self) {
         self.in_session = false;
         self.reporting.stop();
     }
 
     /// The cloud's reply to a report.
-    pub(super) fn reply(&mut self, payload: &[u8], now: Instant) {
+    pub(crate) fn reply(&mut self, payload: &[u8], now: Instant) {
         /// The SDK looks at nothing else, so a reply with an error code counts too.
         #[derive(Deserialize)]
         struct ReplyId {
@@ -165,7 +165,7 @@ impl<R: RngCore> Binding<R> {
 
     /// Does what is due at `now`. Without an address nothing is told on the LAN, and whoever asked
     /// there is not waiting any more.
-    pub(super) fn poll(&mut self, own: Option<Ipv4Addr>, now: Instant) {
+    pub(crate) fn poll(&mut self, own: Option<Ipv4Addr>, now: Instant) {
         // In this order, because a held question may make a report due, not the other way round.
         if let Some(own) = own {
             self.poll_held(own, now);
@@ -198,7 +198,7 @@ impl<R: RngCore> Binding<R> {
     }
 
     /// When [`Binding::poll`] has something to do.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         [
             self.reporting.deadline(),
             self.notifying.deadline(),
@@ -210,7 +210,7 @@ impl<R: RngCore> Binding<R> {
     }
 
     /// The next thing to do.
-    pub(super) fn take(&mut self) -> Option<Action> {
+    pub(crate) fn take(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 

@@ -10,11 +10,11 @@ use coap_lite::{
 use proto::linkkit::CONTENT_FORMAT_JSON;
 
 /// Longest datagram in either direction, in bytes.
-pub(super) const MAX_LEN: usize = 1_280;
+pub(crate) const MAX_LEN: usize = 1_280;
 
 /// What a datagram says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub(crate) enum Message {
     /// Somebody asks.
     Request(Request),
     /// Somebody answers.
@@ -37,29 +37,29 @@ pub(super) enum Message {
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// What an answer has to repeat.
-    pub(super) source: Source,
+    pub(crate) source: Source,
     /// Whether the method is GET.
-    pub(super) is_get: bool,
+    pub(crate) is_get: bool,
     /// Path with a slash before each segment.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Body.
-    pub(super) payload: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// What an answer repeats of its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Whether the request is confirmable.
-    pub(super) confirmable: bool,
+    pub(crate) confirmable: bool,
     message_id: u16,
     token: Vec<u8>,
 }
 
 /// A datagram that is no CoAP message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CoapError {
+pub(crate) enum CoapError {
     /// Longer than [`MAX_LEN`].
     TooLong,
     /// Another version than 1.
@@ -80,7 +80,7 @@ impl fmt::Display for CoapError {
 
 impl Message {
     /// What `bytes` say.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, CoapError> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, CoapError> {
         if bytes.len() > MAX_LEN {
             return Err(CoapError::TooLong);
         }
@@ -116,19 +116,19 @@ impl Message {
 
 impl Source {
     /// The empty acknowledgement of a confirmable request, whose answer comes by itself.
-    pub(super) fn acknowledgement(&self) -> Vec<u8> {
+    pub(crate) fn acknowledgement(&self) -> Vec<u8> {
         empty(MessageType::Acknowledgement, self.message_id)
     }
 
     /// The answer 2.05, with the request's own message id, as the SDK sends it.
-    pub(super) fn content(&self, json: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn content(&self, json: &[u8]) -> Option<Vec<u8>> {
         let mut packet = self.answer(MessageType::NonConfirmable, Status::Content);
         set_json(&mut packet, json);
         packet.to_bytes().ok()
     }
 
     /// The answer that says why there is no content; it acknowledges a confirmable request too.
-    pub(super) fn refusal(&self, refusal: Refusal) -> Option<Vec<u8>> {
+    pub(crate) fn refusal(&self, refusal: Refusal) -> Option<Vec<u8>> {
         let kind = if self.confirmable {
             MessageType::Acknowledgement
         } else {
@@ -154,7 +154,7 @@ impl Source {
 
 /// Why a request is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// 4.00.
     BadRequest,
     /// 4.04.
@@ -164,7 +164,7 @@ pub(super) enum Refusal {
 }
 
 /// A NON POST; none if it does not fit.
-pub(super) fn post(message_id: u16, token: [u8; 4], path: &str, json: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn post(message_id: u16, token: [u8; 4], path: &str, json: &[u8]) -> Option<Vec<u8>> {
     let mut packet = Packet::new();
     packet.header.set_type(MessageType::NonConfirmable);
     packet.header.code = MessageClass::Request(Method::Post);
@@ -178,7 +178,7 @@ pub(super) fn post(message_id: u16, token: [u8; 4], path: &str, json: &[u8]) -> 
 }
 
 /// The answer to a ping.
-pub(super) fn reset(message_id: u16) -> Vec<u8> {
+pub(crate) fn reset(message_id: u16) -> Vec<u8> {
     empty(MessageType::Reset, message_id)
 }
 

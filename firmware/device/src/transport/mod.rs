@@ -10,15 +10,15 @@ use embassy_time::{Duration, TimeoutError, with_timeout};
 use embedded_io_async::{ErrorKind, Read, Write};
 use factory::Cloud;
 
-use super::resolve::{ResolveError, resolve};
 use crate::board::{Tls, TlsClient, TlsFailure};
 use crate::bugs::{self, Bug};
+use crate::resolve::{ResolveError, resolve};
 
-pub(super) use self::report::{log_failure, log_read_failure};
+pub(crate) use self::report::{log_failure, log_read_failure};
 
 /// Why there is no connection to the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum OpenError {
+pub(crate) enum OpenError {
     /// Its name has no address.
     Name(ResolveError),
     /// Its TCP port is closed.
@@ -34,19 +34,19 @@ pub(super) enum OpenError {
 }
 
 /// Limit for connecting, handshake and each answer.
-pub(super) fn limit(cloud: &Cloud) -> Duration {
+pub(crate) fn limit(cloud: &Cloud) -> Duration {
     Duration::from_millis(cloud.network_timeout_ms.into())
 }
 
 /// The broker's address.
-pub(super) async fn find(stack: Stack<'_>, cloud: &Cloud) -> Result<Ipv4Addr, OpenError> {
+pub(crate) async fn find(stack: Stack<'_>, cloud: &Cloud) -> Result<Ipv4Addr, OpenError> {
     resolve(stack, &cloud.host, limit(cloud))
         .await
         .map_err(OpenError::Name)
 }
 
 /// Connects `socket` to the broker.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     socket: &mut TcpSocket<'_>,
     address: Ipv4Addr,
     cloud: &Cloud,
@@ -61,7 +61,7 @@ pub(super) async fn connect(
 }
 
 /// Opens a TLS session on a connected socket, by the rules of factory data.
-pub(super) async fn secure<S: Read + Write, T: Tls>(
+pub(crate) async fn secure<S: Read + Write, T: Tls>(
     tls: &T,
     socket: S,
     cloud: &Cloud,
@@ -86,7 +86,7 @@ pub(super) async fn secure<S: Read + Write, T: Tls>(
 
 /// Why reading from or writing to an open connection failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ReadFailure {
+pub(crate) enum ReadFailure {
     /// TLS says why.
     Tls(TlsFailure),
     /// The peer has closed the connection.
@@ -99,7 +99,7 @@ pub(super) enum ReadFailure {
 
 impl ReadFailure {
     /// From an error's kind, where TLS knows nothing better.
-    pub(super) fn of(kind: ErrorKind, tls: Option<TlsFailure>) -> Self {
+    pub(crate) fn of(kind: ErrorKind, tls: Option<TlsFailure>) -> Self {
         match (tls, kind) {
             (Some(TlsFailure::Reset), _) => Self::Reset,
             (Some(TlsFailure::Closed), _) => Self::Closed,
@@ -113,7 +113,7 @@ impl ReadFailure {
     }
 
     /// lwIP's number for it (`lwip/errno.h`).
-    pub(super) fn errno(&self) -> i32 {
+    pub(crate) fn errno(&self) -> i32 {
         const ECONNRESET: i32 = 104;
         const ENOTCONN: i32 = 128;
         const EIO: i32 = 5;

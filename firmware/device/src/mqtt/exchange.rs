@@ -10,13 +10,13 @@ use super::error::SessionError;
 use super::event::Event;
 use super::session::Session;
 use crate::board::TlsFailure;
-use crate::uplink::transport::ReadFailure;
+use crate::transport::ReadFailure;
 
 /// Bytes read at once.
 const READ_LEN: usize = 1_024;
 
 /// Who uses a session.
-pub(in crate::uplink) trait Application {
+pub(crate) trait Application {
     /// What it wants done.
     type Request;
 
@@ -32,7 +32,7 @@ pub(in crate::uplink) trait Application {
 
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::uplink) enum Ended {
+pub(crate) enum Ended {
     /// By what the broker sent, or did not send.
     Session(SessionError),
     /// By the connection below.
@@ -42,7 +42,7 @@ pub(in crate::uplink) enum Ended {
 }
 
 /// Runs `session` until it ends. `failure_of` knows why TLS failed, if it was TLS.
-pub(in crate::uplink) async fn exchange<C, F, A>(
+pub(crate) async fn exchange<C, F, A>(
     connection: &mut C,
     failure_of: F,
     limit: Duration,

@@ -2,7 +2,7 @@ use super::*;
 use alloc::vec;
 use proptest::prelude::*;
 
-const VECTORS: &str = include_str!("../../../../../fixtures/vectors/linkkit.json");
+const VECTORS: &str = include_str!("../../../../fixtures/vectors/linkkit.json");
 
 fn vector(name: &str, field: &str) -> Vec<u8> {
     let vectors: serde_json::Value = serde_json::from_str(VECTORS).expect("JSON");
