@@ -367,3 +367,41 @@ fn what_waits_for_a_client_that_is_away_is_bounded_and_what_is_dropped_is_told()
         assert_eq!(dropped[0]["reason"], "3 messages wait for it already");
     });
 }
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clients in another process live in the host's time"
+)]
+fn a_client_that_the_host_lets_wait_keeps_its_connection() {
+    const MESSAGES: usize = 600;
+    const PAYLOAD: usize = 60_000;
+    run(async {
+        let (broker, trace) = broker(untraced()).await;
+        let address = broker.address();
+        apart(&trace, Duration::from_secs(30), move || async move {
+            let mut subscriber = Client::subscriber(address, "slow", TOPIC).await;
+            let mut publisher = Client::connect(address, "publisher").await;
+            let message = publish(TOPIC, &"x".repeat(PAYLOAD));
+            tokio::join!(
+                async {
+                    for _ in 0..MESSAGES {
+                        publisher.send(&message).await;
+                    }
+                },
+                async {
+                    // As if its process did not run: a thousand times as long in the lab.
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    let mut left = MESSAGES * message.len();
+                    let mut buffer = vec![0; 1 << 20];
+                    while left > 0 {
+                        let count = subscriber.stream.read(&mut buffer).await.unwrap();
+                        assert_ne!(count, 0, "the broker closed the connection");
+                        left -= count;
+                    }
+                },
+            );
+        })
+        .await;
+    });
+}
