@@ -30,7 +30,7 @@ const DEBIAN: [(&str, &str, &str); 8] = [
 ];
 
 /// PyPI packages, with the module that shows that one is there.
-const PYTHON: [(&str, &str, &str); 6] = [
+const PYTHON: [(&str, &str, &str); 7] = [
     (
         "rmaker_tools",
         "esp-rainmaker-cli",
@@ -48,6 +48,11 @@ const PYTHON: [(&str, &str, &str); 6] = [
         "pytest_embedded",
         "pytest-embedded",
         "measured beside our start-up",
+    ),
+    (
+        "pytest_embedded_serial",
+        "pytest-embedded-serial",
+        "measured beside our matching of what a serial port says",
     ),
 ];
 

@@ -81,7 +81,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> Outcome<()> {
     ] {
         fs::write(folder.join(name), text)?;
     }
-    // As in a worker: one thread for everything but rumqttd's router.
+    // As in a worker: one thread for everything.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

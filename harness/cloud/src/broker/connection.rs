@@ -1,5 +1,7 @@
 //! One connection from accept to end.
 
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +14,60 @@ use crate::packet::{Packet, Publish, QoS, Subscription, decode, is_filter};
 
 /// Messages delivered before the connection is looked at again.
 const BATCH: usize = 64;
+/// Packets of one client that are kept while a message before them waits for room. More are not
+/// read, which TCP tells the client.
+const BACKLOG: usize = 1000;
+/// Bytes of these packets; the last of them may go beyond.
+const BACKLOG_BYTES: usize = 1 << 20;
 /// How long a connection is waited for that keeps no time of its own.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// Packets that have come and not been dealt with, because a message before them waits for room.
+#[derive(Default)]
+struct Intake {
+    backlog: VecDeque<(Packet, usize)>,
+    /// Bytes of what is in `backlog`.
+    bytes: usize,
+    /// The message that waits for room with its subscribers.
+    waiting: Option<(Pin<Box<dyn Future<Output = ()> + Send>>, Publish)>,
+    /// A message that waited, and has been passed on.
+    routed: Option<Publish>,
+    /// Nothing comes any more, for this reason.
+    end: Option<Ended>,
+    /// There may be whole packets that were not taken in, because there was no room for them or
+    /// for the answers.
+    more: bool,
+}
+
+impl Intake {
+    fn push(&mut self, packet: Packet, size: usize) {
+        self.bytes += size;
+        self.backlog.push_back((packet, size));
+    }
+
+    fn is_full(&self) -> bool {
+        self.backlog.len() >= BACKLOG || self.bytes >= BACKLOG_BYTES
+    }
+
+    /// Whether more is read from the client.
+    fn reads(&self) -> bool {
+        self.end.is_none() && !self.is_full()
+    }
+
+    /// The first reason counts.
+    fn end(&mut self, ended: Ended) {
+        self.end.get_or_insert(ended);
+    }
+
+    /// Waits until the message that waits has been passed on. Cancel safe.
+    async fn routed(&mut self) {
+        let Some((finished, _)) = &mut self.waiting else {
+            return;
+        };
+        finished.await;
+        self.routed = self.waiting.take().map(|(_, publish)| publish);
+    }
+}
 
 /// Serves one connection to its end.
 pub(super) async fn serve(core: Arc<Core>, arrival: Arrival) {
@@ -70,17 +124,24 @@ impl Core {
         // §3.1.2.10: one and a half times the keep-alive.
         let patience = Duration::from_millis(u64::from(guest.keep_alive) * 1500);
         let mut deadline = self.deadline(patience);
+        let mut intake = Intake::default();
         loop {
-            match self.deal_with_packets(guest).await {
-                Ok(true) => deadline = self.deadline(patience),
-                Ok(false) => {}
-                Err(ended) => {
-                    let _ = guest.line.flush(&self.clock, &self.limits).await;
-                    return ended;
-                }
+            if self.receive(guest, &mut intake) || !intake.reads() {
+                deadline = self.deadline(patience);
             }
-            let more = self.deliver(guest);
-            if let Err(error) = guest.line.flush(&self.clock, &self.limits).await {
+            let ended = self.work_off(guest, &mut intake);
+            // What is left after the last packet of a client waits for the next connection.
+            let more = ended.is_none() && self.deliver(guest);
+            let more = more || intake.more && !intake.is_full();
+            let flushed = tokio::select! {
+                biased;
+                flushed = guest.line.flush(&self.clock, &self.limits) => flushed,
+                (end, detail) = kick.kicked() => return Ended { end, detail },
+            };
+            if let Some(ended) = ended {
+                return ended;
+            }
+            if let Err(error) = flushed {
                 let end = match error.kind() {
                     std::io::ErrorKind::TimedOut => End::TimedOut,
                     _ => End::Lost,
@@ -90,13 +151,15 @@ impl Core {
             if more {
                 wake.notify_one();
             }
+            let waits = intake.waiting.is_some();
             tokio::select! {
-                end = kick.kicked() => return Ended::new(end),
-                read = guest.line.read() => match read {
-                    Ok(0) => return Ended::because(End::Lost, "closed without DISCONNECT"),
+                (end, detail) = kick.kicked() => return Ended { end, detail },
+                read = guest.line.read(), if intake.reads() => match read {
+                    Ok(0) => intake.end(Ended::because(End::Lost, "closed without DISCONNECT")),
                     Ok(_) => {}
-                    Err(error) => return Ended::because(End::Lost, error),
+                    Err(error) => intake.end(Ended::because(End::Lost, error)),
                 },
+                () = intake.routed(), if waits => {}
                 () = wake.notified() => {}
                 () = self.clock.sleep_until(deadline), if !patience.is_zero() => {
                     return Ended::because(End::KeepAlive, format!("silent for {patience:?}"));
@@ -114,49 +177,102 @@ impl Core {
         self.clock.now() + patience
     }
 
-    /// Deals with every packet that has come whole. Whether there was one.
-    async fn deal_with_packets(self: &Arc<Self>, guest: &mut Guest) -> Result<bool, Ended> {
+    /// Takes in every packet that has come whole. Acknowledgements and pings are dealt with at
+    /// once, so that a client which publishes while others are waited for still makes room in its
+    /// own line; everything else keeps its order. Whether there was a packet.
+    fn receive(self: &Arc<Self>, guest: &mut Guest, intake: &mut Intake) -> bool {
         let mut any = false;
-        loop {
+        intake.more = false;
+        while intake.end.is_none() && !intake.is_full() {
+            if guest.line.is_full() {
+                break;
+            }
             let frame = match guest.line.next(&self.limits) {
                 Ok(Some(frame)) => frame,
-                Ok(None) => return Ok(any),
-                Err(error) => return Err(Ended::because(End::Violation, error)),
+                Ok(None) => return any,
+                Err(error) => {
+                    intake.end(Ended::because(End::Violation, error));
+                    return any;
+                }
             };
             any = true;
             guest
                 .line
                 .show_received(&frame, &self.hooks_for(&guest.line));
             match decode(&frame, guest.level) {
-                Ok(packet) => self.deal_with(guest, packet).await?,
-                Err(violation) => return Err(Ended::because(End::Violation, violation)),
+                Ok(packet) => {
+                    if let Some(packet) = self.take_acknowledgement(guest, packet) {
+                        intake.push(packet, frame.body.len());
+                    }
+                }
+                Err(violation) => intake.end(Ended::because(End::Violation, violation)),
             }
-            if guest.line.is_full()
-                && let Err(error) = guest.line.flush(&self.clock, &self.limits).await
+            // Without a message that waits, packets are dealt with one by one.
+            if intake.waiting.is_none()
+                && let Some(ended) = self.work_off(guest, intake)
             {
-                return Err(Ended::because(End::Lost, error));
+                intake.end(ended);
             }
         }
+        intake.more = intake.end.is_none();
+        any
     }
 
-    async fn deal_with(self: &Arc<Self>, guest: &mut Guest, packet: Packet) -> Result<(), Ended> {
+    /// Deals with packets in the order in which they came, up to a message for which there is no
+    /// room yet. Gives the end of the connection once all that came before it has been dealt with.
+    fn work_off(self: &Arc<Self>, guest: &mut Guest, intake: &mut Intake) -> Option<Ended> {
+        while intake.waiting.is_none() {
+            if let Some(publish) = intake.routed.take() {
+                self.acknowledge(guest, &publish);
+            }
+            let Some((packet, size)) = intake.backlog.pop_front() else {
+                return intake.end.take();
+            };
+            intake.bytes -= size;
+            match packet {
+                Packet::Publish(publish) => self.take(guest, intake, publish),
+                packet => {
+                    if let Err(ended) = self.deal_with(guest, packet) {
+                        intake.backlog.clear();
+                        return Some(ended);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Deals with `packet` if it is an acknowledgement or a ping; gives it back if not.
+    fn take_acknowledgement(&self, guest: &mut Guest, packet: Packet) -> Option<Packet> {
+        let client = &guest.client;
+        match packet {
+            Packet::PubAck(id) => {
+                self.with_progress(client, |session| session.acknowledged(id));
+            }
+            Packet::PubRec(id) => {
+                self.with_progress(client, |session| session.received(id));
+                guest.line.send(|out| out.pubrel(id));
+            }
+            Packet::PubComp(id) => {
+                self.with_progress(client, |session| session.completed(id));
+            }
+            Packet::PingReq => {
+                if !self.faults_for(&guest.line).ignore_ping {
+                    guest.line.send(|out| out.pingresp());
+                }
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    fn deal_with(&self, guest: &mut Guest, packet: Packet) -> Result<(), Ended> {
         let client = &guest.client;
         match packet {
             Packet::Connect(_) => {
                 return Err(Ended::because(End::Violation, "a second CONNECT"));
             }
             Packet::Disconnect => return Err(Ended::new(End::Disconnected)),
-            Packet::Publish(publish) => self.take(guest, publish).await,
-            Packet::PubAck(id) => {
-                self.with_session(client, |session| session.acknowledged(id));
-            }
-            Packet::PubRec(id) => {
-                self.with_session(client, |session| session.received(id));
-                guest.line.send(|out| out.pubrel(id));
-            }
-            Packet::PubComp(id) => {
-                self.with_session(client, |session| session.completed(id));
-            }
             Packet::PubRel(id) => {
                 self.with_session(client, |session| session.released(id));
                 guest.line.send(|out| out.pubcomp(id));
@@ -170,16 +286,18 @@ impl Core {
                 });
                 guest.line.send(|out| out.unsuback(id));
             }
-            Packet::PingReq => {
-                if !self.faults_for(&guest.line).ignore_ping {
-                    guest.line.send(|out| out.pingresp());
-                }
-            }
+            // Dealt with when they came.
+            Packet::Publish(_)
+            | Packet::PubAck(_)
+            | Packet::PubRec(_)
+            | Packet::PubComp(_)
+            | Packet::PingReq => {}
         }
         Ok(())
     }
 
-    async fn take(self: &Arc<Self>, guest: &mut Guest, publish: Publish) {
+    /// Passes a message on. It is acknowledged once there was room for it with every subscriber.
+    fn take(self: &Arc<Self>, guest: &mut Guest, intake: &mut Intake, publish: Publish) {
         let client = &guest.client;
         // §4.3.3: one of QoS 2 that is here already is only acknowledged again.
         let first = match (publish.qos, publish.id) {
@@ -194,12 +312,27 @@ impl Core {
             .all(|hook| hook.may_publish(client, &publish.topic))
         {
             self.deny(guest, "publish", &publish.topic);
-        } else if first {
-            self.route(&guest.attachment.mailbox, publish.clone()).await;
-            for hook in &hooks {
-                hook.published(client, &publish);
-            }
+            self.acknowledge_only(guest, &publish);
+        } else if !first {
+            self.acknowledge_only(guest, &publish);
+        } else if let Some(routing) = self.route(&publish) {
+            let core = self.clone();
+            let finished = Box::pin(async move { core.finish(routing).await });
+            intake.waiting = Some((finished, publish));
+        } else {
+            self.acknowledge(guest, &publish);
         }
+    }
+
+    /// A message has been passed on to every subscriber.
+    fn acknowledge(&self, guest: &mut Guest, publish: &Publish) {
+        for hook in self.hooks_for(&guest.line) {
+            hook.published(&guest.client, publish);
+        }
+        self.acknowledge_only(guest, publish);
+    }
+
+    fn acknowledge_only(&self, guest: &mut Guest, publish: &Publish) {
         let Some(id) = publish
             .id
             .filter(|_| !self.faults_for(&guest.line).drop_puback)
@@ -254,7 +387,11 @@ impl Core {
         if self.faults_for(&guest.line).withhold_messages {
             return false;
         }
-        let due = self.with_session(&guest.client, |session| {
+        let due = self.with_session(&guest.client, |session| session.waiting() > 0);
+        if due != Some(true) {
+            return false;
+        }
+        let due = self.with_progress(&guest.client, |session| {
             std::iter::from_fn(|| session.next())
                 .take(BATCH)
                 .collect::<Vec<_>>()

@@ -1,28 +1,26 @@
 //! What all connections of a broker share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use bytes::Bytes;
-use clock::Clock;
+use clock::{Clock, LabTime};
 use tokio::sync::{Notify, mpsc};
 use trace::Trace;
 
-use super::carrier::{Carrier, Mailbox, OpenError};
 use super::line::Line;
 use super::session::{Again, Session};
-use super::{Client, Decision, Dropped, End, Faults, Hook, Limits, Strangers, delivery};
+use super::{Client, Decision, End, Faults, Hook, Limits, Strangers};
 use crate::Devices;
 use crate::packet::{Connect, Publish, Will};
+
+/// Sessions at most.
+const SESSIONS: usize = 4096;
 
 pub(super) struct Core {
     pub(super) trace: Trace,
     pub(super) clock: Clock,
     pub(super) limits: Limits,
     pub(super) devices: Devices,
-    pub(super) carrier: Carrier,
-    /// From here the broker itself publishes.
-    pub(super) own: Arc<Mailbox>,
     /// Whether packets go into the trace.
     pub(super) packets: bool,
     strangers: Strangers,
@@ -43,39 +41,45 @@ pub(super) struct State {
 /// A session and the connection to it, if there is one.
 pub(super) struct Entry {
     pub(super) session: Session,
-    pub(super) mailbox: Arc<Mailbox>,
     pub(super) attached: Option<Attached>,
-    instance: u64,
+    /// Distinguishes sessions that have the same client id one after the other.
+    pub(super) instance: u64,
+    pub(super) device: Option<String>,
+    /// When the client last finished with a message: took one of QoS 0, or acknowledged another.
+    pub(super) progress: LabTime,
+    /// Notified when there is something to deliver.
+    pub(super) wake: Arc<Notify>,
+    /// Notified when there is room in line again, once for every message that has left it.
+    pub(super) room: Arc<Notify>,
     clean: bool,
-    device: Option<String>,
-    wake: Arc<Notify>,
 }
 
 pub(super) struct Attached {
+    pub(super) kick: Arc<Kick>,
     connection: u64,
     will: Option<Will>,
-    kick: Arc<Kick>,
 }
 
 /// Tells a connection from outside that it has to end.
 #[derive(Default)]
 pub(super) struct Kick {
-    end: Mutex<Option<End>>,
+    reason: Mutex<Option<(End, Option<String>)>>,
     notify: Notify,
 }
 
 impl Kick {
-    pub(super) fn kick(&self, end: End) {
-        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    pub(super) fn kick(&self, end: End, detail: Option<String>) {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some((end, detail));
         self.notify.notify_one();
     }
 
     /// Waits until the connection has to end.
-    pub(super) async fn kicked(&self) -> End {
+    pub(super) async fn kicked(&self) -> (End, Option<String>) {
         loop {
-            let end = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(end) = end {
-                return end;
+            let reason = self.reason.lock();
+            let reason = reason.unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(reason) = reason {
+                return reason;
             }
             self.notify.notified().await;
         }
@@ -84,7 +88,6 @@ impl Kick {
 
 /// What a connection holds of its session.
 pub(super) struct Attachment {
-    pub(super) mailbox: Arc<Mailbox>,
     /// Notified when there is something to deliver.
     pub(super) wake: Arc<Notify>,
     pub(super) kick: Arc<Kick>,
@@ -93,26 +96,22 @@ pub(super) struct Attachment {
 }
 
 impl Core {
-    pub(super) async fn start(
+    pub(super) fn new(
         trace: Trace,
         devices: Devices,
         settings: &super::BrokerSettings,
-    ) -> Result<Arc<Self>, OpenError> {
-        let carrier = Carrier::start(&trace);
-        let own = carrier.open(Box::new(|_| {})).await?;
-        Ok(Arc::new(Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             clock: trace.clock().clone(),
             trace,
             limits: settings.limits,
             devices,
-            carrier,
-            own,
             packets: settings.packets == super::PacketTrace::Every,
             strangers: settings.strangers,
             hooks: RwLock::default(),
             faults: RwLock::new(settings.faults.clone()),
             state: Mutex::default(),
-        }))
+        })
     }
 
     pub(super) fn next_connection(&self) -> u64 {
@@ -159,6 +158,7 @@ impl Core {
         // What was withheld may be due now.
         for entry in self.state().sessions.values() {
             entry.wake.notify_one();
+            entry.room.notify_waiters();
         }
     }
 
@@ -186,7 +186,7 @@ impl Core {
         self: &Arc<Self>,
         connect: &Connect,
         client: &Client,
-    ) -> Result<Attachment, OpenError> {
+    ) -> Result<Attachment, TooManySessions> {
         let kick = Arc::new(Kick::default());
         let attached = || Attached {
             connection: client.connection,
@@ -200,33 +200,28 @@ impl Core {
             if let Some(resumed) = self.resume(connect, client, attached()) {
                 return Ok(resumed);
             }
-            let instance = {
-                let mut state = self.state();
-                state.instances += 1;
-                state.instances
-            };
-            let sink = arrivals(Arc::downgrade(self), client.id.clone(), instance);
-            let mailbox = self.carrier.open(sink).await?;
             let mut state = self.state();
-            // Somebody else may have come while the mailbox was opened.
+            // Another connection may have come while a will was published.
             if state.sessions.contains_key(&client.id) {
-                drop(state);
-                self.carrier.close(&mailbox);
                 continue;
             }
+            if state.sessions.len() >= SESSIONS {
+                return Err(TooManySessions);
+            }
+            state.instances += 1;
             let wake = Arc::new(Notify::new());
             let entry = Entry {
                 session: Session::default(),
-                mailbox: mailbox.clone(),
                 attached: Some(attached()),
-                instance,
-                clean: connect.clean_session,
+                instance: state.instances,
                 device: client.device.clone(),
+                progress: self.clock.now(),
                 wake: wake.clone(),
+                room: Arc::new(Notify::new()),
+                clean: connect.clean_session,
             };
             state.sessions.insert(client.id.clone(), entry);
             return Ok(Attachment {
-                mailbox,
                 wake,
                 kick,
                 session_present: false,
@@ -240,9 +235,10 @@ impl Core {
         let mut state = self.state();
         let entry = state.sessions.get_mut(id)?;
         let other = entry.attached.take()?;
-        other.kick.kick(End::TakenOver);
+        other.kick.kick(End::TakenOver, None);
+        entry.room.notify_waiters();
         if entry.clean {
-            self.remove(&mut state, id);
+            state.sessions.remove(id);
         } else {
             entry.session.detach();
         }
@@ -252,15 +248,17 @@ impl Core {
     fn resume(&self, connect: &Connect, client: &Client, attached: Attached) -> Option<Attachment> {
         let mut state = self.state();
         if connect.clean_session {
-            self.remove(&mut state, &client.id);
+            if let Some(entry) = state.sessions.remove(&client.id) {
+                entry.room.notify_waiters();
+            }
             return None;
         }
         let entry = state.sessions.get_mut(&client.id)?;
         let kick = attached.kick.clone();
         entry.attached = Some(attached);
         entry.device = client.device.clone();
+        entry.progress = self.clock.now();
         Some(Attachment {
-            mailbox: entry.mailbox.clone(),
             wake: entry.wake.clone(),
             kick,
             session_present: true,
@@ -270,7 +268,7 @@ impl Core {
 
     /// The connection is gone. If it was still the session's, its will is due unless it said
     /// goodbye.
-    pub(super) async fn detach(&self, client: &Client, farewell: bool) {
+    pub(super) async fn detach(self: &Arc<Self>, client: &Client, farewell: bool) {
         let will = {
             let mut state = self.state();
             let Some(entry) = state.sessions.get_mut(&client.id) else {
@@ -280,8 +278,9 @@ impl Core {
                 return;
             }
             let attached = entry.attached.take();
+            entry.room.notify_waiters();
             if entry.clean {
-                self.remove(&mut state, &client.id);
+                state.sessions.remove(&client.id);
             } else {
                 entry.session.detach();
             }
@@ -294,20 +293,14 @@ impl Core {
         }
     }
 
-    async fn publish_will(&self, client: &str, will: Will) {
+    async fn publish_will(self: &Arc<Self>, client: &str, will: Will) {
         let event = super::WillPublished {
             client: client.to_owned(),
             topic: will.topic.clone(),
         };
         let device = self.devices.find([client]);
         self.trace.emit(device.as_deref(), &event);
-        self.route(&self.own, will.into()).await;
-    }
-
-    fn remove(&self, state: &mut State, id: &str) {
-        if let Some(entry) = state.sessions.remove(id) {
-            self.carrier.close(&entry.mailbox);
-        }
+        self.publish(will.into()).await;
     }
 
     /// Ends the connection of `client`, as if the network had broken.
@@ -318,7 +311,7 @@ impl Core {
             .get(client)
             .and_then(|entry| entry.attached.as_ref());
         if let Some(attached) = attached {
-            attached.kick.kick(End::Fault);
+            attached.kick.kick(End::Fault, None);
         }
         attached.is_some()
     }
@@ -336,32 +329,29 @@ impl Core {
             .then(|| act(&mut entry.session))
     }
 
-    /// A copy has come for a session.
-    fn arrived(&self, client: &str, instance: u64, copy: Bytes) {
-        let Some(publish) = delivery::open_copy(copy) else {
-            return;
-        };
+    /// The same for what takes messages off the session's line: publishers that wait for room are
+    /// told. It counts as progress if fewer messages are unfinished than before.
+    pub(super) fn with_progress<R>(
+        &self,
+        client: &Client,
+        act: impl FnOnce(&mut Session) -> R,
+    ) -> Option<R> {
+        let now = self.clock.now();
         let mut state = self.state();
-        let entry = state.sessions.get_mut(client);
-        let Some(entry) = entry.filter(|entry| entry.instance == instance) else {
-            return;
-        };
-        if entry.attached.is_none() && publish.qos == crate::packet::QoS::AtMostOnce {
-            return;
+        let entry = state.sessions.get_mut(&client.id)?;
+        if !entry.is_attached_to(client.connection) {
+            return None;
         }
-        let topic = publish.topic.clone();
-        let kept = entry.session.queue(publish, self.limits.queue);
-        entry.wake.notify_one();
-        if !kept {
-            let event = Dropped {
-                client: Some(client.to_owned()),
-                topic,
-                reason: format!("{} messages wait for it already", self.limits.queue),
-            };
-            let device = entry.device.clone();
-            drop(state);
-            self.trace.emit(device.as_deref(), &event);
+        let before = entry.session.waiting();
+        let unfinished = entry.session.unfinished();
+        let outcome = act(&mut entry.session);
+        if entry.session.unfinished() < unfinished {
+            entry.progress = now;
         }
+        for _ in entry.session.waiting()..before {
+            entry.room.notify_one();
+        }
+        Some(outcome)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -377,13 +367,10 @@ impl Entry {
     }
 }
 
-fn arrivals(core: Weak<Core>, client: String, instance: u64) -> Box<dyn Fn(Bytes) + Send + Sync> {
-    Box::new(move |copy| {
-        if let Some(core) = core.upgrade() {
-            core.arrived(&client, instance, copy);
-        }
-    })
-}
+/// A session could not be begun, because there are as many as may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are {SESSIONS} sessions already")]
+pub(super) struct TooManySessions;
 
 /// Publishes in the broker's own name. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -1,32 +1,188 @@
-//! Who gets a message.
+//! Who gets a message, and who waits until there is room for it.
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use std::sync::Arc;
 
-use super::carrier::Mailbox;
-use super::core::Core;
-use super::{Client, Dropped};
+use tokio::sync::Notify;
+
+use super::core::{Core, Entry};
+use super::{Client, Dropped, End};
 use crate::packet::{Publish, QoS, matches};
+
+/// A message on its way to its subscribers.
+pub(super) struct Routing {
+    publish: Publish,
+    /// The last of them is next.
+    recipients: Vec<Recipient>,
+}
+
+struct Recipient {
+    client: String,
+    instance: u64,
+    qos: QoS,
+}
+
+/// What became of a message that was offered to one session.
+enum Offered {
+    /// It is in line, or there is no such session any more.
+    Done,
+    /// There is no room, and the client is there.
+    Full(Arc<Notify>),
+    /// There is no room, and nobody to make any.
+    Dropped {
+        device: Option<String>,
+        reason: String,
+    },
+}
 
 impl Core {
     /// Passes `publish`, which was accepted, on to every subscriber, and keeps it if it is to be
-    /// retained (§3.3.1.3).
-    pub(super) async fn route(&self, from: &Mailbox, publish: Publish) {
-        if publish.retain {
-            self.retain(&publish);
+    /// retained (§3.3.1.3). Waits for room.
+    pub(super) async fn publish(self: &Arc<Self>, publish: Publish) {
+        if let Some(routing) = self.route(&publish) {
+            self.finish(routing).await;
         }
-        let recipients: Vec<_> = self
-            .state()
-            .sessions
-            .values()
-            .filter_map(|entry| {
-                let qos = entry.session.wants(&publish.topic)?.min(publish.qos);
-                let wanted = entry.attached.is_some() || qos != QoS::AtMostOnce;
-                wanted.then(|| (entry.mailbox.clone(), qos))
-            })
-            .collect();
-        for (to, qos) in recipients {
-            let copy = seal_copy(&publish, qos);
-            self.carrier.send(from, &to, copy).await;
+    }
+
+    /// The same without waiting. What is returned has subscribers left for whom there is no room;
+    /// [`finish`](Self::finish) waits for it.
+    pub(super) fn route(&self, publish: &Publish) -> Option<Routing> {
+        if publish.retain {
+            self.retain(publish);
+        }
+        let mut routing = Routing {
+            publish: Publish {
+                duplicate: false,
+                retain: false,
+                id: None,
+                payload: unshared(publish),
+                ..publish.clone()
+            },
+            recipients: Vec::new(),
+        };
+        {
+            let mut state = self.state();
+            // Backwards, since they are waited for from the end on.
+            for (client, entry) in state.sessions.iter_mut().rev() {
+                let Some(qos) = entry.session.wants(&publish.topic) else {
+                    continue;
+                };
+                let qos = qos.min(publish.qos);
+                if !entry.take(&routing.publish, qos, self.limits.queue) {
+                    routing.recipients.push(Recipient {
+                        client: client.clone(),
+                        instance: entry.instance,
+                        qos,
+                    });
+                }
+            }
+        }
+        self.advance(&mut routing).is_some().then_some(routing)
+    }
+
+    /// Puts the message in line for every subscriber, waiting for room.
+    ///
+    /// A subscriber that takes nothing for [`Limits::stall`](super::Limits::stall) while there is
+    /// no room loses its connection, so that this comes to an end.
+    pub(super) async fn finish(self: &Arc<Self>, mut routing: Routing) {
+        // Publishers wait on the host's processes, which lab time must not outrun.
+        let _busy = self.clock.busy();
+        let mut since = self.clock.now();
+        let mut left = routing.recipients.len();
+        while let Some(room) = self.advance(&mut routing) {
+            let notified = room.notified();
+            tokio::pin!(notified);
+            // Room that is made from here on is not missed.
+            notified.as_mut().enable();
+            let Some(room_again) = self.advance(&mut routing) else {
+                return;
+            };
+            if left != routing.recipients.len() {
+                left = routing.recipients.len();
+                since = self.clock.now();
+            }
+            if !Arc::ptr_eq(&room, &room_again) {
+                continue;
+            }
+            let Some(deadline) = self.stalls_at(&routing, since) else {
+                continue;
+            };
+            tokio::select! {
+                () = notified => {}
+                () = self.clock.sleep_until(deadline) => {
+                    self.end_stalled(&routing, since);
+                    // Its connection has as long to end.
+                    since = self.clock.now();
+                }
+            }
+        }
+    }
+
+    /// Puts the message in line as far as there is room; where there is none, gives what to wait
+    /// for.
+    fn advance(&self, routing: &mut Routing) -> Option<Arc<Notify>> {
+        while let Some(recipient) = routing.recipients.last() {
+            match self.offer(recipient, &routing.publish) {
+                Offered::Done => {}
+                Offered::Full(room) => return Some(room),
+                Offered::Dropped { device, reason } => {
+                    let event = Dropped {
+                        client: Some(recipient.client.clone()),
+                        topic: routing.publish.topic.clone(),
+                        reason,
+                    };
+                    self.trace.emit(device.as_deref(), &event);
+                }
+            }
+            routing.recipients.pop();
+        }
+        None
+    }
+
+    fn offer(&self, recipient: &Recipient, publish: &Publish) -> Offered {
+        let mut state = self.state();
+        let Some(entry) = of(&mut state.sessions, recipient) else {
+            return Offered::Done;
+        };
+        if entry.take(publish, recipient.qos, self.limits.queue) {
+            return Offered::Done;
+        }
+        if entry.attached.is_some() && !self.faults().withhold_messages {
+            return Offered::Full(entry.room.clone());
+        }
+        Offered::Dropped {
+            device: entry.device.clone(),
+            reason: format!("{} messages wait for it already", entry.session.waiting()),
+        }
+    }
+
+    /// When the subscriber that is waited for has taken nothing for too long.
+    fn stalls_at(&self, routing: &Routing, since: clock::LabTime) -> Option<clock::LabTime> {
+        let mut state = self.state();
+        let entry = of(&mut state.sessions, routing.recipients.last()?)?;
+        Some(entry.progress.max(since) + self.limits.stall)
+    }
+
+    /// Ends the connection of the subscriber that is waited for, if it still takes nothing.
+    fn end_stalled(&self, routing: &Routing, since: clock::LabTime) {
+        let stall = self.limits.stall;
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(recipient) = routing.recipients.last() else {
+            return;
+        };
+        let Some(entry) = of(&mut state.sessions, recipient) else {
+            return;
+        };
+        if entry.progress.max(since) + stall > now {
+            return;
+        }
+        if let Some(attached) = &entry.attached {
+            let detail = format!(
+                "it took none of the {} messages that wait for it for {stall:?}, and publishers \
+                 were waiting",
+                entry.session.waiting()
+            );
+            attached.kick.kick(End::TimedOut, Some(detail));
         }
     }
 
@@ -42,6 +198,7 @@ impl Core {
             let kept = Publish {
                 duplicate: false,
                 id: None,
+                payload: unshared(publish),
                 ..publish.clone()
             };
             state.retained.insert(publish.topic.clone(), kept);
@@ -91,45 +248,36 @@ impl Core {
     }
 }
 
-/// A message as it travels between mailboxes: QoS, length of the topic, topic, payload.
-fn seal_copy(publish: &Publish, qos: QoS) -> Bytes {
-    let topic = publish.topic.as_bytes();
-    let mut copy = BytesMut::with_capacity(3 + topic.len() + publish.payload.len());
-    copy.put_u8(qos.number());
-    // Topics come from packets, where their length has two bytes too.
-    copy.put_u16(u16::try_from(topic.len()).unwrap_or(u16::MAX));
-    copy.put_slice(topic);
-    copy.put_slice(&publish.payload);
-    copy.freeze()
-}
-
-/// The message in a copy.
-pub(super) fn open_copy(mut copy: Bytes) -> Option<Publish> {
-    let qos = QoS::new(copy.try_get_u8().ok()?)?;
-    let length = usize::from(copy.try_get_u16().ok()?);
-    if copy.len() < length {
-        return None;
-    }
-    let topic = String::from_utf8(copy.split_to(length).to_vec()).ok()?;
-    Some(Publish::new(topic, copy).with_qos(qos))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_copy_holds_the_message(
-            topic in ".{1,60}",
-            payload in prop::collection::vec(any::<u8>(), 0..200),
-            qos in 0_u8..3,
-        ) {
-            let qos = QoS::new(qos).unwrap();
-            let publish = Publish::new(topic, payload).with_qos(qos);
-            prop_assert_eq!(open_copy(seal_copy(&publish, qos)), Some(publish));
+impl Entry {
+    /// Puts a copy of `publish` in line if there is room. What is only sent to those present needs
+    /// none if the client is not.
+    fn take(&mut self, publish: &Publish, qos: QoS, limit: usize) -> bool {
+        if self.attached.is_none() && qos == QoS::AtMostOnce {
+            return true;
         }
+        if !self.session.queue(publish.clone().with_qos(qos), limit) {
+            return false;
+        }
+        self.wake.notify_one();
+        if self.session.has_room(limit) {
+            // For the next publisher that waits, if one does.
+            self.room.notify_one();
+        }
+        true
     }
+}
+
+/// A copy of the payload. A slice of what was read would keep all of that in memory.
+fn unshared(publish: &Publish) -> bytes::Bytes {
+    bytes::Bytes::copy_from_slice(&publish.payload)
+}
+
+/// The session of `recipient`, if it is still the same.
+fn of<'s>(
+    sessions: &'s mut std::collections::BTreeMap<String, Entry>,
+    recipient: &Recipient,
+) -> Option<&'s mut Entry> {
+    sessions
+        .get_mut(&recipient.client)
+        .filter(|entry| entry.instance == recipient.instance)
 }

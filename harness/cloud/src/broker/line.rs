@@ -11,7 +11,7 @@ use super::transport::Transport;
 use super::{Hook, Limits};
 use crate::packet::{Encoder, Frame, FrameError, describe, next_frame};
 
-/// Largest packet that may be allowed, so that one copy fits on the carrier.
+/// Largest packet that may be allowed.
 const LARGEST: usize = 1 << 20;
 /// Bytes out that are sent without waiting for the end of the bytes in.
 const ENOUGH: usize = 64 << 10;
@@ -90,6 +90,9 @@ impl Line {
             return Ok(());
         }
         let bytes = self.out.take();
+        // A client in another process is as slow as the host lets it be: lab time must not run
+        // ahead while it is waited for.
+        let _busy = clock.busy();
         let writing = async {
             self.transport.write_all(&bytes).await?;
             self.transport.flush().await

@@ -1,10 +1,33 @@
-//! The broker: a front of our own, with rumqttd's router behind it.
+//! The broker: connections, sessions, and the way of a message from one to another.
 //!
-//! The front owns everything that a device can see: connections, handshakes, sessions,
-//! subscriptions, acknowledgements, retained messages, wills, faults. Every packet goes into the
-//! trace. rumqttd carries copies of accepted messages from session to session ([`carrier`]).
+//! Every packet goes into the trace, and the [`Faults`] of a scenario change what a client sees.
+//!
+//! # How a message is delivered
+//!
+//! 1. A connection reads packets (`connection`). Acknowledgements and pings are dealt with at once;
+//!    everything else in the order in which it came.
+//! 2. A PUBLISH is put in line at every session that has subscribed (`delivery`), in the order of
+//!    client ids, and only then acknowledged. A session has one line, whatever the quality of
+//!    service, so the order of one publisher's messages is kept.
+//! 3. The subscriber's connection is woken, takes messages off the line and sends them, with at
+//!    most 100 of QoS 1 and 2 unacknowledged (`session`).
+//!
+//! # Back-pressure
+//!
+//! A line holds [`Limits::queue`] messages and 16 MiB. If one of the subscribers has no room, the
+//! publisher is not acknowledged until there is, and its later messages are not looked at; after
+//! 1000 packets or 1 MiB nothing more is read from it. So memory is bounded, nothing is dropped, and
+//! publishers are as fast as the slowest subscriber. They still acknowledge what they receive
+//! meanwhile, so that clients which subscribe to each other do not wait for each other.
+//!
+//! A subscriber that has no room and takes nothing for [`Limits::stall`] loses its connection
+//! ([`End::TimedOut`], with the particulars), and publishers go on. What waits for a client that is
+//! away is bounded by the same line; what does not fit is dropped, and [`Dropped`] says so. The same
+//! holds while a fault withholds messages.
+//!
+//! Lab time runs at the host's pace while a publisher waits for room or a client does not take its
+//! bytes, because that client may be a process of its own.
 
-mod carrier;
 mod connection;
 mod core;
 mod delivery;

@@ -19,7 +19,7 @@ const TOPIC: &str = "$proving/probe";
 
 impl Broker {
     /// Proves that every listener accepts, that a session begins, and that a message comes back
-    /// through the router. Leaves no trace, and is blind to faults and hooks.
+    /// to its sender. Leaves no trace, and is blind to faults and hooks.
     pub async fn probe(&self) -> Result<(), ProbeError> {
         for listener in &self.listeners {
             let fail = |step, source| ProbeError {
@@ -93,7 +93,7 @@ async fn exchange(
     })
     .await?;
 
-    *step = "for its own message to come back through the router";
+    *step = "for its own message to come back";
     let mut out = Encoder::default();
     let payload = stream.local_addr()?.to_string();
     out.publish(&Publish::new(TOPIC, payload.clone()));

@@ -52,11 +52,7 @@ impl Broker {
         for listener in &settings.listeners {
             bound.push(bind(listener, &trace).await?);
         }
-        let core = Core::start(trace, devices, &settings)
-            .await
-            .map_err(|source| StartError::Router {
-                reason: source.to_string(),
-            })?;
+        let core = Core::new(trace, devices, &settings);
         let (sender, injected) = mpsc::unbounded_channel();
         let mut tasks = vec![tokio::spawn(inject(core.clone(), injected))];
         let mut listeners = Vec::new();
@@ -147,7 +143,6 @@ impl Drop for Broker {
         for task in &self.tasks {
             task.abort();
         }
-        self.core.carrier.stop();
     }
 }
 
@@ -177,12 +172,6 @@ pub enum StartError {
     /// The TLS settings are wrong.
     #[error(transparent)]
     Tls(#[from] TlsConfigError),
-    /// rumqttd's router does not come up.
-    #[error("failed to start the router behind the broker: {reason}")]
-    Router {
-        /// Why.
-        reason: String,
-    },
 }
 
 fn safe(listener: &ListenerSettings) -> Result<(), StartError> {
@@ -216,6 +205,6 @@ async fn bind(
 /// Publishes what stand-ins behind the broker have to say, one by one.
 async fn inject(core: Arc<Core>, mut injected: mpsc::UnboundedReceiver<Publish>) {
     while let Some(publish) = injected.recv().await {
-        core.route(&core.own, publish).await;
+        core.publish(publish).await;
     }
 }

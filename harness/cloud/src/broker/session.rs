@@ -6,12 +6,17 @@ use crate::packet::{Publish, QoS, matches};
 
 /// Messages of QoS above 0 that a client may hold unacknowledged.
 const IN_FLIGHT: usize = 100;
+/// Bytes of topics and payloads that may wait for one client, whatever their number. One message
+/// more is taken, so that the largest fits too.
+const WAITING_BYTES: usize = 16 << 20;
 
 /// One client's state (MQTT 3.1.1 §3.1.2.4). Knows nothing of connections.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     subscriptions: BTreeMap<String, QoS>,
     waiting: VecDeque<Publish>,
+    /// Bytes of what is in `waiting`.
+    waiting_bytes: usize,
     in_flight: VecDeque<InFlight>,
     /// Identifiers of messages of QoS 2 that came and were not released yet.
     unreleased: BTreeSet<u16>,
@@ -58,12 +63,28 @@ impl Session {
             .max()
     }
 
-    /// Puts `publish` in line. False, and it is dropped, if more than `limit` are waiting.
+    /// Whether another message may be put in line, of which `limit` may wait.
+    pub(super) fn has_room(&self, limit: usize) -> bool {
+        self.waiting.len() < limit && self.waiting_bytes < WAITING_BYTES
+    }
+
+    /// Number of messages in line.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Number of messages in line and unacknowledged.
+    pub(super) fn unfinished(&self) -> usize {
+        self.waiting.len() + self.in_flight.len()
+    }
+
+    /// Puts `publish` in line. False, and it is dropped, if there is no room.
     #[must_use]
     pub(super) fn queue(&mut self, publish: Publish, limit: usize) -> bool {
-        if self.waiting.len() >= limit {
+        if !self.has_room(limit) {
             return false;
         }
+        self.waiting_bytes += size(&publish);
         self.waiting.push_back(publish);
         true
     }
@@ -72,13 +93,13 @@ impl Session {
     pub(super) fn next(&mut self) -> Option<Publish> {
         let first = self.waiting.front()?;
         if first.qos == QoS::AtMostOnce {
-            return self.waiting.pop_front();
+            return self.take_first();
         }
         if self.in_flight.len() >= IN_FLIGHT {
             return None;
         }
         let id = self.unused_id();
-        let mut publish = self.waiting.pop_front()?;
+        let mut publish = self.take_first()?;
         publish.id = Some(id);
         self.in_flight.push_back(InFlight {
             id,
@@ -126,6 +147,7 @@ impl Session {
     pub(super) fn detach(&mut self) {
         self.waiting
             .retain(|publish| publish.qos != QoS::AtMostOnce);
+        self.waiting_bytes = self.waiting.iter().map(size).sum();
     }
 
     /// The client is back: everything that it did not acknowledge, in the order in which it was
@@ -143,6 +165,12 @@ impl Session {
             .collect()
     }
 
+    fn take_first(&mut self) -> Option<Publish> {
+        let first = self.waiting.pop_front()?;
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(size(&first));
+        Some(first)
+    }
+
     fn unused_id(&mut self) -> u16 {
         // Ends, because far fewer are in flight than there are identifiers.
         loop {
@@ -153,6 +181,10 @@ impl Session {
             }
         }
     }
+}
+
+fn size(publish: &Publish) -> usize {
+    publish.topic.len() + publish.payload.len()
 }
 
 #[cfg(test)]
@@ -253,5 +285,17 @@ mod tests {
         assert!(!session.queue(message("c", QoS::AtLeastOnce), 2));
         session.detach();
         assert_eq!(session.next().unwrap().payload, "b");
+    }
+
+    #[test]
+    fn a_queue_is_bounded_in_bytes_too() {
+        let mut session = Session::default();
+        let megabyte = Publish::new("t", vec![0; 1 << 20]).with_qos(QoS::AtLeastOnce);
+        let taken = (0..1000)
+            .take_while(|_| session.queue(megabyte.clone(), 1000))
+            .count();
+        assert_eq!(taken, 16);
+        assert!(session.next().is_some());
+        assert!(session.has_room(1000));
     }
 }

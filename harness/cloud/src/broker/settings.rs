@@ -94,8 +94,12 @@ pub struct Limits {
     pub drain: Duration,
     /// Largest packet in bytes; at most 1 MiB.
     pub packet: usize,
-    /// Messages that wait for one client.
+    /// Messages that wait for one client, at most 16 MiB of them. A publisher is acknowledged when
+    /// there was room for its message with every subscriber.
     pub queue: usize,
+    /// How long a subscriber may take nothing while it has no room and publishers wait for it; then
+    /// its connection ends.
+    pub stall: Duration,
     /// Retained messages.
     pub retained: usize,
 }
@@ -109,6 +113,7 @@ impl Default for Limits {
             drain: Duration::from_secs(2),
             packet: 256 << 10,
             queue: 10_000,
+            stall: Duration::from_secs(20),
             retained: 10_000,
         }
     }

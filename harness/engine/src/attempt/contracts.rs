@@ -58,7 +58,7 @@ impl<'s> ContractWatch<'s> {
     }
 
     fn poll(&mut self) {
-        for event in self.trace.since(self.next) {
+        for event in self.trace.events_from(self.next) {
             self.next += 1;
             let breaches = self.contracts.event(&event);
             self.tell(breaches);
