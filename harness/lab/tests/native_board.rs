@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use board::{Board, BoardError, Exited, Garbage, Power, PowerChanged};
+use board::{Board, BoardError, Exited, Garbage, Power, PowerChanged, RestartCause, Restarted};
 use clock::Clock;
 use device::board::{Board as DeviceBoard, Ending};
 use embassy_time::Timer;
@@ -260,14 +260,17 @@ async fn a_firmware_that_restarts_finds_its_flash(trace: Trace, folder: PathBuf)
     let mut board = board_in(&folder, &trace, "__restart");
     board.power_on().await.expect("power");
     next::<LogLine>(&trace, |line| line.text == "third boot").await;
+    // A restart is no switching.
     let hows: Vec<String> = all::<PowerChanged>(&trace)
         .into_iter()
         .map(|p| p.how)
         .collect();
-    assert_eq!(
-        hows,
-        ["switched on", "restarted itself", "restarted itself"]
-    );
+    assert_eq!(hows, ["switched on"]);
+    let causes: Vec<RestartCause> = all::<Restarted>(&trace)
+        .into_iter()
+        .map(|restarted| restarted.cause)
+        .collect();
+    assert_eq!(causes, [RestartCause::Software; 2]);
     let read = board.read_storage().await;
     assert!(matches!(read, Err(BoardError::State { .. })), "{read:?}");
     board.power_off().await.expect("no power");

@@ -33,7 +33,8 @@ impl ProbeBoard {
         let image = Arc::new(Image::read(&settings.image).map_err(ProbeError::from)?);
         let listener = {
             let (trace, device) = (trace.clone(), settings.device.clone());
-            move || into_trace(trace.clone(), device.clone())
+            let unexplained = settings.unexplained_reset;
+            move || into_trace(trace.clone(), device.clone(), unexplained)
         };
         let worker = Worker::start(settings.clone(), image.clone(), listener);
         Ok(Self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use airlink::tether::{Decoder, FromDevice, TetherError};
-use board::{BoardError, Exited, Garbage, Power, PowerChanged};
+use board::{BoardError, Exited, Garbage, Power, PowerChanged, RestartCause, Restarted};
 use clock::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -228,7 +228,7 @@ impl Attendant {
                 self.decoder = Decoder::default();
                 self.link.power_on();
                 self.wires.set_power(true);
-                self.power_changed(Power::On, "restarted itself");
+                self.restarted();
                 true
             }
             Err(error) => {
@@ -297,6 +297,14 @@ impl Attendant {
         let how = how.to_owned();
         self.trace
             .emit(Some(&self.settings.device), &Exited { how, panic });
+    }
+
+    fn restarted(&self) {
+        let restarted = Restarted {
+            cause: RestartCause::Software,
+            said: "the firmware asked for it".to_owned(),
+        };
+        self.trace.emit(Some(&self.settings.device), &restarted);
     }
 
     fn power_changed(&self, power: Power, how: &str) {
