@@ -29,7 +29,7 @@ pub enum BoardError {
         /// The bound.
         limit_ms: u64,
     },
-    /// It must be off, or on, for that.
+    /// It must be off, on, or run its firmware for that.
     #[error("cannot {what}: the board is {state}")]
     State {
         /// What was attempted.

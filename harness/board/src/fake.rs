@@ -107,8 +107,11 @@ impl Board for FakeBoard {
     }
 
     fn write_factory<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
-        self.factory = image.to_vec();
-        Box::pin(async { Ok(()) })
+        Box::pin(async {
+            self.must_be(Power::Off, "write factory data")?;
+            self.factory = image.to_vec();
+            Ok(())
+        })
     }
 
     fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
@@ -121,7 +124,9 @@ impl Board for FakeBoard {
 
     fn power_off(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            self.switch(Power::Off, "power off");
+            if self.power == Power::On {
+                self.switch(Power::Off, "power off");
+            }
             Ok(())
         })
     }

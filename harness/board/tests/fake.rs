@@ -1,9 +1,42 @@
 //! The fake keeps a board's rules, so that what is tested against it holds on others.
 
+use board::conformance::{self, Bench, Firmware, Subject};
 use board::fake::FakeBoard;
 use board::{Board, BoardError, PowerChanged};
 use clock::Clock;
+use futures_util::future::BoxFuture;
 use trace::Trace;
+
+/// Makes fake boards, which print what they are told and do nothing else.
+struct Fakes;
+
+impl Bench for Fakes {
+    fn set_up(&mut self, firmware: Firmware) -> BoxFuture<'_, Option<Subject>> {
+        Box::pin(async move {
+            if firmware != Firmware::Talks {
+                return None;
+            }
+            let trace = Trace::in_memory(Clock::start(1.0));
+            let mut board = FakeBoard::new("device", trace.clone());
+            for _ in 0..10 {
+                board.prints(["first", "more"]);
+            }
+            Some(Subject {
+                board: Box::new(board),
+                trace,
+                factory: vec![1, 2],
+                first: "first",
+                keep: Box::new(()),
+            })
+        })
+    }
+}
+
+#[tokio::test]
+async fn it_owes_what_every_board_owes() {
+    let checked = conformance::check(&mut Fakes).await;
+    assert_eq!(checked.expect("no departure"), [Firmware::Talks]);
+}
 
 #[tokio::test]
 async fn storage_is_read_and_erased_only_without_power() {

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use board::{Board, BoardError, Exited, Garbage, Power, PowerChanged};
+use board::conformance::{self, Bench, Firmware, Subject};
+use board::{Board, BoardError, Exited, Garbage, Power, PowerChanged, RestartCause, Restarted};
 use clock::Clock;
 use device::board::{Board as DeviceBoard, Ending};
 use embassy_time::Timer;
 use embedded_io_async::{Read as _, Write as _};
 use embedded_storage_async::nor_flash::{NorFlash, ReadNorFlash};
 use factory::Factory;
+use futures_util::future::BoxFuture;
 use lab::air::Air;
 use lab::native::{NativeBoard, NativeSettings};
 use lab::wire::Wire;
@@ -35,6 +37,8 @@ fn main() {
             main_with_firmware(arguments, |_| async { panic!("the sky is falling") })
         }
         Some("__restart") => main_with_firmware(arguments, restarts_twice),
+        Some("__talk") => main_with_firmware(arguments, talks),
+        Some("__restart_once") => main_with_firmware(arguments, restarts_once),
         Some("__write") => main_with_firmware(arguments, writes_a_line),
         Some("__wait") => main_with_firmware(arguments, waits_an_hour),
         Some("__echo") => main_with_firmware(arguments, echoes),
@@ -52,6 +56,10 @@ fn main() {
         trial(
             "erased_factory_data_is_said_and_survived",
             erased_factory_data_is_said_and_survived,
+        ),
+        trial(
+            "it_owes_what_every_board_owes",
+            it_owes_what_every_board_owes,
         ),
         trial("power_goes_off_and_on_again", power_goes_off_and_on_again),
         trial(
@@ -116,6 +124,26 @@ async fn restarts_twice(board: native::NativeBoard) -> Ending {
         }
     }
     log::info!(target: "test", "third boot");
+    std::future::pending().await
+}
+
+async fn talks(_: native::NativeBoard) -> Ending {
+    log::info!(target: "test", "first");
+    loop {
+        Timer::after_secs(1).await;
+        log::info!(target: "test", "more");
+    }
+}
+
+async fn restarts_once(board: native::NativeBoard) -> Ending {
+    let mut flash = board.into_parts().flash;
+    let mut word = [0; 4];
+    flash.read(0, &mut word).await.expect("readable");
+    log::info!(target: "test", "first");
+    if word == [0xFF; 4] {
+        flash.write(0, &[0; 4]).await.expect("writable");
+        return Ending::Restart;
+    }
     std::future::pending().await
 }
 
@@ -207,6 +235,38 @@ async fn erased_factory_data_is_said_and_survived(trace: Trace, folder: PathBuf)
     assert_eq!(all::<Exited>(&trace), []);
 }
 
+async fn it_owes_what_every_board_owes(_: Trace, folder: PathBuf) {
+    let checked = conformance::check(&mut Natives { folder }).await;
+    assert_eq!(checked.expect("no departure"), Firmware::ALL);
+}
+
+/// Makes native boards, each with files of its own.
+struct Natives {
+    folder: PathBuf,
+}
+
+impl Bench for Natives {
+    fn set_up(&mut self, firmware: Firmware) -> BoxFuture<'_, Option<Subject>> {
+        let kind = match firmware {
+            Firmware::Talks => "__talk",
+            Firmware::Writes => "__write",
+            Firmware::Restarts => "__restart_once",
+            Firmware::Panics => "__panic",
+        };
+        let folder = self.folder.join(kind);
+        std::fs::create_dir(&folder).expect("a folder");
+        let trace = Trace::in_memory(Clock::start(1000.0));
+        let subject = Subject {
+            board: Box::new(board_in(&folder, &trace, kind)),
+            trace,
+            factory: Factory::default().encode(),
+            first: "first",
+            keep: Box::new(()),
+        };
+        Box::pin(async { Some(subject) })
+    }
+}
+
 async fn power_goes_off_and_on_again(trace: Trace, folder: PathBuf) {
     let mut board = board_in(&folder, &trace, "__tick");
     board.power_on().await.expect("power");
@@ -234,6 +294,10 @@ async fn garbage_is_recorded_and_ends_the_process(trace: Trace, folder: PathBuf)
     assert_eq!(garbage.link, "tether");
     assert!(garbage.bytes.starts_with("ffff"), "{garbage:?}");
     next::<Exited>(&trace, |exited| exited.how.contains("garbage")).await;
+    // It has ended, and still has power.
+    let read = board.read_storage().await;
+    assert!(matches!(read, Err(BoardError::State { .. })), "{read:?}");
+    board.power_off().await.expect("no power");
     board.read_storage().await.expect("the board is off");
 }
 
@@ -260,14 +324,17 @@ async fn a_firmware_that_restarts_finds_its_flash(trace: Trace, folder: PathBuf)
     let mut board = board_in(&folder, &trace, "__restart");
     board.power_on().await.expect("power");
     next::<LogLine>(&trace, |line| line.text == "third boot").await;
+    // A restart is no switching.
     let hows: Vec<String> = all::<PowerChanged>(&trace)
         .into_iter()
         .map(|p| p.how)
         .collect();
-    assert_eq!(
-        hows,
-        ["switched on", "restarted itself", "restarted itself"]
-    );
+    assert_eq!(hows, ["switched on"]);
+    let causes: Vec<RestartCause> = all::<Restarted>(&trace)
+        .into_iter()
+        .map(|restarted| restarted.cause)
+        .collect();
+    assert_eq!(causes, [RestartCause::Software; 2]);
     let read = board.read_storage().await;
     assert!(matches!(read, Err(BoardError::State { .. })), "{read:?}");
     board.power_off().await.expect("no power");

@@ -56,6 +56,7 @@ impl Emulated {
             speed_khz: None,
             factory: None,
             storage: None,
+            unexplained_reset: board::RestartCause::Unknown,
         }
     }
 

@@ -125,7 +125,7 @@ fn pass_on(heard: &mut Vec<Heard>, on_line: &mut dyn FnMut(LogLine)) -> bool {
         match one {
             Heard::Line(line) => on_line(line),
             Heard::Lost { channel, lost } => on_line(lost_line(&channel, lost.problem)),
-            Heard::Restarted => restarted = true,
+            Heard::Restarted(_) => restarted = true,
             _ => {}
         }
     }

@@ -23,7 +23,10 @@ pub struct ProbeBoard {
     factory: Option<Vec<u8>>,
     /// Whether the image has been looked for on the chip.
     flashed: bool,
+    /// It was given power, or tried to be, and not taken it since.
     powered: bool,
+    /// The trace was told last that it is on, unless the device itself has told that it is dark.
+    told_on: bool,
 }
 
 impl ProbeBoard {
@@ -33,7 +36,8 @@ impl ProbeBoard {
         let image = Arc::new(Image::read(&settings.image).map_err(ProbeError::from)?);
         let listener = {
             let (trace, device) = (trace.clone(), settings.device.clone());
-            move || into_trace(trace.clone(), device.clone())
+            let unexplained = settings.unexplained_reset;
+            move || into_trace(trace.clone(), device.clone(), unexplained)
         };
         let worker = Worker::start(settings.clone(), image.clone(), listener);
         Ok(Self {
@@ -45,6 +49,7 @@ impl ProbeBoard {
             factory: None,
             flashed: false,
             powered: false,
+            told_on: false,
         })
     }
 
@@ -108,13 +113,12 @@ impl ProbeBoard {
                 .await?;
         }
         self.power_changed(Power::On, how);
+        (self.powered, self.told_on) = (true, true);
         let limit = self.settings.limits.command + self.settings.limits.boot;
-        let started = self
+        Ok(self
             .worker
             .call("start the firmware", limit, super::Device::start)
-            .await;
-        self.powered = true;
-        Ok(started?)
+            .await?)
     }
 
     async fn stop(&mut self) -> Result<(), BoardError> {
@@ -136,10 +140,31 @@ impl ProbeBoard {
             .await?)
     }
 
+    async fn is_on(&mut self) -> Result<bool, BoardError> {
+        if !self.told_on {
+            return Ok(false);
+        }
+        let limit = self.settings.limits.command;
+        let dark = self
+            .worker
+            .call("say whether it is dark", limit, |device| {
+                Ok(device.is_dark())
+            })
+            .await?;
+        Ok(!dark)
+    }
+
     async fn must_be_off(&mut self, what: &'static str) -> Result<(), BoardError> {
-        match self.powered && self.is_running().await? {
+        match self.is_on().await? {
             true => Err(BoardError::State { what, state: "on" }),
             false => Ok(()),
+        }
+    }
+
+    async fn must_be_on(&mut self, what: &'static str) -> Result<(), BoardError> {
+        match self.is_on().await? {
+            true => Ok(()),
+            false => Err(BoardError::State { what, state: "off" }),
         }
     }
 
@@ -232,6 +257,7 @@ impl Board for ProbeBoard {
     fn write_factory<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
         async {
             let region = self.region("factory")?;
+            self.must_be_off("write factory data").await?;
             let room = region.end - region.start;
             if image.len() as u64 > room {
                 return Err(ProbeError::FactoryTooLarge {
@@ -252,6 +278,7 @@ impl Board for ProbeBoard {
     fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         async {
             self.must_be_off("switch the power on").await?;
+            self.powered = true;
             self.switch(Power::On).await?;
             let how = match self.switch.is_some() {
                 true => "switched on",
@@ -264,8 +291,12 @@ impl Board for ProbeBoard {
 
     fn power_off(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         async {
+            if !self.powered {
+                return Ok(());
+            }
             self.stop().await?;
-            self.powered = false;
+            // A board that is dark is made sure of, and was told of.
+            let on = self.is_on().await?;
             let how = match self.switch.is_some() {
                 true => {
                     self.detach().await?;
@@ -274,7 +305,10 @@ impl Board for ProbeBoard {
                 }
                 false => "held in reset",
             };
-            self.power_changed(Power::Off, how);
+            (self.powered, self.told_on) = (false, false);
+            if on {
+                self.power_changed(Power::Off, how);
+            }
             Ok(())
         }
         .boxed()
@@ -290,10 +324,12 @@ impl Board for ProbeBoard {
                 }
                 .into());
             };
+            let what = "cut the power in a write";
+            self.must_be_on(what).await?;
             if !self.is_running().await? {
                 return Err(BoardError::State {
-                    what: "cut the power in a write",
-                    state: "off",
+                    what,
+                    state: "on, but its firmware has ended",
                 });
             }
             // The largest value stands for no limit.
@@ -302,9 +338,7 @@ impl Board for ProbeBoard {
             let _busy = self.trace.clock().busy();
             Ok(self
                 .worker
-                .call("cut the power in a write", limit, move |device| {
-                    device.write_word(budget, after)
-                })
+                .call(what, limit, move |device| device.write_word(budget, after))
                 .await?)
         }
         .boxed()
@@ -312,6 +346,7 @@ impl Board for ProbeBoard {
 
     fn reset(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         async {
+            self.must_be_on("reset the board").await?;
             self.stop().await?;
             self.start("reset").await
         }
@@ -320,8 +355,8 @@ impl Board for ProbeBoard {
 
     fn read_storage(&mut self) -> BoxFuture<'_, Result<Vec<u8>, BoardError>> {
         async {
-            self.must_be_off("read the storage").await?;
             let region = self.region("storage")?;
+            self.must_be_off("read the storage").await?;
             self.while_off("read the storage", move |device| device.read(region))
                 .await
         }
@@ -330,8 +365,8 @@ impl Board for ProbeBoard {
 
     fn erase_storage(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         async {
-            self.must_be_off("erase the storage").await?;
             let region = self.region("storage")?;
+            self.must_be_off("erase the storage").await?;
             let length = usize::try_from(region.end - region.start).unwrap_or(0);
             self.while_off("erase the storage", move |device| {
                 device.write(region.start, &vec![0xFF; length], "the erased storage")?;

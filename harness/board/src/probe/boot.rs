@@ -31,8 +31,8 @@ use super::channels::{Channels, Entered};
 use super::device::HALT;
 use super::error::Attempting;
 use super::{Crash, Heard, ProbeError, crash};
-use crate::Exited;
 use crate::defmt::{Image, Table};
+use crate::{Exited, RestartCause, Restarted};
 
 /// How often a board that says nothing is asked whether it still runs.
 const STATUS_EVERY: Duration = Duration::from_millis(5);
@@ -340,16 +340,26 @@ impl Start {
 
     /// The firmware has reset the chip, perhaps because it panicked.
     fn restarted(&mut self, heard: &mut Vec<Heard>) {
-        if let Some((panic, _)) = self.panic.take() {
-            heard.push(Heard::Exited {
-                exited: Exited {
-                    how: "panic".to_owned(),
-                    panic: Some(panic),
-                },
-                crash: None,
-            });
-        }
-        heard.push(Heard::Restarted);
+        let restarted = match self.panic.take() {
+            Some((panic, _)) => {
+                heard.push(Heard::Exited {
+                    exited: Exited {
+                        how: "panic".to_owned(),
+                        panic: Some(panic.clone()),
+                    },
+                    crash: None,
+                });
+                Restarted {
+                    cause: RestartCause::Panic,
+                    said: panic,
+                }
+            }
+            None => Restarted {
+                cause: RestartCause::Unknown,
+                said: "the core was reset".to_owned(),
+            },
+        };
+        heard.push(Heard::Restarted(restarted));
     }
 
     /// Firmware that says that it panicked and then does nothing any more.

@@ -34,6 +34,8 @@ pub(crate) struct Device {
     heard: Vec<Heard>,
     session: Option<Session>,
     running: Option<Running>,
+    /// Its power was cut in a write since its last start, and that was told.
+    dark: bool,
 }
 
 /// A firmware that is listened to.
@@ -55,6 +57,7 @@ impl Device {
             heard: Vec::new(),
             session: None,
             running: None,
+            dark: false,
         }
     }
 
@@ -99,9 +102,15 @@ impl Device {
         self.running.is_some()
     }
 
+    /// Whether its power was cut in a write since its last start.
+    pub(super) fn is_dark(&self) -> bool {
+        self.dark
+    }
+
     /// Resets the chip and lets the firmware run.
     pub(super) fn start(&mut self) -> Result<(), ProbeError> {
         self.running = None;
+        self.dark = false;
         let table = self.table()?;
         let (image, boot) = (self.image.clone(), self.settings.limits.boot);
         let start = self.with_core(|core| Start::new(core, &image, table, boot))?;
@@ -241,7 +250,10 @@ impl Device {
     fn ended(&mut self, end: End) {
         self.running = None;
         let (exited, crash) = match end {
-            End::Dark => return self.heard.push(Heard::WentDark),
+            End::Dark => {
+                self.dark = true;
+                return self.heard.push(Heard::WentDark);
+            }
             End::Exited { exited, crash } => (exited, crash),
             End::Asks(command) => {
                 let how = match command {

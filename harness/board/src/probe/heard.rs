@@ -4,7 +4,7 @@ use trace::{LogLine, Trace, Witness, WitnessReport};
 
 use super::Crash;
 use crate::defmt::Lost;
-use crate::{Exited, Garbage, Power, PowerChanged};
+use crate::{Exited, Garbage, Power, PowerChanged, RestartCause, Restarted};
 
 /// Something that a board did by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum Heard {
         /// What.
         lost: Lost,
     },
-    /// It restarted itself.
-    Restarted,
+    /// The core was reset, and nothing here had asked for it.
+    Restarted(Restarted),
     /// Its power was cut in a write, as was asked for.
     WentDark,
     /// Its firmware ended.
@@ -36,22 +36,24 @@ pub enum Heard {
 /// Takes what was heard, in order; is called on the probe's thread.
 pub(crate) type Listener = Box<dyn FnMut(&mut Vec<Heard>) + Send>;
 
-/// Writes everything into a trace, as events of `device`.
-pub(crate) fn into_trace(trace: Trace, device: String) -> Listener {
+/// Writes everything into a trace, as events of `device`; a reset that nothing explains has the
+/// cause `unexplained`.
+pub(crate) fn into_trace(trace: Trace, device: String, unexplained: RestartCause) -> Listener {
     Box::new(move |heard| {
         trace.clock().touch();
         let _together = trace.gather();
-        for one in heard.drain(..) {
+        for mut one in heard.drain(..) {
+            if let Heard::Restarted(restarted) = &mut one
+                && restarted.cause == RestartCause::Unknown
+            {
+                restarted.cause = unexplained;
+            }
             write(&trace, &device, one);
         }
     })
 }
 
 fn write(trace: &Trace, device: &str, heard: Heard) {
-    let power = |power, how: &str| {
-        let how = how.to_owned();
-        trace.emit(Some(device), &PowerChanged { power, how });
-    };
     match heard {
         Heard::Line(line) => {
             trace.log(device, line);
@@ -59,8 +61,14 @@ fn write(trace: &Trace, device: &str, heard: Heard) {
         Heard::Lost { channel, lost } => {
             trace.emit(Some(device), &garbage(channel, &lost));
         }
-        Heard::Restarted => power(Power::On, "restarted itself"),
-        Heard::WentDark => power(Power::Off, "cut in a write"),
+        Heard::Restarted(restarted) => {
+            trace.emit(Some(device), &restarted);
+        }
+        Heard::WentDark => {
+            let how = "cut in a write".to_owned();
+            let power = Power::Off;
+            trace.emit(Some(device), &PowerChanged { power, how });
+        }
         Heard::Exited { exited, crash } => {
             if let Some(crash) = crash {
                 trace.emit(Some(device), &crash);

@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::RestartCause;
+
 /// A board behind a debug probe.
 #[derive(Clone, Debug)]
 pub struct ProbeSettings {
@@ -30,6 +32,9 @@ pub struct ProbeSettings {
     pub factory: Option<Range<u64>>,
     /// Addresses of storage; without them, `__storage_start` to `__storage_end` of the image.
     pub storage: Option<Range<u64>>,
+    /// The cause of a reset of the core that no panic explains: [`RestartCause::Unknown`], since a
+    /// Cortex-M does not tell, unless the chip's only other cause is its firmware.
+    pub unexplained_reset: RestartCause,
 }
 
 /// How a firmware logs over RTT.

@@ -132,11 +132,20 @@ impl SerialBoard {
         self.hold(hold).await
     }
 
+    /// Says that it is started, after all that was said before.
+    async fn starts(&mut self, how: &str) {
+        if let Some(open) = &self.open {
+            open.divide().await;
+        }
+        self.power = Power::On;
+        self.journal.power(Power::On, how);
+    }
+
     /// Starts it by its control line. Everything that it says is heard.
     async fn pulse(&mut self, how: &str) -> Result<(), BoardError> {
         self.hold_in_reset().await?;
         self.clock().sleep(RESET_HOLD).await;
-        self.journal.power(Power::On, how);
+        self.starts(how).await;
         self.opened(Duration::ZERO).await?.listen(true).await;
         self.hold(Hold::default()).await
     }
@@ -144,7 +153,9 @@ impl SerialBoard {
     /// Starts it by a command. If that needs the port, what the board says first is lost.
     async fn restart_by(&mut self, template: CommandTemplate, how: &str) -> Result<(), BoardError> {
         let command = self.fill(&template, None);
-        self.journal.power(Power::On, how);
+        // A port that cannot be opened is told before a start that nobody would hear.
+        self.opened(Duration::ZERO).await?;
+        self.starts(how).await;
         if template.mentions("port") {
             self.close().await;
             command.run(self.clock(), &mut |_| {}).await?;
@@ -255,11 +266,11 @@ impl SerialBoard {
 
     async fn start(&mut self) -> Result<(), BoardError> {
         if self.switch.is_some() {
+            self.starts("power on").await;
             // A port that belongs to the board is there only once that has power.
             if let Ok(open) = self.opened(Duration::ZERO).await {
                 open.listen(true).await;
             }
-            self.journal.power(Power::On, "power on");
             self.switch(Power::On).await?;
             self.opened(PORT_PATIENCE).await?.listen(true).await;
             return Ok(());
@@ -270,10 +281,9 @@ impl SerialBoard {
         if let Some(template) = self.link.reset_command.clone() {
             return self.restart_by(template, "restarted by a command").await;
         }
-        self.journal.power(
-            Power::On,
-            "only listened to: nothing in the rig switches or resets it",
-        );
+        self.opened(Duration::ZERO).await?;
+        self.starts("only listened to: nothing in the rig switches or resets it")
+            .await;
         self.opened(Duration::ZERO).await?.listen(true).await;
         Ok(())
     }
@@ -321,6 +331,7 @@ impl Board for SerialBoard {
                     what: "be given factory data until rig.toml has `factory.command` for it",
                 });
             };
+            self.must_be(Power::Off, "write factory data")?;
             self.ensure_flashed().await?;
             let folder = private_folder()?;
             let file = folder.path().join("factory.bin");
@@ -337,9 +348,7 @@ impl Board for SerialBoard {
         Box::pin(async {
             self.must_be(Power::Off, "power on")?;
             self.ensure_flashed().await?;
-            self.start().await?;
-            self.power = Power::On;
-            Ok(())
+            self.start().await
         })
     }
 
@@ -364,26 +373,29 @@ impl Board for SerialBoard {
 
     fn reset(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            self.must_be(Power::On, "reset")?;
-            if self.link.reset.is_some() {
-                return self.pulse("reset").await;
-            }
-            match self.link.reset_command.clone() {
-                Some(template) => self.restart_by(template, "reset").await,
-                None => Err(BoardError::Unable {
+            let command = self.link.reset_command.clone();
+            if self.link.reset.is_none() && command.is_none() {
+                return Err(BoardError::Unable {
                     board: KIND,
                     what: "be reset until rig.toml has `reset` or `reset_command` for it",
-                }),
+                });
+            }
+            self.must_be(Power::On, "reset the board")?;
+            match command {
+                Some(template) if self.link.reset.is_none() => {
+                    self.restart_by(template, "reset").await
+                }
+                _ => self.pulse("reset").await,
             }
         })
     }
 
     fn read_storage(&mut self) -> BoxFuture<'_, Result<Vec<u8>, BoardError>> {
         Box::pin(async {
-            self.must_be(Power::Off, "read storage")?;
             let Some(storage) = self.link.storage.clone() else {
                 return Err(no_storage("have its storage read"));
             };
+            self.must_be(Power::Off, "read storage")?;
             let folder = private_folder()?;
             let file = folder.path().join("storage.bin");
             let command = self.fill(&storage.read, Some(&file.display().to_string()));
@@ -397,10 +409,10 @@ impl Board for SerialBoard {
 
     fn erase_storage(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            self.must_be(Power::Off, "erase storage")?;
             let Some(storage) = self.link.storage.clone() else {
                 return Err(no_storage("have its storage erased"));
             };
+            self.must_be(Power::Off, "erase storage")?;
             let command = self.fill(&storage.erase, None);
             self.command(&command).await
         })

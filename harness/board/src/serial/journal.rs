@@ -68,10 +68,12 @@ impl Journal {
                         journal.garbage(garbled, records, &record.garbage);
                     }
                 }
-                if record.is_panic {
-                    journal.panicked(&record.line.text);
-                }
+                let panic = record.is_panic.then(|| record.line.text.clone());
                 journal.trace.log(&journal.device, record.line);
+                // The end stands after the line that tells of it, as on every board.
+                if let Some(text) = panic {
+                    journal.panicked(&text);
+                }
                 if records > MOST_RECORDS {
                     let problem = format!("more than {MOST_RECORDS} lines; the rest is not kept");
                     journal.problem(problem, &[]);

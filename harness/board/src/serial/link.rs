@@ -48,6 +48,8 @@ enum Order {
     Hold(Hold, oneshot::Sender<Result<(), PortError>>),
     /// Give what comes from now on, or drop it.
     Listen(bool, oneshot::Sender<()>),
+    /// Give what has come, whether its line has ended or not.
+    Divide(oneshot::Sender<()>),
     /// Close the port.
     Close(oneshot::Sender<()>),
 }
@@ -112,6 +114,13 @@ impl Link {
         let _ = answer.await;
     }
 
+    /// Gives all that has come, so that nothing of it stands behind what is told next.
+    pub async fn divide(&self) {
+        let (done, answer) = oneshot::channel();
+        self.order(Order::Divide(done)).await;
+        let _ = answer.await;
+    }
+
     /// Closes the port, so that others can open it.
     pub async fn close(self) {
         let (done, answer) = oneshot::channel();
@@ -171,6 +180,11 @@ impl Attendant {
                         drop(self);
                         let _ = done.send(());
                         return;
+                    }
+                    Some(Order::Divide(done)) => {
+                        self.flush();
+                        self.records = Records::new(self.log);
+                        let _ = done.send(());
                     }
                     Some(Order::Hold(hold, done)) => {
                         self.hold = hold;

@@ -10,19 +10,23 @@ use board::rig::Wire;
 use board::serial::{Channel, ControlLines, Dial, PortError, SerialBoard};
 use board::{Board, PowerChanged};
 use clock::Clock;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use trace::Trace;
 
 use crate::bench::{events, link, on, run, script, trace};
 
 /// What was done, such as `rts on`.
-type Notes = Arc<Mutex<Vec<String>>>;
+pub type Notes = Arc<Mutex<Vec<String>>>;
 
 struct NotedUart {
     notes: Notes,
     bytes: DuplexStream,
-    _device: DuplexStream,
+    device: DuplexStream,
+    /// What the device says when RTS lets it go.
+    says: &'static [u8],
+    is_held: bool,
 }
 
 impl ControlLines for NotedUart {
@@ -32,6 +36,10 @@ impl ControlLines for NotedUart {
             Wire::Rts => "rts",
         };
         let state = if asserted { "on" } else { "off" };
+        if wire == "rts" && std::mem::replace(&mut self.is_held, asserted) && !asserted {
+            let said = self.device.write_all(self.says).now_or_never();
+            said.expect("room for a line")?;
+        }
         self.notes
             .lock()
             .expect("sound")
@@ -82,6 +90,7 @@ impl Drop for NotedUart {
 
 struct NotedDial {
     notes: Notes,
+    says: &'static [u8],
 }
 
 impl Dial for NotedDial {
@@ -96,17 +105,30 @@ impl Dial for NotedDial {
             Ok(Box::new(NotedUart {
                 notes: Arc::clone(&self.notes),
                 bytes,
-                _device: device,
+                device,
+                says: self.says,
+                is_held: false,
             }) as Box<dyn Channel>)
         })
     }
 }
 
 fn noted(folder: &Path, keys: &str, trace: &Trace) -> (SerialBoard, Notes) {
+    talking(folder, keys, b"", trace)
+}
+
+/// A board whose device says this whenever RTS lets it go.
+pub fn talking(
+    folder: &Path,
+    keys: &str,
+    says: &'static [u8],
+    trace: &Trace,
+) -> (SerialBoard, Notes) {
     let notes = Notes::default();
     let keys = format!("port = \"/dev/noted\"\n{keys}");
     let dial = Arc::new(NotedDial {
         notes: Arc::clone(&notes),
+        says,
     });
     let board = SerialBoard::with_dial("dut", link(folder, &keys), None, dial, trace.clone());
     (board, notes)

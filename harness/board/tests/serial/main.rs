@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod conformance;
 mod lines;
 mod logs;
 mod ports;
@@ -35,6 +36,8 @@ fn main() {
         lines::the_board_is_held_in_reset_while_it_is_off,
         lines::a_reset_is_a_pulse,
         lines::the_loader_is_started_before_flashing_where_the_rig_says_so,
+        conformance::a_board_on_a_pty_owes_what_every_board_owes,
+        conformance::a_board_held_in_reset_owes_what_every_board_owes,
         commands::images_are_flashed_once_until_they_change,
         commands::a_flasher_that_failed_is_not_believed,
         commands::a_flasher_that_hangs_is_killed_in_time,

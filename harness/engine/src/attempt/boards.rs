@@ -35,18 +35,32 @@ const LIMITS: Limits = Limits {
 /// Bytes that seed the random source of a board without one.
 const ENTROPY: usize = 32;
 
-/// The board that `job` names.
-pub fn model(job: &Job) -> Result<BoardModel, LabError> {
-    if let Some((rig, board)) = real(job)? {
-        let file = job.rig.as_deref().unwrap_or(Path::new(""));
-        return Ok(BoardModel::real(&board, &rig, file));
-    }
-    BoardModel::named(&job.board)
-        .ok_or_else(|| LabError::Scenario(format!("there is no board `{}`", job.board)))
+/// The board that a job names. The rig file is read for it once, at the beginning of an attempt, so
+/// that all of the attempt sees the same rig.
+pub struct Chosen {
+    /// What the scenario may ask of it.
+    pub model: BoardModel,
+    /// The rig in which it stands and its section there, if it is a real one.
+    pub real: Option<(Rig, RigBoard)>,
 }
 
-/// The rig in which the board of `job` stands, if it is a real one.
-pub fn real(job: &Job) -> Result<Option<(Rig, RigBoard)>, LabError> {
+impl Chosen {
+    /// The board of `job`.
+    pub fn of(job: &Job) -> Result<Self, LabError> {
+        let real = real(job)?;
+        let model = match &real {
+            Some((rig, board)) => {
+                let file = job.rig.as_deref().unwrap_or(Path::new(""));
+                BoardModel::real(board, rig, file)
+            }
+            None => BoardModel::named(&job.board)
+                .ok_or_else(|| LabError::Scenario(format!("there is no board `{}`", job.board)))?,
+        };
+        Ok(Self { model, real })
+    }
+}
+
+fn real(job: &Job) -> Result<Option<(Rig, RigBoard)>, LabError> {
     let Some(file) = &job.rig else {
         return Ok(None);
     };
@@ -75,11 +89,11 @@ pub struct Wires {
 pub async fn make(
     device: &str,
     job: &Job,
-    kind: BoardKind,
+    chosen: &Chosen,
     trace: &Trace,
     wires: Wires,
 ) -> Result<Box<dyn Board>, LabError> {
-    match kind {
+    match chosen.model.kind {
         BoardKind::Native => {
             let settings = NativeSettings {
                 device: device.to_owned(),
@@ -97,7 +111,7 @@ pub async fn make(
             Ok(Box::new(board))
         }
         BoardKind::Qemu => qemu(device, job, trace, wires).await,
-        BoardKind::Rig => in_rig(device, job, trace, wires).await,
+        BoardKind::Rig => in_rig(device, job, chosen, trace, wires).await,
     }
 }
 
@@ -105,10 +119,11 @@ pub async fn make(
 async fn in_rig(
     device: &str,
     job: &Job,
+    chosen: &Chosen,
     trace: &Trace,
     wires: Wires,
 ) -> Result<Box<dyn Board>, LabError> {
-    let Some((_, board)) = real(job)? else {
+    let Some((_, board)) = &chosen.real else {
         return Err(LabError::Scenario("a real board needs a rig file".into()));
     };
     let clock = trace.clock();
@@ -124,7 +139,7 @@ async fn in_rig(
     let switch = board.power.clone().map(|commands| {
         Box::new(CommandSwitch::new(commands, clock.clone())) as Box<dyn PowerSwitch>
     });
-    let reached = way(&board, job.image.as_deref())
+    let reached = way(board, job.image.as_deref())
         .map_err(|error| LabError::Scenario(with_sources(&error)))?;
     match reached {
         Way::Probe(settings) => {

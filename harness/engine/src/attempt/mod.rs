@@ -30,8 +30,9 @@ use trace::{Finished, StepEnded, StepStarted, Trace, Verdict, Witness, WitnessRe
 
 use crate::expect::{Expectations, NeverWatch};
 use crate::language::{Captures, Case, read_file};
-use crate::run::{BoardKind, BoardModel, Job};
+use crate::run::{BoardKind, Job};
 
+pub use boards::Chosen;
 pub use factory_data::{BROKER_HOST, TIME_HOST};
 pub use problem::{LabError, with_sources};
 pub use reach::{ReachError, Way, way};
@@ -60,13 +61,14 @@ pub fn run(job: &Job) -> ExitCode {
 }
 
 async fn attempt(job: &Job) -> ExitCode {
-    let board = match boards::model(job) {
-        Ok(board) => board,
+    let chosen = match Chosen::of(job) {
+        Ok(chosen) => chosen,
         Err(error) => {
             eprintln!("{}", with_sources(&error));
             return ExitCode::FAILURE;
         }
     };
+    let board = &chosen.model;
     let clock = match board.kind {
         BoardKind::Native => Clock::start(job.speed),
         BoardKind::Qemu | BoardKind::Rig => Clock::start_fixed(board.time_factor(job.speed).into()),
@@ -80,7 +82,7 @@ async fn attempt(job: &Job) -> ExitCode {
     };
     report_lag(&clock, &trace);
     let finished = match case_of(job) {
-        Ok(case) => run_case(job, &board, &case, &trace).await,
+        Ok(case) => run_case(job, &chosen, &case, &trace).await,
         Err(error) => {
             let problem = Problem::Lab(error);
             let at = Where {
@@ -113,12 +115,13 @@ fn case_of(job: &Job) -> Result<Case, LabError> {
         })
 }
 
-async fn run_case(job: &Job, board: &BoardModel, case: &Case, trace: &Trace) -> Finished {
+async fn run_case(job: &Job, chosen: &Chosen, case: &Case, trace: &Trace) -> Finished {
+    let board = &chosen.model;
     let mut at = Where {
         label: "building the world".into(),
         ..Where::default()
     };
-    let mut world = match World::build(&case.scenario.world, job, trace).await {
+    let mut world = match World::build(&case.scenario.world, job, chosen, trace).await {
         Ok(world) => world,
         Err(error) => return finish(Problem::Lab(error), at, trace),
     };

@@ -54,6 +54,7 @@ pub(super) fn settings(
         speed_khz: link.speed_khz,
         factory: link.factory.clone(),
         storage: link.storage.clone(),
+        unexplained_reset: board::RestartCause::Unknown,
     })
 }
 

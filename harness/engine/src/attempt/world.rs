@@ -17,7 +17,7 @@ use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
 
 use super::bluetooth::Bluetooth;
-use super::boards::{self, Wires};
+use super::boards::{self, Chosen, Wires};
 use super::cloud_side::CloudSide;
 use super::console::Port;
 use super::factory_data::{Meeting, factory_data};
@@ -25,7 +25,7 @@ use super::phones::{Phone, Session};
 use super::problem::{LabError, with_sources};
 use super::values::{AccessPointValues, DeviceValues, Maker};
 use crate::language::{self, Fault, Over};
-use crate::run::{BoardModel, Job};
+use crate::run::Job;
 
 /// Everything that stands around the steps of a case.
 pub struct World {
@@ -71,6 +71,7 @@ impl World {
     pub async fn build(
         settings: &language::World,
         job: &Job,
+        chosen: &Chosen,
         trace: &Trace,
     ) -> Result<Self, LabError> {
         let boards = job.boards();
@@ -81,8 +82,7 @@ impl World {
         let pki = Pki::new(trace.clock().unix_now().as_secs())?;
         let air = Air::new(trace.clone());
         let mut maker = Maker::new(job.seed);
-        let model = boards::model(job)?;
-        let rig = boards::real(job)?.map(|(rig, _)| rig);
+        let rig = chosen.real.as_ref().map(|(rig, _)| rig.clone());
         let mut access_points = BTreeMap::new();
         for (index, (role, access_point)) in settings.access_points.iter().enumerate() {
             let values = maker.access_point(role, access_point, trace.secrets());
@@ -130,7 +130,7 @@ impl World {
         };
         for (name, values) in values {
             world
-                .add_device(name, values, settings, job, &model)
+                .add_device(name, values, settings, job, chosen)
                 .await?;
         }
         // Nobody joins a real access point for a phone.
@@ -155,13 +155,13 @@ impl World {
         values: DeviceValues,
         settings: &language::World,
         job: &Job,
-        model: &BoardModel,
+        chosen: &Chosen,
     ) -> Result<(), LabError> {
         let device = settings
             .devices
             .named(&name)
             .ok_or_else(|| unknown("device", &name))?;
-        let lab = boards::lab_section(job, model);
+        let lab = boards::lab_section(job, &chosen.model);
         let bug = job.bug.as_deref();
         let nowhere = Meeting::default();
         let meeting = self.cloud.as_ref().map_or(&nowhere, CloudSide::meeting);
@@ -186,10 +186,10 @@ impl World {
             wires.console = Some(board);
             Port::new(lab)
         });
-        let mut board = boards::make(&name, job, model.kind, &self.trace, wires).await?;
+        let mut board = boards::make(&name, job, chosen, &self.trace, wires).await?;
         board.write_factory(&factory.encode()).await?;
         self.factories.push(factory);
-        if model.remembers() {
+        if chosen.model.remembers() {
             board.erase_storage().await?;
         }
         self.devices.insert(

@@ -14,7 +14,7 @@ use lab::air::{ForwardTarget, Protocol};
 use tokio::signal::unix::{SignalKind, signal};
 use trace::{CreateError, Trace};
 
-use crate::attempt::{LabError, World};
+use crate::attempt::{Chosen, LabError, World};
 use crate::language::{self, Case, Mistakes};
 use crate::run::Job;
 use console::ConsoleSocket;
@@ -73,7 +73,11 @@ async fn stay_up(case: &Case, openings: &Openings, folder: &Path) -> Result<(), 
     let mut settings = case.scenario.world.clone();
     // Whoever wants to be a phone comes from outside.
     settings.phones.clear();
-    let served = match World::build(&settings, &job, &trace).await {
+    let built = match Chosen::of(&job) {
+        Ok(chosen) => World::build(&settings, &job, &chosen, &trace).await,
+        Err(error) => Err(error),
+    };
+    let served = match built {
         Ok(mut world) => {
             let served = async {
                 let _console = publish(&mut world, case, openings, folder).await?;

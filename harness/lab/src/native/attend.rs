@@ -1,9 +1,11 @@
 //! The task that attends a device while it has power.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use airlink::tether::{Decoder, FromDevice, TetherError};
-use board::{BoardError, Exited, Garbage, Power, PowerChanged};
+use board::{BoardError, Exited, Garbage, Power, PowerChanged, RestartCause, Restarted};
 use clock::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -37,6 +39,7 @@ pub(super) struct Attendant {
     stream: UnixStream,
     decoder: Decoder,
     inbox: Inbox,
+    dark: Arc<AtomicBool>,
 }
 
 /// Why a device needs no attendance any more.
@@ -53,13 +56,15 @@ enum End {
 }
 
 impl Attendant {
-    /// Starts a device and switches its radio and wires on.
+    /// Starts a device and switches its radio and wires on. `dark` becomes true before a cut in a
+    /// write is told.
     pub(super) fn start(
         settings: NativeSettings,
         files: Files,
         trace: Trace,
         link: Link,
         wires: Wires,
+        dark: Arc<AtomicBool>,
     ) -> Result<Self, BoardError> {
         let inbox = Inbox::new(trace.clock().clone());
         let (process, stream) = Process::start(&settings, &files)?;
@@ -75,6 +80,7 @@ impl Attendant {
             stream,
             decoder: Decoder::default(),
             inbox,
+            dark,
         })
     }
 
@@ -202,7 +208,10 @@ impl Attendant {
         let clock = self.trace.clock().clone();
         let _busy = clock.busy();
         match clock.timeout(EXIT_LIMIT, self.process.exit()).await {
-            Ok(Exit::Dark) => self.power_changed(Power::Off, "cut in a write"),
+            Ok(Exit::Dark) => {
+                self.dark.store(true, Ordering::Release);
+                self.power_changed(Power::Off, "cut in a write");
+            }
             Ok(Exit::Panicked(message)) => self.exited("panic", Some(message)),
             Ok(Exit::Other(how)) => self.exited(&how, None),
             Err(_) => {
@@ -228,7 +237,7 @@ impl Attendant {
                 self.decoder = Decoder::default();
                 self.link.power_on();
                 self.wires.set_power(true);
-                self.power_changed(Power::On, "restarted itself");
+                self.restarted();
                 true
             }
             Err(error) => {
@@ -297,6 +306,14 @@ impl Attendant {
         let how = how.to_owned();
         self.trace
             .emit(Some(&self.settings.device), &Exited { how, panic });
+    }
+
+    fn restarted(&self) {
+        let restarted = Restarted {
+            cause: RestartCause::Software,
+            said: "the firmware asked for it".to_owned(),
+        };
+        self.trace.emit(Some(&self.settings.device), &restarted);
     }
 
     fn power_changed(&self, power: Power, how: &str) {

@@ -13,6 +13,8 @@ mod wires;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use board::{Abilities, Board, BoardError, Power, PowerChanged};
@@ -52,6 +54,10 @@ pub struct NativeBoard {
     link: Link,
     wires: Wires,
     running: Option<Running>,
+    /// The trace was told last that it is on.
+    powered: bool,
+    /// Since then its power was cut in a write, and the trace was told.
+    dark: Arc<AtomicBool>,
 }
 
 /// A device with power.
@@ -71,6 +77,8 @@ impl NativeBoard {
             link,
             wires: Wires::default(),
             running: None,
+            powered: false,
+            dark: Arc::default(),
         }
     }
 
@@ -89,14 +97,25 @@ impl NativeBoard {
     }
 
     fn is_on(&self) -> bool {
-        self.running
-            .as_ref()
-            .is_some_and(|running| !running.task.is_finished())
+        self.powered && !self.dark.load(Ordering::Acquire)
+    }
+
+    /// Whether it is on and its firmware has not ended.
+    fn runs(&self) -> bool {
+        let attended = |running: &Running| !running.task.is_finished();
+        self.is_on() && self.running.as_ref().is_some_and(attended)
     }
 
     fn must_be_off(&self, what: &'static str) -> Result<(), BoardError> {
         if self.is_on() {
             return Err(BoardError::State { what, state: "on" });
+        }
+        Ok(())
+    }
+
+    fn must_be_on(&self, what: &'static str) -> Result<(), BoardError> {
+        if !self.is_on() {
+            return Err(BoardError::State { what, state: "off" });
         }
         Ok(())
     }
@@ -109,7 +128,10 @@ impl NativeBoard {
             self.trace.clone(),
             self.link.clone(),
             self.wires.clone(),
+            Arc::clone(&self.dark),
         )?;
+        self.dark.store(false, Ordering::Release);
+        self.powered = true;
         self.power_changed(Power::On, how);
         let (stop, stopped) = oneshot::channel();
         self.running = Some(Running {
@@ -160,7 +182,11 @@ impl Board for NativeBoard {
     }
 
     fn write_factory<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
-        async { self.files.write_factory(image) }.boxed()
+        async {
+            self.must_be_off("write factory data")?;
+            self.files.write_factory(image)
+        }
+        .boxed()
     }
 
     fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
@@ -175,7 +201,10 @@ impl Board for NativeBoard {
         async {
             self.stop().await?;
             self.files.disarm_cut()?;
-            self.power_changed(Power::Off, "switched off");
+            if self.is_on() {
+                self.power_changed(Power::Off, "switched off");
+            }
+            self.powered = false;
             Ok(())
         }
         .boxed()
@@ -183,10 +212,12 @@ impl Board for NativeBoard {
 
     fn cut_power_in_write(&mut self, after: u64) -> BoxFuture<'_, Result<(), BoardError>> {
         async move {
-            if !self.is_on() {
+            let what = "cut the power in a write";
+            self.must_be_on(what)?;
+            if !self.runs() {
                 return Err(BoardError::State {
-                    what: "cut the power in a write",
-                    state: "off",
+                    what,
+                    state: "on, but its firmware has ended",
                 });
             }
             self.files.arm_cut(after)
@@ -196,6 +227,7 @@ impl Board for NativeBoard {
 
     fn reset(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         async {
+            self.must_be_on("reset the board")?;
             self.stop().await?;
             self.start("reset")
         }

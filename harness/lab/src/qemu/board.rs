@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use board::probe::{Attach, Limits, LogFormat, ProbeBoard, ProbeSettings};
-use board::{Abilities, Board, BoardError, Exited, Power, PowerChanged};
+use board::{Abilities, Board, BoardError, Exited, Power, PowerChanged, RestartCause, Restarted};
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use trace::{Event, Trace};
@@ -57,6 +57,8 @@ impl QemuBoard {
             speed_khz: None,
             factory: None,
             storage: None,
+            // Nothing of the machine but its firmware resets it: no pin, no watchdog that is used.
+            unexplained_reset: RestartCause::Software,
         };
         let board = ProbeBoard::new(settings, trace.clone())?
             .with_power_switch(Box::new(machine.power_switch()));
@@ -93,18 +95,26 @@ async fn follow(trace: Trace, device: String, radio: Radio) {
         trace.longer_than(seen).await;
         let events = trace.since(seen);
         seen += events.len();
-        if events.iter().any(|event| has_ended(event, &device)) {
+        let own = events
+            .iter()
+            .filter(|event| event.device.as_deref() == Some(device.as_str()));
+        // A firmware that panicked and restarted has its radio already.
+        if own.rev().find_map(|event| has_ended(event)) == Some(true) {
             radio.off();
         }
     }
 }
 
-fn has_ended(event: &Event, device: &str) -> bool {
-    if event.device.as_deref() != Some(device) {
-        return false;
+/// Whether the event says that the firmware has ended, or that it runs; nothing, if neither.
+fn has_ended(event: &Event) -> Option<bool> {
+    if let Some(changed) = event.payload::<PowerChanged>() {
+        return Some(changed.power == Power::Off && changed.how != SWITCHED_OFF);
     }
-    let dark = |changed: PowerChanged| changed.power == Power::Off && changed.how != SWITCHED_OFF;
-    event.payload().is_some_and(dark) || event.payload::<Exited>().is_some()
+    match (event.payload::<Exited>(), event.payload::<Restarted>()) {
+        (Some(_), _) => Some(true),
+        (_, Some(_)) => Some(false),
+        _ => None,
+    }
 }
 
 impl Board for QemuBoard {
@@ -150,5 +160,46 @@ impl Board for QemuBoard {
 
     fn erase_storage(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         self.board.erase_storage()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clock::Clock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_firmware_that_restarts_after_its_panic_keeps_its_radio() {
+        let trace = Trace::in_memory(Clock::start(1.0));
+        let exited = Exited {
+            how: "panic".to_owned(),
+            panic: Some("panicked at a.rs:1".to_owned()),
+        };
+        let restarted = Restarted {
+            cause: RestartCause::Panic,
+            said: "panicked at a.rs:1".to_owned(),
+        };
+        let ended = |trace: &Trace| {
+            trace
+                .since(0)
+                .iter()
+                .rev()
+                .find_map(|event| has_ended(event))
+        };
+        assert_eq!(ended(&trace), None);
+        trace.emit(Some("device"), &exited);
+        assert_eq!(ended(&trace), Some(true));
+        trace.emit(Some("device"), &restarted);
+        assert_eq!(ended(&trace), Some(false));
+        for (power, how, ends) in [
+            (Power::Off, "cut in a write", true),
+            (Power::Off, SWITCHED_OFF, false),
+            (Power::On, "switched on", false),
+        ] {
+            let how = how.to_owned();
+            trace.emit(Some("device"), &PowerChanged { power, how });
+            assert_eq!(ended(&trace), Some(ends));
+        }
     }
 }

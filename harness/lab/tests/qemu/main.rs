@@ -2,6 +2,7 @@
 
 mod air;
 mod board;
+mod conformance;
 mod cost;
 mod debug;
 mod flashing;

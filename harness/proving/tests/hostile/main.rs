@@ -97,7 +97,7 @@ const fn row(device: &'static str, step: usize, message: &'static str, event: &'
 
 const HOSTILE: &[Row] = &[
     row("tether-garbage", STARTED, "", "\"link\":\"tether\""),
-    row("restarts", STARTED, "", "restarted itself"),
+    row("restarts", STARTED, "", "\"kind\":\"restarted\""),
     row("no-dhcp", PROVISION, "gave no address within", "leased"),
     row(
         "no-http",

@@ -89,6 +89,7 @@ pub(super) fn start(
         speed_khz: None,
         factory: None,
         storage: None,
+        unexplained_reset: board::RestartCause::Software,
     };
     Ok((emulated, settings))
 }

@@ -193,7 +193,10 @@ fn show<W: Write>(
             let text = format!("{} bytes of {channel} lost: {}", lost.bytes, lost.problem);
             shown.notice("lost", &text)?;
         }
-        Heard::Restarted => shown.notice("restarted", "the board restarted itself")?,
+        Heard::Restarted(restarted) => {
+            let text = format!("the device started anew: {}", restarted.said);
+            shown.notice("restarted", &text)?;
+        }
         Heard::WentDark => shown.notice("dark", "the board went dark in a write")?,
         Heard::Exited { exited, crash } => {
             let what = exited.panic.as_ref().unwrap_or(&exited.how);

@@ -1,0 +1,151 @@
+//! A board with a UART owes what every board owes: with a switch and with a control line.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use board::conformance::{self, Bench, Firmware, Subject};
+use board::power::PowerSwitch;
+use board::serial::SerialBoard;
+use board::{BoardError, Power};
+use futures_util::future::BoxFuture;
+
+use crate::bench::{link, pty, run, script, trace};
+use crate::lines;
+
+const FIRST: &[u8] = b"I (30) app: first\r\n";
+const PANIC: &[u8] =
+    b"Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.\r\n";
+
+/// A switch that the device behind a pty looks at.
+struct Supply(Arc<AtomicBool>);
+
+impl PowerSwitch for Supply {
+    fn switch(&mut self, power: Power) -> BoxFuture<'_, Result<(), BoardError>> {
+        self.0.store(power == Power::On, Ordering::Release);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Ends the device when it is dropped.
+struct Alive(Arc<AtomicBool>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// Says its first line, and what follows it, whenever it gets power or the file `restart` appears.
+fn device(
+    mut uart: File,
+    folder: PathBuf,
+    more: &'static [u8],
+    power: Arc<AtomicBool>,
+    alive: Arc<AtomicBool>,
+) {
+    let mut was_on = false;
+    while alive.load(Ordering::Acquire) {
+        let is_on = power.load(Ordering::Acquire);
+        let restarts = fs::remove_file(folder.join("restart")).is_ok();
+        if is_on && (!was_on || restarts) {
+            // A port that is not open may take nothing.
+            let _ = uart.write_all(FIRST).and_then(|()| uart.write_all(more));
+        }
+        was_on = is_on;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Makes boards with a UART that is a pty.
+struct Ptys;
+
+impl Bench for Ptys {
+    fn set_up(&mut self, firmware: Firmware) -> BoxFuture<'_, Option<Subject>> {
+        let more = match firmware {
+            Firmware::Talks => Some(b"I (40) app: more\r\n".as_slice()),
+            Firmware::Panics => Some(PANIC),
+            // Nothing cuts the power of such a board in a write, or tells that it restarted.
+            Firmware::Writes | Firmware::Restarts => None,
+        };
+        Box::pin(async move { more.map(on_a_pty) })
+    }
+}
+
+fn on_a_pty(more: &'static [u8]) -> Subject {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (uart, path) = pty();
+    let power = Arc::new(AtomicBool::new(false));
+    let alive = Arc::new(AtomicBool::new(true));
+    let (place, powered, living) = (
+        folder.path().to_owned(),
+        Arc::clone(&power),
+        Arc::clone(&alive),
+    );
+    std::thread::spawn(move || device(uart, place, more, powered, living));
+    let trace = trace();
+    let link = link(folder.path(), &keys(folder.path(), &path));
+    let supply = Box::new(Supply(power));
+    Subject {
+        board: Box::new(SerialBoard::new("dut", link, Some(supply), trace.clone())),
+        trace,
+        factory: b"born with this".to_vec(),
+        first: "first",
+        keep: Box::new((Alive(alive), folder)),
+    }
+}
+
+/// What the rig says of a board with everything.
+fn keys(folder: &Path, port: &Path) -> String {
+    script(folder, "factory", "cp \"$1\" factory.bin");
+    script(folder, "read", "cp storage.bin \"$1\"");
+    let erase = "head -c 64 /dev/zero | tr '\\0' '\\377' > storage.bin";
+    script(folder, "erase", erase);
+    script(folder, "reset", ": > restart");
+    fs::write(folder.join("storage.bin"), "stored").expect("ours");
+    format!(
+        "port = \"{}\"\nreset_command = [\"./reset\"]\nfactory = {{ command = [\"./factory\", \"{{file}}\"] }}\nstorage = {{ read = [\"./read\", \"{{file}}\"], erase = [\"./erase\"] }}\n",
+        port.display()
+    )
+}
+
+pub fn a_board_on_a_pty_owes_what_every_board_owes() {
+    run(async {
+        let checked = conformance::check(&mut Ptys).await;
+        let expected = [Firmware::Talks, Firmware::Panics];
+        assert_eq!(checked.expect("no departure"), expected);
+    });
+}
+
+/// Makes boards that are held in reset while they are off.
+struct Held;
+
+impl Bench for Held {
+    fn set_up(&mut self, firmware: Firmware) -> BoxFuture<'_, Option<Subject>> {
+        Box::pin(async move {
+            if firmware != Firmware::Talks {
+                return None;
+            }
+            let folder = tempfile::tempdir().expect("a folder");
+            let trace = trace();
+            let (board, _) = lines::talking(folder.path(), "reset = \"rts\"\n", FIRST, &trace);
+            Some(Subject {
+                board: Box::new(board),
+                trace,
+                factory: Vec::new(),
+                first: "first",
+                keep: Box::new(folder),
+            })
+        })
+    }
+}
+
+pub fn a_board_held_in_reset_owes_what_every_board_owes() {
+    run(async {
+        let checked = conformance::check(&mut Held).await;
+        assert_eq!(checked.expect("no departure"), [Firmware::Talks]);
+    });
+}
