@@ -150,7 +150,7 @@ pub fn compare_info(info: &Info, wanted: &Roles<Value>) -> Result<(), Problem> {
     let all = Value::Object(all);
     for (pointer, wanted) in wanted.iter() {
         let found = all.pointer(pointer);
-        if found.unwrap_or(&Value::Null) != wanted {
+        if !is_wanted(found.unwrap_or(&Value::Null), wanted) {
             let [found, wanted] = [found, Some(wanted)].map(|value| {
                 let some = value.filter(|value| !value.is_null());
                 some.map_or_else(|| "nothing".to_owned(), Value::to_string)
@@ -161,6 +161,15 @@ pub fn compare_info(info: &Info, wanted: &Roles<Value>) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// A value of the matrix is wanted as it is spelled, whatever type it is found with.
+fn is_wanted(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Number(found), Value::String(wanted)) => found.to_string() == *wanted,
+        (Value::Bool(found), Value::String(wanted)) => found.to_string() == *wanted,
+        _ => found == wanted,
+    }
 }
 
 /// The session that the phone has open, or one to be established.

@@ -401,11 +401,9 @@ impl<'s> Checker<'s> {
     fn references(&mut self, text: &str, span: Span) {
         for name in references(text) {
             if !self.captured.contains(name) {
-                let known = self.captured.iter().copied();
-                let mistake = Mistake::unknown(Some(span), "variable", name, known);
-                self.mistakes.push(mistake.help(
-                    "it must be in the `matrix`, or in the `capture` of a step before this one",
-                ));
+                let mistake = Mistake::at(span, format!("`${{{name}}}` is not set yet"));
+                self.mistakes
+                    .push(mistake.help("only a later step captures it; this one comes too early"));
             }
         }
     }
