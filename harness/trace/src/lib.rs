@@ -11,6 +11,7 @@ mod payload;
 mod read;
 mod record;
 mod secrets;
+mod ssid;
 mod steps;
 
 pub use board::{Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted};
@@ -22,6 +23,7 @@ pub use payload::{
 pub use read::{ReadError, read, read_from};
 pub use record::{CreateError, Gather, Trace};
 pub use secrets::Secrets;
+pub use ssid::{Ssid, SsidError};
 pub use steps::{Failure, Finished, Nearest, Place, StepEnded, StepStarted};
 
 /// Version of the trace file's format; stands in its first event.

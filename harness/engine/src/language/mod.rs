@@ -28,8 +28,10 @@
 //! Every step may carry `catches`, if it can fail by the device's fault: with one of those bugs in
 //! the device, the attempt must fail at exactly this step. Entries of `never` likewise.
 
+mod access_point;
 mod advice;
 mod captures;
+mod certificate;
 mod check;
 mod clause;
 mod decode;
@@ -53,7 +55,9 @@ mod tree;
 mod unset;
 mod world;
 
+pub use access_point::Auth;
 pub use captures::{CaptureList, Captures, NotCaptured, NothingThere};
+pub use certificate::Certificate;
 pub use check::Known;
 pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window};
 pub use differences::{Difference, Differences, Otherwise};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 
+use super::certificate;
 use super::check::{Known, check};
 use super::clause::Never;
 use super::decode::decode;
@@ -192,8 +193,11 @@ fn case(
 ) -> Result<Case, Vec<Mistake>> {
     let mut mistakes = unset::references_to_nothing(root);
     let (scenario, others) = match decode::<Scenario>(root) {
-        Ok(scenario) => {
-            let mistakes = check(&scenario, known);
+        Ok(mut scenario) => {
+            let mut mistakes = certificate::read_files(&mut scenario, file);
+            let unread: Vec<_> = mistakes.iter().map(|mistake| mistake.span).collect();
+            let others = check(&scenario, known).into_iter();
+            mistakes.extend(others.filter(|mistake| !unread.contains(&mistake.span)));
             (Some(scenario), mistakes)
         }
         Err(first) => (None, all_mistakes(root, first)),

@@ -9,6 +9,7 @@ fn known() -> Known {
         bugs: vec!["silent-hang".into(), "retry-storm".into()],
         server_certificates: vec!["server".into(), "server-expired".into()],
         client_certificates: vec!["client".into(), "client-expired".into()],
+        authorities: vec!["ca".into(), "intermediate".into()],
     }
 }
 

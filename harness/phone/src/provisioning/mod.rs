@@ -17,6 +17,6 @@ pub use config::StationStatus;
 pub use error::{Blame, ProvisioningError};
 pub use events::{Exchange, OutcomeReached};
 pub use outcome::{Connected, Outcome};
-pub use scan::ScanSettings;
+pub use scan::{ScanSettings, Scanned, auth_mode_name};
 pub use session::Info;
 pub use settings::{Credentials, Knowledge, Settings, Tolerance};
