@@ -9,14 +9,14 @@ use embedded_storage_async::nor_flash::NorFlash;
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage, SerializationError, Value};
 
-use crate::credentials::{Credentials, MAX_PASSPHRASE, MAX_SSID};
+use crate::credentials::{Credentials, KEY_DIGITS, MAX_SSID};
 
 const TAG: &str = "storage";
 
 /// Key of the station's credentials.
 const STATION: u8 = 1;
 /// Key, two lengths, SSID and passphrase, rounded up to the largest word that a flash may have.
-const BUFFER: usize = (3 + MAX_SSID + MAX_PASSPHRASE).next_multiple_of(32);
+const BUFFER: usize = (3 + MAX_SSID + KEY_DIGITS).next_multiple_of(32);
 
 type Map<F> = MapStorage<u8, F, Cache<Uncached, Uncached, Uncached, u8>>;
 

@@ -13,7 +13,9 @@ pub fn known() -> Result<Known, PkiError> {
         let names = profiles.names().filter(|name| name.starts_with(prefix));
         names.map(str::to_owned).collect()
     };
+    let authorities = profiles.iter().filter(|(_, profile)| profile.authority);
     Ok(Known {
+        authorities: authorities.map(|(name, _)| name.to_owned()).collect(),
         bugs: bugs(),
         contracts: contracts(),
         server_certificates: called("server"),

@@ -51,7 +51,8 @@ pub use host_dial::HostDial;
 pub use http::HttpError;
 pub use provisioning::{
     Blame, Connected, Credentials, Exchange, Info, Knowledge, Outcome, OutcomeReached,
-    ProvisioningClient, ProvisioningError, ScanSettings, Settings, StationStatus, Tolerance,
+    ProvisioningClient, ProvisioningError, ScanSettings, Scanned, Settings, StationStatus,
+    Tolerance, auth_mode_name,
 };
 pub use qr::{QrError, QrPayload};
 pub use security::{gen_sec2, gen_sec2_of};

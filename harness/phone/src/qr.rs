@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::{Settings, TransportKind};
@@ -39,21 +39,42 @@ pub struct QrPayload {
     /// User name, with security 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// Proof of possession; with security 2 the password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Proof of possession; with security 2 the password. A number is read as its text.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text_or_number"
+    )]
     pub pop: Option<String>,
-    /// `ble`, `softap`, or something that is not known yet.
+    /// `ble`, `softap` or `console`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
-    /// Passphrase of the device's access point, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Passphrase of the device's access point, if it has one. A number is read as its text.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text_or_number"
+    )]
     pub password: Option<String>,
     /// The security's number, as a number or as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security: Option<Value>,
-    /// What is provisioned (`network_provisioning`): `wifi` or `thread`.
+    /// What is provisioned (`network_provisioning`): `wifi`; `thread` is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
+}
+
+/// Payloads made by hand have a number where the text is all digits. It is read as it is spelled,
+/// as far as a number of JSON can be: it has no leading zeros.
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<Value>::deserialize(deserializer)? {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Value::Number(number)) if !number.is_f64() => Ok(Some(number.to_string())),
+        Some(_) => Err(serde::de::Error::custom(
+            "expected a text, or a whole number",
+        )),
+    }
 }
 
 fn version() -> String {
@@ -72,9 +93,20 @@ pub enum QrError {
     /// It is no JSON object of this kind.
     #[error("the payload is not the JSON that devices print")]
     Json(#[from] serde_json::Error),
+    /// It is for Matter.
+    #[error("this is a payload of Matter, which is another way of provisioning")]
+    Matter,
     /// It is of a version that is not known.
     #[error("the payload is of version {0:?}; known is \"v1\"")]
     Version(String),
+    /// It names a transport that is not known.
+    #[error("the payload's transport is {0:?}; known are \"ble\", \"softap\" and \"console\"")]
+    Transport(String),
+    /// The device wants another network than Wi-Fi.
+    #[error(
+        "the device is to be provisioned for {0:?}; only \"wifi\" is known here, and no Wi-Fi credentials are sent to it"
+    )]
+    Network(String),
 }
 
 impl QrPayload {
@@ -94,7 +126,7 @@ impl QrPayload {
 
     /// The transport, if it says one that is known.
     pub fn transport(&self) -> Option<TransportKind> {
-        self.transport.as_deref()?.parse().ok()
+        self.transport.as_deref()?.to_lowercase().parse().ok()
     }
 
     /// The security, if it says one: `"2"` and `2` are the same.
@@ -146,12 +178,17 @@ impl std::str::FromStr for QrPayload {
 
     /// Takes the JSON, or the address of a page that shows it, with or without escapes.
     fn from_str(text: &str) -> Result<Self, QrError> {
-        let text = text.trim();
+        let text = text.trim_start_matches('\u{feff}').trim();
         if text.len() > LONGEST_ADDRESS {
             return Err(QrError::TooLong(text.len()));
         }
+        if text.starts_with("MT:") {
+            return Err(QrError::Matter);
+        }
         let json = match text.split_once(PARAMETER) {
-            Some((page, data)) if page.starts_with("http") => unescaped(data)?,
+            Some((page, data)) if page.starts_with("http") => payload_of(data)?,
+            // A line of a log has the payload behind the head of the line.
+            _ if !text.starts_with('{') => text.find('{').map_or(text, |at| &text[at..]).to_owned(),
             _ => text.to_owned(),
         };
         if json.len() > LONGEST {
@@ -160,6 +197,16 @@ impl std::str::FromStr for QrPayload {
         let payload: Self = serde_json::from_str(&json)?;
         if payload.ver != version() {
             return Err(QrError::Version(payload.ver));
+        }
+        if let Some(transport) = &payload.transport
+            && payload.transport().is_none()
+        {
+            return Err(QrError::Transport(transport.clone()));
+        }
+        if let Some(network) = &payload.network
+            && !network.eq_ignore_ascii_case("wifi")
+        {
+            return Err(QrError::Network(network.clone()));
         }
         Ok(payload)
     }
@@ -175,6 +222,17 @@ impl fmt::Debug for QrPayload {
             .field("transport", &self.transport)
             .finish_non_exhaustive()
     }
+}
+
+/// The payload in an address, behind the name of its parameter. Parameters of the page may follow; a
+/// form has `+` in the place of spaces, which stand between the parts of the payload only.
+fn payload_of(data: &str) -> Result<String, QrError> {
+    let end = match data.starts_with('{') {
+        true => data.rfind('}').map_or(data.len(), |end| end + 1),
+        false => data.find(['&', '#']).unwrap_or(data.len()),
+    };
+    let json = unescaped(&data[..end])?;
+    Ok(json.replace(",+\"", ",\"").replace(":+\"", ":\""))
 }
 
 /// A part of an address without its escapes (RFC 3986 §2.1). `+` stays what it is.
@@ -253,6 +311,91 @@ mod tests {
             QrError::Escape(_)
         ));
         assert!(matches!(refused(&"x".repeat(5000)), QrError::TooLong(5000)));
+    }
+
+    /// What becomes of payloads as people make and copy them.
+    #[test]
+    fn payloads_of_the_field_get_a_sensible_answer() {
+        let read = |text: &str| text.parse::<QrPayload>();
+        let fields = |text: &str| {
+            let payload = read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            (payload.transport(), payload.pop, payload.security)
+        };
+        let softap = Some(TransportKind::SoftAp);
+        for (text, pop) in [
+            (
+                r#"{"ver":"v1","name":"P","pop":"abcd1234","transport":"SoftAP"}"#,
+                Some("abcd1234"),
+            ),
+            (
+                r#"{"ver":"v1","name":"P","pop":12345678,"transport":"softap"}"#,
+                Some("12345678"),
+            ),
+            (
+                r#"{"ver":"v1","name":"P","username":null,"pop":null,"transport":"softap","password":null}"#,
+                None,
+            ),
+            (
+                "\u{feff}{\"ver\":\"v1\",\"name\":\"P\",\"pop\":\"x\",\"transport\":\"softap\"}",
+                Some("x"),
+            ),
+            (
+                r#"{"ver":"v1","name":"P","pop":"x","transport":"softap","network":"wifi"}"#,
+                Some("x"),
+            ),
+            (
+                "https://example.org/qrcode.html?data=%7B%22ver%22%3A%22v1%22%2C%22name%22%3A%22P%22%2C%22pop%22%3A%22x%22%2C%22transport%22%3A%22softap%22%7D&lang=de",
+                Some("x"),
+            ),
+            (
+                r#"https://example.org/qrcode.html?data={"ver":"v1",+"name":"P",+"pop":"x",+"transport":"softap"}"#,
+                Some("x"),
+            ),
+            (
+                r#"I (889) app: {"ver":"v1","name":"P","pop":"x","transport":"softap"}"#,
+                Some("x"),
+            ),
+        ] {
+            assert_eq!(
+                fields(text),
+                (softap, pop.map(str::to_owned), None),
+                "{text}"
+            );
+        }
+        for security in ["0", r#""0""#] {
+            let text =
+                format!(r#"{{"ver":"v1","name":"P","transport":"softap","security":{security}}}"#);
+            assert_eq!(read(&text).unwrap().security(), Some(0));
+        }
+        for (text, why) in [
+            (
+                r#"{"ver":1,"name":"P","pop":"x","transport":"softap"}"#,
+                "expected a string",
+            ),
+            ("{'ver':'v1','name':'P'}", "key must be a string"),
+            (
+                r#"{"ver":"v1","name":"P","pop":"x","transport":"softap","network":"thread"}"#,
+                "no Wi-Fi credentials are sent",
+            ),
+            (
+                r#"{"ver":"v1","name":"P","pop":"x","transport":"wifi"}"#,
+                "known are \"ble\", \"softap\" and \"console\"",
+            ),
+            (
+                r#"{"ver":"v1","name":"P","pop":1.5}"#,
+                "expected a text, or a whole number",
+            ),
+            (
+                r#"{"ver":"v1","name":"P","name":"Q","transport":"softap"}"#,
+                "duplicate field",
+            ),
+            ("MT:Y.K9042C00KA0648G00", "Matter"),
+        ] {
+            let error = read(text).unwrap_err();
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            let told = format!("{error}: {}", source.unwrap_or_default());
+            assert!(told.contains(why), "{text}: {told}");
+        }
     }
 
     #[test]

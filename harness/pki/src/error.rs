@@ -48,6 +48,14 @@ pub enum PkiError {
         /// Why.
         source: rcgen::Error,
     },
+    /// The key could not be made.
+    #[error("failed to make a key for certificate profile {name:?}: {why}")]
+    Key {
+        /// Which profile.
+        name: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// Certificates and keys could not be written.

@@ -1,6 +1,6 @@
 //! Authorities, certificate profiles and exports.
 //!
-//! A [`Pki`] is fresh per run: P-256 keys that never leave memory unless they are exported. What
+//! A [`Pki`] is fresh per run: keys, of P-256 unless a profile says otherwise, that never leave memory unless they are exported. What
 //! can be minted, good and bad, stands in the profiles of `certs/`; dates there are relative to the
 //! lab's clock.
 //!
@@ -20,6 +20,7 @@
 mod error;
 mod export;
 mod identity;
+mod key;
 mod mint;
 mod offset;
 mod profile;
@@ -28,4 +29,4 @@ pub use error::{ExportError, PkiError};
 pub use identity::{Authority, Identity};
 pub use mint::Pki;
 pub use offset::{Offset, OffsetError};
-pub use profile::{Chain, Issuer, Key, Names, Profile, Profiles, Usage};
+pub use profile::{Chain, Issuer, Key, KeyType, Names, Profile, Profiles, Usage};

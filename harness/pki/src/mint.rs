@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    KeyPair, KeyUsagePurpose,
 };
 use time::OffsetDateTime;
 
+use crate::key::new_key;
 use crate::{Authority, Chain, Identity, Issuer, Key, Names, PkiError, Profile, Profiles, Usage};
 
 /// The authorities of one run, and what they sign. Cheap to clone.
@@ -66,9 +67,24 @@ impl Pki {
         names: &[&str],
         common_name: &str,
     ) -> Result<Identity, PkiError> {
+        self.mint_as(
+            profile,
+            self.inner.profiles.named(profile)?,
+            names,
+            common_name,
+        )
+    }
+
+    /// The same of a profile of one's own, called `profile` in messages.
+    pub fn mint_as(
+        &self,
+        profile: &str,
+        settings: &Profile,
+        names: &[&str],
+        common_name: &str,
+    ) -> Result<Identity, PkiError> {
         let inner = &*self.inner;
-        let settings = inner.profiles.named(profile)?;
-        let key = new_key(profile)?;
+        let key = new_key(profile, settings.key_type)?;
         let common_name = settings.common_name.as_deref().unwrap_or(common_name);
         let params = inner.params(profile, settings, names, common_name)?;
         let (certificate, above) = match settings.issuer() {
@@ -88,7 +104,7 @@ impl Pki {
         }
         let key = match settings.key {
             Key::Own => key,
-            Key::Other => new_key(profile)?,
+            Key::Other => new_key(profile, settings.key_type)?,
         };
         Ok(Identity {
             profile: profile.to_owned(),
@@ -131,7 +147,7 @@ impl Inner {
         }
         let common_name = profile.common_name.as_deref().unwrap_or(name);
         let params = self.params(name, &profile, &[], common_name)?;
-        let key = new_key(name)?;
+        let key = new_key(name, profile.key_type)?;
         let wrap = |source| PkiError::Mint {
             name: name.to_owned(),
             source,
@@ -200,6 +216,10 @@ impl Inner {
         } else {
             params.is_ca = IsCa::ExplicitNoCa;
             params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+            if profile.key_type.is_rsa() {
+                // TLS 1.2 without forward secrecy, as old devices speak it (RFC 5246 §7.4.2).
+                params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
+            }
         }
         params.extended_key_usages = match profile.usage {
             Usage::Any => Vec::new(),
@@ -226,13 +246,6 @@ impl Profile {
             None => Issuer::Authority("ca".to_owned()),
         }
     }
-}
-
-fn new_key(profile: &str) -> Result<KeyPair, PkiError> {
-    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|source| PkiError::Mint {
-        name: profile.to_owned(),
-        source,
-    })
 }
 
 /// RFC 7468: base64 in lines of 64 characters between the two markers.

@@ -27,6 +27,7 @@ const BUILT_IN: [(&str, &str); 3] = [
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// In a few words, what is good or bad about it.
+    #[serde(default)]
     pub about: String,
     /// Whether it signs others. Made once per run.
     #[serde(default)]
@@ -43,9 +44,11 @@ pub struct Profile {
     /// What its extendedKeyUsage allows.
     #[serde(default)]
     pub usage: Usage,
-    /// Start of its validity.
+    /// Start of its validity; the day before if left out.
+    #[serde(default = "a_day_ago")]
     pub not_before: Offset,
-    /// End of its validity.
+    /// End of its validity; in a year if left out.
+    #[serde(default = "in_a_year")]
     pub not_after: Offset,
     /// How much of its chain is shown.
     #[serde(default)]
@@ -53,6 +56,17 @@ pub struct Profile {
     /// Which private key is handed out with it.
     #[serde(default)]
     pub key: Key,
+    /// Of which kind its key is.
+    #[serde(default)]
+    pub key_type: KeyType,
+}
+
+fn a_day_ago() -> Offset {
+    Offset::from_secs(-86_400)
+}
+
+fn in_a_year() -> Offset {
+    Offset::from_secs(365 * 86_400)
 }
 
 /// Who signs a certificate: `self`, or the name of an authority.
@@ -121,6 +135,27 @@ pub enum Key {
     Own,
     /// One that does not.
     Other,
+}
+
+/// Of which kind a key is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum KeyType {
+    /// Elliptic curve NIST P-256.
+    #[default]
+    #[serde(rename = "p-256")]
+    P256,
+    /// Elliptic curve NIST P-384.
+    #[serde(rename = "p-384")]
+    P384,
+    /// RSA of 2048 bits.
+    #[serde(rename = "rsa-2048")]
+    Rsa2048,
+    /// RSA of 3072 bits.
+    #[serde(rename = "rsa-3072")]
+    Rsa3072,
+    /// RSA of 4096 bits, which takes seconds to make.
+    #[serde(rename = "rsa-4096")]
+    Rsa4096,
 }
 
 /// Profiles by name.

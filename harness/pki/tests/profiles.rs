@@ -89,6 +89,7 @@ fn every_server_profile_is_as_bad_as_it_says() {
         ("server-self-signed", "UnknownIssuer"),
         ("server-missing-intermediate", "UnknownIssuer"),
         ("server-client-usage", "InvalidPurpose"),
+        ("server-ip-only", "NotValidForName"),
     ] {
         let identity = pki.mint(profile, &[HOST, "10.0.0.1"], HOST).unwrap();
         assert_eq!(
@@ -129,6 +130,40 @@ fn the_tables_above_name_every_profile() {
         let listed = table.contains(&format!("(\"{name}\","));
         assert!(listed || profile.authority, "{name} is tested nowhere");
     }
+}
+
+#[test]
+fn a_profile_of_ones_own_is_minted_as_it_says() {
+    let text = "
+by-address: { names: { fixed: [\"10.0.0.1\"] }, key_type: rsa-4096 }
+p-384: { key_type: p-384 }
+mine: { names: { fixed: [mine.example] }, not_before: -2d, not_after: -1d }
+";
+    let mut profiles = Profiles::default();
+    profiles.add("own.yaml", text).unwrap();
+    let pki = pki();
+    let minted = |name: &str| {
+        let profile = profiles.named(name).unwrap();
+        pki.mint_as(name, profile, &[HOST], HOST).unwrap()
+    };
+    let by_address = minted("by-address");
+    assert_eq!(
+        reason(as_server(&pki, &by_address, "10.0.0.1", NOW)),
+        "good"
+    );
+    assert_eq!(
+        reason(as_server(&pki, &by_address, HOST, NOW)),
+        "NotValidForName"
+    );
+    // A key of 4096 bits has a modulus of 512 bytes in its certificate.
+    assert!(by_address.certificate_der().len() > 512 + 200);
+    assert!(by_address.key_der().len() > 2_000);
+    assert_eq!(reason(as_server(&pki, &minted("p-384"), HOST, NOW)), "good");
+    let mine = minted("mine");
+    assert_eq!(
+        reason(as_server(&pki, &mine, "mine.example", NOW)),
+        "Expired"
+    );
 }
 
 #[test]

@@ -70,6 +70,8 @@ fn mistakes_on_the_command_line_are_2_and_run_nothing() {
         &["run", "--timeout", "never"],
         &["run", "--bug", "no-such-bug"],
         &["run", "-E", "tag("],
+        &["run", "-E", "tag(smok)"],
+        &["list", "-E", "catches(no-such-bug)"],
         &["run", "no-such-file.yaml"],
         &["list", "-E", "tga(smoke)"],
         &["trace", "show", "no-such-file"],
@@ -90,6 +92,21 @@ fn an_unknown_bug_is_answered_with_those_that_exist() {
     let folder = folder();
     let output = proving(folder.path(), &["run", "--bug", "silent"]);
     assert!(stderr(&output).contains("silent-hang"), "{output:?}");
+    let output = proving(folder.path(), &["run", "--bug", "silent-hnag"]);
+    assert!(
+        stderr(&output).contains("did you mean silent-hang?"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn an_unknown_tag_is_answered_with_the_nearest() {
+    let folder = folder();
+    let output = proving(folder.path(), &["run", "-E", "tag(smok)"]);
+    assert!(
+        stderr(&output).contains("did you mean `smoke`?"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -107,7 +124,7 @@ fn without_scenarios_it_says_what_to_do() {
 fn nothing_selected_is_4() {
     let folder = folder();
     for command in ["run", "list"] {
-        let output = proving(folder.path(), &[command, "-E", "tag(no-such-tag)"]);
+        let output = proving(folder.path(), &[command, "-E", "tag(~no-such-tag)"]);
         assert_eq!(output.status.code(), Some(4), "{command}: {output:?}");
     }
 }

@@ -22,6 +22,7 @@ mod read;
 mod record;
 mod secrets;
 pub mod sntp;
+mod ssid;
 mod store;
 pub mod tls;
 pub mod witness;
@@ -37,6 +38,7 @@ pub use payload::Payload;
 pub use read::{ReadError, read, read_from};
 pub use record::{CreateError, Events, Gather, Trace};
 pub use secrets::Secrets;
+pub use ssid::{Ssid, SsidError};
 pub use witness::{Witness, WitnessReport};
 
 /// Version of the trace file's format; stands in its first event.

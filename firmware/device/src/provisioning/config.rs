@@ -16,7 +16,7 @@ use super::machine::{Machine, Report};
 use super::profile::Step;
 use super::{app, now};
 use crate::bugs::{self, Bug};
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, MAX_PASSPHRASE};
 use crate::storage::Storage;
 
 /// The response to a request.
@@ -62,6 +62,7 @@ async fn set<F: NorFlash>(
     let bssid_fits = matches!(config.bssid.len(), 0 | 6);
     let credentials = core::str::from_utf8(&config.passphrase)
         .ok()
+        .filter(|passphrase| passphrase.len() <= MAX_PASSPHRASE)
         .and_then(|passphrase| Credentials::new(&config.ssid, passphrase));
     let (true, Some(credentials)) = (bssid_fits, credentials) else {
         return Status::InvalidArgument;

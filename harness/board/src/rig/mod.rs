@@ -48,7 +48,7 @@
 //! |---|---|---|
 //! | `power.NAME.on`, `power.NAME.off` | what switches this board's power | it cannot be |
 //! | `power.NAME.settle_ms` | how long it takes to go dark | 500 |
-//! | `access_points.NAME.ssid` | its name in the air | – |
+//! | `access_points.NAME.ssid` | its name in the air; `\xNN` is a byte, `\\` a backslash | – |
 //! | `access_points.NAME.passphrase` | `"env:NAME"` or `"file:PATH"`, never the passphrase | the network is open |
 //! | `access_points.NAME.switch.on`, `.off` | what switches it | `switch-access-point` cannot be |
 //! | `access_points.NAME.internet.on`, `.off` | what switches its way to the internet | likewise |

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use trace::Ssid;
+
 use super::secret::SecretReference;
 use super::section::Section;
 use crate::power::SwitchCommands;
@@ -15,7 +17,7 @@ const LONGEST_SSID: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessPoint {
     /// Its name in the air.
-    pub ssid: String,
+    pub ssid: Ssid,
     /// Where its passphrase stands; none if the network is open.
     pub passphrase: Option<SecretReference>,
     /// What switches it.
@@ -77,13 +79,12 @@ impl Broker {
 pub(super) fn access_point(section: Section<'_>) -> Option<AccessPoint> {
     let ssid = section.required_string("ssid", "`ssid = \"…\"`");
     let ssid = ssid.and_then(|ssid| {
-        if ssid.value.len() <= LONGEST_SSID {
-            return Some(ssid.value);
-        }
-        let message = format!(
-            "`{}` is longer than {LONGEST_SSID} bytes",
-            section.name("ssid")
-        );
+        let name = section.name("ssid");
+        let message = match ssid.value.parse::<Ssid>() {
+            Ok(read) if read.as_bytes().len() <= LONGEST_SSID => return Some(read),
+            Ok(_) => format!("`{name}` is longer than {LONGEST_SSID} bytes"),
+            Err(error) => format!("`{name}`: {error}"),
+        };
         section.note(
             ssid.span,
             message,

@@ -14,7 +14,7 @@ use trace::{Trace, Witness, WitnessReport};
 use super::factory_data::{BROKER_HOST, BROKER_PORT, Meeting, TIME_HOST, TIME_PORT};
 use super::problem::{LabError, with_sources};
 use super::values::DeviceValues;
-use crate::language::{self, Fault};
+use crate::language::{self, Certificate, Fault};
 
 /// Certificate profile of a broker that no scenario breaks.
 const GOOD: &str = "server";
@@ -37,11 +37,9 @@ impl CloudSide {
         rig: Option<&board::rig::Broker>,
         trace: &Trace,
     ) -> Result<Self, LabError> {
-        let profile = settings
-            .broker
-            .certificate
-            .as_ref()
-            .map_or(GOOD, |profile| profile.value.as_str());
+        let good = Certificate::Named(GOOD.to_owned());
+        let certificate = settings.broker.certificate.as_ref();
+        let certificate = certificate.map_or(&good, |certificate| &certificate.value);
         let (host, names) = match rig {
             Some(rig) => (rig.host(), rig.certificate_names()),
             None => {
@@ -57,7 +55,7 @@ impl CloudSide {
                 language::ClientCertificate::None => ClientCertificate::NotAsked,
             },
             ..TlsSettings::mutual(
-                pki.mint(profile, &names, &host)?,
+                certificate.mint(pki, &names, &host)?,
                 vec![pki.authority("ca")?],
             )
         };

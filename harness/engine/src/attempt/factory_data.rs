@@ -10,7 +10,7 @@ use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
 use super::values::DeviceValues;
 use super::world::LINE_LIMIT;
-use crate::language::{self, Device, IdfVersion, Over, Profile, Security, World};
+use crate::language::{self, Certificate, Device, IdfVersion, Over, Profile, Security, World};
 
 /// Name of the broker inside the air.
 pub const BROKER_HOST: &str = "mqtt.proving.example";
@@ -202,15 +202,12 @@ fn cloud(
     pki: &Pki,
     meeting: &Meeting,
 ) -> Result<Cloud, PkiError> {
-    let profile = device
-        .cloud
-        .certificate
-        .as_ref()
-        .map_or("client", |profile| profile.value.as_str());
-    let credentials = match profile {
-        "none" => None,
-        profile => {
-            let identity = pki.mint(profile, &[], &values.device_name)?;
+    let good = Certificate::Named("client".to_owned());
+    let certificate = device.cloud.certificate.as_ref();
+    let credentials = match certificate.map_or(&good, |certificate| &certificate.value) {
+        none if none.is_named("none") => None,
+        certificate => {
+            let identity = certificate.mint(pki, &[], &values.device_name)?;
             Some(Credentials {
                 chain: identity.chain_der().to_vec(),
                 key: identity.key_der().to_vec(),

@@ -202,6 +202,7 @@ fn credentials(step: &Provision, world: &World) -> Result<Option<Credentials>, P
     let passphrase = step.passphrase.as_ref().map(|given| given.value.clone());
     let ssid = ssid.or_else(|| known.map(|known| known.ssid.clone()));
     let passphrase = passphrase.or_else(|| known.map(|known| known.passphrase.clone()));
+    let ssid = ssid.map(trace::Ssid::into_bytes);
     Ok(ssid.map(|ssid| Credentials::new(ssid, passphrase.unwrap_or_default())))
 }
 

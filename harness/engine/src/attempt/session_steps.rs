@@ -1,8 +1,10 @@
 //! What phones do in a session besides provisioning. The session stays open.
 
 use lab::air::AirError;
-use phone::{Cause, Info, ProvisioningError, ScanSettings};
+use phone::{Cause, Info, ProvisioningError, ScanSettings, Scanned};
+use proto::wifi_scan::WifiScanResult;
 use serde_json::{Value, json};
+use trace::Ssid;
 
 use super::phones::Session;
 use super::problem::{LabError, Missed, Problem};
@@ -15,7 +17,11 @@ pub async fn scan(case: &Case, step: &Scan, world: &mut World) -> Result<(), Pro
     let wanted: Vec<String> = step
         .finds
         .iter()
-        .map(|role| world.access_point(role).map(|values| values.ssid.clone()))
+        .map(|role| {
+            world
+                .access_point(role)
+                .map(|values| values.ssid.to_string())
+        })
         .collect::<Result<_, _>>()?;
     let mut session = session(device, &step.phone, world).await?;
     let clock = world.trace().clock().clone();
@@ -86,7 +92,7 @@ async fn results(session: &mut Session, step: &Scan) -> Result<Found, Provisioni
     };
     let client = session.established().await?;
     let found = if !step.blocking {
-        client.scan_as(&settings).await?
+        complete(client.scan_as(&settings).await?)?
     } else {
         client.scan_start(&settings).await?;
         let status = client.scan_status().await?;
@@ -94,13 +100,25 @@ async fn results(session: &mut Session, step: &Scan) -> Result<Found, Provisioni
             return Ok(Found::TooEarly);
         }
         match step.from {
-            0 => client.scan_results(status.result_count).await?,
+            0 => complete(client.scan_results(status.result_count).await?)?,
             from => client.scan_result(from, 1).await?,
         }
     };
-    let name = |ssid: &[u8]| String::from_utf8_lossy(ssid).into_owned();
-    let names = found.iter().map(|result| name(&result.ssid));
+    let names = found
+        .iter()
+        .map(|result| Ssid::from(&*result.ssid).to_string());
     Ok(Found::Whole(names.collect()))
+}
+
+/// The results, if the device delivered all that it announced.
+fn complete(scanned: Scanned) -> Result<Vec<WifiScanResult>, ProvisioningError> {
+    match scanned.missing() {
+        0 => Ok(scanned.found),
+        _ => Err(ProvisioningError::ScanIncomplete {
+            announced: scanned.announced,
+            delivered: scanned.found.len(),
+        }),
+    }
 }
 
 /// Takes the step.
@@ -150,7 +168,7 @@ pub fn compare_info(info: &Info, wanted: &Roles<Value>) -> Result<(), Problem> {
     let all = Value::Object(all);
     for (pointer, wanted) in wanted.iter() {
         let found = all.pointer(pointer);
-        if found.unwrap_or(&Value::Null) != wanted {
+        if !is_wanted(found.unwrap_or(&Value::Null), wanted) {
             let [found, wanted] = [found, Some(wanted)].map(|value| {
                 let some = value.filter(|value| !value.is_null());
                 some.map_or_else(|| "nothing".to_owned(), Value::to_string)
@@ -161,6 +179,15 @@ pub fn compare_info(info: &Info, wanted: &Roles<Value>) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// A value of the matrix is wanted as it is spelled, whatever type it is found with.
+fn is_wanted(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Number(found), Value::String(wanted)) => found.to_string() == *wanted,
+        (Value::Bool(found), Value::String(wanted)) => found.to_string() == *wanted,
+        _ => found == wanted,
+    }
 }
 
 /// The session that the phone has open, or one to be established.

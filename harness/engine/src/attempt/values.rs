@@ -1,7 +1,7 @@
 //! The values behind a scenario's roles. The same seed makes the same names and addresses.
 
-use crate::language::{AccessPoint, Security, World};
-use trace::Secrets;
+use crate::language::{AccessPoint, Auth, Security, World};
+use trace::{Secrets, Ssid};
 
 /// Characters of made-up passphrases and names: none that could be taken for another.
 const ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
@@ -10,7 +10,7 @@ const ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ234567
 #[derive(Clone, Debug)]
 pub struct AccessPointValues {
     /// SSID.
-    pub ssid: String,
+    pub ssid: Ssid,
     /// Passphrase; empty for an open network.
     pub passphrase: String,
 }
@@ -63,14 +63,16 @@ impl Maker {
         let ssid = self.word(6);
         let passphrase = self.word(16);
         let values = AccessPointValues {
-            ssid: settings
-                .ssid
-                .as_ref()
-                .map_or_else(|| format!("{role}-{ssid}"), |given| given.value.clone()),
-            passphrase: settings
-                .passphrase
-                .as_ref()
-                .map_or(passphrase, |given| given.value.clone()),
+            ssid: settings.ssid.as_ref().map_or_else(
+                || format!("{role}-{ssid}").into_bytes().into(),
+                |given| given.value.clone(),
+            ),
+            passphrase: match (&settings.passphrase, settings.auth()) {
+                (Some(given), _) => given.value.clone(),
+                (None, Auth::Open) => String::new(),
+                // What somebody may try at an enterprise's, too.
+                (None, _) => passphrase,
+            },
         };
         secrets.add(&format!("passphrase {role}"), &values.passphrase);
         values

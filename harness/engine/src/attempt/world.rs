@@ -24,7 +24,7 @@ use super::factory_data::{Meeting, factory_data};
 use super::phones::{Phone, Session};
 use super::problem::{LabError, with_sources};
 use super::values::{AccessPointValues, DeviceValues, Maker};
-use crate::language::{self, Fault, Over};
+use crate::language::{self, Auth, Fault, Over};
 use crate::run::Job;
 
 /// Everything that stands around the steps of a case.
@@ -482,15 +482,20 @@ fn access_point_settings(
     // 192.168.43.0/24 and up, as phones' hotspots have it; at most a handful exist.
     let third = 43_u8.saturating_add(u8::try_from(index).unwrap_or(u8::MAX));
     AccessPointSettings {
-        ssid: values.ssid.clone().into_bytes(),
+        ssid: values.ssid.as_bytes().to_vec(),
         passphrase: values.passphrase.clone(),
         channel: settings.channel.value,
         rssi: settings.rssi,
-        auth: if values.passphrase.is_empty() {
-            AuthMode::Open
-        } else {
-            AuthMode::Wpa2Psk
+        auth: match settings.auth() {
+            Auth::Open => AuthMode::Open,
+            Auth::WpaPsk => AuthMode::WpaPsk,
+            Auth::WpaWpa2Psk => AuthMode::WpaWpa2Psk,
+            Auth::Wpa2Psk => AuthMode::Wpa2Psk,
+            Auth::Wpa2Wpa3Psk => AuthMode::Wpa2Wpa3Psk,
+            Auth::Wpa3Psk => AuthMode::Wpa3Psk,
+            Auth::Wpa2Enterprise => AuthMode::Wpa2Enterprise,
         },
+        hidden: settings.hidden,
         isolation: false,
         subnet: Ipv4Addr::new(192, 168, third, 0),
     }

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use trace::Source;
+use trace::{Source, Ssid};
 
+use super::access_point;
 use super::captures::{CaptureList, references};
+use super::certificate::{self, Certificate};
 use super::clause::{Clause, Expect};
 use super::events;
 use super::fault::{Fault, FaultStep};
@@ -27,6 +29,8 @@ pub struct Known {
     pub server_certificates: Vec<String>,
     /// Certificate profiles that a device can have.
     pub client_certificates: Vec<String>,
+    /// Certificate profiles that sign others.
+    pub authorities: Vec<String>,
 }
 
 /// Everything in `scenario` that its types allow and that makes no sense.
@@ -104,12 +108,8 @@ impl<'s> Checker<'s> {
             if let Some(ssid) = &point.ssid {
                 self.ssid(ssid);
             }
-            if let Some(passphrase) = &point.passphrase
-                && !passphrase.is_empty()
-                && !(8..=63).contains(&passphrase.len())
-            {
-                self.wrong(passphrase.span, "a WPA2 passphrase has 8 to 63 characters");
-            }
+            self.mistakes
+                .extend(access_point::passphrase_mistake(point));
             if !(1..=13).contains(&point.channel.value) {
                 self.wrong(point.channel.span, "channels are 1 to 13");
             }
@@ -120,7 +120,7 @@ impl<'s> Checker<'s> {
         }
         for (_, device) in world.devices.iter() {
             let certificate = device.cloud.certificate.as_ref();
-            if certificate.is_none_or(|name| name.value != "none") {
+            if certificate.is_none_or(|certificate| !certificate.is_named("none")) {
                 self.certificate(certificate, &self.known.client_certificates);
             }
             if let Some(limit) = &device.provisioning.line_limit
@@ -136,20 +136,16 @@ impl<'s> Checker<'s> {
         }
     }
 
-    fn ssid(&mut self, ssid: &Placed<String>) {
-        if ssid.is_empty() || ssid.len() > 32 {
+    fn ssid(&mut self, ssid: &Placed<Ssid>) {
+        if ssid.is_empty() || ssid.as_bytes().len() > 32 {
             self.wrong(ssid.span, "an SSID has 1 to 32 bytes");
         }
     }
 
-    fn certificate(&mut self, name: Option<&Placed<String>>, known: &[String]) {
-        if let Some(name) = name {
-            self.known(
-                name,
-                "certificate profile",
-                known.iter().map(String::as_str),
-            );
-        }
+    fn certificate(&mut self, certificate: Option<&Placed<Certificate>>, known: &[String]) {
+        let mistake = certificate
+            .and_then(|given| certificate::mistake(given, known, &self.known.authorities));
+        self.mistakes.extend(mistake);
     }
 
     fn known<'k>(
@@ -436,11 +432,9 @@ impl<'s> Checker<'s> {
     fn references(&mut self, text: &str, span: Span) {
         for name in references(text) {
             if !self.captured.contains(name) {
-                let known = self.captured.iter().copied();
-                let mistake = Mistake::unknown(Some(span), "variable", name, known);
-                self.mistakes.push(mistake.help(
-                    "it must be in the `matrix`, or in the `capture` of a step before this one",
-                ));
+                let mistake = Mistake::at(span, format!("`${{{name}}}` is not set yet"));
+                self.mistakes
+                    .push(mistake.help("only a later step captures it; this one comes too early"));
             }
         }
     }

@@ -333,7 +333,8 @@ struct Bounds {
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CountVisitor)
+        // A number is meant as one, also from a matrix.
+        deserializer.deserialize_u64(CountVisitor)
     }
 }
 

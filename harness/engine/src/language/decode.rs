@@ -14,6 +14,7 @@ use serde::de::{
 use super::mistake::{Mistake, quoted};
 use super::span::{PLACED, Span};
 use super::tree::{Entry, Kind, Node};
+use super::{advice, duration};
 
 /// The `T` that `node` writes.
 pub(super) fn decode<'de, T: serde::Deserialize<'de>>(node: &'de Node) -> Result<T, Mistake> {
@@ -35,17 +36,16 @@ impl Error for Mistake {
             plainly(expected),
             name(found)
         ));
-        let quotable = matches!(
-            found,
-            Unexpected::Bool(_)
-                | Unexpected::Unsigned(_)
-                | Unexpected::Signed(_)
-                | Unexpected::Float(_)
-        );
-        if quotable && expected.to_string() == "a string" {
-            return mistake.help("put it in quotes");
+        match (expected.to_string().as_str(), found) {
+            (duration::SHAPE, Unexpected::Unsigned(number)) => {
+                mistake.help(format!("write `{number}s`"))
+            }
+            (duration::SHAPE, Unexpected::Float(number)) => {
+                mistake.with(duration::meant(&number.to_string()))
+            }
+            (duration::SHAPE, Unexpected::Str(text)) => mistake.with(duration::meant(text)),
+            _ => mistake,
         }
-        mistake
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -104,10 +104,16 @@ impl<'de> Node {
             Kind::Signed(number) => visitor.visit_i64(*number),
             Kind::Float(number) => visitor.visit_f64(*number),
             Kind::Text(text) => visitor.visit_borrowed_str(text),
+            Kind::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
             Kind::List(items) => visitor.visit_seq(Items(items.iter())),
             Kind::Map(entries) => visitor.visit_map(Entries(entries.iter(), None)),
         };
         visited.map_err(|mistake| mistake.or_at(self.span))
+    }
+
+    /// What a matrix put here, as it is spelled.
+    fn put_in(&self) -> Option<&str> {
+        self.spelled().filter(|_| self.from_matrix)
     }
 }
 
@@ -115,7 +121,33 @@ impl<'de> Deserializer<'de> for &'de Node {
     type Error = Mistake;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        self.visit(visitor)
+        match self.put_in() {
+            Some(text) => visitor
+                .visit_borrowed_str(text)
+                .map_err(|mistake: Mistake| mistake.or_at(self.span)),
+            None => self.visit(visitor),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        let spelling = match (self.put_in(), &self.spelling) {
+            (None, Some(spelling)) => spelling,
+            _ => return self.deserialize_any(visitor),
+        };
+        let expected = self.visit(visitor);
+        // What looks like a number has a spelling of its own, and is told by it.
+        expected.map_err(|mistake| match mistake.help {
+            None if mistake.message.starts_with("expected text, found ") => Mistake {
+                message: format!("expected text, found {spelling}"),
+                help: Some(format!("put it in quotes: \"{spelling}\"")),
+                ..mistake
+            },
+            _ => mistake,
+        })
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.deserialize_str(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
@@ -141,13 +173,18 @@ impl<'de> Deserializer<'de> for &'de Node {
     ) -> Result<V::Value, Mistake> {
         let choice = match &self.kind {
             Kind::Text(text) => Choice::new(text, self.span, None),
+            _ if self.put_in().is_some() => {
+                Choice::new(self.put_in().unwrap_or_default(), self.span, None)
+            }
             Kind::Map(entries) => match entries.as_slice() {
                 [entry] => Choice::new(&entry.key, entry.key_span, Some(&entry.value)),
-                _ => {
-                    return Err(
-                        Mistake::at(self.span, "expected a map with exactly one key")
-                            .help(format!("one of {}", quoted(variants))),
-                    );
+                entries => {
+                    let help = match advice::too_far_left(entries, variants) {
+                        Some(help) => help,
+                        None => format!("one of {}", quoted(variants)),
+                    };
+                    let what = "expected a map with exactly one key";
+                    return Err(Mistake::at(self.span, what).help(help));
                 }
             },
             _ => {
@@ -162,8 +199,36 @@ impl<'de> Deserializer<'de> for &'de Node {
             .map_err(|mistake| mistake.or_at(self.span))
     }
 
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.visit(visitor)
+    }
+
+    fn deserialize_i8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.visit(visitor)
+    }
+
+    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.visit(visitor)
+    }
+
+    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.visit(visitor)
+    }
+
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.visit(visitor)
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.visit(visitor)
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.visit(visitor)
+    }
+
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        i16 i32 i128 u128 f32 f64 char bytes byte_buf unit
         unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
@@ -271,15 +336,15 @@ struct Choice<'de> {
     empty: &'de Node,
 }
 
-static EMPTY: Node = Node {
-    span: Span {
+static EMPTY: Node = Node::new(
+    Span {
         offset: 0,
         length: 0,
         line: 0,
         column: 0,
     },
-    kind: Kind::Map(Vec::new()),
-};
+    Kind::Map(Vec::new()),
+);
 
 impl<'de> Choice<'de> {
     fn new(name: &'de str, span: Span, content: Option<&'de Node>) -> Self {

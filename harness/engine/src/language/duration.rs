@@ -1,12 +1,14 @@
 //! Durations as scenarios write them: `300ms`, `5s`, `2m`, `1h`.
 
+use std::fmt;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
+use serde::Deserializer;
+use serde::de::{Error, Unexpected, Visitor};
 
 /// What a duration looks like, for messages.
-const SHAPE: &str = "a duration such as `300ms`, `5s`, `2m` or `1h`";
+pub(super) const SHAPE: &str = "a duration such as `300ms`, `5s`, `2m` or `1h`";
 
 /// The duration that `text` writes.
 pub fn parse(text: &str) -> Option<Duration> {
@@ -33,11 +35,44 @@ pub fn display(duration: Duration) -> String {
     }
 }
 
+/// What `text`, which is no duration, was most likely meant to be.
+pub(super) fn meant(text: &str) -> Option<String> {
+    let text = text.trim();
+    let end = text
+        .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let millis = match unit.trim().to_lowercase().as_str() {
+        "ms" | "msec" | "millis" | "millisecond" | "milliseconds" => 1.0,
+        "" | "s" | "sec" | "secs" | "second" | "seconds" => 1_000.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60_000.0,
+        "h" | "hour" | "hours" => 3_600_000.0,
+        _ => return None,
+    };
+    let millis = number.parse::<f64>().ok()? * millis;
+    // Beyond, a float is no whole number of milliseconds.
+    (millis.is_finite() && millis < 9e15)
+        .then(|| Duration::from_millis(millis.round() as u64))
+        .map(|duration| format!("write `{}`", display(duration)))
+}
+
 /// For `#[serde(deserialize_with)]`.
 pub(super) fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse(&text)
-        .ok_or_else(|| serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &SHAPE))
+    deserializer.deserialize_str(DurationVisitor)
+}
+
+struct DurationVisitor;
+
+impl Visitor<'_> for DurationVisitor {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SHAPE)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+        parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
 }
 
 /// For `#[serde(default, deserialize_with)]`.
@@ -89,6 +124,24 @@ mod tests {
             "99999999999999999999s",
         ] {
             assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_told_as_it_must_be_written() {
+        for (text, advice) in [
+            ("15", Some("write `15s`")),
+            ("1.5s", Some("write `1500ms`")),
+            ("5 s", Some("write `5s`")),
+            ("5sec", Some("write `5s`")),
+            ("2min", Some("write `2m`")),
+            ("5S", Some("write `5s`")),
+            ("soon", None),
+            ("", None),
+            ("1.1.1s", None),
+            ("99999999999999999999h", None),
+        ] {
+            assert_eq!(meant(text).as_deref(), advice, "{text}");
         }
     }
 

@@ -12,22 +12,26 @@
 //! `tag` and `catches` take `=` where nothing else is said. `!` (or `not`) binds closer than `&`
 //! (`and`), and that closer than `|` (`or`); brackets group.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use miette::{Diagnostic, SourceSpan};
 use regex::Regex;
 
-use super::mistake::nearest;
+use super::mistake::{Mistake, nearest};
 use super::scenario::Case;
 
 /// A filter expression.
 #[derive(Clone, Debug)]
-pub struct Filter(Expression);
+pub struct Filter {
+    text: String,
+    expression: Expression,
+}
 
 #[derive(Clone, Debug)]
 enum Expression {
     All,
-    Term(Predicate, Matcher),
+    Term(Predicate, Matcher, usize),
     Not(Box<Expression>),
     And(Box<Expression>, Box<Expression>),
     Or(Box<Expression>, Box<Expression>),
@@ -61,28 +65,76 @@ impl Filter {
         if parser.at < text.len() {
             return Err(parser.error("expected `&`, `|` or the end"));
         }
-        Ok(Self(expression))
+        Ok(Self {
+            text: text.to_owned(),
+            expression,
+        })
     }
 
     /// Whether `case` is chosen.
     pub fn matches(&self, case: &Case) -> bool {
-        self.0.matches(case)
+        self.expression.matches(case)
+    }
+
+    /// A mistake for a tag that none of `cases` has, and for a bug that is none of `bugs`. What is
+    /// only contained, or matched by a regular expression, may be nowhere.
+    pub fn check(&self, cases: &[Case], bugs: &[String]) -> Result<(), FilterError> {
+        let tags: BTreeSet<&str> = cases
+            .iter()
+            .flat_map(|case| case.scenario.tags.iter().map(String::as_str))
+            .collect();
+        let tags: Vec<&str> = tags.into_iter().collect();
+        let bugs: Vec<&str> = bugs.iter().map(String::as_str).collect();
+        self.expression.each_term(&mut |predicate, matcher, at| {
+            let (what, known) = match predicate {
+                Predicate::Tag => ("tag", &tags),
+                Predicate::Catches => ("bug", &bugs),
+                Predicate::Name | Predicate::Path => return Ok(()),
+            };
+            match matcher {
+                Matcher::Equal(wanted) if !known.contains(&wanted.as_str()) => {
+                    let mistake = Mistake::unknown(None, what, wanted, known.iter().copied());
+                    let help = mistake.help.unwrap_or_default();
+                    Err(FilterError {
+                        text: self.text.clone(),
+                        at,
+                        problem: format!("{}; {help}", mistake.message),
+                    })
+                }
+                _ => Ok(()),
+            }
+        })
     }
 }
 
 impl Expression {
+    fn each_term(
+        &self,
+        look: &mut impl FnMut(Predicate, &Matcher, usize) -> Result<(), FilterError>,
+    ) -> Result<(), FilterError> {
+        match self {
+            Self::All => Ok(()),
+            Self::Term(predicate, matcher, at) => look(*predicate, matcher, *at),
+            Self::Not(inner) => inner.each_term(look),
+            Self::And(left, right) | Self::Or(left, right) => {
+                left.each_term(look)?;
+                right.each_term(look)
+            }
+        }
+    }
+
     fn matches(&self, case: &Case) -> bool {
         match self {
             Self::All => true,
             Self::Not(inner) => !inner.matches(case),
             Self::And(left, right) => left.matches(case) && right.matches(case),
             Self::Or(left, right) => left.matches(case) || right.matches(case),
-            Self::Term(Predicate::Tag, matcher) => {
+            Self::Term(Predicate::Tag, matcher, _) => {
                 case.scenario.tags.iter().any(|tag| matcher.matches(tag))
             }
-            Self::Term(Predicate::Name, matcher) => matcher.matches(&case.id),
-            Self::Term(Predicate::Path, matcher) => matcher.matches(&case.file),
-            Self::Term(Predicate::Catches, matcher) => {
+            Self::Term(Predicate::Name, matcher, _) => matcher.matches(&case.id),
+            Self::Term(Predicate::Path, matcher, _) => matcher.matches(&case.file),
+            Self::Term(Predicate::Catches, matcher, _) => {
                 case.catches().iter().any(|bug| matcher.matches(bug))
             }
         }
@@ -203,6 +255,7 @@ impl<'t> Parser<'t> {
             return Ok(Expression::Term(
                 Predicate::Name,
                 Matcher::Contains(word.into()),
+                start,
             ));
         }
         let predicate = match word {
@@ -230,7 +283,7 @@ impl<'t> Parser<'t> {
             None => Err(self.error("`all()` takes nothing")),
             Some(predicate) => {
                 let matcher = self.matcher(predicate, argument, argument_at)?;
-                Ok(Expression::Term(predicate, matcher))
+                Ok(Expression::Term(predicate, matcher, argument_at))
             }
         }
     }
@@ -418,6 +471,40 @@ never: [{ log: { level: error }, catches: [silent-hang] }]
             let error = Filter::parse(expression).expect_err(expression);
             assert_eq!(error.position(), at, "{error}");
             assert!(error.to_string().contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_tag_or_bug_that_is_nowhere_is_told_with_the_nearest() {
+        let cases = [case()];
+        let bugs = ["silent-hang".to_owned(), "retry-storm".to_owned()];
+        for (expression, at, problem) in [
+            ("tag(slwo)", 4, "unknown tag `slwo`; did you mean `slow`?"),
+            (
+                "!tag(=smoke) & all()",
+                5,
+                "unknown tag `smoke`; there are: `linkkit`, `slow`",
+            ),
+            (
+                "tag(slow) | catches(silent-hnag)",
+                20,
+                "unknown bug `silent-hnag`; did you mean `silent-hang`?",
+            ),
+        ] {
+            let filter = Filter::parse(expression).expect(expression);
+            let error = filter.check(&cases, &bugs).expect_err(expression);
+            assert_eq!(error.position(), at, "{error}");
+            assert!(error.to_string().ends_with(problem), "{error}");
+        }
+        for expression in [
+            "tag(slow)",
+            "tag(~x)",
+            "catches(retry-storm)",
+            "name(x)",
+            "x",
+        ] {
+            let filter = Filter::parse(expression).expect(expression);
+            assert_eq!(filter.check(&cases, &bugs), Ok(()), "{expression}");
         }
     }
 

@@ -1,19 +1,16 @@
 //! One case for each combination of the matrix.
 
-use serde_json::Value;
-
-use super::captures::{plain, references, replace, sole_reference};
+use super::captures::{references, replace, sole_reference};
 use super::decode::decode;
 use super::mistake::Mistake;
 use super::roles::Roles;
-use super::span::Placed;
 use super::tree::{Entry, Kind, Node};
 
 /// More cases than this are taken for a mistake.
 const MOST_CASES: usize = 1_000;
 
-/// A variable's name and its value in one case.
-pub(super) type Binding = (String, Value);
+/// A variable's name and its value in one case, as the file spells it.
+pub(super) type Binding = (String, Node);
 
 /// All combinations of the matrix in `root`, the last variable changing fastest; a single empty one
 /// if there is no matrix.
@@ -21,13 +18,15 @@ pub(super) fn combinations(root: &Node) -> Result<Vec<Vec<Binding>>, Vec<Mistake
     let Some(node) = root.child("matrix") else {
         return Ok(vec![Vec::new()]);
     };
-    let matrix: Roles<Vec<Placed<Value>>> = decode(node).map_err(|mistake| vec![mistake])?;
-    let mistakes = check(node, &matrix, root);
+    // Lists under names; what the values are does not matter here.
+    decode::<Roles<Vec<serde::de::IgnoredAny>>>(node).map_err(|mistake| vec![mistake])?;
+    let matrix = lists(node);
+    let mistakes = check(&matrix, root);
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
     let mut combinations = vec![Vec::new()];
-    for (name, values) in matrix.iter() {
+    for (entry, values) in matrix {
         if combinations.len() * values.len() > MOST_CASES {
             let message = format!("the matrix makes more than {MOST_CASES} cases");
             return Err(vec![Mistake::at(node.span, message)]);
@@ -37,7 +36,7 @@ pub(super) fn combinations(root: &Node) -> Result<Vec<Vec<Binding>>, Vec<Mistake
             .flat_map(|so_far: &Vec<Binding>| {
                 values.iter().map(move |value| {
                     let mut bindings = so_far.clone();
-                    bindings.push((name.to_owned(), value.value.clone()));
+                    bindings.push((entry.key.clone(), value.clone()));
                     bindings
                 })
             })
@@ -46,10 +45,22 @@ pub(super) fn combinations(root: &Node) -> Result<Vec<Vec<Binding>>, Vec<Mistake
     Ok(combinations)
 }
 
-fn check(node: &Node, matrix: &Roles<Vec<Placed<Value>>>, root: &Node) -> Vec<Mistake> {
+/// The variables and their values.
+fn lists(matrix: &Node) -> Vec<(&Entry, &[Node])> {
+    let entries = matrix.entries().iter();
+    entries
+        .filter_map(|entry| match &entry.value.kind {
+            Kind::List(values) => Some((entry, values.as_slice())),
+            _ => None,
+        })
+        .collect()
+}
+
+fn check(matrix: &[(&Entry, &[Node])], root: &Node) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let used = used_names(root);
-    for (entry, (name, values)) in node.entries().iter().zip(matrix.iter()) {
+    for (entry, values) in matrix {
+        let name = entry.key.as_str();
         if values.is_empty() {
             mistakes.push(Mistake::at(
                 entry.value.span,
@@ -62,12 +73,13 @@ fn check(node: &Node, matrix: &Roles<Vec<Placed<Value>>>, root: &Node) -> Vec<Mi
                 .push(Mistake::at(entry.key_span, format!("`{name}` is never used")).help(help));
         }
         for (position, value) in values.iter().enumerate() {
-            if value.is_array() || value.is_object() || value.is_null() {
+            let spelled = value.spelled();
+            if spelled.is_none() {
                 mistakes.push(Mistake::at(
                     value.span,
                     "expected text, a number or a truth value",
                 ));
-            } else if values[..position].contains(value) {
+            } else if values[..position].iter().any(|v| v.spelled() == spelled) {
                 mistakes.push(Mistake::at(value.span, "this value is there already"));
             }
         }
@@ -89,7 +101,7 @@ fn used_names(root: &Node) -> Vec<&str> {
 }
 
 /// `node` with the bound variables put in. A value that is nothing but a reference becomes the
-/// variable's value, whatever its type; inside a text its text is put.
+/// variable's value, whatever its type; inside a text its spelling is put.
 pub(super) fn put_in(node: &Node, bindings: &[Binding]) -> Node {
     let value_of = |name: &str| {
         bindings
@@ -99,7 +111,13 @@ pub(super) fn put_in(node: &Node, bindings: &[Binding]) -> Node {
     };
     let kind = match &node.kind {
         Kind::Text(text) => match sole_reference(text).and_then(value_of) {
-            Some(value) => kind_of(value),
+            Some(value) => {
+                return Node {
+                    span: node.span,
+                    from_matrix: true,
+                    ..value.clone()
+                };
+            }
             None => Kind::Text(put_in_text(text, value_of)),
         },
         Kind::List(items) => Kind::List(items.iter().map(|item| put_in(item, bindings)).collect()),
@@ -112,31 +130,21 @@ pub(super) fn put_in(node: &Node, bindings: &[Binding]) -> Node {
                 })
                 .collect(),
         ),
-        other => other.clone(),
+        _ => return node.clone(),
     };
     Node {
-        span: node.span,
         kind,
+        ..node.clone()
     }
 }
 
 /// References to what is captured later stay as they are.
-fn put_in_text<'v>(text: &str, value_of: impl Fn(&str) -> Option<&'v Value>) -> String {
-    let value_or_reference =
-        |name: &str| Some(value_of(name).map_or(format!("${{{name}}}"), plain));
+fn put_in_text<'v>(text: &str, value_of: impl Fn(&str) -> Option<&'v Node>) -> String {
+    let value_or_reference = |name: &str| {
+        let value = value_of(name).and_then(Node::spelled);
+        Some(value.map_or_else(|| format!("${{{name}}}"), str::to_owned))
+    };
     replace(text, value_or_reference).unwrap_or_else(|_| text.to_owned())
-}
-
-fn kind_of(value: &Value) -> Kind {
-    match value {
-        Value::Bool(value) => Kind::Bool(*value),
-        Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
-            (Some(number), ..) => Kind::Unsigned(number),
-            (_, Some(number), _) => Kind::Signed(number),
-            (.., number) => Kind::Float(number.unwrap_or_default()),
-        },
-        other => Kind::Text(plain(other)),
-    }
 }
 
 /// The case's identifier: the scenario's name and the values, if there are any.
@@ -146,7 +154,7 @@ pub(super) fn identifier(name: &str, bindings: &[Binding]) -> String {
     }
     let values: Vec<_> = bindings
         .iter()
-        .map(|(name, value)| format!("{name}={}", plain(value)))
+        .map(|(name, value)| format!("{name}={}", value.spelled().unwrap_or_default()))
         .collect();
     format!("{name}[{}]", values.join(","))
 }

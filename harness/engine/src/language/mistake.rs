@@ -7,6 +7,7 @@ use std::sync::Arc;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use serde_saphyr::Error as YamlError;
 
+use super::advice;
 use super::span::Span;
 use super::tree::span_of;
 
@@ -140,6 +141,14 @@ impl Mistake {
         }
     }
 
+    /// With advice, if there is any.
+    pub fn with(self, help: Option<String>) -> Self {
+        Self {
+            help: help.or(self.help),
+            ..self
+        }
+    }
+
     /// `found` is none of `known`, which are things of kind `what`.
     pub fn unknown<'k>(
         span: Option<Span>,
@@ -185,7 +194,8 @@ impl Mistake {
             }
             other => strip_place(&other.to_string()).to_owned(),
         };
-        Self::at(span, message)
+        let help = advice::of_yaml(&message, text, span.offset);
+        Self::at(span, message).with(help)
     }
 }
 
@@ -214,7 +224,7 @@ impl fmt::Display for Mistake {
 impl Error for Mistake {}
 
 /// The word of `known` that was most likely meant by `found`.
-pub(crate) fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     let limit = found.chars().count().max(3) / 3;
     known
         .iter()

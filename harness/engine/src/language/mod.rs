@@ -28,7 +28,10 @@
 //! Every step may carry `catches`, if it can fail by the device's fault: with one of those bugs in
 //! the device, the attempt must fail at exactly this step. Entries of `never` likewise.
 
+mod access_point;
+mod advice;
 mod captures;
+mod certificate;
 mod check;
 mod clause;
 mod decode;
@@ -50,15 +53,18 @@ mod schema;
 mod span;
 mod step;
 mod tree;
+mod unset;
 mod world;
 
+pub use access_point::Auth;
 pub use captures::{CaptureList, Captures, NotCaptured, NothingThere};
+pub use certificate::Certificate;
 pub use check::Known;
 pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window};
 pub use differences::{Difference, Differences, Otherwise};
 pub use fault::{Fault, FaultStep, MatchReply};
 pub use filter::{Filter, FilterError};
-pub use mistake::{Mistakes, Report};
+pub use mistake::{Mistakes, Report, nearest};
 pub use needs::Need;
 pub use pattern::{Field, Pattern};
 pub use power::{Power, PowerAction};

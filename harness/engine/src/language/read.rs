@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 
-use super::captures::plain;
+use super::certificate;
 use super::check::{Known, check};
 use super::clause::Never;
 use super::decode::decode;
@@ -18,6 +18,7 @@ use super::scenario::{Case, Scenario};
 use super::span::Placed;
 use super::step::Step;
 use super::tree::{Kind, Node};
+use super::unset;
 use super::world::{AccessPoint, Device};
 
 /// Longest file that is read, in bytes.
@@ -176,7 +177,7 @@ fn in_cases(mistake: Mistake, numbers: &[usize], combinations: &[Vec<Binding>]) 
                 .iter()
                 .all(|number| combinations[*number].contains(binding))
         })
-        .map(|(name, value)| format!("{name}={}", plain(value)))
+        .map(|(name, value)| format!("{name}={}", value.spelled().unwrap_or_default()))
         .collect();
     Mistake {
         message: format!("{} (with {})", mistake.message, values.join(", ")),
@@ -190,20 +191,34 @@ fn case(
     bindings: &[Binding],
     known: &Known,
 ) -> Result<Case, Vec<Mistake>> {
-    let scenario: Scenario = match decode(root) {
-        Ok(scenario) => scenario,
-        Err(first) => return Err(all_mistakes(root, first)),
+    let mut mistakes = unset::references_to_nothing(root);
+    let (scenario, others) = match decode::<Scenario>(root) {
+        Ok(mut scenario) => {
+            let mut mistakes = certificate::read_files(&mut scenario, file);
+            let unread: Vec<_> = mistakes.iter().map(|mistake| mistake.span).collect();
+            let others = check(&scenario, known).into_iter();
+            mistakes.extend(others.filter(|mistake| !unread.contains(&mistake.span)));
+            (Some(scenario), mistakes)
+        }
+        Err(first) => (None, all_mistakes(root, first)),
     };
-    let mistakes = check(&scenario, known);
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
+    // What else is wrong with such a text follows from the reference.
+    let spans: Vec<_> = mistakes.iter().map(|mistake| mistake.span).collect();
+    let not_there = |mistake: &Mistake| !spans.contains(&mistake.span);
+    mistakes.extend(others.into_iter().filter(not_there));
+    let scenario = match scenario {
+        Some(scenario) if mistakes.is_empty() => scenario,
+        _ => return Err(mistakes),
+    };
     Ok(Case {
         id: identifier(&scenario.name, bindings),
         file: file.to_owned(),
         values: bindings
             .iter()
-            .map(|(name, value)| (name.clone(), plain(value)))
+            .map(|(name, value)| {
+                let spelled = value.spelled().unwrap_or_default();
+                (name.clone(), spelled.to_owned())
+            })
             .collect(),
         scenario,
     })

@@ -37,6 +37,13 @@ impl<T> Roles<T> {
         self.0.iter().map(|(name, _)| name)
     }
 
+    /// All, to be changed, in the order of the file.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut T)> {
+        self.0
+            .iter_mut()
+            .map(|(name, part)| (name.value.as_str(), part))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -61,8 +61,9 @@ pub struct Provision {
     pub device: Option<Placed<String>>,
     /// The access point whose SSID and passphrase are sent. Not needed up to the session.
     pub join: Option<Placed<String>>,
-    /// Sent in place of the access point's SSID.
-    pub ssid: Option<Placed<String>>,
+    /// Sent in place of the access point's SSID, spelled like that.
+    #[schemars(with = "Option<String>")]
+    pub ssid: Option<Placed<trace::Ssid>>,
     /// Sent in place of the access point's passphrase.
     pub passphrase: Option<Placed<String>>,
     /// Used in place of the device's proof of possession (security 1).

@@ -10,6 +10,7 @@ fn known() -> Known {
         bugs: vec!["silent-hang".into(), "retry-storm".into()],
         server_certificates: vec!["server".into(), "server-expired".into()],
         client_certificates: vec!["client".into(), "client-expired".into()],
+        authorities: vec!["ca".into(), "intermediate".into()],
     }
 }
 
@@ -260,7 +261,10 @@ fn clauses_that_make_no_sense_are_refused() {
             "{ log: {}, within: 1s, since: then }",
             "unknown value `then`",
         ),
-        ("{ log: {}, within: }", "expected text, found nothing"),
+        (
+            "{ log: {}, within: }",
+            "expected a duration such as `300ms`, `5s`, `2m` or `1h`, found nothing",
+        ),
     ] {
         let complaint = complaint(&format!("  - expect: {clause}\n"));
         assert!(complaint.starts_with("line 8:"), "{complaint}");
@@ -300,7 +304,7 @@ fn steps_that_make_no_sense_are_refused() {
         ("fault: { on: { time_silent: 1 } }", "stands alone"),
         ("fault: { on: time_silnt }", "unknown value `time_silnt`"),
         ("expect: { transcript: ../x }", "is made of letters"),
-        ("wait: 5", "expected text, found the number 5"),
+        ("wait: 5", "`2m` or `1h`, found the number 5"),
         ("wait: 5sec", "expected a duration"),
         ("power: no", "unknown value `no`"),
     ] {
@@ -313,6 +317,110 @@ fn steps_that_make_no_sense_are_refused() {
 fn text_that_looks_like_something_else_stays_text() {
     let text = scenario("  - expect: { log: { text: no }, within: 5s }\n");
     assert!(parse("try.yaml", &text, &known()).is_ok());
+}
+
+/// What is advised about the only mistake in a scenario with these steps.
+fn advice(steps: &str) -> String {
+    use miette::Diagnostic;
+    let text = scenario(steps);
+    let mistakes = parse("try.yaml", &text, &known()).expect_err(steps);
+    assert_eq!(mistakes.count(), 1, "{}", complaints(&text));
+    let report = mistakes.iter().next().expect("a mistake");
+    report.help().expect(steps).to_string()
+}
+
+#[test]
+fn a_mistake_is_answered_with_what_to_write() {
+    for (steps, wanted) in [
+        ("  - wait: 15\n", "write `15s`"),
+        ("  - wait: 15 s\n", "write `15s`"),
+        ("  - expect: { log: {}, within: 15 }\n", "write `15s`"),
+        ("  - expect: { log: {}, within: 1.5 }\n", "write `1500ms`"),
+        (
+            "  - expect: { log: { text: 0401 }, within: 1s }\n",
+            "put it in quotes: \"0401\"",
+        ),
+        (
+            "  - expect: { log: { text: null }, within: 1s }\n",
+            "put it in quotes: \"null\"",
+        ),
+        (
+            "  - expect: { log: { text: foo: bar }, within: 1s }\n",
+            "stands in quotes: `text: \"foo: bar\"`",
+        ),
+        (
+            "  - expect:\n    log: { text: x }\n    within: 1s\n",
+            "indent `log`, `within` by two spaces more than `expect`, of which they are a part",
+        ),
+        (
+            "  - power: on\n   - power: reset\n",
+            "write 2 spaces before it, as before `power`",
+        ),
+        (
+            "  - wait: \"${pauze}\"\n",
+            "a variable is set in the `matrix`, or by the `capture` of a step before",
+        ),
+        (
+            "  - query: { phone: alice, capture: { token: /token } }\n  - bind: { phone: alice, token: \"${tokn}\", outcome: bound }\n",
+            "did you mean `${token}`?",
+        ),
+        (
+            "  - bind: { phone: alice, token: \"${token}\", outcome: bound }\n  - query: { phone: alice, capture: { token: /token } }\n",
+            "only a later step captures it; this one comes too early",
+        ),
+    ] {
+        let advice = advice(steps);
+        assert!(advice.ends_with(wanted), "{steps}: {advice}");
+    }
+    assert!(complaint("  - wait: \"${pauze}\"\n").ends_with("`${pauze}` is not set"));
+}
+
+#[test]
+fn values_of_a_matrix_keep_their_spelling() {
+    let words = "01823456, 1e3, 0x1F, 1_000, 20182018.0, on, no, 12:30, null, ~, true, 0401";
+    let text = format!(
+        "name: N
+matrix: {{ pin: [{words}] }}
+world:
+  access_points: {{ home: {{ ssid: \"${{pin}}\", passphrase: \"passphrase-${{pin}}\" }} }}
+  devices: {{ device: {{}} }}
+steps:
+  - expect: {{ air: {{ where: {{ /ssid: \"${{pin}}\" }} }}, within: 5s }}
+"
+    );
+    let cases = parse("n.yaml", &text, &known()).expect("a scenario");
+    for (case, word) in cases.iter().zip(words.split(", ")) {
+        assert_eq!(case.id, format!("N[pin={word}]"));
+        assert_eq!(case.values, [("pin".to_owned(), word.to_owned())]);
+        let home = case.scenario.world.access_points.named("home").expect("it");
+        let given = |text: &Option<Placed<String>>| text.as_ref().map(|text| text.value.clone());
+        assert_eq!(given(&home.passphrase), Some(format!("passphrase-{word}")));
+        assert_eq!(
+            home.ssid.as_ref().map(|ssid| ssid.to_string()).as_deref(),
+            Some(word)
+        );
+        let Step::Expect(Expect::Clause(clause)) = &case.scenario.steps[0].value else {
+            panic!("no clause");
+        };
+        let fields = &clause.wanted.patterns()[0].fields;
+        assert_eq!(fields[0].value.value, serde_json::json!(word));
+    }
+    assert_eq!(cases.len(), 12);
+    // Where a number is wanted, it is one.
+    let text = "name: N
+matrix: { channel: [1, 0x6, 011], count: [2, 3] }
+world:
+  access_points: { home: { channel: \"${channel}\" } }
+  devices: { device: {} }
+steps:
+  - expect: { log: {}, count: \"${count}\", within: 5s }
+";
+    let cases = parse("n.yaml", text, &known());
+    let mistakes = cases.expect_err("011 is no whole number of YAML 1.2");
+    assert_eq!(
+        mistakes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["expected a number from 0 to 255, found the number 11 (with channel=011)"]
+    );
 }
 
 #[test]

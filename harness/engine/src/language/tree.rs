@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use base64::Engine;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Options, Spanned};
 
@@ -14,8 +15,15 @@ use super::span::Span;
 /// A value of a scenario file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
+    /// Where it stands; of an alias, where the alias stands.
     pub span: Span,
     pub kind: Kind,
+    /// How a single value that is no text is spelled: `01823456`, `0x1F`, `null`.
+    pub spelling: Option<String>,
+    /// Whether the matrix put it here; wherever text is wanted, its spelling is meant.
+    pub from_matrix: bool,
+    /// Where it was written, which is elsewhere only of an alias.
+    pub(super) written: Span,
 }
 
 /// What a value is.
@@ -27,6 +35,8 @@ pub(super) enum Kind {
     Signed(i64),
     Float(f64),
     Text(String),
+    /// What `!!binary` writes in base64.
+    Bytes(Vec<u8>),
     List(Vec<Node>),
     Map(Vec<Entry>),
 }
@@ -40,12 +50,31 @@ pub(super) struct Entry {
 }
 
 impl Node {
+    /// A value that stands at `span`.
+    pub const fn new(span: Span, kind: Kind) -> Self {
+        Self {
+            span,
+            kind,
+            spelling: None,
+            from_matrix: false,
+            written: span,
+        }
+    }
+
     /// Reads the one YAML document in `text`.
     pub fn read(text: &str) -> Result<Self, Mistake> {
         let mut root: Self = serde_saphyr::from_str_with_options(text, options())
             .map_err(|error| Mistake::of_yaml(&error, text))?;
-        root.show_first_lines(text);
+        root.look_at(text)?;
         Ok(root)
+    }
+
+    /// A single value as it is spelled; none for lists, maps and bytes.
+    pub fn spelled(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) => Some(text),
+            _ => self.spelling.as_deref(),
+        }
     }
 
     /// The entries, if it is a map.
@@ -74,22 +103,60 @@ impl Node {
         }
     }
 
+    /// Takes from the file what the YAML reader does not tell: spellings, and which text is base64.
     /// Maps and lists are shown by their first line only.
-    fn show_first_lines(&mut self, text: &str) {
+    fn look_at(&mut self, text: &str) -> Result<(), Mistake> {
         match &mut self.kind {
-            Kind::List(items) => items
-                .iter_mut()
-                .for_each(|item| item.show_first_lines(text)),
-            Kind::Map(entries) => {
-                entries
-                    .iter_mut()
-                    .for_each(|entry| entry.value.show_first_lines(text));
+            Kind::List(items) => {
+                for item in items {
+                    item.look_at(text)?;
+                }
             }
-            _ => return,
+            Kind::Map(entries) => {
+                for entry in entries {
+                    entry.value.look_at(text)?;
+                }
+            }
+            Kind::Text(written) => {
+                if is_binary(text.get(..self.written.offset).unwrap_or_default()) {
+                    let bytes = base64(written)
+                        .ok_or_else(|| Mistake::at(self.span, "`!!binary` stands before base64"))?;
+                    self.kind = Kind::Bytes(bytes);
+                }
+                return Ok(());
+            }
+            Kind::Bytes(_) => return Ok(()),
+            Kind::Null | Kind::Bool(_) | Kind::Unsigned(_) | Kind::Signed(_) | Kind::Float(_) => {
+                let Span { offset, length, .. } = self.written;
+                let spelling = text.get(offset..offset + length).map(str::trim);
+                self.spelling = spelling.filter(|text| !text.is_empty()).map(str::to_owned);
+                return Ok(());
+            }
         }
         let rest = text.get(self.span.offset..).unwrap_or_default();
         self.span.length = rest.lines().next().unwrap_or_default().trim_end().len();
+        Ok(())
     }
+}
+
+/// Whether what stands before a value ends in the tag of bytes (YAML 1.1, `!!binary`).
+fn is_binary(before: &str) -> bool {
+    let before = match before.trim_end().rsplit_once(['|', '>']) {
+        // The header of a block (YAML 1.2 §8.1.1) stands between tag and text.
+        Some((before, chomping)) if chomping.chars().all(|sign| "+-123456789".contains(sign)) => {
+            before
+        }
+        _ => before,
+    };
+    let before = before.trim_end_matches([' ', '\t']);
+    before.ends_with("!!binary") || before.ends_with("!<tag:yaml.org,2002:binary>")
+}
+
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let packed: String = text.split_whitespace().collect();
+    base64::engine::general_purpose::STANDARD
+        .decode(packed)
+        .ok()
 }
 
 /// Far more than a scenario needs, far less than a bomb.
@@ -107,6 +174,10 @@ fn options() -> Options {
         },
         strict_booleans: true,
         with_snippet: false,
+        // [`Node::look_at`] decodes it: not all bytes are text.
+        ignore_binary_tag_for_string: true,
+        // Its spelling is kept, whatever a number makes of it.
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
     }
 }
 
@@ -126,8 +197,8 @@ impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Kind>::deserialize(deserializer)?;
         Ok(Self {
-            span: span_of(spanned.referenced),
-            kind: spanned.value,
+            written: span_of(spanned.defined),
+            ..Self::new(span_of(spanned.referenced), spanned.value)
         })
     }
 }
@@ -226,39 +297,91 @@ mod tests {
             ));
         });
         insta::assert_debug_snapshot!(seen);
-        let list = root.child("a").expect("a");
+        let Some(Kind::List(list)) = root.child("a").map(|list| &list.kind) else {
+            panic!("no list");
+        };
+        let place = |node: &Node| (node.span.offset, node.span.length, node.span.column);
+        let kinds: Vec<_> = list
+            .iter()
+            .map(|node| (node.kind.clone(), place(node)))
+            .collect();
         assert_eq!(
-            list.kind,
-            Kind::List(vec![
-                Node {
-                    kind: Kind::Unsigned(1),
-                    span: Span {
-                        offset: 4,
-                        length: 1,
-                        line: 1,
-                        column: 5
-                    }
-                },
-                Node {
-                    kind: Kind::Signed(-2),
-                    span: Span {
-                        offset: 7,
-                        length: 2,
-                        line: 1,
-                        column: 8
-                    }
-                },
-                Node {
-                    kind: Kind::Text("on".into()),
-                    span: Span {
-                        offset: 11,
-                        length: 2,
-                        line: 1,
-                        column: 12
-                    }
-                },
-            ])
+            kinds,
+            [
+                (Kind::Unsigned(1), (4, 1, 5)),
+                (Kind::Signed(-2), (7, 2, 8)),
+                (Kind::Text("on".into()), (11, 2, 12)),
+            ]
         );
+    }
+
+    #[test]
+    fn single_values_keep_their_spelling() {
+        let words = [
+            "01823456",
+            "1e3",
+            "0x1F",
+            "0o17",
+            "1_000",
+            "20182018.0",
+            "-1",
+            "+1",
+            "on",
+            "no",
+            "yes",
+            "12:30",
+            "2026-01-02",
+            "null",
+            "Null",
+            "~",
+            "true",
+            ".inf",
+            ".nan",
+            "text",
+            "1.",
+            "é",
+        ];
+        for text in [
+            format!("[{}]", words.join(", ")),
+            format!("- {}", words.join("\n- ")),
+            format!("- {}", words.join(" # a word\n- ")),
+        ] {
+            let Kind::List(list) = Node::read(&text).expect("a list").kind else {
+                panic!("no list");
+            };
+            let spelled: Vec<_> = list
+                .iter()
+                .map(|node| node.spelled().unwrap_or("?"))
+                .collect();
+            assert_eq!(spelled, words, "{text}");
+        }
+        let aliases = Node::read("a: &x 007\nb: *x\n").expect("a map");
+        let spelled = |key| aliases.child(key).and_then(Node::spelled);
+        assert_eq!((spelled("a"), spelled("b")), (Some("007"), Some("007")));
+        assert_eq!(
+            Node::read("a:\n")
+                .expect("a map")
+                .child("a")
+                .and_then(Node::spelled),
+            None
+        );
+    }
+
+    #[test]
+    fn bytes_are_written_in_base64() {
+        let bytes = Kind::Bytes(vec![0xB2, 0xE2, 0xCA, 0xD4, 0xB7, 0x5B]);
+        for text in [
+            "a: !!binary \"suLK1Ldb\"",
+            "a: !!binary suLK1Ldb",
+            "a: { b: 1, c: 2 }\nx: !!binary |\n  suLK\n  1Ldb\n",
+        ] {
+            let root = Node::read(text).expect(text);
+            let found = root.entries().last().map(|entry| &entry.value.kind);
+            assert_eq!(found, Some(&bytes), "{text}");
+        }
+        assert!(Node::read("a: !!binary \"not base64\"").is_err());
+        let text = Node::read("a: suLK1Ldb").expect("a map");
+        assert_eq!(text.child("a").and_then(Node::spelled), Some("suLK1Ldb"));
     }
 
     #[test]

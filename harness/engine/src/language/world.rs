@@ -5,6 +5,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use trace::Ssid;
+
+use super::access_point::Auth;
+use super::certificate::Certificate;
 use super::duration;
 use super::roles::Roles;
 use super::span::{Placed, Span};
@@ -30,10 +34,18 @@ pub struct World {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessPoint {
-    /// Its name on the air, at most 32 bytes; made from the role if left out.
-    pub ssid: Option<Placed<String>>,
-    /// WPA2 passphrase, 8 to 63 characters, or empty for an open network; made up if left out.
+    /// Its name on the air, at most 32 bytes, in which `\\xNN` stands for a byte and `\\\\` for a
+    /// backslash; or `!!binary` and base64. Made from the role if left out; several may share one.
+    #[schemars(with = "Option<String>")]
+    pub ssid: Option<Placed<Ssid>>,
+    /// 8 to 63 characters, or the pre-shared key itself in 64 hex digits; empty for an open network.
+    /// Made up if left out.
     pub passphrase: Option<Placed<String>>,
+    /// How it authenticates; `wpa2-psk` with a passphrase and `open` without, if left out.
+    pub auth: Option<Placed<Auth>>,
+    /// Whether it keeps its name to itself until it is asked for it.
+    #[serde(default)]
+    pub hidden: bool,
     /// 1 to 13.
     #[serde(default = "default_channel")]
     #[schemars(range(min = 1, max = 13))]
@@ -66,8 +78,9 @@ pub struct Cloud {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Broker {
-    /// Profile in `certs/` of the certificate that it shows; a good one if left out.
-    pub certificate: Option<Placed<String>>,
+    /// The certificate that it shows: a profile's name in `certs/`, `FILE.yaml#NAME` for one in a
+    /// file of one's own, or a profile; a good one if left out.
+    pub certificate: Option<Placed<Certificate>>,
     /// Whether devices must show theirs.
     #[serde(default)]
     pub client_certificate: ClientCertificate,
@@ -306,8 +319,8 @@ pub enum Security {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCloud {
-    /// Profile in `certs/` of its own certificate, or `none`; a good one if left out.
-    pub certificate: Option<Placed<String>>,
+    /// Its own certificate, as the broker's; `none` for a device without; a good one if left out.
+    pub certificate: Option<Placed<Certificate>>,
     /// Whether it checks the dates in the broker's certificate.
     #[serde(default = "yes")]
     pub check_dates: bool,

@@ -272,7 +272,7 @@ impl InRig {
         for (role, access_point) in world.access_points.iter() {
             if !self.roles.contains(role) {
                 missing.push(format!("`[access_points.{role}]` in the rig file"));
-            } else if access_point.ssid.is_some() || access_point.passphrase.is_some() {
+            } else if access_point.is_of_its_own() {
                 missing.push(format!("an access point {role} that can be set"));
             }
         }

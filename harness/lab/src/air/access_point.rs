@@ -18,14 +18,16 @@ use super::stack::{Addressing, Seat, Stack, StackCore};
 pub struct AccessPointSettings {
     /// At most 32 bytes.
     pub ssid: Vec<u8>,
-    /// 8 to 63 characters; empty for an open one.
+    /// 8 to 63 characters, or the pre-shared key itself in 64 hex digits; empty for an open one.
     pub passphrase: String,
     /// 1..=13.
     pub channel: u8,
     /// How strong devices hear it, in dBm.
     pub rssi: i8,
-    /// How it says that it authenticates.
+    /// How it authenticates; without a passphrase it is open, unless it is an enterprise's.
     pub auth: AuthMode,
+    /// Whether it keeps its name to itself until it is asked for it.
+    pub hidden: bool,
     /// Whether stations reach the gateway only, not each other.
     pub isolation: bool,
     /// Network address of its /24; the gateway is its first host.
@@ -41,6 +43,7 @@ impl Default for AccessPointSettings {
             channel: 6,
             rssi: -41,
             auth: AuthMode::Wpa2Psk,
+            hidden: false,
             isolation: false,
             subnet: Ipv4Addr::new(192, 168, 43, 0),
         }

@@ -6,6 +6,7 @@
 //! published with [`Air::publish`], and to nothing else.
 
 mod access_point;
+mod authentication;
 mod connection;
 mod dhcp;
 mod dns;

@@ -9,7 +9,6 @@ use smoltcp::wire::Ipv4Cidr;
 use super::error::AirError;
 use super::frame::Mac;
 use super::phone_seat::{Membership, PhoneSeat};
-use super::reason;
 use super::segment::{Owner, Segment};
 use super::stack::{Addressing, Seat, Stack};
 use super::udp_ports::Ports;
@@ -108,7 +107,7 @@ impl AirInner {
             .ok_or_else(|| AirError::Gone {
                 network: text(ssid),
             })?;
-        if reason::refusal(&soft_ap.settings.passphrase, passphrase).is_some() {
+        if soft_ap.settings.passphrase != passphrase {
             return Err(AirError::Passphrase {
                 network: text(ssid),
             });

@@ -8,19 +8,9 @@ pub(super) const ASSOC_LEAVE: u16 = 8;
 pub(super) const FOUR_WAY_HANDSHAKE_TIMEOUT: u16 = 15;
 pub(super) const BEACON_TIMEOUT: u16 = 200;
 pub(super) const NO_AP_FOUND: u16 = 201;
+pub(super) const AUTH_FAIL: u16 = 202;
 pub(super) const NO_COMPATIBLE_SECURITY: u16 = 210;
 pub(super) const BELOW_AUTHMODE_THRESHOLD: u16 = 211;
-
-/// Why an access point with one passphrase refuses a station with another; empty means open.
-pub(super) fn refusal(access_point: &str, station: &str) -> Option<u16> {
-    match (access_point.is_empty(), station.is_empty()) {
-        (true, true) => None,
-        // A station with a passphrase accepts no open network.
-        (true, false) => Some(BELOW_AUTHMODE_THRESHOLD),
-        (false, true) => Some(NO_COMPATIBLE_SECURITY),
-        (false, false) => (access_point != station).then_some(FOUR_WAY_HANDSHAKE_TIMEOUT),
-    }
-}
 
 /// A reason in words.
 pub(super) fn describe(reason: u16) -> &'static str {
@@ -30,7 +20,8 @@ pub(super) fn describe(reason: u16) -> &'static str {
         FOUR_WAY_HANDSHAKE_TIMEOUT => "the passphrase is wrong",
         BEACON_TIMEOUT => "the access point fell silent",
         NO_AP_FOUND => "no such access point",
-        NO_COMPATIBLE_SECURITY => "the access point wants a passphrase",
+        AUTH_FAIL => "the passphrase is wrong (SAE)",
+        NO_COMPATIBLE_SECURITY => "the access point authenticates otherwise than the device",
         BELOW_AUTHMODE_THRESHOLD => "the access point is open, the device has a passphrase",
         _ => "unspecified",
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use airlink::Notice;
 
 use super::radio::Radio;
-use super::reason;
 use super::segment::{Owner, Place, Port, Sink};
 use super::world::{AirInner, World, text};
+use super::{authentication, reason};
 use trace::air::{Joined, Left, ScanBegun};
 
 /// Scan, authentication and association of a network that is known, in lab time.
@@ -82,7 +82,7 @@ impl AirInner {
             self.refuse(device, radio, &ssid, reason::NO_AP_FOUND);
             return;
         };
-        if let Some(reason) = reason::refusal(&access_point.settings.passphrase, passphrase) {
+        if let Some(reason) = authentication::refusal(&access_point.settings, passphrase) {
             let radio = world.radio(device);
             self.refuse(device, radio, &ssid, reason);
             return;

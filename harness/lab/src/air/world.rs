@@ -102,7 +102,8 @@ impl World {
         self.radios.entry(device.to_owned()).or_default()
     }
 
-    /// The strongest access point with that SSID that is on.
+    /// The strongest access point with that SSID that is on, whether it hides it or not: a station
+    /// that joins asks for it by name.
     pub(super) fn strongest(&self, ssid: &[u8]) -> Option<(&str, &AccessPoint)> {
         self.access_points
             .iter()
@@ -111,12 +112,15 @@ impl World {
             .map(|(role, ap)| (role.as_str(), ap))
     }
 
-    /// The access points that are on a channel, 0 for any, strongest first.
+    /// The access points that a scan finds on a channel, 0 for any, strongest first. Those that hide
+    /// their names answer no probe for any network, and stations leave out beacons without a name
+    /// (ESP-IDF's `show_hidden` is off).
     pub(super) fn heard(&self, channel: u8) -> Vec<airlink::AccessPoint> {
         let mut heard: Vec<_> = self
             .access_points
             .values()
-            .filter(|ap| ap.on && (channel == 0 || ap.settings.channel == channel))
+            .filter(|ap| ap.on && !ap.settings.hidden)
+            .filter(|ap| channel == 0 || ap.settings.channel == channel)
             .map(AccessPoint::heard)
             .collect();
         heard.sort_by_key(|ap| std::cmp::Reverse(ap.rssi));
@@ -145,7 +149,7 @@ impl World {
     }
 }
 
-/// An SSID for people.
+/// An SSID as it is spelled.
 pub(super) fn text(ssid: &[u8]) -> String {
-    String::from_utf8_lossy(ssid).into_owned()
+    trace::Ssid::from(ssid).to_string()
 }

@@ -69,6 +69,14 @@ pub enum ProvisioningError {
         /// Which endpoint.
         endpoint: String,
     },
+    /// A scan's results are fewer than the device announced.
+    #[error("the device announced {announced} access points and delivered {delivered}")]
+    ScanIncomplete {
+        /// How many it announced.
+        announced: u32,
+        /// How many it delivered.
+        delivered: usize,
+    },
     /// The device scans and scans.
     #[error("the device still scans after {after:?}")]
     EndlessScan {
@@ -193,6 +201,9 @@ impl ProvisioningError {
             Self::Refused { .. } => "read the device's log for why",
             Self::NoSession { .. } => "establish a session first",
             Self::EndlessScan { .. } => "restart the device",
+            Self::ScanIncomplete { .. } => {
+                "scan again; a device that lists what it no longer has loses results"
+            }
         }
     }
 }

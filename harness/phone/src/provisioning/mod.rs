@@ -15,7 +15,7 @@ pub use client::ProvisioningClient;
 pub use config::StationStatus;
 pub use error::{Blame, ProvisioningError};
 pub use outcome::{Connected, Outcome};
-pub use scan::ScanSettings;
+pub use scan::{ScanSettings, Scanned, auth_mode_name};
 pub use session::Info;
 pub use settings::{Credentials, Knowledge, Settings, Tolerance};
 pub use trace::provisioning::{Exchange, OutcomeReached};

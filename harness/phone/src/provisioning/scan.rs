@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proto::endpoint;
+use proto::wifi_config::WifiAuthMode;
 use proto::wifi_scan::{
     CmdScanResult, CmdScanStart, CmdScanStatus, Payload, RespScanStatus, WifiScanPayload,
     WifiScanResult,
@@ -46,17 +47,49 @@ impl Default for ScanSettings {
     }
 }
 
+/// What a scan came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scanned {
+    /// How many access points the device announced.
+    pub announced: u32,
+    /// Those that it delivered, the strongest first.
+    pub found: Vec<WifiScanResult>,
+}
+
+impl Scanned {
+    /// How many access points were announced and not delivered.
+    pub fn missing(&self) -> u32 {
+        let delivered = u32::try_from(self.found.len()).unwrap_or(u32::MAX);
+        self.announced.saturating_sub(delivered)
+    }
+}
+
+/// How an access point authenticates, by the name that ESP-IDF's messages have for it
+/// (`WPA2_PSK`); a number that they do not name as `mode N`.
+pub fn auth_mode_name(mode: i32) -> String {
+    let name = match WifiAuthMode::try_from(mode) {
+        Ok(WifiAuthMode::Open) => "Open",
+        Ok(WifiAuthMode::Wep) => "WEP",
+        Ok(WifiAuthMode::WpaPsk) => "WPA_PSK",
+        Ok(WifiAuthMode::Wpa2Psk) => "WPA2_PSK",
+        Ok(WifiAuthMode::WpaWpa2Psk) => "WPA_WPA2_PSK",
+        Ok(WifiAuthMode::Wpa2Enterprise) => "WPA2_ENTERPRISE",
+        Ok(WifiAuthMode::Wpa3Psk) => "WPA3_PSK",
+        Ok(WifiAuthMode::Wpa2Wpa3Psk) => "WPA2_WPA3_PSK",
+        // Devices pass their driver's number through.
+        Err(_) => return format!("mode {mode}"),
+    };
+    name.to_owned()
+}
+
 impl ProvisioningClient {
     /// Has the device scan for access points: all channels, actively, until it is done.
-    pub async fn scan(&mut self) -> Result<Vec<WifiScanResult>, ProvisioningError> {
+    pub async fn scan(&mut self) -> Result<Scanned, ProvisioningError> {
         self.scan_as(&ScanSettings::default()).await
     }
 
     /// Has the device scan for access points. The strongest comes first.
-    pub async fn scan_as(
-        &mut self,
-        settings: &ScanSettings,
-    ) -> Result<Vec<WifiScanResult>, ProvisioningError> {
+    pub async fn scan_as(&mut self, settings: &ScanSettings) -> Result<Scanned, ProvisioningError> {
         self.scan_start(settings).await?;
         let clock = self.trace.clock().clone();
         let began = clock.now();
@@ -104,10 +137,8 @@ impl ProvisioningClient {
     }
 
     /// Fetches the first `count` results, as many at a time as the transport can carry.
-    pub async fn scan_results(
-        &mut self,
-        count: u32,
-    ) -> Result<Vec<WifiScanResult>, ProvisioningError> {
+    pub async fn scan_results(&mut self, count: u32) -> Result<Scanned, ProvisioningError> {
+        let announced = count;
         let total = count.min(MOST);
         let slice = self.transport.kind().scan_slice();
         let mut found = Vec::new();
@@ -117,7 +148,7 @@ impl ProvisioningClient {
             found.extend(self.scan_result(start_index, count).await?);
             start_index += count;
         }
-        Ok(found)
+        Ok(Scanned { announced, found })
     }
 
     /// Fetches `count` results, from the `start_index`-th on.

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::scan::auth_mode_name;
 use proto::Message;
 use proto::Status;
 use proto::session::{HandshakeStep, Sec0MsgType, SecSchemeVersion, SessionData, SessionProto};
@@ -36,7 +37,7 @@ pub(super) fn config(message: &WifiConfigPayload) -> Value {
     let mut put = |key: &str, value: Value| summary[key] = value;
     match &message.payload {
         Some(Payload::CmdSetConfig(set)) => {
-            put("ssid", text(&set.ssid));
+            put("ssid", ssid(&set.ssid));
             put("passphrase", text(&set.passphrase));
         }
         Some(Payload::RespSetConfig(answer)) => put("status", name::<Status>(answer.status)),
@@ -52,7 +53,7 @@ pub(super) fn config(message: &WifiConfigPayload) -> Value {
                     "connected",
                     json!({
                         "ip": connected.ip4_addr,
-                        "ssid": text(&connected.ssid),
+                        "ssid": ssid(&connected.ssid),
                         "bssid": hex::encode(&connected.bssid),
                         "channel": connected.channel,
                         "auth": name::<WifiAuthMode>(connected.auth_mode),
@@ -82,7 +83,15 @@ pub(super) fn scan(message: &WifiScanPayload) -> Value {
             summary["count"] = answer.result_count.into();
         }
         Some(Payload::RespScanResult(answer)) => {
-            let entry = |entry: &wifi_scan::WifiScanResult| json!({ "ssid": text(&entry.ssid), "channel": entry.channel, "rssi": entry.rssi });
+            let entry = |entry: &wifi_scan::WifiScanResult| {
+                json!({
+                    "ssid": ssid(&entry.ssid),
+                    "bssid": hex::encode(&entry.bssid),
+                    "channel": entry.channel,
+                    "rssi": entry.rssi,
+                    "auth": auth_mode_name(entry.auth),
+                })
+            };
             summary["entries"] = answer.entries.iter().map(entry).collect();
         }
         _ => {}
@@ -116,6 +125,10 @@ fn name<E: TryFrom<i32> + Debug>(value: i32) -> Value {
         name.push(letter.to_ascii_lowercase());
     }
     name.into()
+}
+
+fn ssid(bytes: &[u8]) -> Value {
+    trace::Ssid::from(bytes).to_string().into()
 }
 
 fn text(bytes: &[u8]) -> Value {

@@ -158,7 +158,7 @@ fn results_are_fetched_as_the_transport_can_carry_them() {
         run(async {
             let mut client = client(parrot, Settings::of("alice"));
             client.establish().await.unwrap();
-            assert_eq!(client.scan().await.unwrap().len(), 16);
+            assert_eq!(client.scan().await.unwrap().found.len(), 16);
         });
         let scans = seen
             .lock()

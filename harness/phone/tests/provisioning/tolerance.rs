@@ -148,7 +148,7 @@ async fn a_scan_that_does_not_block_is_asked_until_it_is_over() {
         blocking: false,
         ..ScanSettings::default()
     };
-    let found = client.scan_as(&settings).await.unwrap();
+    let found = client.scan_as(&settings).await.unwrap().found;
     assert_eq!(found.len(), 1);
     assert_eq!(
         (found[0].ssid.as_slice(), found[0].rssi),

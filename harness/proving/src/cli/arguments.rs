@@ -254,7 +254,11 @@ fn bug(text: &str) -> Result<String, String> {
     if known.iter().any(|bug| bug == text) {
         return Ok(text.to_owned());
     }
-    Err(format!("there are: {}", known.join(", ")))
+    let words: Vec<&str> = known.iter().map(String::as_str).collect();
+    Err(match engine::language::nearest(text, &words) {
+        Some(word) => format!("did you mean {word}? `proving list --bugs` lists all"),
+        None => format!("there are: {}", known.join(", ")),
+    })
 }
 
 #[cfg(test)]

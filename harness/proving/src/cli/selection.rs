@@ -15,6 +15,7 @@ impl Selection {
         let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
         let mut cases = all_cases(&self.paths)?;
         if let Some(filter) = filter {
+            filter.check(&cases, &engine::bugs())?;
             cases.retain(|case| filter.matches(case));
         }
         Ok(cases)

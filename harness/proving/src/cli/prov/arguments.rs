@@ -142,9 +142,9 @@ pub(super) struct WifiScan {
 
 #[derive(Debug, Args)]
 pub(super) struct Set {
-    /// Name of the network
+    /// Name of the network, as `wifi-scan` spells it: \xNN is a byte, \\ a backslash
     #[arg(long, value_name = "SSID")]
-    pub(super) ssid: String,
+    pub(super) ssid: trace::Ssid,
     /// Passphrase [default: asked for]
     #[arg(long, value_name = "SECRET", conflicts_with = "open")]
     pub(super) passphrase: Option<SecretSource>,

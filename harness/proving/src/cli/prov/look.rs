@@ -4,8 +4,6 @@ use std::fmt::Write;
 use std::io;
 
 use phone::{ProvisioningClient, ScanSettings, TransportKind};
-use proto::wifi_config::WifiAuthMode;
-use proto::wifi_scan::WifiScanResult;
 use report::ExitStatus;
 use serde_json::{Value, json};
 
@@ -141,8 +139,16 @@ pub(super) async fn wifi_scan(
         ..ScanSettings::default()
     };
     show::progress("the device listens");
-    let found = client.scan_as(&settings).await;
-    let found = found.map_err(|error| way.wrong(&error))?;
+    let scanned = client.scan_as(&settings).await;
+    let scanned = scanned.map_err(|error| way.wrong(&error))?;
+    let (announced, missing) = (scanned.announced, scanned.missing());
+    let found = scanned.found;
+    if missing > 0 {
+        show::progress(&format!(
+            "the device announced {announced} access points and delivered {}",
+            found.len()
+        ));
+    }
     let text = show::table(
         &["SSID", "BSSID", "CHANNEL", "RSSI", "SECURITY"],
         &[
@@ -158,7 +164,7 @@ pub(super) async fn wifi_scan(
                 show::mac(&found.bssid),
                 found.channel.to_string(),
                 found.rssi.to_string(),
-                auth(found),
+                phone::auth_mode_name(found.auth),
             ]
         }),
     );
@@ -173,23 +179,12 @@ pub(super) async fn wifi_scan(
                 "channel": found.channel,
                 "rssi": found.rssi,
                 "auth": found.auth,
+                "security": phone::auth_mode_name(found.auth),
             })
         })
+        .chain((missing > 0).then(
+            || json!({ "type": "incomplete", "announced": announced, "delivered": found.len() }),
+        ))
         .collect();
     show::found(way, &text, &lines)
-}
-
-/// Devices pass their driver's number through, which may be one that nobody has named.
-fn auth(found: &WifiScanResult) -> String {
-    match WifiAuthMode::try_from(found.auth) {
-        Ok(WifiAuthMode::Open) => "open".to_owned(),
-        Ok(WifiAuthMode::Wep) => "WEP".to_owned(),
-        Ok(WifiAuthMode::WpaPsk) => "WPA".to_owned(),
-        Ok(WifiAuthMode::Wpa2Psk) => "WPA2".to_owned(),
-        Ok(WifiAuthMode::WpaWpa2Psk) => "WPA/WPA2".to_owned(),
-        Ok(WifiAuthMode::Wpa2Enterprise) => "WPA2 enterprise".to_owned(),
-        Ok(WifiAuthMode::Wpa3Psk) => "WPA3".to_owned(),
-        Ok(WifiAuthMode::Wpa2Wpa3Psk) => "WPA2/WPA3".to_owned(),
-        Err(_) => format!("mode {}", found.auth),
-    }
 }

@@ -22,6 +22,8 @@ const CLOUD_OK: i64 = 200;
 /// ESP-IDF's limits, in bytes.
 const LONGEST_SSID: usize = 32;
 const LONGEST_PASSPHRASE: usize = 63;
+/// Hex digits of a pre-shared key: `switchap` takes it, ESP-IDF's messages have no room for it.
+const KEY_DIGITS: usize = 64;
 /// No custom endpoint takes more over HTTP.
 const LONGEST_CUSTOM: usize = 4096;
 
@@ -96,16 +98,18 @@ fn credentials(arguments: &Set) -> Result<Credentials, ProvError> {
             "{what} has more than {most} bytes"
         )))
     };
-    if arguments.ssid.len() > LONGEST_SSID {
+    if arguments.ssid.as_bytes().len() > LONGEST_SSID {
         return too_long("the SSID", LONGEST_SSID);
     }
-    if passphrase.len() > LONGEST_PASSPHRASE {
+    let is_key =
+        passphrase.len() == KEY_DIGITS && passphrase.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if passphrase.len() > LONGEST_PASSPHRASE && !(is_key && arguments.switchap_endpoint.is_some()) {
         return too_long("the passphrase", LONGEST_PASSPHRASE);
     }
     if arguments.ssid.is_empty() {
         return Err(ProvError::Usage("the SSID is empty".to_owned()));
     }
-    Ok(Credentials::new(arguments.ssid.as_str(), passphrase))
+    Ok(Credentials::new(arguments.ssid.as_bytes(), passphrase))
 }
 
 /// What to tell the cloud, if the device is to be bound.

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use report::ExitStatus;
 use serde_json::{Value, json};
+use trace::Ssid;
 
 use super::complaint::ProvError;
 use super::reach::Way;
@@ -84,12 +85,16 @@ pub(super) fn table(
     text
 }
 
-/// An SSID as text that cannot play tricks on a terminal.
+/// What is shown where an access point keeps its name to itself.
+const HIDDEN: &str = "(hidden)";
+
+/// An SSID as `--ssid` takes it, which can play no tricks on a terminal.
 pub(super) fn ssid(ssid: &[u8]) -> String {
-    match std::str::from_utf8(ssid) {
-        Ok(text) if !text.is_empty() && !text.chars().any(char::is_control) => text.to_owned(),
-        Ok("") => "(hidden)".to_owned(),
-        _ => format!("0x{}", hex::encode(ssid)),
+    match Ssid::from(ssid).to_string() {
+        spelled if spelled.is_empty() => HIDDEN.to_owned(),
+        // Somebody's network is called like that.
+        spelled if spelled == HIDDEN => format!(r"\x28{}", &HIDDEN[1..]),
+        spelled => spelled,
     }
 }
 
@@ -119,10 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn an_ssid_cannot_move_the_cursor() {
-        assert_eq!(ssid(b"home"), "home");
-        assert_eq!(ssid(b"\x1b[2J"), "0x1b5b324a");
+    fn an_ssid_cannot_move_the_cursor_and_reads_back() {
         assert_eq!(ssid(b""), "(hidden)");
-        assert_eq!(ssid(b"\xff"), "0xff");
+        for (bytes, shown) in [
+            (&b"home"[..], "home"),
+            (b"\x1b[2J", r"\x1b[2J"),
+            (b"\xb2\xe2\xca\xd4", r"\xb2\xe2\xca\xd4"),
+            (b"0xb2e2cad4", "0xb2e2cad4"),
+            (b"(hidden)", r"\x28hidden)"),
+        ] {
+            assert_eq!(ssid(bytes), shown);
+            assert_eq!(shown.parse(), Ok(Ssid::from(bytes)));
+        }
     }
 }

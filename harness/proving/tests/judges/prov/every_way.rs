@@ -84,7 +84,7 @@ fn is_looked_at(owner: &Owner, transport: &str, number: u64) {
         .well();
     let words: Vec<_> = table.text().split_whitespace().collect();
     assert_eq!(words[..5], ["SSID", "BSSID", "CHANNEL", "RSSI", "SECURITY"]);
-    assert_eq!(words.last(), Some(&"WPA2"), "{table:?}");
+    assert_eq!(words.last(), Some(&"WPA2_PSK"), "{table:?}");
 
     let answer = owner.prov(&["custom", "custom-data", "--data", "hello"]);
     assert_eq!(answer.well().text(), "SUCCESS\n");
