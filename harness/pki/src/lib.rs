@@ -26,6 +26,6 @@ mod profile;
 
 pub use error::{ExportError, PkiError};
 pub use identity::{Authority, Identity};
-pub use mint::Pki;
+pub use mint::{Pki, pem};
 pub use offset::{Offset, OffsetError};
 pub use profile::{Chain, Issuer, Key, Names, Profile, Profiles, Usage};

@@ -181,7 +181,7 @@ impl World {
             wires.console = Some(board);
             Port::new(lab)
         });
-        let mut board = boards::make(&name, job, model.kind, &self.trace, wires).await?;
+        let mut board = boards::make(&name, job, model.kind, &self.trace, wires, &factory).await?;
         board.write_factory(&factory.encode()).await?;
         if model.remembers() {
             board.erase_storage().await?;
