@@ -15,7 +15,7 @@ const DEBIAN: [(&str, &str, &str); 8] = [
     (
         "mosquitto_pub",
         "mosquitto-clients",
-        "judge: MQTT over mutual TLS",
+        "judge and device: MQTT over mutual TLS",
     ),
     ("coap-client-notls", "libcoap3-bin", "judge: CoAP"),
     ("openssl", "openssl", "judge: certificates"),
@@ -43,6 +43,11 @@ const PYTHON: [(&str, &str, &str); 7] = [
     ),
     ("aiocoap", "aiocoap", "judge: CoAP"),
     ("bumble", "bumble", "judge: Bluetooth"),
+    (
+        "paho",
+        "paho-mqtt",
+        "a device of somebody else: MQTT over mutual TLS",
+    ),
     ("pexpect", "pexpect", "measured beside our log matching"),
     (
         "pytest_embedded",

@@ -78,6 +78,7 @@ fn shares(setup: &Setup, case: &Case) -> Outcome<Share> {
             out: setup.folder()?,
             own_transcripts: false,
             board: "native".to_owned(),
+            device: None,
             image: None,
             rig: None,
             probe_fault: None,

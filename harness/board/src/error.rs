@@ -48,6 +48,9 @@ pub enum BoardError {
     #[cfg(feature = "serial")]
     #[error(transparent)]
     Port(#[from] crate::serial::PortError),
+    /// A program cannot be the device.
+    #[error(transparent)]
+    Process(#[from] crate::process::ProcessError),
     /// Images cannot be flashed.
     #[cfg(feature = "serial")]
     #[error(transparent)]

@@ -11,6 +11,7 @@ mod error;
 pub mod fake;
 pub mod lease;
 pub mod power;
+pub mod process;
 pub mod rig;
 #[cfg(feature = "serial")]
 pub mod serial;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use board::process::Value;
 use board::rig::{
     Ability, BoardLink, PortAddress, Rig, RigError, SecretReference, SerialLog, Wire,
 };
@@ -101,6 +102,24 @@ fn a_rig_says_how_boards_are_reached_and_what_stands_around_them() {
 }
 
 #[test]
+fn a_program_can_be_a_board() {
+    let rig = parse(
+        "[boards.demo]\nkind = \"process\"\ncommand = [\"./demo\", \"${broker.host}\"]\n\
+         environment = { KEY = \"${client.key}\" }\nfolder = \"state\"\n",
+    )
+    .expect("no mistakes");
+    let demo = &rig.boards["demo"];
+    let BoardLink::Process(link) = &demo.link else {
+        panic!("{demo:?}");
+    };
+    assert_eq!(link.program(), Path::new("/bench/./demo"));
+    assert!(link.mentions(Value::ClientKey) && !link.mentions(Value::Authority));
+    assert_eq!(link.folder.as_deref(), Some(Path::new("/bench/state")));
+    assert_eq!(demo.can, [Ability::Power, Ability::Storage].into());
+    assert_eq!(demo.identity(), "process /bench/. demo");
+}
+
+#[test]
 fn the_template_is_an_empty_rig_and_everything_in_it_can_be_used() {
     assert_eq!(parse(Rig::template()), Ok(Rig::default()));
     let used: Vec<_> = Rig::template()
@@ -111,7 +130,10 @@ fn the_template_is_an_empty_rig_and_everything_in_it_can_be_used() {
         })
         .collect();
     let rig = parse(&used.join("\n")).expect("no mistakes");
-    assert_eq!(rig.boards.keys().collect::<Vec<_>>(), ["idf", "nrf"]);
+    assert_eq!(
+        rig.boards.keys().collect::<Vec<_>>(),
+        ["idf", "nrf", "program"]
+    );
     assert!(rig.boards["idf"].power.is_some() && rig.broker.is_some());
     assert_eq!(rig.access_points.len(), 1);
 }
@@ -126,6 +148,50 @@ fn every_mistake_is_told_with_its_line_and_what_to_write() {
         (
             "[boards.a]\nkind = \"serial\"\n",
             "rig.toml:1: `boards.a` has no `port`; write `port = \"/dev/serial/by-id/…\"`",
+        ),
+        (
+            "[boards.a]\nkind = \"proces\"\n",
+            "`boards.a.kind` cannot be `proces`; did you mean `process`?",
+        ),
+        (
+            "[boards.a]\nkind = \"process\"\n",
+            "rig.toml:1: `boards.a` has no `command`; write `command = [",
+        ),
+        (
+            "[boards.a]\nkind = \"process\"\ncommand = [\"x\",\n\"${broker.hots}\"]\n",
+            "rig.toml:4: `${broker.hots}` stands for nothing; did you mean `broker.host`?",
+        ),
+        (
+            "[boards.a]\nkind = \"process\"\ncommand = [\"x\", \"${ca.pem\"]\n",
+            "rig.toml:3: `${` has no `}` behind it; `$${` stands for `${` itself",
+        ),
+        (
+            "[boards.a]\nkind = \"process\"\ncommand = [\"${ca.pem}\"]\n",
+            "rig.toml:3: `boards.a.command` must begin with a program",
+        ),
+        (
+            "[boards.a]\nkind = \"process\"\ncommand = []\n",
+            "`boards.a.command` must begin with a program",
+        ),
+        (
+            "[boards.a]\nkind = \"process\"\ncommand = [\"x\"]\nenvironment = { A = 3 }\n",
+            "rig.toml:4: `boards.a.environment.A` must be a text, not a whole number",
+        ),
+        (
+            "[boards.a]\nkind = \"process\"\ncommand = [\"x\"]\nenvironment = { \"A=B\" = \"\" }\n",
+            "rig.toml:4: no variable can be called `A=B`",
+        ),
+        (
+            "[boards.a]\nkind = \"process\"\ncommand = [\"x\"]\nbaud = 9600\n",
+            "rig.toml:4: `boards.a` has no key `baud`",
+        ),
+        (
+            "[boards.a]\nkind = \"process\"\ncommand = [\"x\"]\n[power.a]\non = [\"x\"]\noff = [\"x\"]\n",
+            "`power.a` switches a program, whose power is its process; leave `[power.a]` out",
+        ),
+        (
+            "[boards.a]\nkind = \"process\"\ncommand = [\"x\"]\ncan = [\"torn-write\"]\n",
+            "nothing here lets `a` do `torn-write`",
         ),
         (
             "[boards.a]\nkind = \"serial\"\nport = \"/dev/ttyS0\"\nbaudrate = 9600\n",

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 
 use crate::LabTime;
+use crate::call::{Services, any_under_way};
 
 /// Rounds of the runtime without a touch after which everybody is taken to be waiting. A message
 /// crosses at most this many tasks and loopback sockets between two touches.
@@ -41,6 +42,10 @@ struct Inner {
     /// Counts touches and guards, so that the governor sees any in between.
     activity: AtomicU64,
     busy: AtomicUsize,
+    /// Services that are called.
+    services: Mutex<Services>,
+    /// Whether a call to any of them keeps lab time at the host's pace.
+    calling: AtomicBool,
     /// True while lab time runs faster than the host's: any touch must then wake the governor.
     fast: AtomicBool,
     wake: Notify,
@@ -118,6 +123,8 @@ impl Clock {
                 }),
                 activity: AtomicU64::new(0),
                 busy: AtomicUsize::new(0),
+                services: Mutex::default(),
+                calling: AtomicBool::new(false),
                 fast: AtomicBool::new(false),
                 wake: Notify::new(),
                 speed,
@@ -171,6 +178,23 @@ impl Clock {
         Busy {
             clock: self.clone(),
         }
+    }
+
+    /// Changes what is known of the services that are called.
+    pub(crate) fn change_services<T>(&self, change: impl FnOnce(&mut Services) -> T) -> T {
+        let mut services = self
+            .inner
+            .services
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&mut services);
+        let calling = any_under_way(&services);
+        self.inner.calling.store(calling, Ordering::Release);
+        drop(services);
+        // Whichever way it changed: lab time runs too fast, or needlessly slowly.
+        self.inner.activity.fetch_add(1, Ordering::AcqRel);
+        self.inner.wake.notify_one();
+        changed
     }
 
     /// Calls `report` with the delay whenever the host ran this runtime far too late.
@@ -324,7 +348,7 @@ impl Clock {
     }
 
     fn is_busy(&self) -> bool {
-        self.inner.busy.load(Ordering::Acquire) > 0
+        self.inner.busy.load(Ordering::Acquire) > 0 || self.inner.calling.load(Ordering::Acquire)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -4,9 +4,11 @@
 //! of the host while anybody works, and `speed` times faster while everybody waits, so that a
 //! thirty-second retry costs milliseconds and a busy host never looks like a slow device.
 //!
-//! Three things tell the clock what is going on:
+//! Four things tell the clock what is going on:
 //! - timers ([`Clock::sleep`]): somebody waits for a moment;
 //! - guards ([`Clock::busy`]): somebody outside this thread computes;
+//! - calls ([`Clock::call`]): somebody waits for a service outside this thread, whose stand-in says
+//!   while it waits itself ([`Clock::waiting`]);
 //! - touches ([`Clock::touch`]): bytes moved, so whoever receives them will have work.
 //!
 //! A device that runs on hardware, real or emulated, cannot be made to wait; its clock is one of a
@@ -24,10 +26,12 @@
 //! # });
 //! ```
 
+mod call;
 mod governor;
 mod time;
 mod timer;
 
+pub use call::{Call, Waiting};
 pub use governor::{Busy, Clock};
 pub use time::LabTime;
 pub use timer::{Elapsed, Sleep};

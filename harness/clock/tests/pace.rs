@@ -159,3 +159,77 @@ fn whoever_is_told_that_the_host_was_late_may_ask_for_the_time() {
         }
     });
 }
+
+/// Whether lab time runs ahead: how far it comes during 100 ms of the host's time.
+async fn advance(clock: &Clock) -> Duration {
+    let before = clock.now().since_start();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(100) {
+        clock.sleep(Duration::from_millis(20)).await;
+    }
+    clock.now().since_start() - before
+}
+
+#[test]
+fn a_call_holds_lab_time_unless_its_service_waits_for_a_device() {
+    on_one_thread(async {
+        let clock = Clock::start(1000.0);
+        let fast = Duration::from_secs(1);
+        let call = clock.call("hci0");
+        let wall = Instant::now();
+        clock.sleep(Duration::from_millis(50)).await;
+        assert!(wall.elapsed() >= Duration::from_millis(49), "called");
+        let waiting = clock.waiting("hci0");
+        assert!(advance(&clock).await > fast, "the service waits");
+        {
+            let _other = clock.call("hci1");
+            let wall = Instant::now();
+            clock.sleep(Duration::from_millis(50)).await;
+            assert!(wall.elapsed() >= Duration::from_millis(49), "another calls");
+        }
+        drop(waiting);
+        let wall = Instant::now();
+        clock.sleep(Duration::from_millis(50)).await;
+        assert!(
+            wall.elapsed() >= Duration::from_millis(49),
+            "the answer is under way"
+        );
+        drop(call);
+        assert!(advance(&clock).await > fast, "answered");
+    });
+}
+
+#[test]
+fn a_call_that_was_given_up_does_not_make_the_next_one_fast() {
+    on_one_thread(async {
+        let clock = Clock::start(1000.0);
+        let given_up = clock.call("hci0");
+        let in_vain = clock.waiting("hci0");
+        drop(given_up);
+        let next = clock.call("hci0");
+        for _ in 0..2 {
+            let wall = Instant::now();
+            clock.sleep(Duration::from_millis(50)).await;
+            assert!(wall.elapsed() >= Duration::from_millis(49));
+        }
+        let waiting = clock.waiting("hci0");
+        drop(in_vain);
+        // The end of the old one is not taken for that of the new one.
+        let wall = Instant::now();
+        clock.sleep(Duration::from_secs(100)).await;
+        assert!(wall.elapsed() < Duration::from_secs(50));
+        drop((waiting, next));
+    });
+}
+
+#[test]
+fn a_service_that_nobody_calls_changes_nothing_by_waiting() {
+    on_one_thread(async {
+        let clock = Clock::start(1000.0);
+        let _waiting = clock.waiting("hci0");
+        let _call = clock.call("hci0");
+        let wall = Instant::now();
+        clock.sleep(Duration::from_millis(50)).await;
+        assert!(wall.elapsed() >= Duration::from_millis(49));
+    });
+}

@@ -27,6 +27,6 @@ mod profile;
 
 pub use error::{ExportError, PkiError};
 pub use identity::{Authority, Identity};
-pub use mint::Pki;
+pub use mint::{Pki, pem};
 pub use offset::{Offset, OffsetError};
 pub use profile::{Chain, Issuer, Key, KeyType, Names, Profile, Profiles, Usage};

@@ -249,7 +249,7 @@ impl Profile {
 }
 
 /// RFC 7468: base64 in lines of 64 characters between the two markers.
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+pub fn pem(label: &str, der: &[u8]) -> String {
     use base64::Engine as _;
     let body = base64::engine::general_purpose::STANDARD.encode(der);
     let mut text = format!("-----BEGIN {label}-----\n");

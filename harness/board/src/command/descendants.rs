@@ -5,7 +5,7 @@ use std::fs;
 
 /// Kills the process `pid` and everything that came from it. Those that it left behind when they
 /// had lost their parents are not found any more; a run's own sweep ends them.
-pub(super) fn kill_family(pid: u32) {
+pub(crate) fn kill_family(pid: u32) {
     let mut family = BTreeSet::from([pid]);
     stop(pid);
     // Whoever is stopped starts nobody else; each round finds what was started before.

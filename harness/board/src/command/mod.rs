@@ -7,7 +7,9 @@ mod template;
 use std::io;
 use std::time::Duration;
 
+pub(crate) use descendants::kill_family;
 pub use run::Command;
+pub(crate) use run::{die_with, ending};
 pub use template::{CommandTemplate, TemplateError};
 
 /// A command did not do what it was there for.

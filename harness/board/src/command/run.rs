@@ -248,7 +248,7 @@ fn printable(bytes: &[u8]) -> String {
         .to_owned()
 }
 
-fn ending(status: ExitStatus) -> String {
+pub(crate) fn ending(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
@@ -259,7 +259,7 @@ fn ending(status: ExitStatus) -> String {
 
 /// Lets the calling process die when the thread of process `parent` that started it ends.
 #[cfg(target_os = "linux")]
-fn die_with(parent: libc::pid_t) -> io::Result<()> {
+pub(crate) fn die_with(parent: libc::pid_t) -> io::Result<()> {
     // SAFETY: prctl and getppid are async-signal-safe and take plain numbers.
     unsafe {
         if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {

@@ -35,13 +35,30 @@
 //! | `storage.read`, `storage.erase` | what reads storage into `{file}`, and erases it, as is done before each case: `{port}`, `{baud}` | cannot be read or erased, so that a case finds what the last one left |
 //! | `reset_command` | what restarts the board instead of a control line: `{port}`, `{baud}` | none |
 //!
+//! # `[boards.NAME]`: a program of this host
+//! | key | what it says | if left out |
+//! |---|---|---|
+//! | `kind` | `"process"` | – |
+//! | `command` | the program and its arguments | – |
+//! | `environment` | variables, on top of the harness' own: `{ BROKER = "${broker.host}" }` | none |
+//! | `folder` | where it is started, and what it keeps; erased before each case, so it must be empty or not there at first | a new one for each case |
+//! | `log` | the form of what it writes to standard output and standard error, as of a UART | `"auto"` |
+//!
+//! In `command` and `environment`, `${broker.host}`, `${broker.port}`, `${time.host}`, `${time.port}`,
+//! `${client.id}`, `${telemetry.topic}`, `${telemetry.payload}`, `${linkkit.product_key}`,
+//! `${linkkit.device_name}` and `${linkkit.device_secret}` stand for the values of the case,
+//! `${ca.pem}`, `${client.pem}`, `${client.key}` and `${factory.bin}` for paths of files, and `$${`
+//! for `${` itself. A case whose world does not have what stands there is skipped. Its broker is that
+//! of `[broker]`, or one on loopback. A program that buffers its output is heard late: Python wants
+//! `PYTHONUNBUFFERED = "1"`, others `["stdbuf", "-oL", …]`.
+//!
 //! # Every board
 //! | key | what it says | if left out |
 //! |---|---|---|
 //! | `can` | of what the rig can do, what scenarios may ask of this board: `"power"`, `"torn-write"`, `"storage"`, `"isolate"`, `"switch-access-point"` | all of it |
 //! | `console` | the UART of the console scheme, as `port` has it, and not the one that the log is on | scenarios over the console are skipped |
 //! | `console_baud` | its bits per second | 115200 |
-//! | `health.command` | what says whether the board is well: `{port}` or `{selector}` | not asked |
+//! | `health.command` | what says whether the board is well: `{port}`, `{selector}` or `{program}` | not asked |
 //!
 //! # What stands around them
 //! | key | what it says | if left out |
@@ -60,6 +77,7 @@
 //! | `broker.client_certificate` | `"required"`, `"optional"` or `"none"`; off loopback only the first | `"required"` |
 
 mod mistake;
+mod process;
 mod read;
 mod secret;
 mod section;
@@ -75,6 +93,7 @@ use std::{fmt, fs};
 
 use crate::command::{Command, CommandTemplate};
 use crate::power::SwitchCommands;
+use crate::process::ProcessLink;
 
 pub use mistake::{RigError, RigMistake, RigMistakes};
 pub use secret::{SecretError, SecretReference};
@@ -133,6 +152,8 @@ pub enum BoardLink {
     Probe(ProbeLink),
     /// Through its UART.
     Serial(Box<SerialLink>),
+    /// As a program of this host.
+    Process(Box<ProcessLink>),
 }
 
 /// Something that not every rig can do.
@@ -337,6 +358,9 @@ impl RigBoard {
                 format!("probe {}", selector.to_lowercase())
             }
             BoardLink::Serial(serial) => format!("serial {}", serial.port.identity()),
+            BoardLink::Process(process) => {
+                format!("process {} {}", process.base.display(), self.name)
+            }
         }
     }
 
@@ -345,6 +369,7 @@ impl RigBoard {
         let place = match &self.link {
             BoardLink::Probe(probe) => ("selector", probe.selector.clone()),
             BoardLink::Serial(serial) => ("port", serial.port.to_string()),
+            BoardLink::Process(process) => ("program", process.program().display().to_string()),
         };
         Some(self.health.as_ref()?.fill(&[(place.0, &place.1)]))
     }

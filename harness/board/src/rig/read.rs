@@ -7,11 +7,12 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::mistake::RigMistake;
+use super::process::{log_form, process};
 use super::section::{Notes, Section};
 use super::surroundings::{access_point, broker, switch};
 use super::{
     Ability, BoardLink, ConsolePort, ControlLine, FlashCommand, ImageAt, PortAddress, ProbeLink,
-    ProbeLog, Rig, RigBoard, SerialLink, SerialLog, StorageCommands, VIRTUAL_BOARDS, Wire,
+    ProbeLog, Rig, RigBoard, SerialLink, StorageCommands, VIRTUAL_BOARDS, Wire,
 };
 use crate::power::SwitchCommands;
 
@@ -117,6 +118,14 @@ fn check_name(name: &str, section: &Section<'_>) {
     }
 }
 
+/// What a board is behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Probe,
+    Serial,
+    Process,
+}
+
 fn board(
     name: &str,
     section: Section<'_>,
@@ -124,17 +133,40 @@ fn board(
     rig: &Rig,
 ) -> Option<RigBoard> {
     if !section.has("kind") {
-        section.missing("kind", "`kind = \"probe\"` or `kind = \"serial\"`");
+        let example = "`kind = \"probe\"`, `kind = \"serial\"` or `kind = \"process\"`";
+        section.missing("kind", example);
         return None;
     }
-    let is_probe = section.word("kind", &[("probe", true), ("serial", false)])?;
-    let link = if is_probe {
-        probe(&section).map(BoardLink::Probe)
-    } else {
-        serial(&section).map(|serial| BoardLink::Serial(Box::new(serial)))
+    let kinds = [
+        ("probe", Kind::Probe),
+        ("serial", Kind::Serial),
+        ("process", Kind::Process),
+    ];
+    let kind = section.word("kind", &kinds)?;
+    let (link, place) = match kind {
+        Kind::Probe => (probe(&section).map(BoardLink::Probe), "selector"),
+        Kind::Serial => {
+            let serial = serial(&section);
+            (serial.map(|link| BoardLink::Serial(Box::new(link))), "port")
+        }
+        Kind::Process => {
+            let process = process(&section);
+            let link = process.map(|link| BoardLink::Process(Box::new(link)));
+            (link, "program")
+        }
     };
-    let place = if is_probe { "selector" } else { "port" };
-    let console = console(&section, link.as_ref());
+    let console = match kind {
+        Kind::Process => None,
+        Kind::Probe | Kind::Serial => console(&section, link.as_ref()),
+    };
+    if kind == Kind::Process && power.is_some() {
+        let message = format!("`power.{name}` switches a program, whose power is its process");
+        section.note(
+            section.span.clone(),
+            message,
+            format!("leave `[power.{name}]` out"),
+        );
+    }
     let health = section.table("health", "`health = { command = [\"./is-it-well\"] }`");
     let health = health.and_then(|health| {
         let limit = health.seconds("limit_s", COMMAND_LIMIT_S);
@@ -212,10 +244,14 @@ fn able(link: Option<&BoardLink>, power: bool, rig: &Rig) -> BTreeSet<Ability> {
         // Whether the image can be told to stop in a write is known once it is read.
         Some(BoardLink::Probe(_)) => (true, true),
         Some(BoardLink::Serial(serial)) => (serial.storage.is_some(), false),
+        Some(BoardLink::Process(_)) => (true, false),
         None => (false, false),
     };
     [
-        (Ability::Power, power),
+        (
+            Ability::Power,
+            power || matches!(link, Some(BoardLink::Process(_))),
+        ),
         (Ability::TornWrite, torn_write),
         (Ability::Storage, storage),
         (Ability::Isolate, every(|point| point.isolation.is_some())),
@@ -319,15 +355,7 @@ fn serial(section: &Section<'_>) -> Option<SerialLink> {
         },
     );
     let baud = baud(section, "baud", "`baud = 115200`");
-    let log = section.word(
-        "log",
-        &[
-            ("auto", SerialLog::Auto),
-            ("esp-idf", SerialLog::EspIdf),
-            ("linkkit", SerialLog::Linkkit),
-            ("plain", SerialLog::Plain),
-        ],
-    );
+    let log = log_form(section);
     let wires = !matches!(port, Some(PortAddress::Socket(_) | PortAddress::Tcp(_)));
     let [reset, boot] = ["reset", "boot"].map(|key| control_line(section, key, wires));
     if let (Some(reset), Some(boot)) = (reset, boot)
@@ -357,7 +385,7 @@ fn serial(section: &Section<'_>) -> Option<SerialLink> {
     Some(SerialLink {
         port: port?,
         baud,
-        log: log.unwrap_or(SerialLog::Auto),
+        log,
         reset,
         boot,
         reset_command: reset_command.map(|command| command.value),

@@ -89,6 +89,11 @@ impl<'t> Section<'t> {
         self.notes.note(RigMistake::new(span, message, help));
     }
 
+    /// Notes a mistake that is put into words already.
+    pub fn note_mistake(&self, mistake: RigMistake) {
+        self.notes.note(mistake);
+    }
+
     /// Notes a mistake about something that must not be shown.
     pub fn note_secret(
         &self,
@@ -389,6 +394,27 @@ impl<'t> Section<'t> {
             }
         }
         Some(texts)
+    }
+
+    /// The texts of a table, by their names, in the order of the names.
+    pub fn texts(&self, key: &'static str, example: &str) -> Vec<(String, Found<String>)> {
+        let Some(table) = self.table(key, example) else {
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for (name, value) in table.table {
+            match value.get_ref().as_str() {
+                Some(text) => {
+                    let found = Found {
+                        value: text.to_owned(),
+                        span: value.span(),
+                    };
+                    texts.push((name.get_ref().to_string(), found));
+                }
+                None => table.wrong(name.get_ref(), value, "a text", example),
+            }
+        }
+        texts
     }
 
     /// A command in which these placeholders stand for something.

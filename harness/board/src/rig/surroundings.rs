@@ -1,6 +1,6 @@
 //! What stands around real boards.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use trace::Ssid;
 
@@ -55,6 +55,19 @@ pub enum ClientCertificate {
 }
 
 impl Broker {
+    /// On this host alone, at any port: for boards that are programs.
+    pub fn on_loopback() -> Self {
+        let bind = IpAddr::from(Ipv4Addr::LOCALHOST);
+        Self {
+            bind,
+            port: 0,
+            time_port: 0,
+            // The first is what programs are told; it needs no resolver.
+            names: vec![bind.to_string(), "localhost".to_owned()],
+            client_certificate: ClientCertificate::Required,
+        }
+    }
+
     /// Everything that its certificate must carry.
     pub fn certificate_names(&self) -> Vec<String> {
         let mut names = vec![self.bind.to_string()];

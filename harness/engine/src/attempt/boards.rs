@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use board::power::{CommandSwitch, PowerSwitch};
+
 use board::probe::{Limits, ProbeBoard, ProbeSettings};
-use board::rig::{Rig, RigBoard};
+use board::process::ProcessBoard;
+use board::rig::{BoardLink, Broker, Rig, RigBoard};
 use board::serial::{Dial, HostPort, SerialBoard};
 use board::{Board, BoardError};
-use factory::Lab;
+use factory::{Factory, Lab};
 use lab::air::Link;
 use lab::native::{NativeBoard, NativeSettings};
 use lab::probe::ProbeFault;
@@ -20,6 +22,7 @@ use trace::Trace;
 
 use super::console_port;
 use super::problem::{LabError, with_sources};
+use super::program;
 use super::reach::{Way, way};
 use crate::DEVICE_COMMAND;
 use crate::run::BrokenProbe;
@@ -64,9 +67,15 @@ fn real(job: &Job) -> Result<Option<(Rig, RigBoard)>, LabError> {
     let Some(file) = &job.rig else {
         return Ok(None);
     };
-    let rig = Rig::read(file).map_err(|error| LabError::Scenario(with_sources(&error)))?;
+    let mut rig = Rig::read(file).map_err(|error| LabError::Scenario(with_sources(&error)))?;
     match rig.boards.get(&job.board).cloned() {
-        Some(board) => Ok(Some((rig, board))),
+        Some(board) => {
+            if matches!(board.link, BoardLink::Process(_)) {
+                // It is on this host.
+                rig.broker.get_or_insert_with(Broker::on_loopback);
+            }
+            Ok(Some((rig, board)))
+        }
         None => Err(LabError::Scenario(format!(
             "there is no board `{}` in {} any more",
             job.board,
@@ -85,20 +94,24 @@ pub struct Wires {
     pub hci: Option<BoardEnd>,
 }
 
-/// A board for `device`, without power.
+/// A board for `device`, without power. A program is told what is in `factory`.
 pub async fn make(
     device: &str,
     job: &Job,
     chosen: &Chosen,
     trace: &Trace,
     wires: Wires,
+    factory: &Factory,
 ) -> Result<Box<dyn Board>, LabError> {
     match chosen.model.kind {
         BoardKind::Native => {
             let settings = NativeSettings {
                 device: device.to_owned(),
                 folder: job.boards(),
-                executable: own_executable()?,
+                executable: match &job.device {
+                    Some(device) => device.clone(),
+                    None => own_executable()?,
+                },
                 arguments: vec![OsString::from(DEVICE_COMMAND)],
             };
             let mut board = NativeBoard::new(settings, trace.clone(), wires.link);
@@ -111,7 +124,7 @@ pub async fn make(
             Ok(Box::new(board))
         }
         BoardKind::Qemu => qemu(device, job, trace, wires).await,
-        BoardKind::Rig => in_rig(device, job, chosen, trace, wires).await,
+        BoardKind::Rig => in_rig(device, job, chosen, trace, wires, factory).await,
     }
 }
 
@@ -122,6 +135,7 @@ async fn in_rig(
     chosen: &Chosen,
     trace: &Trace,
     wires: Wires,
+    factory: &Factory,
 ) -> Result<Box<dyn Board>, LabError> {
     let Some((_, board)) = &chosen.real else {
         return Err(LabError::Scenario("a real board needs a rig file".into()));
@@ -159,6 +173,10 @@ async fn in_rig(
             switch,
             trace.clone(),
         ))),
+        Way::Process(link) => {
+            let settings = program::settings(device, *link, factory, &job.boards())?;
+            Ok(Box::new(ProcessBoard::new(settings, trace.clone())))
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod hint;
 mod phones;
 mod probe_link;
 mod problem;
+mod program;
 mod provision;
 mod reach;
 mod session_steps;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use board::probe::ProbeSettings;
+use board::process::ProcessLink;
 use board::rig::{BoardLink, RigBoard, SerialLink};
 use miette::Diagnostic;
 
@@ -15,12 +16,15 @@ pub enum Way {
     Probe(Box<ProbeSettings>),
     /// Through its UART.
     Serial(Box<SerialLink>),
+    /// It is a program of this host.
+    Process(Box<ProcessLink>),
 }
 
 /// How a board of a rig is reached. `image` is the image that the user named.
 pub fn way(board: &RigBoard, image: Option<&Path>) -> Result<Way, ReachError> {
     match &board.link {
         BoardLink::Serial(serial) => Ok(Way::Serial(serial.clone())),
+        BoardLink::Process(process) => Ok(Way::Process(process.clone())),
         BoardLink::Probe(probe) => {
             let settings = probe_link::settings(&board.name, probe, image)?;
             Ok(Way::Probe(Box::new(settings)))

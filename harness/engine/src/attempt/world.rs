@@ -186,7 +186,7 @@ impl World {
             wires.console = Some(board);
             Port::new(lab)
         });
-        let mut board = boards::make(&name, job, chosen, &self.trace, wires).await?;
+        let mut board = boards::make(&name, job, chosen, &self.trace, wires, &factory).await?;
         board.write_factory(&factory.encode()).await?;
         self.factories.push(factory);
         if chosen.model.remembers() {

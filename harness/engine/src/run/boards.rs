@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use board::Abilities;
+use board::process::{ProcessLink, Value};
 use board::rig::{Ability, BoardLink, Rig, RigBoard};
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +81,8 @@ pub struct InRig {
     broker_is_reached: Option<bool>,
     /// What the rig can do.
     can: BTreeSet<Ability>,
+    /// The program that is the board, if it is one.
+    program: Option<ProcessLink>,
 }
 
 /// A debug probe that is broken on purpose.
@@ -178,6 +181,13 @@ impl BoardModel {
     pub fn real(board: &RigBoard, rig: &Rig, file: &Path) -> Self {
         let can = |ability| board.can.contains(&ability);
         let is_probe = matches!(board.link, BoardLink::Probe(_));
+        let program = match &board.link {
+            BoardLink::Process(link) => Some((**link).clone()),
+            BoardLink::Probe(_) | BoardLink::Serial(_) => None,
+        };
+        let broker_is_reached = rig.broker.as_ref().map(|broker| broker.is_off_loopback());
+        // The broker of a program is on loopback unless the rig file says otherwise.
+        let broker_is_reached = broker_is_reached.or(program.as_ref().map(|_| false));
         Self {
             name: board.name.clone(),
             kind: BoardKind::Rig,
@@ -193,14 +203,15 @@ impl BoardModel {
             bluetooth: false,
             image: match &board.link {
                 BoardLink::Probe(probe) => probe.image.clone(),
-                BoardLink::Serial(_) => None,
+                BoardLink::Serial(_) | BoardLink::Process(_) => None,
             },
             rig: Some(InRig {
                 file: file.to_owned(),
                 identity: board.identity(),
                 roles: rig.access_points.keys().cloned().collect(),
-                broker_is_reached: rig.broker.as_ref().map(|broker| broker.is_off_loopback()),
+                broker_is_reached,
                 can: board.can.clone(),
+                program,
             }),
         }
     }
@@ -269,8 +280,15 @@ impl InRig {
     /// What of `world` is not there.
     fn lacks(&self, world: &language::World) -> Vec<String> {
         let mut missing = Vec::new();
+        if let Some(program) = &self.program {
+            missing.extend(untold(program, world));
+        }
         for (role, access_point) in world.access_points.iter() {
-            if !self.roles.contains(role) {
+            if self.program.is_some() {
+                missing.push(format!(
+                    "a radio, to join {role}: a program has the host's network"
+                ));
+            } else if !self.roles.contains(role) {
                 missing.push(format!("`[access_points.{role}]` in the rig file"));
             } else if access_point.is_of_its_own() {
                 missing.push(format!("an access point {role} that can be set"));
@@ -291,6 +309,47 @@ impl InRig {
         }
         missing
     }
+}
+
+/// What of `world` a program wants to be told that is not there.
+fn untold(program: &ProcessLink, world: &language::World) -> Vec<String> {
+    let cloud = world.cloud.as_ref();
+    let every = |has: fn(&language::Device) -> bool| {
+        let mut devices = world.devices.iter();
+        devices.all(|(_, device)| has(device))
+    };
+    let has_certificate = |device: &language::Device| {
+        let profile = device.cloud.certificate.as_ref();
+        profile.is_none_or(|profile| profile.value != "none")
+    };
+    let mut missing: Vec<String> = Vec::new();
+    for (name, value) in Value::ALL {
+        let (is_there, what) = match value {
+            Value::BrokerHost
+            | Value::BrokerPort
+            | Value::TimeHost
+            | Value::TimePort
+            | Value::Authority
+            | Value::ClientId => (cloud.is_some(), "a cloud"),
+            Value::ClientCertificate | Value::ClientKey => (
+                cloud.is_some() && every(has_certificate),
+                "a device with a certificate",
+            ),
+            Value::TelemetryTopic | Value::TelemetryPayload => (
+                every(|device| device.telemetry.is_some()),
+                "a device with telemetry",
+            ),
+            Value::ProductKey | Value::DeviceName | Value::DeviceSecret => (
+                cloud.is_some_and(|cloud| cloud.linkkit.is_some()),
+                "a cloud with Linkkit",
+            ),
+            Value::Factory => (true, ""),
+        };
+        if !is_there && program.mentions(value) {
+            missing.push(format!("{what}, for `${{{name}}}`"));
+        }
+    }
+    missing
 }
 
 #[cfg(test)]

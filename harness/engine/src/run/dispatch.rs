@@ -177,6 +177,7 @@ impl Dispatcher<'_> {
             out: self.folder.join(self.cases.folder(attempt)),
             own_transcripts: case.own_transcripts,
             board: case.board.clone(),
+            device: self.settings.device.clone(),
             image: case.image.clone(),
             rig: case.rig.clone(),
             probe_fault: self.settings.probe_fault,

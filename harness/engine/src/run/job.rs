@@ -35,6 +35,9 @@ pub struct Job {
     pub own_transcripts: bool,
     /// What runs the firmware, such as `native`.
     pub board: String,
+    /// The program that is the reference device on the native board; this one if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<PathBuf>,
     /// The image that the board is flashed with; none for a board that needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<PathBuf>,

@@ -125,6 +125,8 @@ pub struct Settings {
     pub accept: bool,
     /// The bug to put into the devices.
     pub bug: Option<String>,
+    /// The program that is the reference device on the native board; this one if none.
+    pub device: Option<PathBuf>,
     /// How the debug probes of emulated boards are broken.
     pub probe_fault: Option<BrokenProbe>,
     /// Whether to start nothing more once a case did not pass.
@@ -147,6 +149,7 @@ impl Settings {
             speed: 1000.0,
             accept: false,
             bug: None,
+            device: None,
             probe_fault: None,
             fail_fast: false,
             no_skips: false,

@@ -220,6 +220,7 @@ fn job(case: &Case, folder: &Path) -> Job {
         out: folder.to_owned(),
         own_transcripts: false,
         board: "native".into(),
+        device: None,
         image: None,
         rig: None,
         probe_fault: None,

@@ -1,13 +1,9 @@
 //! Lab time does not run ahead while a message may be under way on the bus.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use clock::{Busy, Clock};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
 
 /// Longer, in host time, than a message takes over the bus and through its receivers' threads.
@@ -76,39 +72,4 @@ impl Linger {
 )]
 async fn wait(until: Instant) {
     tokio::time::sleep_until(until.into()).await;
-}
-
-/// A stream whose receiver is on another thread.
-pub(crate) struct Attentive<S> {
-    pub(crate) stream: S,
-    pub(crate) linger: Linger,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Attentive<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Attentive<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.linger.touch();
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }

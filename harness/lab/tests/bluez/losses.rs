@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use lab::bluetooth::{BleLinkDropped, RadioFaults};
 use phone::{
     Ble, BleSettings, Bluetooth, Credentials, Outcome, ProvisioningClient, ProvisioningError,
-    Settings, Tolerance, Wanted,
+    Settings, Tolerance, Transport, Wanted,
 };
 
 use crate::lamp::{Lamp, NAME, PASSPHRASE, POP, SSID, logged};
@@ -19,6 +19,9 @@ pub const CASES: &[(&str, Case)] = &[
     }),
     ("a_slow_link_is_slow_and_nothing_else", |bus| {
         slow(bus).boxed_local()
+    }),
+    ("waiting_for_a_device_costs_no_time_of_the_host", |bus| {
+        waited(bus).boxed_local()
     }),
     ("a_device_that_nobody_hears_is_not_found", |bus| {
         unheard(bus).boxed_local()
@@ -100,6 +103,37 @@ async fn slow(bus: String) {
         "{took:?} of lab time took {:?} of the host's",
         host_began.elapsed()
     );
+    lamp.stop().await;
+}
+
+/// Only one answer is under way at a time, and takes seconds.
+async fn waited(bus: String) {
+    let world = World::new();
+    let lamp = Lamp::start(&world, |_| {}).await;
+    let _phone = Phone::new(&world, &bus).await;
+    let bluetooth = Bluetooth::open(world.clock.clone(), None).await;
+    let wanted = Wanted {
+        name: Some(NAME.to_owned()),
+        service: None,
+    };
+    let settings = BleSettings::default();
+    let mut ble = Ble::new(bluetooth.expect("an adapter"), wanted, settings);
+    ble.endpoints().await.expect("connected");
+    let faults = RadioFaults {
+        latency: Duration::from_secs(2),
+        ..RadioFaults::default()
+    };
+    world.ether.set_faults("lamp", faults);
+    let (began, host_began) = (world.clock.now(), Instant::now());
+    for _ in 0..5 {
+        let answer = ble.send("proto-ver", b"---").await.expect("in time");
+        assert!(!answer.is_empty());
+    }
+    let (lab, host) = (world.clock.now().since(began), host_began.elapsed());
+    assert!(lab >= Duration::from_secs(40), "{lab:?}");
+    assert!(host < lab / 2, "{lab:?} took {host:?}");
+    world.ether.set_faults("lamp", RadioFaults::default());
+    ble.close().await;
     lamp.stop().await;
 }
 

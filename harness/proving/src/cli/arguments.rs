@@ -77,6 +77,9 @@ pub(super) struct Run {
     pub(super) board: Vec<String>,
     #[command(flatten)]
     pub(super) rig: RigFile,
+    /// Another build of the reference device, for the native board [default: the one in here]
+    #[arg(long, value_name = "EXECUTABLE")]
+    pub(super) device: Option<PathBuf>,
     /// Image to flash boards with [default for qemu: what `cargo xtask firmware mps2` builds]
     #[arg(long, value_name = "ELF")]
     pub(super) image: Option<PathBuf>,

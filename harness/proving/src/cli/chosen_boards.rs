@@ -87,6 +87,30 @@ fn flashed(board: BoardModel, wanted: Option<&Path>) -> Result<BoardModel, Compl
     }
 }
 
+/// The program that is the reference device on the native board, which must be among `boards`.
+pub(super) fn device(
+    wanted: Option<&Path>,
+    boards: &[BoardModel],
+) -> Result<Option<PathBuf>, Complaint> {
+    let Some(path) = wanted else { return Ok(None) };
+    let unable = |what: &'static str, help: &str| HardwareError::Unable {
+        name: path.display().to_string(),
+        what,
+        help: help.to_owned(),
+    };
+    if !boards.iter().any(|board| board.kind == BoardKind::Native) {
+        let help = "name `native` among the boards, or leave --device out";
+        return Err(unable("be the device: it is one for the native board", help).into());
+    }
+    if !path.is_file() {
+        let help = "name the executable of another build of proving";
+        return Err(unable("be the device: there is no such file", help).into());
+    }
+    // Workers may have another working directory.
+    let path = std::path::absolute(path).map_err(Complaint::Executable)?;
+    Ok(Some(path))
+}
+
 fn mps2_image() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);

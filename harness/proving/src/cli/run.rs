@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
         &arguments.rig.path,
         arguments.image.as_deref(),
     )?;
+    let device = chosen_boards::device(arguments.device.as_deref(), &boards)?;
     // Until the run has ended.
     let _leases = chosen_boards::lease(&boards)?;
     let differences = Differences::of(&cases).map_err(Complaint::Scenarios)?;
@@ -50,6 +51,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
         speed: arguments.speed,
         accept: arguments.accept,
         bug: arguments.bug.clone(),
+        device,
         probe_fault: arguments.probe_fault,
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,

@@ -79,7 +79,7 @@ pub(super) async fn bear(
                         waiting = Some(reply);
                         connection.disconnect();
                     }
-                    order => carry_out(&client, order).await,
+                    order => carry_out(&client, devices, order).await,
                 }
             }
             Ok(())
@@ -197,11 +197,13 @@ async fn discover(client: &Client<'_>) -> Result<Vec<FoundService>, Failure> {
     Ok(found)
 }
 
-async fn carry_out(client: &Client<'_>, order: Order) {
+async fn carry_out(client: &Client<'_>, devices: &Devices, order: Order) {
     match order {
         Order::Read { handle, reply } => {
             let mut value = vec![0; LONGEST];
+            let waiting = devices.wait_for_device();
             let read = client.read_handle(handle, &mut value).await;
+            drop(waiting);
             // Whoever asked may have gone, here and below.
             let _ = reply.send(read.map_err(refusal).map(|length| {
                 value.truncate(length);
@@ -214,11 +216,13 @@ async fn carry_out(client: &Client<'_>, order: Order) {
             with_response,
             reply,
         } => {
+            let waiting = devices.wait_for_device();
             let written = if with_response {
                 client.write_handle(handle, &value).await
             } else {
                 client.write_handle_without_response(handle, &value).await
             };
+            drop(waiting);
             let _ = reply.send(written.map_err(refusal));
         }
         Order::Disconnect { .. } => {}

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clock::Clock;
+use clock::{Clock, Waiting};
 use zbus::object_server::InterfaceRef;
 use zbus::{Connection, ObjectPath, OwnedObjectPath};
 
@@ -60,6 +60,13 @@ impl Devices {
 
     pub(super) fn knows(&self, address: Address) -> bool {
         self.known.borrow().contains_key(&address)
+    }
+
+    /// A device is asked: until the guard is dropped, which must be before the caller has its answer,
+    /// all that is under way is on the medium.
+    pub(super) fn wait_for_device(&self) -> Waiting {
+        let name = self.adapter.rsplit('/').next().unwrap_or_default();
+        self.clock.waiting(name)
     }
 
     fn path(&self, known: &Known) -> String {

@@ -28,7 +28,7 @@ pub use error::StandInError;
 
 use super::Ether;
 use super::host::on_lab_time;
-use crate::private_bus::linger::{Attentive, Linger};
+use crate::private_bus::linger::Linger;
 use adapter::Adapter;
 use devices::Devices;
 use request::HostHandle;
@@ -72,7 +72,6 @@ impl BluezStandIn {
         let _busy = clock.busy();
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = oneshot::channel();
-        let (lingers, linger) = oneshot::channel();
         let mut seats = Vec::new();
         let mut streams = Vec::new();
         for phone in phones {
@@ -95,8 +94,6 @@ impl BluezStandIn {
                     return;
                 };
                 let linger = Linger::new(clock.clone(), runtime.handle().clone());
-                // The starter waits for it.
-                let _ = lingers.send(linger.clone());
                 runtime.block_on(on_lab_time(&clock, async {
                     tokio::select! {
                         () = serve(&address, &clock, &linger, seats, ready) => {}
@@ -107,13 +104,8 @@ impl BluezStandIn {
                 runtime.shutdown_timeout(STOP_LIMIT);
             })
             .map_err(StandInError::Thread)?;
-        let linger: Linger = linger.await.map_err(|_| StandInError::Gone)?;
         let mut controllers = JoinSet::new();
         for (phone, stream) in phones.iter().zip(streams) {
-            let stream = Attentive {
-                stream,
-                linger: linger.clone(),
-            };
             controllers.spawn(ether.controller(&phone.name, phone.address).run(stream));
         }
         started

@@ -128,8 +128,11 @@ impl Ble {
         }
         let limit = self.settings.request;
         let clock = self.clock().clone();
+        let service = self.bluetooth.name().to_owned();
         let link = self.link().await?;
-        let _busy = clock.busy();
+        // What the host's Bluetooth service does is work of which the clock sees nothing, but what the
+        // device does meanwhile may take long: to scan for networks, say.
+        let _call = clock.call(&service);
         let ended = clock.timeout(limit, link.exchange(endpoint, request)).await;
         let ended = ended.unwrap_or(Err(BleError::Timeout {
             what: "answer",

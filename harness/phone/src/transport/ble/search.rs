@@ -26,6 +26,7 @@ const SERVICES: [Uuid; 2] = [
 #[derive(Clone)]
 pub struct Bluetooth {
     adapter: Adapter,
+    name: String,
     clock: Clock,
 }
 
@@ -67,6 +68,7 @@ impl Bluetooth {
             if name.is_none_or(|name| name == own) {
                 return Ok(Self {
                     adapter,
+                    name: own.to_owned(),
                     clock: clock.clone(),
                 });
             }
@@ -175,6 +177,11 @@ impl Bluetooth {
 
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What the adapter is called, such as `hci0`.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }
 

@@ -107,6 +107,9 @@ fn real(board: &RigBoard, ask: bool) -> Result<Row, HardwareError> {
             format!("{chip} behind the probe {}", probe.selector)
         }
         BoardLink::Serial(serial) => format!("{} at {} baud", serial.port, serial.baud),
+        BoardLink::Process(process) => {
+            format!("the program {} of this host", process.program().display())
+        }
     };
     let holder = Leases::open()?.holder(&board.identity());
     let state = match holder {
@@ -131,6 +134,7 @@ fn asked(board: &RigBoard, ask: bool) -> Result<String, HardwareError> {
     let mut answer = match &board.link {
         BoardLink::Probe(_) => probe_answer(board, ask)?,
         BoardLink::Serial(link) => serial_answer(link, ask)?,
+        BoardLink::Process(link) => program_answer(board, link)?,
     };
     if ask && let Some(health) = board.health_check() {
         runtime()?
@@ -159,6 +163,20 @@ fn probe_answer(board: &RigBoard, ask: bool) -> Result<String, HardwareError> {
         answer.core,
         answer.state
     ))
+}
+
+fn program_answer(
+    board: &RigBoard,
+    link: &board::process::ProcessLink,
+) -> Result<String, HardwareError> {
+    if board::process::ProcessBoard::is_there(link) {
+        return Ok("ready".to_owned());
+    }
+    Err(HardwareError::Unable {
+        name: board.name.clone(),
+        what: "be started: there is no such program",
+        help: "build or install what its `command` in the rig file names".to_owned(),
+    })
 }
 
 fn serial_answer(link: &board::rig::SerialLink, ask: bool) -> Result<String, HardwareError> {

@@ -26,6 +26,14 @@ pub(super) fn flash(arguments: &Flash) -> Result<ExitStatus, Complaint> {
             .into());
         }
         Way::Serial(link) => by_uart(&open, link, arguments.erase)?,
+        Way::Process(_) => {
+            return Err(HardwareError::Unable {
+                name: open.name.clone(),
+                what: "be flashed: it is a program of this host",
+                help: "build the program that its `command` in the rig file names".into(),
+            }
+            .into());
+        }
     };
     print(&format!("{}: {done}\n", open.name))
 }

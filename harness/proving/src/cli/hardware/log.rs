@@ -38,6 +38,11 @@ pub(super) fn log(arguments: &Log) -> Result<ExitStatus, Complaint> {
     let ended = match &open.way {
         Way::Probe(settings) => by_probe(&open, settings, reset, &mut shown, &mut end),
         Way::Serial(link) => by_uart(&open, link, reset, &mut shown, &mut end),
+        Way::Process(_) => Err(Ended::Hardware(HardwareError::Unable {
+            name: open.name.clone(),
+            what: "be listened to: it is a program, which runs while a case does",
+            help: "start it by hand, or look at the case with `proving trace show`".into(),
+        })),
     };
     match ended {
         // A reader that has gone away has seen enough.

@@ -1,0 +1,95 @@
+//! `[boards.NAME]` of a program.
+
+use std::collections::BTreeMap;
+
+use super::SerialLog;
+use super::mistake::RigMistake;
+use super::section::{Found, Section};
+use crate::process::{ProcessLink, Text, TextError, Value};
+
+const EXAMPLE: &str = "`command = [\"./device\", \"--broker\", \"${broker.host}\"]`";
+
+pub(super) fn process(section: &Section<'_>) -> Option<ProcessLink> {
+    if !section.has("command") {
+        section.missing("command", EXAMPLE);
+    }
+    let words = section.strings("command", EXAMPLE);
+    let command = words.and_then(|words| command(section, words));
+    let example = "`environment = { BROKER = \"${broker.host}\" }`";
+    let mut environment = BTreeMap::new();
+    for (name, value) in section.texts("environment", example) {
+        let is_name = !name.is_empty() && !name.contains(['=', '\0']);
+        if !is_name {
+            let message = format!("no variable can be called `{}`", name.escape_debug());
+            section.note(value.span, message, format!("write {example}"));
+        } else if let Some(text) = text(section, &value) {
+            environment.insert(name, text);
+        }
+    }
+    let log = log_form(section);
+    let folder = section.path("folder", "`folder = \"state\"`");
+    Some(ProcessLink {
+        command: command?,
+        environment,
+        folder,
+        log,
+        base: section.folder().to_owned(),
+    })
+}
+
+/// `log`, as UARTs and programs have it.
+pub(super) fn log_form(section: &Section<'_>) -> SerialLog {
+    let log = section.word(
+        "log",
+        &[
+            ("auto", SerialLog::Auto),
+            ("esp-idf", SerialLog::EspIdf),
+            ("linkkit", SerialLog::Linkkit),
+            ("plain", SerialLog::Plain),
+        ],
+    );
+    log.unwrap_or(SerialLog::Auto)
+}
+
+fn command(section: &Section<'_>, words: Vec<Found<String>>) -> Option<Vec<Text>> {
+    let span = words.first().map(|word| word.span.clone());
+    let texts: Vec<Option<Text>> = words.iter().map(|word| text(section, word)).collect();
+    let texts = texts.into_iter().collect::<Option<Vec<Text>>>()?;
+    let is_program = |program: &Text| program.is_plain() && !program.to_string().is_empty();
+    if texts.first().is_some_and(is_program) {
+        return Some(texts);
+    }
+    let message = format!("`{}` must begin with a program", section.name("command"));
+    let span = span.unwrap_or_else(|| section.span.clone());
+    section.note(span, message, format!("write {EXAMPLE}"));
+    None
+}
+
+/// A text in which values may stand.
+fn text(section: &Section<'_>, found: &Found<String>) -> Option<Text> {
+    match Text::parse(&found.value) {
+        Ok(text) => Some(text),
+        Err(error @ TextError::Unknown { .. }) => {
+            let TextError::Unknown { name } = &error else {
+                return None;
+            };
+            let known = Value::ALL.map(|(name, _)| name);
+            let message = error.to_string();
+            section.note_mistake(RigMistake::unknown(
+                found.span.clone(),
+                message,
+                name,
+                &known,
+            ));
+            None
+        }
+        Err(error) => {
+            section.note(
+                found.span.clone(),
+                error.to_string(),
+                format!("write {EXAMPLE}"),
+            );
+            None
+        }
+    }
+}
