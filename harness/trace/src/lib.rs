@@ -30,7 +30,8 @@ pub mod witness;
 pub use board::{Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted};
 pub use data::Data;
 pub use engine::{
-    ContractBroken, ContractsJudged, Failure, Fault, Finished, Nearest, Place, Started, StepEnded, StepStarted, Verdict,
+    ContractBroken, ContractsJudged, Failure, Fault, Finished, Nearest, Place, Started, StepEnded,
+    StepStarted, Verdict,
 };
 pub use event::{Event, Line, Source};
 pub use log::{CodePlace, Level, LogLine};
