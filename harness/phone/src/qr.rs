@@ -232,6 +232,9 @@ fn payload_of(data: &str) -> Result<String, QrError> {
         false => data.find(['&', '#']).unwrap_or(data.len()),
     };
     let json = unescaped(&data[..end])?;
+    if serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok() {
+        return Ok(json);
+    }
     Ok(json.replace(",+\"", ",\"").replace(":+\"", ":\""))
 }
 
