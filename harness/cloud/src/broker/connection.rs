@@ -22,6 +22,9 @@ const BACKLOG_BYTES: usize = 1 << 20;
 /// How long a connection is waited for that keeps no time of its own.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
+/// Waits until a message is in line at every subscriber.
+type Finish = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Packets that have come and not been dealt with, because a message before them waits for room.
 #[derive(Default)]
 struct Intake {
@@ -29,7 +32,7 @@ struct Intake {
     /// Bytes of what is in `backlog`.
     bytes: usize,
     /// The message that waits for room with its subscribers.
-    waiting: Option<(Pin<Box<dyn Future<Output = ()> + Send>>, Publish)>,
+    waiting: Option<(Finish, Publish)>,
     /// A message that waited, and has been passed on.
     routed: Option<Publish>,
     /// Nothing comes any more, for this reason.
