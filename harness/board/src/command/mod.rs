@@ -2,12 +2,14 @@
 
 mod descendants;
 mod run;
+mod switch;
 mod template;
 
 use std::io;
 use std::time::Duration;
 
 pub use run::Command;
+pub use switch::SwitchCommands;
 pub use template::{CommandTemplate, TemplateError};
 
 /// A command did not do what it was there for.

@@ -73,8 +73,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
-use crate::command::{Command, CommandTemplate};
-use crate::power::SwitchCommands;
+use crate::command::{Command, CommandTemplate, SwitchCommands};
 
 pub use mistake::{RigError, RigMistake, RigMistakes};
 pub use secret::{SecretError, SecretReference};
