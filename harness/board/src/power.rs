@@ -5,8 +5,9 @@ use std::time::Duration;
 use clock::Clock;
 use futures_util::future::BoxFuture;
 
-use crate::command::CommandTemplate;
 use crate::{BoardError, Power};
+
+pub use crate::command::SwitchCommands;
 
 /// What takes a board's power away and gives it back. Every call is bounded in time.
 pub trait PowerSwitch: Send {
@@ -18,17 +19,6 @@ pub trait PowerSwitch: Send {
     fn memory_stays_reachable(&self) -> bool {
         false
     }
-}
-
-/// How a board's power is switched by commands: `[power.NAME]` in rig.toml.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SwitchCommands {
-    /// Gives power.
-    pub on: CommandTemplate,
-    /// Takes it away.
-    pub off: CommandTemplate,
-    /// How long a board without power takes until all of it is dark.
-    pub discharge: Duration,
 }
 
 /// A switch that is commands.

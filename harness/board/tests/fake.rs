@@ -38,6 +38,81 @@ async fn it_owes_what_every_board_owes() {
     assert_eq!(checked.expect("no departure"), [Firmware::Talks]);
 }
 
+/// Tells of every power off, whether it is on or not.
+struct Talkative(FakeBoard, Trace);
+
+impl Board for Talkative {
+    fn device(&self) -> &str {
+        self.0.device()
+    }
+
+    fn abilities(&self) -> board::Abilities {
+        self.0.abilities()
+    }
+
+    fn write_factory<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
+        self.0.write_factory(image)
+    }
+
+    fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        self.0.power_on()
+    }
+
+    fn power_off(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        let off = PowerChanged {
+            power: board::Power::Off,
+            how: "again".to_owned(),
+        };
+        self.1.emit(Some("device"), &off);
+        self.0.power_off()
+    }
+
+    fn cut_power_in_write(&mut self, after: u64) -> BoxFuture<'_, Result<(), BoardError>> {
+        self.0.cut_power_in_write(after)
+    }
+
+    fn reset(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        self.0.reset()
+    }
+
+    fn read_storage(&mut self) -> BoxFuture<'_, Result<Vec<u8>, BoardError>> {
+        self.0.read_storage()
+    }
+
+    fn erase_storage(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
+        self.0.erase_storage()
+    }
+}
+
+struct Talkatives;
+
+impl Bench for Talkatives {
+    fn set_up(&mut self, _: Firmware) -> BoxFuture<'_, Option<Subject>> {
+        let trace = Trace::in_memory(Clock::start(1.0));
+        let board = Talkative(FakeBoard::new("device", trace.clone()), trace.clone());
+        let subject = Subject {
+            board: Box::new(board),
+            trace,
+            factory: Vec::new(),
+            first: "first",
+            keep: Box::new(()),
+        };
+        Box::pin(async { Some(subject) })
+    }
+}
+
+#[tokio::test]
+async fn a_board_that_tells_of_a_second_power_off_departs() {
+    let departure = conformance::check(&mut Talkatives)
+        .await
+        .expect_err("it departs");
+    assert!(
+        departure.to_string().contains("makes no event"),
+        "{departure}"
+    );
+    assert!(departure.what.contains("Off"), "{departure}");
+}
+
 #[tokio::test]
 async fn storage_is_read_and_erased_only_without_power() {
     let mut board = FakeBoard::new("device", Trace::in_memory(Clock::start(1.0)));

@@ -2,6 +2,7 @@
 
 mod descendants;
 mod run;
+mod switch;
 mod template;
 
 use std::io;
@@ -10,6 +11,7 @@ use std::time::Duration;
 pub(crate) use descendants::kill_family;
 pub use run::Command;
 pub(crate) use run::{die_with, ending};
+pub use switch::SwitchCommands;
 pub use template::{CommandTemplate, TemplateError};
 
 /// A command did not do what it was there for.

@@ -91,8 +91,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
-use crate::command::{Command, CommandTemplate};
-use crate::power::SwitchCommands;
+use crate::command::{Command, CommandTemplate, SwitchCommands};
 use crate::process::ProcessLink;
 
 pub use mistake::{RigError, RigMistake, RigMistakes};

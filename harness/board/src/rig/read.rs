@@ -14,7 +14,7 @@ use super::{
     Ability, BoardLink, ConsolePort, ControlLine, FlashCommand, ImageAt, PortAddress, ProbeLink,
     ProbeLog, Rig, RigBoard, SerialLink, StorageCommands, VIRTUAL_BOARDS, Wire,
 };
-use crate::power::SwitchCommands;
+use crate::command::SwitchCommands;
 
 /// What flashing may take, in s.
 const FLASH_LIMIT_S: u64 = 180;

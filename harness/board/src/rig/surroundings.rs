@@ -6,7 +6,7 @@ use trace::Ssid;
 
 use super::secret::SecretReference;
 use super::section::Section;
-use crate::power::SwitchCommands;
+use crate::command::SwitchCommands;
 
 /// What a switch's commands may take, in s.
 const SWITCH_LIMIT_S: u64 = 30;

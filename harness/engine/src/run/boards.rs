@@ -320,7 +320,7 @@ fn untold(program: &ProcessLink, world: &language::World) -> Vec<String> {
     };
     let has_certificate = |device: &language::Device| {
         let profile = device.cloud.certificate.as_ref();
-        profile.is_none_or(|profile| profile.value != "none")
+        profile.is_none_or(|profile| !profile.is_named("none"))
     };
     let mut missing: Vec<String> = Vec::new();
     for (name, value) in Value::ALL {
