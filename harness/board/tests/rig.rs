@@ -116,7 +116,7 @@ fn a_program_can_be_a_board() {
     assert!(link.mentions(Value::ClientKey) && !link.mentions(Value::Authority));
     assert_eq!(link.folder.as_deref(), Some(Path::new("/bench/state")));
     assert_eq!(demo.can, [Ability::Power, Ability::Storage].into());
-    assert_eq!(demo.identity(), "process /bench/. demo");
+    assert_eq!(demo.identity(), "process /bench demo");
 }
 
 #[test]

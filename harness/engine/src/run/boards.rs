@@ -1,6 +1,6 @@
 //! The boards that a run can use, and what each can do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use board::Abilities;
@@ -322,7 +322,7 @@ fn untold(program: &ProcessLink, world: &language::World) -> Vec<String> {
         let profile = device.cloud.certificate.as_ref();
         profile.is_none_or(|profile| !profile.is_named("none"))
     };
-    let mut missing: Vec<String> = Vec::new();
+    let mut missing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, value) in Value::ALL {
         let (is_there, what) = match value {
             Value::BrokerHost
@@ -346,10 +346,16 @@ fn untold(program: &ProcessLink, world: &language::World) -> Vec<String> {
             Value::Factory => (true, ""),
         };
         if !is_there && program.mentions(value) {
-            missing.push(format!("{what}, for `${{{name}}}`"));
+            missing
+                .entry(what)
+                .or_default()
+                .push(format!("`${{{name}}}`"));
         }
     }
     missing
+        .into_iter()
+        .map(|(what, names)| format!("{what} (for {})", names.join(", ")))
+        .collect()
 }
 
 #[cfg(test)]

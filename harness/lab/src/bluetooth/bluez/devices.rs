@@ -97,9 +97,9 @@ impl Devices {
         Ok(())
     }
 
-    /// A device was heard.
+    /// A device was heard. Lab time does not wait for those who are told: advertisements come again
+    /// and again, and an answer of this service comes behind what it told before.
     pub(super) async fn heard(&self, report: Report) -> zbus::Result<()> {
-        self.host.linger.touch();
         let (known, is_new) = {
             let mut devices = self.known.borrow_mut();
             let is_new = !devices.contains_key(&report.address);
