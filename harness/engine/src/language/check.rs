@@ -45,6 +45,9 @@ pub(super) fn check(scenario: &Scenario, known: &Known) -> Vec<Mistake> {
         checker.pattern(&never.pattern);
         checker.bugs(&never.catches);
     }
+    if let Some(unasked) = &scenario.unasked {
+        checker.bugs(&unasked.catches);
+    }
     checker.mistakes
 }
 

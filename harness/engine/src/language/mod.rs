@@ -63,7 +63,7 @@ pub use pattern::{Field, Pattern};
 pub use power::{Power, PowerAction};
 pub use read::{ReadError, parse, read_all, read_file};
 pub use roles::Roles;
-pub use scenario::{Case, Scenario};
+pub use scenario::{Case, Ending, Scenario, Unasked};
 pub use schema::schema;
 pub use span::{Placed, Span};
 pub use step::{
