@@ -44,22 +44,20 @@ pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
             .rev()
             .filter_map(|event| event.payload::<LogLine>())
     };
-    let gravest = lines()
-        .find(|line| line.level == Level::Error)
-        .or_else(|| lines().find(|line| line.level == Level::Warn));
-    match gravest {
-        Some(line) => Some(format!(
-            "the device's last complaint: {}: {}",
-            line.tag, line.text
-        )),
-        None => match lines().next() {
-            Some(line) => Some(format!(
-                "the device complained of nothing; it last said: {}: {}",
-                line.tag, line.text
-            )),
-            None => Some("the device said nothing at all: does it boot?".into()),
+    let error = lines().find(|line| line.level == Level::Error);
+    let warning = || lines().find(|line| line.level == Level::Warn);
+    let (what, line) = match (error, lines().next()) {
+        (Some(error), _) => ("the device's last error line", error),
+        (None, None) => return Some("the device said nothing at all: does it boot?".into()),
+        (None, Some(last)) => match warning() {
+            Some(warning) => ("the device's last warning", warning),
+            None => (
+                "the device logged no error and no warning; its last line",
+                last,
+            ),
         },
-    }
+    };
+    Some(format!("{what}: {}: {}", line.tag, line.text))
 }
 
 /// Where a board behind a debug probe says that its firmware was, if it says so.
