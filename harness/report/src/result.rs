@@ -145,6 +145,9 @@ impl RunSummary {
             ExitStatus::Failed
         } else if counts.broken > 0 {
             ExitStatus::Broken
+        } else if counts.passed == 0 {
+            // All were skipped: nothing ran.
+            ExitStatus::NothingSelected
         } else {
             ExitStatus::Passed
         }
@@ -163,7 +166,7 @@ pub enum ExitStatus {
     Usage = 2,
     /// None failed, but some broke.
     Broken = 3,
-    /// No case was selected.
+    /// No case was selected, or every one was skipped: nothing ran.
     NothingSelected = 4,
     /// SIGINT or SIGTERM ended the run.
     Interrupted = 130,
@@ -205,5 +208,41 @@ pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
         Verdict::Broken => "broken",
         Verdict::Flaky => "flaky",
         Verdict::Skipped => "skipped",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_in_which_every_case_was_skipped_ends_as_if_none_was_selected() {
+        let case = |verdict| CaseResult {
+            case: "a".into(),
+            name: "a".into(),
+            scenario: "a.yaml".into(),
+            board: "native".into(),
+            difference: None,
+            verdict,
+            skipped: (verdict == Verdict::Skipped).then(|| "needs power".into()),
+            attempts: Vec::new(),
+        };
+        let status = |verdicts: &[Verdict]| {
+            RunSummary {
+                version: crate::FORMAT_VERSION,
+                run: "run".into(),
+                folder: "folder".into(),
+                seed: 1,
+                started_ms: 0,
+                wall_ms: 0,
+                interrupted: false,
+                cases: verdicts.iter().copied().map(case).collect(),
+            }
+            .exit_status()
+        };
+        use Verdict::{Broken, Passed, Skipped};
+        assert_eq!(status(&[Skipped, Skipped]), ExitStatus::NothingSelected);
+        assert_eq!(status(&[Skipped, Passed]), ExitStatus::Passed);
+        assert_eq!(status(&[Skipped, Broken]), ExitStatus::Broken);
     }
 }

@@ -35,28 +35,24 @@ pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
             garbage.link, garbage.problem
         ));
     }
-    let (mut error, mut warning, mut last) = (None, None, None);
+    let (mut error, mut warning, mut any) = (None, None, false);
     for event in trace.events_from(0) {
-        match event.line().map(|line| line.level) {
+        let level = event.line().map(|line| line.level);
+        any |= level.is_some();
+        match level {
             Some(Level::Error) => error = Some(event),
             Some(Level::Warn) => warning = Some(event),
-            Some(_) => last = Some(event),
-            None => {}
+            _ => {}
         }
     }
-    let said = |event: &Event| {
-        event
-            .line()
-            .map(|line| format!("{}: {}", line.tag, line.text))
+    let (what, event) = match (error, warning) {
+        (Some(error), _) => ("last error line", error),
+        (None, Some(warning)) => ("last warning", warning),
+        (None, None) if any => return Some("the device logged no error and no warning".into()),
+        (None, None) => return Some("the device said nothing at all: does it boot?".into()),
     };
-    Some(match (error.or(warning), last) {
-        (Some(line), _) => format!("the device's last complaint: {}", said(&line)?),
-        (None, Some(line)) => format!(
-            "the device complained of nothing; it last said: {}",
-            said(&line)?
-        ),
-        (None, None) => "the device said nothing at all: does it boot?".into(),
-    })
+    let line = event.line()?;
+    Some(format!("the device's {what}: {}: {}", line.tag, line.text))
 }
 
 /// Where a board behind a debug probe says that its firmware was, if it says so.

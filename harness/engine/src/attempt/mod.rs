@@ -135,7 +135,7 @@ async fn run_case(job: &Job, chosen: &Chosen, case: &Case, trace: &Trace) -> Fin
         starvation: (board.kind == BoardKind::Qemu)
             .then(|| Starvation::new(board.time_factor(job.speed))),
     };
-    let mut never = match NeverWatch::new(trace.clone(), case.scenario.never.clone()) {
+    let mut never = match NeverWatch::of_scenario(trace.clone(), &case.scenario) {
         Ok(never) => never,
         Err(error) => {
             let problem = Problem::Lab(LabError::Scenario(error.to_string()));
@@ -146,12 +146,11 @@ async fn run_case(job: &Job, chosen: &Chosen, case: &Case, trace: &Trace) -> Fin
     let result = tokio::select! {
         biased;
         violation = never.violated() => {
-            let claims = &violation.clause.catches;
             at = Where {
                 step: None,
                 label: violation.label(),
-                place: Some(violation.clause.span.in_file(&case.file)),
-                catches: claims.iter().map(|bug| bug.value.clone()).collect(),
+                place: violation.span().map(|span| span.in_file(&case.file)),
+                catches: violation.catches(),
                 began: 0,
             };
             Err(Problem::from_miss(violation.miss()))

@@ -48,6 +48,7 @@ mod miss;
 mod near;
 mod never;
 mod progress;
+mod unasked;
 
 #[cfg(test)]
 mod tests;

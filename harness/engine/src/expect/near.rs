@@ -140,7 +140,7 @@ impl Likeness {
 
     fn verdict(self) -> (f64, String) {
         if self.lacks.is_empty() {
-            let lacks = "nothing, but an expectation has gone past it already; `since: start` reads it again";
+            let lacks = "it matches, but it came before what an earlier step waited for, and this step reads on from there; `since: start` reads from the beginning";
             return (1.0, lacks.into());
         }
         (self.found / self.wanted.max(1.0), self.lacks.join("; "))

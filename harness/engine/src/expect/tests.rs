@@ -160,7 +160,7 @@ async fn each_event_is_consumed_once() {
         miss.nearest
             .expect("the second")
             .lacks
-            .contains("gone past it")
+            .contains("reads on from there")
     );
     lab.expect("{ log: { text: tick }, since: start, within: 1s }")
         .await
@@ -424,6 +424,77 @@ async fn never_at_top_level_sees_every_event() {
         .timeout(Duration::from_secs(10), watch.violated())
         .await;
     assert!(rest.is_err());
+}
+
+/// The watch of a scenario with `steps` and with `rest` at its top level.
+fn watch_of(lab: &Lab, steps: &str, rest: &str) -> NeverWatch {
+    let text =
+        format!("name: T\nworld: {{ devices: {{ device: {{}} }} }}\nsteps:\n  - {steps}\n{rest}\n");
+    let known = Known {
+        bugs: vec!["panic-on-got-ip".into()],
+        ..Known::default()
+    };
+    let cases = parse("t.yaml", &text, &known).expect("a scenario");
+    NeverWatch::of_scenario(lab.trace.clone(), &cases[0].scenario).expect("no captures")
+}
+
+fn exited(panic: Option<&str>) -> trace::Exited {
+    trace::Exited {
+        how: "exit code 7".into(),
+        panic: panic.map(str::to_owned),
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_ends_unasked_fails_a_scenario_that_does_not_speak_of_it() {
+    let restarted = trace::Restarted {
+        cause: trace::RestartCause::Brownout,
+        said: "Brownout detector was triggered".into(),
+    };
+    let itself = trace::PowerChanged {
+        power: trace::Power::On,
+        how: "restarted itself".into(),
+    };
+    let lab = Lab::new();
+    let mut watch = watch_of(&lab, "power: on", "unasked: { catches: [panic-on-got-ip] }");
+    lab.trace.emit(Some("device"), &exited(None));
+    lab.trace.emit(Some("device"), &exited(Some("got an IP")));
+    lab.trace.emit(Some("device"), &restarted);
+    lab.trace.emit(Some("device"), &itself);
+    let found: Vec<_> = std::iter::from_fn(|| watch.poll()).collect();
+    let messages: Vec<_> = found.iter().map(|found| found.miss().message).collect();
+    assert_eq!(
+        messages,
+        [
+            "device exited unasked: exit code 7",
+            "device panicked: got an IP",
+            "device restarted unasked: Brownout detector was triggered",
+            "device restarted unasked",
+        ]
+    );
+    assert!(
+        found
+            .iter()
+            .all(|found| found.catches() == ["panic-on-got-ip"])
+    );
+    assert!(found.iter().all(|found| found.span().is_some()));
+}
+
+#[tokio::test]
+async fn a_device_may_end_as_its_scenario_says() {
+    let expect = "expect: { board: exited, within: 1s }";
+    let forbids = "expect: { never: [{ board: exited }], for: 1s }";
+    for (steps, rest, passes) in [
+        ("power: on", "unasked: { expected: [exit] }", true),
+        ("power: on", "unasked: { expected: [restart] }", false),
+        (expect, "", true),
+        (forbids, "", false),
+    ] {
+        let lab = Lab::new();
+        let mut watch = watch_of(&lab, steps, rest);
+        lab.trace.emit(Some("device"), &exited(None));
+        assert_eq!(watch.poll().is_none(), passes, "{steps} {rest}");
+    }
 }
 
 #[tokio::test]

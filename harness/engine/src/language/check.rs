@@ -57,6 +57,9 @@ pub(super) fn check(scenario: &Scenario, known: &Known) -> Vec<Mistake> {
         checker.bugs(&never.catches);
     }
     checker.compile_together(scenario.never.iter().map(|never| &never.pattern));
+    if let Some(unasked) = &scenario.unasked {
+        checker.bugs(&unasked.catches);
+    }
     checker.mistakes
 }
 

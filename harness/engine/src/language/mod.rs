@@ -70,7 +70,7 @@ pub use pattern::{Field, Pattern};
 pub use power::{Power, PowerAction};
 pub use read::{ReadError, parse, read_all, read_file};
 pub use roles::Roles;
-pub use scenario::{Case, Exception, Scenario};
+pub use scenario::{Case, Ending, Exception, Scenario, Unasked};
 pub use schema::schema;
 pub use span::{Placed, Span};
 pub use step::{

@@ -5,8 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use trace::{Exited, Payload, Restarted, Source};
 
-use super::clause::Never;
+use super::clause::{Expect, Never, Wanted};
 use super::duration;
 use super::roles::Roles;
 use super::span::Placed;
@@ -36,10 +37,65 @@ pub struct Scenario {
     /// Contracts that the device may break here; see `proving contracts`.
     #[serde(default)]
     pub except: Vec<Exception>,
+    /// Exits, panics and restarts of devices that no step asked for: without this, each fails the
+    /// scenario.
+    #[serde(default)]
+    pub unasked: Option<Placed<Unasked>>,
     /// Device time after the last step through which `never` still holds; a second if left out.
     #[serde(default = "a_second", deserialize_with = "duration::required")]
     #[schemars(with = "duration::Text")]
     pub settle: Duration,
+}
+
+/// What the scenario says of exits, panics and restarts that no step asked for.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unasked {
+    /// Those that the scenario expects of its devices, and that do not fail it. An `expect` of the
+    /// event says the same.
+    #[serde(default)]
+    pub expected: Vec<Ending>,
+    /// Bugs with which a device exits, panics or restarts.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+/// A way in which a run of the firmware ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It exits or panics, and does not come back.
+    Exit,
+    /// It starts anew.
+    Restart,
+}
+
+impl Scenario {
+    /// Whether it says that a device may end like this without being asked.
+    pub fn expects(&self, ending: Ending) -> bool {
+        let listed = self.unasked.as_ref().map(|unasked| &unasked.expected);
+        listed.is_some_and(|listed| listed.contains(&ending))
+            || self.steps.iter().any(|step| match &step.value {
+                Step::Expect(Expect::Clause(clause)) => match &clause.wanted {
+                    Wanted::Never(..) => false,
+                    wanted => wanted.patterns().into_iter().any(|pattern| {
+                        let kind = pattern.kind.as_ref().map(|kind| kind.value.as_str());
+                        pattern.source == Source::Board && kind == Some(ending.event_kind())
+                    }),
+                },
+                _ => false,
+            })
+    }
+}
+
+impl Ending {
+    /// Kind of the board's event that tells it.
+    fn event_kind(self) -> &'static str {
+        match self {
+            Self::Exit => Exited::KIND,
+            Self::Restart => Restarted::KIND,
+        }
+    }
 }
 
 fn a_second() -> Duration {
@@ -82,7 +138,10 @@ impl Case {
     pub fn catches(&self) -> Vec<&str> {
         let steps = self.scenario.steps.iter().flat_map(|step| step.catches());
         let never = self.scenario.never.iter().flat_map(|never| &never.catches);
-        let mut names: Vec<_> = steps.chain(never).map(|name| name.value.as_str()).collect();
+        let unasked = self.scenario.unasked.iter();
+        let unasked = unasked.flat_map(|unasked| &unasked.catches);
+        let claims = steps.chain(never).chain(unasked);
+        let mut names: Vec<_> = claims.map(|name| name.value.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names
