@@ -103,7 +103,7 @@ fn lost(missed: u64) -> Heard {
             place: None,
         },
         garbage: Vec::new(),
-        is_panic: false,
+        event: None,
     })
 }
 

@@ -1,6 +1,10 @@
 //! What a serial board appends to the trace.
 
-use trace::{Trace, Witness, WitnessReport};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dialect::Event;
+use trace::{RestartCause, Restarted, Trace, Witness, WitnessReport};
 
 use super::flash::Flashed;
 use super::link::{Heard, Sink};
@@ -17,6 +21,8 @@ pub(super) struct Journal {
     device: String,
     port: String,
     trace: Trace,
+    /// The board was started, and its ROM has said nothing since.
+    started: Arc<AtomicBool>,
 }
 
 impl Journal {
@@ -25,11 +31,13 @@ impl Journal {
             device: device.to_owned(),
             port: port.to_owned(),
             trace,
+            started: Arc::default(),
         }
     }
 
     /// The board was switched.
     pub fn power(&self, power: Power, how: &str) {
+        self.started.store(power == Power::On, Ordering::Release);
         let how = how.to_owned();
         self.trace
             .emit(Some(&self.device), &PowerChanged { power, how });
@@ -57,6 +65,8 @@ impl Journal {
         let journal = self.clone();
         let mut records = 0;
         let mut garbled: u64 = 0;
+        // One crash says several things that only a crash says.
+        let mut crashed = false;
         Box::new(move |heard| match heard {
             Heard::Record(_) if records > MOST_RECORDS => {}
             Heard::Record(record) => {
@@ -68,11 +78,21 @@ impl Journal {
                         journal.garbage(garbled, records, &record.garbage);
                     }
                 }
-                let panic = record.is_panic.then(|| record.line.text.clone());
+                let said = record.line.text.clone();
+                let timed = record.line.device_ms.is_some();
                 journal.trace.log(&journal.device, record.line);
-                // The end stands after the line that tells of it, as on every board.
-                if let Some(text) = panic {
-                    journal.panicked(&text);
+                // The event stands after the line that tells of it, as on every board.
+                match record.event {
+                    Some(Event::Crash(cause)) => {
+                        if !std::mem::replace(&mut crashed, true) {
+                            journal.ended(cause, &said);
+                        }
+                    }
+                    Some(Event::Reset(cause)) => {
+                        crashed = false;
+                        journal.reset(cause, said);
+                    }
+                    None => crashed &= !timed,
                 }
                 if records > MOST_RECORDS {
                     let problem = format!("more than {MOST_RECORDS} lines; the rest is not kept");
@@ -84,12 +104,27 @@ impl Journal {
         })
     }
 
-    fn panicked(&self, text: &str) {
+    fn ended(&self, cause: RestartCause, text: &str) {
+        let how = match cause {
+            RestartCause::Brownout => "brownout",
+            RestartCause::Watchdog => "watchdog",
+            _ => "panicked",
+        };
         let exited = Exited {
-            how: "panicked".to_owned(),
+            how: how.to_owned(),
             panic: Some(text.to_owned()),
         };
         self.trace.emit(Some(&self.device), &exited);
+    }
+
+    /// The ROM has started. The first time after the board was started, that was asked for.
+    fn reset(&self, cause: RestartCause, said: String) {
+        let asked = self.started.swap(false, Ordering::AcqRel);
+        if asked && !matches!(cause, RestartCause::Brownout | RestartCause::Watchdog) {
+            return;
+        }
+        self.trace
+            .emit(Some(&self.device), &Restarted { cause, said });
     }
 
     fn garbage(&self, garbled: u64, of: u64, bytes: &[u8]) {

@@ -1,7 +1,7 @@
 //! A board with a UART: any device that logs there, whatever firmware it runs.
 //!
-//! Its log becomes [`trace::LogLine`]s. Level, tag and device time come from ESP-IDF's and Linkkit's
-//! formats; what is in no format gets the level `info` and the tag `uart`. Colours are left out, bytes
+//! Its log becomes [`trace::LogLine`]s. Level, tag and device time come from the formats
+//! of the crate `dialect`; what is in no format gets the level `info` and the tag `uart`. Colours are left out, bytes
 //! that are no text stand as `\xNN`, and a record of several lines is one [`trace::LogLine`]. A
 //! line's place in the trace is its arrival at the host.
 //!
@@ -10,13 +10,11 @@
 
 mod board;
 mod control;
-mod esp_idf;
 mod flash;
 mod follow;
 mod journal;
 mod line;
 mod link;
-mod linkkit;
 mod port;
 mod record;
 mod remember;

@@ -1,10 +1,10 @@
 //! Records out of lines.
 
+use dialect::{Dialect, Event, Head, Part};
 use trace::{Level, LogLine};
 
 use super::line::{Lines, Piece};
 use super::text::{Text, text};
-use super::{esp_idf, linkkit};
 use crate::rig::SerialLog;
 
 /// What lines in no format are tagged with.
@@ -23,8 +23,8 @@ pub struct Record {
     pub line: LogLine,
     /// The first bytes of a line that holds some that are no text; empty otherwise.
     pub garbage: Vec<u8>,
-    /// The firmware says that it ends.
-    pub is_panic: bool,
+    /// The reset or crash that it tells of.
+    pub event: Option<Event>,
 }
 
 /// Takes a UART's bytes and gives its records.
@@ -111,17 +111,11 @@ impl Records {
             give(record(level, &tag, None, &found.text, garbage));
             return;
         }
-        if let Some((record, goes_on)) = self.head(&found, &garbage) {
-            self.close(give);
-            self.last = (record.line.level, record.line.tag.clone());
-            if goes_on && !found.reset {
-                self.open = Some(Open {
-                    record,
-                    coloured: found.coloured,
-                    lines: 1,
-                });
-            } else {
-                give(record);
+        let parts = self.parts(&found.text);
+        if !matches!(parts[..], [Part::Plain(_)]) {
+            let last = parts.len() - 1;
+            for (at, part) in parts.into_iter().enumerate() {
+                self.part(&part, (at == last).then_some(&found), &garbage, give);
             }
             return;
         }
@@ -146,44 +140,80 @@ impl Records {
         if found.text.trim().is_empty() {
             return;
         }
-        let of_panic = self.is_esp_idf() && esp_idf::is_of_panic(&found.text);
-        let record = match of_panic {
-            true => Record {
-                is_panic: esp_idf::is_panic(&found.text),
-                ..record(Level::Error, PANIC_TAG, None, &found.text, garbage)
-            },
-            false => record(Level::Info, TAG, None, &found.text, garbage),
-        };
-        self.last = (record.line.level, record.line.tag.clone());
-        give(record);
+        self.part(&Part::Plain(&found.text), None, &garbage, give);
     }
 
-    /// The record that a line begins, and whether further lines may belong to it.
-    fn head(&self, found: &Text, garbage: &[u8]) -> Option<(Record, bool)> {
-        let record = |level, tag: &str, device_ms, text: &str| {
-            record(level, tag, device_ms, text, garbage.to_vec())
+    /// The parts of a line, in the log's format.
+    fn parts<'l>(&self, line: &'l str) -> Vec<Part<'l>> {
+        let only = match self.log {
+            SerialLog::Auto => return dialect::parts(line),
+            SerialLog::Plain => return vec![Part::Plain(line)],
+            SerialLog::EspIdf => Dialect::EspIdf,
+            SerialLog::Linkkit => Dialect::Linkkit,
         };
-        if self.is_esp_idf()
-            && let Some(head) = esp_idf::head(&found.text)
-        {
-            return Some((
-                record(head.level, head.tag, head.device_ms, head.text),
-                true,
-            ));
+        let parts = dialect::parts(line);
+        let is_other = |part: &Part<'_>| matches!(part, Part::Record(head) if head.dialect != only);
+        match parts.iter().any(is_other) {
+            true => vec![Part::Plain(line)],
+            false => parts,
         }
-        if matches!(self.log, SerialLog::Auto | SerialLog::Linkkit)
-            && let Some(head) = linkkit::head(&found.text)
-        {
-            return Some((
-                record(head.level, head.tag, head.device_ms, head.text),
-                false,
-            ));
-        }
-        None
     }
 
-    fn is_esp_idf(&self) -> bool {
-        matches!(self.log, SerialLog::Auto | SerialLog::EspIdf)
+    /// Takes one part of a line; of the last one, how the line's colours ended.
+    fn part(
+        &mut self,
+        part: &Part<'_>,
+        last: Option<&Text>,
+        garbage: &[u8],
+        give: &mut impl FnMut(Record),
+    ) {
+        self.close(give);
+        let garbage = garbage.to_vec();
+        let (found, may_go_on) = match part {
+            Part::Record(head) => {
+                let tag = head.tag.unwrap_or(default_tag(head.dialect));
+                let mut found = record(head.level, tag, head.device_ms, head.text, garbage);
+                found.event = event_of(head);
+                (found, head.dialect == Dialect::EspIdf)
+            }
+            Part::Plain(text) if text.trim().is_empty() => return,
+            Part::Plain(text) => {
+                let event = self.plain_event(text);
+                let is_panic = matches!(event, Some(Event::Crash(_)))
+                    || event.is_none() && self.is_of_panic(text);
+                let (level, tag) = match is_panic {
+                    true => (Level::Error, PANIC_TAG),
+                    false => (Level::Info, TAG),
+                };
+                let mut found = record(level, tag, None, text, garbage);
+                found.event = event;
+                (found, false)
+            }
+        };
+        self.last = (found.line.level, found.line.tag.clone());
+        match last {
+            Some(text) if may_go_on && !text.reset => {
+                self.open = Some(Open {
+                    record: found,
+                    coloured: text.coloured,
+                    lines: 1,
+                });
+            }
+            _ => give(found),
+        }
+    }
+
+    fn plain_event(&self, text: &str) -> Option<Event> {
+        match self.log {
+            SerialLog::Plain => None,
+            _ => dialect::event(text),
+        }
+    }
+
+    /// Whether a line belongs to what firmware prints when it ends.
+    fn is_of_panic(&self, text: &str) -> bool {
+        self.plain_event(text).is_some()
+            || self.log != SerialLog::Plain && text.starts_with("Backtrace:")
     }
 
     /// Whether a line that begins no record goes on with the one that is open.
@@ -191,7 +221,7 @@ impl Records {
         self.open.as_ref().is_some_and(|open| {
             let indented = found.text.starts_with(['\t', ' ']);
             let goes_on = if open.coloured {
-                !esp_idf::is_of_panic(&found.text)
+                !self.is_of_panic(&found.text)
             } else {
                 indented
             };
@@ -206,6 +236,20 @@ impl Records {
     }
 }
 
+/// The tag of a record whose head has none.
+fn default_tag(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Linkkit => "linkkit",
+        _ => TAG,
+    }
+}
+
+/// What a record with a head tells. An application may write about crashes; these are the system's.
+fn event_of(head: &Head<'_>) -> Option<Event> {
+    let is_system = head.dialect == Dialect::Zephyr || head.tag == Some("BOD");
+    is_system.then(|| dialect::event(head.text)).flatten()
+}
+
 fn record(level: Level, tag: &str, device_ms: Option<u64>, text: &str, garbage: Vec<u8>) -> Record {
     Record {
         line: LogLine {
@@ -216,7 +260,7 @@ fn record(level: Level, tag: &str, device_ms: Option<u64>, text: &str, garbage: 
             place: None,
         },
         garbage,
-        is_panic: false,
+        event: None,
     }
 }
 
@@ -287,7 +331,11 @@ mod tests {
         );
         assert_eq!(found[1].line.level, Level::Error);
         assert_eq!(found[1].line.tag, "panic");
-        assert!(found[1].is_panic && !found[0].is_panic && !found[2].is_panic);
+        assert!(
+            matches!(found[1].event, Some(Event::Crash(_)))
+                && found[0].event.is_none()
+                && found[2].event.is_none()
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use board::{Board, Exited, Garbage, PowerChanged};
+use board::{Board, Exited, Garbage, PowerChanged, RestartCause, Restarted};
 use trace::{Level, LogLine};
 
 use crate::bench::{events, on, pty, recorded, run, serial_board, texts, trace, until};
@@ -98,6 +98,39 @@ pub fn a_panic_is_the_end_of_the_firmware() {
         let lines: Vec<LogLine> = events(&trace);
         assert_eq!(lines.last().expect("some").level, Level::Error);
     });
+}
+
+pub fn a_board_that_restarts_unasked_says_why() {
+    let banner: &[u8] = b"rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n";
+    for (bytes, wanted) in [
+        (banner, vec![]),
+        (
+            &b"I (9) app: up\r\n\r\nBrownout detector was triggered\r\n\r\nets Jul 29 2019 12:21:46\r\n\r\nrst:0xf (RTCWDT_BROWN_OUT_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n"[..],
+            vec![RestartCause::Brownout],
+        ),
+        (
+            b"\r\n ets Jan  8 2013,rst cause:4, boot mode:(3,6)\r\n\r\nwdt reset\r\n",
+            vec![RestartCause::Watchdog],
+        ),
+        (&[banner, banner].concat(), vec![RestartCause::PowerOn]),
+    ] {
+        run(async {
+            let folder = tempfile::tempdir().expect("a folder");
+            let (mut device, path) = pty();
+            let trace = trace();
+            let keys = format!("port = \"{}\"\n", path.display());
+            let mut board = serial_board(folder.path(), &keys, &trace);
+            on(&mut board).await;
+            device.write_all(bytes).expect("open");
+            device.write_all(b"last\n").expect("open");
+            until("the last line", || texts(&trace).contains(&"last".to_owned())).await;
+            let causes: Vec<_> = events::<Restarted>(&trace)
+                .into_iter()
+                .map(|event| event.cause)
+                .collect();
+            assert_eq!(causes, wanted, "{}", String::from_utf8_lossy(bytes));
+        });
+    }
 }
 
 pub fn bytes_that_are_no_text_are_kept_and_told_of() {

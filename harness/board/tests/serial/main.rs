@@ -25,6 +25,7 @@ fn main() {
         logs::a_recorded_esp_idf_device_over_a_pty_gives_its_records,
         logs::a_recorded_linkkit_device_over_tcp_gives_its_records,
         logs::a_panic_is_the_end_of_the_firmware,
+        logs::a_board_that_restarts_unasked_says_why,
         logs::bytes_that_are_no_text_are_kept_and_told_of,
         logs::a_device_that_never_ends_a_line_stops_nothing,
         logs::what_is_said_while_the_board_is_off_is_not_heard,

@@ -1,11 +1,8 @@
 //! The rule that stands for every scenario: no device exits, panics or restarts unasked.
 
-use trace::{Event, Exited, PowerChanged, Restarted};
+use trace::{Event, Exited, Restarted};
 
 use crate::language::{Ending, Scenario, Span};
-
-/// What boards call a start of the firmware that nobody asked for, in an event of power.
-const RESTARTED_ITSELF: &str = "restarted itself";
 
 /// Which ends of a device's firmware fail a scenario.
 pub(super) struct UnaskedRule {
@@ -55,10 +52,6 @@ impl UnaskedRule {
                 format!("{device} restarted unasked: {}", restarted.said),
                 "restart",
             )
-        } else if let Some(power) = event.payload::<PowerChanged>()
-            && power.how == RESTARTED_ITSELF
-        {
-            (format!("{device} restarted unasked"), "restart")
         } else {
             return None;
         };

@@ -3,23 +3,14 @@
 
 use trace::Level;
 
-/// What the SDK's own lines are tagged with where they name no function.
-const TAG: &str = "linkkit";
+use crate::{Dialect, Head, uptime};
+
 /// Longest function name that is taken for one, in bytes.
 const LONGEST_FUNCTION: usize = 64;
 
-/// One record.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Head<'l> {
-    pub level: Level,
-    pub tag: &'l str,
-    pub device_ms: Option<u64>,
-    pub text: &'l str,
-}
-
 /// The record that `line` is, if it is one. Terminal programs put the host's date in brackets
 /// before it, which says nothing about the device.
-pub(super) fn head(line: &str) -> Option<Head<'_>> {
+pub(crate) fn head(line: &str) -> Option<Head<'_>> {
     let line = without_date(line);
     of_linux(line).or_else(|| of_board(line))
 }
@@ -48,8 +39,12 @@ fn of_linux(line: &str) -> Option<Head<'_>> {
         "flw" => Level::Trace,
         _ => return None,
     };
-    let (tag, text) = function(rest).unwrap_or((TAG, rest));
+    let (tag, text) = match function(rest) {
+        Some((function, text)) => (Some(function), text),
+        None => (None, rest),
+    };
     Some(Head {
+        dialect: Dialect::Linkkit,
         level,
         tag,
         device_ms: None,
@@ -75,7 +70,7 @@ fn of_board(line: &str) -> Option<Head<'_>> {
     }
     let (letter, text) = rest.split_once('>')?;
     let level = match letter {
-        "F" | "E" => Level::Error,
+        "A" | "F" | "E" => Level::Error,
         "W" => Level::Warn,
         "I" => Level::Info,
         "D" => Level::Debug,
@@ -83,73 +78,29 @@ fn of_board(line: &str) -> Option<Head<'_>> {
         _ => return None,
     };
     Some(Head {
+        dialect: Dialect::Linkkit,
         level,
-        tag: TAG,
-        device_ms: time.parse().ok(),
+        tag: None,
+        device_ms: uptime(time),
         text: text.strip_prefix(' ').unwrap_or(text),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_formats_have_level_tag_and_text() {
-        for (line, level, tag, device_ms, text) in [
-            (
-                "[inf] iotx_mc_init(2378): MQTT init success!",
-                Level::Info,
-                "iotx_mc_init",
-                None,
-                "MQTT init success!",
-            ),
-            ("[wrn] f(1):x", Level::Warn, "f", None, "x"),
-            (
-                "[prt] ok (0 skipped)",
-                Level::Info,
-                TAG,
-                None,
-                "ok (0 skipped)",
-            ),
-            ("[dbg] a b(1): x", Level::Debug, TAG, None, "a b(1): x"),
-            (
-                "[018912]<D> report token",
-                Level::Debug,
-                TAG,
-                Some(18912),
-                "report token",
-            ),
-            (
-                "[2019-04-24-14:37:26][018930]<I> report token res:13",
-                Level::Info,
-                TAG,
-                Some(18930),
-                "report token res:13",
-            ),
-        ] {
-            let expected = Head {
-                level,
-                tag,
-                device_ms,
-                text,
-            };
-            assert_eq!(head(line), Some(expected), "{line}");
-        }
+/// Whether these bytes begin with `[inf] ` or `[000012]<I> `.
+pub(crate) fn is_strong(bytes: &[u8]) -> bool {
+    let Some(rest) = bytes.strip_prefix(b"[") else {
+        return false;
+    };
+    let digits = rest
+        .iter()
+        .take(20)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    if digits >= 6 {
+        return matches!(&rest[digits..], [b']', b'<', letter, b'>', ..] if letter.is_ascii_uppercase());
     }
-
-    #[test]
-    fn other_lines_are_no_records() {
-        for line in [
-            "",
-            "[",
-            "[abc] x",
-            "[12]<X> x",
-            "[12]<I x",
-            "[2019-04-24-14:37:26]",
-            "[é] x",
-        ] {
-            assert_eq!(head(line), None, "{line}");
-        }
-    }
+    // The function tells a head from a word in brackets.
+    rest.get(3..5) == Some(&b"] "[..])
+        && std::str::from_utf8(&rest[5..rest.len().min(5 + LONGEST_FUNCTION + 16)])
+            .is_ok_and(|text| function(text).is_some())
 }
