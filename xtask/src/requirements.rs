@@ -30,7 +30,7 @@ const DEBIAN: [(&str, &str, &str); 8] = [
 ];
 
 /// PyPI packages, with the module that shows that one is there.
-const PYTHON: [(&str, &str, &str); 7] = [
+const PYTHON: [(&str, &str, &str); 8] = [
     (
         "rmaker_tools",
         "esp-rainmaker-cli",

@@ -185,6 +185,6 @@ fn scenario(pause: bool) -> String {
     if pause {
         let _ = writeln!(text, "  - {}", PAUSE.replacen(' ', ": ", 1));
     }
-    text.push_str("never:\n  - { log: { level: error } }\n  - { board: exited }\nsettle: 0s\n");
+    text.push_str("never:\n  - { log: { level: error } }\nsettle: 0s\n");
     text
 }

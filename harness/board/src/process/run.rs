@@ -226,7 +226,7 @@ fn note<'s>(trace: &'s Trace, device: &'s str, said: &'s mut Said) -> impl FnMut
                 garbage(trace, device, problem, &record.garbage);
             }
         }
-        if record.is_panic && said.panic.is_none() {
+        if matches!(record.event, Some(dialect::Event::Crash(_))) && said.panic.is_none() {
             said.panic = Some(record.line.text.clone());
         }
         trace.clock().touch();
