@@ -134,8 +134,7 @@ impl Toolchain {
         if print(&["target-libdir", "--target", target]).is_some_and(|folder| folder.is_dir()) {
             return Ok(Self::Installed);
         }
-        let debian = Path::new(DEBIAN_RUSTC).exists() && Path::new(DEBIAN_SOURCE).exists();
-        match linker().filter(|_| debian) {
+        match linker().filter(|_| debian_is_new_enough()) {
             Some(linker) => Ok(Self::Debian { linker }),
             None => Err(format!(
                 "nothing here builds for {target}: `rustup target add {target}`, or on Debian \
@@ -171,6 +170,27 @@ pub fn missing_packages() -> Vec<&'static str> {
         packages.push("lld");
     }
     packages
+}
+
+/// Whether Debian's compiler is there with its sources, and not older than the workspace wants:
+/// package lists that were never renewed bring one of long ago.
+fn debian_is_new_enough() -> bool {
+    if !Path::new(DEBIAN_SOURCE).exists() {
+        return false;
+    }
+    let Ok(output) = Command::new(DEBIAN_RUSTC).arg("--version").output() else {
+        return false;
+    };
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = said.split_whitespace().nth(1).and_then(minor);
+    version.is_some() && version >= minor(env!("CARGO_PKG_RUST_VERSION"))
+}
+
+/// Major and minor number of a version such as `1.95` or `1.96.0`.
+fn minor(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split('.');
+    let major = numbers.next()?.parse().ok()?;
+    Some((major, numbers.next()?.parse().ok()?))
 }
 
 /// rustup's linker, as Debian's compiler brings none, or else Debian's.
@@ -220,4 +240,17 @@ fn executables(messages: &str) -> Result<Vec<PathBuf>, String> {
         return Err("cargo built no program".into());
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::minor;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(minor("1.96.0") > minor("1.95"));
+        assert!(minor("1.85.0") < minor("1.95"));
+        assert!(minor("1.100.0") > minor("1.95"));
+        assert_eq!(minor("nightly"), None);
+    }
 }
