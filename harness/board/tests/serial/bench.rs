@@ -36,7 +36,7 @@ pub fn board(folder: &Path, keys: &str) -> RigBoard {
 pub fn link(folder: &Path, keys: &str) -> SerialLink {
     match board(folder, keys).link {
         BoardLink::Serial(link) => *link,
-        BoardLink::Probe(probe) => panic!("{probe:?}"),
+        other @ (BoardLink::Probe(_) | BoardLink::Process(_)) => panic!("{other:?}"),
     }
 }
 
