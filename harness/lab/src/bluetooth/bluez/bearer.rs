@@ -44,12 +44,14 @@ pub(super) async fn bear(
     reply: Reply<()>,
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) -> zbus::Result<()> {
+    let waiting_for_device = devices.wait_for_device();
     let connection = tokio::select! {
         connected = connect(stack, devices, device) => connected,
         () = given_up(&mut orders) => {
             Err(BluezError::Failed("le-connection-abort-by-local".to_owned()))
         }
     };
+    drop(waiting_for_device);
     let connection = match connection {
         Ok(connection) => connection,
         Err(error) => {

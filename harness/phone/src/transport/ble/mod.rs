@@ -103,7 +103,7 @@ impl Ble {
             .await?;
         self.begun = Some(found.peripheral().clone());
         // What the host's Bluetooth service does is work of which the clock sees nothing.
-        let _busy = self.clock().busy();
+        let _call = self.clock().call(self.bluetooth.name());
         let limit = self.settings.connect;
         let connecting = connect(&self.bluetooth, &found, self.wanted.service.as_ref());
         let connected = self.bluetooth.clock().timeout(limit, connecting).await;
