@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn what_is_no_escape_says_what_to_write() {
         for text in [r"a\b", r"\", r"\x", r"\x4", r"\xgg", r"\u00e9", r"\é"] {
-            let error = text.parse::<Ssid>().unwrap_err().to_string();
+            let error = text.parse::<Ssid>().expect_err(text).to_string();
             assert!(error.contains(r"write `\xNN` for a byte"), "{error}");
         }
     }
@@ -213,9 +213,9 @@ mod tests {
             let spelled = ssid.to_string();
             prop_assert!(!spelled.contains(char::is_control), "{spelled:?}");
             prop_assert_eq!(spelled.trim(), &spelled);
-            prop_assert_eq!(spelled.parse::<Ssid>().unwrap(), ssid.clone());
-            let json = serde_json::to_string(&ssid).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Ssid>(&json).unwrap(), ssid);
+            prop_assert_eq!(spelled.parse::<Ssid>().expect("its own spelling"), ssid.clone());
+            let json = serde_json::to_string(&ssid).expect("JSON");
+            prop_assert_eq!(serde_json::from_str::<Ssid>(&json).expect("its own JSON"), ssid);
         }
 
         #[test]

@@ -78,7 +78,7 @@ impl Scenario {
             || self.steps.iter().any(|step| match &step.value {
                 Step::Expect(Expect::Clause(clause)) => match &clause.wanted {
                     Wanted::Never(..) => false,
-                    wanted => wanted.patterns().into_iter().any(|pattern| {
+                    wanted => wanted.patterns().iter().any(|pattern| {
                         let kind = pattern.kind.as_ref().map(|kind| kind.value.as_str());
                         pattern.source == Source::Board && kind == Some(ending.event_kind())
                     }),
