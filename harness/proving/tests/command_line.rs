@@ -191,7 +191,7 @@ const MISTAKES: &[(&str, &[u8], &str, &[&str])] = &[
         "wrong type",
         b"name: Bad\nworld: { devices: { device: {} } }\nsteps:\n  - wait: 5\n",
         ":4:11",
-        &["expected text", "- wait: 5"],
+        &["expected a duration", "- wait: 5", "write `5s`"],
     ),
     (
         "unknown bug",

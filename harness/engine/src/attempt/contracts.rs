@@ -1,6 +1,7 @@
 //! The contracts of an attempt: rules on its devices that are always on.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use contracts::{Breach, CloudFacts, Contracts, Facts, LinkkitFacts, SntpFacts};
@@ -134,7 +135,8 @@ fn of_one(factory: &Factory) -> Facts {
             retry: millis(sntp.retry_ms),
         }),
         cloud: factory.cloud.as_ref().map(|cloud| CloudFacts {
-            server_name: Some(cloud.host.clone()),
+            // RFC 6066 §3: an address is no server name.
+            server_name: Some(cloud.host.clone()).filter(|host| host.parse::<IpAddr>().is_err()),
             tls: cloud.tls,
             shows_certificate: cloud.credentials.is_some(),
             checks_dates: cloud.check_dates,

@@ -25,7 +25,7 @@ use super::phones::{Phone, Session};
 use super::problem::{LabError, with_sources};
 use super::values::{AccessPointValues, DeviceValues, Maker};
 use crate::language::{self, Auth, Fault, Over};
-use crate::run::Job;
+use crate::run::{BoardKind, Job};
 
 /// Everything that stands around the steps of a case.
 pub struct World {
@@ -40,7 +40,7 @@ pub struct World {
     bluetooth: Option<Bluetooth>,
     /// Only around a real board.
     rig: Option<Rig>,
-    /// What every device was told.
+    /// What every device that runs the reference firmware was told.
     factories: Vec<Factory>,
 }
 
@@ -188,7 +188,10 @@ impl World {
         });
         let mut board = boards::make(&name, job, chosen, &self.trace, wires, &factory).await?;
         board.write_factory(&factory.encode()).await?;
-        self.factories.push(factory);
+        // What firmware of others was told, and heeds, nobody here knows.
+        if chosen.model.kind != BoardKind::Rig {
+            self.factories.push(factory);
+        }
         if chosen.model.remembers() {
             board.erase_storage().await?;
         }

@@ -9,7 +9,7 @@ const NAME: &str = "mqtt.example";
 const DEVICE: &str = "device-1";
 
 /// OpenSSL's number for each flaw that it can see (`openssl-verification-options(1)`); 0 for none.
-const PROFILES: [(&str, u32); 19] = [
+const PROFILES: [(&str, u32); 20] = [
     ("client", 0),
     ("client-by-intermediate", 0),
     ("client-expired", 10),
@@ -31,6 +31,8 @@ const PROFILES: [(&str, u32); 19] = [
     ("server-self-signed", 18),
     ("server-missing-intermediate", 20),
     ("server-client-usage", 26),
+    // Made for addresses only, so no name is in it.
+    ("server-ip-only", 62),
 ];
 
 /// A folder of certificates, if OpenSSL is there.
@@ -84,6 +86,9 @@ fn every_profile_verifies_or_fails_for_its_reason() {
     said.well();
     let said = verify(folder, "server", "server.pem", &["-verify_ip", "192.0.2.8"]);
     said.failed_with("error 64 at 0 depth lookup");
+    let file = "server-ip-only.pem";
+    let said = verify(folder, "server-ip-only", file, &["-verify_ip", "10.0.0.1"]);
+    said.well();
 }
 
 #[test]
