@@ -74,12 +74,17 @@ fn title(case: &CaseResult, paint: Paint) -> String {
 
 /// The command that runs the same attempt once more.
 fn again(case: &CaseResult, attempt: &AttemptResult) -> String {
+    let conditions = &attempt.conditions;
+    let name = conditions.case_id.as_ref().unwrap_or(&case.case);
     let mut command = format!(
         "proving run {} -E {} --seed {}",
         shell_word(&case.scenario.to_string_lossy()),
-        shell_word(&format!("name(={})", case.case)),
+        shell_word(&format!("name(={name})")),
         attempt.seed,
     );
+    for (option, value) in conditions.options() {
+        let _ = write!(command, " {option} {}", shell_word(&value));
+    }
     if let Some(bug) = &attempt.bug {
         let _ = write!(command, " --bug {}", shell_word(bug));
     }

@@ -56,6 +56,7 @@ impl<W: Write> Human<W> {
             }
         }
         text.push('\n');
+        text.push_str(&crate::skips::lines(summary, self.paint));
         text.push_str(&summary_line(summary, self.paint));
         text.push('\n');
         self.lines(&text)
@@ -118,7 +119,7 @@ fn case_line(case: &CaseResult, paint: Paint) -> String {
         None => format!("{title} {:>9}  {id}", seconds(case.wall_ms())),
     };
     if let Some(reason) = &case.skipped {
-        line.push_str(&format!(": {reason}"));
+        line.push_str(&format!(": {}", crate::event_text::one_line(reason)));
     }
     if case.skipped.is_none()
         && let Some(why) = &case.difference

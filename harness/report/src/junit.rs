@@ -14,6 +14,36 @@ use trace::Verdict;
 use crate::failure::attempt_block;
 use crate::{AttemptResult, CaseResult, Paint, RunSummary, failure_block};
 
+/// `text` as XML 1.0 can hold it. Sequences that set colours are left out; any other character that
+/// XML forbids or that its readers change, such as a control character, is written as in Rust
+/// (`\u{fffe}`).
+pub fn text(text: &str) -> String {
+    let mut allowed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        rest = match colour_sequence(rest) {
+            Some(behind) => behind,
+            None => {
+                match c {
+                    '\n' => allowed.push(c),
+                    '\u{fffe}' | '\u{ffff}' => allowed.extend(c.escape_unicode()),
+                    c if c.is_control() => allowed.extend(c.escape_default()),
+                    c => allowed.push(c),
+                }
+                &rest[c.len_utf8()..]
+            }
+        };
+    }
+    allowed
+}
+
+/// What stands behind the colour sequence (`ESC [ 1;31 m`) with which `text` starts.
+fn colour_sequence(text: &str) -> Option<&str> {
+    let parameters = text.strip_prefix("\x1b[")?;
+    let parameter = |c: char| c.is_ascii_digit() || c == ';';
+    parameters.trim_start_matches(parameter).strip_prefix('m')
+}
+
 /// The run as JUnit's XML. The error is one of a text that XML cannot hold, which quick-junit
 /// prevents.
 pub fn to_xml(summary: &RunSummary) -> Result<String, quick_junit::SerializeError> {
@@ -23,7 +53,7 @@ pub fn to_xml(summary: &RunSummary) -> Result<String, quick_junit::SerializeErro
     for case in &summary.cases {
         suites
             .entry(&case.scenario)
-            .or_insert_with(|| TestSuite::new(case.scenario.to_string_lossy().into_owned()))
+            .or_insert_with(|| TestSuite::new(text(&case.scenario.to_string_lossy())))
             .add_test_case(test_case(case));
     }
     report.add_test_suites(suites.into_values());
@@ -31,18 +61,15 @@ pub fn to_xml(summary: &RunSummary) -> Result<String, quick_junit::SerializeErro
 }
 
 fn test_case(case: &CaseResult) -> TestCase {
-    let mut test = TestCase::new(case.case.clone(), status(case));
-    test.set_classname(
-        case.scenario
-            .with_extension("")
-            .to_string_lossy()
-            .into_owned(),
-    );
+    let mut test = TestCase::new(text(&case.case), status(case));
+    let class = case.scenario.with_extension("");
+    test.set_classname(text(&class.to_string_lossy()));
     test.set_time(Duration::from_millis(case.wall_ms()));
-    test.add_property(("board", case.board.as_str()));
+    test.add_property(("board", text(&case.board).as_str()));
     if let Some(attempt) = case.telling_attempt() {
         test.add_property(("seed", attempt.seed.to_string().as_str()));
-        test.add_property(("trace", attempt.trace().to_string_lossy().as_ref()));
+        let trace = text(&attempt.trace().to_string_lossy());
+        test.add_property(("trace", trace.as_str()));
     }
     test
 }
@@ -52,7 +79,7 @@ fn status(case: &CaseResult) -> TestCaseStatus {
         Verdict::Passed => TestCaseStatus::success(),
         Verdict::Skipped => {
             let mut status = TestCaseStatus::skipped();
-            status.set_message(case.skipped.clone().unwrap_or_default());
+            status.set_message(text(case.skipped.as_deref().unwrap_or_default()));
             status
         }
         Verdict::Failed => trouble(case, NonSuccessKind::Failure),
@@ -76,8 +103,8 @@ fn trouble(case: &CaseResult, kind: NonSuccessKind) -> TestCaseStatus {
         .telling_attempt()
         .map(message)
         .or(case.skipped.as_deref());
-    status.set_message(message.unwrap_or_default());
-    status.set_description(failure_block(case, Paint::new(false)));
+    status.set_message(text(message.unwrap_or_default()));
+    status.set_description(text(&failure_block(case, Paint::new(false))));
     status
 }
 
@@ -89,8 +116,8 @@ fn rerun(case: &CaseResult, attempt: &AttemptResult) -> TestRerun {
     let mut rerun = TestRerun::new(kind);
     rerun.set_time(Duration::from_millis(attempt.wall_ms));
     rerun.set_type(crate::result::verdict_word(attempt.verdict));
-    rerun.set_message(message(attempt));
-    rerun.set_description(attempt_block(case, attempt, Paint::new(false)));
+    rerun.set_message(text(message(attempt)));
+    rerun.set_description(text(&attempt_block(case, attempt, Paint::new(false))));
     rerun
 }
 

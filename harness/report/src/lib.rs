@@ -4,6 +4,7 @@
 //! one [`Message`] after the other. [`Human`] writes for people, [`Json`] for machines, [`junit`]
 //! for CI services, and [`Show`] renders single traces.
 
+mod conditions;
 mod event_text;
 mod excerpt;
 mod failure;
@@ -15,7 +16,9 @@ mod message;
 mod paint;
 mod result;
 mod show;
+mod skips;
 
+pub use conditions::Conditions;
 pub use event_text::{lab_time, text_of};
 pub use failure::failure_block;
 pub use human::Human;

@@ -10,7 +10,7 @@ use crate::{AttemptResult, CaseResult, RunSummary};
 /// One thing that happened in a run; with `--message-format json`, one line on standard output.
 ///
 /// A reader must ignore messages and fields that it does not know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Message {
     /// First message.

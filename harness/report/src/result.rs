@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use trace::{Failure, Verdict};
 
+use crate::Conditions;
+
 /// How one attempt at a case ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptResult {
     /// The case's identifier, unique in its run.
     pub case: String,
@@ -19,6 +21,9 @@ pub struct AttemptResult {
     /// The bug that was in the devices on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bug: Option<String>,
+    /// What else it was made with.
+    #[serde(default, skip_serializing_if = "Conditions::is_plain")]
+    pub conditions: Conditions,
     /// Wall time in ms from the worker's start to its end.
     pub wall_ms: u64,
     /// Lab time in ms of the last event, if there was one.
@@ -48,7 +53,7 @@ impl AttemptResult {
 }
 
 /// How all attempts at one case ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CaseResult {
     /// The case's identifier, unique in its run.
     pub case: String,
@@ -104,7 +109,7 @@ impl CaseResult {
 }
 
 /// How a run ended; also the content of `summary.json` in its folder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
     /// [`crate::FORMAT_VERSION`] of the writer.
     pub version: u32,

@@ -66,6 +66,9 @@ pub struct BoardModel {
     pub image: Option<PathBuf>,
     /// What stands around a real board.
     pub rig: Option<InRig>,
+    /// What this host has not got and the board cannot run without, in a sentence. Every case is
+    /// skipped with it.
+    pub missing: Option<String>,
 }
 
 /// What stands around a real board.
@@ -160,6 +163,7 @@ impl BoardModel {
             bluetooth: true,
             image: None,
             rig: None,
+            missing: None,
         }
     }
 
@@ -213,6 +217,7 @@ impl BoardModel {
                 can: board.can.clone(),
                 program,
             }),
+            missing: None,
         }
     }
 
@@ -245,6 +250,9 @@ impl BoardModel {
 
     /// Why `case` cannot run here, such as `needs isolate, torn-write`.
     pub(super) fn lacks(&self, case: &language::Case) -> Option<String> {
+        if self.missing.is_some() {
+            return self.missing.clone();
+        }
         let needs = case.needs();
         let missing = needs.iter().filter(|need| !self.meets(**need));
         let mut missing: Vec<String> = missing.map(ToString::to_string).collect();

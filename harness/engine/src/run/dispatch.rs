@@ -16,7 +16,7 @@ use super::cases::{Attempt, Cases};
 use super::judge::{self, OpenStep};
 use super::signals::Signals;
 use super::worker::{EndReason, Remains, Worker};
-use super::{Job, Plan, RunError, Settings, folder, group};
+use super::{Job, Plan, RunError, Settings, conditions, folder, group};
 
 /// How often the traces are read and progress is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -311,6 +311,7 @@ impl Dispatcher<'_> {
             verdict: Verdict::Skipped,
             seed: job.seed,
             bug: job.bug,
+            conditions: conditions::of(self.cases.case(attempt), self.settings),
             wall_ms: 0,
             lab_ms: None,
             folder: job.out,

@@ -15,6 +15,7 @@
 
 mod boards;
 mod cases;
+mod conditions;
 mod dispatch;
 mod folder;
 mod group;

@@ -127,6 +127,8 @@ pub struct Settings {
     pub bug: Option<String>,
     /// The program that is the reference device on the native board; this one if none.
     pub device: Option<PathBuf>,
+    /// The image that the user named in place of the boards' own; [`Case::image`] has it already.
+    pub image: Option<PathBuf>,
     /// How the debug probes of emulated boards are broken.
     pub probe_fault: Option<BrokenProbe>,
     /// Whether to start nothing more once a case did not pass.
@@ -136,6 +138,9 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Lab seconds per host second unless the user says otherwise.
+    pub const SPEED: f64 = 1000.0;
+
     /// The settings of a plain `proving run`, with workers from `executable`.
     pub fn new(executable: PathBuf) -> Self {
         Self {
@@ -146,10 +151,11 @@ impl Settings {
             timeout: Duration::from_secs(120),
             grace: Duration::from_secs(5),
             seed: 0,
-            speed: 1000.0,
+            speed: Self::SPEED,
             accept: false,
             bug: None,
             device: None,
+            image: None,
             probe_fault: None,
             fail_fast: false,
             no_skips: false,

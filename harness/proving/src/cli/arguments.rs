@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::hardware::arguments::RigFile;
 use engine::language::duration;
-use engine::run::BrokenProbe;
+use engine::run::{BrokenProbe, Settings};
 use engine::up::Forward;
 
 /// Proving: takes a device from factory-fresh to bound to an account, and says what went wrong.
@@ -100,7 +100,7 @@ pub(super) struct Run {
     pub(super) seed: Option<u64>,
     /// Lab seconds per second while everybody waits; 1 is real time, and emulated boards have an
     /// upper limit
-    #[arg(long, value_name = "FACTOR", default_value_t = 1000.0, value_parser = speed)]
+    #[arg(long, value_name = "FACTOR", default_value_t = Settings::SPEED, value_parser = speed)]
     pub(super) speed: f64,
     /// Wall time after which an attempt counts as broken; an emulated board on a busy host gets more
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = time)]

@@ -5,16 +5,18 @@ use std::time::SystemTime;
 
 use board::lease::{Lease, Leases};
 use board::rig::{DEFAULT_FILE, Rig};
+use miette::Diagnostic;
 
 use super::Complaint;
-use super::hardware::{HardwareError, LEASE};
+use super::hardware::{HardwareError, LEASE, emulator};
 use engine::run::{BoardKind, BoardModel};
 
 /// Where `cargo xtask firmware mps2` puts the image, in cargo's target folder.
 const MPS2_IMAGE: &str = "firmware/thumbv7em-none-eabi/release/mps2";
 
 /// The boards of these names, in this order; `native` if there are none. Real ones stand in the rig
-/// file `rig`. `image` is what the user wants boards to be flashed with.
+/// file `rig`. `image` is what the user wants boards to be flashed with. An emulated board without
+/// its emulator is told as missing, unless it is the only one.
 pub(super) fn of(
     names: &[String],
     rig: &Path,
@@ -33,6 +35,9 @@ pub(super) fn of(
         if !boards.contains(&board) {
             boards.push(board);
         }
+    }
+    if boards.iter().all(|board| board.missing.is_some()) {
+        emulator()?;
     }
     Ok(boards)
 }
@@ -76,7 +81,11 @@ fn flashed(board: BoardModel, wanted: Option<&Path>) -> Result<BoardModel, Compl
     let image = match board.kind {
         BoardKind::Native => None,
         BoardKind::Qemu => {
-            super::hardware::emulator()?;
+            if let Err(error) = emulator() {
+                let help = error.help().map(|help| format!(" ({help})"));
+                let missing = Some(format!("{error}{}", help.unwrap_or_default()));
+                return Ok(BoardModel { missing, ..board });
+            }
             Some(wanted.map_or_else(mps2_image, Path::to_owned))
         }
         BoardKind::Rig => wanted.map(Path::to_owned).or(board.image),

@@ -52,6 +52,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
         accept: arguments.accept,
         bug: arguments.bug.clone(),
         device,
+        image: arguments.image.clone(),
         probe_fault: arguments.probe_fault,
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,

@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod well_formed;
 mod world;
 
 use report::{
-    AttemptResult, CaseResult, ExitStatus, Human, Json, Message, Paint, Reporter, RunSummary, Show,
-    failure_block, junit,
+    AttemptResult, CaseResult, Conditions, ExitStatus, Human, Json, Message, Paint, Reporter,
+    RunSummary, Show, failure_block, junit,
 };
 use trace::{Level, Source, Verdict};
 
@@ -79,6 +80,64 @@ fn a_failure_whose_trace_is_gone() {
     });
     let block = failure_block(&case, Paint::new(false));
     insta::assert_snapshot!(world.plain(&block));
+}
+
+#[test]
+fn the_command_for_another_attempt_repeats_what_is_not_the_default() {
+    let again = |conditions| {
+        let mut case = case("softap/wrong_pop on qemu", Verdict::Failed);
+        case.scenario = "a b.yaml".into();
+        case.attempts.push(AttemptResult {
+            bug: Some("silent-hang".to_owned()),
+            conditions,
+            ..attempt("softap/wrong_pop", 1, Verdict::Failed, "folder".as_ref())
+        });
+        let block = failure_block(&case, Paint::new(false));
+        let last = block.lines().last().unwrap();
+        last.split_once("again    ").unwrap().1.to_owned()
+    };
+    assert_eq!(
+        again(Conditions::default()),
+        "proving run 'a b.yaml' -E 'name(=softap/wrong_pop on qemu)' --seed 42 --bug silent-hang",
+    );
+    assert_eq!(
+        again(Conditions {
+            case_id: Some("softap/wrong_pop".to_owned()),
+            board: Some("qemu".to_owned()),
+            rig: Some("lab/rig.toml".into()),
+            image: Some("it's.elf".into()),
+            device: Some("/opt/proving".into()),
+            probe_fault: Some("hung".to_owned()),
+            speed: Some(2.5),
+        }),
+        "proving run 'a b.yaml' -E 'name(=softap/wrong_pop)' --seed 42 --board qemu \
+         --rig lab/rig.toml --image 'it'\\''s.elf' --device /opt/proving --probe-fault hung \
+         --speed 2.5 --bug silent-hang",
+    );
+}
+
+#[test]
+fn skips_are_told_by_reason_the_most_frequent_first() {
+    let world = World::new();
+    let mut summary = world.summary();
+    summary.cases = [
+        "needs power",
+        "needs isolate",
+        "needs\nconsole",
+        "needs power",
+    ]
+    .into_iter()
+    .map(|reason| {
+        let mut case = case("case", Verdict::Skipped);
+        case.skipped = Some(reason.to_owned());
+        case
+    })
+    .collect();
+    let text = human(&world, &messages_of(summary), Paint::new(false));
+    let wanted = "\n2 skipped: needs power\n1 skipped: needs isolate\n\
+                  1 skipped: needs\\nconsole\n0 passed, ";
+    // By text: a space comes before a backslash.
+    assert!(text.contains(wanted), "{text}");
 }
 
 #[test]
@@ -238,7 +297,7 @@ fn cases_together_make_an_exit_status() {
     let table: &[(&[Verdict], ExitStatus)] = &[
         (&[], ExitStatus::NothingSelected),
         (&[Passed, Skipped], ExitStatus::Passed),
-        (&[Skipped], ExitStatus::Passed),
+        (&[Skipped], ExitStatus::NothingSelected),
         (&[Passed, Broken], ExitStatus::Broken),
         (&[Failed, Broken], ExitStatus::Failed),
         (&[Passed, Flaky], ExitStatus::Failed),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use report::{AttemptResult, CaseResult, FORMAT_VERSION, RunSummary};
+use report::{AttemptResult, CaseResult, Conditions, FORMAT_VERSION, RunSummary};
 use serde_json::{Value, json};
 use trace::{
     Event, Failure, Finished, Level, LogLine, Nearest, Payload, Place, Source, Started, StepEnded,
@@ -136,6 +136,7 @@ pub fn attempt(case: &str, number: u32, verdict: Verdict, folder: &Path) -> Atte
         verdict,
         seed: 41 + u64::from(number),
         bug: None,
+        conditions: Conditions::default(),
         wall_ms: 1_240,
         lab_ms: None,
         folder: folder.to_owned(),

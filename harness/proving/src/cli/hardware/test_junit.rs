@@ -7,6 +7,7 @@ use std::path::Path;
 use board::on_target::{Outcome, TestReport, TestResult};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use report::Paint;
+use report::junit::text;
 
 use super::line::human;
 
@@ -17,8 +18,8 @@ pub(super) fn write(path: &Path, report: &TestReport) -> io::Result<()> {
 }
 
 fn to_xml(tests: &TestReport) -> Result<String, quick_junit::SerializeError> {
-    let mut suite = TestSuite::new(tests.suite.clone());
-    suite.add_property(("board", tests.board.as_str()));
+    let mut suite = TestSuite::new(text(&tests.suite));
+    suite.add_property(("board", text(&tests.board).as_str()));
     suite.set_time(tests.took);
     suite.add_test_cases(tests.tests.iter().map(|test| case(tests, test)));
     let mut report = Report::new("proving test");
@@ -32,7 +33,7 @@ fn case(tests: &TestReport, test: &TestResult) -> TestCase {
     let bad = |kind, word: &str, message: String| {
         let mut status = TestCaseStatus::non_success(kind);
         status.set_type(word);
-        status.set_message(message);
+        status.set_message(text(&message));
         status
     };
     let status = match &test.outcome {
@@ -51,8 +52,8 @@ fn case(tests: &TestReport, test: &TestResult) -> TestCase {
         ),
         Outcome::Broken(why) => bad(NonSuccessKind::Error, "broken", why.clone()),
     };
-    let mut case = TestCase::new(test.name.clone(), status);
-    case.set_classname(tests.suite.clone());
+    let mut case = TestCase::new(text(&test.name), status);
+    case.set_classname(text(&tests.suite));
     case.set_time(test.took);
     let log: String = test
         .log
@@ -60,7 +61,7 @@ fn case(tests: &TestReport, test: &TestResult) -> TestCase {
         .map(|line| human(line, Paint::new(false)))
         .collect();
     if !log.is_empty() {
-        case.set_system_out(log);
+        case.set_system_out(text(&log));
     }
     case
 }
@@ -104,5 +105,43 @@ mod tests {
         ] {
             assert!(xml.contains(expected), "{expected}\n{xml}");
         }
+    }
+
+    #[test]
+    fn a_report_is_well_formed_whatever_a_test_says() {
+        let odd: String = ('\0'..='\u{ff}').chain('\u{ffe0}'..='\u{1000f}').collect();
+        let report = TestReport {
+            suite: odd.clone(),
+            board: odd.clone(),
+            tests: vec![TestResult {
+                name: odd.clone(),
+                outcome: Outcome::Failed(odd),
+                took: Duration::from_millis(5),
+                log: Vec::new(),
+                crash: None,
+            }],
+            took: Duration::from_secs(1),
+        };
+        let xml = to_xml(&report).expect("XML");
+        let mut reader = quick_xml::Reader::from_str(&xml);
+        let mut read = 0;
+        loop {
+            match reader.read_event().expect("well-formed") {
+                quick_xml::events::Event::Eof => break,
+                quick_xml::events::Event::Start(tag) | quick_xml::events::Event::Empty(tag) => {
+                    for attribute in tag.attributes() {
+                        read += attribute.expect("well-formed").value.len();
+                    }
+                }
+                _ => {}
+            }
+        }
+        assert!(read > 1000);
+        let forbidden = |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+        assert_eq!(xml.find(forbidden), None);
+        assert!(
+            xml.contains("\\u{fffe}") && xml.contains("\\u{1b}"),
+            "{xml}"
+        );
     }
 }
