@@ -17,6 +17,7 @@ const SHORTEST_COMPARED: Duration = Duration::from_secs(30);
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "device-time-never-falls",
+        needs: &[],
         says: "the time that a device prints never goes back while it is not started anew",
         source: "ESP-IDF logging: esp_log_timestamp counts from the boot",
         reads: &[
@@ -29,6 +30,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "device-time-runs-true",
+        needs: &[],
         says: "over half a minute and more, the device's clock and the lab's agree within 2 %",
         source: "house: crystals are good to 0.01 %",
         reads: &[
@@ -41,6 +43,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "link-carries-no-garbage",
+        needs: &[],
         says: "a device sends nothing that its link does not know",
         source: "house",
         reads: &[(Source::Board, "garbage"), (Source::Board, "power")],

@@ -10,7 +10,7 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::read::{device, number, text};
-use crate::{Contract, Found, Moment, Watch};
+use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// How far a claim and its event may be apart: a line waits in a UART, a packet in a network.
 const APART: Duration = Duration::from_secs(1);
@@ -20,6 +20,7 @@ const MOST: usize = 256;
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "says-address-only-if-leased",
+        needs: &[Sight::Air],
         says: "a device logs the address that it was leased",
         source: "ESP-IDF esp_netif_handlers: sta ip",
         reads: &[(Source::Log, "line"), (Source::Air, "leased")],
@@ -33,6 +34,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "says-connected-only-if-in-session",
+        needs: &[Sight::Broker],
         says: "a device logs that MQTT is connected once for each session that the broker opened",
         source: "ESP-IDF esp-mqtt: MQTT_EVENT_CONNECTED",
         reads: &[(Source::Log, "line"), (Source::Mqtt, "session_opened")],
@@ -46,6 +48,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "says-published-only-if-acknowledged",
+        needs: &[Sight::Broker],
         says: "a device logs that a packet was published once the broker has acknowledged it",
         source: "ESP-IDF esp-mqtt: MQTT_EVENT_PUBLISHED",
         reads: &[(Source::Log, "line"), (Source::Mqtt, "puback")],
@@ -65,6 +68,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "says-reason-only-if-the-air-said-so",
+        needs: &[Sight::Air],
         says: "a device logs the reason for which the air let it go",
         source: "ESP-IDF wifi_provisioning: Disconnect reason",
         reads: &[(Source::Log, "line"), (Source::Air, "left")],
@@ -78,6 +82,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "says-session-only-if-proven",
+        needs: &[Sight::Phones],
         says: "a device logs a secured session once for each handshake that a phone finished",
         source: "ESP-IDF protocomm: PROTOCOMM_SECURITY_SESSION_SETUP_OK",
         reads: &[(Source::Log, "line"), (Source::Provisioning, "exchange")],

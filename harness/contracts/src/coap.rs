@@ -27,6 +27,7 @@ const READS: &[(Source, &str)] = &[
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "coap-message-id-is-new",
+        needs: &[],
         says: "a device uses a message id for one message only while the id lives",
         source: "RFC 7252 §4.4",
         reads: READS,
@@ -34,6 +35,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "coap-token-is-echoed",
+        needs: &[],
         says: "a response carries the token of a request that was sent",
         source: "RFC 7252 §5.3.1",
         reads: READS,
@@ -41,6 +43,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "coap-confirmable-is-acknowledged",
+        needs: &[],
         says: "a confirmable message to one device is acknowledged within two seconds",
         source: "RFC 7252 §4.2",
         reads: &[

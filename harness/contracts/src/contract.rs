@@ -3,7 +3,7 @@
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::Facts;
+use crate::{Facts, Sight};
 
 /// One rule on what a device does.
 pub struct Contract {
@@ -15,6 +15,9 @@ pub struct Contract {
     pub source: &'static str,
     /// Which events it reads, by source and kind.
     pub reads: &'static [(Source, &'static str)],
+    /// Parts of the world of which the trace must tell everything, because the rule takes what it
+    /// does not tell for what did not happen.
+    pub needs: &'static [Sight],
     /// Begins to watch; `None` where the facts that it needs are unknown.
     pub watch: fn(&Facts) -> Option<Box<dyn Watch>>,
 }

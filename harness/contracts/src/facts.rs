@@ -1,12 +1,26 @@
 //! What a device was told, and what its documents promise.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+/// A part of the world of which a trace may tell everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sight {
+    /// The access points that the device can join, and their DHCP.
+    Air,
+    /// The broker and the cloud behind it.
+    Broker,
+    /// Every phone that can speak to the device.
+    Phones,
+}
 
 /// What the rules may rely on. Everything is optional: what is unknown is not claimed.
 ///
 /// The facts come from the profile and the factory data, never from the device's own code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// Parts of the world in which nothing happens that the trace does not tell.
+    pub sees: BTreeSet<Sight>,
     /// Whether storage may hold credentials already at the first power-on.
     pub provisioned: bool,
     /// What it knows of the time server.

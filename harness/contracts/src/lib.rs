@@ -46,7 +46,7 @@ mod tls;
 mod wifi;
 
 pub use contract::{Breach, Contract, Found, Moment, Watch};
-pub use facts::{CloudFacts, Facts, LinkkitFacts, SntpFacts};
+pub use facts::{CloudFacts, Facts, LinkkitFacts, Sight, SntpFacts};
 pub use reader::{Contracts, Standing};
 
 /// Every contract, by the part of the world that it is about.

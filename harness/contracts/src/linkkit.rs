@@ -8,7 +8,7 @@ use trace::{Event, Source};
 
 use crate::facts::LinkkitFacts;
 use crate::read::{device, is_boot, number, text};
-use crate::{Contract, Found, Moment, Watch};
+use crate::{Contract, Found, Moment, Sight, Watch};
 
 const READS: &[(Source, &str)] = &[
     (Source::Linkkit, "token_reported"),
@@ -22,6 +22,7 @@ const READS: &[(Source, &str)] = &[
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "linkkit-report-ids-count",
+        needs: &[],
         says: "the id of a report is a decimal string, and one more than that of the report before",
         source: "Linkkit C SDK 2.3.0: awss_report_token",
         reads: READS,
@@ -29,6 +30,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "linkkit-token-is-never-revived",
+        needs: &[],
         says: "a token is not reported again once another one was",
         source: "Linkkit C SDK 2.3.0: produce_random",
         reads: READS,
@@ -36,6 +38,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "linkkit-reports-are-few",
+        needs: &[],
         says: "a token is reported no more often than the profile says, and not faster",
         source: "Linkkit C SDK 2.3.0: awss_report_token",
         reads: READS,
@@ -48,6 +51,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "linkkit-tells-what-the-cloud-knows",
+        needs: &[Sight::Broker],
         says: "a token that is told on the LAN is the one that was reported last, and the cloud \
                has answered the report",
         source: "Linkkit C SDK 2.3.0: awss_notify",
@@ -56,6 +60,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "linkkit-remaining-time-is-true",
+        needs: &[],
         says: "remainTime is what is left of the token's life since its report",
         source: "Linkkit C SDK 2.3.0: awss_token_remain_time",
         reads: READS,

@@ -49,7 +49,11 @@ impl Contracts {
         let mut readers: HashMap<_, Vec<usize>> = HashMap::new();
         let mut rules = Vec::new();
         for contract in ALL.iter().copied().flatten() {
-            let watch = (contract.watch)(facts);
+            let sees = |part| facts.sees.contains(part);
+            let watch = match contract.needs.iter().all(sees) {
+                true => (contract.watch)(facts),
+                false => None,
+            };
             if watch.is_some() {
                 for read in contract.reads {
                     readers.entry(*read).or_default().push(rules.len());

@@ -22,6 +22,7 @@ const READS: &[(Source, &str)] = &[
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "time-asked-once",
+        needs: &[],
         says: "a device that was told the time does not ask again within fifteen seconds",
         source: "RFC 4330 §10, best practice 1",
         reads: READS,
@@ -29,6 +30,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "time-asked-slowly",
+        needs: &[],
         says: "a device that is not answered waits before it asks for the time again",
         source: "RFC 4330 §10, best practices 2 and 5",
         reads: READS,

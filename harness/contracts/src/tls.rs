@@ -15,6 +15,7 @@ const HANDSHAKE: &[(Source, &str)] = &[(Source::Tls, "handshake")];
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "tls-offers-no-old-version",
+        needs: &[],
         says: "a device offers TLS 1.2 or later, and nothing before it",
         source: "RFC 9325 §3.1.1",
         reads: HANDSHAKE,
@@ -22,6 +23,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "tls-asks-for-its-broker",
+        needs: &[],
         says: "a device names the broker that it was told in its server name",
         source: "RFC 6066 §3",
         reads: HANDSHAKE,
@@ -29,6 +31,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "tls-trusts-no-stranger",
+        needs: &[],
         says: "a device refuses a broker whose certificate is expired, not begun, of another name, \
                of another authority or not for servers, as far as it is to verify that",
         source: "RFC 5280 §6.1; RFC 6125",
@@ -37,6 +40,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "tls-shows-its-certificate",
+        needs: &[],
         says: "a device that was given a certificate shows it, and always the same",
         source: "RFC 8446 §4.4.2; RFC 5246 §7.4.6",
         reads: HANDSHAKE,
@@ -50,6 +54,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "tls-failed-then-waits",
+        needs: &[],
         says: "after a handshake that failed a device waits as long as it was told",
         source: "ESP-IDF esp-mqtt: reconnect_timeout_ms",
         reads: &[

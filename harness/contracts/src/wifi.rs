@@ -8,7 +8,7 @@ use serde_json::Value;
 use trace::{Event, Source};
 
 use crate::read::{device, text};
-use crate::{Contract, Facts, Found, Moment, Watch};
+use crate::{Contract, Facts, Found, Moment, Sight, Watch};
 
 /// Until a station that has joined has an address, or gives up (RFC 2131 §4.4.1: four tries).
 const LEASE_WITHIN: Duration = Duration::from_secs(35);
@@ -16,6 +16,7 @@ const LEASE_WITHIN: Duration = Duration::from_secs(35);
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "joins-only-what-it-was-told",
+        needs: &[Sight::Air, Sight::Phones],
         says: "a station joins the network whose credentials were set last, and no other",
         source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_configure_sta",
         reads: &[(Source::Air, "joined"), (Source::Provisioning, "exchange")],
@@ -23,6 +24,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "joined-then-addressed",
+        needs: &[Sight::Air],
         says: "a station that has joined asks for an address within half a minute, or leaves",
         source: "RFC 2131 §4.4.1",
         reads: &[

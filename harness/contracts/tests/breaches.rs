@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use contracts::{ALL, CloudFacts, Contracts, Facts, LinkkitFacts, SntpFacts};
+use contracts::{ALL, CloudFacts, Contracts, Facts, LinkkitFacts, Sight, SntpFacts};
 use serde_json::{Value, json};
 use trace::{Event, Source};
 
 fn facts() -> Facts {
     Facts {
+        sees: BTreeSet::from([Sight::Air, Sight::Broker, Sight::Phones]),
         provisioned: false,
         sntp: Some(SntpFacts {
             retry: Duration::from_secs(5),
@@ -631,4 +632,19 @@ fn what_a_fault_prevents_is_not_held_against_the_device() {
         broken(&rude, 5),
         BTreeSet::from(["mqtt-connect-first-and-once"])
     );
+}
+
+#[test]
+fn what_a_board_cannot_see_is_not_claimed() {
+    let claim = line(1, "esp_netif_handlers", "sta ip: 10.0.0.9, mask: 255.0.0.0");
+    let mut contracts = Contracts::new(&Facts::default());
+    assert!(contracts.event(&event(0, &claim)).is_empty());
+    let end = json!([60_000, "engine/finished", {}]);
+    assert!(contracts.event(&event(1, &end)).is_empty());
+    let claimed = |id: &str| {
+        let mut standings = contracts.standings();
+        standings.any(|(contract, standing)| contract.id == id && standing.claimed)
+    };
+    assert!(!claimed("says-address-only-if-leased"));
+    assert!(claimed("mqtt-connect-first-and-once"));
 }

@@ -33,6 +33,7 @@ const PACKETS: &[(Source, &str)] = &[
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "mqtt-connect-first-and-once",
+        needs: &[],
         says: "the first packet of a connection is CONNECT, and there is no second one",
         source: "MQTT 3.1.1 [MQTT-3.1.0-1], [MQTT-3.1.0-2]",
         reads: PACKETS,
@@ -40,6 +41,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-waits-for-connack",
+        needs: &[],
         says: "a device publishes and subscribes only once its CONNECT was accepted",
         source: "house: MQTT 3.1.1 §3.1.4 lets clients run ahead, and no SDK of the field does",
         reads: PACKETS,
@@ -47,6 +49,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-silent-after-the-end",
+        needs: &[],
         says: "after DISCONNECT, and after a CONNECT that was refused, a client sends nothing",
         source: "MQTT 3.1.1 [MQTT-3.14.4-2], [MQTT-3.2.2-5]",
         reads: PACKETS,
@@ -54,6 +57,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-packet-id-is-free",
+        needs: &[],
         says: "a packet identifier is not 0 and not one that is still in flight",
         source: "MQTT 3.1.1 [MQTT-2.3.1-1], [MQTT-2.3.1-2]",
         reads: PACKETS,
@@ -61,6 +65,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-packet-ids-move-on",
+        needs: &[],
         says: "a packet identifier is not used twice in a row on one connection",
         source: "house: a late acknowledgement would be taken for the next packet's",
         reads: PACKETS,
@@ -68,6 +73,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-dup-means-again",
+        needs: &[],
         says: "DUP is set on what is sent again, and on nothing else",
         source: "MQTT 3.1.1 [MQTT-3.3.1-1], [MQTT-3.3.1-2]",
         reads: PACKETS,
@@ -75,6 +81,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-qos1-is-acknowledged",
+        needs: &[],
         says: "what a client gets at QoS 1 it acknowledges by that identifier within ten seconds",
         source: "MQTT 3.1.1 [MQTT-4.3.2-2]",
         reads: PACKETS,
@@ -82,6 +89,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-keeps-alive",
+        needs: &[],
         says: "a client lets no more than its keep-alive pass without a packet",
         source: "MQTT 3.1.1 [MQTT-3.1.2-23]",
         reads: PACKETS,
@@ -89,6 +97,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-keep-alive-as-told",
+        needs: &[],
         says: "CONNECT carries the keep-alive and the clean-session flag that the device was told",
         source: "the device's factory data",
         reads: &[(Source::Mqtt, "connect")],
@@ -102,6 +111,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-packets-are-well-formed",
+        needs: &[],
         says: "a packet has the flags of the standard and ends where its length says",
         source: "MQTT 3.1.1 [MQTT-2.2.2-1], §2.2.3",
         reads: PACKETS,
@@ -109,6 +119,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-topic-is-a-name",
+        needs: &[],
         says: "what is published goes to a topic name: not empty, and without wildcards",
         source: "MQTT 3.1.1 [MQTT-3.3.2-2], [MQTT-4.7.3-1]",
         reads: &[(Source::Mqtt, "publish")],
@@ -116,6 +127,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-one-client-id",
+        needs: &[],
         says: "a device connects by one client id and user name, whatever happens to it",
         source: "house; MQTT 3.1.1 §3.1.3.1",
         reads: &[(Source::Mqtt, "session_opened")],
@@ -123,6 +135,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-takes-over-nothing",
+        needs: &[],
         says: "a device opens no second session while its first one lives",
         source: "MQTT 3.1.1 [MQTT-3.1.4-2]; house",
         reads: &[
@@ -137,6 +150,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-refused-then-waits",
+        needs: &[],
         says: "after a refused CONNECT a device waits as long as it was told, each time longer",
         source: "ESP-IDF esp-mqtt: reconnect_timeout_ms; house: back-off grows",
         reads: &[

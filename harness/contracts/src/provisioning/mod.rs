@@ -6,7 +6,7 @@ mod sessions;
 
 use trace::Source;
 
-use crate::Contract;
+use crate::{Contract, Sight};
 
 const EXCHANGES: &[(Source, &str)] = &[
     (Source::Provisioning, "exchange"),
@@ -18,6 +18,7 @@ const EXCHANGES: &[(Source, &str)] = &[
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "prov-no-answer-without-session",
+        needs: &[],
         says: "an endpoint other than the version and the handshake answers only a phone whose \
                session is open",
         source: "ESP-IDF protocomm: protocomm_req_handle",
@@ -26,6 +27,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "prov-answer-fits-request",
+        needs: &[],
         says: "an answer is the one that belongs to its request",
         source: "ESP-IDF wifi_provisioning: wifi_config.proto, wifi_scan.proto, wifi_ctrl.proto",
         reads: EXCHANGES,
@@ -33,6 +35,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "prov-version-is-one",
+        needs: &[],
         says: "a device says the same of its version whenever it is asked",
         source: "ESP-IDF protocomm: protocomm_set_version",
         reads: EXCHANGES,
@@ -40,6 +43,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "prov-scan-result-is-possible",
+        needs: &[],
         says: "a scan result has channels 1 to 14, negative levels, and the strongest first",
         source: "ESP-IDF esp_wifi_scan_get_ap_records; 802.11 §17",
         reads: EXCHANGES,
@@ -47,6 +51,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "prov-scan-delivers-what-it-announces",
+        needs: &[],
         says: "no answer to a request for scan results has more entries than were asked for",
         source: "ESP-IDF wifi_provisioning: CmdScanResult",
         reads: EXCHANGES,
@@ -54,6 +59,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "prov-connected-is-true",
+        needs: &[Sight::Air],
         says: "a device that says it is connected has joined that network and leased that address",
         source: "ESP-IDF wifi_provisioning: RespGetStatus; the air's own record",
         reads: &[
@@ -69,6 +75,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "prov-reason-is-the-airs",
+        needs: &[Sight::Air],
         says: "the reason that a device gives for a failed connection is the one that the air saw",
         source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_event_handler_internal",
         reads: &[
@@ -82,6 +89,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "prov-attempts-count-down",
+        needs: &[],
         says: "attempts that remain become fewer by one at a time, until credentials are set anew",
         source: "ESP-IDF wifi_provisioning: WifiAttemptFailed.attempts_remaining",
         reads: EXCHANGES,

@@ -1,10 +1,10 @@
 //! The contracts of an attempt: rules on its devices that are always on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use contracts::{Breach, CloudFacts, Contracts, Facts, LinkkitFacts, SntpFacts};
+use contracts::{Breach, CloudFacts, Contracts, Facts, LinkkitFacts, Sight, SntpFacts};
 use factory::Factory;
 use trace::{ContractBroken, ContractsJudged, Nearest, Trace};
 
@@ -106,13 +106,14 @@ pub fn missed(breach: &Breach) -> Missed {
 
 /// What is known of the devices of a world by what they were told. With several devices only what
 /// holds for all of them is known.
-pub fn facts<'f>(factories: impl IntoIterator<Item = &'f Factory>) -> Facts {
+pub fn facts<'f>(factories: impl IntoIterator<Item = &'f Factory>, sees: BTreeSet<Sight>) -> Facts {
     let mut facts: Option<Facts> = None;
     for factory in factories {
         let next = of_one(factory);
         facts = Some(match facts {
             None => next,
             Some(known) => Facts {
+                sees: BTreeSet::new(),
                 provisioned: known.provisioned || next.provisioned,
                 sntp: known.sntp.filter(|known| Some(known) == next.sntp.as_ref()),
                 cloud: known
@@ -124,12 +125,16 @@ pub fn facts<'f>(factories: impl IntoIterator<Item = &'f Factory>) -> Facts {
             },
         });
     }
-    facts.unwrap_or_default()
+    Facts {
+        sees,
+        ..facts.unwrap_or_default()
+    }
 }
 
 fn of_one(factory: &Factory) -> Facts {
     let millis = |ms: u32| Duration::from_millis(ms.into());
     Facts {
+        sees: BTreeSet::new(),
         provisioned: false,
         sntp: factory.sntp.as_ref().map(|sntp| SntpFacts {
             retry: millis(sntp.retry_ms),

@@ -1,6 +1,6 @@
 //! The world of one case: air, cloud, devices and phones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use airlink::AuthMode;
 use board::power::{CommandSwitch, PowerSwitch};
 use board::rig::Rig;
 use board::{Board, Power};
-use contracts::Facts;
+use contracts::{Facts, Sight};
 use factory::Factory;
 use lab::air::{AccessPointChange, AccessPointSettings, Air, AirError};
 use lab::wire::Wire;
@@ -251,7 +251,15 @@ impl World {
 
     /// What contracts may rely on.
     pub fn facts(&self) -> Facts {
-        super::contracts::facts(&self.factories)
+        let mut sees = BTreeSet::new();
+        if self.cloud.is_some() {
+            sees.insert(Sight::Broker);
+        }
+        // Around a real board there are access points and phones of others.
+        if self.rig.is_none() {
+            sees.extend([Sight::Air, Sight::Phones]);
+        }
+        super::contracts::facts(&self.factories, sees)
     }
 
     /// The air.
