@@ -289,6 +289,7 @@ impl SerialBoard {
     }
 
     async fn stop(&mut self) -> Result<(), BoardError> {
+        self.journal.drain().await;
         if let Some(open) = &self.open {
             open.listen(false).await;
         }

@@ -1,10 +1,11 @@
 //! What a serial board appends to the trace.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use dialect::Event;
-use trace::{RestartCause, Restarted, Trace, Witness, WitnessReport};
+use trace::{RestartCause, Restarted, Trace, UnreadLines, Witness, WitnessReport};
 
 use super::flash::Flashed;
 use super::link::{Heard, Sink};
@@ -15,6 +16,13 @@ use crate::{Exited, Garbage, ImageFlashed, Power, PowerChanged};
 /// Records of one opening that are kept. A device that says more is out of its mind.
 const MOST_RECORDS: u64 = 1_000_000;
 
+/// After so long without a line, a device that has crashed has said all.
+const QUIET: Duration = Duration::from_millis(300);
+/// A device that goes on after it has crashed is listened to for so long.
+const LONGEST_DRAIN: Duration = Duration::from_secs(3);
+/// How often to look whether there was a line.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// The trace, as one board writes it.
 #[derive(Clone)]
 pub(super) struct Journal {
@@ -23,6 +31,17 @@ pub(super) struct Journal {
     trace: Trace,
     /// The board was started, and its ROM has said nothing since.
     started: Arc<AtomicBool>,
+    since_start: Arc<SinceStart>,
+}
+
+/// What the log has told since the board was started.
+#[derive(Default)]
+struct SinceStart {
+    /// The firmware has ended, and nothing was heard of a new start.
+    crashed: AtomicBool,
+    records: AtomicU64,
+    /// Records in no known form.
+    unread: AtomicU64,
 }
 
 impl Journal {
@@ -32,15 +51,47 @@ impl Journal {
             port: port.to_owned(),
             trace,
             started: Arc::default(),
+            since_start: Arc::default(),
         }
     }
 
     /// The board was switched.
     pub fn power(&self, power: Power, how: &str) {
+        self.tell_unread();
         self.started.store(power == Power::On, Ordering::Release);
         let how = how.to_owned();
         self.trace
             .emit(Some(&self.device), &PowerChanged { power, how });
+    }
+
+    /// Says how much of the log was in no known form, and counts anew.
+    fn tell_unread(&self) {
+        let since = &self.since_start;
+        since.crashed.store(false, Ordering::Release);
+        let of = since.records.swap(0, Ordering::AcqRel);
+        let unknown = since.unread.swap(0, Ordering::AcqRel);
+        if unknown > 0 {
+            self.trace
+                .emit(Some(&self.device), &UnreadLines { unknown, of });
+        }
+    }
+
+    /// If the firmware has crashed, waits until it has said all of that: registers, backtrace.
+    pub async fn drain(&self) {
+        let since = &self.since_start;
+        let clock = self.trace.clock();
+        let began = clock.now();
+        let (mut heard, mut last) = (since.records.load(Ordering::Acquire), began);
+        while since.crashed.load(Ordering::Acquire)
+            && clock.now() < last + QUIET
+            && clock.now() < began + LONGEST_DRAIN
+        {
+            clock.sleep(LOOK).await;
+            let now = since.records.load(Ordering::Acquire);
+            if std::mem::replace(&mut heard, now) != now {
+                last = clock.now();
+            }
+        }
     }
 
     /// The images are on the board.
@@ -65,12 +116,15 @@ impl Journal {
         let journal = self.clone();
         let mut records = 0;
         let mut garbled: u64 = 0;
-        // One crash says several things that only a crash says.
-        let mut crashed = false;
         Box::new(move |heard| match heard {
             Heard::Record(_) if records > MOST_RECORDS => {}
             Heard::Record(record) => {
                 records += 1;
+                let since = &journal.since_start;
+                since.records.fetch_add(1, Ordering::AcqRel);
+                since
+                    .unread
+                    .fetch_add(u64::from(record.unread), Ordering::AcqRel);
                 if !record.garbage.is_empty() {
                     garbled += 1;
                     // Told ever more rarely: a wrong baud rate makes nothing else.
@@ -84,15 +138,17 @@ impl Journal {
                 // The event stands after the line that tells of it, as on every board.
                 match record.event {
                     Some(Event::Crash(cause)) => {
-                        if !std::mem::replace(&mut crashed, true) {
+                        // One crash says several things that only a crash says.
+                        if !since.crashed.swap(true, Ordering::AcqRel) {
                             journal.ended(cause, &said);
                         }
                     }
                     Some(Event::Reset(cause)) => {
-                        crashed = false;
+                        since.crashed.store(false, Ordering::Release);
                         journal.reset(cause, said);
                     }
-                    None => crashed &= !timed,
+                    None if timed => since.crashed.store(false, Ordering::Release),
+                    None => {}
                 }
                 if records > MOST_RECORDS {
                     let problem = format!("more than {MOST_RECORDS} lines; the rest is not kept");

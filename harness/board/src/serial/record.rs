@@ -25,6 +25,8 @@ pub struct Record {
     pub garbage: Vec<u8>,
     /// The reset or crash that it tells of.
     pub event: Option<Event>,
+    /// It is in no known form, so that nothing tells its level.
+    pub unread: bool,
 }
 
 /// Takes a UART's bytes and gives its records.
@@ -187,6 +189,7 @@ impl Records {
                     false => (Level::Info, TAG),
                 };
                 let mut found = record(level, tag, None, text, garbage);
+                found.unread = !is_panic && event.is_none();
                 found.event = event;
                 (found, false)
             }
@@ -263,6 +266,7 @@ fn record(level: Level, tag: &str, device_ms: Option<u64>, text: &str, garbage: 
         },
         garbage,
         event: None,
+        unread: false,
     }
 }
 

@@ -26,6 +26,8 @@ fn main() {
         logs::a_recorded_linkkit_device_over_tcp_gives_its_records,
         logs::a_panic_is_the_end_of_the_firmware,
         logs::a_board_that_restarts_unasked_says_why,
+        logs::after_a_crash_the_rest_of_the_log_is_waited_for,
+        logs::lines_in_no_known_form_are_counted_for_each_start,
         logs::bytes_that_are_no_text_are_kept_and_told_of,
         logs::a_device_that_never_ends_a_line_stops_nothing,
         logs::what_is_said_while_the_board_is_off_is_not_heard,
