@@ -10,6 +10,8 @@ pub mod defmt;
 mod error;
 pub mod fake;
 pub mod lease;
+#[cfg(any(feature = "probe", feature = "serial"))]
+mod names;
 pub mod power;
 pub mod process;
 pub mod rig;

@@ -1,12 +1,14 @@
 //! What a serial board appends to the trace.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dialect::Event;
 use trace::{RestartCause, Restarted, Trace, UnreadLines, Witness, WitnessReport};
 
+use super::dump::Dump;
 use super::flash::Flashed;
 use super::link::{Heard, Sink};
 use super::remember::hex;
@@ -32,6 +34,8 @@ pub(super) struct Journal {
     /// The board was started, and its ROM has said nothing since.
     started: Arc<AtomicBool>,
     since_start: Arc<SinceStart>,
+    /// The ELF file of the firmware, if the rig names it.
+    elf: Option<PathBuf>,
 }
 
 /// What the log has told since the board was started.
@@ -42,16 +46,23 @@ struct SinceStart {
     records: AtomicU64,
     /// Records in no known form.
     unread: AtomicU64,
+    /// What was heard of a crash whose end was not.
+    dump: Mutex<Option<Dump>>,
+    /// Crashes whose functions are being looked up.
+    lookups: AtomicU64,
+    /// Starts so far: what is found out about one before is not told.
+    starts: AtomicU64,
 }
 
 impl Journal {
-    pub fn new(device: &str, port: &str, trace: Trace) -> Self {
+    pub fn new(device: &str, port: &str, elf: Option<PathBuf>, trace: Trace) -> Self {
         Self {
             device: device.to_owned(),
             port: port.to_owned(),
             trace,
             started: Arc::default(),
             since_start: Arc::default(),
+            elf,
         }
     }
 
@@ -68,6 +79,8 @@ impl Journal {
     fn tell_unread(&self) {
         let since = &self.since_start;
         since.crashed.store(false, Ordering::Release);
+        since.starts.fetch_add(1, Ordering::AcqRel);
+        self.dump().take();
         let of = since.records.swap(0, Ordering::AcqRel);
         let unknown = since.unread.swap(0, Ordering::AcqRel);
         if unknown > 0 {
@@ -91,6 +104,41 @@ impl Journal {
             if std::mem::replace(&mut heard, now) != now {
                 last = clock.now();
             }
+        }
+        self.tell_crash();
+        while since.lookups.load(Ordering::Acquire) > 0 && clock.now() < began + LONGEST_DRAIN {
+            clock.sleep(LOOK).await;
+        }
+    }
+
+    fn dump(&self) -> std::sync::MutexGuard<'_, Option<Dump>> {
+        let dump = self.since_start.dump.lock();
+        dump.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of a crash with the names of its functions, which are looked up outside the runtime.
+    fn tell_crash(&self) {
+        let (Some(dump), Some(elf)) = (self.dump().take(), self.elf.clone()) else {
+            return;
+        };
+        let journal = self.clone();
+        let start = self.since_start.starts.load(Ordering::Acquire);
+        self.since_start.lookups.fetch_add(1, Ordering::AcqRel);
+        tokio::task::spawn_blocking(move || {
+            let crash = dump.resolve(&elf);
+            let since = &journal.since_start;
+            if since.starts.load(Ordering::Acquire) == start {
+                journal.trace.emit(Some(&journal.device), &crash);
+            }
+            since.lookups.fetch_sub(1, Ordering::AcqRel);
+        });
+    }
+
+    /// Takes a line that may tell of a crash.
+    fn hear(&self, said: &str) {
+        let ended = self.dump().as_mut().is_some_and(|dump| dump.hear(said));
+        if ended {
+            self.tell_crash();
         }
     }
 
@@ -137,18 +185,22 @@ impl Journal {
                 journal.trace.log(&journal.device, record.line);
                 // The event stands after the line that tells of it, as on every board.
                 match record.event {
+                    // One crash says several things that only a crash says.
+                    Some(Event::Crash(_)) if since.crashed.swap(true, Ordering::AcqRel) => {}
                     Some(Event::Crash(cause)) => {
-                        // One crash says several things that only a crash says.
-                        if !since.crashed.swap(true, Ordering::AcqRel) {
-                            journal.ended(cause, &said);
-                        }
+                        journal.ended(cause, &said);
+                        *journal.dump() = Some(Dump::new(&said));
                     }
                     Some(Event::Reset(cause)) => {
                         since.crashed.store(false, Ordering::Release);
+                        journal.tell_crash();
                         journal.reset(cause, said);
                     }
-                    None if timed => since.crashed.store(false, Ordering::Release),
-                    None => {}
+                    None if timed => {
+                        since.crashed.store(false, Ordering::Release);
+                        journal.tell_crash();
+                    }
+                    None => journal.hear(&said),
                 }
                 if records > MOST_RECORDS {
                     let problem = format!("more than {MOST_RECORDS} lines; the rest is not kept");

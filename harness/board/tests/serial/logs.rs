@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use board::{Board, Exited, Garbage, PowerChanged, RestartCause, Restarted};
+use trace::board::Crash;
 use trace::{Level, LogLine, UnreadLines};
 
 use crate::bench::{events, on, pty, recorded, run, serial_board, texts, trace, until};
@@ -148,6 +149,37 @@ pub fn after_a_crash_the_rest_of_the_log_is_waited_for() {
             began.elapsed()
         );
         flood.join().expect("ours");
+    });
+}
+
+pub fn a_crash_has_the_names_of_its_functions_before_the_end_of_power() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut device, path) = pty();
+        let trace = trace();
+        let elf = std::env::current_exe().expect("a test");
+        let keys = format!(
+            "port = \"{}\"\nelf = \"{}\"\n",
+            path.display(),
+            elf.display()
+        );
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        on(&mut board).await;
+        let panic = b"Guru Meditation Error: Core  0 panic'ed (LoadProhibited).\r\nPC      : 0x400d1234  PS      : 0x00060030\r\nBacktrace: 0xfffffff0:0x3ffb1230\r\n";
+        device.write_all(panic).expect("open");
+        until("the panic", || !events::<Exited>(&trace).is_empty()).await;
+        board.power_off().await.expect("on");
+        let crashes: Vec<Crash> = events(&trace);
+        assert_eq!(crashes.len(), 1, "one for one panic: {crashes:?}");
+        assert!(crashes[0].what.contains("LoadProhibited"));
+        assert_eq!(crashes[0].registers["PC"], "0x400d1234");
+        assert_eq!(crashes[0].backtrace[0].function, "0xfffffff0");
+        let last = trace.since(0).pop().expect("some");
+        assert!(last.payload::<PowerChanged>().is_some(), "{last:?}");
+        let keys = format!("port = \"{}\"\nelf = \"none.elf\"\n", path.display());
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        let error = board.power_on().await.expect_err("there is no such file");
+        assert!(error.to_string().contains("none.elf"), "{error}");
     });
 }
 
