@@ -10,6 +10,8 @@ pub mod defmt;
 mod error;
 pub mod fake;
 pub mod lease;
+#[cfg(any(feature = "probe", feature = "serial"))]
+mod names;
 pub mod power;
 pub mod process;
 pub mod rig;
@@ -60,6 +62,8 @@ pub use trace::{Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause
 ///   is no restart.
 /// - [`Garbage`] where bytes came that are no log: at the place where the line would stand. It
 ///   changes no state, unless an [`Exited`] follows it.
+/// - [`UnreadLines`](trace::UnreadLines), from boards whose log has several formats, before the
+///   `PowerChanged` that ends what it counts.
 ///
 /// # Errors
 /// Every other error is the host's or the board's, never the device's: [`BoardError::Io`],

@@ -48,6 +48,9 @@ pub struct Head<'l> {
 /// A number above this many ms (three years) is the time of a clock, not since a start.
 const LONGEST_UPTIME_MS: u64 = 100_000_000_000;
 
+/// A head with its file, function or tag is no longer, in bytes.
+const LONGEST_HEAD: usize = 512;
+
 type Reader = fn(&str) -> Option<Head<'_>>;
 
 /// Every format, in the order in which they are tried.
@@ -61,13 +64,54 @@ const HEADS: [(Dialect, Reader); 5] = [
 
 /// The record that begins with the first byte of `line`.
 pub fn head(line: &str) -> Option<Head<'_>> {
+    head_in(line, None)
+}
+
+/// The same, in this format alone if there is one.
+fn head_in(line: &str, only: Option<Dialect>) -> Option<Head<'_>> {
     if !matches!(
         line.as_bytes().first(),
         Some(b'E' | b'W' | b'I' | b'D' | b'V' | b'T' | b'[' | b'<')
     ) {
         return None;
     }
-    HEADS.iter().find_map(|(_, read)| read(line))
+    HEADS
+        .iter()
+        .filter(|(dialect, _)| only.is_none_or(|only| only == *dialect))
+        .find_map(|(_, read)| read(line))
+}
+
+/// Whether these bytes begin with a head that cannot be a coincidence, wherever it stands.
+pub fn is_strong(bytes: &[u8]) -> bool {
+    let window = &bytes[..bytes.len().min(LONGEST_HEAD)];
+    let text = match std::str::from_utf8(window) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&window[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    is_strong_in(text, None)
+}
+
+fn is_strong_in(text: &str, only: Option<Dialect>) -> bool {
+    let bytes = text.as_bytes();
+    let looks = match bytes.first() {
+        Some(b'E' | b'W' | b'I' | b'D' | b'V' | b'T') => {
+            bytes.get(1) == Some(&b' ') && esp_idf::is_timed(&bytes[2..]) || rust::is_timed(text)
+        }
+        Some(b'[') => {
+            arduino::is_timed(bytes)
+                || linkkit::is_strong(text)
+                || zephyr::is_timed(bytes)
+                || rust::is_dated(text)
+        }
+        _ => false,
+    };
+    if !looks {
+        return false;
+    }
+    let window = &text[..text.floor_char_boundary(LONGEST_HEAD)];
+    #[cfg(test)]
+    tests::count(window.len());
+    head_in(window, only).is_some()
 }
 
 /// One part of a line: a record with a head, or text without one.
@@ -79,89 +123,84 @@ pub enum Part<'l> {
     Plain(&'l str),
 }
 
-/// The parts of a line, without escape sequences. There is at least one.
+/// The parts of a line, without escape sequences. There is at least one. The work is linear in the
+/// line's length.
 ///
 /// ```
 /// use dialect::{Part, parts};
-/// let found = parts("W (1) a: halfE (2) b: whole");
+/// let found = parts("W (1) a: halfE (2) b: whole", None);
 /// let [Part::Record(first), Part::Record(second)] = &found[..] else { panic!("two records") };
 /// assert_eq!((first.text, second.text), ("half", "whole"));
 /// ```
-pub fn parts(line: &str) -> Vec<Part<'_>> {
+///
+/// With `only`, heads of other formats are text.
+pub fn parts(line: &str, only: Option<Dialect>) -> Vec<Part<'_>> {
     let mut parts = Vec::with_capacity(1);
-    let stripped = prefix::strip(line);
-    let (mut open, mut rest) = match head(stripped) {
-        Some(head) => (Some(head.clone()), head.text),
-        None => (None, line),
-    };
-    loop {
-        let inner = inner(rest, open.is_none());
-        let front = &rest[..inner.unwrap_or(rest.len())];
-        match open.take() {
-            Some(head) => parts.push(Part::Record(Head {
-                text: front,
-                ..head
-            })),
-            None if inner.is_some() && is_noise(front) => {}
-            None => parts.push(Part::Plain(front)),
+    let mut from = 0;
+    for to in starts(line, only) {
+        let front = &line[from..to];
+        if !(from == 0 && prefix::is_noise(front)) {
+            parts.push(part(front, from == 0, only));
         }
-        let Some(at) = inner else { return parts };
-        match head(&rest[at..]) {
-            Some(head) => {
-                rest = head.text;
-                open = Some(head);
-            }
-            None => {
-                // A ROM banner: plain text of its own.
-                parts.push(Part::Plain(&rest[at..]));
-                return parts;
-            }
+        from = to;
+    }
+    parts.push(part(&line[from..], from == 0, only));
+    parts
+}
+
+/// The parts of what goes on a line whose front was given already: a head that could be a
+/// coincidence is none at its beginning.
+pub fn parts_inside(line: &str, only: Option<Dialect>) -> Vec<Part<'_>> {
+    match starts(line, only).next() {
+        None => vec![Part::Plain(line)],
+        Some(0) => parts(line, only),
+        Some(at) => {
+            let mut found = vec![Part::Plain(&line[..at])];
+            found.extend(parts(&line[at..], only));
+            found
         }
     }
 }
 
-/// Where in `text` another record or banner begins whose head cannot be a coincidence.
-fn inner(text: &str, with_zero: bool) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let at_head = |at: usize| {
-        (at > 0 || with_zero) && text.is_char_boundary(at) && head(&text[at..]).is_some()
+/// One part, which is the first of its line or begins where [`starts`] says.
+fn part(text: &str, is_first: bool, only: Option<Dialect>) -> Part<'_> {
+    let begin = match is_first {
+        true => prefix::strip(text),
+        false => text,
     };
-    for (at, &byte) in bytes.iter().enumerate() {
-        let rest = &bytes[at..];
-        let start = match byte {
-            b'(' if at >= 2
-                && bytes[at - 1] == b' '
-                && matches!(bytes[at - 2], b'E' | b'W' | b'I' | b'D' | b'V')
-                && esp_idf::is_timed(rest) =>
-            {
-                at - 2
+    match head_in(begin, only) {
+        Some(head) => Part::Record(head),
+        None => Part::Plain(text),
+    }
+}
+
+/// What a ROM or a panic handler prints, which another writer's line may stand before.
+const BANNERS: [&str; 6] = [
+    "ESP-ROM:",
+    "rst:0x",
+    "Guru Meditation Error",
+    "ets Jan ",
+    "ets Jun ",
+    "ets Jul ",
+];
+
+/// Where in `line` records and banners begin that cannot be a coincidence.
+fn starts(line: &str, only: Option<Dialect>) -> impl Iterator<Item = usize> {
+    line.bytes().enumerate().filter_map(move |(at, byte)| {
+        let is_start = match byte {
+            b'E' | b'W' | b'I' | b'D' | b'V' | b'T' | b'[' if is_strong_in(&line[at..], only) => {
+                true
             }
-            b'[' if arduino::is_timed(rest)
-                || linkkit::is_strong(rest)
-                || zephyr::is_timed(rest) =>
-            {
-                at
+            b'E' | b'r' | b'G' | b'e' if at > 0 => {
+                let rest = &line.as_bytes()[at..];
+                BANNERS
+                    .iter()
+                    .any(|banner| rest.starts_with(banner.as_bytes()))
             }
-            b'E' if at > 0 && rest.starts_with(b"ESP-ROM:") => return Some(at),
-            b'r' if at > 0 && rest.starts_with(b"rst:0x") => return Some(at),
-            b'G' if at > 0 && rest.starts_with(b"Guru Meditation Error") => return Some(at),
-            _ => continue,
+            _ => false,
         };
-        if at_head(start) {
-            return Some(start);
-        }
-    }
-    None
-}
-
-/// Whether a front says nothing: a prompt, a stamp, or bytes that are no text (`\xNN`).
-fn is_noise(front: &str) -> bool {
-    let mut rest = prefix::strip(front).trim();
-    while let Some(after) = rest.strip_prefix("\\x") {
-        let Some(after) = after.get(2..) else { break };
-        rest = after.trim_start();
-    }
-    rest.is_empty()
+        is_start.then_some(at)
+    })
 }
 
 /// A number of ms, if it can be a time since a start.

@@ -86,21 +86,23 @@ fn of_board(line: &str) -> Option<Head<'_>> {
     })
 }
 
-/// Whether these bytes begin with `[inf] ` or `[000012]<I> `.
-pub(crate) fn is_strong(bytes: &[u8]) -> bool {
-    let Some(rest) = bytes.strip_prefix(b"[") else {
+/// Whether `text` begins with `[inf] function(3):` or `[000012]<I>`.
+pub(crate) fn is_strong(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('[') else {
         return false;
     };
-    let digits = rest
+    let bytes = rest.as_bytes();
+    let digits = bytes
         .iter()
         .take(20)
         .take_while(|b| b.is_ascii_digit())
         .count();
     if digits >= 6 {
-        return matches!(&rest[digits..], [b']', b'<', letter, b'>', ..] if letter.is_ascii_uppercase());
+        return matches!(&bytes[digits..], [b']', b'<', letter, b'>', ..] if letter.is_ascii_uppercase());
     }
     // The function tells a head from a word in brackets.
-    rest.get(3..5) == Some(&b"] "[..])
-        && std::str::from_utf8(&rest[5..rest.len().min(5 + LONGEST_FUNCTION + 16)])
-            .is_ok_and(|text| function(text).is_some())
+    bytes.get(3..5) == Some(&b"] "[..]) && {
+        let rest = &rest[5..];
+        function(&rest[..rest.floor_char_boundary(LONGEST_FUNCTION + 16)]).is_some()
+    }
 }

@@ -5,13 +5,32 @@ const PROMPTS: [&str; 8] = [
     "esp> ", "esp32> ", "uart:~$ ", "nsh> ", ">>> ", "> ", "login: ", "$ ",
 ];
 
-/// The line without at most one stamp and one prompt. Empty if there is nothing else.
+/// The line without at most one stamp and one prompt, and without the bytes that are no text
+/// (`\xNN`) around them. Empty if there is nothing else.
 pub(crate) fn strip(line: &str) -> &str {
-    let line = stamp(line).unwrap_or(line);
-    PROMPTS
+    let line = without_escapes(line);
+    let line = without_escapes(stamp(line).unwrap_or(line));
+    let line = PROMPTS
         .iter()
         .find_map(|prompt| line.strip_prefix(prompt))
-        .unwrap_or(line)
+        .unwrap_or(line);
+    without_escapes(line)
+}
+
+/// Whether a line's front says nothing.
+pub(crate) fn is_noise(front: &str) -> bool {
+    strip(front).trim().is_empty()
+}
+
+fn without_escapes(mut line: &str) -> &str {
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    while let Some(escape) = line.as_bytes().get(..4)
+        && escape.starts_with(b"\\x")
+        && escape[2..].iter().all(is_digit)
+    {
+        line = &line[4..];
+    }
+    line
 }
 
 /// The line behind `12:31:18.532 -> `, `2026-11-28 07:35:07 `, `[2026-11-28 07:35:07] `,

@@ -5,6 +5,9 @@ use trace::Level;
 
 use crate::{Dialect, Head};
 
+/// `DEBUG (n) - `, with the longest number.
+const LONGEST_TIMED: usize = 32;
+
 pub(crate) fn head(line: &str) -> Option<Head<'_>> {
     match line.strip_prefix('[') {
         Some(rest) => env_logger(rest),
@@ -58,4 +61,19 @@ fn level(text: &str) -> Option<(Level, &str)> {
     ]
     .into_iter()
     .find_map(|(word, level)| Some((level, text.strip_prefix(word)?)))
+}
+
+/// Whether `text` begins with `WARN (12) - `.
+pub(crate) fn is_timed(text: &str) -> bool {
+    level(text).is_some_and(|(_, rest)| rest.starts_with(" ("))
+        && esp_println(&text[..text.floor_char_boundary(LONGEST_TIMED)]).is_some()
+}
+
+/// Whether `text` begins with `[2026-01-02T`.
+pub(crate) fn is_dated(text: &str) -> bool {
+    let shape = |(byte, wanted): (&u8, &u8)| match wanted {
+        b'0' => byte.is_ascii_digit(),
+        _ => byte == wanted,
+    };
+    text.len() > 12 && text.as_bytes().iter().zip(b"[0000-00-00T").all(shape)
 }

@@ -1,5 +1,7 @@
 //! Lines of every format, alone and between other bytes.
 
+use std::cell::Cell;
+
 use proptest::prelude::*;
 use trace::{Level, RestartCause};
 
@@ -13,7 +15,7 @@ type Row = (
     &'static str,
 );
 
-const LINES: [Row; 32] = [
+const LINES: [Row; 38] = [
     (
         "I (312) main: up",
         Level::Info,
@@ -214,6 +216,36 @@ const LINES: [Row; 32] = [
         None,
         "by ts",
     ),
+    ("[wrn] f(1):x", Level::Warn, Some("f"), None, "x"),
+    (
+        "[prt] ok (0 skipped)",
+        Level::Info,
+        None,
+        None,
+        "ok (0 skipped)",
+    ),
+    ("[dbg] a b(1): x", Level::Debug, None, None, "a b(1): x"),
+    (
+        "E (0) wifi:mode : sta",
+        Level::Error,
+        Some("wifi"),
+        Some(0),
+        "mode : sta",
+    ),
+    (
+        "V (12:34:56.789) a b: ",
+        Level::Trace,
+        Some("a b"),
+        None,
+        "",
+    ),
+    (
+        "D (99999999999999999999) x: y",
+        Level::Debug,
+        Some("x"),
+        None,
+        "y",
+    ),
 ];
 
 fn records(line: &str) -> Vec<Head<'_>> {
@@ -221,7 +253,10 @@ fn records(line: &str) -> Vec<Head<'_>> {
         Part::Record(head) => Some(head),
         Part::Plain(_) => None,
     };
-    parts(line).into_iter().filter_map(of_record).collect()
+    parts(line, None)
+        .into_iter()
+        .filter_map(of_record)
+        .collect()
 }
 
 #[test]
@@ -249,7 +284,7 @@ fn two_heads_in_one_line_are_two_records() {
 
 #[test]
 fn a_banner_behind_a_cut_line_is_a_part_of_its_own() {
-    let found = parts("I (9) x: vaddr=3fc93cESP-ROM:esp32s3-20210327");
+    let found = parts("I (9) x: vaddr=3fc93cESP-ROM:esp32s3-20210327", None);
     assert_eq!(found[1], Part::Plain("ESP-ROM:esp32s3-20210327"));
 }
 
@@ -264,6 +299,11 @@ fn lines_in_no_format_stay_plain() {
         "[2019-04-24-14:37:26]",
         "state: 2 -> 3 (0)",
         "scandone",
+        "[",
+        "[12]<X> x",
+        "[12]<I x",
+        "I () app: text",
+        "X (1) app: text",
     ] {
         assert_eq!(records(line), [], "{line}");
     }
@@ -374,24 +414,118 @@ fn crashes_are_known_and_prose_about_them_is_none() {
     }
 }
 
+thread_local! {
+    static WORK: Cell<usize> = const { Cell::new(0) };
+}
+
+/// So many bytes were looked at again.
+pub(super) fn count(bytes: usize) {
+    WORK.with(|work| work.set(work.get() + bytes));
+}
+
+#[test]
+fn the_work_grows_with_the_line_and_not_with_its_square() {
+    let work = |line: &str| {
+        WORK.with(|work| work.set(0));
+        parts(line, None);
+        WORK.with(Cell::get)
+    };
+    for bad in [
+        "[1][E][",
+        "E (1) ",
+        "[000001]<I>",
+        "[inf] f(1):",
+        "[1] <",
+        "[2026-01-02T",
+        "WARN (1) - ",
+        "rst:0x",
+        "[",
+        "\\xff",
+        "é",
+        "E [",
+    ] {
+        let (short, long) = (bad.repeat(2_000), bad.repeat(4_000));
+        let (short, long) = (work(&short), work(&long));
+        assert!(
+            5 * long <= 11 * short + LONGEST_HEAD,
+            "{bad}: {short}, then {long}"
+        );
+    }
+}
+
+#[test]
+fn one_format_alone_takes_the_others_for_text() {
+    let line = "[inf] f(2): half E (1) app: whole";
+    let shown = |only| match &parts(line, Some(only))[..] {
+        [Part::Record(head)] => vec![head.text.to_owned()],
+        [Part::Plain(text), Part::Record(head)] => vec![(*text).to_owned(), head.text.to_owned()],
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(shown(Dialect::Linkkit), ["half E (1) app: whole"]);
+    assert_eq!(shown(Dialect::EspIdf), ["[inf] f(2): half ", "whole"]);
+}
+
+#[test]
+fn each_format_has_lines_that_stand_in_the_middle_of_others() {
+    for (dialect, _) in HEADS {
+        let strong = LINES.iter().filter(|row| is_strong(row.0.as_bytes()));
+        let found = strong
+            .filter(|row| records(row.0)[0].dialect == dialect)
+            .count();
+        assert!(found > 0, "{dialect:?}");
+    }
+}
+
+/// Text that surrounds a line: anything, and pieces of heads.
+fn surrounding() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        any::<String>(),
+        "[EWIDV\\[\\] ()<>0-9:.,a-z\\\\-]{0,12}",
+        prop::sample::select(LINES.map(|row| row.0).to_vec())
+            .prop_flat_map(|line| (0..=line.len()).prop_map(|to| line[..to].to_owned())),
+    ];
+    prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Lines whose head a word of prose could be (`E wifi: x`, `[E][a.c:1] f(): x`, `[inf] x`,
+    /// `<wrn> x`, `INFO - x`) are left out: in the middle of another line they are that line's text.
+    /// Those stand in the next test.
     #[test]
-    fn a_line_behind_stray_bytes_keeps_its_level(
-        noise in "(\\\\x[0-9a-f]{2}){0,6}",
-        row in prop::sample::select(LINES.iter().filter(|row| {
-            let timed_idf = row.0.as_bytes().get(1..3) == Some(b" (") && row.1 != Level::Trace;
-            timed_idf || arduino::is_timed(row.0.as_bytes()) || zephyr::is_timed(row.0.as_bytes())
-        }).collect::<Vec<_>>()),
+    fn a_line_keeps_its_level_and_text_whatever_surrounds_it(
+        before in surrounding(),
+        row in prop::sample::select(LINES.iter().filter(|row| is_strong(row.0.as_bytes())).collect::<Vec<_>>()),
+        after in surrounding(),
     ) {
-        let line = format!("{noise}{}", row.0);
+        let line = format!("{before}{}{after}", row.0);
+        let kept = records(&line).into_iter().any(|head| {
+            // Without a tag, a colon that follows makes one of what was text.
+            head.level == row.1 && (row.2.is_none() || head.tag == row.2 && head.text.starts_with(row.4))
+        });
+        prop_assert!(kept, "{:?}: {:?}", line, parts(&line, None));
+    }
+
+    #[test]
+    fn every_line_keeps_its_level_behind_bytes_that_are_no_text_and_before_any(
+        noise in "(\\\\x[0-9a-f]{2}){0,6}",
+        row in prop::sample::select(LINES.to_vec()),
+        after in any::<String>(),
+    ) {
+        let line = format!("{noise}{}{after}", row.0);
         let found = records(&line);
-        prop_assert_eq!(found.len(), 1, "{:?}", found);
-        prop_assert_eq!((found[0].level, found[0].text), (row.1, row.4));
+        prop_assert!(!found.is_empty(), "{:?}", line);
+        prop_assert_eq!(found[0].level, row.1);
+        if row.2.is_some() {
+            prop_assert_eq!(found[0].tag, row.2);
+            prop_assert!(found[0].text.starts_with(row.4));
+        }
     }
 
     #[test]
     fn no_text_panics(line in "[EWI\\[\\] ()<>0-9:.a-zé>-]{0,80}") {
-        prop_assert!(!parts(&line).is_empty());
+        prop_assert!(!parts(&line, None).is_empty());
         event(&line);
     }
 }

@@ -1,7 +1,7 @@
 //! One event in one line.
 
 use serde_json::Value;
-use trace::board::{Crash, Frame};
+use trace::board::{Crash, Frame, UnreadLines};
 use trace::{Event, Fault, Finished, LogLine, Started, StepEnded, StepStarted, WitnessReport};
 
 use crate::result::verdict_word;
@@ -53,6 +53,10 @@ pub fn text_of(event: &Event) -> String {
         )
     } else if let Some(told) = event.payload::<Crash>() {
         crash(&told)
+    } else if let Some(UnreadLines { unknown, of }) = event.payload() {
+        format!(
+            "{unknown} of {of} log lines were in no known form: their level is not known, and what is said of levels does not hold for them"
+        )
     } else {
         fields(&event.kind, &event.data)
     };

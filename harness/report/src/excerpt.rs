@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use trace::{Event, Failure, Finished, LogLine, StepEnded};
+use trace::{Event, Failure, Finished, LogLine, StepEnded, UnreadLines};
 
 /// So many of the device's last lines are shown.
 const LAST_LINES: usize = 8;
@@ -52,6 +52,11 @@ impl Excerpt {
             .collect();
         lines.reverse();
         lines
+    }
+
+    /// How much of each start's log nobody could read.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().filter(|event| event.is::<UnreadLines>())
     }
 
     /// What the clock of the device showed last, until `moment`, in ms.

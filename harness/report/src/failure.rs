@@ -132,6 +132,8 @@ impl Block {
             nearest != Some(event.seq) && !instead.iter().any(|shown| shown.seq == event.seq)
         });
         self.events("log", &last, device);
+        let unread: Vec<_> = excerpt.unread().take(1).collect();
+        self.events("unread", &unread, device);
         if let Some(diagnosis) = &failure.diagnosis {
             self.rows("look at", diagnosis.lines().map(one_line));
         }

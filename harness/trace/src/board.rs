@@ -13,6 +13,7 @@ payloads! {
     Restarted => "restarted",
     Garbage => "garbage",
     Crash => "crash",
+    UnreadLines => "unread_lines",
 }
 
 /// Whether a board has power.
@@ -99,6 +100,16 @@ pub struct Garbage {
     pub problem: String,
     /// Its first bytes in hex.
     pub bytes: String,
+}
+
+/// Lines of the log that were in no known form since the device was started, so that nothing tells
+/// their level. They stand in the trace as `info`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnreadLines {
+    /// How many.
+    pub unknown: u64,
+    /// Of so many lines.
+    pub of: u64,
 }
 
 /// What the processor was doing when the firmware ended.

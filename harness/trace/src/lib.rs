@@ -27,7 +27,9 @@ mod store;
 pub mod tls;
 pub mod witness;
 
-pub use board::{Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted};
+pub use board::{
+    Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted, UnreadLines,
+};
 pub use data::Data;
 pub use engine::{
     ContractBroken, ContractsJudged, Failure, Fault, Finished, Nearest, Place, Started, StepEnded,

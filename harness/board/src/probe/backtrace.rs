@@ -3,29 +3,24 @@
 //! Not by probe-rs-debug, which brings all of probe-rs's chips and drivers with it and has no bound
 //! on what it reads.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use addr2line::Context;
 use gimli::{
-    BaseAddresses, CfaRule, DebugFrame, Dwarf, EndianSlice, Register, RegisterRule, RunTimeEndian,
-    SectionId, UnwindContext, UnwindSection,
+    BaseAddresses, CfaRule, DebugFrame, EndianSlice, Register, RegisterRule, SectionId,
+    UnwindContext, UnwindSection,
 };
-use object::{Object, ObjectSection};
+use object::Object;
 use probe_rs::{Architecture, Core, MemoryInterface, RegisterId};
 
 use super::Frame;
 use super::crash::is_m_profile;
 use crate::defmt::Image;
+use crate::names::{self, Names, Slice};
 
 /// Frames of a backtrace, inlined functions not counted.
 const DEEPEST: usize = 32;
-/// Inlined functions of one frame.
-const MOST_INLINED: usize = 16;
 /// Numbers of DWARF that are unwound: the core registers of ARM and RISC-V.
 const REGISTERS: usize = 32;
-
-type Slice<'e> = EndianSlice<'e, RunTimeEndian>;
 
 /// The functions that `core`, which must have stopped, stands in. As many as can be found.
 pub(super) fn of(core: &mut Core<'_>, image: &Image) -> Vec<Frame> {
@@ -38,16 +33,7 @@ pub(super) fn of(core: &mut Core<'_>, image: &Image) -> Vec<Frame> {
 
 fn unwind(core: &mut Core<'_>, image: &Image) -> Option<Vec<Frame>> {
     let file = object::File::parse(image.elf()).ok()?;
-    let endian = match file.is_little_endian() {
-        true => RunTimeEndian::Little,
-        false => RunTimeEndian::Big,
-    };
-    let section = |id: SectionId| -> Result<Cow<'_, [u8]>, gimli::Error> {
-        let data = file
-            .section_by_name(id.name())
-            .and_then(|section| section.uncompressed_data().ok());
-        Ok(data.unwrap_or_default())
-    };
+    let (endian, section) = (names::endian(&file), |id| names::section(&file, id));
     let sections = gimli::DwarfSections::load(section).ok()?;
     let dwarf = sections.borrow(|bytes| EndianSlice::new(bytes, endian));
     let frames = section(SectionId::DebugFrame).ok()?;
@@ -186,47 +172,5 @@ impl State {
 
     fn register(&self, register: Register) -> Option<u64> {
         *self.registers.get(usize::from(register.0))?
-    }
-}
-
-/// Names of code addresses.
-struct Names<'e> {
-    context: Context<Slice<'e>>,
-}
-
-impl<'e> Names<'e> {
-    fn new(dwarf: Dwarf<Slice<'e>>) -> Option<Self> {
-        Some(Self {
-            context: Context::from_dwarf(dwarf).ok()?,
-        })
-    }
-
-    /// The function at `pc`, those inlined into it first.
-    fn at(&self, pc: u64) -> Vec<Frame> {
-        let mut found = Vec::new();
-        if let Ok(mut frames) = self.context.find_frames(pc).skip_all_loads() {
-            while let (true, Ok(Some(frame))) = (found.len() < MOST_INLINED, frames.next()) {
-                let name = frame
-                    .function
-                    .as_ref()
-                    .and_then(|function| function.demangle().ok().map(Cow::into_owned));
-                let location = frame.location.as_ref();
-                found.push(Frame {
-                    function: name.unwrap_or_else(|| format!("{pc:#010x}")),
-                    file: location
-                        .and_then(|location| location.file)
-                        .map(str::to_owned),
-                    line: location.and_then(|location| location.line),
-                });
-            }
-        }
-        if found.is_empty() {
-            found.push(Frame {
-                function: format!("{pc:#010x}"),
-                file: None,
-                line: None,
-            });
-        }
-        found
     }
 }

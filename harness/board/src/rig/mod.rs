@@ -211,6 +211,8 @@ pub struct SerialLink {
     pub baud: u32,
     /// The form of its log.
     pub log: SerialLog,
+    /// The ELF file of its firmware, which names the functions of a backtrace.
+    pub elf: Option<PathBuf>,
     /// Holds it in reset.
     pub reset: Option<ControlLine>,
     /// Makes it start its loader when it comes out of reset.

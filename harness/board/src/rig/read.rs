@@ -356,6 +356,7 @@ fn serial(section: &Section<'_>) -> Option<SerialLink> {
     );
     let baud = baud(section, "baud", "`baud = 115200`");
     let log = log_form(section);
+    let elf = section.path("elf", "`elf = \"build/firmware.elf\"`");
     let wires = !matches!(port, Some(PortAddress::Socket(_) | PortAddress::Tcp(_)));
     let [reset, boot] = ["reset", "boot"].map(|key| control_line(section, key, wires));
     if let (Some(reset), Some(boot)) = (reset, boot)
@@ -386,6 +387,7 @@ fn serial(section: &Section<'_>) -> Option<SerialLink> {
         port: port?,
         baud,
         log,
+        elf,
         reset,
         boot,
         reset_command: reset_command.map(|command| command.value),

@@ -65,7 +65,7 @@ impl SerialBoard {
     ) -> Self {
         Self {
             device: device.to_owned(),
-            journal: Journal::new(device, &dial.port(), trace.clone()),
+            journal: Journal::new(device, &dial.port(), link.elf.clone(), trace.clone()),
             link,
             switch,
             dial,
@@ -289,6 +289,7 @@ impl SerialBoard {
     }
 
     async fn stop(&mut self) -> Result<(), BoardError> {
+        self.journal.drain().await;
         if let Some(open) = &self.open {
             open.listen(false).await;
         }
@@ -347,6 +348,12 @@ impl Board for SerialBoard {
     fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
             self.must_be(Power::Off, "power on")?;
+            if let Some(elf) = &self.link.elf {
+                std::fs::File::open(elf).map_err(|source| BoardError::Io {
+                    what: format!("read `elf`, {}", elf.display()),
+                    source,
+                })?;
+            }
             self.ensure_flashed().await?;
             self.start().await
         })

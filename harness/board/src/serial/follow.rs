@@ -104,6 +104,7 @@ fn lost(missed: u64) -> Heard {
         },
         garbage: Vec::new(),
         event: None,
+        unread: false,
     })
 }
 

@@ -1,11 +1,14 @@
 //! What a serial board appends to the trace.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use dialect::Event;
-use trace::{RestartCause, Restarted, Trace, Witness, WitnessReport};
+use trace::{RestartCause, Restarted, Trace, UnreadLines, Witness, WitnessReport};
 
+use super::dump::Dump;
 use super::flash::Flashed;
 use super::link::{Heard, Sink};
 use super::remember::hex;
@@ -15,6 +18,13 @@ use crate::{Exited, Garbage, ImageFlashed, Power, PowerChanged};
 /// Records of one opening that are kept. A device that says more is out of its mind.
 const MOST_RECORDS: u64 = 1_000_000;
 
+/// After so long without a line, a device that has crashed has said all.
+const QUIET: Duration = Duration::from_millis(300);
+/// A device that goes on after it has crashed is listened to for so long.
+const LONGEST_DRAIN: Duration = Duration::from_secs(3);
+/// How often to look whether there was a line.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// The trace, as one board writes it.
 #[derive(Clone)]
 pub(super) struct Journal {
@@ -23,24 +33,113 @@ pub(super) struct Journal {
     trace: Trace,
     /// The board was started, and its ROM has said nothing since.
     started: Arc<AtomicBool>,
+    since_start: Arc<SinceStart>,
+    /// The ELF file of the firmware, if the rig names it.
+    elf: Option<PathBuf>,
+}
+
+/// What the log has told since the board was started.
+#[derive(Default)]
+struct SinceStart {
+    /// The firmware has ended, and nothing was heard of a new start.
+    crashed: AtomicBool,
+    records: AtomicU64,
+    /// Records in no known form.
+    unread: AtomicU64,
+    /// What was heard of a crash whose end was not.
+    dump: Mutex<Option<Dump>>,
+    /// Crashes whose functions are being looked up.
+    lookups: AtomicU64,
+    /// Starts so far: what is found out about one before is not told.
+    starts: AtomicU64,
 }
 
 impl Journal {
-    pub fn new(device: &str, port: &str, trace: Trace) -> Self {
+    pub fn new(device: &str, port: &str, elf: Option<PathBuf>, trace: Trace) -> Self {
         Self {
             device: device.to_owned(),
             port: port.to_owned(),
             trace,
             started: Arc::default(),
+            since_start: Arc::default(),
+            elf,
         }
     }
 
     /// The board was switched.
     pub fn power(&self, power: Power, how: &str) {
+        self.tell_unread();
         self.started.store(power == Power::On, Ordering::Release);
         let how = how.to_owned();
         self.trace
             .emit(Some(&self.device), &PowerChanged { power, how });
+    }
+
+    /// Says how much of the log was in no known form, and counts anew.
+    fn tell_unread(&self) {
+        let since = &self.since_start;
+        since.crashed.store(false, Ordering::Release);
+        since.starts.fetch_add(1, Ordering::AcqRel);
+        self.dump().take();
+        let of = since.records.swap(0, Ordering::AcqRel);
+        let unknown = since.unread.swap(0, Ordering::AcqRel);
+        if unknown > 0 {
+            self.trace
+                .emit(Some(&self.device), &UnreadLines { unknown, of });
+        }
+    }
+
+    /// If the firmware has crashed, waits until it has said all of that: registers, backtrace.
+    pub async fn drain(&self) {
+        let since = &self.since_start;
+        let clock = self.trace.clock();
+        let began = clock.now();
+        let (mut heard, mut last) = (since.records.load(Ordering::Acquire), began);
+        while since.crashed.load(Ordering::Acquire)
+            && clock.now() < last + QUIET
+            && clock.now() < began + LONGEST_DRAIN
+        {
+            clock.sleep(LOOK).await;
+            let now = since.records.load(Ordering::Acquire);
+            if std::mem::replace(&mut heard, now) != now {
+                last = clock.now();
+            }
+        }
+        self.tell_crash();
+        while since.lookups.load(Ordering::Acquire) > 0 && clock.now() < began + LONGEST_DRAIN {
+            clock.sleep(LOOK).await;
+        }
+    }
+
+    fn dump(&self) -> std::sync::MutexGuard<'_, Option<Dump>> {
+        let dump = self.since_start.dump.lock();
+        dump.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of a crash with the names of its functions, which are looked up outside the runtime.
+    fn tell_crash(&self) {
+        let (Some(dump), Some(elf)) = (self.dump().take(), self.elf.clone()) else {
+            return;
+        };
+        let journal = self.clone();
+        let start = self.since_start.starts.load(Ordering::Acquire);
+        self.since_start.lookups.fetch_add(1, Ordering::AcqRel);
+        tokio::task::spawn_blocking(move || {
+            let crash = dump.resolve(&elf);
+            let since = &journal.since_start;
+            if since.starts.load(Ordering::Acquire) == start {
+                journal.trace.emit(Some(&journal.device), &crash);
+            }
+            since.lookups.fetch_sub(1, Ordering::AcqRel);
+        });
+    }
+
+    /// Takes a line that may tell of a crash.
+    fn hear(&self, said: &str) {
+        let ended = self.dump().as_mut().is_some_and(|dump| dump.hear(said));
+        if ended {
+            self.tell_crash();
+        }
     }
 
     /// The images are on the board.
@@ -65,12 +164,15 @@ impl Journal {
         let journal = self.clone();
         let mut records = 0;
         let mut garbled: u64 = 0;
-        // One crash says several things that only a crash says.
-        let mut crashed = false;
         Box::new(move |heard| match heard {
             Heard::Record(_) if records > MOST_RECORDS => {}
             Heard::Record(record) => {
                 records += 1;
+                let since = &journal.since_start;
+                since.records.fetch_add(1, Ordering::AcqRel);
+                since
+                    .unread
+                    .fetch_add(u64::from(record.unread), Ordering::AcqRel);
                 if !record.garbage.is_empty() {
                     garbled += 1;
                     // Told ever more rarely: a wrong baud rate makes nothing else.
@@ -83,16 +185,22 @@ impl Journal {
                 journal.trace.log(&journal.device, record.line);
                 // The event stands after the line that tells of it, as on every board.
                 match record.event {
+                    // One crash says several things that only a crash says.
+                    Some(Event::Crash(_)) if since.crashed.swap(true, Ordering::AcqRel) => {}
                     Some(Event::Crash(cause)) => {
-                        if !std::mem::replace(&mut crashed, true) {
-                            journal.ended(cause, &said);
-                        }
+                        journal.ended(cause, &said);
+                        *journal.dump() = Some(Dump::new(&said));
                     }
                     Some(Event::Reset(cause)) => {
-                        crashed = false;
+                        since.crashed.store(false, Ordering::Release);
+                        journal.tell_crash();
                         journal.reset(cause, said);
                     }
-                    None => crashed &= !timed,
+                    None if timed => {
+                        since.crashed.store(false, Ordering::Release);
+                        journal.tell_crash();
+                    }
+                    None => journal.hear(&said),
                 }
                 if records > MOST_RECORDS {
                     let problem = format!("more than {MOST_RECORDS} lines; the rest is not kept");

@@ -1,7 +1,8 @@
 //! Lines out of bytes.
 
-/// The longest line, in bytes; a longer one comes in pieces.
-pub(super) const LONGEST: usize = 4096;
+/// The longest line, in bytes; a longer one comes in pieces. It is so long that a text which a
+/// scenario waits for stands in one piece in all that devices print as one line.
+pub(super) const LONGEST: usize = 64 * 1024;
 
 /// A line, or a piece of one.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub(super) struct Piece {
     pub bytes: Vec<u8>,
     /// It goes on where the piece before it stopped.
     pub continues: bool,
+    /// That was in the middle of what the device sent, not at a pause.
+    pub in_flow: bool,
 }
 
 /// Takes bytes and gives lines, which end with CR, LF or both.
@@ -20,6 +23,7 @@ pub(super) struct Lines {
     after_cr: bool,
     /// What is in `line` goes on a line of which a piece was given away.
     continues: bool,
+    in_flow: bool,
 }
 
 impl Lines {
@@ -43,6 +47,7 @@ impl Lines {
                         give(self.take());
                         self.line = rest;
                         self.continues = true;
+                        self.in_flow = true;
                     }
                 }
             }
@@ -61,6 +66,7 @@ impl Lines {
         }
         let piece = self.take();
         self.continues = true;
+        self.in_flow = false;
         Some(piece)
     }
 
@@ -68,6 +74,7 @@ impl Lines {
         Piece {
             bytes: std::mem::take(&mut self.line),
             continues: self.continues,
+            in_flow: self.in_flow && self.continues,
         }
     }
 }
@@ -143,6 +150,21 @@ mod tests {
             .map(|line| line.trim_start_matches('…'))
             .collect();
         assert_eq!(joined, text);
+    }
+
+    #[test]
+    fn a_log_without_line_ends_costs_the_longest_line() {
+        let mut lines = Lines::default();
+        let mut longest = 0;
+        for byte in [b'x', 0x80, 0] {
+            for _ in 0..4_000 {
+                lines.push(&[byte; 1024], |piece| {
+                    longest = longest.max(piece.bytes.capacity())
+                });
+                longest = longest.max(lines.line.capacity());
+            }
+        }
+        assert!(longest <= 2 * LONGEST, "{longest}");
     }
 
     proptest! {

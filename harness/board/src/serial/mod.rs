@@ -10,6 +10,7 @@
 
 mod board;
 mod control;
+mod dump;
 mod flash;
 mod follow;
 mod journal;

@@ -3,7 +3,7 @@
 use dialect::{Dialect, Event, Head, Part};
 use trace::{Level, LogLine};
 
-use super::line::{Lines, Piece};
+use super::line::{LONGEST, Lines, Piece};
 use super::text::{Text, text};
 use crate::rig::SerialLog;
 
@@ -25,6 +25,8 @@ pub struct Record {
     pub garbage: Vec<u8>,
     /// The reset or crash that it tells of.
     pub event: Option<Event>,
+    /// It is in no known form, so that nothing tells its level.
+    pub unread: bool,
 }
 
 /// Takes a UART's bytes and gives its records.
@@ -67,11 +69,9 @@ impl Records {
 
     /// Takes bytes, and gives the records that are complete with them.
     pub fn push(&mut self, bytes: &[u8], mut give: impl FnMut(Record)) {
-        let mut pieces = Vec::new();
-        self.lines.push(bytes, |piece| pieces.push(piece));
-        for piece in pieces {
-            self.piece(&piece, &mut give);
-        }
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.push(bytes, |piece| self.piece(&piece, &mut give));
+        self.lines = lines;
     }
 
     /// Whether a record is complete unless its next line comes at once.
@@ -105,17 +105,22 @@ impl Records {
             0 => Vec::new(),
             _ => piece.bytes[..piece.bytes.len().min(GARBAGE)].to_vec(),
         };
-        if piece.continues {
+        let mut parts = &self.parts(&found.text, piece.in_flow)[..];
+        if piece.continues
+            && let [Part::Plain(front), after @ ..] = parts
+        {
             self.close(give);
             let (level, tag) = self.last.clone();
-            give(record(level, &tag, None, &found.text, garbage));
-            return;
+            give(record(level, &tag, None, front, garbage.clone()));
+            parts = after;
+            if parts.is_empty() {
+                return;
+            }
         }
-        let parts = self.parts(&found.text);
-        if !matches!(parts[..], [Part::Plain(_)]) {
+        if !matches!(parts, [Part::Plain(_)]) {
             let last = parts.len() - 1;
-            for (at, part) in parts.into_iter().enumerate() {
-                self.part(&part, (at == last).then_some(&found), &garbage, give);
+            for (at, part) in parts.iter().enumerate() {
+                self.part(part, (at == last).then_some(&found), &garbage, give);
             }
             return;
         }
@@ -143,19 +148,17 @@ impl Records {
         self.part(&Part::Plain(&found.text), None, &garbage, give);
     }
 
-    /// The parts of a line, in the log's format.
-    fn parts<'l>(&self, line: &'l str) -> Vec<Part<'l>> {
+    /// The parts of a line in the log's format, or of a piece out of its middle.
+    fn parts<'l>(&self, line: &'l str, inside: bool) -> Vec<Part<'l>> {
         let only = match self.log {
-            SerialLog::Auto => return dialect::parts(line),
+            SerialLog::Auto => None,
             SerialLog::Plain => return vec![Part::Plain(line)],
-            SerialLog::EspIdf => Dialect::EspIdf,
-            SerialLog::Linkkit => Dialect::Linkkit,
+            SerialLog::EspIdf => Some(Dialect::EspIdf),
+            SerialLog::Linkkit => Some(Dialect::Linkkit),
         };
-        let parts = dialect::parts(line);
-        let is_other = |part: &Part<'_>| matches!(part, Part::Record(head) if head.dialect != only);
-        match parts.iter().any(is_other) {
-            true => vec![Part::Plain(line)],
-            false => parts,
+        match inside {
+            true => dialect::parts_inside(line, only),
+            false => dialect::parts(line, only),
         }
     }
 
@@ -186,6 +189,7 @@ impl Records {
                     false => (Level::Info, TAG),
                 };
                 let mut found = record(level, tag, None, text, garbage);
+                found.unread = !is_panic && event.is_none();
                 found.event = event;
                 (found, false)
             }
@@ -225,7 +229,8 @@ impl Records {
             } else {
                 indented
             };
-            goes_on && open.lines < MOST_LINES
+            let length = open.record.line.text.len() + found.text.len();
+            goes_on && open.lines < MOST_LINES && length <= LONGEST
         })
     }
 
@@ -261,6 +266,7 @@ fn record(level: Level, tag: &str, device_ms: Option<u64>, text: &str, garbage: 
         },
         garbage,
         event: None,
+        unread: false,
     }
 }
 
@@ -372,6 +378,105 @@ mod tests {
             shown,
             [(Level::Error, "app", "fir"), (Level::Error, "app", "st")]
         );
+    }
+
+    #[test]
+    fn a_record_behind_a_prompt_that_was_given_has_its_own_level() {
+        let mut records = Records::new(SerialLog::Auto);
+        let mut found = Vec::new();
+        records.push(b"esp32> ", |record| found.push(record.line));
+        records.flush(|record| found.push(record.line));
+        records.push(b"E wifi: late\nesp32> ", |record| found.push(record.line));
+        records.flush(|record| found.push(record.line));
+        records.push(b"noiseE (1) app: later\n", |record| found.push(record.line));
+        records.flush(|record| found.push(record.line));
+        let shown: Vec<_> = found.iter().map(|line| (line.level, &*line.text)).collect();
+        assert_eq!(
+            shown,
+            [
+                (Level::Info, "esp32> "),
+                (Level::Error, "late"),
+                (Level::Info, "esp32> "),
+                (Level::Info, "noise"),
+                (Level::Error, "later")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_text_far_behind_in_a_line_stands_in_one_record() {
+        for at in [4090, 8190, 60_000] {
+            let line = format!("I (1) app: {}needle\n", "x".repeat(at));
+            let found = records(SerialLog::Auto, line.as_bytes());
+            assert!(found[0].line.text.ends_with("needle"), "{at}");
+        }
+    }
+
+    /// One line of each format, whole or between others, and its level.
+    const LINES: [(&[u8], Level, &str); 9] = [
+        (b"E (45012) esp-tls: failed", Level::Error, "failed"),
+        (b"V (14:31:18.532) app: t", Level::Trace, "t"),
+        (b"W (2023-08-15 14:31:18.532) app: d", Level::Warn, "d"),
+        (b"[  1234][E][W.cpp:155] begin(): no!", Level::Error, "no!"),
+        (b"[dbg] f(83): Enter", Level::Debug, "Enter"),
+        (b"[018930]<E> res:13", Level::Error, "res:13"),
+        (b"[00:00:01.234,567] <err> net: bad", Level::Error, "bad"),
+        (b"WARN (5123) - low", Level::Warn, "low"),
+        (
+            b"[2026-01-02T03:04:05Z ERROR krate::m] te",
+            Level::Error,
+            "te",
+        ),
+    ];
+
+    /// Lines whose head is one at the beginning of a line alone: in the middle of another, it could
+    /// be a word of that one.
+    const WEAK: [(&[u8], Level, &str); 6] = [
+        (b"E wifi: no clock", Level::Error, "no clock"),
+        (b"[E][ssl.cpp:36] f(): (-1)", Level::Error, "(-1)"),
+        (b"[err] no function", Level::Error, "no function"),
+        (b"<wrn> bt: no time", Level::Warn, "no time"),
+        (b"TRACE - a - b", Level::Trace, "a - b"),
+        (b"[ERROR krate] e", Level::Error, "e"),
+    ];
+
+    fn is_kept(bytes: &[u8], level: Level, text: &str) -> bool {
+        let found = records(SerialLog::Auto, bytes);
+        let mut lines = found.iter().map(|record| &record.line);
+        lines.any(|line| line.level == level && line.text.starts_with(text))
+    }
+
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![
+            any::<u8>(),
+            prop::sample::select(b"\x1b[]()<>0123456789;:. mEWIDV\r\n\t\xff\0".to_vec()),
+        ];
+        prop::collection::vec(byte, 0..80)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn a_line_keeps_its_level_whatever_bytes_surround_it(
+            before in bytes(),
+            row in prop::sample::select(LINES.to_vec()),
+            after in bytes(),
+        ) {
+            let all = [&before, row.0, &after].concat();
+            prop_assert!(is_kept(&all, row.1, row.2), "{:?}", records(SerialLog::Auto, &all));
+        }
+
+        #[test]
+        fn a_line_of_its_own_keeps_its_level_whatever_lines_surround_it(
+            before in bytes(),
+            noise in prop::collection::vec(prop::sample::select(b"\0\x80\xf8\xff".to_vec()), 0..6),
+            row in prop::sample::select([&LINES[..], &WEAK].concat()),
+            after in bytes(),
+        ) {
+            let all = [&before, &b"\n"[..], &noise, row.0, b"\n", &after].concat();
+            prop_assert!(is_kept(&all, row.1, row.2), "{:?}", records(SerialLog::Auto, &all));
+        }
     }
 
     proptest! {

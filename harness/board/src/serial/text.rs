@@ -23,6 +23,8 @@ pub(super) fn text(bytes: &[u8]) -> Text {
     while let Some((&first, after)) = rest.split_first() {
         if first == 0x1B
             && let Some(sequence) = sequence(after)
+            && !dialect::is_strong(after)
+            && !dialect::is_strong(&after[sequence.len() - 1..])
         {
             if let Some(colour) = colour(sequence) {
                 found.coloured = colour;
@@ -68,16 +70,16 @@ fn escape(bytes: &[u8], text: &mut String) {
     }
 }
 
-/// The rest of a control sequence (ECMA-48 §5.4) behind its escape, if this is one.
+/// The rest of a control sequence (ECMA-48 §5.4) behind its escape, if this is one. None ends in a
+/// bracket on any terminal: there, one that was cut off stands before a record's head.
 fn sequence(bytes: &[u8]) -> Option<&[u8]> {
     let body = bytes.strip_prefix(b"[")?;
     let end = body
         .iter()
         .take(LONGEST_SEQUENCE)
         .position(|byte| !(0x20..=0x3F).contains(byte))?;
-    (0x40..=0x7E)
-        .contains(&body[end])
-        .then(|| &bytes[..end + 2])
+    let is_final = (0x40..=0x7E).contains(&body[end]) && !b"[]".contains(&body[end]);
+    is_final.then(|| &bytes[..end + 2])
 }
 
 /// Whether a sequence switches a colour on, or off; none if it does something else.
@@ -111,6 +113,21 @@ mod tests {
         assert_eq!(text(b"\x1b]0;title\x07").text, "\\x1b]0;title\\x07");
         assert_eq!(text(b"end\x1b").text, "end\\x1b");
         assert_eq!(text(b"a\tb").text, "a\tb");
+    }
+
+    #[test]
+    fn a_sequence_that_was_cut_off_takes_nothing_of_a_head() {
+        for head in [
+            "E (12) app: x",
+            "[  12][E][a.c:1] f(): x",
+            "[inf] f(1): x",
+            "[000012]<E> x",
+        ] {
+            for cut in ["\x1b", "\x1b[", "\x1b[0;3"] {
+                let found = text(format!("{cut}{head}").as_bytes()).text;
+                assert!(found.ends_with(head), "{found}");
+            }
+        }
     }
 
     proptest! {

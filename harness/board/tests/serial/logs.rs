@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use board::{Board, Exited, Garbage, PowerChanged, RestartCause, Restarted};
-use trace::{Level, LogLine};
+use trace::board::Crash;
+use trace::{Level, LogLine, UnreadLines};
 
 use crate::bench::{events, on, pty, recorded, run, serial_board, texts, trace, until};
 
@@ -100,6 +101,113 @@ pub fn a_panic_is_the_end_of_the_firmware() {
     });
 }
 
+pub fn after_a_crash_the_rest_of_the_log_is_waited_for() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut device, path) = pty();
+        let trace = trace();
+        let keys = format!("port = \"{}\"\n", path.display());
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        on(&mut board).await;
+        let panic = b"Guru Meditation Error: Core  0 panic'ed (LoadProhibited).\r\n";
+        device.write_all(panic).expect("open");
+        until("the panic", || !events::<Exited>(&trace).is_empty()).await;
+        let dump = std::thread::spawn(move || {
+            for line in [
+                "Core  0 register dump:",
+                "PC      : 0x400d1234",
+                "Backtrace: 0x400d1234:0x3ffb1230",
+            ] {
+                std::thread::sleep(Duration::from_millis(120));
+                device
+                    .write_all(format!("{line}\r\n").as_bytes())
+                    .expect("open");
+            }
+            device
+        });
+        board.power_off().await.expect("on");
+        let last = texts(&trace).pop().expect("some");
+        assert_eq!(last, "Backtrace: 0x400d1234:0x3ffb1230");
+        let mut device = dump.join().expect("ours");
+        // One that never falls silent is not waited for without end.
+        on(&mut board).await;
+        device.write_all(panic).expect("open");
+        until("the panic", || events::<Exited>(&trace).len() == 2).await;
+        let flood = std::thread::spawn(move || {
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_secs(5) {
+                device.write_all(b"more\n").expect("open");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            device
+        });
+        let began = Instant::now();
+        board.power_off().await.expect("on");
+        assert!(
+            began.elapsed() < Duration::from_millis(4500),
+            "{:?}",
+            began.elapsed()
+        );
+        flood.join().expect("ours");
+    });
+}
+
+pub fn a_crash_has_the_names_of_its_functions_before_the_end_of_power() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut device, path) = pty();
+        let trace = trace();
+        let elf = std::env::current_exe().expect("a test");
+        let keys = format!(
+            "port = \"{}\"\nelf = \"{}\"\n",
+            path.display(),
+            elf.display()
+        );
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        on(&mut board).await;
+        let panic = b"Guru Meditation Error: Core  0 panic'ed (LoadProhibited).\r\nPC      : 0x400d1234  PS      : 0x00060030\r\nBacktrace: 0xfffffff0:0x3ffb1230\r\n";
+        device.write_all(panic).expect("open");
+        until("the panic", || !events::<Exited>(&trace).is_empty()).await;
+        board.power_off().await.expect("on");
+        let crashes: Vec<Crash> = events(&trace);
+        assert_eq!(crashes.len(), 1, "one for one panic: {crashes:?}");
+        assert!(crashes[0].what.contains("LoadProhibited"));
+        assert_eq!(crashes[0].registers["PC"], "0x400d1234");
+        assert_eq!(crashes[0].backtrace[0].function, "0xfffffff0");
+        let last = trace.since(0).pop().expect("some");
+        assert!(last.payload::<PowerChanged>().is_some(), "{last:?}");
+        let keys = format!("port = \"{}\"\nelf = \"none.elf\"\n", path.display());
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        let error = board.power_on().await.expect_err("there is no such file");
+        assert!(error.to_string().contains("none.elf"), "{error}");
+    });
+}
+
+pub fn lines_in_no_known_form_are_counted_for_each_start() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut device, path) = pty();
+        let trace = trace();
+        let keys = format!("port = \"{}\"\n", path.display());
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        for (bytes, lines) in [
+            (&b"I (1) app: on\nstate: 2 -> 3\nip:1.2.3.4\nrst:0x1 (POWERON_RESET),boot:0x13 (X)\n"[..], 4),
+            (b"I (1) app: on\n", 5),
+            (b"free text\n", 6),
+        ] {
+            on(&mut board).await;
+            device.write_all(bytes).expect("open");
+            until("the lines", || texts(&trace).len() == lines).await;
+            board.power_off().await.expect("on");
+        }
+        let told: Vec<_> = events::<UnreadLines>(&trace)
+            .into_iter()
+            .map(|told| (told.unknown, told.of))
+            .collect();
+        assert_eq!(told, [(2, 4), (1, 1)]);
+    });
+}
+
 pub fn a_board_that_restarts_unasked_says_why() {
     let banner: &[u8] = b"rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n";
     for (bytes, wanted) in [
@@ -113,6 +221,14 @@ pub fn a_board_that_restarts_unasked_says_why() {
             vec![RestartCause::Watchdog],
         ),
         (&[banner, banner].concat(), vec![RestartCause::PowerOn]),
+        (
+            b"I (100) app: up\r\n\r\nBrownout detector was triggered\r\n\r\nets Jul 29 2019 12:21:46\r\n\r\nrst:0xf (RTCWDT_BROWN_OUT_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\nI (27) boot: again\r\nI (100) app: up\r\n",
+            vec![RestartCause::Brownout],
+        ),
+        (
+            b"I (100) app: up\r\n\r\n ets Jan  8 2013,rst cause:4, boot mode:(3,6)\r\n\r\nwdt reset\r\nload 0x4010f000, len 3424, room 16\r\n",
+            vec![RestartCause::Watchdog],
+        ),
     ] {
         run(async {
             let folder = tempfile::tempdir().expect("a folder");
@@ -178,7 +294,7 @@ pub fn a_device_that_never_ends_a_line_stops_nothing() {
         let began = Instant::now();
         board.power_off().await.expect("in the middle of it");
         assert!(began.elapsed() < Duration::from_secs(1));
-        assert!(texts(&trace).iter().all(|text| text.len() <= 4096));
+        assert!(texts(&trace).iter().all(|text| text.len() <= 64 * 1024));
         until("the end of the flood", || flood.is_finished()).await;
         flood.join().expect("ours");
     });

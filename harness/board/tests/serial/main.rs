@@ -1,6 +1,7 @@
 //! Serial boards over a pty and over sockets, with recorded devices and fake flashers.
 
 mod bench;
+mod cases;
 mod commands;
 mod conformance;
 mod lines;
@@ -26,6 +27,12 @@ fn main() {
         logs::a_recorded_linkkit_device_over_tcp_gives_its_records,
         logs::a_panic_is_the_end_of_the_firmware,
         logs::a_board_that_restarts_unasked_says_why,
+        logs::after_a_crash_the_rest_of_the_log_is_waited_for,
+        logs::a_crash_has_the_names_of_its_functions_before_the_end_of_power,
+        cases::a_log_of_the_arduino_core_has_its_levels,
+        cases::a_log_of_esp_idf_v2_has_its_levels_and_no_clock_for_an_uptime,
+        cases::every_end_of_a_firmware_is_known,
+        logs::lines_in_no_known_form_are_counted_for_each_start,
         logs::bytes_that_are_no_text_are_kept_and_told_of,
         logs::a_device_that_never_ends_a_line_stops_nothing,
         logs::what_is_said_while_the_board_is_off_is_not_heard,

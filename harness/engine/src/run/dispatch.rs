@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use report::{
     AttemptResult, CaseResult, ExitStatus, FORMAT_VERSION, Message, Reporter, RunSummary,
 };
-use trace::{Event, Failure, StepEnded, StepStarted, Verdict};
+use trace::{Event, Failure, StepEnded, StepStarted, UnreadLines, Verdict};
 
 use super::boards;
 use super::cases::{Attempt, Cases};
@@ -264,6 +264,14 @@ impl Dispatcher<'_> {
                 attempt,
                 step,
                 ok,
+            }
+        } else if let Some(UnreadLines { unknown, of }) = event.payload()
+            && self.cases.case(running.attempt).judges_levels
+        {
+            Message::Notice {
+                text: format!(
+                    "{case}: {unknown} of {of} log lines were in no known form: `never` cannot tell their level"
+                ),
             }
         } else {
             return;

@@ -44,6 +44,7 @@ pub fn plan(behaviours: &[&str]) -> Plan {
         skip: None,
         difference: None,
         own_transcripts: false,
+        judges_levels: false,
         image: None,
         rig: None,
         is_alone: false,
