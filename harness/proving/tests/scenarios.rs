@@ -73,10 +73,13 @@ fn every_word_of_the_language_is_used_by_a_scenario() {
     let of_others = [
         "expected", "exit", "restart", "except", "contract", "because",
     ];
+    // The default, and a key that takes too long to make for each run: see the tests of pki.
+    let of_certificates = ["given", "rsa-4096"];
     let unused: Vec<_> = words
         .iter()
         .filter(|word| !used.contains(word.as_str()))
         .filter(|word| !closely.contains(&word.as_str()) && !of_others.contains(&word.as_str()))
+        .filter(|word| !of_certificates.contains(&word.as_str()))
         .collect();
     assert!(unused.is_empty(), "no scenario uses {unused:?}");
 }
