@@ -130,6 +130,36 @@ fn nothing_selected_is_4() {
 }
 
 #[test]
+fn a_board_without_its_emulator_is_told_beside_those_that_run() {
+    let folder = folder();
+    let run = |boards: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_proving"))
+            .arg("run")
+            .args(boards.iter().flat_map(|board| ["--board", board]))
+            .current_dir(folder.path())
+            .env("PATH", "")
+            .output()
+            .unwrap()
+    };
+    for boards in [["native", "qemu"], ["qemu", "native"]] {
+        let output = run(&boards);
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(
+            text.contains("\n2 skipped: there is no `qemu-system-arm` on this host (install it: "),
+            "{text}"
+        );
+        assert!(text.contains("\n2 passed, 0 failed, "), "{text}");
+    }
+    let output = run(&["qemu"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(
+        stderr(&output).contains("there is no `qemu-system-arm` on this host"),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn list_tells_every_case_and_its_tags() {
     let folder = folder();
     let output = proving(folder.path(), &["list"]);

@@ -194,6 +194,71 @@ fn a_failure_says_where_and_how_to_see_it_again() {
     assert!(!text.contains('\x1b'), "no colours without a terminal");
 }
 
+/// What workers were told in the runs here, oldest run first, but for where to write.
+fn jobs(place: &Path) -> Vec<serde_json::Value> {
+    let runs = fs::read_dir(place.join("proving-out")).unwrap();
+    let mut runs: Vec<_> = runs.map(|run| run.unwrap().path()).collect();
+    runs.sort_by_key(|run| {
+        fs::metadata(run.join("summary.json"))
+            .unwrap()
+            .modified()
+            .unwrap()
+    });
+    let jobs = runs.iter().flat_map(|run| {
+        let case = find(run, "1").unwrap();
+        fs::read(case.join("job.json"))
+    });
+    jobs.map(|job| {
+        let mut job: serde_json::Value = serde_json::from_slice(&job).unwrap();
+        job.as_object_mut().unwrap().remove("out");
+        job
+    })
+    .collect()
+}
+
+#[test]
+fn the_command_for_another_attempt_makes_the_same_attempt() {
+    const RIG: &str = "[boards.dut]\nkind = \"process\"\ncommand = [\"sleep\", \"60\"]\n";
+    const SILENT: &str = "\
+name: It's never said
+world: { devices: { device: {} } }
+steps:
+  - power: on
+  - expect: { log: { text: \"Provisioning has started\" }, within: 1s }
+";
+    let device = env!("CARGO_BIN_EXE_proving");
+    let native = ["--device", device, "--bug", "silent-hang", "--seed", "7"];
+    let rig = ["--board", "dut", "--rig", "a rig.toml", "--speed", "20.5"];
+    for options in [&native[..], &rig] {
+        let place = Place::new(&[SILENT]);
+        fs::write(place.path().join("a rig.toml"), RIG).unwrap();
+        let bin = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(device, bin.path().join("proving")).unwrap();
+        let path = std::env::var_os("PATH").unwrap();
+        let path = std::iter::once(bin.path().to_owned()).chain(std::env::split_paths(&path));
+        let path = std::env::join_paths(path).unwrap();
+        let shell = |command: &str| {
+            let output = Command::new("sh")
+                .args(["-c", command])
+                .current_dir(place.path())
+                .env("PATH", &path)
+                .env("XDG_RUNTIME_DIR", bin.path())
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(1), "{command}: {output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let quoted: Vec<_> = options.iter().map(|word| format!("'{word}'")).collect();
+        let text = shell(&format!("proving run {}", quoted.join(" ")));
+        let (_, again) = text.split_once("again    ").expect(&text);
+        let again = again.lines().next().unwrap();
+        shell(again);
+        let jobs = jobs(place.path());
+        assert_eq!(jobs.len(), 2, "{jobs:#?}");
+        assert_eq!(jobs[0], jobs[1], "{again}");
+    }
+}
+
 #[test]
 fn a_worker_killed_from_outside_breaks_its_case_and_no_other() {
     let place = Place::new(&[WAITING, PASSING]);
