@@ -5,6 +5,7 @@
 
 mod bluetooth;
 mod boards;
+mod claim;
 mod cloud_side;
 mod console;
 mod console_port;

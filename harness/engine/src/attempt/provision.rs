@@ -32,6 +32,7 @@ pub async fn provision(
 ) -> Result<(), Problem> {
     let device = case.device(step.device.as_ref());
     let clock = world.trace().clock().clone();
+    let began = world.trace().len();
     let hand_over = hand_over(case, step, world, captures);
     let stages = stages(device, step, hand_over, world);
     let end = match clock.timeout(step.within, stages).await {
@@ -65,8 +66,10 @@ pub async fn provision(
             match &step.outcome {
                 Some(wanted) if is(&reached, wanted.value) => Ok(()),
                 Some(wanted) => Err(Missed::saying(format!(
-                    "{} wanted provisioning to end with {:?}; {reached}",
-                    step.phone, wanted.value
+                    "{} wanted provisioning to end with {:?}; {}",
+                    step.phone,
+                    wanted.value,
+                    super::claim::beside_the_air(&reached, world.trace(), began, device)
                 ))),
                 None => Ok(()),
             }
