@@ -1,0 +1,179 @@
+//! A device of which everything is known, and its events in a few words.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use contracts::{CloudFacts, Contracts, Facts, LinkkitFacts, Sight, SntpFacts};
+use serde_json::{Value, json};
+use trace::{Event, Source};
+
+fn facts() -> Facts {
+    Facts {
+        sees: BTreeSet::from([Sight::Air, Sight::Broker, Sight::Phones]),
+        provisioned: false,
+        sntp: Some(SntpFacts {
+            retry: Duration::from_secs(5),
+        }),
+        cloud: Some(CloudFacts {
+            server_name: Some("broker.example".into()),
+            tls: true,
+            shows_certificate: true,
+            checks_dates: true,
+            checks_name: true,
+            keep_alive: Duration::from_secs(60),
+            clean_session: true,
+            reconnect: Duration::from_secs(10),
+            reconnect_max: Duration::from_secs(60),
+        }),
+        linkkit: Some(LinkkitFacts {
+            token_life: Duration::from_secs(45),
+            reports: 3,
+            report_interval: Duration::from_secs(30),
+            notifications: 30,
+        }),
+    }
+}
+
+/// `[ms, source/kind, data]`, all of the device `dut` unless the data says `"device": null`.
+pub fn event(seq: u64, row: &Value) -> Event {
+    let (source, kind) = row[1]
+        .as_str()
+        .expect("text")
+        .split_once('/')
+        .expect("a kind");
+    let source: Source = serde_json::from_value(json!(source)).expect("a source");
+    let mut data = row[2].clone();
+    let nameless = data.get("device") == Some(&Value::Null);
+    if let Value::Object(map) = &mut data {
+        map.remove("device");
+    }
+    Event {
+        seq,
+        lab_us: row[0].as_u64().expect("ms") * 1000,
+        wall_us: 0,
+        source,
+        device: (!nameless).then(|| "dut".to_owned()),
+        kind: kind.to_owned().into(),
+        data: data.into(),
+    }
+}
+
+/// Ids of the contracts that `rows` break, with the last judgement at `until` ms.
+pub fn broken(rows: &[Value], until: u64) -> BTreeSet<&'static str> {
+    let mut contracts = Contracts::new(&facts());
+    let mut broken = BTreeSet::new();
+    for (seq, row) in rows.iter().enumerate() {
+        let breaches = contracts.event(&event(seq as u64, row));
+        broken.extend(breaches.iter().map(|breach| breach.contract.id));
+    }
+    let end = event(rows.len() as u64, &json!([until, "engine/finished", {}]));
+    broken.extend(
+        contracts
+            .event(&end)
+            .iter()
+            .map(|breach| breach.contract.id),
+    );
+    broken
+}
+
+fn packet(ms: u64, kind: &str, mut data: Value) -> Value {
+    data["connection"] = 1.into();
+    data["client"] = "c".into();
+    json!([ms, format!("mqtt/{kind}"), data])
+}
+
+pub fn from_client(ms: u64, kind: &str, mut data: Value) -> Value {
+    data["direction"] = "in".into();
+    packet(ms, kind, data)
+}
+
+pub fn to_client(ms: u64, kind: &str, mut data: Value) -> Value {
+    data["direction"] = "out".into();
+    packet(ms, kind, data)
+}
+
+pub fn connect(ms: u64) -> Value {
+    from_client(
+        ms,
+        "connect",
+        json!({ "keep_alive_s": 60, "clean_session": true }),
+    )
+}
+
+pub fn connack(ms: u64) -> Value {
+    to_client(ms, "connack", json!({ "code": 0 }))
+}
+
+pub fn publish(ms: u64, id: u64, again: bool) -> Value {
+    let mut data = json!({ "topic": "t", "qos": 1, "id": id });
+    if again {
+        data["duplicate"] = true.into();
+    }
+    from_client(ms, "publish", data)
+}
+
+pub fn puback(ms: u64, id: u64) -> Value {
+    to_client(ms, "puback", json!({ "id": id }))
+}
+
+pub fn line(ms: u64, tag: &str, text: &str) -> Value {
+    json!([ms, "log/line", { "level": "info", "tag": tag, "text": text }])
+}
+
+pub fn exchange(ms: u64, endpoint: &str, request: Value, answer: Value) -> Value {
+    json!([ms, "provisioning/exchange", {
+        "phone": "alice", "endpoint": endpoint, "request": request, "answer": answer,
+    }])
+}
+
+pub fn session(ms: u64) -> Value {
+    exchange(
+        ms,
+        "prov-session",
+        json!({ "security": 1, "step": "command1" }),
+        json!({ "security": 1, "step": "response1" }),
+    )
+}
+
+pub fn config(ms: u64, request: Value, answer: Value) -> Value {
+    exchange(ms, "prov-config", request, answer)
+}
+
+pub fn status(ms: u64, mut answer: Value) -> Value {
+    answer["message"] = "resp_get_status".into();
+    config(ms, json!({ "message": "cmd_get_status" }), answer)
+}
+
+pub fn told(ms: u64, ssid: &str) -> Value {
+    config(
+        ms,
+        json!({ "message": "cmd_set_config", "ssid": ssid }),
+        json!({ "message": "resp_set_config" }),
+    )
+}
+
+pub fn handshake(ms: u64, more: Value) -> Value {
+    let mut data = json!({
+        "ok": true, "shown": "server", "offered": ["TLS 1.2"], "server_name": "broker.example",
+    });
+    for (key, value) in more.as_object().expect("an object") {
+        data[key] = value.clone();
+    }
+    json!([ms, "tls/handshake", data])
+}
+
+pub fn report(ms: u64, id: Value, token: &str) -> Value {
+    json!([ms, "linkkit/token_reported", { "id": id, "token": token }])
+}
+
+pub fn replied(ms: u64) -> Value {
+    json!([ms, "linkkit/match_replied", { "code": 200 }])
+}
+
+pub fn notify(ms: u64, id: u64, token: &str, remain: u64) -> Value {
+    json!([ms, "coap/received", {
+        "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
+        "message_id": id, "message_token": format!("{id:08x}"),
+        "json": { "params": { "token": token, "remainTime": remain } },
+    }])
+}
