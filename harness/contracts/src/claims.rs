@@ -185,8 +185,8 @@ impl Watch for Claim {
                 && *at + APART < now
             {
                 let seen = match key.as_str() {
-                    "" => "a claim without an event behind it".to_owned(),
-                    key => format!("`{key}`, of which nobody else knows"),
+                    "" => "it says so, and no event stands behind that".to_owned(),
+                    key => format!("it says `{key}`, and no event stands behind that"),
                 };
                 if let Some((_, _, seq)) = open.claims.pop_front() {
                     found.broken(seen, [seq]);

@@ -62,7 +62,7 @@ impl Command {
                 let how = match status {
                     Ok(status) if status.success() => return Ok(()),
                     Ok(status) => ending(status),
-                    Err(error) => format!("an end that nobody saw ({error})"),
+                    Err(error) => format!("an unknown end ({error})"),
                 };
                 Err(CommandError::Ended {
                     command: self.to_string(),

@@ -113,7 +113,7 @@ pub(super) fn answer(
             let name = format!("{other:?}");
             let name = name.split(['(', ' ']).next().unwrap_or_default();
             return Ok(Answer::Unknown(format!(
-                "it asked the host for `{name}` by semihosting, which nobody answers"
+                "it asked the host for `{name}` by semihosting, and this harness answers none"
             )));
         }
     }

@@ -137,7 +137,7 @@ impl Running {
         if let Some(status) = ended {
             let how = match status {
                 Ok(status) => ending(status),
-                Err(error) => format!("an end that nobody saw ({error})"),
+                Err(error) => format!("an unknown end ({error})"),
             };
             let panic = self.said.panic.take();
             self.trace.emit(Some(&self.device), &Exited { how, panic });

@@ -216,7 +216,7 @@ pub(super) fn mistake(
     if profile.authority {
         return Some(Mistake::at(
             span,
-            "an authority's certificate is shown by nobody",
+            "neither a broker nor a device shows an authority's certificate",
         ));
     }
     match &profile.issuer {

@@ -80,7 +80,7 @@ fn trouble(remains: &Remains) -> Option<Trouble> {
             .map_or_else(String::new, |source| format!(": {source}"));
         return Some(Trouble::new(
             format!("{damage}{why}"),
-            "disk space, and whether somebody else wrote to the trace",
+            "the disk space, and whether another program wrote to the trace",
         ));
     }
     match remains.ended_by_us {
@@ -112,7 +112,7 @@ fn trouble(remains: &Remains) -> Option<Trouble> {
     (!remains.leaked.is_empty()).then(|| {
         Trouble::new(
             format!("the worker left {} running", remains.leaked.join(", ")),
-            "whoever started that in the worker must end it; it was killed",
+            "the code that started it in the worker must end it; it was killed",
         )
     })
 }

@@ -194,7 +194,7 @@ impl ProvisioningError {
             Self::Security {
                 source: SecurityError::Unproven,
                 ..
-            } => "whoever answers does not know the device's secret: this is not the device",
+            } => "what answers does not know the device's secret: this is another device",
             Self::Security { .. } | Self::Undecodable { .. } | Self::Nonsense { .. } => {
                 "the device's firmware breaks the protocol; try again, and report it if it stays so"
             }

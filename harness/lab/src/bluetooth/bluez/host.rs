@@ -117,7 +117,7 @@ pub(super) async fn run(
     };
     tokio::select! {
         ended = runner.run_with_handler(&ears) => format!("{ended:?}"),
-        () = work => "nobody asks any more".to_owned(),
+        () = work => "its last client has gone".to_owned(),
     }
 }
 
