@@ -233,6 +233,7 @@ steps:
         let place = Place::new(&[SILENT]);
         fs::write(place.path().join("a rig.toml"), RIG).unwrap();
         let bin = tempfile::tempdir().unwrap();
+        let runtime = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(device, bin.path().join("proving")).unwrap();
         let path = std::env::var_os("PATH").unwrap();
         let path = std::iter::once(bin.path().to_owned()).chain(std::env::split_paths(&path));
@@ -242,7 +243,7 @@ steps:
                 .args(["-c", command])
                 .current_dir(place.path())
                 .env("PATH", &path)
-                .env("XDG_RUNTIME_DIR", bin.path())
+                .env("XDG_RUNTIME_DIR", runtime.path())
                 .output()
                 .unwrap();
             assert_eq!(output.status.code(), Some(1), "{command}: {output:?}");

@@ -26,9 +26,9 @@ pub struct Conditions {
     /// `--probe-fault`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_fault: Option<String>,
-    /// `--speed`.
+    /// `--speed`, as it is written there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub speed: Option<f64>,
+    pub speed: Option<String>,
 }
 
 impl Conditions {
@@ -46,7 +46,7 @@ impl Conditions {
             ("--image", self.image.as_ref().map(path)),
             ("--device", self.device.as_ref().map(path)),
             ("--probe-fault", self.probe_fault.clone()),
-            ("--speed", self.speed.map(|speed| speed.to_string())),
+            ("--speed", self.speed.clone()),
         ];
         options
             .into_iter()

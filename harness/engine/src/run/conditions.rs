@@ -25,7 +25,7 @@ pub(super) fn of(case: &Case, settings: &Settings) -> Conditions {
             .probe_fault
             .filter(|_| !native)
             .map(|fault| name_of(fault).to_owned()),
-        speed: (!is_usual).then_some(settings.speed),
+        speed: (!is_usual).then(|| settings.speed.to_string()),
     }
 }
 

@@ -108,7 +108,7 @@ fn the_command_for_another_attempt_repeats_what_is_not_the_default() {
             image: Some("it's.elf".into()),
             device: Some("/opt/proving".into()),
             probe_fault: Some("hung".to_owned()),
-            speed: Some(2.5),
+            speed: Some("2.5".to_owned()),
         }),
         "proving run 'a b.yaml' -E 'name(=softap/wrong_pop)' --seed 42 --board qemu \
          --rig lab/rig.toml --image 'it'\\''s.elf' --device /opt/proving --probe-fault hung \
