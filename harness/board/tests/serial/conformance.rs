@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use board::conformance::{self, Bench, Firmware, Subject};
@@ -20,12 +22,15 @@ const FIRST: &[u8] = b"I (30) app: first\r\n";
 const PANIC: &[u8] =
     b"Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.\r\n";
 
-/// A switch that the device behind a pty looks at.
-struct Supply(Arc<AtomicBool>);
+/// A switch that the device behind a pty looks at: how often it was switched; odd while it is on.
+struct Supply(Arc<AtomicU64>);
 
 impl PowerSwitch for Supply {
     fn switch(&mut self, power: Power) -> BoxFuture<'_, Result<(), BoardError>> {
-        self.0.store(power == Power::On, Ordering::Release);
+        let times = self.0.load(Ordering::Acquire);
+        if (power == Power::On) != is_on(times) {
+            self.0.store(times + 1, Ordering::Release);
+        }
         Box::pin(async { Ok(()) })
     }
 }
@@ -39,23 +44,41 @@ impl Drop for Alive {
     }
 }
 
+fn is_on(times: u64) -> bool {
+    times % 2 == 1
+}
+
+/// Whether somebody has the other end of the pty open. What a UART sends while its port is closed is
+/// lost; a pty would keep it.
+fn is_open(uart: &File) -> bool {
+    let mut poll = libc::pollfd {
+        fd: uart.as_raw_fd(),
+        events: 0,
+        revents: 0,
+    };
+    // SAFETY: one descriptor, which is open as long as the file is.
+    let polled = unsafe { libc::poll(&mut poll, 1, 0) };
+    assert!(polled >= 0, "a state");
+    poll.revents & libc::POLLHUP == 0
+}
+
 /// Says its first line, and what follows it, whenever it gets power or the file `restart` appears.
 fn device(
     mut uart: File,
     folder: PathBuf,
     more: &'static [u8],
-    power: Arc<AtomicBool>,
+    power: Arc<AtomicU64>,
     alive: Arc<AtomicBool>,
 ) {
-    let mut was_on = false;
+    let mut last = 0;
     while alive.load(Ordering::Acquire) {
-        let is_on = power.load(Ordering::Acquire);
+        let times = power.load(Ordering::Acquire);
         let restarts = fs::remove_file(folder.join("restart")).is_ok();
-        if is_on && (!was_on || restarts) {
-            // A port that is not open may take nothing.
+        if is_on(times) && (times != last || restarts) && is_open(&uart) {
+            // The port may be closed in this moment.
             let _ = uart.write_all(FIRST).and_then(|()| uart.write_all(more));
         }
-        was_on = is_on;
+        last = times;
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -78,7 +101,11 @@ impl Bench for Ptys {
 fn on_a_pty(more: &'static [u8]) -> Subject {
     let folder = tempfile::tempdir().expect("a folder");
     let (uart, path) = pty();
-    let power = Arc::new(AtomicBool::new(false));
+    // Only a pty that was open says that it is open no more.
+    let mut once = File::options();
+    once.read(true).custom_flags(libc::O_NOCTTY);
+    drop(once.open(&path).expect("a pty"));
+    let power = Arc::new(AtomicU64::new(0));
     let alive = Arc::new(AtomicBool::new(true));
     let (place, powered, living) = (
         folder.path().to_owned(),
