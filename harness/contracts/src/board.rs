@@ -7,7 +7,7 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::read::{device, is_boot, number, text};
-use crate::{Contract, Found, Moment, Watch};
+use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// Two cores may print a little out of order (ESP-IDF logging, dual-core chips).
 const CORES_APART_MS: u64 = 10;
@@ -30,7 +30,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "device-time-runs-true",
-        needs: &[],
+        needs: &[Sight::Clock],
         says: "over half a minute and more, the device's clock and the lab's agree within 2 %",
         source: "house: crystals are good to 0.01 %",
         reads: &[

@@ -20,7 +20,7 @@ const MOST: usize = 256;
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "says-address-only-if-leased",
-        needs: &[Sight::Air],
+        needs: &[Sight::Air, Sight::Clock],
         says: "a device logs the address that it was leased",
         source: "ESP-IDF esp_netif_handlers: sta ip",
         reads: &[(Source::Log, "line"), (Source::Air, "leased")],
@@ -34,7 +34,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "says-connected-only-if-in-session",
-        needs: &[Sight::Broker],
+        needs: &[Sight::Broker, Sight::Clock],
         says: "a device logs that MQTT is connected once for each session that the broker opened",
         source: "ESP-IDF esp-mqtt: MQTT_EVENT_CONNECTED",
         reads: &[(Source::Log, "line"), (Source::Mqtt, "session_opened")],
@@ -48,7 +48,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "says-published-only-if-acknowledged",
-        needs: &[Sight::Broker],
+        needs: &[Sight::Broker, Sight::Clock],
         says: "a device logs that a packet was published once the broker has acknowledged it",
         source: "ESP-IDF esp-mqtt: MQTT_EVENT_PUBLISHED",
         reads: &[(Source::Log, "line"), (Source::Mqtt, "puback")],
@@ -68,7 +68,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "says-reason-only-if-the-air-said-so",
-        needs: &[Sight::Air],
+        needs: &[Sight::Air, Sight::Clock],
         says: "a device logs the reason for which the air let it go",
         source: "ESP-IDF wifi_provisioning: Disconnect reason",
         reads: &[(Source::Log, "line"), (Source::Air, "left")],
@@ -82,7 +82,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "says-session-only-if-proven",
-        needs: &[Sight::Phones],
+        needs: &[Sight::Phones, Sight::Clock],
         says: "a device logs a secured session once for each handshake that a phone finished",
         source: "ESP-IDF protocomm: PROTOCOMM_SECURITY_SESSION_SETUP_OK",
         reads: &[(Source::Log, "line"), (Source::Provisioning, "exchange")],

@@ -7,7 +7,7 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::read::{device, is_boot, number, text};
-use crate::{Contract, Found, Moment, Watch};
+use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// RFC 7252 §4.8.2: EXCHANGE_LIFETIME.
 const LIFE_OF_AN_ID: Duration = Duration::from_secs(247);
@@ -43,7 +43,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "coap-confirmable-is-acknowledged",
-        needs: &[],
+        needs: &[Sight::Clock],
         says: "a confirmable message to one device is acknowledged within two seconds",
         source: "RFC 7252 §4.2",
         reads: &[

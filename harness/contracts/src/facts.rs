@@ -12,6 +12,9 @@ pub enum Sight {
     Broker,
     /// Every phone that can speak to the device.
     Phones,
+    /// The device's own time: the lab's clock runs as the device's does. Not on an emulated board,
+    /// whose time is scaled, so that a busy host stretches it.
+    Clock,
 }
 
 /// What the rules may rely on. Everything is optional: what is unknown is not claimed.

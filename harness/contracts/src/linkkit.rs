@@ -38,7 +38,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "linkkit-reports-are-few",
-        needs: &[],
+        needs: &[Sight::Clock],
         says: "a token is reported no more often than the profile says, and not faster",
         source: "Linkkit C SDK 2.3.0: awss_report_token",
         reads: READS,
@@ -60,7 +60,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "linkkit-remaining-time-is-true",
-        needs: &[],
+        needs: &[Sight::Clock],
         says: "remainTime is what is left of the token's life since its report",
         source: "Linkkit C SDK 2.3.0: awss_token_remain_time",
         reads: READS,

@@ -6,7 +6,7 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::read::{is_boot, number};
-use crate::{Contract, Found, Moment, Watch};
+use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// RFC 4330 §10: no client asks more often than this.
 const SHORTEST_POLL: Duration = Duration::from_secs(15);
@@ -22,7 +22,7 @@ const READS: &[(Source, &str)] = &[
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "time-asked-once",
-        needs: &[],
+        needs: &[Sight::Clock],
         says: "a device that was told the time does not ask again within fifteen seconds",
         source: "RFC 4330 §10, best practice 1",
         reads: READS,
@@ -30,7 +30,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "time-asked-slowly",
-        needs: &[],
+        needs: &[Sight::Clock],
         says: "a device that is not answered waits before it asks for the time again",
         source: "RFC 4330 §10, best practices 2 and 5",
         reads: READS,

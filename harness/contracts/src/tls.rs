@@ -8,7 +8,7 @@ use trace::{Event, Source};
 
 use crate::facts::CloudFacts;
 use crate::read::{device, flag, is_boot, text};
-use crate::{Contract, Facts, Found, Moment, Watch};
+use crate::{Contract, Facts, Found, Moment, Sight, Watch};
 
 const HANDSHAKE: &[(Source, &str)] = &[(Source::Tls, "handshake")];
 
@@ -54,7 +54,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "tls-failed-then-waits",
-        needs: &[],
+        needs: &[Sight::Clock],
         says: "after a handshake that failed a device waits as long as it was told",
         source: "ESP-IDF esp-mqtt: reconnect_timeout_ms",
         reads: &[

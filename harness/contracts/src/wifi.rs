@@ -24,7 +24,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "joined-then-addressed",
-        needs: &[Sight::Air],
+        needs: &[Sight::Air, Sight::Clock],
         says: "a station that has joined asks for an address within half a minute, or leaves",
         source: "RFC 2131 §4.4.1",
         reads: &[

@@ -7,8 +7,8 @@ mod order;
 
 use trace::{Event, Source};
 
-use crate::Contract;
 use crate::read::{number, text};
+use crate::{Contract, Sight};
 
 /// Every packet that has a rule here, and what opens and closes connections.
 const PACKETS: &[(Source, &str)] = &[
@@ -81,7 +81,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-qos1-is-acknowledged",
-        needs: &[],
+        needs: &[Sight::Clock],
         says: "what a client gets at QoS 1 it acknowledges by that identifier within ten seconds",
         source: "MQTT 3.1.1 [MQTT-4.3.2-2]",
         reads: PACKETS,
@@ -89,7 +89,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-keeps-alive",
-        needs: &[],
+        needs: &[Sight::Clock],
         says: "a client lets no more than its keep-alive pass without a packet",
         source: "MQTT 3.1.1 [MQTT-3.1.2-23]",
         reads: PACKETS,
@@ -150,7 +150,7 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "mqtt-refused-then-waits",
-        needs: &[],
+        needs: &[Sight::Clock],
         says: "after a refused CONNECT a device waits as long as it was told, each time longer",
         source: "ESP-IDF esp-mqtt: reconnect_timeout_ms; house: back-off grows",
         reads: &[

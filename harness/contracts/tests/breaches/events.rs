@@ -9,7 +9,7 @@ use trace::{Event, Source};
 
 fn facts() -> Facts {
     Facts {
-        sees: BTreeSet::from([Sight::Air, Sight::Broker, Sight::Phones]),
+        sees: BTreeSet::from([Sight::Air, Sight::Broker, Sight::Phones, Sight::Clock]),
         provisioned: false,
         sntp: Some(SntpFacts {
             retry: Duration::from_secs(5),

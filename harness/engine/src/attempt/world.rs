@@ -40,6 +40,8 @@ pub struct World {
     bluetooth: Option<Bluetooth>,
     /// Only around a real board.
     rig: Option<Rig>,
+    /// Whether the boards' time is scaled.
+    is_emulated: bool,
     /// What every device that runs the reference firmware was told.
     factories: Vec<Factory>,
 }
@@ -126,6 +128,7 @@ impl World {
             phones: BTreeMap::new(),
             bluetooth,
             rig,
+            is_emulated: chosen.model.kind == BoardKind::Qemu,
             factories: Vec::new(),
         };
         for (name, values) in values {
@@ -254,6 +257,9 @@ impl World {
         let mut sees = BTreeSet::new();
         if self.cloud.is_some() {
             sees.insert(Sight::Broker);
+        }
+        if !self.is_emulated {
+            sees.insert(Sight::Clock);
         }
         // Around a real board there are access points and phones of others.
         if self.rig.is_none() {
