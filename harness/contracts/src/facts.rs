@@ -73,6 +73,4 @@ pub struct LinkkitFacts {
     pub reports: u64,
     /// From a report without an answer to the next.
     pub report_interval: Duration,
-    /// Notifications of a token at the most.
-    pub notifications: u64,
 }

@@ -29,7 +29,6 @@ fn facts() -> Facts {
             token_life: Duration::from_secs(45),
             reports: 3,
             report_interval: Duration::from_secs(30),
-            notifications: 30,
         }),
     }
 }

@@ -155,7 +155,6 @@ fn of_one(factory: &Factory) -> Facts {
             token_life: millis(linkkit.profile.token_life_ms),
             reports: linkkit.profile.report_sends.into(),
             report_interval: millis(linkkit.profile.report_interval_ms),
-            notifications: linkkit.profile.notify_count.into(),
         }),
     }
 }
