@@ -135,7 +135,7 @@ fn attack(program: &Path, name: &str, seconds: u64) -> Result<(), String> {
         );
         return Ok(());
     }
-    eprintln!("{}", complaint(&said));
+    eprintln!("{}", why(&said));
     let input = input(&said).unwrap_or("(it left none)");
     Err(format!(
         "fuzz target {name}: {status} on {input}\n  again: {} {input}",
@@ -144,7 +144,7 @@ fn attack(program: &Path, name: &str, seconds: u64) -> Result<(), String> {
 }
 
 /// What a target said when it failed: from its panic on, or the end.
-fn complaint(said: &str) -> String {
+fn why(said: &str) -> String {
     let lines: Vec<&str> = said.lines().collect();
     let panic = lines.iter().position(|line| line.contains(" panicked at "));
     let from = panic.unwrap_or(lines.len().saturating_sub(SHOWN));
@@ -366,6 +366,6 @@ mod tests {
         assert_eq!(figure(said, "number_of_executed_units"), Some("12"));
         assert_eq!(input(said), Some("/a/crash-1"));
         let said = "#1 INITED\nthread '<unnamed>' (1) panicked at a.rs:1:1:\nno\n";
-        assert!(complaint(said).ends_with("panicked at a.rs:1:1:\nno"));
+        assert!(why(said).ends_with("panicked at a.rs:1:1:\nno"));
     }
 }

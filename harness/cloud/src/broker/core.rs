@@ -8,7 +8,7 @@ use tokio::sync::{Notify, mpsc};
 use trace::Trace;
 
 use super::line::Line;
-use super::session::{Again, Session};
+use super::session::{Again, BrokerSession};
 use super::{Client, Decision, End, Faults, Hook, Limits, Strangers};
 use crate::Devices;
 use crate::packet::{Connect, Publish, Will};
@@ -40,7 +40,7 @@ pub(super) struct State {
 
 /// A session and the connection to it, if there is one.
 pub(super) struct Entry {
-    pub(super) session: Session,
+    pub(super) session: BrokerSession,
     pub(super) attached: Option<Attached>,
     /// Distinguishes sessions that have the same client id one after the other.
     pub(super) instance: u64,
@@ -211,7 +211,7 @@ impl Core {
             state.instances += 1;
             let wake = Arc::new(Notify::new());
             let entry = Entry {
-                session: Session::default(),
+                session: BrokerSession::default(),
                 attached: Some(attached()),
                 instance: state.instances,
                 device: client.device.clone(),
@@ -320,7 +320,7 @@ impl Core {
     pub(super) fn with_session<R>(
         &self,
         client: &Client,
-        act: impl FnOnce(&mut Session) -> R,
+        act: impl FnOnce(&mut BrokerSession) -> R,
     ) -> Option<R> {
         let mut state = self.state();
         let entry = state.sessions.get_mut(&client.id)?;
@@ -334,7 +334,7 @@ impl Core {
     pub(super) fn with_progress<R>(
         &self,
         client: &Client,
-        act: impl FnOnce(&mut Session) -> R,
+        act: impl FnOnce(&mut BrokerSession) -> R,
     ) -> Option<R> {
         let now = self.clock.now();
         let mut state = self.state();

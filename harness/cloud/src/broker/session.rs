@@ -12,7 +12,7 @@ const WAITING_BYTES: usize = 16 << 20;
 
 /// One client's state (MQTT 3.1.1 §3.1.2.4). Knows nothing of connections.
 #[derive(Debug, Default)]
-pub(super) struct Session {
+pub(super) struct BrokerSession {
     subscriptions: BTreeMap<String, QoS>,
     waiting: VecDeque<Publish>,
     /// Bytes of what is in `waiting`.
@@ -44,7 +44,7 @@ pub(super) enum Again {
     PubRel(u16),
 }
 
-impl Session {
+impl BrokerSession {
     /// Subscribes to `filter` or changes the QoS of that subscription.
     pub(super) fn subscribe(&mut self, filter: String, qos: QoS) {
         self.subscriptions.insert(filter, qos);
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn overlapping_subscriptions_give_the_best_qos() {
-        let mut session = Session::default();
+        let mut session = BrokerSession::default();
         session.subscribe("a/#".into(), QoS::AtMostOnce);
         session.subscribe("a/+".into(), QoS::ExactlyOnce);
         assert_eq!(session.wants("a/b"), Some(QoS::ExactlyOnce));
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_full_window_holds_back_what_needs_an_acknowledgement() {
-        let mut session = Session::default();
+        let mut session = BrokerSession::default();
         for number in 0..IN_FLIGHT + 1 {
             assert!(session.queue(message(&number.to_string(), QoS::AtLeastOnce), 1000));
         }
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn identifiers_go_round_without_zero_and_without_one_in_flight() {
-        let mut session = Session::default();
+        let mut session = BrokerSession::default();
         assert!(session.queue(message("kept", QoS::AtLeastOnce), 10));
         let kept = session.next().unwrap().id.unwrap();
         for _ in 0..70_000 {
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_was_not_acknowledged_is_sent_again_and_marked() {
-        let mut session = Session::default();
+        let mut session = BrokerSession::default();
         for (text, qos) in [
             ("one", QoS::AtLeastOnce),
             ("two", QoS::ExactlyOnce),
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn an_acknowledgement_of_the_wrong_kind_changes_nothing() {
-        let mut session = Session::default();
+        let mut session = BrokerSession::default();
         assert!(session.queue(message("two", QoS::ExactlyOnce), 10));
         let id = session.next().unwrap().id.unwrap();
         session.acknowledged(id);
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_message_of_qos_2_is_taken_once_until_it_is_released() {
-        let mut session = Session::default();
+        let mut session = BrokerSession::default();
         assert!(session.first_of(7));
         assert!(!session.first_of(7));
         session.released(7);
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_queue_is_bounded_and_qos_0_is_not_kept_for_the_absent() {
-        let mut session = Session::default();
+        let mut session = BrokerSession::default();
         assert!(session.queue(message("a", QoS::AtMostOnce), 2));
         assert!(session.queue(message("b", QoS::AtLeastOnce), 2));
         assert!(!session.queue(message("c", QoS::AtLeastOnce), 2));
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_queue_is_bounded_in_bytes_too() {
-        let mut session = Session::default();
+        let mut session = BrokerSession::default();
         let megabyte = Publish::new("t", vec![0; 1 << 20]).with_qos(QoS::AtLeastOnce);
         let taken = (0..1000)
             .take_while(|_| session.queue(megabyte.clone(), 1000))

@@ -12,7 +12,7 @@ use board::rig::{BoardLink, Broker, Rig, RigBoard};
 use board::serial::{Dial, HostPort, SerialBoard};
 use board::{Board, BoardError};
 use factory::{Factory, Lab};
-use lab::air::Link;
+use lab::air::RadioLink;
 use lab::native::{NativeBoard, NativeSettings};
 use lab::probe::ProbeFault;
 use lab::qemu::{Cables, EMULATOR, MachineSettings, QemuBoard};
@@ -20,10 +20,10 @@ use lab::wire::BoardEnd;
 use rand_core::{OsRng, RngCore};
 use trace::Trace;
 
+use super::board_access::{BoardAccess, board_access};
 use super::console_port;
 use super::problem::{LabError, with_sources};
 use super::program;
-use super::reach::{Way, way};
 use crate::DEVICE_COMMAND;
 use crate::run::BrokenProbe;
 use crate::run::{BoardKind, BoardModel, Job};
@@ -87,7 +87,7 @@ fn real(job: &Job) -> Result<Option<(Rig, RigBoard)>, LabError> {
 /// What leads from a board to the lab.
 pub struct Wires {
     /// From its radio to the air.
-    pub link: Link,
+    pub link: RadioLink,
     /// From its UART.
     pub console: Option<BoardEnd>,
     /// From its Bluetooth host to a controller.
@@ -153,10 +153,10 @@ async fn in_rig(
     let switch = board.power.clone().map(|commands| {
         Box::new(CommandSwitch::new(commands, clock.clone())) as Box<dyn PowerSwitch>
     });
-    let reached = way(board, job.image.as_deref())
+    let reached = board_access(board, job.image.as_deref())
         .map_err(|error| LabError::Scenario(with_sources(&error)))?;
     match reached {
-        Way::Probe(settings) => {
+        BoardAccess::Probe(settings) => {
             let settings = ProbeSettings {
                 device: device.to_owned(),
                 ..*settings
@@ -167,13 +167,13 @@ async fn in_rig(
                 None => Box::new(board),
             })
         }
-        Way::Serial(link) => Ok(Box::new(SerialBoard::new(
+        BoardAccess::Serial(link) => Ok(Box::new(SerialBoard::new(
             device,
             *link,
             switch,
             trace.clone(),
         ))),
-        Way::Process(link) => {
+        BoardAccess::Process(link) => {
             let settings = program::settings(device, *link, factory, &job.boards())?;
             Ok(Box::new(ProcessBoard::new(settings, trace.clone())))
         }

@@ -10,7 +10,7 @@ use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
 use super::values::DeviceValues;
 use super::world::LINE_LIMIT;
-use crate::language::{self, Certificate, Device, IdfVersion, Over, Profile, Security, World};
+use crate::language::{self, Certificate, Device, IdfVersion, Over, Profile, Security, WorldSpec};
 
 /// Name of the broker inside the air.
 pub const BROKER_HOST: &str = "mqtt.proving.example";
@@ -44,7 +44,7 @@ impl Default for Meeting {
 pub fn factory_data(
     device: &Device,
     values: &DeviceValues,
-    world: &World,
+    world: &WorldSpec,
     pki: &Pki,
     bug: Option<&str>,
     lab: Option<Lab>,

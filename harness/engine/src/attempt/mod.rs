@@ -4,6 +4,7 @@
 //! [`trace::Finished`].
 
 mod bluetooth;
+mod board_access;
 mod boards;
 mod claim;
 mod cloud_side;
@@ -17,7 +18,6 @@ mod probe_link;
 mod problem;
 mod program;
 mod provision;
-mod reach;
 mod session_steps;
 mod starvation;
 mod steps;
@@ -34,10 +34,10 @@ use crate::expect::{Expectations, NeverWatch};
 use crate::language::{Captures, Case, read_file};
 use crate::run::{BoardKind, Job};
 
+pub use board_access::{BoardAccess, ReachError, board_access};
 pub use boards::Chosen;
 pub use factory_data::{BROKER_HOST, TIME_HOST};
 pub use problem::{LabError, with_sources};
-pub use reach::{ReachError, Way, way};
 pub use world::World;
 
 use contracts::ContractWatch;

@@ -23,7 +23,7 @@ pub struct Phone {
     /// Names of devices by their Linkkit device names.
     devices: BTreeMap<String, String>,
     lan: Option<Lan>,
-    session: Option<Session>,
+    session: Option<PhoneSession>,
 }
 
 /// A phone's place on the LAN, with an open ear for notifications.
@@ -34,7 +34,7 @@ struct Lan {
 }
 
 /// A provisioning session that was left open.
-pub struct Session {
+pub struct PhoneSession {
     /// The protocol's client.
     pub client: ProvisioningClient,
     /// Whether credentials were sent and not yet put to use.
@@ -43,7 +43,7 @@ pub struct Session {
     _seat: Option<Arc<PhoneSeat>>,
 }
 
-impl Session {
+impl PhoneSession {
     /// A session over a transport that takes the phone to no other network.
     pub fn over(transport: Box<dyn Transport>, settings: Settings, trace: &Trace) -> Self {
         Self {
@@ -124,7 +124,7 @@ impl Phone {
         trace: &Trace,
         (soft_ap, key): (&str, &str),
         settings: Settings,
-    ) -> Result<Session, AirError> {
+    ) -> Result<PhoneSession, AirError> {
         self.hang_up().await;
         self.lan = None;
         let seat = Arc::new(
@@ -132,7 +132,7 @@ impl Phone {
                 .await?,
         );
         let address: SocketAddrV4 = SERVICE.parse().expect("the constant is an address");
-        Ok(Session {
+        Ok(PhoneSession {
             client: ProvisioningClient::new(seat.clone(), address, settings, trace.clone()),
             is_set: false,
             _seat: Some(seat),
@@ -140,12 +140,12 @@ impl Phone {
     }
 
     /// Leaves a session open for later.
-    pub fn keep(&mut self, session: Session) {
+    pub fn keep(&mut self, session: PhoneSession) {
         self.session = Some(session);
     }
 
     /// The session that was left open.
-    pub fn resume(&mut self) -> Option<Session> {
+    pub fn resume(&mut self) -> Option<PhoneSession> {
         self.session.take()
     }
 

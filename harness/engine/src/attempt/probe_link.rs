@@ -8,7 +8,7 @@ use board::probe::{Attach, Limits, LogFormat, ProbeSettings};
 use board::rig::{ProbeLink, ProbeLog};
 use serde::Deserialize;
 
-use super::reach::ReachError;
+use super::board_access::ReachError;
 
 /// No target description is longer, in bytes.
 const LONGEST_DESCRIPTION: u64 = 4 << 20;

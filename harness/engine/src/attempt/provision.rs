@@ -4,7 +4,7 @@ use lab::air::AirError;
 use phone::{BindingToken, Blame, Credentials, Outcome as Reached, ProvisioningError, Settings};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
-use super::phones::Session;
+use super::phones::PhoneSession;
 use super::problem::{LabError, Missed, Problem};
 use super::world::World;
 use crate::language::{Captures, Case, Outcome, PhoneToken, Provision, Stage, duration};
@@ -12,9 +12,9 @@ use crate::language::{Captures, Case, Outcome, PhoneToken, Provision, Stage, dur
 /// What became of the stages.
 enum End {
     /// `stop_after` was reached; the session stays open.
-    Stopped(Box<Session>),
+    Stopped(Box<PhoneSession>),
     /// It came to an end; the session is still open, if there was one.
-    Reached(Reached, Option<Box<Session>>),
+    Reached(Reached, Option<Box<PhoneSession>>),
 }
 
 /// A token that the phone made, and how the device takes it.
@@ -146,7 +146,7 @@ async fn stages(
 
 /// Takes the stages that are left; none if it stopped after `stop_after`.
 async fn take(
-    session: &mut Session,
+    session: &mut PhoneSession,
     stop_after: Option<Stage>,
     credentials: Option<Credentials>,
     hand_over: Option<HandOver>,

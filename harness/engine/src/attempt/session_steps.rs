@@ -6,7 +6,7 @@ use proto::wifi_scan::WifiScanResult;
 use serde_json::{Value, json};
 use trace::Ssid;
 
-use super::phones::Session;
+use super::phones::PhoneSession;
 use super::problem::{LabError, Missed, Problem};
 use super::world::World;
 use crate::language::{Case, Command, Control, Custom, RequestOutcome, Roles, Scan, duration};
@@ -82,7 +82,7 @@ enum Found {
     TooEarly,
 }
 
-async fn results(session: &mut Session, step: &Scan) -> Result<Found, ProvisioningError> {
+async fn results(session: &mut PhoneSession, step: &Scan) -> Result<Found, ProvisioningError> {
     let settings = ScanSettings {
         blocking: step.blocking,
         passive: step.passive,
@@ -191,7 +191,7 @@ fn is_wanted(found: &Value, wanted: &Value) -> bool {
 }
 
 /// The session that the phone has open, or one to be established.
-async fn session(device: &str, phone: &str, world: &mut World) -> Result<Session, Problem> {
+async fn session(device: &str, phone: &str, world: &mut World) -> Result<PhoneSession, Problem> {
     if let Some(session) = world.phone(phone)?.resume() {
         return Ok(session);
     }

@@ -1,6 +1,6 @@
 //! The values behind a scenario's roles. The same seed makes the same names and addresses.
 
-use crate::language::{AccessPoint, Auth, Security, World};
+use crate::language::{AccessPoint, Auth, Security, WorldSpec};
 use trace::{Secrets, Ssid};
 
 /// Characters of made-up passphrases and names: none that could be taken for another.
@@ -79,7 +79,7 @@ impl Maker {
     }
 
     /// Values for a device.
-    pub fn device(&mut self, name: &str, world: &World, secrets: &Secrets) -> DeviceValues {
+    pub fn device(&mut self, name: &str, world: &WorldSpec, secrets: &Secrets) -> DeviceValues {
         let [a, b, c, d, ..] = self.next().to_le_bytes();
         let values = DeviceValues {
             // Locally administered, unicast; room for the SoftAP's address above it.

@@ -21,7 +21,7 @@ use super::boards::{self, Chosen, Wires};
 use super::cloud_side::CloudSide;
 use super::console::Port;
 use super::factory_data::{Meeting, factory_data};
-use super::phones::{Phone, Session};
+use super::phones::{Phone, PhoneSession};
 use super::problem::{LabError, with_sources};
 use super::values::{AccessPointValues, DeviceValues, Maker};
 use crate::language::{self, Auth, Fault, Over};
@@ -71,7 +71,7 @@ pub const LINE_LIMIT: u16 = 256;
 impl World {
     /// Builds what `settings` describe; devices have their factory data and no power.
     pub async fn build(
-        settings: &language::World,
+        settings: &language::WorldSpec,
         job: &Job,
         chosen: &Chosen,
         trace: &Trace,
@@ -156,7 +156,7 @@ impl World {
         &mut self,
         name: String,
         values: DeviceValues,
-        settings: &language::World,
+        settings: &language::WorldSpec,
         job: &Job,
         chosen: &Chosen,
     ) -> Result<(), LabError> {
@@ -355,7 +355,7 @@ impl World {
     }
 
     /// A phone goes to where a device is provisioned, knowing nothing of it.
-    pub async fn visit(&mut self, phone: &str, device: &str) -> Result<Session, AirError> {
+    pub async fn visit(&mut self, phone: &str, device: &str) -> Result<PhoneSession, AirError> {
         let settings = Settings {
             device: Some(device.to_owned()),
             ..Settings::of(phone)
@@ -369,7 +369,7 @@ impl World {
         phone: &str,
         device: &str,
         settings: Settings,
-    ) -> Result<Session, AirError> {
+    ) -> Result<PhoneSession, AirError> {
         // The check of the scenario saw to it that both exist.
         let (Some(owner), Some(device)) = (self.phones.get_mut(phone), self.devices.get(device))
         else {
@@ -387,13 +387,13 @@ impl World {
                     line_limit: Some(device.line_limit.into()),
                 },
             );
-            return Ok(Session::over(Box::new(console), settings, &self.trace));
+            return Ok(PhoneSession::over(Box::new(console), settings, &self.trace));
         }
         let bluetooth = self.bluetooth.as_ref().filter(|_| device.is_ble);
         let name = device.values.service_name();
         if let Some(transport) = bluetooth.and_then(|b| b.transport(phone, &name)) {
             owner.hang_up().await;
-            return Ok(Session::over(transport, settings, &self.trace));
+            return Ok(PhoneSession::over(transport, settings, &self.trace));
         }
         let soft_ap = (name.as_str(), device.service_key.as_str());
         owner.visit(&self.air, &self.trace, soft_ap, settings).await

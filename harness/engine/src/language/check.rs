@@ -16,7 +16,7 @@ use super::pattern::{Pattern, regular_expression};
 use super::scenario::Scenario;
 use super::span::{Placed, Span};
 use super::step::{Outcome, Provision, Stage, Step};
-use super::world::{Device, Over, Security, World};
+use super::world::{Device, Over, Security, WorldSpec};
 
 /// What there is outside the file that a scenario may name.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +90,7 @@ impl<'s> Checker<'s> {
         }
     }
 
-    fn world(&mut self, world: &'s World) {
+    fn world(&mut self, world: &'s WorldSpec) {
         if world.devices.is_empty() {
             self.wrong(self.scenario.name.span, "there is no device in the world");
         }

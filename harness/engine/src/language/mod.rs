@@ -79,7 +79,8 @@ pub use step::{
 };
 pub use world::{
     AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, IdfVersion,
-    Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security, Telemetry, World,
+    Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security, Telemetry,
+    WorldSpec,
 };
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::duration;
 use super::roles::Roles;
 use super::span::Placed;
 use super::step::Step;
-use super::world::World;
+use super::world::WorldSpec;
 
 /// A world, steps and expectations.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -28,7 +28,7 @@ pub struct Scenario {
     #[serde(default)]
     pub matrix: Roles<Vec<Placed<Value>>>,
     /// What stands there.
-    pub world: World,
+    pub world: WorldSpec,
     /// What is done, and what is expected of it.
     pub steps: Vec<Placed<Step>>,
     /// What must not happen from the first event to the end of `settle`.

@@ -26,7 +26,7 @@ fn scenario(steps: &str) -> String {
 }
 
 /// What is said about `text`, as people see it.
-fn complaints(text: &str) -> String {
+fn mistakes_of(text: &str) -> String {
     let mistakes = parse("try.yaml", text, &known()).expect_err("a mistake");
     let mut shown = String::new();
     let handler = miette::NarratableReportHandler::new();
@@ -37,7 +37,7 @@ fn complaints(text: &str) -> String {
 }
 
 /// Message of the only mistake in a scenario with these steps.
-fn complaint(steps: &str) -> String {
+fn mistake_of(steps: &str) -> String {
     let text = scenario(steps);
     let mistakes = parse("try.yaml", &text, &known()).expect_err(steps);
     let messages: Vec<_> = mistakes
@@ -139,7 +139,7 @@ fn a_mistake_is_told_once_and_without_values_if_every_case_has_it() {
 
 #[test]
 fn every_mistake_is_shown_with_its_place_and_a_way_out() {
-    insta::assert_snapshot!(complaints(
+    insta::assert_snapshot!(mistakes_of(
         "name: Several
 tags: smoke
 world:
@@ -161,7 +161,7 @@ never:
 
 #[test]
 fn what_a_scenario_names_must_be_there() {
-    insta::assert_snapshot!(complaints(
+    insta::assert_snapshot!(mistakes_of(
         "name: Names
 matrix: { used: [5s], unused: [1], empty: [] }
 world:
@@ -173,7 +173,7 @@ steps:
   - wait: \"${used}\"
 "
     ));
-    insta::assert_snapshot!(complaints(
+    insta::assert_snapshot!(mistakes_of(
         "name: Names
 matrix: { used: [5s] }
 world:
@@ -266,9 +266,9 @@ fn clauses_that_make_no_sense_are_refused() {
             "expected a duration such as `300ms`, `5s`, `2m` or `1h`, found nothing",
         ),
     ] {
-        let complaint = complaint(&format!("  - expect: {clause}\n"));
-        assert!(complaint.starts_with("line 8:"), "{complaint}");
-        assert!(complaint.contains(message), "{clause}: {complaint}");
+        let mistake = mistake_of(&format!("  - expect: {clause}\n"));
+        assert!(mistake.starts_with("line 8:"), "{mistake}");
+        assert!(mistake.contains(message), "{clause}: {mistake}");
     }
 }
 
@@ -308,8 +308,8 @@ fn steps_that_make_no_sense_are_refused() {
         ("wait: 5sec", "expected a duration"),
         ("power: no", "unknown value `no`"),
     ] {
-        let complaint = complaint(&format!("  - {step}\n"));
-        assert!(complaint.contains(message), "{step}: {complaint}");
+        let mistake = mistake_of(&format!("  - {step}\n"));
+        assert!(mistake.contains(message), "{step}: {mistake}");
     }
 }
 
@@ -324,7 +324,7 @@ fn advice(steps: &str) -> String {
     use miette::Diagnostic;
     let text = scenario(steps);
     let mistakes = parse("try.yaml", &text, &known()).expect_err(steps);
-    assert_eq!(mistakes.count(), 1, "{}", complaints(&text));
+    assert_eq!(mistakes.count(), 1, "{}", mistakes_of(&text));
     let report = mistakes.iter().next().expect("a mistake");
     report.help().expect(steps).to_string()
 }
@@ -372,7 +372,7 @@ fn a_mistake_is_answered_with_what_to_write() {
         let advice = advice(steps);
         assert!(advice.ends_with(wanted), "{steps}: {advice}");
     }
-    assert!(complaint("  - wait: \"${pauze}\"\n").ends_with("`${pauze}` is not set"));
+    assert!(mistake_of("  - wait: \"${pauze}\"\n").ends_with("`${pauze}` is not set"));
 }
 
 #[test]
@@ -497,6 +497,6 @@ fn an_exception_names_a_contract_that_there_is() {
         )
     };
     assert!(parse("x.yaml", &scenario("mqtt-keeps-alive"), &known()).is_ok());
-    let mistakes = complaints(&scenario("mqtt-keep-alive"));
+    let mistakes = mistakes_of(&scenario("mqtt-keep-alive"));
     assert!(mistakes.contains("mqtt-keeps-alive"), "{mistakes}");
 }

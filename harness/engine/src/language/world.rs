@@ -16,7 +16,7 @@ use super::span::{Placed, Span};
 /// Roles and how they are set up; the lab, or the rig, makes the values.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct World {
+pub struct WorldSpec {
     /// Access points, by role. A phone is on the LAN of the first one whenever it is not on a
     /// device's SoftAP.
     #[serde(default)]

@@ -286,7 +286,7 @@ impl BoardModel {
 
 impl InRig {
     /// What of `world` is not there.
-    fn lacks(&self, world: &language::World) -> Vec<String> {
+    fn lacks(&self, world: &language::WorldSpec) -> Vec<String> {
         let mut missing = Vec::new();
         if let Some(program) = &self.program {
             missing.extend(untold(program, world));
@@ -320,7 +320,7 @@ impl InRig {
 }
 
 /// What of `world` a program wants to be told that is not there.
-fn untold(program: &ProcessLink, world: &language::World) -> Vec<String> {
+fn untold(program: &ProcessLink, world: &language::WorldSpec) -> Vec<String> {
     let cloud = world.cloud.as_ref();
     let every = |has: fn(&language::Device) -> bool| {
         let mut devices = world.devices.iter();

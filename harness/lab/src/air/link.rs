@@ -11,13 +11,13 @@ use super::queue::FrameQueue;
 ///
 /// Packets are bytes of [`airlink::Packet::encode`].
 #[derive(Clone)]
-pub struct Link {
+pub struct RadioLink {
     air: Air,
     device: String,
     queue: Arc<FrameQueue>,
 }
 
-impl Link {
+impl RadioLink {
     pub(super) fn new(air: Air, device: &str, queue: Arc<FrameQueue>) -> Self {
         Self {
             air,

@@ -1,6 +1,6 @@
 //! The virtual network: layer-2 segments, access points, DHCP, DNS and the way to the host.
 //!
-//! An [`Air`] is the network of one world. Devices are on it through a [`Link`] each, phones through
+//! An [`Air`] is the network of one world. Devices are on it through a [`RadioLink`] each, phones through
 //! a [`PhoneSeat`] each. Every access point is a segment of its own with a gateway that gives
 //! addresses away, answers for names, and leads to those services of the host's loopback that were
 //! published with [`Air::publish`], and to nothing else.
@@ -43,7 +43,7 @@ use trace::{Trace, WitnessReport};
 pub use access_point::{AccessPointChange, AccessPointSettings};
 pub use error::AirError;
 pub use forward::ForwardTarget;
-pub use link::Link;
+pub use link::RadioLink;
 pub use names::{NameFault, Protocol};
 pub use phone_seat::PhoneSeat;
 pub use segment::SegmentFaults;
@@ -155,9 +155,9 @@ impl Air {
     }
 
     /// The air's end of the radio of `device`. Two of the same device share its frames.
-    pub fn attach(&self, device: &str) -> Link {
+    pub fn attach(&self, device: &str) -> RadioLink {
         let queue = self.inner.world().radio(device).queue.clone();
-        Link::new(self.clone(), device, queue)
+        RadioLink::new(self.clone(), device, queue)
     }
 
     /// The address of a device's station on the network that it is joined to, once it has one.

@@ -7,7 +7,7 @@ use airlink::Notice;
 
 use super::radio::Radio;
 use super::segment::{Owner, Place, Port, Sink};
-use super::world::{AirInner, World, text};
+use super::world::{AirInner, AirState, text};
 use super::{authentication, reason};
 use trace::air::{Joined, Left, ScanBegun};
 
@@ -41,7 +41,7 @@ pub(super) enum Station {
 impl AirInner {
     pub(super) fn join(
         self: &Arc<Self>,
-        world: &mut World,
+        world: &mut AirState,
         device: &str,
         ssid: Vec<u8>,
         passphrase: String,
@@ -128,7 +128,7 @@ impl AirInner {
     }
 
     /// An access point has stopped in silence: its stations notice when they miss its beacons.
-    pub(super) fn lose_stations(self: &Arc<Self>, world: &mut World, role: &str) {
+    pub(super) fn lose_stations(self: &Arc<Self>, world: &mut AirState, role: &str) {
         for (device, radio) in &mut world.radios {
             if radio.joined().is_none_or(|(joined, _)| joined != role) {
                 continue;
@@ -149,7 +149,7 @@ impl AirInner {
     }
 
     /// An access point sends its stations away.
-    pub(super) fn dismiss_stations(&self, world: &mut World, role: &str) {
+    pub(super) fn dismiss_stations(&self, world: &mut AirState, role: &str) {
         for (device, radio) in &mut world.radios {
             if radio.joined().is_some_and(|(joined, _)| joined == role)
                 && let Some(ssid) = radio.leave()
@@ -161,7 +161,7 @@ impl AirInner {
 
     pub(super) fn scan(
         self: &Arc<Self>,
-        world: &mut World,
+        world: &mut AirState,
         device: &str,
         channel: u8,
         passive: bool,

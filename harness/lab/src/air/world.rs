@@ -19,7 +19,7 @@ use super::segment::Segment;
 pub(super) struct AirInner {
     trace: Trace,
     pub(super) names: Arc<Names>,
-    world: Mutex<World>,
+    world: Mutex<AirState>,
     /// Counts SoftAPs that were started, for those who wait for one.
     changes: watch::Sender<u64>,
     /// What is still to happen; dropped with the air.
@@ -29,7 +29,7 @@ pub(super) struct AirInner {
 /// Access points by role, radios by device; in the order of their names, so that every run does
 /// the same.
 #[derive(Default)]
-pub(super) struct World {
+pub(super) struct AirState {
     pub(super) access_points: BTreeMap<String, AccessPoint>,
     pub(super) radios: BTreeMap<String, Radio>,
     /// Hardware addresses by phone and network: phones of today have another one for each network,
@@ -58,7 +58,7 @@ impl AirInner {
     }
 
     /// The lock may be held while a segment, a stack or a queue is locked, never the other way.
-    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+    pub(super) fn world(&self) -> MutexGuard<'_, AirState> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -96,7 +96,7 @@ impl AirInner {
     }
 }
 
-impl World {
+impl AirState {
     /// The radio of `device`, which is there as soon as somebody asks for it.
     pub(super) fn radio(&mut self, device: &str) -> &mut Radio {
         self.radios.entry(device.to_owned()).or_default()

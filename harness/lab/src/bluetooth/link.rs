@@ -35,7 +35,7 @@ const LE_ENHANCED_CONNECTION_COMPLETE: u8 = 0x0A;
 pub(super) type LinkId = u32;
 
 /// A connection.
-pub(super) struct Link {
+pub(super) struct LeLink {
     /// The central, then the peripheral.
     pub(super) ends: [End; 2],
     pub(super) timing: Timing,
@@ -65,7 +65,7 @@ struct Flight {
     data: Vec<u8>,
 }
 
-impl Link {
+impl LeLink {
     /// The side of a radio.
     pub(super) fn side(&self, radio: RadioId) -> Option<usize> {
         self.ends.iter().position(|end| end.radio == Some(radio))
@@ -126,7 +126,7 @@ impl Medium {
                 supervision_ms: u32::from(timing.supervision) * 10,
             },
         );
-        let link = Link {
+        let link = LeLink {
             ends: [central, peripheral],
             timing,
             carried: 0,

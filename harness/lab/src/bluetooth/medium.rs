@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use trace::Trace;
 
 use super::h4::Packet;
-use super::link::{Link, LinkId};
+use super::link::{LeLink, LinkId};
 use super::radio::{Address, Radio, RadioId};
 use trace::air::RadioFaults;
 use trace::air::{BleAdvertisingSeen, BleFaultsSet};
@@ -25,7 +25,7 @@ const SHOWN: usize = 64;
 pub(super) struct Medium {
     pub(super) trace: Trace,
     pub(super) radios: BTreeMap<RadioId, Radio>,
-    pub(super) links: BTreeMap<LinkId, Link>,
+    pub(super) links: BTreeMap<LinkId, LeLink>,
     pub(super) faults: BTreeMap<String, RadioFaults>,
     next_radio: RadioId,
     next_link: LinkId,
@@ -122,7 +122,7 @@ impl Medium {
             .filter(|_| listened)
             .filter_map(|radio| radio.advertising.next());
         // What has arrived and is still there waits for its host, not for a moment.
-        let carried = self.links.values().filter_map(Link::next);
+        let carried = self.links.values().filter_map(LeLink::next);
         advertised.chain(carried.filter(|at| *at > now)).min()
     }
 

@@ -17,7 +17,7 @@ use super::child::{Exit, Process};
 use super::files::Files;
 use super::inbox::Inbox;
 use super::wires::{Wires, read};
-use crate::air::Link;
+use crate::air::RadioLink;
 
 /// What a chip takes from its reset to its firmware; it also bounds how often one can restart.
 const BOOT: Duration = Duration::from_millis(50);
@@ -33,7 +33,7 @@ pub(super) struct Attendant {
     settings: NativeSettings,
     files: Files,
     trace: Trace,
-    link: Link,
+    link: RadioLink,
     wires: Wires,
     process: Process,
     stream: UnixStream,
@@ -62,7 +62,7 @@ impl Attendant {
         settings: NativeSettings,
         files: Files,
         trace: Trace,
-        link: Link,
+        link: RadioLink,
         wires: Wires,
         dark: Arc<AtomicBool>,
     ) -> Result<Self, BoardError> {

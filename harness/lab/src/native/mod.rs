@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use trace::Trace;
 
-use crate::air::Link;
+use crate::air::RadioLink;
 use crate::wire::BoardEnd;
 use attend::Attendant;
 use files::Files;
@@ -51,7 +51,7 @@ pub struct NativeBoard {
     settings: NativeSettings,
     files: Files,
     trace: Trace,
-    link: Link,
+    link: RadioLink,
     wires: Wires,
     running: Option<Running>,
     /// The trace was told last that it is on.
@@ -69,7 +69,7 @@ struct Running {
 
 impl NativeBoard {
     /// A board without power, with erased factory data and flash unless the folder holds others.
-    pub fn new(settings: NativeSettings, trace: Trace, link: Link) -> Self {
+    pub fn new(settings: NativeSettings, trace: Trace, link: RadioLink) -> Self {
         Self {
             files: Files::new(&settings.folder, &settings.device),
             settings,

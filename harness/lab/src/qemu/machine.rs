@@ -24,7 +24,7 @@ use super::flash::Flash;
 use super::process::{Event, UARTS};
 use super::serial::Serial;
 use super::wire::Wire;
-use crate::air::Link;
+use crate::air::RadioLink;
 use crate::probe::{BackendError, Dap, Faults, ProbeFault, Server, SharedTarget, Supply};
 use crate::wire::BoardEnd;
 
@@ -48,7 +48,7 @@ pub struct MachineSettings {
 #[derive(Clone, Default)]
 pub struct Cables {
     /// From its radio to the air.
-    pub link: Option<Link>,
+    pub link: Option<RadioLink>,
     /// From its console.
     pub console: Option<BoardEnd>,
     /// From its Bluetooth controller's interface.

@@ -15,7 +15,7 @@ use trace::Trace;
 
 use super::backend::WireOrder;
 use super::serial::Serial;
-use crate::air::Link;
+use crate::air::RadioLink;
 
 /// Bytes taken from the socket at once.
 const CHUNK: usize = 64 * 1024;
@@ -25,7 +25,7 @@ const SHOWN: usize = 64;
 /// Carries frames and bytes until nobody gives orders any more.
 pub(super) struct Wire {
     trace: Trace,
-    link: Option<Link>,
+    link: Option<RadioLink>,
     orders: UnboundedReceiver<WireOrder>,
     stream: Option<UnixStream>,
     frames: Frames,
@@ -36,7 +36,7 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(
         trace: Trace,
-        link: Option<Link>,
+        link: Option<RadioLink>,
         serials: [Serial; 2],
         orders: UnboundedReceiver<WireOrder>,
     ) -> Self {
@@ -182,14 +182,14 @@ async fn read(
     }
 }
 
-async fn to_device(link: Option<&Link>) -> Vec<u8> {
+async fn to_device(link: Option<&RadioLink>) -> Vec<u8> {
     match link {
         Some(link) => link.to_device().await,
         None => std::future::pending().await,
     }
 }
 
-fn garbage(trace: &Trace, link: &Link, error: PacketError, bytes: &[u8]) {
+fn garbage(trace: &Trace, link: &RadioLink, error: PacketError, bytes: &[u8]) {
     trace.emit(
         Some(link.device()),
         &Garbage {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use airlink::{Mode, Notice, Packet, Port, Request};
 use clock::Clock;
-use lab::air::Link;
+use lab::air::RadioLink;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::socket::{dhcpv4, tcp, udp};
@@ -32,7 +32,7 @@ pub struct Side {
 
 pub struct FakeDevice {
     clock: Clock,
-    pub link: Link,
+    pub link: RadioLink,
     pub station: Side,
     pub soft_ap: Side,
     pub notices: VecDeque<Notice>,
@@ -230,7 +230,7 @@ impl Side {
         self.sockets.get_mut(handle)
     }
 
-    fn turn(&mut self, now: Instant, link: &Link) -> Option<Duration> {
+    fn turn(&mut self, now: Instant, link: &RadioLink) -> Option<Duration> {
         self.interface.poll(now, &mut self.wire, &mut self.sockets);
         self.follow_dhcp();
         self.serve_dhcp();

@@ -182,7 +182,7 @@ async fn espressif_recovers() {
 
 async fn espressif_is_refused() {
     let v1 = Security::V1 { pop: POP.into() };
-    for (security, knows, complaint) in [
+    for (security, knows, refusal) in [
         (
             v1,
             Knows {
@@ -207,7 +207,7 @@ async fn espressif_is_refused() {
         assert!(outcome(&said).starts_with("refused"), "{said}");
         let log: Vec<trace::LogLine> = world.events();
         assert!(
-            log.iter().any(|line| line.text.contains(complaint)),
+            log.iter().any(|line| line.text.contains(refusal)),
             "{log:#?}"
         );
         assert_eq!(logged(&world, "Provisioning successful"), 0);

@@ -7,9 +7,9 @@ use pki::Pki;
 use report::ExitStatus;
 
 use super::arguments::Certs;
-use super::{Complaint, print};
+use super::{CommandError, print};
 
-pub(super) fn certs(arguments: &Certs) -> Result<ExitStatus, Complaint> {
+pub(super) fn certs(arguments: &Certs) -> Result<ExitStatus, CommandError> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -7,7 +7,7 @@ use board::lease::{Lease, Leases};
 use board::rig::{DEFAULT_FILE, Rig};
 use miette::Diagnostic;
 
-use super::Complaint;
+use super::CommandError;
 use super::hardware::{HardwareError, LEASE, emulator};
 use engine::run::{BoardKind, BoardModel};
 
@@ -21,7 +21,7 @@ pub(super) fn of(
     names: &[String],
     rig: &Path,
     image: Option<&Path>,
-) -> Result<Vec<BoardModel>, Complaint> {
+) -> Result<Vec<BoardModel>, CommandError> {
     if names.is_empty() {
         return Ok(vec![BoardModel::native()]);
     }
@@ -43,9 +43,9 @@ pub(super) fn of(
 }
 
 /// A board of the rig file.
-fn real(name: &str, file: &Path) -> Result<BoardModel, Complaint> {
+fn real(name: &str, file: &Path) -> Result<BoardModel, CommandError> {
     if !file.exists() && file == Path::new(DEFAULT_FILE) {
-        return Err(Complaint::UnknownBoard(name.to_owned()));
+        return Err(CommandError::UnknownBoard(name.to_owned()));
     }
     let rig = Rig::read(file).map_err(HardwareError::from)?;
     match rig.boards.get(name) {
@@ -66,7 +66,7 @@ fn real(name: &str, file: &Path) -> Result<BoardModel, Complaint> {
 }
 
 /// Keeps other runs and commands away from the real ones among `boards`.
-pub(super) fn lease(boards: &[BoardModel]) -> Result<Vec<Lease>, Complaint> {
+pub(super) fn lease(boards: &[BoardModel]) -> Result<Vec<Lease>, CommandError> {
     let real = boards.iter().filter_map(|board| board.rig.as_ref());
     let take = |rig: &engine::run::InRig| {
         let until = SystemTime::now() + LEASE;
@@ -77,7 +77,7 @@ pub(super) fn lease(boards: &[BoardModel]) -> Result<Vec<Lease>, Complaint> {
 }
 
 /// The same board with the image that it is flashed with, which exists.
-fn flashed(board: BoardModel, wanted: Option<&Path>) -> Result<BoardModel, Complaint> {
+fn flashed(board: BoardModel, wanted: Option<&Path>) -> Result<BoardModel, CommandError> {
     let image = match board.kind {
         BoardKind::Native => None,
         BoardKind::Qemu => {
@@ -91,7 +91,7 @@ fn flashed(board: BoardModel, wanted: Option<&Path>) -> Result<BoardModel, Compl
         BoardKind::Rig => wanted.map(Path::to_owned).or(board.image),
     };
     match image {
-        Some(image) if !image.is_file() => Err(Complaint::NoImage(image)),
+        Some(image) if !image.is_file() => Err(CommandError::NoImage(image)),
         image => Ok(BoardModel { image, ..board }),
     }
 }
@@ -100,7 +100,7 @@ fn flashed(board: BoardModel, wanted: Option<&Path>) -> Result<BoardModel, Compl
 pub(super) fn device(
     wanted: Option<&Path>,
     boards: &[BoardModel],
-) -> Result<Option<PathBuf>, Complaint> {
+) -> Result<Option<PathBuf>, CommandError> {
     let Some(path) = wanted else { return Ok(None) };
     let unable = |what: &'static str, help: &str| HardwareError::Unable {
         name: path.display().to_string(),
@@ -116,7 +116,7 @@ pub(super) fn device(
         return Err(unable("be the device: there is no such file", help).into());
     }
     // Workers may have another working directory.
-    let path = std::path::absolute(path).map_err(Complaint::Executable)?;
+    let path = std::path::absolute(path).map_err(CommandError::Executable)?;
     Ok(Some(path))
 }
 

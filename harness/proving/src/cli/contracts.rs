@@ -10,7 +10,7 @@ use report::ExitStatus;
 use serde_json::json;
 
 use super::arguments::{ContractsArguments, MessageFormat};
-use super::{Complaint, print};
+use super::{CommandError, print};
 
 /// What a run's traces say of one contract.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ struct Count {
 }
 
 /// Lists every contract, and how often each was exercised in a run.
-pub(super) fn contracts(arguments: &ContractsArguments) -> Result<ExitStatus, Complaint> {
+pub(super) fn contracts(arguments: &ContractsArguments) -> Result<ExitStatus, CommandError> {
     let counts = match &arguments.run {
         Some(run) => Some(count(run)?),
         None => None,
@@ -94,11 +94,11 @@ fn json(
 }
 
 /// Counts over all traces of the run in `folder`.
-fn count(folder: &Path) -> Result<BTreeMap<String, Count>, Complaint> {
+fn count(folder: &Path) -> Result<BTreeMap<String, Count>, CommandError> {
     let mut counts: BTreeMap<String, Count> = BTreeMap::new();
     let traces = traces(folder)?;
     if traces.is_empty() {
-        return Err(Complaint::NoTraces(folder.to_owned()));
+        return Err(CommandError::NoTraces(folder.to_owned()));
     }
     for trace in traces {
         for event in ::trace::read(&trace)? {
@@ -121,7 +121,7 @@ fn count(folder: &Path) -> Result<BTreeMap<String, Count>, Complaint> {
 }
 
 /// The traces of a run: `CASE/ATTEMPT/trace.jsonl` below its folder.
-fn traces(folder: &Path) -> Result<Vec<PathBuf>, Complaint> {
+fn traces(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let mut found = Vec::new();
     for case in entries(folder)? {
         if !case.is_dir() {
@@ -138,8 +138,8 @@ fn traces(folder: &Path) -> Result<Vec<PathBuf>, Complaint> {
     Ok(found)
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, Complaint> {
-    let wrap = |source| Complaint::Folder {
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    let wrap = |source| CommandError::Folder {
         path: folder.to_owned(),
         source,
     };

@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::arguments::{Check, List, MessageFormat};
 use super::selection::all_cases;
-use super::{Complaint, print};
+use super::{CommandError, print};
 use engine::language::Case;
 
-pub(super) fn list(arguments: &List) -> Result<ExitStatus, Complaint> {
+pub(super) fn list(arguments: &List) -> Result<ExitStatus, CommandError> {
     let cases = arguments.selection.cases()?;
     if arguments.bugs {
         return bugs(&cases, arguments.message_format);
@@ -28,7 +28,7 @@ pub(super) fn list(arguments: &List) -> Result<ExitStatus, Complaint> {
 }
 
 /// Every bug, also those that no case claims.
-fn bugs(cases: &[Case], format: MessageFormat) -> Result<ExitStatus, Complaint> {
+fn bugs(cases: &[Case], format: MessageFormat) -> Result<ExitStatus, CommandError> {
     let mut text = String::new();
     for bug in engine::bugs() {
         let claiming: Vec<&str> = cases
@@ -81,7 +81,7 @@ fn json(case: &Case) -> String {
     line
 }
 
-pub(super) fn check(arguments: &Check) -> Result<ExitStatus, Complaint> {
+pub(super) fn check(arguments: &Check) -> Result<ExitStatus, CommandError> {
     let cases = all_cases(&arguments.paths)?;
     let files: BTreeSet<_> = cases.iter().map(|case| &case.file).collect();
     let count = |number: usize, what: &str| {

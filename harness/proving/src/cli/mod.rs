@@ -3,8 +3,8 @@
 mod arguments;
 mod certs;
 mod chosen_boards;
-mod complaint;
 mod contracts;
+mod error;
 mod hardware;
 mod list;
 mod prov;
@@ -21,7 +21,7 @@ use clap::Parser;
 use report::{ExitStatus, Paint};
 
 use arguments::{Arguments, Command};
-use complaint::Complaint;
+use error::CommandError;
 
 /// Everything that `proving` does, by its command line. Exit codes are [`ExitStatus`].
 ///
@@ -48,11 +48,11 @@ pub fn main() -> ExitCode {
     };
     match command(arguments.command) {
         Ok(status) => code(status),
-        Err(complaint) => code(complaint.print()),
+        Err(error) => code(error.print()),
     }
 }
 
-fn command(command: Command) -> Result<ExitStatus, Complaint> {
+fn command(command: Command) -> Result<ExitStatus, CommandError> {
     match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::List(arguments) => list::list(&arguments),
@@ -78,10 +78,10 @@ fn code(status: ExitStatus) -> ExitCode {
 }
 
 /// Writes `text` to standard output. A reader that has gone away has seen enough.
-fn print(text: &str) -> Result<ExitStatus, Complaint> {
+fn print(text: &str) -> Result<ExitStatus, CommandError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Complaint::Output(error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CommandError::Output(error)),
         _ => Ok(ExitStatus::Passed),
     }
 }

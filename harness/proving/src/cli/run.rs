@@ -8,15 +8,15 @@ use std::path::Path;
 use report::{ExitStatus, Human, Json, Reporter, RunSummary};
 
 use super::arguments::{MessageFormat, Run};
-use super::{Complaint, chosen_boards, paint};
+use super::{CommandError, chosen_boards, paint};
 use engine::language::Differences;
 use engine::run::{Case, Plan, Settings, run as run_plan};
 
-pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
+pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
     let cases = arguments.selection.cases()?;
     if let Some(path) = &arguments.junit {
         // Better now than after an hour.
-        prepare(path).map_err(|source| Complaint::Junit {
+        prepare(path).map_err(|source| CommandError::Junit {
             path: path.clone(),
             source,
         })?;
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
     let device = chosen_boards::device(arguments.device.as_deref(), &boards)?;
     // Until the run has ended.
     let _leases = chosen_boards::lease(&boards)?;
-    let differences = Differences::of(&cases).map_err(Complaint::Scenarios)?;
+    let differences = Differences::of(&cases).map_err(CommandError::Scenarios)?;
     let plan = Plan {
         cases: boards
             .iter()
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
             .collect(),
         repeat: arguments.repeat,
     };
-    let executable = std::env::current_exe().map_err(Complaint::Executable)?;
+    let executable = std::env::current_exe().map_err(CommandError::Executable)?;
     let mut settings = Settings {
         out: arguments.out.clone(),
         timeout: arguments.timeout,
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, Complaint> {
     }
     let summary = run_plan(&plan, &settings, &mut *reporter(arguments.message_format))?;
     if let Some(path) = &arguments.junit {
-        write_junit(path, &summary).map_err(|source| Complaint::Junit {
+        write_junit(path, &summary).map_err(|source| CommandError::Junit {
             path: path.clone(),
             source,
         })?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Complaint;
+use super::CommandError;
 use super::arguments::Selection;
 use engine::language::{Case, Filter, read_all};
 
@@ -11,7 +11,7 @@ const DEFAULT: &str = "scenarios";
 
 impl Selection {
     /// The cases that are meant. All files are read and checked first, whatever the filter says.
-    pub(super) fn cases(&self) -> Result<Vec<Case>, Complaint> {
+    pub(super) fn cases(&self) -> Result<Vec<Case>, CommandError> {
         let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
         let mut cases = all_cases(&self.paths)?;
         if let Some(filter) = filter {
@@ -23,13 +23,13 @@ impl Selection {
 }
 
 /// The cases of every scenario in `paths`, or in the default place if there are none.
-pub(super) fn all_cases(paths: &[PathBuf]) -> Result<Vec<Case>, Complaint> {
+pub(super) fn all_cases(paths: &[PathBuf]) -> Result<Vec<Case>, CommandError> {
     let known = engine::known()?;
     let default = [PathBuf::from(DEFAULT)];
     let paths = match paths {
-        [] if !Path::new(DEFAULT).is_dir() => return Err(Complaint::NoScenarios),
+        [] if !Path::new(DEFAULT).is_dir() => return Err(CommandError::NoScenarios),
         [] => &default,
         paths => paths,
     };
-    read_all(paths, &known).map_err(Complaint::Scenarios)
+    read_all(paths, &known).map_err(CommandError::Scenarios)
 }

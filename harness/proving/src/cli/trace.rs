@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use trace::{Level, Source};
 
 use super::arguments::{ShowTrace, Trace, TraceCommand};
-use super::{Complaint, paint};
+use super::{CommandError, paint};
 
 const SOURCES: [Source; 11] = [
     Source::Log,
@@ -54,7 +54,7 @@ fn named<T: Copy + Serialize>(name: &str, values: &[T]) -> Result<T, String> {
     }
 }
 
-pub(super) fn trace(arguments: Trace) -> Result<ExitStatus, Complaint> {
+pub(super) fn trace(arguments: Trace) -> Result<ExitStatus, CommandError> {
     let TraceCommand::Show(arguments) = arguments.command;
     let ShowTrace {
         file,

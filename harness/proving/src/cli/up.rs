@@ -2,12 +2,12 @@
 
 use report::ExitStatus;
 
-use super::Complaint;
+use super::CommandError;
 use super::arguments::{Selection, Up};
 use engine::language::{Case, ReadError};
 use engine::up::{self, Openings};
 
-pub(super) fn up(arguments: &Up) -> Result<ExitStatus, Complaint> {
+pub(super) fn up(arguments: &Up) -> Result<ExitStatus, CommandError> {
     let Some(case) = case(arguments)? else {
         return Ok(ExitStatus::NothingSelected);
     };
@@ -20,10 +20,10 @@ pub(super) fn up(arguments: &Up) -> Result<ExitStatus, Complaint> {
 }
 
 /// The first case of the scenario that the filter leaves.
-fn case(arguments: &Up) -> Result<Option<Case>, Complaint> {
+fn case(arguments: &Up) -> Result<Option<Case>, CommandError> {
     let Some(scenario) = &arguments.scenario else {
         let case = up::default_case(&engine::known()?)
-            .map_err(|mistakes| Complaint::Scenarios(vec![ReadError::Mistakes(mistakes)]))?;
+            .map_err(|mistakes| CommandError::Scenarios(vec![ReadError::Mistakes(mistakes)]))?;
         return Ok(Some(case));
     };
     let selection = Selection {

@@ -54,13 +54,13 @@ pub struct Ble {
     settings: BleSettings,
     /// The device that was about to be connected; whatever comes between may leave it connected.
     begun: Option<Peripheral>,
-    link: Option<Link>,
+    link: Option<GattLink>,
     /// Whether the next request is a stranger's.
     is_forgotten: bool,
 }
 
 /// A connection.
-struct Link {
+struct GattLink {
     peripheral: Peripheral,
     endpoints: BTreeMap<String, Characteristic>,
     events: Pin<Box<dyn Stream<Item = CentralEvent> + Send>>,
@@ -84,11 +84,11 @@ impl Ble {
     }
 
     /// The connection, a new one if there is none or it was to be forgotten.
-    async fn link(&mut self) -> Result<&mut Link, BleError> {
+    async fn link(&mut self) -> Result<&mut GattLink, BleError> {
         if std::mem::take(&mut self.is_forgotten) {
             self.hang_up().await;
         }
-        let kept = self.link.take().and_then(Link::unless_ended);
+        let kept = self.link.take().and_then(GattLink::unless_ended);
         let link = match kept {
             Some(link) => link,
             None => self.connect().await?,
@@ -96,7 +96,7 @@ impl Ble {
         Ok(self.link.insert(link))
     }
 
-    async fn connect(&mut self) -> Result<Link, BleError> {
+    async fn connect(&mut self) -> Result<GattLink, BleError> {
         let found = self
             .bluetooth
             .find(&self.wanted, self.settings.search)
@@ -165,7 +165,7 @@ async fn connect(
     bluetooth: &Bluetooth,
     found: &Found,
     service: Option<&uuid::Uuid>,
-) -> Result<Link, BleError> {
+) -> Result<GattLink, BleError> {
     let events = bluetooth
         .events()
         .await
@@ -183,14 +183,14 @@ async fn connect(
             name: found.shown(),
         });
     }
-    Ok(Link {
+    Ok(GattLink {
         peripheral: peripheral.clone(),
         endpoints,
         events,
     })
 }
 
-impl Link {
+impl GattLink {
     /// None if the device has hung up meanwhile.
     fn unless_ended(mut self) -> Option<Self> {
         let id = self.peripheral.id();

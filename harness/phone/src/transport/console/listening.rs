@@ -14,7 +14,7 @@ const LONGEST_NOISE: usize = 200;
 
 /// What matters of what a device prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum ConsoleEvent {
     /// An answer.
     Answer(Vec<u8>),
     /// The device waits for the next line.
@@ -33,7 +33,7 @@ pub(super) struct Listening {
     escape: Escape,
     line: Vec<u8>,
     is_overlong: bool,
-    heard: VecDeque<Heard>,
+    heard: VecDeque<ConsoleEvent>,
     noise: VecDeque<String>,
     total: usize,
 }
@@ -82,7 +82,7 @@ impl Listening {
     }
 
     /// What was heard and not yet told.
-    pub(super) fn next(&mut self) -> Option<Heard> {
+    pub(super) fn next(&mut self) -> Option<ConsoleEvent> {
         self.heard.pop_front()
     }
 
@@ -113,7 +113,7 @@ impl Listening {
         }
         if self.line == PROMPT && self.counts() {
             self.line.clear();
-            self.heard.push_back(Heard::Prompt);
+            self.heard.push_back(ConsoleEvent::Prompt);
         }
     }
 
@@ -130,7 +130,7 @@ impl Listening {
             && let Some(answer) = answer(&line)
         {
             self.wants_answer = false;
-            self.heard.push_back(Heard::Answer(answer));
+            self.heard.push_back(ConsoleEvent::Answer(answer));
         } else if let Some(line) = noise(&line) {
             self.noise.push_back(line);
             if self.noise.len() > MOST_NOISE {
@@ -191,14 +191,14 @@ mod tests {
 
     const LINE: &[u8] = b"prov-session 17 08025a00\r";
 
-    fn heard(printed: &[u8]) -> Vec<Heard> {
+    fn heard(printed: &[u8]) -> Vec<ConsoleEvent> {
         let mut listening = Listening::to_answer_of(LINE);
         listening.feed(printed);
         std::iter::from_fn(|| listening.next()).collect()
     }
 
-    fn answered(bytes: &[u8]) -> Vec<Heard> {
-        vec![Heard::Answer(bytes.to_vec()), Heard::Prompt]
+    fn answered(bytes: &[u8]) -> Vec<ConsoleEvent> {
+        vec![ConsoleEvent::Answer(bytes.to_vec()), ConsoleEvent::Prompt]
     }
 
     #[test]
@@ -224,7 +224,7 @@ mod tests {
         listening.feed(b"\n>> ");
         assert_eq!(listening.next(), None);
         listening.feed(b"\r\n\n>> ");
-        assert_eq!(listening.next(), Some(Heard::Prompt));
+        assert_eq!(listening.next(), Some(ConsoleEvent::Prompt));
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
         listening.feed(
             b"prov-session 17 08025a00\r\nE (5) security1: Key mismatch. Close connection\r\n\n>> ",
         );
-        assert_eq!(listening.next(), Some(Heard::Prompt));
+        assert_eq!(listening.next(), Some(ConsoleEvent::Prompt));
         assert_eq!(
             shown(&listening.said()),
             "; it said: E (5) security1: Key mismatch. Close connection"
@@ -252,7 +252,7 @@ mod tests {
     fn what_is_no_lower_case_hex_of_whole_bytes_is_no_answer() {
         for line in ["FF", "fff", "0x12", "12 34", "ff."] {
             let printed = format!("prov-session 17 08025a00\r\n\r\n{line}\r\n\n>> ");
-            assert_eq!(heard(printed.as_bytes()), [Heard::Prompt], "{line}");
+            assert_eq!(heard(printed.as_bytes()), [ConsoleEvent::Prompt], "{line}");
         }
     }
 
@@ -294,7 +294,7 @@ mod tests {
             }
             prop_assert!(listening.line.len() <= LONGEST_LINE);
             prop_assert!(listening.said().iter().all(|line| line.len() <= 3 * LONGEST_NOISE));
-            prop_assert!(listening.heard.iter().filter(|heard| matches!(heard, Heard::Answer(_))).count() <= 1);
+            prop_assert!(listening.heard.iter().filter(|heard| matches!(heard, ConsoleEvent::Answer(_))).count() <= 1);
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Transport, TransportError, TransportKind};
 use crate::Stream;
-use listening::{Heard, Listening};
+use listening::{ConsoleEvent, Listening};
 
 /// Ends a line. CR LF would not: the device looks for the end of a line at the last byte of what
 /// arrives together.
@@ -190,12 +190,12 @@ impl Console {
                 })
             })?;
         match heard {
-            Heard::Answer(answer) => {
+            ConsoleEvent::Answer(answer) => {
                 let prompt = clock.timeout(PROMPT_GRACE, self.hear(&mut listening));
-                self.is_prompted = matches!(prompt.await, Ok(Ok(Heard::Prompt)));
+                self.is_prompted = matches!(prompt.await, Ok(Ok(ConsoleEvent::Prompt)));
                 Ok(answer)
             }
-            Heard::Prompt => {
+            ConsoleEvent::Prompt => {
                 self.is_prompted = true;
                 Err(ConsoleError::NoAnswer {
                     said: listening.said(),
@@ -208,7 +208,7 @@ impl Console {
     async fn synchronise(&mut self) -> Result<(), ConsoleError> {
         self.write(&[END]).await?;
         let mut listening = Listening::to_prompt();
-        while !matches!(self.hear(&mut listening).await?, Heard::Prompt) {}
+        while !matches!(self.hear(&mut listening).await?, ConsoleEvent::Prompt) {}
         // A second prompt may be on its way if the device was at work on something.
         let clock = self.clock.clone();
         while let Ok(heard) = clock.timeout(SETTLED, self.hear(&mut listening)).await {
@@ -229,7 +229,7 @@ impl Console {
     }
 
     /// Cancel safe.
-    async fn hear(&mut self, listening: &mut Listening) -> Result<Heard, ConsoleError> {
+    async fn hear(&mut self, listening: &mut Listening) -> Result<ConsoleEvent, ConsoleError> {
         let mut bytes = [0; 512];
         loop {
             if let Some(heard) = listening.next() {

@@ -9,7 +9,7 @@ use board::rig::{BoardLink, DEFAULT_FILE, Rig, RigBoard};
 use clock::Clock;
 use report::{ExitStatus, Paint};
 
-use super::super::{Complaint, paint, print};
+use super::super::{CommandError, paint, print};
 use super::arguments::{Boards, BoardsCommand};
 use super::line::printable;
 use super::{HardwareError, runtime};
@@ -27,7 +27,7 @@ enum State {
     Bad(String),
 }
 
-pub(super) fn boards(arguments: &Boards) -> Result<ExitStatus, Complaint> {
+pub(super) fn boards(arguments: &Boards) -> Result<ExitStatus, CommandError> {
     let path = &arguments.rig.path;
     if let Some(BoardsCommand::Init) = arguments.command {
         Rig::init(path).map_err(HardwareError::from)?;
@@ -149,8 +149,8 @@ fn asked(board: &RigBoard, ask: bool) -> Result<String, HardwareError> {
 }
 
 fn probe_answer(board: &RigBoard, ask: bool) -> Result<String, HardwareError> {
-    use engine::attempt::{Way, way};
-    let Way::Probe(settings) = way(board, None)? else {
+    use engine::attempt::{BoardAccess, board_access};
+    let BoardAccess::Probe(settings) = board_access(board, None)? else {
         return Ok(String::new());
     };
     if !ask {

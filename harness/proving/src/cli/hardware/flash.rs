@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use report::ExitStatus;
 
-use super::super::{Complaint, print};
+use super::super::{CommandError, print};
 use super::HardwareError;
 use super::arguments::Flash;
 use super::line::printable;
 use super::open::{Keep, Open};
-use engine::attempt::Way;
+use engine::attempt::BoardAccess;
 
-pub(super) fn flash(arguments: &Flash) -> Result<ExitStatus, Complaint> {
+pub(super) fn flash(arguments: &Flash) -> Result<ExitStatus, CommandError> {
     let elf = arguments.elf.as_deref();
     let open = Open::new(&arguments.board, elf, "proving flash", Keep::Flash)?;
-    let done = match &open.way {
-        Way::Probe(settings) => by_probe(&open, settings, arguments.erase)?,
-        Way::Serial(_) if elf.is_some() => {
+    let done = match &open.access {
+        BoardAccess::Probe(settings) => by_probe(&open, settings, arguments.erase)?,
+        BoardAccess::Serial(_) if elf.is_some() => {
             return Err(HardwareError::Unable {
                 name: open.name.clone(),
                 what: "be flashed with an ELF: it has no debug probe",
@@ -25,8 +25,8 @@ pub(super) fn flash(arguments: &Flash) -> Result<ExitStatus, Complaint> {
             }
             .into());
         }
-        Way::Serial(link) => by_uart(&open, link, arguments.erase)?,
-        Way::Process(_) => {
+        BoardAccess::Serial(link) => by_uart(&open, link, arguments.erase)?,
+        BoardAccess::Process(_) => {
             return Err(HardwareError::Unable {
                 name: open.name.clone(),
                 what: "be flashed: it is a program of this host",

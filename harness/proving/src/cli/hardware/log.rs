@@ -11,17 +11,17 @@ use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use trace::{Level, LogLine};
 
-use super::super::{Complaint, paint};
+use super::super::{CommandError, paint};
 use super::HardwareError;
 use super::arguments::Log;
 use super::line::human;
 use super::open::{Keep, Open, QEMU};
-use engine::attempt::Way;
+use engine::attempt::BoardAccess;
 
 /// How often to look whether it is time to end.
 const LOOK: Duration = Duration::from_millis(100);
 
-pub(super) fn log(arguments: &Log) -> Result<ExitStatus, Complaint> {
+pub(super) fn log(arguments: &Log) -> Result<ExitStatus, CommandError> {
     let image = arguments.image.as_deref();
     let open = Open::new(&arguments.board, image, "proving log", Keep::Flash)?;
     let mut shown = Shown {
@@ -35,10 +35,10 @@ pub(super) fn log(arguments: &Log) -> Result<ExitStatus, Complaint> {
     let mut end = End::new(arguments.duration)?;
     // An emulated board begins with this command.
     let reset = arguments.reset || open.name == QEMU;
-    let ended = match &open.way {
-        Way::Probe(settings) => by_probe(&open, settings, reset, &mut shown, &mut end),
-        Way::Serial(link) => by_uart(&open, link, reset, &mut shown, &mut end),
-        Way::Process(_) => Err(Ended::Hardware(HardwareError::Unable {
+    let ended = match &open.access {
+        BoardAccess::Probe(settings) => by_probe(&open, settings, reset, &mut shown, &mut end),
+        BoardAccess::Serial(link) => by_uart(&open, link, reset, &mut shown, &mut end),
+        BoardAccess::Process(_) => Err(Ended::Hardware(HardwareError::Unable {
             name: open.name.clone(),
             what: "be listened to: it is a program, which runs while a case does",
             help: "start it by hand, or look at the case with `proving trace show`".into(),
@@ -49,7 +49,7 @@ pub(super) fn log(arguments: &Log) -> Result<ExitStatus, Complaint> {
         Err(Ended::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Ok(ExitStatus::Passed)
         }
-        Err(Ended::Output(error)) => Err(Complaint::Output(error)),
+        Err(Ended::Output(error)) => Err(CommandError::Output(error)),
         Err(Ended::Hardware(error)) => Err(error.into()),
         Ok(()) if end.interrupted.load(Ordering::Acquire) => Ok(ExitStatus::Interrupted),
         Ok(()) => Ok(ExitStatus::Passed),

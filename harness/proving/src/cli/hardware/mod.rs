@@ -2,8 +2,8 @@
 
 pub(super) mod arguments;
 mod boards;
-mod complaint;
 mod emulated;
+mod error;
 mod flash;
 mod line;
 mod log;
@@ -13,27 +13,27 @@ mod test_junit;
 
 use report::ExitStatus;
 
-use super::Complaint;
+use super::CommandError;
 use arguments::{Boards, Flash, Log, Test};
 
 pub(in crate::cli) use emulated::emulator;
 pub(crate) use open::LEASE;
 
-pub use complaint::HardwareError;
+pub use error::HardwareError;
 
-pub(super) fn boards(arguments: &Boards) -> Result<ExitStatus, Complaint> {
+pub(super) fn boards(arguments: &Boards) -> Result<ExitStatus, CommandError> {
     boards::boards(arguments)
 }
 
-pub(super) fn flash(arguments: &Flash) -> Result<ExitStatus, Complaint> {
+pub(super) fn flash(arguments: &Flash) -> Result<ExitStatus, CommandError> {
     flash::flash(arguments)
 }
 
-pub(super) fn log(arguments: &Log) -> Result<ExitStatus, Complaint> {
+pub(super) fn log(arguments: &Log) -> Result<ExitStatus, CommandError> {
     log::log(arguments)
 }
 
-pub(super) fn test(arguments: &Test) -> Result<ExitStatus, Complaint> {
+pub(super) fn test(arguments: &Test) -> Result<ExitStatus, CommandError> {
     test::test(arguments)
 }
 

@@ -7,7 +7,7 @@ use board::lease::{Lease, Leases};
 use board::power::{CommandSwitch, PowerSwitch, SwitchCommands};
 use board::rig::{DEFAULT_FILE, Rig, RigBoard};
 use clock::Clock;
-use engine::attempt::{Way, way};
+use engine::attempt::{BoardAccess, board_access};
 
 use super::HardwareError;
 use super::arguments::OneBoard;
@@ -22,7 +22,7 @@ pub(super) struct Open {
     /// What the user called it.
     pub name: String,
     /// How it is reached.
-    pub way: Way,
+    pub access: BoardAccess,
     /// What switches its power.
     power: Option<SwitchCommands>,
     /// Keeps others away from a real board.
@@ -58,7 +58,7 @@ impl Open {
         let lease = Leases::open()?.take(&board.identity(), purpose, until)?;
         Ok(Self {
             name: name.clone(),
-            way: way(&board, image)?,
+            access: board_access(&board, image)?,
             power: board.power,
             _lease: Some(lease),
             _emulated: None,
@@ -69,7 +69,7 @@ impl Open {
         let (emulated, settings) = super::emulated::start(image, keep)?;
         Ok(Self {
             name: QEMU.to_owned(),
-            way: Way::Probe(Box::new(settings)),
+            access: BoardAccess::Probe(Box::new(settings)),
             power: None,
             _lease: None,
             _emulated: Some(emulated),

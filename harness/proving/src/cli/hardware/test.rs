@@ -8,15 +8,15 @@ use report::{ExitStatus, Paint};
 use serde_json::json;
 
 use super::super::arguments::MessageFormat;
-use super::super::{Complaint, paint, print, run};
+use super::super::{CommandError, paint, print, run};
 use super::arguments::Test;
 use super::flash::Shown;
 use super::line::{human, printable};
 use super::open::{Keep, Open};
 use super::{HardwareError, test_junit};
-use engine::attempt::Way;
+use engine::attempt::BoardAccess;
 
-pub(super) fn test(arguments: &Test) -> Result<ExitStatus, Complaint> {
+pub(super) fn test(arguments: &Test) -> Result<ExitStatus, CommandError> {
     // An image that cannot be used is told before anything starts.
     let names = board::on_target::names(&arguments.elf).map_err(HardwareError::from)?;
     if arguments.list {
@@ -29,7 +29,7 @@ pub(super) fn test(arguments: &Test) -> Result<ExitStatus, Complaint> {
     }
     let elf = arguments.elf.as_path();
     let open = Open::new(&arguments.board, Some(elf), "proving test", Keep::Nothing)?;
-    let Way::Probe(settings) = &open.way else {
+    let BoardAccess::Probe(settings) = &open.access else {
         return Err(HardwareError::Unable {
             name: open.name.clone(),
             what: "run tests: it has no debug probe",
@@ -73,8 +73,8 @@ fn is_wanted(name: &str, arguments: &Test) -> bool {
     arguments.filter.is_empty() || arguments.filter.iter().any(fits)
 }
 
-fn junit(path: &Path, source: io::Error) -> Complaint {
-    Complaint::Junit {
+fn junit(path: &Path, source: io::Error) -> CommandError {
+    CommandError::Junit {
         path: path.to_owned(),
         source,
     }

@@ -6,7 +6,7 @@ use report::ExitStatus;
 use serde_json::json;
 
 use super::arguments::{GenSec2, Reach};
-use super::complaint::ProvError;
+use super::error::ProvError;
 use super::{secret, show};
 use crate::cli::arguments::MessageFormat;
 

@@ -8,9 +8,9 @@ use report::ExitStatus;
 use serde_json::{Value, json};
 
 use super::arguments::{Scan, WifiScan};
-use super::complaint::ProvError;
+use super::error::ProvError;
 use super::establish;
-use super::reach::Way;
+use super::reach::PhoneRoute;
 use super::seat::Seat;
 use super::show::{self, Column};
 use crate::cli::arguments::MessageFormat;
@@ -18,21 +18,21 @@ use engine::attempt::with_sources;
 
 /// `scan`.
 pub(super) async fn scan(
-    way: &Way<'_>,
+    route: &PhoneRoute<'_>,
     seat: &Seat,
     arguments: &Scan,
 ) -> Result<ExitStatus, ProvError> {
-    match way.kind() {
-        TransportKind::Ble => advertisements(way, arguments).await,
+    match route.kind() {
+        TransportKind::Ble => advertisements(route, arguments).await,
         TransportKind::SoftAp => {
-            let mut client = way.client(way.settings()?, seat).await?;
-            let info = client.info().await.map_err(|error| way.wrong(&error))?;
+            let mut client = route.client(route.settings()?, seat).await?;
+            let info = client.info().await.map_err(|error| route.wrong(&error))?;
             let found = json!({ "type": "device", "at": client.peer(), "prov": info.prov });
             let text = format!("{} speaks provisioning {}\n", client.peer(), info.prov.ver);
-            show::found(way, &text, &[found])
+            show::found(route, &text, &[found])
         }
         TransportKind::Console => {
-            let mut console = way.console().await?;
+            let mut console = route.console().await?;
             let port = phone::Transport::peer(&console);
             let there = console.find_prompt().await;
             there.map_err(|error| ProvError::Io {
@@ -40,15 +40,15 @@ pub(super) async fn scan(
                 source: io::Error::other(with_sources(&error)),
             })?;
             let found = json!({ "type": "device", "at": port });
-            show::found(way, &format!("{port} has a console\n"), &[found])
+            show::found(route, &format!("{port} has a console\n"), &[found])
         }
     }
 }
 
-async fn advertisements(way: &Way<'_>, arguments: &Scan) -> Result<ExitStatus, ProvError> {
-    let bluetooth = way.bluetooth().await?;
+async fn advertisements(route: &PhoneRoute<'_>, arguments: &Scan) -> Result<ExitStatus, ProvError> {
+    let bluetooth = route.bluetooth().await?;
     show::progress("listening");
-    let found = bluetooth.search(&way.wanted()?, arguments.listen).await?;
+    let found = bluetooth.search(&route.wanted()?, arguments.listen).await?;
     let services = |found: &phone::Found| {
         let services = found.services.iter().map(ToString::to_string);
         services.collect::<Vec<_>>()
@@ -77,7 +77,7 @@ async fn advertisements(way: &Way<'_>, arguments: &Scan) -> Result<ExitStatus, P
             })
         })
         .collect();
-    show::found(way, &text, &lines)?;
+    show::found(route, &text, &lines)?;
     Ok(match found[..] {
         [] => ExitStatus::NothingSelected,
         _ => ExitStatus::Passed,
@@ -86,14 +86,14 @@ async fn advertisements(way: &Way<'_>, arguments: &Scan) -> Result<ExitStatus, P
 
 /// `info`.
 pub(super) async fn info(
-    way: &Way<'_>,
+    route: &PhoneRoute<'_>,
     client: &mut ProvisioningClient,
 ) -> Result<ExitStatus, ProvError> {
-    let info = client.info().await.map_err(|error| way.wrong(&error))?;
+    let info = client.info().await.map_err(|error| route.wrong(&error))?;
     // The device has answered; what its transport cannot tell is left out.
     let endpoints = client.endpoints().await.unwrap_or_default();
     let prov = &info.prov;
-    if way.reach.message_format == MessageFormat::Json {
+    if route.reach.message_format == MessageFormat::Json {
         let found = json!({
             "type": "info",
             "at": client.peer(),
@@ -103,7 +103,7 @@ pub(super) async fn info(
             "security": info.security(),
             "endpoints": endpoints,
         });
-        return show::found(way, "", &[found]);
+        return show::found(route, "", &[found]);
     }
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
@@ -121,16 +121,16 @@ pub(super) async fn info(
     if let Some(endpoints) = endpoints {
         line("endpoints", &endpoints.join(", "));
     }
-    show::found(way, &text, &[])
+    show::found(route, &text, &[])
 }
 
 /// `wifi-scan`.
 pub(super) async fn wifi_scan(
-    way: &Way<'_>,
+    route: &PhoneRoute<'_>,
     client: &mut ProvisioningClient,
     arguments: &WifiScan,
 ) -> Result<ExitStatus, ProvError> {
-    establish(way, client).await?;
+    establish(route, client).await?;
     let settings = ScanSettings {
         blocking: !arguments.no_blocking,
         passive: arguments.passive,
@@ -140,7 +140,7 @@ pub(super) async fn wifi_scan(
     };
     show::progress("the device listens");
     let scanned = client.scan_as(&settings).await;
-    let scanned = scanned.map_err(|error| way.wrong(&error))?;
+    let scanned = scanned.map_err(|error| route.wrong(&error))?;
     let (announced, missing) = (scanned.announced, scanned.missing());
     let found = scanned.found;
     if missing > 0 {
@@ -186,5 +186,5 @@ pub(super) async fn wifi_scan(
             || json!({ "type": "incomplete", "announced": announced, "delivered": found.len() }),
         ))
         .collect();
-    show::found(way, &text, &lines)
+    show::found(route, &text, &lines)
 }

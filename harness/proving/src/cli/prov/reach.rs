@@ -13,7 +13,7 @@ use phone::{
 use trace::Trace;
 
 use super::arguments::{ProvCommand, Reach};
-use super::complaint::ProvError;
+use super::error::ProvError;
 use super::seat::Seat;
 use super::show;
 use super::stop::Stop;
@@ -24,13 +24,13 @@ const PHONE: &str = "proving prov";
 const USERNAME: &str = "wifiprov";
 
 /// Everything that is needed to talk to a device, but for the secrets that it may want.
-pub(super) struct Way<'r> {
+pub(super) struct PhoneRoute<'r> {
     pub(super) reach: &'r Reach,
     pub(super) trace: Trace,
     qr: Option<QrPayload>,
 }
 
-impl<'r> Way<'r> {
+impl<'r> PhoneRoute<'r> {
     pub(super) fn new(reach: &'r Reach) -> Result<Self, ProvError> {
         // The device lives in real time.
         let clock = Clock::start(1.0);

@@ -6,7 +6,7 @@ use clock::Clock;
 use phone::HostDial;
 use phone::{JoinedWifi, WifiSettings};
 
-use super::complaint::ProvError;
+use super::error::ProvError;
 use super::stop::Stop;
 
 /// Where it is anyway, or in the device's network. Dropping it leaves that, too, without waiting.

@@ -12,8 +12,8 @@ use report::ExitStatus;
 use serde_json::{Value, json};
 
 use super::arguments::{Bind, Custom, Set};
-use super::complaint::ProvError;
-use super::reach::Way;
+use super::error::ProvError;
+use super::reach::PhoneRoute;
 use super::{establish, secret, show};
 use engine::attempt::with_sources;
 
@@ -29,22 +29,28 @@ const LONGEST_CUSTOM: usize = 4096;
 
 /// `set`.
 pub(super) async fn set(
-    way: &Way<'_>,
+    route: &PhoneRoute<'_>,
     client: &mut ProvisioningClient,
     arguments: &Set,
 ) -> Result<ExitStatus, ProvError> {
     let credentials = credentials(arguments)?;
-    establish(way, client).await?;
+    establish(route, client).await?;
     let token = BindingToken::random();
     let ended = send(client, arguments, &credentials, &token).await;
-    let outcome = client.conclude(ended).map_err(|error| way.wrong(&error))?;
+    let outcome = client
+        .conclude(ended)
+        .map_err(|error| route.wrong(&error))?;
     let Outcome::Connected(connected) = outcome else {
-        return Err(ProvError::of_outcome(&outcome, &way.trace));
+        return Err(ProvError::of_outcome(&outcome, &route.trace));
     };
     if let Some(binding) = binding(&arguments.bind, &token) {
-        bind_device(way, &binding, arguments).await?;
+        bind_device(route, &binding, arguments).await?;
     }
-    show::found(way, &shown(&connected), &[as_json("connected", &connected)])
+    show::found(
+        route,
+        &shown(&connected),
+        &[as_json("connected", &connected)],
+    )
 }
 
 /// Sends credentials and token, and waits for what becomes of them.
@@ -124,7 +130,7 @@ fn binding(arguments: &Bind, token: &BindingToken) -> Option<BindRequest> {
 }
 
 async fn bind_device(
-    way: &Way<'_>,
+    route: &PhoneRoute<'_>,
     request: &BindRequest,
     arguments: &Set,
 ) -> Result<(), ProvError> {
@@ -137,10 +143,10 @@ async fn bind_device(
         source: io::Error::other(with_sources(&error)),
     };
     let (poll, patience) = (arguments.poll, arguments.patience);
-    let reported = wait_for_report(cloud, request, poll, patience, &way.trace).await;
+    let reported = wait_for_report(cloud, request, poll, patience, &route.trace).await;
     let reply = match reported.map_err(unknown)? {
         reply if reply.code == CLOUD_OK => {
-            bind(cloud, request, &way.trace).await.map_err(unknown)?
+            bind(cloud, request, &route.trace).await.map_err(unknown)?
         }
         reply => reply,
     };
@@ -156,11 +162,11 @@ async fn bind_device(
 
 /// `status`.
 pub(super) async fn status(
-    way: &Way<'_>,
+    route: &PhoneRoute<'_>,
     client: &mut ProvisioningClient,
 ) -> Result<ExitStatus, ProvError> {
-    establish(way, client).await?;
-    let status = client.status().await.map_err(|error| way.wrong(&error))?;
+    establish(route, client).await?;
+    let status = client.status().await.map_err(|error| route.wrong(&error))?;
     let state = |name: &str| json!({ "type": "status", "state": name });
     let (text, line, exit) = match &status {
         StationStatus::Connected(connected) => {
@@ -196,13 +202,13 @@ pub(super) async fn status(
             (format!("failed: {why}\n"), line, ExitStatus::Failed)
         }
     };
-    show::found(way, &text, &[line])?;
+    show::found(route, &text, &[line])?;
     Ok(exit)
 }
 
 /// `custom`.
 pub(super) async fn custom(
-    way: &Way<'_>,
+    route: &PhoneRoute<'_>,
     client: &mut ProvisioningClient,
     arguments: &Custom,
 ) -> Result<ExitStatus, ProvError> {
@@ -221,9 +227,9 @@ pub(super) async fn custom(
             data.len()
         )));
     }
-    establish(way, client).await?;
+    establish(route, client).await?;
     let answer = client.custom(&arguments.endpoint, &data).await;
-    let answer = answer.map_err(|error| way.wrong(&error))?;
+    let answer = answer.map_err(|error| route.wrong(&error))?;
     let line = json!({
         "type": "answer",
         "endpoint": arguments.endpoint,
@@ -234,7 +240,7 @@ pub(super) async fn custom(
         Some(text) if !arguments.print_hex => text.to_owned(),
         _ => hex::encode(&answer),
     };
-    show::found(way, &format!("{text}\n"), &[line])
+    show::found(route, &format!("{text}\n"), &[line])
 }
 
 /// The answer as text that cannot play tricks on a terminal. It may be a C string.

@@ -7,8 +7,8 @@ use report::ExitStatus;
 use serde_json::{Value, json};
 use trace::Ssid;
 
-use super::complaint::ProvError;
-use super::reach::Way;
+use super::error::ProvError;
+use super::reach::PhoneRoute;
 use crate::cli::arguments::MessageFormat;
 
 /// To which side a column's texts go.
@@ -24,9 +24,13 @@ pub(super) fn progress(text: &str) {
 }
 
 /// Prints findings: `text` for people, `lines` as JSON. The trace's secrets are replaced by names.
-pub(super) fn found(way: &Way<'_>, text: &str, lines: &[Value]) -> Result<ExitStatus, ProvError> {
-    let secrets = way.trace.secrets();
-    match way.reach.message_format {
+pub(super) fn found(
+    route: &PhoneRoute<'_>,
+    text: &str,
+    lines: &[Value],
+) -> Result<ExitStatus, ProvError> {
+    let secrets = route.trace.secrets();
+    match route.reach.message_format {
         MessageFormat::Human => print(&secrets.redact_text(text)),
         MessageFormat::Json => {
             let mut text = String::new();
@@ -42,9 +46,13 @@ pub(super) fn found(way: &Way<'_>, text: &str, lines: &[Value]) -> Result<ExitSt
 }
 
 /// Says that `command` was done.
-pub(super) fn done(way: &Way<'_>, command: &str, text: &str) -> Result<ExitStatus, ProvError> {
+pub(super) fn done(
+    route: &PhoneRoute<'_>,
+    command: &str,
+    text: &str,
+) -> Result<ExitStatus, ProvError> {
     let line = json!({ "type": "done", "command": command });
-    found(way, &format!("{text}\n"), &[line])
+    found(route, &format!("{text}\n"), &[line])
 }
 
 /// Writes `text` to standard output as it is. A reader that has gone away has seen enough.

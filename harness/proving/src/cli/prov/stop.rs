@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::complaint::ProvError;
+use super::error::ProvError;
 
 /// SIGINT and SIGTERM, from now on.
 pub(super) struct Stop {

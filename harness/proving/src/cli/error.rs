@@ -14,7 +14,7 @@ use engine::up::UpError;
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-pub(super) enum Complaint {
+pub(super) enum CommandError {
     /// Scenarios could not be read.
     #[error("{} of the scenarios cannot be used; nothing was run", .0.len())]
     Scenarios(Vec<ReadError>),
@@ -90,7 +90,7 @@ pub(super) enum Complaint {
     Prov(#[from] ProvError),
 }
 
-impl Complaint {
+impl CommandError {
     /// Mistakes of the user are 2; what this host refuses is 3.
     fn status(&self) -> ExitStatus {
         match self {
@@ -115,7 +115,7 @@ impl Complaint {
         }
     }
 
-    /// Writes it to standard error, with snippets, and returns [`Complaint::status`].
+    /// Writes it to standard error, with snippets, and returns [`CommandError::status`].
     pub(super) fn print(self) -> ExitStatus {
         let status = self.status();
         match self {

@@ -16,7 +16,7 @@ pub enum HardwareError {
     /// The rig file has mistakes.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Rig(RigComplaint),
+    Rig(RigReport),
     /// The rig file cannot be read or written.
     #[error(transparent)]
     RigFile(RigError),
@@ -125,7 +125,7 @@ fn of_probe(error: &board::probe::ProbeError) -> ExitStatus {
 impl From<RigError> for HardwareError {
     fn from(error: RigError) -> Self {
         match error {
-            RigError::Mistakes(mistakes) => Self::Rig(RigComplaint::new(&mistakes)),
+            RigError::Mistakes(mistakes) => Self::Rig(RigReport::new(&mistakes)),
             other => Self::RigFile(other),
         }
     }
@@ -133,7 +133,7 @@ impl From<RigError> for HardwareError {
 
 /// The mistakes of a rig file, each with its snippet.
 #[derive(Debug)]
-pub struct RigComplaint {
+pub struct RigReport {
     file: String,
     mistakes: Vec<Shown>,
 }
@@ -144,7 +144,7 @@ struct Shown {
     mistake: RigMistake,
 }
 
-impl RigComplaint {
+impl RigReport {
     fn new(mistakes: &RigMistakes) -> Self {
         let file = mistakes.path().display().to_string();
         let text: Arc<str> = mistakes.text().into();
@@ -159,7 +159,7 @@ impl RigComplaint {
     }
 }
 
-impl fmt::Display for RigComplaint {
+impl fmt::Display for RigReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.mistakes.len();
         let plural = if count == 1 { "" } else { "s" };
@@ -167,9 +167,9 @@ impl fmt::Display for RigComplaint {
     }
 }
 
-impl Error for RigComplaint {}
+impl Error for RigReport {}
 
-impl Diagnostic for RigComplaint {
+impl Diagnostic for RigReport {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         let mistakes = self.mistakes.iter();
         Some(Box::new(mistakes.map(|shown| shown as &dyn Diagnostic)))

@@ -11,7 +11,7 @@ use miette::Diagnostic;
 use super::probe_link;
 
 /// How a board is reached.
-pub enum Way {
+pub enum BoardAccess {
     /// Through a debug probe.
     Probe(Box<ProbeSettings>),
     /// Through its UART.
@@ -21,13 +21,13 @@ pub enum Way {
 }
 
 /// How a board of a rig is reached. `image` is the image that the user named.
-pub fn way(board: &RigBoard, image: Option<&Path>) -> Result<Way, ReachError> {
+pub fn board_access(board: &RigBoard, image: Option<&Path>) -> Result<BoardAccess, ReachError> {
     match &board.link {
-        BoardLink::Serial(serial) => Ok(Way::Serial(serial.clone())),
-        BoardLink::Process(process) => Ok(Way::Process(process.clone())),
+        BoardLink::Serial(serial) => Ok(BoardAccess::Serial(serial.clone())),
+        BoardLink::Process(process) => Ok(BoardAccess::Process(process.clone())),
         BoardLink::Probe(probe) => {
             let settings = probe_link::settings(&board.name, probe, image)?;
-            Ok(Way::Probe(Box::new(settings)))
+            Ok(BoardAccess::Probe(Box::new(settings)))
         }
     }
 }
