@@ -12,6 +12,7 @@ use crate::apart::apart;
 use crate::board::{Board, Ending, Mode, Parts, Radio, RadioEvent};
 use crate::bugs::{self, Bug};
 use crate::credentials::Credentials;
+use crate::description;
 use crate::handover::Handover;
 use crate::network::{self, Nudge};
 use crate::provisioning::{self, Profile, Provisioning, Transport, Transports};
@@ -24,6 +25,8 @@ use crate::uplink::{self, Uplink};
 /// Everything is this one future: whoever polls it needs no executor of embassy's, only a time
 /// driver.
 pub async fn run<B: Board>(board: B) -> Ending {
+    // Linkers leave out what nothing refers to.
+    core::hint::black_box(&description::DESCRIPTION);
     let parts = board.into_parts();
     let factory = match Factory::decode(&parts.factory) {
         Ok(factory) => factory,

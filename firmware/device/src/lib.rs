@@ -23,6 +23,7 @@ mod boot;
 pub mod bugs;
 mod coap;
 pub mod credentials;
+pub mod description;
 pub mod handover;
 mod linkkit;
 mod mqtt;

@@ -81,6 +81,8 @@ fn shares(setup: &Setup, case: &Case) -> Outcome<Share> {
             device: None,
             image: None,
             rig: None,
+            setup: trace::Setup::default(),
+            flash: engine::run::Flash::default(),
             probe_fault: None,
         };
         let (wall, output) = timed(Command::new(&setup.own).arg(WORKER).arg(job.write()?))?;

@@ -23,6 +23,9 @@ pub struct Conditions {
     /// `--device`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<PathBuf>,
+    /// `--flash`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flash: Option<String>,
     /// `--probe-fault`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_fault: Option<String>,
@@ -45,6 +48,7 @@ impl Conditions {
             ("--rig", self.rig.as_ref().map(path)),
             ("--image", self.image.as_ref().map(path)),
             ("--device", self.device.as_ref().map(path)),
+            ("--flash", self.flash.clone()),
             ("--probe-fault", self.probe_fault.clone()),
             ("--speed", self.speed.clone()),
         ];

@@ -1,10 +1,13 @@
 //! One event in one line.
 
 use serde_json::Value;
-use trace::board::{Crash, Frame, UnreadLines};
-use trace::{Event, Fault, Finished, LogLine, Started, StepEnded, StepStarted, WitnessReport};
+use trace::board::{Crash, FirmwareBooted, Frame, UnreadLines};
+use trace::{
+    Event, Fault, Finished, LogLine, Setup, Started, StepEnded, StepStarted, WitnessReport,
+};
 
 use crate::result::verdict_word;
+use crate::setup::{booted_text, setup_text};
 
 /// Longer values are cut, so that one certificate does not fill the screen.
 const LONGEST_VALUE: usize = 120;
@@ -51,6 +54,10 @@ pub fn text_of(event: &Event) -> String {
             "started (format {}, epoch {} s)",
             started.format, started.epoch_s
         )
+    } else if let Some(setup) = event.payload::<Setup>() {
+        setup_text(&setup)
+    } else if let Some(booted) = event.payload::<FirmwareBooted>() {
+        booted_text(&booted)
     } else if let Some(told) = event.payload::<Crash>() {
         crash(&told)
     } else if let Some(UnreadLines { unknown, of }) = event.payload() {

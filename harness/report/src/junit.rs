@@ -53,14 +53,43 @@ pub fn to_xml(summary: &RunSummary) -> Result<String, quick_junit::SerializeErro
     for case in &summary.cases {
         suites
             .entry(&case.scenario)
-            .or_insert_with(|| TestSuite::new(text(&case.scenario.to_string_lossy())))
-            .add_test_case(test_case(case));
+            .or_insert_with(|| suite(&case.scenario, summary))
+            .add_test_case(test_case(case, summary));
     }
     report.add_test_suites(suites.into_values());
     report.to_string()
 }
 
-fn test_case(case: &CaseResult) -> TestCase {
+fn suite(scenario: &Path, summary: &RunSummary) -> TestSuite {
+    let mut suite = TestSuite::new(text(&scenario.to_string_lossy()));
+    if let Some(setup) = summary.setups.first() {
+        suite.add_property(("tool", text(&setup.tool).as_str()));
+        suite.add_property(("host", text(&setup.host).as_str()));
+    }
+    suite
+}
+
+/// What ran on the case's board.
+fn firmware_properties(test: &mut TestCase, case: &CaseResult, summary: &RunSummary) {
+    let mut add = |name: &str, value: &str| {
+        test.add_property((name, text(value).as_str()));
+    };
+    let mut setups = summary.setups.iter();
+    if let Some(setup) = setups.find(|setup| setup.board.name == case.board) {
+        if let Some(reached_by) = &setup.board.reached_by {
+            add(&setup.board.kind, reached_by);
+        }
+        for firmware in &setup.board.firmware {
+            add("firmware", &crate::setup::firmware_text(firmware));
+        }
+    }
+    let booted = case.telling_attempt().into_iter().flat_map(|a| &a.booted);
+    for booted in booted {
+        add("firmware booted", &crate::setup::booted_text(booted));
+    }
+}
+
+fn test_case(case: &CaseResult, summary: &RunSummary) -> TestCase {
     let mut test = TestCase::new(text(&case.case), status(case));
     let class = case.scenario.with_extension("");
     test.set_classname(text(&class.to_string_lossy()));
@@ -71,6 +100,7 @@ fn test_case(case: &CaseResult) -> TestCase {
         let trace = text(&attempt.trace().to_string_lossy());
         test.add_property(("trace", trace.as_str()));
     }
+    firmware_properties(&mut test, case, summary);
     test
 }
 

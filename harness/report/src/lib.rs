@@ -15,6 +15,7 @@ mod live;
 mod message;
 mod paint;
 mod result;
+mod setup;
 mod show;
 mod skips;
 

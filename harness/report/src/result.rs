@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use trace::{Failure, Verdict};
+use trace::{Failure, FirmwareBooted, Setup, Verdict};
 
 use crate::Conditions;
 
@@ -31,6 +31,9 @@ pub struct AttemptResult {
     pub lab_ms: Option<u64>,
     /// The attempt's folder: job, trace, and what the worker wrote.
     pub folder: PathBuf,
+    /// Which firmware the devices' boot logs told, once for each that differs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub booted: Vec<FirmwareBooted>,
     /// Why it did not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -125,6 +128,9 @@ pub struct RunSummary {
     pub wall_ms: u64,
     /// Whether a signal ended it early.
     pub interrupted: bool,
+    /// Tool, host, board and firmware, for each board that was run, by its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setups: Vec<Setup>,
     /// In the order of the plan.
     pub cases: Vec<CaseResult>,
 }
@@ -241,6 +247,7 @@ mod tests {
                 started_ms: 0,
                 wall_ms: 0,
                 interrupted: false,
+                setups: Vec::new(),
                 cases: verdicts.iter().copied().map(case).collect(),
             }
             .exit_status()

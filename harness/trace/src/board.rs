@@ -14,6 +14,7 @@ payloads! {
     Garbage => "garbage",
     Crash => "crash",
     UnreadLines => "unread_lines",
+    FirmwareBooted => "firmware_booted",
 }
 
 /// Whether a board has power.
@@ -110,6 +111,22 @@ pub struct UnreadLines {
     pub unknown: u64,
     /// Of so many lines.
     pub of: u64,
+}
+
+/// Which firmware runs, as its boot log tells: the lines of ESP-IDF's `app_init` or `cpu_start`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FirmwareBooted {
+    /// The first digits of the SHA-256 of its ELF, in hex.
+    pub elf_sha256: String,
+    /// Its project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Whether it is the one of the image that was flashed; none if no image says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_the_image: Option<bool>,
 }
 
 /// What the processor was doing when the firmware ended.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 payloads! {
     Engine:
     Started => "started",
+    Setup => "setup",
     StepStarted => "step_started",
     StepEnded => "step_ended",
     Finished => "finished",
@@ -23,6 +24,57 @@ pub struct Started {
     pub format: u32,
     /// Unix time in s that the lab's clock showed at its start.
     pub epoch_s: u64,
+}
+
+/// What an attempt ran with: the tool, its host, and the board with its firmware.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Setup {
+    /// Name and version of the tool, such as `proving 0.1.0`.
+    pub tool: String,
+    /// The host: its name, operating system, processor and number of cores.
+    pub host: String,
+    /// The board.
+    pub board: BoardSetup,
+}
+
+/// A board of a run, and what it is flashed with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BoardSetup {
+    /// What `--board` calls it.
+    pub name: String,
+    /// `native`, `qemu`, `probe`, `serial` or `process`.
+    pub kind: String,
+    /// How it is reached: selector of its probe, its port, or its program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached_by: Option<String>,
+    /// Its chip, if the rig file names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chip: Option<String>,
+    /// The files of its firmware. None if the run flashes nothing: then only the device's log can
+    /// tell what runs there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub firmware: Vec<FirmwareFile>,
+}
+
+/// A file of a firmware: an ELF, an image, or a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FirmwareFile {
+    /// Path.
+    pub file: String,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// The project that its description names, as ESP-IDF writes one into each application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The version that its description names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// SHA-256 of the ELF that it was made from, in hex; such a firmware prints the first digits of
+    /// it when it boots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elf_sha256: Option<String>,
 }
 
 /// Where something stands in a scenario file.

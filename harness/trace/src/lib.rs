@@ -28,12 +28,13 @@ pub mod tls;
 pub mod witness;
 
 pub use board::{
-    Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted, UnreadLines,
+    Exited, FirmwareBooted, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted,
+    UnreadLines,
 };
 pub use data::Data;
 pub use engine::{
-    ContractBroken, ContractsJudged, Failure, Fault, Finished, Nearest, Place, Started, StepEnded,
-    StepStarted, Verdict,
+    BoardSetup, ContractBroken, ContractsJudged, Failure, Fault, Finished, FirmwareFile, Nearest,
+    Place, Setup, Started, StepEnded, StepStarted, Verdict,
 };
 pub use event::{Event, Line, Source};
 pub use log::{CodePlace, Level, LogLine};

@@ -23,6 +23,8 @@ pub struct ProbeBoard {
     factory: Option<Vec<u8>>,
     /// Whether the image has been looked for on the chip.
     flashed: bool,
+    /// Whether the image is written although it stands there already.
+    flashes_anew: bool,
     /// It was given power, or tried to be, and not taken it since.
     powered: bool,
     /// The trace was told last that it is on, unless the device itself has told that it is dark.
@@ -48,6 +50,7 @@ impl ProbeBoard {
             switch: None,
             factory: None,
             flashed: false,
+            flashes_anew: false,
             powered: false,
             told_on: false,
         })
@@ -60,6 +63,15 @@ impl ProbeBoard {
         self
     }
 
+    /// The same board, whose image is written although it stands there already, if `anew`.
+    #[must_use]
+    pub fn flashing_anew(self, anew: bool) -> Self {
+        Self {
+            flashes_anew: anew,
+            ..self
+        }
+    }
+
     /// What the firmware describes itself as.
     pub fn image(&self) -> &Image {
         &self.image
@@ -69,6 +81,7 @@ impl ProbeBoard {
     /// [`power_on`](Board::power_on) does it too. The firmware is held in reset afterwards.
     pub async fn flash(&mut self) -> Result<(), BoardError> {
         let image = self.image.clone();
+        let anew = self.flashes_anew;
         let _busy = self.trace.clock().busy();
         let flashed = self
             .worker
@@ -76,7 +89,7 @@ impl ProbeBoard {
                 "flash the image",
                 self.settings.limits.flash,
                 move |device| {
-                    let flashed = flash::image(device.session()?, &image, false, &mut |_| {})?;
+                    let flashed = flash::image(device.session()?, &image, anew, &mut |_| {})?;
                     device.hold()?;
                     Ok(flashed)
                 },

@@ -41,6 +41,8 @@ pub struct SerialBoard {
     power: Power,
     /// The images were flashed, or found to be there.
     flashed: bool,
+    /// Whether the images are flashed although they were flashed last time.
+    flashes_anew: bool,
 }
 
 impl SerialBoard {
@@ -73,6 +75,16 @@ impl SerialBoard {
             open: None,
             power: Power::Off,
             flashed: false,
+            flashes_anew: false,
+        }
+    }
+
+    /// The same board, which is flashed although the same images were flashed last time, if `anew`.
+    #[must_use]
+    pub fn flashing_anew(self, anew: bool) -> Self {
+        Self {
+            flashes_anew: anew,
+            ..self
         }
     }
 
@@ -259,7 +271,7 @@ impl SerialBoard {
     /// Flashes the images once, if there are any.
     async fn ensure_flashed(&mut self) -> Result<(), BoardError> {
         if !self.flashed && self.link.flash.is_some() {
-            self.flash(false, &mut |_| {}).await?;
+            self.flash(self.flashes_anew, &mut |_| {}).await?;
         }
         Ok(())
     }

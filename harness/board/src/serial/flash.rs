@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::remember::{Note, hex};
 use crate::BoardError;
 use crate::command::Command;
-use crate::rig::{FlashCommand, ImageAt, SerialLink};
+use crate::rig::{FlashCommand, ImageAt, PortAddress, SerialLink};
 
 /// No flash is larger, in bytes.
 const LARGEST_IMAGE: u64 = 256 << 20;
@@ -100,6 +100,13 @@ pub(super) struct Job {
     note: Note,
     digest: String,
     bytes: u64,
+}
+
+/// Forgets which images were flashed onto the board at `port` last, so that the next flashing is not
+/// skipped.
+pub fn forget(port: &PortAddress) -> Result<(), FlashError> {
+    let forgotten = Note::of(port).forget();
+    forgotten.map_err(|source| FlashError::Note { source })
 }
 
 impl Job {

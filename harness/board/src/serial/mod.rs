@@ -24,7 +24,7 @@ mod usb;
 
 pub use board::SerialBoard;
 pub use control::{Channel, ControlLines, Dial};
-pub use flash::{FlashError, Flashed, flash};
+pub use flash::{FlashError, Flashed, flash, forget};
 pub use follow::Follow;
 pub use link::Heard;
 pub use port::{HostPort, PortError};

@@ -25,8 +25,7 @@ use super::console_port;
 use super::problem::{LabError, with_sources};
 use super::program;
 use crate::DEVICE_COMMAND;
-use crate::run::BrokenProbe;
-use crate::run::{BoardKind, BoardModel, Job};
+use crate::run::{BoardKind, BoardModel, BrokenProbe, Flash, Job};
 
 /// An emulated board is quicker than any real one; a probe that takes longer has gone wrong.
 const LIMITS: Limits = Limits {
@@ -155,24 +154,23 @@ async fn in_rig(
     });
     let reached = board_access(board, job.image.as_deref())
         .map_err(|error| LabError::Scenario(with_sources(&error)))?;
+    let anew = job.flash == Flash::Always;
     match reached {
         BoardAccess::Probe(settings) => {
             let settings = ProbeSettings {
                 device: device.to_owned(),
                 ..*settings
             };
-            let board = ProbeBoard::new(settings, trace.clone())?;
+            let board = ProbeBoard::new(settings, trace.clone())?.flashing_anew(anew);
             Ok(match switch {
                 Some(switch) => Box::new(board.with_power_switch(switch)),
                 None => Box::new(board),
             })
         }
-        BoardAccess::Serial(link) => Ok(Box::new(SerialBoard::new(
-            device,
-            *link,
-            switch,
-            trace.clone(),
-        ))),
+        BoardAccess::Serial(link) => {
+            let board = SerialBoard::new(device, *link, switch, trace.clone());
+            Ok(Box::new(board.flashing_anew(anew)))
+        }
         BoardAccess::Process(link) => {
             let settings = program::settings(device, *link, factory, &job.boards())?;
             Ok(Box::new(ProcessBoard::new(settings, trace.clone())))

@@ -78,6 +78,10 @@ pub fn of_lab(error: &LabError) -> &'static str {
             "the way to the board, not the firmware: do what the message says; `proving boards` \
              shows whether the board answers"
         }
+        LabError::OtherFirmware { .. } => {
+            "another program has flashed the board since, or its image was built anew without being \
+             linked anew: run it again, and it is flashed first"
+        }
         _ => "the host or the lab, not the device: see the message",
     }
 }

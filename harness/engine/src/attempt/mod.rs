@@ -6,6 +6,7 @@
 mod bluetooth;
 mod board_access;
 mod boards;
+mod booted;
 mod claim;
 mod cloud_side;
 mod console;
@@ -40,6 +41,7 @@ pub use factory_data::{BROKER_HOST, TIME_HOST};
 pub use problem::{LabError, with_sources};
 pub use world::World;
 
+use booted::BootWatch;
 use contracts::ContractWatch;
 use problem::{Problem, Where, finish};
 use starvation::Starvation;
@@ -82,6 +84,7 @@ async fn attempt(job: &Job) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    trace.emit(None, &job.setup);
     report_lag(&clock, &trace);
     let finished = match case_of(job) {
         Ok(case) => run_case(job, &chosen, &case, &trace).await,
@@ -144,8 +147,10 @@ async fn run_case(job: &Job, chosen: &Chosen, case: &Case, trace: &Trace) -> Fin
         }
     };
     let mut contracts = ContractWatch::new(trace.clone(), &world.facts(), &case.scenario.except);
+    let mut booted = BootWatch::new(trace.clone(), job, chosen);
     let result = tokio::select! {
         biased;
+        error = booted.other_firmware() => Err(Problem::Lab(error)),
         violation = never.violated() => {
             at = Where {
                 step: None,

@@ -81,6 +81,19 @@ pub enum LabError {
     /// A query could not be asked.
     #[error(transparent)]
     Query(#[from] phone::QueryError),
+    /// The board runs another firmware than the one that it was flashed with.
+    #[error(
+        "{board} does not run the image that it was flashed with: its boot log tells version \
+         {version}, ELF SHA-256 {elf_sha256}…"
+    )]
+    OtherFirmware {
+        /// Which.
+        board: String,
+        /// What its boot log tells, in hex.
+        elf_sha256: String,
+        /// The version that its boot log tells.
+        version: String,
+    },
     /// The scenario asks for something that its world cannot give.
     #[error("{0}")]
     Scenario(String),

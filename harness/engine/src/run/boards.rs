@@ -64,6 +64,9 @@ pub struct BoardModel {
     pub bluetooth: bool,
     /// What it is flashed with, if the run does that.
     pub image: Option<PathBuf>,
+    /// What has the firmware's files already, so that the user cannot name others: the words for it
+    /// in a sentence.
+    pub own_firmware: Option<&'static str>,
     /// What stands around a real board.
     pub rig: Option<InRig>,
     /// What this host has not got and the board cannot run without, in a sentence. Every case is
@@ -162,6 +165,7 @@ impl BoardModel {
             console: true,
             bluetooth: true,
             image: None,
+            own_firmware: Some("it is a program of this host"),
             rig: None,
             missing: None,
         }
@@ -177,6 +181,7 @@ impl BoardModel {
                 bugs: false,
                 ..Self::native().abilities
             },
+            own_firmware: None,
             ..Self::native()
         }
     }
@@ -208,6 +213,17 @@ impl BoardModel {
             image: match &board.link {
                 BoardLink::Probe(probe) => probe.image.clone(),
                 BoardLink::Serial(_) | BoardLink::Process(_) => None,
+            },
+            own_firmware: match &board.link {
+                BoardLink::Probe(probe) => probe
+                    .image
+                    .as_ref()
+                    .map(|_| "`image` in the rig file names it"),
+                BoardLink::Serial(serial) => Some(match &serial.flash {
+                    Some(_) => "`flash.images` in the rig file names it",
+                    None => "it has no `flash` in the rig file",
+                }),
+                BoardLink::Process(_) => Some("`command` in the rig file names it"),
             },
             rig: Some(InRig {
                 file: file.to_owned(),

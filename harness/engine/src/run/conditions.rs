@@ -5,7 +5,7 @@ use std::path::Path;
 use board::rig::DEFAULT_FILE;
 use report::Conditions;
 
-use super::{BoardKind, BoardModel, BrokenProbe, Case, Settings};
+use super::{BoardKind, BoardModel, BrokenProbe, Case, Flash, Settings};
 
 /// What an attempt at `case` is made with, as far as it is not the default.
 pub(super) fn of(case: &Case, settings: &Settings) -> Conditions {
@@ -21,6 +21,7 @@ pub(super) fn of(case: &Case, settings: &Settings) -> Conditions {
         rig: rig.filter(|rig| rig != Path::new(DEFAULT_FILE)),
         image: image.filter(|_| !native),
         device: device.filter(|_| native),
+        flash: (!native && settings.flash == Flash::Always).then(|| "always".to_owned()),
         probe_fault: settings
             .probe_fault
             .filter(|_| !native)

@@ -1,6 +1,6 @@
 //! The loop that starts workers and waits for them: one thread, no locks.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -9,14 +9,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use report::{
     AttemptResult, CaseResult, ExitStatus, FORMAT_VERSION, Message, Reporter, RunSummary,
 };
-use trace::{Event, Failure, StepEnded, StepStarted, UnreadLines, Verdict};
+use trace::{Event, Failure, FirmwareBooted, Setup, StepEnded, StepStarted, UnreadLines, Verdict};
 
 use super::boards;
 use super::cases::{Attempt, Cases};
 use super::judge::{self, OpenStep};
 use super::signals::Signals;
 use super::worker::{EndReason, Remains, Worker};
-use super::{Job, Plan, RunError, Settings, conditions, folder, group};
+use super::{Job, Plan, RunError, Settings, conditions, folder, group, setup};
+
+/// No more different firmwares than that are told of in the result of an attempt.
+const MOST_BOOTED: usize = 8;
 
 /// How often the traces are read and progress is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -34,6 +37,7 @@ pub fn run(
 ) -> Result<RunSummary, RunError> {
     let signals = Signals::install().map_err(RunError::Signals)?;
     group::adopt_orphans();
+    let setups = setup::of(plan, settings)?;
     let (name, folder) = folder::create(&settings.out)?;
     let started = (Instant::now(), SystemTime::now());
     let mut dispatcher = Dispatcher {
@@ -41,6 +45,7 @@ pub fn run(
         reporter: Some(reporter),
         signals,
         folder: folder.clone(),
+        setups,
         cases: Cases::new(plan),
         waiting: plan.attempts().collect(),
         running: Vec::new(),
@@ -64,6 +69,7 @@ pub fn run(
         started_ms: millis(started.1.duration_since(UNIX_EPOCH).unwrap_or_default()),
         wall_ms: millis(started.0.elapsed()),
         interrupted: dispatcher.stopping == Some(Stop::Interrupted),
+        setups: dispatcher.setups.values().cloned().collect(),
         cases: dispatcher.cases.results(),
     };
     let stored = store(&summary);
@@ -84,6 +90,8 @@ struct Dispatcher<'r> {
     reporter: Option<&'r mut dyn Reporter>,
     signals: Signals,
     folder: PathBuf,
+    /// By the names of boards.
+    setups: BTreeMap<String, Setup>,
     cases: Cases<'r>,
     waiting: VecDeque<Attempt>,
     running: Vec<Running>,
@@ -95,6 +103,8 @@ struct Running {
     job: Job,
     worker: Worker,
     open: Option<OpenStep>,
+    /// What the boot logs told, each once.
+    booted: Vec<FirmwareBooted>,
 }
 
 /// Why nothing more is started.
@@ -180,6 +190,8 @@ impl Dispatcher<'_> {
             device: self.settings.device.clone(),
             image: case.image.clone(),
             rig: case.rig.clone(),
+            setup: self.setups.get(&case.board).cloned().unwrap_or_default(),
+            flash: self.settings.flash,
             probe_fault: self.settings.probe_fault,
         };
         match self.spawn(&job) {
@@ -194,6 +206,7 @@ impl Dispatcher<'_> {
                     job,
                     worker,
                     open: None,
+                    booted: Vec::new(),
                 });
             }
             Err(failure) => {
@@ -265,6 +278,11 @@ impl Dispatcher<'_> {
                 step,
                 ok,
             }
+        } else if let Some(booted) = event.payload::<FirmwareBooted>() {
+            if running.booted.len() < MOST_BOOTED && !running.booted.contains(&booted) {
+                running.booted.push(booted);
+            }
+            return;
         } else if let Some(UnreadLines { unknown, of }) = event.payload()
             && self.cases.case(running.attempt).judges_levels
         {
@@ -285,6 +303,7 @@ impl Dispatcher<'_> {
             job,
             worker,
             open,
+            booted,
         } = running;
         let remains = worker.remains();
         // There is none if the worker did not come so far.
@@ -306,6 +325,7 @@ impl Dispatcher<'_> {
             lab_ms: lab_us.map(|us| us / 1000),
             stderr_tail: if in_order { Vec::new() } else { stderr_tail },
             leaked,
+            booted,
             ..self.result(attempt, job)
         };
         self.ended(attempt, result);
@@ -323,6 +343,7 @@ impl Dispatcher<'_> {
             wall_ms: 0,
             lab_ms: None,
             folder: job.out,
+            booted: Vec::new(),
             failure: None,
             stderr_tail: Vec::new(),
             leaked: Vec::new(),
@@ -395,9 +416,12 @@ impl Dispatcher<'_> {
 
 fn store(summary: &RunSummary) -> Result<(), RunError> {
     let path = summary.folder.join("summary.json");
+    let written = summary.folder.join(".summary.json");
+    // A reader finds all of it or nothing, whenever this process is killed.
     serde_json::to_vec_pretty(summary)
         .map_err(io::Error::from)
-        .and_then(|text| fs::write(&path, text))
+        .and_then(|text| fs::write(&written, text))
+        .and_then(|()| fs::rename(&written, &path))
         .map_err(|source| RunError::Summary { path, source })
 }
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::BrokenProbe;
+use trace::Setup;
+
+use super::{BrokenProbe, Flash};
 
 /// One attempt at one case: all that a worker is told. The worker reads the scenario again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +46,11 @@ pub struct Job {
     /// The rig file in which the board stands; none for a board that needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rig: Option<PathBuf>,
+    /// What the run is made with on this board.
+    pub setup: Setup,
+    /// Whether the board is flashed anew although it has the image.
+    #[serde(default)]
+    pub flash: Flash,
     /// How the board's debug probe is broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_fault: Option<BrokenProbe>,

@@ -22,6 +22,7 @@ mod group;
 mod job;
 mod judge;
 mod plan;
+mod setup;
 mod signals;
 mod worker;
 
@@ -29,7 +30,7 @@ pub use boards::{BoardKind, BoardModel, BrokenProbe, InRig};
 pub use dispatch::run;
 pub use folder::FolderError;
 pub use job::{Job, JobError};
-pub use plan::{Case, Plan, Settings};
+pub use plan::{Case, Flash, Plan, Settings};
 pub use worker::PRIVATE_BUS;
 pub use worker::private_bus;
 
@@ -42,6 +43,14 @@ pub enum RunError {
     /// The handlers that let the run end in order.
     #[error("failed to install the signal handlers")]
     Signals(#[source] std::io::Error),
+    /// The firmware that boards are flashed with, or the program that is the device.
+    #[error("failed to read the firmware {}", path.display())]
+    Firmware {
+        /// Its file.
+        path: std::path::PathBuf,
+        /// Why it could not be read.
+        source: std::io::Error,
+    },
     /// The summary; every case was judged and reported nevertheless.
     #[error("failed to write {}", path.display())]
     Summary {

@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::boards::{BoardKind, BoardModel, BrokenProbe};
 use super::cases::Attempt;
 use crate::language::{self, Difference, Otherwise};
@@ -110,6 +112,17 @@ impl Plan {
     }
 }
 
+/// When boards are flashed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flash {
+    /// If another image is on them.
+    #[default]
+    Changed,
+    /// Before each attempt.
+    Always,
+}
+
 /// How to run it.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -137,6 +150,8 @@ pub struct Settings {
     pub device: Option<PathBuf>,
     /// The image that the user named in place of the boards' own; [`Case::image`] has it already.
     pub image: Option<PathBuf>,
+    /// When boards are flashed.
+    pub flash: Flash,
     /// How the debug probes of emulated boards are broken.
     pub probe_fault: Option<BrokenProbe>,
     /// Whether to start nothing more once a case did not pass.
@@ -164,6 +179,7 @@ impl Settings {
             bug: None,
             device: None,
             image: None,
+            flash: Flash::default(),
             probe_fault: None,
             fail_fast: false,
             no_skips: false,

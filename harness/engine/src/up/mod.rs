@@ -16,7 +16,7 @@ use trace::{CreateError, Trace};
 
 use crate::attempt::{Chosen, LabError, World};
 use crate::language::{self, Case, Mistakes};
-use crate::run::Job;
+use crate::run::{Flash, Job};
 use console::ConsoleSocket;
 use endpoints::{Forwarded, Reached};
 pub use forward::{Forward, ForwardTo};
@@ -223,6 +223,8 @@ fn job(case: &Case, folder: &Path) -> Job {
         device: None,
         image: None,
         rig: None,
+        setup: trace::Setup::default(),
+        flash: Flash::default(),
         probe_fault: None,
     }
 }

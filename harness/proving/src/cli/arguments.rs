@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::hardware::arguments::RigFile;
 use engine::language::duration;
-use engine::run::{BrokenProbe, Settings};
+use engine::run::{BrokenProbe, Flash, Settings};
 use engine::up::Forward;
 
 /// Proving: takes a device from factory-fresh to bound to an account, and says what went wrong.
@@ -83,6 +83,9 @@ pub(super) struct Run {
     /// Image to flash boards with [default for qemu: what `cargo xtask firmware mps2` builds]
     #[arg(long, value_name = "ELF")]
     pub(super) image: Option<PathBuf>,
+    /// When to flash boards: if another image is on them, or before each attempt
+    #[arg(long, value_name = "WHEN", default_value = "changed")]
+    pub(super) flash: FlashWhen,
     /// Break the debug probes of emulated boards, to see that runs end broken
     #[arg(long, value_name = "FAULT", value_parser = probe_faults())]
     pub(super) probe_fault: Option<BrokenProbe>,
@@ -159,6 +162,22 @@ pub(super) enum MessageFormat {
     // Not documented one by one, which would make the help of every option long.
     Human,
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FlashWhen {
+    // Not documented one by one, which would make the help of every option long.
+    Changed,
+    Always,
+}
+
+impl From<FlashWhen> for Flash {
+    fn from(when: FlashWhen) -> Self {
+        match when {
+            FlashWhen::Changed => Self::Changed,
+            FlashWhen::Always => Self::Always,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -22,24 +22,49 @@ pub(super) fn of(
     rig: &Path,
     image: Option<&Path>,
 ) -> Result<Vec<BoardModel>, CommandError> {
-    if names.is_empty() {
-        return Ok(vec![BoardModel::native()]);
-    }
+    let native = [BoardModel::native().name];
+    let names = if names.is_empty() { &native } else { names };
     let mut boards: Vec<BoardModel> = Vec::new();
     for name in names {
         let board = match BoardModel::named(name) {
             Some(board) => board,
             None => real(name, rig)?,
         };
+        if let (Some(image), Some(rig), Some(whose)) = (image, &board.rig, board.own_firmware) {
+            return Err(has_its_own(&board.name, image, whose, Some(&rig.file)));
+        }
         let board = flashed(board, image)?;
         if !boards.contains(&board) {
             boards.push(board);
         }
     }
+    let takes_none = boards.iter().all(|board| board.own_firmware.is_some());
+    if let (Some(image), Some(board), true) = (image, boards.first(), takes_none) {
+        let whose = board.own_firmware.unwrap_or_default();
+        return Err(has_its_own(&board.name, image, whose, None));
+    }
     if boards.iter().all(|board| board.missing.is_some()) {
         emulator()?;
     }
     Ok(boards)
+}
+
+/// `--image` names other firmware than the board's own.
+fn has_its_own(name: &str, image: &Path, whose: &str, rig: Option<&Path>) -> CommandError {
+    let help = match rig {
+        Some(rig) => format!("leave --image out, or change {}", rig.display()),
+        None => {
+            "name a board that is flashed, such as --board qemu; --device takes another build of \
+             the native board's program"
+                .to_owned()
+        }
+    };
+    CommandError::OwnFirmware {
+        board: name.to_owned(),
+        image: image.to_owned(),
+        whose: whose.to_owned(),
+        help,
+    }
 }
 
 /// A board of the rig file.

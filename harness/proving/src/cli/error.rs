@@ -56,6 +56,19 @@ pub(super) enum CommandError {
     #[error("there is no image {}", .0.display())]
     #[diagnostic(help("build it with `cargo xtask firmware mps2`, or name another with --image"))]
     NoImage(PathBuf),
+    /// `--image` for a board that has firmware of its own.
+    #[error("{board} cannot be flashed with {}: {whose}", image.display())]
+    #[diagnostic(help("{help}"))]
+    OwnFirmware {
+        /// Name of the board.
+        board: String,
+        /// The file that the user named.
+        image: PathBuf,
+        /// Why the board has its own.
+        whose: String,
+        /// What to type instead.
+        help: String,
+    },
     /// A trace could not be shown.
     #[error(transparent)]
     Show(#[from] report::ShowError),
@@ -101,6 +114,7 @@ impl CommandError {
             | Self::NoScenarios
             | Self::UnknownBoard(_)
             | Self::NoImage(_)
+            | Self::OwnFirmware { .. }
             | Self::Profiles(_)
             | Self::Show(_)
             | Self::Trace(_)

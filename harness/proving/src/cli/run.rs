@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use report::{ExitStatus, Human, Json, Reporter, RunSummary};
 
@@ -53,6 +53,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         bug: arguments.bug.clone(),
         device,
         image: arguments.image.clone(),
+        flash: arguments.flash.into(),
         probe_fault: arguments.probe_fault,
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,
@@ -86,15 +87,35 @@ fn reporter(format: MessageFormat) -> Box<dyn Reporter> {
     }
 }
 
-/// Makes sure that a report can be written.
+/// Makes sure that a report can be written, and that none of an earlier run is taken for this one's.
 pub(super) fn prepare(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    File::create(path).map(drop)
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let part = part_of(path);
+    File::create(&part)?;
+    fs::remove_file(part)
+}
+
+/// Writes a report, of which a reader finds all or nothing.
+pub(super) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let part = part_of(path);
+    fs::write(&part, text)?;
+    fs::rename(part, path)
+}
+
+/// Where a report stands until it is whole.
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
 }
 
 fn write_junit(path: &Path, summary: &RunSummary) -> io::Result<()> {
     let xml = report::junit::to_xml(summary).map_err(io::Error::other)?;
-    fs::write(path, xml)
+    write_whole(path, &xml)
 }

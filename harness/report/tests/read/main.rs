@@ -107,12 +107,13 @@ fn the_command_for_another_attempt_repeats_what_is_not_the_default() {
             rig: Some("lab/rig.toml".into()),
             image: Some("it's.elf".into()),
             device: Some("/opt/proving".into()),
+            flash: Some("always".to_owned()),
             probe_fault: Some("hung".to_owned()),
             speed: Some("2.5".to_owned()),
         }),
         "proving run 'a b.yaml' -E 'name(=softap/wrong_pop)' --seed 42 --board qemu \
-         --rig lab/rig.toml --image 'it'\\''s.elf' --device /opt/proving --probe-fault hung \
-         --speed 2.5 --bug silent-hang",
+         --rig lab/rig.toml --image 'it'\\''s.elf' --device /opt/proving --flash always \
+         --probe-fault hung --speed 2.5 --bug silent-hang",
     );
 }
 

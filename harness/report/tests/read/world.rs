@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use report::{AttemptResult, CaseResult, Conditions, FORMAT_VERSION, RunSummary};
 use serde_json::{Value, json};
 use trace::{
-    Event, Failure, Finished, Level, LogLine, Nearest, Payload, Place, Source, Started, StepEnded,
-    StepStarted, Verdict, Witness, WitnessReport,
+    BoardSetup, Event, Failure, Finished, FirmwareFile, Level, LogLine, Nearest, Payload, Place,
+    Setup, Source, Started, StepEnded, StepStarted, Verdict, Witness, WitnessReport,
 };
 
 /// Where the run's folder seems to be in snapshots.
@@ -70,6 +70,7 @@ impl World {
             started_ms: 1_772_366_400_000,
             wall_ms: 3_210,
             interrupted: false,
+            setups: vec![setup()],
             cases: vec![
                 with_attempt(
                     case("softap/happy[security=v1]", Verdict::Passed),
@@ -131,6 +132,7 @@ fn with_attempt(
 
 pub fn attempt(case: &str, number: u32, verdict: Verdict, folder: &Path) -> AttemptResult {
     AttemptResult {
+        booted: Vec::new(),
         case: case.to_owned(),
         attempt: number,
         verdict,
@@ -287,5 +289,26 @@ impl Events {
             kind: kind.to_owned().into(),
             data: data.into(),
         });
+    }
+}
+
+/// What the native board's attempts ran with.
+fn setup() -> Setup {
+    Setup {
+        tool: "proving 0.1.0".to_owned(),
+        host: "rig-2: Linux 6.1.0 x86_64, 2 cores".to_owned(),
+        board: BoardSetup {
+            name: "native".to_owned(),
+            kind: "native".to_owned(),
+            firmware: vec![FirmwareFile {
+                file: "/opt/proving".to_owned(),
+                sha256: "a5".repeat(32),
+                bytes: 4096,
+                project: Some("lamp".to_owned()),
+                version: Some("1.4.2".to_owned()),
+                elf_sha256: None,
+            }],
+            ..BoardSetup::default()
+        },
     }
 }
