@@ -30,7 +30,7 @@ const DEBIAN: [(&str, &str, &str); 8] = [
 ];
 
 /// PyPI packages, with the module that shows that one is there.
-const PYTHON: [(&str, &str, &str); 8] = [
+const PYTHON: [(&str, &str, &str); 9] = [
     (
         "rmaker_tools",
         "esp-rainmaker-cli",
@@ -47,6 +47,11 @@ const PYTHON: [(&str, &str, &str); 8] = [
         "paho",
         "paho-mqtt",
         "a device of somebody else: MQTT over mutual TLS",
+    ),
+    (
+        "esp_idf_nvs_partition_gen",
+        "esp-idf-nvs-partition-gen",
+        "judge: images of the NVS partition",
     ),
     ("pexpect", "pexpect", "measured beside our log matching"),
     (
