@@ -23,11 +23,11 @@ pub fn release() -> Result<(), String> {
     run(command("objcopy")
         .arg("--only-keep-debug")
         .args([&built, &dist.join(SYMBOLS)]))?;
-    // In that folder, since the link is read as it stands.
+    // Only the name of the file goes into the link.
     run(command("objcopy")
-        .args(["--strip-all", "--add-gnu-debuglink", SYMBOLS])
-        .args([&built, &dist.join("proving")])
-        .current_dir(&dist))?;
+        .arg("--strip-all")
+        .arg("--add-gnu-debuglink")
+        .args([&dist.join(SYMBOLS), &built, &dist.join("proving")]))?;
     small_enough(&dist.join("proving"))?;
     eprintln!("    {} and {SYMBOLS}", dist.join("proving").display());
     Ok(())
