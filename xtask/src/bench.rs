@@ -1,7 +1,7 @@
 //! What the harness costs, beside its peers.
 
 use crate::command::{cargo, command, run, target};
-use crate::{firmware, requirements};
+use crate::{firmware, release, requirements};
 
 /// Installs the peers, builds what is measured, and prints the table.
 pub fn bench(yes: bool) -> Result<(), String> {
@@ -15,5 +15,6 @@ pub fn bench(yes: bool) -> Result<(), String> {
         "--package",
         "bench",
     ]))?;
-    run(command(target().join("release/bench")).env("PROVING_JUDGES", requirements::judges()))
+    run(command(target().join("release/bench")).env("PROVING_JUDGES", requirements::judges()))?;
+    release::small_enough(&target().join("release/proving"))
 }

@@ -8,6 +8,7 @@ mod fuzz;
 mod no_std;
 mod on_target;
 mod readme;
+mod release;
 mod requirements;
 mod soak;
 mod test;
@@ -24,6 +25,8 @@ cargo xtask <command> [--yes]
            only if all of that does
   bugs     only the last: each bug must be caught where a scenario claims it
   bench    the cost of the harness, beside its peers
+  release  build the binary that is handed on, with the symbols of its backtraces beside it, into
+           target/dist; fails if it is too large
   soak     repeat everything on a loaded machine, and kill runs at random moments
   readme   renew the output that README shows (--check: only compare)
   firmware build an image for a board: mps2, on-target, esp32c6, or all of them
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Some("test") => test::run_all(yes),
         Some("bugs") => bugs::run_all(),
         Some("bench") => bench::bench(yes),
+        Some("release") => release::release(),
         Some("soak") => soak::soak(&arguments[1..]),
         Some("readme") => readme::readme(flag("--check")),
         Some("firmware") => firmware::build(arguments.get(1).map(String::as_str)),

@@ -1,7 +1,7 @@
 //! Everything that must hold before a change is taken.
 
 use crate::command::{cargo, command, root, run, target};
-use crate::{bugs, firmware, on_target, readme, requirements};
+use crate::{bugs, firmware, on_target, readme, release, requirements};
 
 /// Runs all of it; ends at the first thing that does not hold.
 pub fn run_all(yes: bool) -> Result<(), String> {
@@ -32,6 +32,7 @@ pub fn run_all(yes: bool) -> Result<(), String> {
         .args(["run", "--release", "--", "run", "--no-skips", "--out"])
         .arg(&out))?;
     let proving = target().join("release/proving");
+    release::small_enough(&proving)?;
     run(command(&proving)
         .args(["run", "--board", "qemu", "--out"])
         .arg(&out))?;

@@ -5,10 +5,10 @@ use crate::command::{cargo, run};
 /// Writes the transcript anew.
 pub fn renew() -> Result<(), String> {
     run(cargo()
-        .args(["test", "--package", "lab", "--features", "qemu"])
+        .args(["test", "--package", "lab"])
         .args(["--test", "probe", "transcript"])
         .env("PROVING_RENEW", "1"))?;
     run(cargo()
-        .args(["test", "--package", "lab", "--features", "qemu"])
+        .args(["test", "--package", "lab"])
         .args(["--test", "probe", "transcript"]))
 }

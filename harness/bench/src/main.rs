@@ -16,6 +16,7 @@ mod matching;
 mod processor;
 mod provisioning;
 mod setup;
+mod size;
 mod start_up;
 mod table;
 mod talker;
@@ -30,7 +31,8 @@ use table::Row;
 
 type Benchmark = fn(&Setup) -> Outcome<Vec<Row>>;
 
-const BENCHMARKS: [(&str, Benchmark); 9] = [
+const BENCHMARKS: [(&str, Benchmark); 10] = [
+    ("size", size::measure),
     ("start-up", start_up::measure),
     ("happy-path", happy_path::measure),
     ("provisioning", provisioning::measure),

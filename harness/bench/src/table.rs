@@ -17,6 +17,7 @@ pub struct Row {
     target: Option<Target>,
     peer: Option<(String, Measured)>,
     note: Option<String>,
+    missing: Option<String>,
 }
 
 /// What a figure should be.
@@ -39,6 +40,7 @@ impl Row {
             target: None,
             peer: None,
             note: None,
+            missing: None,
         }
     }
 
@@ -60,6 +62,17 @@ impl Row {
         Self { note, ..self }
     }
 
+    /// With a remark in which a figure stands, or why that could not be measured.
+    pub fn measured_note(self, note: Result<String, String>) -> Self {
+        match note {
+            Ok(note) => self.note(note),
+            Err(why) => Self {
+                missing: Some(why),
+                ..self
+            },
+        }
+    }
+
     /// Why something of this row is not there.
     pub fn gaps(&self) -> Vec<String> {
         let ours = self
@@ -71,7 +84,9 @@ impl Row {
             let why = figure.as_ref().err()?;
             Some(format!("{}, {name}: {why}", self.benchmark))
         });
-        ours.into_iter().chain(peer).collect()
+        let missing = self.missing.as_ref();
+        let missing = missing.map(|why| format!("{}: {why}", self.benchmark));
+        ours.into_iter().chain(peer).chain(missing).collect()
     }
 
     /// Whether the target is met; none without a target or a figure.
@@ -257,6 +272,11 @@ mod tests {
         assert_eq!(row.gaps(), ["start, other: not installed"]);
         let row = Row::new("start", Err("no binary".to_owned())).target(Target::Below(1.0));
         assert_eq!(row.gaps(), ["start: no binary"]);
+        let row =
+            Row::new("start", millis(1.0)).measured_note(Err("the peer is silent".to_owned()));
+        assert_eq!(row.gaps(), ["start: the peer is silent"]);
+        let row = Row::new("start", millis(1.0)).measured_note(Ok("5 s".to_owned()));
+        assert!(row.gaps().is_empty() && render(&[row]).contains("[1] 5 s"));
     }
 
     #[test]

@@ -41,18 +41,15 @@ pub enum BoardError {
     #[error(transparent)]
     Command(#[from] crate::command::CommandError),
     /// A debug probe, or the chip behind it, failed.
-    #[cfg(feature = "probe")]
     #[error(transparent)]
     Probe(#[from] crate::probe::ProbeError),
     /// A UART cannot be used.
-    #[cfg(feature = "serial")]
     #[error(transparent)]
     Port(#[from] crate::serial::PortError),
     /// A program cannot be the device.
     #[error(transparent)]
     Process(#[from] crate::process::ProcessError),
     /// Images cannot be flashed.
-    #[cfg(feature = "serial")]
     #[error(transparent)]
     Flash(#[from] crate::serial::FlashError),
 }

@@ -5,22 +5,17 @@
 
 pub mod command;
 pub mod conformance;
-#[cfg(feature = "probe")]
 pub mod defmt;
 mod error;
 pub mod fake;
 pub mod lease;
-#[cfg(any(feature = "probe", feature = "serial"))]
 mod names;
 pub mod power;
 pub mod process;
 pub mod rig;
-#[cfg(feature = "serial")]
 pub mod serial;
 
-#[cfg(feature = "probe")]
 pub mod on_target;
-#[cfg(feature = "probe")]
 pub mod probe;
 
 use futures_util::future::BoxFuture;

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -44,6 +45,8 @@ struct Inner {
     busy: AtomicUsize,
     /// Services that are called.
     services: Mutex<Services>,
+    /// Sockets of the host whose owners live in lab time, and how often each was named.
+    inhabitants: Mutex<BTreeMap<SocketAddr, usize>>,
     /// Whether a call to any of them keeps lab time at the host's pace.
     calling: AtomicBool,
     /// True while lab time runs faster than the host's: any touch must then wake the governor.
@@ -124,6 +127,7 @@ impl Clock {
                 activity: AtomicU64::new(0),
                 busy: AtomicUsize::new(0),
                 services: Mutex::default(),
+                inhabitants: Mutex::default(),
                 calling: AtomicBool::new(false),
                 fast: AtomicBool::new(false),
                 wake: Notify::new(),
@@ -195,6 +199,12 @@ impl Clock {
         self.inner.activity.fetch_add(1, Ordering::AcqRel);
         self.inner.wake.notify_one();
         changed
+    }
+
+    /// What is known of peers that live in lab time.
+    pub(crate) fn inhabitants(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, usize>> {
+        let inhabitants = self.inner.inhabitants.lock();
+        inhabitants.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls `report` with the delay whenever the host ran this runtime far too late.

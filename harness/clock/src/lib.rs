@@ -11,6 +11,9 @@
 //!   while it waits itself ([`Clock::waiting`]);
 //! - touches ([`Clock::touch`]): bytes moved, so whoever receives them will have work.
 //!
+//! Limits on a peer that connects from the host's side are counted in the time that it lives in
+//! ([`Clock::timeout_for`]).
+//!
 //! A device that runs on hardware, real or emulated, cannot be made to wait; its clock is one of a
 //! fixed pace ([`Clock::start_fixed`]): 1, or what the device's own time runs at.
 //!
@@ -28,10 +31,12 @@
 
 mod call;
 mod governor;
+mod peer;
 mod time;
 mod timer;
 
 pub use call::{Call, Waiting};
 pub use governor::{Busy, Clock};
+pub use peer::{Inhabitant, Patience};
 pub use time::LabTime;
 pub use timer::{Elapsed, Sleep};

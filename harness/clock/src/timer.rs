@@ -85,6 +85,12 @@ pub struct Elapsed {
     duration: Duration,
 }
 
+impl Elapsed {
+    pub(crate) fn of(duration: Duration) -> Self {
+        Self { duration }
+    }
+}
+
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "not done within {:?}", self.duration)

@@ -213,7 +213,7 @@ fn a_long_stream_outruns_no_subscriber() {
 #[test]
 fn a_subscriber_of_everything_gets_all_that_500_clients_publish() {
     const PUBLISHERS: usize = 500;
-    const EACH: usize = 40;
+    const EACH: usize = 100;
     run(async {
         let settings = BrokerSettings {
             limits: Limits {

@@ -515,8 +515,10 @@ fn hostile_http_is_answered_by_its_status() {
                 "{request:.60}: {response:.60}"
             );
         }
-        // One that never ends is let go by the clock of the lab.
+        // One that never ends is let go by the clock of the lab, if it lives there.
         let mut slow = TcpStream::connect(world.linkkit.address()).await.unwrap();
+        let own = slow.local_addr().unwrap();
+        let _lives_there = world.trace.clock().inhabitant(own);
         slow.write_all(b"POST").await.unwrap();
         let mut response = String::new();
         slow.read_to_string(&mut response).await.unwrap();

@@ -72,7 +72,7 @@ fn silence_of_one_and_a_half_keep_alives_ends_a_connection() {
         let mut watcher = Wire::connected(&broker, "watcher").await;
         watcher.send(&subscribe(1, &[("will", 0)])).await;
         watcher.expect(&suback(1, &[0]), "suback").await;
-        let mut silent = Wire::to(&broker).await;
+        let mut silent = Wire::from_lab(&broker, &trace).await;
         silent.send(&with_will("silent", 0x06, 20)).await;
         silent.expect(&FRESH, "silent").await;
         let began = trace.clock().now();
@@ -245,7 +245,7 @@ fn a_broker_that_is_dropped_frees_its_port_and_ends_its_connections() {
 fn a_client_that_never_says_connect_is_let_go() {
     run(async {
         let (broker, trace) = plain_broker().await;
-        let mut wire = Wire::to(&broker).await;
+        let mut wire = Wire::from_lab(&broker, &trace).await;
         wire.closed("silent").await;
         let closed = event_of(&trace, Source::Mqtt, "connection_closed").await;
         assert_eq!(closed["end"], "timed-out");

@@ -63,6 +63,15 @@ impl World {
         identity: Option<&Identity>,
     ) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(self.broker.address()).await.unwrap();
+        self.shake(version, identity, stream).await
+    }
+
+    async fn shake(
+        &self,
+        version: &'static SupportedProtocolVersion,
+        identity: Option<&Identity>,
+        stream: TcpStream,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         // Waiting for an acknowledgement, as TCP otherwise does, takes ages in the lab.
         stream.set_nodelay(true).unwrap();
         let config = client_config(&self.pki, version, identity);
@@ -345,10 +354,33 @@ fn what_is_no_handshake_is_told_apart() {
 
         let world = World::new(|_, _| {}).await;
         let began = world.trace.clock().now();
-        let _silent = Wire::to(&world.broker).await;
+        let _silent = Wire::from_lab(&world.broker, &world.trace).await;
         assert_eq!(world.report().await.cause, Cause::TimedOut);
         let lasted = world.trace.clock().now().since(began).as_secs();
         assert!((10..12).contains(&lasted), "{lasted}");
+    });
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "programs of the host live in the host's time"
+)]
+fn a_program_of_the_host_has_the_hosts_time_for_its_handshake() {
+    run(async {
+        let world = World::new(|_, _| {}).await;
+        let clock = world.trace.clock().clone();
+        let identity = world.mint("client");
+        let stream = TcpStream::connect(world.broker.address()).await.unwrap();
+        // As long as a busy host lets it compute; in the lab, minutes pass.
+        let began = clock.now();
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(300)) => {}
+            () = async { loop { clock.sleep(Duration::from_secs(1)).await } } => {}
+        }
+        assert!(clock.now().since(began) > Duration::from_secs(30));
+        assert!(world.shake(&TLS13, Some(&identity), stream).await.is_ok());
+        assert!(world.report().await.ok);
     });
 }
 

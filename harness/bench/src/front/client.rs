@@ -1,5 +1,6 @@
 //! A small MQTT client, the same against every broker.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,8 +22,26 @@ const TOPIC: &str = "bench/messages";
 const WINDOW: usize = 50;
 /// Bytes of payload.
 const PAYLOAD: usize = 128;
+/// Bytes that are written at once where nothing is waited for.
+const CHUNK: usize = 8 << 10;
 /// Longer than any of these measurements.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// At which quality of service messages are published and received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QoS {
+    /// At most once: without acknowledgement.
+    Zero,
+    /// At least once: 50 are unacknowledged at any time.
+    One,
+}
+
+/// How far a stream of messages has come.
+#[derive(Default)]
+struct Progress {
+    acknowledged: Cell<usize>,
+    received: Cell<usize>,
+}
 
 /// How one broker is reached.
 #[derive(Clone)]
@@ -51,16 +70,33 @@ impl Client {
         })
     }
 
-    /// Messages of QoS 1 per second, from one client to another: until all `count` have been
-    /// received, and all have been acknowledged.
-    pub async fn messages(&self, count: usize) -> Outcome<f64> {
-        let publisher = self.connect("bench-publisher").await?;
+    /// Messages per second, from one client to another: until all `count` have been received, each
+    /// once and in order, and all of QoS 1 have been acknowledged.
+    pub async fn messages(&self, qos: QoS, count: usize) -> Outcome<f64> {
+        let mut publisher = self.connect("bench-publisher").await?;
         let mut subscriber = self.connect("bench-subscriber").await?;
-        subscriber.subscribe().await?;
+        subscriber.subscribe(qos).await?;
+        let progress = Progress::default();
         let began = Instant::now();
-        let both = async { tokio::try_join!(publisher.publish(count), subscriber.receive(count)) };
-        within(both).await?;
-        Ok(count as f64 / began.elapsed().as_secs_f64())
+        let both = async {
+            let publishing = async {
+                match qos {
+                    QoS::Zero => publisher.publish_unacknowledged(count).await,
+                    QoS::One => publisher.publish(count, &progress).await,
+                }
+            };
+            tokio::try_join!(publishing, subscriber.receive(qos, count, &progress))
+        };
+        within(both).await.map_err(|error| {
+            let (acknowledged, received) = (progress.acknowledged.get(), progress.received.get());
+            format!(
+                "{error}; of {count} messages {received} were received, {acknowledged} acknowledged"
+            )
+        })?;
+        let took = began.elapsed();
+        publisher.leave().await?;
+        subscriber.leave().await?;
+        Ok(count as f64 / took.as_secs_f64())
     }
 
     /// Connections per second, from TCP's SYN to CONNACK, `at_once` of them at any time.
@@ -113,23 +149,40 @@ struct Link {
 }
 
 impl Link {
-    async fn subscribe(&mut self) -> Outcome<()> {
+    async fn subscribe(&mut self, qos: QoS) -> Outcome<()> {
+        let qos = match qos {
+            QoS::Zero => 0,
+            QoS::One => 1,
+        };
         let mut body = vec![0, 1];
         body.extend(text(TOPIC));
-        body.push(1);
+        body.push(qos);
         self.stream.write_all(&packet(0x82, &body)).await?;
         match self.next().await? {
-            (0x90, body) if body == [0, 1, 1] => Ok(()),
-            (head, body) => Err(format!("no SUBACK of QoS 1: {head:#04x} {body:?}").into()),
+            (0x90, body) if body == [0, 1, qos] => Ok(()),
+            (head, body) => Err(format!("no SUBACK of QoS {qos}: {head:#04x} {body:?}").into()),
         }
     }
 
-    async fn publish(mut self, count: usize) -> Outcome<()> {
+    /// As fast as the broker reads.
+    async fn publish_unacknowledged(&mut self, count: usize) -> Outcome<()> {
+        let mut out = Vec::new();
+        for number in 0..count {
+            out.extend(publish(QoS::Zero, number));
+            if out.len() >= CHUNK || number + 1 == count {
+                self.stream.write_all(&out).await?;
+                out.clear();
+            }
+        }
+        Ok(())
+    }
+
+    async fn publish(&mut self, count: usize, progress: &Progress) -> Outcome<()> {
         let (mut sent, mut acknowledged) = (0, 0);
         let mut out = Vec::new();
         while acknowledged < count {
             while sent < count && sent - acknowledged < WINDOW {
-                out.extend(publish(sent));
+                out.extend(publish(QoS::One, sent));
                 sent += 1;
             }
             self.stream.write_all(&out).await?;
@@ -140,23 +193,34 @@ impl Link {
                     return Err(format!("expected PUBACK, got {head:#04x}").into());
                 }
                 acknowledged += 1;
+                progress.acknowledged.set(acknowledged);
             }
         }
         Ok(())
     }
 
-    async fn receive(mut self, count: usize) -> Outcome<()> {
+    async fn receive(&mut self, qos: QoS, count: usize, progress: &Progress) -> Outcome<()> {
+        let (wanted, id) = match qos {
+            QoS::Zero => (0x30, 0),
+            QoS::One => (0x32, 2),
+        };
         let mut received = 0;
         let mut out = Vec::new();
         while received < count {
             self.fill().await?;
             while let Some((head, body)) = self.take()? {
-                if head & 0xf6 != 0x32 || body.len() != 2 + TOPIC.len() + 2 + PAYLOAD {
-                    return Err(format!("expected PUBLISH of QoS 1, got {head:#04x}").into());
+                let start = 2 + TOPIC.len() + id;
+                if head & 0xf6 != wanted || body.len() != start + PAYLOAD {
+                    return Err(format!("expected PUBLISH of {qos:?}, got {head:#04x}").into());
                 }
-                let id = &body[2 + TOPIC.len()..][..2];
-                out.extend(packet(0x40, id));
+                if body[start..] != payload(received) {
+                    return Err(format!("message {received} is not the next one").into());
+                }
+                if qos == QoS::One {
+                    out.extend(packet(0x40, &body[start - id..start]));
+                }
                 received += 1;
+                progress.received.set(received);
             }
             self.stream.write_all(&out).await?;
             out.clear();
@@ -216,12 +280,20 @@ async fn within<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
         .map_err(|_| format!("not done within {LIMIT:?}"))?
 }
 
-fn publish(number: usize) -> Vec<u8> {
+fn publish(qos: QoS, number: usize) -> Vec<u8> {
     let mut body = text(TOPIC);
-    // Identifiers must not be 0, and 50 in a row differ.
-    body.extend((number as u16 % 60_000 + 1).to_be_bytes());
-    body.extend([b'x'; PAYLOAD]);
-    packet(0x32, &body)
+    if qos == QoS::One {
+        // Identifiers must not be 0, and 50 in a row differ.
+        body.extend((number as u16 % 60_000 + 1).to_be_bytes());
+    }
+    body.extend(payload(number));
+    packet(if qos == QoS::One { 0x32 } else { 0x30 }, &body)
+}
+
+fn payload(number: usize) -> [u8; PAYLOAD] {
+    let mut payload = [b'x'; PAYLOAD];
+    payload[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    payload
 }
 
 fn text(text: &str) -> Vec<u8> {

@@ -7,29 +7,43 @@ pub mod ours;
 use crate::figures::{Figure, Unit};
 use crate::setup::{Outcome, Setup};
 use crate::table::{Measured, Row, Target};
-use client::Client;
+use client::{Client, QoS};
 use mosquitto::Mosquitto;
 use ours::Brokers;
 
-/// Every broker is measured so often, in turn.
-const ROUNDS: usize = 5;
 const MESSAGES: usize = 20_000;
 const CONNECTS: usize = 300;
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Work {
-    Messages,
+    Acknowledged,
+    Unacknowledged,
     ConnectsInTurn,
     ConnectsAtOnce,
 }
 
 impl Work {
-    const ALL: [Self; 3] = [Self::Messages, Self::ConnectsInTurn, Self::ConnectsAtOnce];
+    const ALL: [Self; 4] = [
+        Self::Acknowledged,
+        Self::Unacknowledged,
+        Self::ConnectsInTurn,
+        Self::ConnectsAtOnce,
+    ];
+
+    /// Every broker is measured so often, in turn. A stream that stops, or loses a message, in any
+    /// of the rounds leaves no figure.
+    fn rounds(self) -> usize {
+        match self {
+            Self::Acknowledged => 20,
+            Self::Unacknowledged | Self::ConnectsInTurn | Self::ConnectsAtOnce => 5,
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {
-            Self::Messages => "QoS 1 messages, window 50, 128 B",
+            Self::Acknowledged => "QoS 1 messages, window 50, 128 B",
+            Self::Unacknowledged => "QoS 0 messages, 128 B",
             Self::ConnectsInTurn => "connects, one after the other",
             Self::ConnectsAtOnce => "connects, 50 at once",
         }
@@ -37,14 +51,15 @@ impl Work {
 
     fn unit(self) -> Unit {
         match self {
-            Self::Messages => Unit::PerSecond("messages"),
+            Self::Acknowledged | Self::Unacknowledged => Unit::PerSecond("messages"),
             Self::ConnectsInTurn | Self::ConnectsAtOnce => Unit::PerSecond("connects"),
         }
     }
 
     async fn take(self, client: &Client) -> Outcome<f64> {
         match self {
-            Self::Messages => client.messages(MESSAGES).await,
+            Self::Acknowledged => client.messages(QoS::One, MESSAGES).await,
+            Self::Unacknowledged => client.messages(QoS::Zero, MESSAGES).await,
             Self::ConnectsInTurn => client.connects(CONNECTS, 1).await,
             Self::ConnectsAtOnce => client.connects(CONNECTS, 50).await,
         }
@@ -64,7 +79,7 @@ pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     let mut rows = Vec::new();
     for work in Work::ALL {
         let mut rates: [Result<Vec<f64>, String>; 3] = [const { Ok(Vec::new()) }; 3];
-        for _ in 0..ROUNDS {
+        for round in 1..=work.rounds() {
             let peer = match &mosquitto {
                 Ok(mosquitto) => Client::new(mosquitto.port, &folder).map_err(|e| e.to_string()),
                 Err(error) => Err(error.clone()),
@@ -73,7 +88,7 @@ pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
             for (rates, client) in std::iter::zip(&mut rates, clients) {
                 let rate = client.and_then(|client| {
                     let rate = runtime.block_on(work.take(&client));
-                    rate.map_err(|error| error.to_string())
+                    rate.map_err(|error| format!("round {round}: {error}"))
                 });
                 match (&mut *rates, rate) {
                     (Ok(rates), Ok(rate)) => rates.push(rate),
@@ -92,7 +107,8 @@ pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
                     .note(
                         "mutual TLS 1.3 with P-256 certificates, no resumption, loopback; each \
                          broker in a process of its own, measured in turn by the same client \
-                         (messages: one publishes, one receives and acknowledges)",
+                         (messages: one publishes, one receives all, each once and in order, and \
+                         acknowledges those of QoS 1)",
                     ),
             );
         }

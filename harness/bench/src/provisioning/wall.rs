@@ -94,9 +94,10 @@ pub(super) fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
             if let Some(peer) = peer {
                 let theirs = theirs(setup, transport, security, number);
                 rows.push(applied.peer(peer, theirs.of(|times| times.applied)));
-                let note = format!("{waits}. {}", stock(setup, transport, security, number));
+                let note = stock(setup, transport, security, number);
+                let note = note.map(|stock| format!("{waits}. {stock}"));
                 let times = theirs.of(|times| times.connected);
-                rows.push(connected.peer(peer, times).note(note));
+                rows.push(connected.peer(peer, times).measured_note(note));
             } else {
                 rows.push(applied);
                 rows.push(connected.note(waits));
@@ -248,14 +249,13 @@ fn their_sample(
 }
 
 /// What the peer's own command takes, whose pauses are longer than everything else.
-fn stock(setup: &Setup, transport: &str, security: &str, number: &str) -> String {
-    match their_sample(setup, transport, security, number, THEIR_POLL_S) {
-        Ok(times) => format!(
-            "Espressif's own command sleeps {THEIR_POLL_S} s before each question and so takes {:.1} s",
-            times.connected.as_secs_f64()
-        ),
-        Err(error) => format!("Espressif's own pauses could not be measured: {error}"),
-    }
+fn stock(setup: &Setup, transport: &str, security: &str, number: &str) -> Result<String, String> {
+    let times = their_sample(setup, transport, security, number, THEIR_POLL_S)
+        .map_err(|error| format!("with the pauses of Espressif's own command: {error}"))?;
+    Ok(format!(
+        "Espressif's own command sleeps {THEIR_POLL_S} s before each question and so takes {:.1} s",
+        times.connected.as_secs_f64()
+    ))
 }
 
 /// The figure beside `name` for a scenario of this transport.

@@ -8,10 +8,8 @@ mod template;
 use std::io;
 use std::time::Duration;
 
-#[cfg(feature = "serial")]
 pub(crate) use descendants::kill_family;
 pub use run::Command;
-#[cfg(feature = "serial")]
 pub(crate) use run::{die_with, ending};
 pub use switch::SwitchCommands;
 pub use template::{CommandTemplate, TemplateError};

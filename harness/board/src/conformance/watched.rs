@@ -113,7 +113,6 @@ impl<'s> Watched<'s> {
         match (result, able) {
             (Err(BoardError::State { .. }), true) => Ok(()),
             (Err(BoardError::Unable { .. }), false) => Ok(()),
-            #[cfg(feature = "probe")]
             (Err(BoardError::Probe(_)), false) => Ok(()),
             (Ok(_), _) => Err(self.departs(rule, "it was done".to_owned())),
             (Err(error), _) => Err(self.departs(rule, format!("it failed otherwise: {error}"))),

@@ -5,12 +5,9 @@
 //! started in. What it has to know of the attempt it is told in its arguments and its environment, in
 //! which `${broker.host}` and the other [values](Value) stand.
 
-#[cfg(feature = "serial")]
 mod board;
 mod error;
-#[cfg(feature = "serial")]
 mod run;
-#[cfg(feature = "serial")]
 mod storage;
 mod text;
 
@@ -19,7 +16,6 @@ use std::path::PathBuf;
 
 use crate::rig::SerialLog;
 
-#[cfg(feature = "serial")]
 pub use board::{ProcessBoard, ProcessSettings};
 pub use error::ProcessError;
 pub use text::{Text, TextError, Value};

@@ -351,10 +351,7 @@ impl RigBoard {
     pub fn identity(&self) -> String {
         match &self.link {
             BoardLink::Probe(probe) => {
-                #[cfg(feature = "probe")]
                 let whole = crate::probe::whole_selector(&probe.selector);
-                #[cfg(not(feature = "probe"))]
-                let whole: Option<String> = None;
                 let selector = whole.as_ref().unwrap_or(&probe.selector);
                 format!("probe {}", selector.to_lowercase())
             }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clock::LabTime;
+use clock::Patience;
 
 use super::core::Core;
 use super::greeting::{Arrival, Ended, Guest};
@@ -125,12 +125,13 @@ impl Core {
         let kick = guest.attachment.kick.clone();
         let wake = guest.attachment.wake.clone();
         // §3.1.2.10: one and a half times the keep-alive.
-        let patience = Duration::from_millis(u64::from(guest.keep_alive) * 1500);
-        let mut deadline = self.deadline(patience);
+        let silence = Duration::from_millis(u64::from(guest.keep_alive) * 1500);
+        let peer = guest.line.transport.peer();
+        let mut patience = self.patience(silence);
         let mut intake = Intake::default();
         loop {
             if self.receive(guest, &mut intake) || !intake.reads() {
-                deadline = self.deadline(patience);
+                patience = self.patience(silence);
             }
             let ended = self.work_off(guest, &mut intake);
             // What is left after the last packet of a client waits for the next connection.
@@ -164,20 +165,16 @@ impl Core {
                 },
                 () = intake.routed(), if waits => {}
                 () = wake.notified() => {}
-                () = self.clock.sleep_until(deadline), if !patience.is_zero() => {
-                    return Ended::because(End::KeepAlive, format!("silent for {patience:?}"));
+                _ = self.clock.lost_patience(patience, peer), if !silence.is_zero() => {
+                    return Ended::because(End::KeepAlive, format!("silent for {silence:?}"));
                 }
             }
         }
     }
 
-    fn deadline(&self, patience: Duration) -> LabTime {
-        let patience = if patience.is_zero() {
-            FOREVER
-        } else {
-            patience
-        };
-        self.clock.now() + patience
+    fn patience(&self, silence: Duration) -> Patience {
+        self.clock
+            .patience(if silence.is_zero() { FOREVER } else { silence })
     }
 
     /// Takes in every packet that has come whole. Acknowledgements and pings are dealt with at

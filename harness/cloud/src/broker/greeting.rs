@@ -103,6 +103,7 @@ impl Core {
     }
 
     async fn await_connect(&self, line: &mut Line) -> Result<Box<Connect>, Ended> {
+        let peer = line.transport.peer();
         let waiting = async {
             loop {
                 match line.next(&self.limits) {
@@ -117,7 +118,8 @@ impl Core {
                 }
             }
         };
-        let frame = match self.clock.timeout(self.limits.connect, waiting).await {
+        let limit = self.limits.connect;
+        let frame = match self.clock.timeout_for(peer, limit, waiting).await {
             Ok(frame) => frame?,
             Err(elapsed) => {
                 return Err(Ended::because(

@@ -90,6 +90,7 @@ impl Line {
             return Ok(());
         }
         let bytes = self.out.take();
+        let peer = self.transport.peer();
         // A client in another process is as slow as the host lets it be: lab time must not run
         // ahead while it is waited for.
         let _busy = clock.busy();
@@ -98,7 +99,7 @@ impl Line {
             self.transport.flush().await
         };
         clock
-            .timeout(limits.write, writing)
+            .timeout_for(peer, limits.write, writing)
             .await
             .map_err(|elapsed| io::Error::new(io::ErrorKind::TimedOut, elapsed))?
     }

@@ -99,7 +99,7 @@ impl Listener {
             profile: configured.settings.identity.profile().to_owned(),
         });
         Arrival {
-            tap: Tap::new(stream, core.clock.clone()),
+            tap: Tap::new(stream, peer, core.clock.clone()),
             peer: Peer {
                 // Probes are not counted, so that traces do not depend on them.
                 connection: if probe { 0 } else { core.next_connection() },

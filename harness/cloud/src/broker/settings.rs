@@ -81,7 +81,7 @@ pub enum PacketTrace {
     None,
 }
 
-/// Bounds of time (in the lab) and size.
+/// Bounds of size, and of time: in the lab for a client that lives there, in the host's for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// From accept to the end of the TLS handshake.

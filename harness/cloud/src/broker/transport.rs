@@ -1,6 +1,7 @@
 //! A connection, encrypted or not.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -19,6 +20,14 @@ pub(super) enum Transport {
 }
 
 impl Transport {
+    /// Where the other end is.
+    pub(super) fn peer(&self) -> SocketAddr {
+        match self {
+            Self::Plain(tap) => tap.peer(),
+            Self::Tls(stream) => stream.get_ref().0.peer(),
+        }
+    }
+
     /// Ends the connection by a reset.
     pub(super) fn reset(self) {
         match self {
@@ -33,6 +42,7 @@ impl Transport {
     /// overtake what was sent last; so the sending side is closed first, and then read until the
     /// client has closed too.
     pub(super) async fn close(mut self, clock: &clock::Clock, limits: &Limits) {
+        let peer = self.peer();
         let ending = async {
             self.shutdown().await?;
             let mut scratch = [0; 1024];
@@ -46,7 +56,7 @@ impl Transport {
             io::Result::Ok(())
         };
         // Whatever happens here, the connection is over.
-        let _ = clock.timeout(limits.drain, ending).await;
+        let _ = clock.timeout_for(peer, limits.drain, ending).await;
     }
 
     /// Reads and forgets until the client closes.

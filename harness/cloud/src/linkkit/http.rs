@@ -18,7 +18,7 @@ const LONGEST_HEAD: usize = 8 << 10;
 const LONGEST_BODY: usize = 16 << 10;
 const MOST_HEADERS: usize = 64;
 const MOST_CONNECTIONS: usize = 64;
-/// For a whole request, in lab time.
+/// For a whole request, in the time that the client lives in.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves the bind API on `listener` until it is aborted.
@@ -31,7 +31,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             clock.sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -41,7 +41,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         let Ok(place) = room.clone().try_acquire_owned() else {
             continue;
         };
-        let tap = Tap::new(stream, clock.clone());
+        let tap = Tap::new(stream, peer, clock.clone());
         let shared = shared.clone();
         connections.spawn(async move {
             let _place = place;
@@ -56,7 +56,7 @@ async fn talk(mut tap: Tap, shared: &Shared) -> io::Result<()> {
     let mut buffer = Vec::new();
     loop {
         let request = clock
-            .timeout(PATIENCE, receive(&mut tap, &mut buffer))
+            .timeout_for(tap.peer(), PATIENCE, receive(&mut tap, &mut buffer))
             .await;
         let request = match request {
             Ok(request) => request?,
@@ -230,6 +230,7 @@ async fn respond(
 /// Ends a connection so that the response arrives although more may come in.
 async fn close(mut tap: Tap, shared: &Shared) -> io::Result<()> {
     tap.shutdown().await?;
+    let peer = tap.peer();
     let draining = async {
         let mut scratch = [0; 1024];
         for _ in 0..64 {
@@ -241,7 +242,7 @@ async fn close(mut tap: Tap, shared: &Shared) -> io::Result<()> {
     let _ = shared
         .trace
         .clock()
-        .timeout(Duration::from_secs(2), draining)
+        .timeout_for(peer, Duration::from_secs(2), draining)
         .await;
     Ok(())
 }

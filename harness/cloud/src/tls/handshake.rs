@@ -33,7 +33,7 @@ pub(crate) enum Accepted {
     Gone,
 }
 
-/// Shakes hands on `tap` for at most `limit`. What it came to is returned and goes into the trace
+/// Shakes hands on `tap` for at most `limit` of the peer's time. What it came to is returned and goes into the trace
 /// by `report`.
 pub(crate) async fn accept(
     mut tap: Tap,
@@ -47,7 +47,7 @@ pub(crate) async fn accept(
     let shown = Shown::default();
     let accept = TlsAcceptor::from(config).accept(tap).into_fallible();
     let result = clock
-        .timeout(limit, SHOWN.scope(shown.clone(), accept))
+        .timeout_for(peer.address, limit, SHOWN.scope(shown.clone(), accept))
         .await;
     let judged = shown.lock().unwrap_or_else(PoisonError::into_inner).take();
     let chain_good = judged.as_ref().is_some_and(|(_, good)| *good);

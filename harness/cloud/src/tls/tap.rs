@@ -1,6 +1,7 @@
 //! A socket that tells the clock of its bytes, and shows handshakes to whoever watches.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -21,17 +22,25 @@ pub(super) struct Watched {
 /// A TCP socket of the front.
 pub(crate) struct Tap {
     stream: TcpStream,
+    peer: SocketAddr,
     clock: Clock,
     watched: Option<Arc<Mutex<Watched>>>,
 }
 
 impl Tap {
-    pub(crate) fn new(stream: TcpStream, clock: Clock) -> Self {
+    /// A socket that was accepted from `peer`.
+    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, clock: Clock) -> Self {
         Self {
             stream,
+            peer,
             clock,
             watched: None,
         }
+    }
+
+    /// Where the other end is.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
     }
 
     /// From now on, what passes is watched.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clock::Clock;
+use clock::{Clock, Inhabitant};
 use cloud::{Broker, BrokerSettings, Devices};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -68,6 +68,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Pipe for T {}
 /// One connection to the broker.
 pub struct Wire {
     pipe: Box<dyn Pipe>,
+    inhabitant: Option<Inhabitant>,
 }
 
 impl Wire {
@@ -77,9 +78,21 @@ impl Wire {
         Self::over(stream)
     }
 
+    /// As a gateway of the air connects for a device, which lives in lab time.
+    pub async fn from_lab(broker: &Broker, trace: &Trace) -> Self {
+        let stream = TcpStream::connect(broker.address()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let own = stream.local_addr().unwrap();
+        Self {
+            inhabitant: Some(trace.clock().inhabitant(own)),
+            ..Self::over(stream)
+        }
+    }
+
     pub fn over(pipe: impl Pipe + 'static) -> Self {
         Self {
             pipe: Box::new(pipe),
+            inhabitant: None,
         }
     }
 

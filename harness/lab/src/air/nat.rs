@@ -89,7 +89,12 @@ impl Nat {
             stack.clock().touch();
             lock(&flows).opening.remove(&flow);
             match connected {
-                Ok(host) => carry(&stack, syn, host, &story).await,
+                Ok(host) => {
+                    // The service has to wait for the device in lab time.
+                    let inhabitant = host.local_addr().map(|own| stack.clock().inhabitant(own));
+                    carry(&stack, syn, host, &story).await;
+                    drop(inhabitant);
+                }
                 Err(_) => {
                     story.closed(ConnectionEnd::Refused);
                     // Nobody listens, so smoltcp refuses it.

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddrV4;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::host;
 use crate::world::World;
@@ -57,6 +57,23 @@ async fn bytes_come_back_from_a_service() {
     assert!(sent == received);
     let opened = world.events::<ConnectionOpened>();
     assert_eq!((opened[0].host.as_str(), opened[0].port), ("echo.test", 7));
+}
+
+#[tokio::test]
+async fn a_service_waits_in_lab_time_for_what_comes_from_the_air() {
+    let world = World::new();
+    let (listener, address) = host::listener().await;
+    world.air.publish("broker.test", 7, Protocol::Tcp, address);
+    let alice = alice(&world).await;
+    let connecting = alice.tcp(at(&world, "broker.test", 7));
+    let (stream, accepted) = tokio::join!(connecting, listener.accept());
+    let _silent = stream.expect("open");
+    let (mut service, peer) = accepted.expect("accepted");
+    let began = Instant::now();
+    let limit = Duration::from_secs(60);
+    let waited = world.clock.timeout_for(peer, limit, service.read_u8());
+    assert!(waited.await.is_err(), "nothing was sent");
+    assert!(began.elapsed() < limit / 2, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
