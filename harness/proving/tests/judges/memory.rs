@@ -11,6 +11,8 @@ const PUBLISH: &str = "mosquitto_pub";
 const MESSAGES: usize = 50_000;
 /// Most that the process may grow by at any time, and by how much it may be larger in the end.
 const MOST_GROWN_KIB: u64 = 20 * 1024;
+/// Most that it may be larger after as many messages again: some of the allocator's odds and ends.
+const MOST_LEFT_KIB: u64 = 2 * 1024;
 
 #[test]
 fn fifty_thousand_messages_do_not_stay_in_memory() {
@@ -29,12 +31,20 @@ fn fifty_thousand_messages_do_not_stay_in_memory() {
     std::thread::sleep(Duration::from_secs(1));
     let end = up.memory();
     assert!(
-        end.now_kib < before.now_kib + MOST_GROWN_KIB && end.now_kib <= after.peak_kib,
+        end.now_kib < before.now_kib + MOST_GROWN_KIB,
         "{before:?}, then {after:?}, in the end {end:?}"
+    );
+    // As many again find room in what the first have given back.
+    publish(&up);
+    let again = up.memory();
+    assert!(
+        again.peak_kib < after.peak_kib + MOST_LEFT_KIB,
+        "{before:?}, then {after:?}, then {again:?}"
     );
     // And all of it is in the trace.
     let acknowledged = |event: &&trace::Event| event.is::<trace::mqtt::Puback>();
-    assert_eq!(up.events().iter().filter(acknowledged).count(), MESSAGES);
+    let count = up.events().iter().filter(acknowledged).count();
+    assert_eq!(count, 2 * MESSAGES);
     up.end();
 }
 
