@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use board::conformance::{self, Bench, Firmware, Subject};
+use board::conformance::{self, Bench, Firmware, Storage, Subject};
 use board::{Board, BoardError, Exited, Garbage, Power, PowerChanged, RestartCause, Restarted};
 use clock::Clock;
 use device::board::{Board as DeviceBoard, Ending};
@@ -261,6 +261,7 @@ impl Bench for Natives {
             trace,
             factory: Factory::default().encode(),
             first: "first",
+            storage: Storage::Flash,
             keep: Box::new(()),
         };
         Box::pin(async { Some(subject) })

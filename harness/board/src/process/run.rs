@@ -16,7 +16,8 @@ use trace::Trace;
 use crate::command::{CommandError, die_with, ending, kill_family};
 use crate::rig::SerialLog;
 use crate::serial::{Record, Records};
-use crate::{BoardError, Exited, Garbage};
+use crate::state::is_restart;
+use crate::{BoardError, Exited, Garbage, Restarted};
 
 /// After so long without a byte, a record does not go on.
 const RECORD_PAUSE: Duration = Duration::from_millis(25);
@@ -63,6 +64,8 @@ struct Said {
     records: u64,
     garbled: u64,
     panic: Option<String>,
+    /// It has told of a start, as the ROM of an emulated chip does.
+    booted: bool,
 }
 
 /// A process and all that came from it, killed when dropped.
@@ -226,11 +229,29 @@ fn note<'s>(trace: &'s Trace, device: &'s str, said: &'s mut Said) -> impl FnMut
                 garbage(trace, device, problem, &record.garbage);
             }
         }
-        if matches!(record.event, Some(dialect::Event::Crash(_))) && said.panic.is_none() {
-            said.panic = Some(record.line.text.clone());
-        }
+        let text = record.line.text.clone();
+        let restart = match record.event {
+            Some(dialect::Event::Crash(_)) => {
+                said.panic.get_or_insert_with(|| text.clone());
+                None
+            }
+            Some(dialect::Event::Reset(cause)) => {
+                let is_first = !std::mem::replace(&mut said.booted, true);
+                is_restart(is_first, cause).then_some(cause)
+            }
+            None => None,
+        };
         trace.clock().touch();
+        if restart.is_some()
+            && let Some(panic) = said.panic.take()
+        {
+            let (how, panic) = ("panicked".to_owned(), Some(panic));
+            trace.emit(Some(device), &Exited { how, panic });
+        }
         trace.log(device, record.line);
+        if let Some(cause) = restart {
+            trace.emit(Some(device), &Restarted { cause, said: text });
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use super::link::Link;
 use crate::command::{Command, CommandTemplate};
 use crate::power::PowerSwitch;
 use crate::rig::SerialLink;
+use crate::state::PowerState;
 use crate::{Abilities, Board, BoardError, Power};
 
 const KIND: &str = "serial";
@@ -38,7 +39,7 @@ pub struct SerialBoard {
     trace: Trace,
     journal: Journal,
     open: Option<Link>,
-    power: Power,
+    power: PowerState,
     /// The images were flashed, or found to be there.
     flashed: bool,
 }
@@ -69,9 +70,9 @@ impl SerialBoard {
             link,
             switch,
             dial,
-            trace,
             open: None,
-            power: Power::Off,
+            power: PowerState::off(device, trace.clone()),
+            trace,
             flashed: false,
         }
     }
@@ -85,17 +86,6 @@ impl SerialBoard {
             reset: self.link.reset,
             boot: self.link.boot,
         }
-    }
-
-    fn must_be(&self, power: Power, what: &'static str) -> Result<(), BoardError> {
-        if self.power == power {
-            return Ok(());
-        }
-        let state = match self.power {
-            Power::On => "on",
-            Power::Off => "off",
-        };
-        Err(BoardError::State { what, state })
     }
 
     /// The open port.
@@ -137,8 +127,14 @@ impl SerialBoard {
         if let Some(open) = &self.open {
             open.divide().await;
         }
-        self.power = Power::On;
-        self.journal.power(Power::On, how);
+        self.journal.begins();
+        self.power.starts(how);
+    }
+
+    /// Says that it is off, after all that was said before.
+    fn ends(&mut self, how: &str) {
+        self.journal.ends();
+        self.power.ends(how);
     }
 
     /// Starts it by its control line. Everything that it says is heard.
@@ -193,7 +189,7 @@ impl SerialBoard {
 
     /// Gives the board power, and its port to somebody else.
     async fn lend(&mut self, loader: bool) -> Result<(), BoardError> {
-        if self.power == Power::Off {
+        if !self.power.is_on() {
             self.switch(Power::On).await?;
         }
         if loader {
@@ -213,18 +209,15 @@ impl SerialBoard {
 
     /// The board is as it was before [`Self::lend`].
     async fn take_back(&mut self) -> Result<(), BoardError> {
-        match self.power {
-            Power::Off if self.switch.is_some() => self.switch(Power::Off).await,
-            Power::Off if self.link.reset.is_some() => {
-                self.opened(PORT_PATIENCE).await?;
-                self.hold_in_reset().await
-            }
-            Power::Off => Ok(()),
-            Power::On => {
-                self.opened(PORT_PATIENCE).await?.listen(true).await;
-                Ok(())
-            }
+        if self.power.is_on() {
+            self.opened(PORT_PATIENCE).await?.listen(true).await;
+        } else if self.switch.is_some() {
+            self.switch(Power::Off).await?;
+        } else if self.link.reset.is_some() {
+            self.opened(PORT_PATIENCE).await?;
+            self.hold_in_reset().await?;
         }
+        Ok(())
     }
 
     /// Flashes its images, unless the same were flashed last time and `anew` is false. `heard` gets
@@ -295,15 +288,12 @@ impl SerialBoard {
         }
         if self.switch.is_some() {
             self.switch(Power::Off).await?;
-            self.journal.power(Power::Off, "power off");
+            self.ends("power off");
         } else if self.link.reset.is_some() {
             self.hold_in_reset().await?;
-            self.journal.power(Power::Off, "held in reset");
+            self.ends("held in reset");
         } else {
-            self.journal.power(
-                Power::Off,
-                "only not listened to: nothing in the rig switches or resets it",
-            );
+            self.ends("only not listened to: nothing in the rig switches or resets it");
         }
         Ok(())
     }
@@ -332,7 +322,7 @@ impl Board for SerialBoard {
                     what: "be given factory data until rig.toml has `factory.command` for it",
                 });
             };
-            self.must_be(Power::Off, "write factory data")?;
+            self.power.must_be_off("write factory data")?;
             self.ensure_flashed().await?;
             let folder = private_folder()?;
             let file = folder.path().join("factory.bin");
@@ -347,7 +337,7 @@ impl Board for SerialBoard {
 
     fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            self.must_be(Power::Off, "power on")?;
+            self.power.must_be_off("power on")?;
             if let Some(elf) = &self.link.elf {
                 std::fs::File::open(elf).map_err(|source| BoardError::Io {
                     what: format!("read `elf`, {}", elf.display()),
@@ -361,11 +351,10 @@ impl Board for SerialBoard {
 
     fn power_off(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            if self.power == Power::On {
-                self.stop().await?;
-                self.power = Power::Off;
+            match self.power.is_on() {
+                true => self.stop().await,
+                false => Ok(()),
             }
-            Ok(())
         })
     }
 
@@ -387,7 +376,7 @@ impl Board for SerialBoard {
                     what: "be reset until rig.toml has `reset` or `reset_command` for it",
                 });
             }
-            self.must_be(Power::On, "reset the board")?;
+            self.power.must_be_on("reset the board")?;
             match command {
                 Some(template) if self.link.reset.is_none() => {
                     self.restart_by(template, "reset").await
@@ -402,7 +391,7 @@ impl Board for SerialBoard {
             let Some(storage) = self.link.storage.clone() else {
                 return Err(no_storage("have its storage read"));
             };
-            self.must_be(Power::Off, "read storage")?;
+            self.power.must_be_off("read storage")?;
             let folder = private_folder()?;
             let file = folder.path().join("storage.bin");
             let command = self.fill(&storage.read, Some(&file.display().to_string()));
@@ -419,7 +408,7 @@ impl Board for SerialBoard {
             let Some(storage) = self.link.storage.clone() else {
                 return Err(no_storage("have its storage erased"));
             };
-            self.must_be(Power::Off, "erase storage")?;
+            self.power.must_be_off("erase storage")?;
             let command = self.fill(&storage.erase, None);
             self.command(&command).await
         })
