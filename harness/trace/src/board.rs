@@ -14,6 +14,7 @@ payloads! {
     Garbage => "garbage",
     Crash => "crash",
     UnreadLines => "unread_lines",
+    Spinning => "spinning",
 }
 
 /// Whether a board has power.
@@ -110,6 +111,18 @@ pub struct UnreadLines {
     pub unknown: u64,
     /// Of so many lines.
     pub of: u64,
+}
+
+/// A virtual device has computed for long without becoming idle, as no firmware does whose tasks wait
+/// for each other; or it has become idle after that was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Spinning {
+    /// False once it has become idle.
+    pub spins: bool,
+    /// For how long it had computed by then, in ms of lab time.
+    pub for_ms: u64,
+    /// Whether it had not been idle since it was started.
+    pub since_start: bool,
 }
 
 /// What the processor was doing when the firmware ended.

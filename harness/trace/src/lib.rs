@@ -28,7 +28,8 @@ pub mod tls;
 pub mod witness;
 
 pub use board::{
-    Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted, UnreadLines,
+    Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted, Spinning,
+    UnreadLines,
 };
 pub use data::Data;
 pub use engine::{
