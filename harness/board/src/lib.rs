@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod defmt;
 mod error;
 pub mod fake;
+mod identity;
 pub mod lease;
 #[cfg(any(feature = "probe", feature = "serial"))]
 mod names;

@@ -8,7 +8,7 @@ use std::fs;
 pub(crate) fn kill_family(pid: u32) {
     let mut family = BTreeSet::from([pid]);
     stop(pid);
-    // Whoever is stopped starts nobody else; each round finds what was started before.
+    // A process that is stopped starts no other; each round finds what was started before.
     while let Some(found) = next_generation(&family) {
         found.iter().copied().for_each(stop);
         family.extend(found);

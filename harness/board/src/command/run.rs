@@ -18,7 +18,7 @@ use super::descendants::kill_family;
 const TAIL: usize = 1024;
 /// A longer line of a command is told in pieces.
 const LONGEST_LINE: usize = 400;
-/// What may still stand in the pipes of a command that ended is read for so long: somebody else may
+/// What may still stand in the pipes of a command that ended is read for so long: another process may
 /// have inherited them.
 const DRAIN: Duration = Duration::from_millis(100);
 
@@ -169,7 +169,7 @@ async fn follow(child: &mut Child, said: &mut Said<'_>, clock: &Clock) -> io::Re
             }
         }
     };
-    // What an heir of its pipes writes later is nobody's business.
+    // What a process that inherited its pipes writes later is not read.
     let _ = clock.timeout(DRAIN, drain).await;
     said.end();
     status
@@ -187,7 +187,7 @@ async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, bytes: &mut [u8]) -> us
     length
 }
 
-/// What a command wrote: line by line to whoever listens, and its end for an error.
+/// What a command wrote: line by line to the caller, and its end for an error.
 struct Said<'h> {
     heard: &'h mut (dyn FnMut(&str) + Send),
     line: Vec<u8>,

@@ -7,9 +7,10 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use trace::Trace;
 
-use super::heard::into_trace;
-use super::{ProbeError, ProbeSettings, Worker, flash};
+use super::event::into_trace;
+use super::{ProbeSettings, Worker, flash};
 use crate::defmt::Image;
+use crate::error::ProbeError;
 use crate::power::PowerSwitch;
 use crate::state::{must_be_off, must_be_on};
 use crate::{Abilities, Board, BoardError, ImageFlashed, Power, PowerChanged};

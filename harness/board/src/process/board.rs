@@ -11,7 +11,8 @@ use trace::Trace;
 
 use super::run::{Running, Start, is_there};
 use super::storage::Storage;
-use super::{ProcessError, ProcessLink, Value};
+use crate::error::ProcessError;
+use crate::rig::{ProcessLink, Text, Value};
 use crate::state::PowerState;
 use crate::{Abilities, Board, BoardError};
 
@@ -79,7 +80,7 @@ impl ProcessBoard {
         let mut values = self.settings.values.clone();
         values.insert(Value::Factory, self.factory().display().to_string());
         let link = &self.settings.link;
-        let fill = |text: &super::Text| {
+        let fill = |text: &Text| {
             let filled = text.fill(&values);
             filled.map_err(|value| ProcessError::NoValue { value })
         };

@@ -135,7 +135,7 @@ impl Running {
             let _ = self.child.wait().await;
         }
         self.drain(&clock).await;
-        // What it left behind has nobody to end it later.
+        // What it left behind is not ended by anything later.
         self.group.kill();
         if let Some(status) = ended {
             let how = match status {

@@ -12,7 +12,7 @@ use super::HostPort;
 use super::control::{Dial, Hold, Wiring};
 use super::flash::{Flashed, Job};
 use super::journal::Journal;
-use super::link::Link;
+use super::reader::PortReader;
 use crate::command::{Command, CommandTemplate};
 use crate::power::PowerSwitch;
 use crate::rig::SerialLink;
@@ -38,7 +38,7 @@ pub struct SerialBoard {
     dial: Arc<dyn Dial>,
     trace: Trace,
     journal: Journal,
-    open: Option<Link>,
+    open: Option<PortReader>,
     power: PowerState,
     /// The images were flashed, or found to be there.
     flashed: bool,
@@ -89,14 +89,14 @@ impl SerialBoard {
     }
 
     /// The open port.
-    async fn opened(&mut self, patience: Duration) -> Result<&Link, BoardError> {
+    async fn opened(&mut self, patience: Duration) -> Result<&PortReader, BoardError> {
         let open = match self.open.take() {
             Some(open) => open,
             None => {
                 let sink = self.journal.sink();
                 let dial = Arc::clone(&self.dial);
                 let (wiring, log) = (self.wiring(), self.link.log);
-                Link::open(dial, wiring, log, patience, self.clock(), sink).await?
+                PortReader::open(dial, wiring, log, patience, self.clock(), sink).await?
             }
         };
         Ok(self.open.insert(open))
@@ -149,7 +149,7 @@ impl SerialBoard {
     /// Starts it by a command. If that needs the port, what the board says first is lost.
     async fn restart_by(&mut self, template: CommandTemplate, how: &str) -> Result<(), BoardError> {
         let command = self.fill(&template, None);
-        // A port that cannot be opened is told before a start that nobody would hear.
+        // A port that cannot be opened is told before a start whose log would be lost.
         self.opened(Duration::ZERO).await?;
         self.starts(how).await;
         if template.mentions("port") {
@@ -187,7 +187,7 @@ impl SerialBoard {
         back
     }
 
-    /// Gives the board power, and its port to somebody else.
+    /// Gives the board power, and its port to another program.
     async fn lend(&mut self, loader: bool) -> Result<(), BoardError> {
         if !self.power.is_on() {
             self.switch(Power::On).await?;
@@ -419,7 +419,7 @@ fn no_storage(what: &'static str) -> BoardError {
     BoardError::Unable { board: KIND, what }
 }
 
-/// A folder that nobody else can look into, for what is handed to commands.
+/// A folder that only this user can look into, for what is handed to commands.
 fn private_folder() -> Result<TempDir, BoardError> {
     TempDir::with_prefix("proving-").map_err(|source| BoardError::Io {
         what: "make a folder for temporary files".to_owned(),

@@ -10,7 +10,7 @@ use trace::{RestartCause, Restarted, Trace, UnreadLines, Witness, WitnessReport}
 
 use super::dump::Dump;
 use super::flash::Flashed;
-use super::link::{Heard, Sink};
+use super::reader::{PortEvent, Sink};
 use super::remember::hex;
 use crate::rig::SerialLink;
 use crate::state::is_restart;
@@ -169,8 +169,8 @@ impl Journal {
         let mut records = 0;
         let mut garbled: u64 = 0;
         Box::new(move |heard| match heard {
-            Heard::Record(_) if records > MOST_RECORDS => {}
-            Heard::Record(record) => {
+            PortEvent::Record(_) if records > MOST_RECORDS => {}
+            PortEvent::Record(record) => {
                 records += 1;
                 let since = &journal.since_start;
                 since.records.fetch_add(1, Ordering::AcqRel);
@@ -211,8 +211,8 @@ impl Journal {
                     journal.problem(problem, &[]);
                 }
             }
-            Heard::Gone => journal.witness(false, "went away while the board was on"),
-            Heard::Back => journal.witness(true, "is back"),
+            PortEvent::Gone => journal.witness(false, "went away while the board was on"),
+            PortEvent::Back => journal.witness(true, "is back"),
         })
     }
 
