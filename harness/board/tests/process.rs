@@ -171,11 +171,8 @@ async fn what_a_program_that_ended_left_running_ends_too() {
     bench.board.power_on().await.expect("started");
     bench.until::<Exited>(1).await;
     let pid = pid_in(&bench.folder.path().join("lamp.storage/child"));
-    let began = Instant::now();
-    while is_alive(&pid) {
-        assert!(began.elapsed() < Duration::from_secs(30));
-        bench.trace.clock().sleep(Duration::from_millis(5)).await;
-    }
+    // Its end is told when nothing of it is left.
+    assert!(!is_alive(&pid));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::io;
 use std::time::Duration;
 
 #[cfg(feature = "serial")]
-pub(crate) use descendants::kill_family;
+pub(crate) use descendants::{Killed, kill_family};
 pub use run::Command;
 #[cfg(feature = "serial")]
 pub(crate) use run::{die_with, ending};

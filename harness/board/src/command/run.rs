@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 
 use super::CommandError;
-use super::descendants::kill_family;
+use super::descendants::{Killed, kill_family};
 
 /// So much of what a command writes is kept for its error.
 const TAIL: usize = 1024;
@@ -70,11 +70,17 @@ impl Command {
                     said: said.tail(),
                 })
             }
-            Err(_) => Err(CommandError::TooSlow {
-                command: self.to_string(),
-                limit: self.limit,
-                said: said.tail(),
-            }),
+            Err(_) => {
+                // What it held, such as a port, is free on return.
+                if let Some(killed) = running.kill() {
+                    killed.end(clock).await;
+                }
+                Err(CommandError::TooSlow {
+                    command: self.to_string(),
+                    limit: self.limit,
+                    said: said.tail(),
+                })
+            }
         }
     }
 
@@ -141,11 +147,20 @@ struct Running {
     done: bool,
 }
 
+impl Running {
+    /// Kills it and all that came from it, unless it is done.
+    fn kill(&mut self) -> Option<Killed> {
+        match (self.done, self.child.id()) {
+            (false, Some(pid)) => Some(kill_family(pid)),
+            _ => None,
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        if let (false, Some(pid)) = (self.done, self.child.id()) {
-            kill_family(pid);
-        }
+        // They end without being waited for.
+        drop(self.kill());
     }
 }
 

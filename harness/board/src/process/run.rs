@@ -13,7 +13,7 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::oneshot;
 use trace::Trace;
 
-use crate::command::{CommandError, die_with, ending, kill_family};
+use crate::command::{CommandError, Killed, die_with, ending, kill_family};
 use crate::rig::SerialLog;
 use crate::serial::{Record, Records};
 use crate::state::is_restart;
@@ -127,16 +127,19 @@ impl Running {
     pub(super) async fn attend(mut self, mut stop: oneshot::Receiver<()>) {
         let clock = self.trace.clock().clone();
         let ended = self.until_ended(&mut stop, &clock).await;
+        let mut killed = None;
         if ended.is_some() {
             self.group.is_reaped = true;
         } else {
-            self.group.kill();
+            killed = self.group.kill();
             // It was killed, so it ends.
             let _ = self.child.wait().await;
         }
         self.drain(&clock).await;
         // What it left behind is not ended by anything later.
-        self.group.kill();
+        if let Some(killed) = killed.or_else(|| self.group.kill()) {
+            killed.end(&clock).await;
+        }
         if let Some(status) = ended {
             let how = match status {
                 Ok(status) => ending(status),
@@ -280,24 +283,21 @@ async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, bytes: &mut [u8]) -> us
 
 impl Group {
     /// Kills all of it, once.
-    fn kill(&mut self) {
-        let Some(pid) = self.leader.take() else {
-            return;
+    fn kill(&mut self) -> Option<Killed> {
+        let pid = self.leader.take()?;
+        let killed = match self.is_reaped {
+            true => Killed::default(),
+            // Among them those that have left the group.
+            false => kill_family(pid),
         };
-        if !self.is_reaped {
-            // Among them those who have left the group.
-            kill_family(pid);
-        }
-        if let Ok(pid) = libc::pid_t::try_from(pid) {
-            // SAFETY: killpg takes plain numbers.
-            unsafe { libc::killpg(pid, libc::SIGKILL) };
-        }
+        Some(killed.and_group(pid))
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.kill();
+        // They end without being waited for.
+        drop(self.kill());
     }
 }
 
