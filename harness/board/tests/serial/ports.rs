@@ -84,7 +84,7 @@ pub fn every_unusable_port_says_why_and_what_to_do() {
             ("/dev/null", "/dev/null"),
             (
                 "socket:none",
-                "none; start what should, or name another port in rig.toml",
+                "none; start its server, or name another port in rig.toml",
             ),
             (
                 "tcp:127.0.0.1:1",
