@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use futures_util::future::BoxFuture;
 use trace::{Level, LogLine, Trace};
 
-use crate::{Abilities, Board, BoardError, Power, PowerChanged};
+use crate::state::PowerState;
+use crate::{Abilities, Board, BoardError};
 
 /// Prints a prepared log at each power-on and keeps what it is given.
 ///
@@ -23,7 +24,7 @@ use crate::{Abilities, Board, BoardError, Power, PowerChanged};
 pub struct FakeBoard {
     device: String,
     trace: Trace,
-    power: Power,
+    power: PowerState,
     boots: VecDeque<Vec<String>>,
     factory: Vec<u8>,
     storage: Vec<u8>,
@@ -37,8 +38,8 @@ impl FakeBoard {
     pub fn new(device: &str, trace: Trace) -> Self {
         Self {
             device: device.to_owned(),
+            power: PowerState::off(device, trace.clone()),
             trace,
-            power: Power::Off,
             boots: VecDeque::new(),
             factory: Vec::new(),
             storage: vec![0xFF; Self::STORAGE],
@@ -56,38 +57,18 @@ impl FakeBoard {
         &self.factory
     }
 
-    fn switch(&mut self, power: Power, how: &str) {
-        self.power = power;
-        self.trace.emit(
-            Some(&self.device),
-            &PowerChanged {
-                power,
-                how: how.to_owned(),
-            },
-        );
-        if power == Power::On {
-            for text in self.boots.pop_front().unwrap_or_default() {
-                let line = LogLine {
-                    level: Level::Info,
-                    tag: "app".to_owned(),
-                    text,
-                    device_ms: None,
-                    place: None,
-                };
-                self.trace.emit(Some(&self.device), &line);
-            }
+    fn start(&mut self, how: &str) {
+        self.power.starts(how);
+        for text in self.boots.pop_front().unwrap_or_default() {
+            let line = LogLine {
+                level: Level::Info,
+                tag: "app".to_owned(),
+                text,
+                device_ms: None,
+                place: None,
+            };
+            self.trace.emit(Some(&self.device), &line);
         }
-    }
-
-    fn must_be(&self, power: Power, what: &'static str) -> Result<(), BoardError> {
-        if self.power == power {
-            return Ok(());
-        }
-        let state = match self.power {
-            Power::On => "on",
-            Power::Off => "off",
-        };
-        Err(BoardError::State { what, state })
     }
 }
 
@@ -108,7 +89,7 @@ impl Board for FakeBoard {
 
     fn write_factory<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
         Box::pin(async {
-            self.must_be(Power::Off, "write factory data")?;
+            self.power.must_be_off("write factory data")?;
             self.factory = image.to_vec();
             Ok(())
         })
@@ -116,17 +97,15 @@ impl Board for FakeBoard {
 
     fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            self.must_be(Power::Off, "power on")?;
-            self.switch(Power::On, "power on");
+            self.power.must_be_off("power on")?;
+            self.start("power on");
             Ok(())
         })
     }
 
     fn power_off(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            if self.power == Power::On {
-                self.switch(Power::Off, "power off");
-            }
+            self.power.ends("power off");
             Ok(())
         })
     }
@@ -142,22 +121,22 @@ impl Board for FakeBoard {
 
     fn reset(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            self.must_be(Power::On, "reset")?;
-            self.switch(Power::On, "reset");
+            self.power.must_be_on("reset")?;
+            self.start("reset");
             Ok(())
         })
     }
 
     fn read_storage(&mut self) -> BoxFuture<'_, Result<Vec<u8>, BoardError>> {
         Box::pin(async {
-            self.must_be(Power::Off, "read storage")?;
+            self.power.must_be_off("read storage")?;
             Ok(self.storage.clone())
         })
     }
 
     fn erase_storage(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            self.must_be(Power::Off, "erase storage")?;
+            self.power.must_be_off("erase storage")?;
             self.storage.fill(0xFF);
             Ok(())
         })

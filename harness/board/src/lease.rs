@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const HEADING: &str = "proving lease 1";
 /// No lease's file is longer.
 const LONGEST: u64 = 4096;
-/// The guard is held for a few system calls; whoever holds it longer was stopped in between.
+/// The guard is held for a few system calls; a process that holds it longer was stopped in between.
 const GUARD_LIMIT: Duration = Duration::from_secs(5);
 const GUARD_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -46,7 +46,7 @@ impl Holder {
 /// A board could not be leased.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
-    /// Somebody else has it.
+    /// Another run has it.
     #[error(
         "{board} is held by process {} ({}), for {} s more; wait, or end that process",
         holder.pid, holder.purpose, holder.seconds_left()
@@ -66,7 +66,7 @@ pub enum LeaseError {
         /// Where.
         folder: PathBuf,
     },
-    /// Somebody keeps the folder locked.
+    /// Another process keeps the folder locked.
     #[error(
         "{} has been locked for {} s; is a `proving` process stopped?",
         file.display(), GUARD_LIMIT.as_secs()
@@ -128,7 +128,7 @@ impl Leases {
         };
         let mut file = open(&path).map_err(failed)?;
         match file.try_lock() {
-            // Nobody's, or that of an owner who is dead.
+            // That of no owner, or of one that has ended.
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 if let Some(holder) = read(&mut file)
@@ -158,7 +158,7 @@ impl Leases {
         })
     }
 
-    /// Who holds `board` at the moment. Takes nothing from anybody.
+    /// Who holds `board` at the moment. Takes it from no owner.
     pub fn holder(&self, board: &str) -> Option<Holder> {
         let _guard = self.guard().ok()?;
         let mut file = File::open(self.path(board)).ok()?;
@@ -206,7 +206,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Holds it until `until` instead. False if it was lost to somebody else.
+    /// Holds it until `until` instead. False if it was lost to another owner.
     pub fn renew(&mut self, until: SystemTime) -> Result<bool, LeaseError> {
         let _guard = self.leases.guard()?;
         if !self.in_place() {

@@ -8,12 +8,14 @@ pub mod conformance;
 pub mod defmt;
 mod error;
 pub mod fake;
+mod identity;
 pub mod lease;
 mod names;
 pub mod power;
 pub mod process;
 pub mod rig;
 pub mod serial;
+pub mod state;
 
 pub mod on_target;
 pub mod probe;
@@ -51,7 +53,7 @@ pub use trace::{Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause
 ///   next start.
 /// - [`Exited`] when the firmware has ended by itself, after the lines that it said before, among
 ///   them that of its panic.
-/// - [`Restarted`] once for each start that nobody asked for, and no [`PowerChanged`] for it: after
+/// - [`Restarted`] once for each start that was not asked for, and no [`PowerChanged`] for it: after
 ///   what was said before, and after [`Exited`] if it was a panic. Where the first lines of the new
 ///   start tell of it, it comes after the line that told. The banner of a start that was asked for
 ///   is no restart.
@@ -99,7 +101,8 @@ pub trait Board: Send {
     /// board must be on.
     fn reset(&mut self) -> BoxFuture<'_, Result<(), BoardError>>;
 
-    /// All of storage, erased bytes as 0xFF. The board must be off, and stays so; the firmware does
+    /// All of storage: its bytes, those that are erased as 0xFF; or, where it is a folder, the files
+    /// in it, which are none once it is erased. The board must be off, and stays so; the firmware does
     /// not run meanwhile. May be called again.
     fn read_storage(&mut self) -> BoxFuture<'_, Result<Vec<u8>, BoardError>>;
 

@@ -1,6 +1,6 @@
 //! The fake keeps a board's rules, so that what is tested against it holds on others.
 
-use board::conformance::{self, Bench, Firmware, Subject};
+use board::conformance::{self, Bench, Firmware, Storage, Subject};
 use board::fake::FakeBoard;
 use board::{Board, BoardError, PowerChanged};
 use clock::Clock;
@@ -26,6 +26,7 @@ impl Bench for Fakes {
                 trace,
                 factory: vec![1, 2],
                 first: "first",
+                storage: Storage::Flash,
                 keep: Box::new(()),
             })
         })
@@ -95,6 +96,7 @@ impl Bench for Talkatives {
             trace,
             factory: Vec::new(),
             first: "first",
+            storage: Storage::Flash,
             keep: Box::new(()),
         };
         Box::pin(async { Some(subject) })

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use board::conformance::{self, Bench, Firmware, Subject};
+use board::conformance::{self, Bench, Firmware, Storage, Subject};
 use board::{Board, BoardError, Exited, Garbage, Power, PowerChanged, RestartCause, Restarted};
 use clock::Clock;
 use device::board::{Board as DeviceBoard, Ending};
@@ -23,7 +23,7 @@ use lab::wire::Wire;
 use libtest_mimic::{Arguments, Trial};
 use native::main_with_firmware;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use trace::{Level, LogLine, Payload, Trace, Witness, WitnessReport};
+use trace::{Level, LogLine, Payload, Spinning, Trace, Witness, WitnessReport};
 
 /// Lab time within which everything here happens.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -43,6 +43,7 @@ fn main() {
         Some("__wait") => main_with_firmware(arguments, waits_an_hour),
         Some("__echo") => main_with_firmware(arguments, echoes),
         Some("__tick") => main_with_firmware(arguments, ticks),
+        Some("__spin") => main_with_firmware(arguments, spins),
         Some("__garbage") => sends_garbage(),
         Some("__close") => closes_its_tether(),
         Some("__lab") => is_a_lab(arguments.next().map(PathBuf::from)),
@@ -87,6 +88,10 @@ fn main() {
             a_wire_ends_at_the_uart_as_long_as_there_is_power,
         ),
         trial("an_idle_hour_takes_no_hour", an_idle_hour_takes_no_hour),
+        trial(
+            "a_device_that_spins_has_never_become_idle",
+            a_device_that_spins_has_never_become_idle,
+        ),
         trial(
             "a_reset_starts_the_firmware_anew",
             a_reset_starts_the_firmware_anew,
@@ -179,6 +184,12 @@ async fn ticks(_: native::NativeBoard) -> Ending {
     }
 }
 
+async fn spins(_: native::NativeBoard) -> Ending {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
 fn sends_garbage() -> ! {
     use std::os::fd::AsFd;
     let stdin = std::io::stdin()
@@ -261,6 +272,7 @@ impl Bench for Natives {
             trace,
             factory: Factory::default().encode(),
             first: "first",
+            storage: Storage::Flash,
             keep: Box::new(()),
         };
         Box::pin(async { Some(subject) })
@@ -398,6 +410,15 @@ async fn an_idle_hour_takes_no_hour(trace: Trace, folder: PathBuf) {
     assert!(line.device_ms >= Some(IDLE_FOR * 1000), "{line:?}");
     assert!(clock.now().since_start() >= hour);
     assert!(begun.elapsed() < hour / 10);
+}
+
+async fn a_device_that_spins_has_never_become_idle(trace: Trace, folder: PathBuf) {
+    let mut board = board_in(&folder, &trace, "__spin");
+    board.power_on().await.expect("power");
+    let told = next::<Spinning>(&trace, |_| true).await;
+    assert!(told.spins && told.since_start, "{told:?}");
+    assert!((2000..10_000).contains(&told.for_ms), "{told:?}");
+    board.power_off().await.expect("off");
 }
 
 async fn a_reset_starts_the_firmware_anew(trace: Trace, folder: PathBuf) {

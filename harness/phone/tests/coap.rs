@@ -287,6 +287,51 @@ async fn silence_says_whether_the_query_was_acknowledged() {
 }
 
 #[tokio::test]
+async fn an_answer_with_another_token_is_no_silence() {
+    for target in [QueryTarget::Unicast(*DEVICE.ip()), QueryTarget::Broadcast] {
+        let (listener, mut device, _trace) = listener(false).await;
+        let answering = async {
+            let (query, _) = device.receive().await;
+            let mut answer = answer_to(&query);
+            // The token stands behind four bytes of header.
+            answer.replace_range(8..16, "deadbeef");
+            device.send(&answer);
+            query[8..16].to_owned()
+        };
+        let question = query(target);
+        let asking = listener.query(&question, Duration::from_secs(5));
+        let (answer, asked) = tokio::join!(asking, answering);
+        let error = answer.unwrap_err();
+        let expected = QueryError::OtherToken {
+            device_name: "gateway_test01".into(),
+            within: Duration::from_secs(5),
+            asked: asked.clone(),
+            answered: "deadbeef".into(),
+        };
+        assert_eq!(error, expected);
+        let said = format!("with the token deadbeef instead of {asked}");
+        assert!(error.to_string().contains(&said), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_the_right_token_counts_after_one_with_another() {
+    let (listener, mut device, _trace) = listener(false).await;
+    let answering = async {
+        let (query, _) = device.receive().await;
+        let right = answer_to(&query);
+        let mut wrong = right.clone();
+        wrong.replace_range(8..16, "deadbeef");
+        device.send(&wrong);
+        device.send(&right);
+    };
+    let question = query(QueryTarget::Unicast(*DEVICE.ip()));
+    let asking = listener.query(&question, Duration::from_secs(5));
+    let (answer, ()) = tokio::join!(asking, answering);
+    assert_eq!(answer.unwrap().code, 200);
+}
+
+#[tokio::test]
 async fn a_device_without_a_token_says_so() {
     let (listener, mut device, _trace) = listener(false).await;
     let answering = async {

@@ -115,7 +115,7 @@ fn boards_says_who_answers() {
     let silent = proving(&bench, &["boards"]);
     assert_eq!(silent.status.code(), Some(3), "{silent:?}");
     assert!(
-        stdout(&silent).contains("nobody serves socket:"),
+        stdout(&silent).contains("nothing listens at socket:"),
         "{silent:?}"
     );
     let device = device(&bench, b"", 1);

@@ -353,7 +353,7 @@ fn a_board_that_does_not_answer_ends_broken_and_says_which() {
     assert_eq!(output.status.code(), Some(3), "{results:#?}");
     let failure = &results[0]["attempts"][0]["failure"];
     let said = failure["message"].as_str().unwrap();
-    assert!(said.contains("nobody serves socket:"), "{said}");
+    assert!(said.contains("nothing listens at socket:"), "{said}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! One event in one line.
 
+use std::time::Duration;
+
 use serde_json::Value;
-use trace::board::{Crash, FirmwareBooted, Frame, UnreadLines};
+use trace::board::{Crash, FirmwareBooted, Frame, Spinning, UnreadLines};
 use trace::{
     Event, Fault, Finished, LogLine, Setup, Started, StepEnded, StepStarted, WitnessReport,
 };
@@ -64,10 +66,23 @@ pub fn text_of(event: &Event) -> String {
         format!(
             "{unknown} of {of} log lines were in no known form: their level is not known, and what is said of levels does not hold for them"
         )
+    } else if let Some(told) = event.payload::<Spinning>() {
+        spinning(&told)
     } else {
         fields(&event.kind, &event.data)
     };
     one_line(&text)
+}
+
+fn spinning(told: &Spinning) -> String {
+    let seconds = Duration::from_millis(told.for_ms);
+    match (told.spins, told.since_start) {
+        (true, true) => {
+            format!("computes, and has never become idle: {seconds:.1?} since its start")
+        }
+        (true, false) => format!("computes, and has not become idle for {seconds:.1?}"),
+        (false, _) => format!("is idle again, after it computed for {seconds:.1?}"),
+    }
 }
 
 /// A log line as ESP-IDF would print it.

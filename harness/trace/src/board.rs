@@ -15,6 +15,7 @@ payloads! {
     Crash => "crash",
     UnreadLines => "unread_lines",
     FirmwareBooted => "firmware_booted",
+    Spinning => "spinning",
 }
 
 /// Whether a board has power.
@@ -127,6 +128,18 @@ pub struct FirmwareBooted {
     /// Whether it is the one of the image that was flashed; none if no image says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_the_image: Option<bool>,
+}
+
+/// A virtual device has computed for long without becoming idle, as no firmware does whose tasks wait
+/// for each other; or it has become idle after that was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Spinning {
+    /// False once it has become idle.
+    pub spins: bool,
+    /// For how long it had computed by then, in ms of lab time.
+    pub for_ms: u64,
+    /// Whether it had not been idle since it was started.
+    pub since_start: bool,
 }
 
 /// What the processor was doing when the firmware ended.

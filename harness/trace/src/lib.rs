@@ -29,7 +29,7 @@ pub mod witness;
 
 pub use board::{
     Exited, FirmwareBooted, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted,
-    UnreadLines,
+    Spinning, UnreadLines,
 };
 pub use data::Data;
 pub use engine::{

@@ -8,7 +8,7 @@ mod template;
 use std::io;
 use std::time::Duration;
 
-pub(crate) use descendants::kill_family;
+pub(crate) use descendants::{Killed, kill_family};
 pub use run::Command;
 pub(crate) use run::{die_with, ending};
 pub use switch::SwitchCommands;

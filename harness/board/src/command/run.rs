@@ -12,13 +12,13 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 
 use super::CommandError;
-use super::descendants::kill_family;
+use super::descendants::{Killed, kill_family};
 
 /// So much of what a command writes is kept for its error.
 const TAIL: usize = 1024;
 /// A longer line of a command is told in pieces.
 const LONGEST_LINE: usize = 400;
-/// What may still stand in the pipes of a command that ended is read for so long: somebody else may
+/// What may still stand in the pipes of a command that ended is read for so long: another process may
 /// have inherited them.
 const DRAIN: Duration = Duration::from_millis(100);
 
@@ -70,11 +70,17 @@ impl Command {
                     said: said.tail(),
                 })
             }
-            Err(_) => Err(CommandError::TooSlow {
-                command: self.to_string(),
-                limit: self.limit,
-                said: said.tail(),
-            }),
+            Err(_) => {
+                // What it held, such as a port, is free on return.
+                if let Some(killed) = running.kill() {
+                    killed.end(clock).await;
+                }
+                Err(CommandError::TooSlow {
+                    command: self.to_string(),
+                    limit: self.limit,
+                    said: said.tail(),
+                })
+            }
         }
     }
 
@@ -141,11 +147,20 @@ struct Running {
     done: bool,
 }
 
+impl Running {
+    /// Kills it and all that came from it, unless it is done.
+    fn kill(&mut self) -> Option<Killed> {
+        match (self.done, self.child.id()) {
+            (false, Some(pid)) => Some(kill_family(pid)),
+            _ => None,
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        if let (false, Some(pid)) = (self.done, self.child.id()) {
-            kill_family(pid);
-        }
+        // They end without being waited for.
+        drop(self.kill());
     }
 }
 
@@ -169,7 +184,7 @@ async fn follow(child: &mut Child, said: &mut Said<'_>, clock: &Clock) -> io::Re
             }
         }
     };
-    // What an heir of its pipes writes later is nobody's business.
+    // What a process that inherited its pipes writes later is not read.
     let _ = clock.timeout(DRAIN, drain).await;
     said.end();
     status
@@ -187,7 +202,7 @@ async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, bytes: &mut [u8]) -> us
     length
 }
 
-/// What a command wrote: line by line to whoever listens, and its end for an error.
+/// What a command wrote: line by line to the caller, and its end for an error.
 struct Said<'h> {
     heard: &'h mut (dyn FnMut(&str) + Send),
     line: Vec<u8>,

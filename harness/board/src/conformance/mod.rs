@@ -46,8 +46,19 @@ pub struct Subject {
     pub factory: Vec<u8>,
     /// Stands in the first line of each start.
     pub first: &'static str,
+    /// What its storage is, if it has any.
+    pub storage: Storage,
     /// What lives as long as the board.
     pub keep: Box<dyn Any + Send>,
+}
+
+/// What a board's storage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// So many bytes; those that are erased read as 0xFF.
+    Flash,
+    /// A folder of files, of which a new board has some; it reads as nothing once it is erased.
+    Folder,
 }
 
 /// What makes boards of one kind.

@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 
 use super::watched::{Told, Watched};
-use super::{CUT_AFTER, Departure};
+use super::{CUT_AFTER, Departure, Storage};
 use crate::BoardError;
 
 /// Of power, reset, storage and factory data, and of calls that do not fit.
@@ -60,8 +60,16 @@ async fn what_is_kept_is_written_while_it_is_off(board: &mut Watched<'_>) -> Res
     }
     let read = board.board.read_storage().await;
     let erased = board.done("storage is read after it was erased", read)?;
-    let is_erased = !erased.is_empty() && erased.iter().all(|byte| *byte == 0xFF);
-    board.rule("erased bytes read as 0xFF", is_erased)?;
+    match board.storage {
+        Storage::Flash => {
+            let is_erased = !erased.is_empty() && erased.iter().all(|byte| *byte == 0xFF);
+            board.rule("erased bytes read as 0xFF", is_erased)?;
+        }
+        Storage::Folder => {
+            let is_erased = !first.is_empty() && erased.is_empty();
+            board.rule("an erased folder reads as nothing", is_erased)?;
+        }
+    }
     let told = board.take();
     let only_flashed = told.iter().all(|told| *told == Told::Flashed);
     board.order("storage changes no state", &told, only_flashed)
@@ -232,7 +240,7 @@ pub(super) async fn cut(board: &mut Watched<'_>) -> Result<(), Departure> {
     Ok(())
 }
 
-/// Of a restart that nobody asked for.
+/// Of a restart that was not asked for.
 pub(super) async fn restart(board: &mut Watched<'_>) -> Result<(), Departure> {
     write_factory(board).await?;
     let on = board.board.power_on().await;

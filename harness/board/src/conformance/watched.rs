@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trace::{Event, Trace};
 
-use super::{Departure, Firmware, Subject};
+use super::{Departure, Firmware, Storage, Subject};
 use crate::{Board, BoardError, Exited, ImageFlashed, Power, PowerChanged, Restarted};
 
 /// Time of the trace's clock within which every event comes.
@@ -28,6 +28,7 @@ pub(super) struct Watched<'s> {
     pub board: &'s mut dyn Board,
     pub factory: &'s [u8],
     pub first: &'static str,
+    pub storage: Storage,
     firmware: Firmware,
     trace: Trace,
     seen: usize,
@@ -39,6 +40,7 @@ impl<'s> Watched<'s> {
             board: subject.board.as_mut(),
             factory: &subject.factory,
             first: subject.first,
+            storage: subject.storage,
             firmware,
             trace: subject.trace.clone(),
             seen: 0,

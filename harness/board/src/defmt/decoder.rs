@@ -46,7 +46,7 @@ pub struct Decoder {
     /// The frame that is being decoded.
     frame: Vec<u8>,
     lost: Option<Lost>,
-    /// Whether the stream was entered in the middle, where half a frame is nobody's fault.
+    /// Whether the stream was entered in the middle, where half a frame is no fault of the firmware.
     midway: bool,
 }
 
@@ -248,7 +248,7 @@ fn stamp(table: &Table, walk: &mut Walk<'_, '_>) -> Option<Option<u64>> {
 
 /// The message of a frame that has been walked over.
 fn print(table: &Table, frame: &[u8]) -> Option<String> {
-    // The printer is somebody else's, and the table may be damaged in any way.
+    // The printer is a library's, and the table may be damaged in any way.
     catch_unwind(AssertUnwindSafe(|| {
         let (frame, _) = table.inner.decode(frame).ok()?;
         Some(frame.display_message().to_string())

@@ -63,7 +63,7 @@ pub enum ImageError {
         /// Which file.
         path: PathBuf,
     },
-    /// Its defmt table is of a version that nobody here reads.
+    /// Its defmt table is of a version that this decoder does not read.
     #[error(
         "{} has a defmt table of version {found}, and versions {supported} can be read: build the \
          firmware with `defmt = \"1\"`",

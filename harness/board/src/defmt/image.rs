@@ -85,7 +85,7 @@ impl Image {
             path: path.to_owned(),
             why,
         };
-        // The parser is somebody else's, and the file may be damaged in any way.
+        // The parser is a library's, and the file may be damaged in any way.
         let parsed = catch_unwind(AssertUnwindSafe(|| parse(&elf)));
         let Parsed {
             architecture,

@@ -222,7 +222,7 @@ fn is_defmt_section(name: &str) -> bool {
     name == ".defmt" || name.starts_with(".defmt.")
 }
 
-/// Says of what version the table is before anybody tries to read it.
+/// Says of what version the table is before it is read.
 fn check_version(path: &Path, file: &object::File<'_>) -> Result<(), ImageError> {
     // LLD keeps the quotes of the linker script.
     let version = file.symbols().find_map(|symbol| {

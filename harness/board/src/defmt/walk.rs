@@ -1,4 +1,4 @@
-//! Whether a frame holds what its format says, before anybody takes memory for it.
+//! Whether a frame holds what its format says, before memory is taken for it.
 //!
 //! defmt's own decoder trusts the counts that are sent: a wrong one makes it ask for more memory
 //! than there is, which ends the process. Nothing that passes here can.

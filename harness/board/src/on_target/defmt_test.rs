@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use trace::LogLine;
 
-use super::run::{Session, finish};
+use super::chip::ChipUnderTest;
+use super::report::finish;
 use super::watch::{How, watch};
 use super::{Outcome, Selection, TestError, TestEvent, TestResult};
 use crate::defmt::Image;
-use crate::probe::in_full;
+use crate::error::in_full;
 
 /// The tests of an image, in the order in which they run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,14 +75,14 @@ struct Current {
 
 /// Runs all tests of `suite`, which cannot be run one by one; `selection` chooses of which is told.
 pub(super) fn run(
-    session: &mut Session,
+    chip: &mut ChipUnderTest,
     suite: &Suite,
     selection: &Selection,
     on_event: &mut impl FnMut(TestEvent),
 ) -> Result<Vec<TestResult>, TestError> {
     let names: Vec<_> = suite.names.iter().map(String::as_str).collect();
     let planned = names.iter().filter(|name| selection.fits(name)).count();
-    selection.check_any(&session.image, planned, &names)?;
+    selection.check_any(&chip.image, planned, &names)?;
     on_event(TestEvent::Planned {
         tests: planned,
         filtered: names.len() - planned,
@@ -94,9 +95,9 @@ pub(super) fn run(
         seen: Vec::new(),
         current: None,
     };
-    let ended = session.worker.call_telling(
+    let ended = chip.worker.call_telling(
         "run the tests",
-        timeout + session.beside,
+        timeout + chip.beside,
         move |device, tell: &mut dyn FnMut(LogLine)| watch(device, "", timeout, tell),
         |line| teller.line(line),
     );

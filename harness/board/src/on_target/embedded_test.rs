@@ -6,11 +6,12 @@ use object::{Object, ObjectSection, ObjectSymbol};
 use serde::Deserialize;
 use trace::LogLine;
 
-use super::run::{Session, finish};
+use super::chip::ChipUnderTest;
+use super::report::finish;
 use super::watch::{Ended, How, watch};
 use super::{Outcome, Selection, TestError, TestEvent, TestResult};
 use crate::defmt::Image;
-use crate::probe::in_full;
+use crate::error::in_full;
 
 /// The only version of the protocol that can be run.
 const VERSION: u32 = 1;
@@ -19,7 +20,7 @@ const VERSION: u32 = 1;
 const ENTRY: usize = 12;
 /// No path of a module is longer.
 const LONGEST_PATH: usize = 1024;
-/// More tests than anybody writes into one image.
+/// More tests than any image has.
 const MOST: usize = 10_000;
 
 /// The tests of an image, by name.
@@ -150,7 +151,7 @@ fn text_at(image: &Image, address: u64, length: usize) -> Option<&str> {
 
 /// Runs the selected tests of `suite`.
 pub(super) fn run(
-    session: &mut Session,
+    chip: &mut ChipUnderTest,
     suite: &Suite,
     selection: &Selection,
     on_event: &mut impl FnMut(TestEvent),
@@ -161,7 +162,7 @@ pub(super) fn run(
         .filter(|test| selection.fits(&test.name))
         .collect();
     let names: Vec<_> = suite.tests.iter().map(|test| test.name.as_str()).collect();
-    selection.check_any(&session.image, planned.len(), &names)?;
+    selection.check_any(&chip.image, planned.len(), &names)?;
     on_event(TestEvent::Planned {
         tests: planned.len(),
         filtered: suite.tests.len() - planned.len(),
@@ -174,7 +175,7 @@ pub(super) fn run(
                 on_event(TestEvent::Started {
                     name: test.name.clone(),
                 });
-                run_one(session, test, selection.timeout(), on_event)
+                run_one(chip, test, selection.timeout(), on_event)
             }
         };
         finish(result, &mut results, on_event);
@@ -193,7 +194,7 @@ fn of(test: &Test, outcome: Outcome) -> TestResult {
 }
 
 fn run_one(
-    session: &mut Session,
+    chip: &mut ChipUnderTest,
     test: &Test,
     default_timeout: Duration,
     on_event: &mut impl FnMut(TestEvent),
@@ -202,9 +203,9 @@ fn run_one(
     let timeout = test.timeout.unwrap_or(default_timeout);
     let command_line = format!("run_addr {}", test.address);
     let mut log = Vec::new();
-    let ended = session.worker.call_telling(
+    let ended = chip.worker.call_telling(
         &format!("run the test {}", test.name),
-        timeout + session.beside,
+        timeout + chip.beside,
         move |device, tell: &mut dyn FnMut(LogLine)| watch(device, &command_line, timeout, tell),
         |line| {
             on_event(TestEvent::Line(line.clone()));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::defmt::ImageError;
-use crate::probe::ProbeError;
+use crate::error::ProbeError;
 
 /// Tests could not be run at all. Every message says what to type or do next.
 #[derive(Debug, thiserror::Error)]

@@ -99,3 +99,13 @@ impl TestReport {
             .count()
     }
 }
+
+/// Passes a test that has ended on, and keeps it.
+pub(super) fn finish(
+    result: TestResult,
+    results: &mut Vec<TestResult>,
+    on_event: &mut impl FnMut(TestEvent),
+) {
+    on_event(TestEvent::Finished(result.clone()));
+    results.push(result);
+}

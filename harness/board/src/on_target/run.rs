@@ -2,59 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{TestError, TestEvent, TestReport, TestResult, defmt_test, embedded_test};
+use super::chip::ChipUnderTest;
+use super::{Selection, TestError, TestEvent, TestReport, defmt_test, embedded_test};
 use crate::defmt::Image;
 use crate::probe::{ProbeSettings, Worker, deaf};
-
-/// Which tests are to run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// Those whose names hold one of these; all, if there are none.
-    pub filter: Vec<String>,
-    /// Those whose names are one of these, rather.
-    pub exact: bool,
-    /// Those too that are marked to be ignored.
-    pub ignored: bool,
-    /// How long a test may take that does not say it itself; 60 s, as embedded-test has it.
-    pub timeout: Option<Duration>,
-}
-
-/// The time limit of embedded-test 0.7.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-
-impl Selection {
-    /// Whether a test of this name is to run.
-    pub(super) fn fits(&self, name: &str) -> bool {
-        let fits = |filter: &String| match self.exact {
-            true => name == filter,
-            false => name.contains(filter.as_str()),
-        };
-        self.filter.is_empty() || self.filter.iter().any(fits)
-    }
-
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout.unwrap_or(DEFAULT_TIMEOUT)
-    }
-
-    /// Says that nothing fits.
-    pub(super) fn check_any(
-        &self,
-        image: &Image,
-        planned: usize,
-        names: &[&str],
-    ) -> Result<(), TestError> {
-        if planned > 0 || names.is_empty() {
-            return Ok(());
-        }
-        Err(TestError::NoneFits {
-            image: image.path().to_owned(),
-            filter: self.filter.join(", "),
-            there: names.join(", "),
-        })
-    }
-}
 
 /// The names of an image's tests.
 pub fn names(image: &Path) -> Result<Vec<String>, TestError> {
@@ -102,7 +55,7 @@ pub fn run(
         |device, tell| device.flash(tell).map(drop),
         |progress| on_event(TestEvent::Flashing(progress)),
     )?;
-    let mut session = Session {
+    let mut chip = ChipUnderTest {
         worker,
         image: image.clone(),
         // Beside the test's own time: to reset and boot, and to take in the log afterwards.
@@ -110,9 +63,9 @@ pub fn run(
     };
     let tests = match &suite {
         Suite::EmbeddedTest(suite) => {
-            embedded_test::run(&mut session, suite, selection, &mut on_event)?
+            embedded_test::run(&mut chip, suite, selection, &mut on_event)?
         }
-        Suite::DefmtTest(suite) => defmt_test::run(&mut session, suite, selection, &mut on_event)?,
+        Suite::DefmtTest(suite) => defmt_test::run(&mut chip, suite, selection, &mut on_event)?,
     };
     let name = image.path().file_name().unwrap_or_default();
     Ok(TestReport {
@@ -121,21 +74,4 @@ pub fn run(
         tests,
         took: began.elapsed(),
     })
-}
-
-/// A chip that runs tests.
-pub(super) struct Session {
-    pub(super) worker: Worker,
-    pub(super) image: Arc<Image>,
-    pub(super) beside: Duration,
-}
-
-/// Passes a test that has ended on, and keeps it.
-pub(super) fn finish(
-    result: TestResult,
-    results: &mut Vec<TestResult>,
-    on_event: &mut impl FnMut(TestEvent),
-) {
-    on_event(TestEvent::Finished(result.clone()));
-    results.push(result);
 }

@@ -5,7 +5,7 @@ use probe_rs::semihosting::SemihostingCommand;
 use probe_rs::{Core, MemoryInterface};
 use trace::{Level, LogLine};
 
-use crate::probe::{Attempting, ProbeError};
+use crate::error::{Attempting, ProbeError};
 
 /// The console's handle, as it is given to every file that is opened.
 const CONSOLE: u32 = 1;
@@ -21,7 +21,7 @@ pub(super) enum Answer {
     Given,
     /// It was none: the firmware has ended, with this error.
     Exit(Option<String>),
-    /// Nobody knows what it means.
+    /// It has no meaning that is known.
     Unknown(String),
 }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use trace::{Level, LogLine};
 
 use super::semihosting::{Answer, Console, answer};
-use crate::probe::{Attempting, Crash, Device, End, HALT, Heard, ProbeError, Start, here};
+use crate::error::{Attempting, ProbeError};
+use crate::probe::{Crash, Device, End, HALT, ProbeEvent, Start, here};
 
 /// Between two looks at a chip that says nothing, at first and in the end.
 const FASTEST: Duration = Duration::from_micros(100);
@@ -28,7 +29,7 @@ pub(super) enum How {
     Success,
     /// With an error, by semihosting.
     Error(String),
-    /// In a fault, or in another way that nobody asked for.
+    /// In a fault, or in another way that was not asked for.
     Stopped(String),
     /// Not in time.
     TimedOut,
@@ -119,13 +120,13 @@ pub(super) fn watch(
 }
 
 /// Gives the lines to `on_line`, and says whether the firmware restarted the chip.
-fn pass_on(heard: &mut Vec<Heard>, on_line: &mut dyn FnMut(LogLine)) -> bool {
+fn pass_on(heard: &mut Vec<ProbeEvent>, on_line: &mut dyn FnMut(LogLine)) -> bool {
     let mut restarted = false;
     for one in heard.drain(..) {
         match one {
-            Heard::Line(line) => on_line(line),
-            Heard::Lost { channel, lost } => on_line(lost_line(&channel, lost.problem)),
-            Heard::Restarted(_) => restarted = true,
+            ProbeEvent::Line(line) => on_line(line),
+            ProbeEvent::Lost { channel, lost } => on_line(lost_line(&channel, lost.problem)),
+            ProbeEvent::Restarted(_) => restarted = true,
             _ => {}
         }
     }

@@ -10,10 +10,9 @@ use gimli::{
     UnwindContext, UnwindSection,
 };
 use object::Object;
-use probe_rs::{Architecture, Core, MemoryInterface, RegisterId};
+use probe_rs::{Architecture, Core, CoreType, MemoryInterface, RegisterId};
 
 use super::Frame;
-use super::crash::is_m_profile;
 use crate::defmt::Image;
 use crate::names::{self, Names, Slice};
 
@@ -29,6 +28,13 @@ pub(super) fn of(core: &mut Core<'_>, image: &Image) -> Vec<Frame> {
         .ok()
         .flatten()
         .unwrap_or_default()
+}
+
+pub(super) fn is_m_profile(core: &Core<'_>) -> bool {
+    matches!(
+        core.core_type(),
+        CoreType::Armv6m | CoreType::Armv7m | CoreType::Armv7em | CoreType::Armv8m
+    )
 }
 
 fn unwind(core: &mut Core<'_>, image: &Image) -> Option<Vec<Frame>> {

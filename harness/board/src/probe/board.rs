@@ -7,10 +7,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use trace::Trace;
 
-use super::heard::into_trace;
-use super::{ProbeError, ProbeSettings, Worker, flash};
+use super::event::into_trace;
+use super::{ProbeSettings, Worker, flash};
 use crate::defmt::Image;
+use crate::error::ProbeError;
 use crate::power::PowerSwitch;
+use crate::state::{must_be_off, must_be_on};
 use crate::{Abilities, Board, BoardError, ImageFlashed, Power, PowerChanged};
 
 /// A board behind a debug probe. Dropping it leaves the firmware running.
@@ -168,17 +170,11 @@ impl ProbeBoard {
     }
 
     async fn must_be_off(&mut self, what: &'static str) -> Result<(), BoardError> {
-        match self.is_on().await? {
-            true => Err(BoardError::State { what, state: "on" }),
-            false => Ok(()),
-        }
+        must_be_off(self.is_on().await?, what)
     }
 
     async fn must_be_on(&mut self, what: &'static str) -> Result<(), BoardError> {
-        match self.is_on().await? {
-            true => Ok(()),
-            false => Err(BoardError::State { what, state: "off" }),
-        }
+        must_be_on(self.is_on().await?, what)
     }
 
     async fn switch(&mut self, power: Power) -> Result<(), BoardError> {

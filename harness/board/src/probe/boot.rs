@@ -28,12 +28,13 @@ use probe_rs::{
 use trace::{Level, LogLine};
 
 use super::channels::{Channels, Entered};
-use super::device::HALT;
-use super::error::Attempting;
-use super::{Crash, Heard, ProbeError, crash};
+use super::{Crash, ProbeEvent, crash};
 use crate::defmt::{Image, Table};
+use crate::error::{Attempting, ProbeError};
 use crate::{Exited, RestartCause, Restarted};
 
+/// A core that was told to halt does so within this.
+pub(crate) const HALT: Duration = Duration::from_millis(500);
 /// How often a board that says nothing is asked whether it still runs.
 const STATUS_EVERY: Duration = Duration::from_millis(5);
 /// How often a control block is looked for that is not there yet.
@@ -216,7 +217,7 @@ impl Start {
         &mut self,
         core: &mut Core<'_>,
         image: &Image,
-        heard: &mut Vec<Heard>,
+        heard: &mut Vec<ProbeEvent>,
     ) -> Result<(usize, Option<End>), ProbeError> {
         let bytes = self.read(core, heard)?;
         let now = Instant::now();
@@ -239,7 +240,11 @@ impl Start {
         Ok((bytes, end))
     }
 
-    fn read(&mut self, core: &mut Core<'_>, heard: &mut Vec<Heard>) -> Result<usize, ProbeError> {
+    fn read(
+        &mut self,
+        core: &mut Core<'_>,
+        heard: &mut Vec<ProbeEvent>,
+    ) -> Result<usize, ProbeError> {
         let before = heard.len();
         let Some(channels) = &mut self.channels else {
             if Instant::now() >= self.next_attach {
@@ -273,7 +278,7 @@ impl Start {
     pub(crate) fn drain(
         &mut self,
         core: &mut Core<'_>,
-        heard: &mut Vec<Heard>,
+        heard: &mut Vec<ProbeEvent>,
     ) -> Result<(), ProbeError> {
         for _ in 0..DRAIN {
             if self.read(core, heard)? == 0 {
@@ -291,9 +296,11 @@ impl Start {
         self.panic.as_ref().map(|(said, _)| said.as_str())
     }
 
-    fn look_for_panic(&mut self, heard: &[Heard]) {
+    fn look_for_panic(&mut self, heard: &[ProbeEvent]) {
         for one in heard {
-            let Heard::Line(line) = one else { continue };
+            let ProbeEvent::Line(line) = one else {
+                continue;
+            };
             if says_panic(line) {
                 self.panic = Some((line.text.clone(), Instant::now()));
             }
@@ -306,7 +313,7 @@ impl Start {
         core: &mut Core<'_>,
         image: &Image,
         reason: HaltReason,
-        heard: &mut Vec<Heard>,
+        heard: &mut Vec<ProbeEvent>,
     ) -> Result<Option<End>, ProbeError> {
         if let HaltReason::Breakpoint(BreakpointCause::Semihosting(command)) = reason {
             return Ok(Some(End::Asks(command)));
@@ -331,7 +338,7 @@ impl Start {
             return Ok(None);
         }
         if !matches!(reason, HaltReason::Breakpoint(_) | HaltReason::Multiple) {
-            // Somebody else stopped it, or took its power: it has not ended.
+            // Another debugger stopped it, or its power went: it has not ended.
             return Ok(None);
         }
         let crash = crash::here(core, image, "stopped at a breakpoint")?;
@@ -339,10 +346,10 @@ impl Start {
     }
 
     /// The firmware has reset the chip, perhaps because it panicked.
-    fn restarted(&mut self, heard: &mut Vec<Heard>) {
+    fn restarted(&mut self, heard: &mut Vec<ProbeEvent>) {
         let restarted = match self.panic.take() {
             Some((panic, _)) => {
-                heard.push(Heard::Exited {
+                heard.push(ProbeEvent::Exited {
                     exited: Exited {
                         how: "panic".to_owned(),
                         panic: Some(panic.clone()),
@@ -359,7 +366,7 @@ impl Start {
                 said: "the core was reset".to_owned(),
             },
         };
-        heard.push(Heard::Restarted(restarted));
+        heard.push(ProbeEvent::Restarted(restarted));
     }
 
     /// Firmware that says that it panicked and then does nothing any more.
@@ -395,7 +402,7 @@ impl Start {
         }
     }
 
-    /// Takes everything back that would stop a firmware to which nobody listens.
+    /// Takes everything back that would stop a firmware whose log is not read any more.
     pub(super) fn leave(&mut self, core: &mut Core<'_>) {
         if let Some(channels) = &mut self.channels {
             channels.let_go(core);

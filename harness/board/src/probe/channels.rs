@@ -6,7 +6,7 @@ use probe_rs::Core;
 use probe_rs::rtt::{self, ChannelMode, Rtt, UpChannel};
 use trace::{Level, LogLine};
 
-use super::Heard;
+use super::ProbeEvent;
 use crate::defmt::{Decoded, Decoder, Lost, Table};
 
 /// Bytes read at once: more than the buffers of firmware.
@@ -85,7 +85,7 @@ impl Channels {
     pub(super) fn read(
         &mut self,
         core: &mut Core<'_>,
-        heard: &mut Vec<Heard>,
+        heard: &mut Vec<ProbeEvent>,
     ) -> Result<usize, rtt::Error> {
         let mut total = 0;
         for channel in &mut self.channels {
@@ -97,7 +97,7 @@ impl Channels {
     }
 
     /// Passes on lines without an end: none comes any more.
-    pub(super) fn finish(&mut self, heard: &mut Vec<Heard>) {
+    pub(super) fn finish(&mut self, heard: &mut Vec<ProbeEvent>) {
         for channel in &mut self.channels {
             if let Reader::Text(pending) = &mut channel.reader
                 && !pending.is_empty()
@@ -108,7 +108,7 @@ impl Channels {
         }
     }
 
-    /// Lets the firmware drop what does not fit: nobody will read it.
+    /// Lets the firmware drop what does not fit: it will not be read.
     pub(super) fn let_go(&mut self, core: &mut Core<'_>) {
         for channel in &mut self.channels {
             // A chip that is gone needs no farewell.
@@ -118,15 +118,15 @@ impl Channels {
 }
 
 impl Channel {
-    fn take(&mut self, bytes: &[u8], heard: &mut Vec<Heard>) {
+    fn take(&mut self, bytes: &[u8], heard: &mut Vec<ProbeEvent>) {
         if bytes.is_empty() {
             return;
         }
         match &mut self.reader {
             Reader::Defmt(decoder) => decoder.push(bytes, |decoded| {
                 heard.push(match decoded {
-                    Decoded::Line(line) => Heard::Line(line),
-                    Decoded::Lost(lost) => Heard::Lost {
+                    Decoded::Line(line) => ProbeEvent::Line(line),
+                    Decoded::Lost(lost) => ProbeEvent::Lost {
                         channel: self.name.clone(),
                         lost,
                     },
@@ -145,8 +145,8 @@ impl Channel {
     }
 }
 
-fn text_line(channel: &str, bytes: &[u8]) -> Heard {
-    Heard::Line(LogLine {
+fn text_line(channel: &str, bytes: &[u8]) -> ProbeEvent {
+    ProbeEvent::Line(LogLine {
         level: Level::Info,
         tag: channel.to_owned(),
         text: String::from_utf8_lossy(bytes)
@@ -158,8 +158,8 @@ fn text_line(channel: &str, bytes: &[u8]) -> Heard {
 }
 
 /// What is said of a control block that makes no sense.
-pub(super) fn corrupt(error: &rtt::Error) -> Heard {
-    Heard::Lost {
+pub(super) fn corrupt(error: &rtt::Error) -> ProbeEvent {
+    ProbeEvent::Lost {
         channel: "rtt".to_owned(),
         lost: Lost {
             bytes: 0,

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use probe_rs::CoreStatus;
 
-use super::error::Attempting;
-use super::heard::Listener;
-use super::{Heard, ProbeError, ProbeSettings, Worker, flash as flashing, open};
+use super::event::Listener;
+use super::{ProbeEvent, ProbeSettings, Worker, flash as flashing, open};
 use crate::defmt::Image;
+use crate::error::{Attempting, ProbeError};
 
 /// What came of flashing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub fn flash(
 pub struct LogStream {
     worker: Worker,
     limit: Duration,
-    heard: Receiver<Vec<Heard>>,
+    heard: Receiver<Vec<ProbeEvent>>,
 }
 
 /// Listens to the board of `settings`; `reset` starts its firmware anew before. What is on the chip
@@ -85,7 +85,7 @@ pub fn log(settings: ProbeSettings, reset: bool) -> Result<LogStream, ProbeError
     let listener = move || -> Listener {
         let sender = sender.clone();
         Box::new(move |heard| {
-            // Nobody listens any more once the stream is dropped.
+            // The stream may have been dropped.
             let _ = sender.send(std::mem::take(heard));
         })
     };
@@ -104,7 +104,7 @@ pub fn log(settings: ProbeSettings, reset: bool) -> Result<LogStream, ProbeError
 
 impl LogStream {
     /// What was heard next, after at most `patience`; nothing if it was quiet.
-    pub fn next(&mut self, patience: Duration) -> Vec<Heard> {
+    pub fn next(&mut self, patience: Duration) -> Vec<ProbeEvent> {
         self.heard.recv_timeout(patience).unwrap_or_default()
     }
 

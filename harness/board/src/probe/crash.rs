@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use probe_rs::{Core, CoreType, MemoryInterface, RegisterId};
 
-use super::error::Attempting;
-use super::{Crash, ProbeError, backtrace};
+use super::Crash;
+use super::backtrace::{self, is_m_profile};
 use crate::defmt::Image;
+use crate::error::{Attempting, ProbeError};
 
 /// Configurable Fault Status Register (ARMv7-M Architecture Reference Manual, B3.2.15).
 const CFSR: u64 = 0xE000_ED28;
@@ -118,13 +119,6 @@ pub(crate) fn here(core: &mut Core<'_>, image: &Image, what: &str) -> Result<Cra
         registers,
         backtrace: backtrace::of(core, image),
     })
-}
-
-pub(super) fn is_m_profile(core: &Core<'_>) -> bool {
-    matches!(
-        core.core_type(),
-        CoreType::Armv6m | CoreType::Armv7m | CoreType::Armv7em | CoreType::Armv8m
-    )
 }
 
 /// Number of the exception that is being handled; 0 if none is.

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use probe_rs::semihosting::SemihostingCommand;
 use probe_rs::{Core, MemoryInterface, Session};
 
-use super::boot::{End, Start};
-use super::error::{Attempting, in_full};
-use super::heard::Listener;
-use super::{Flashed, Heard, LogFormat, ProbeError, ProbeSettings, Progress, flash, open};
+use super::boot::{End, HALT, Start};
+use super::event::Listener;
+use super::{Flashed, LogFormat, ProbeEvent, ProbeSettings, Progress, flash, open};
 use crate::Exited;
 use crate::defmt::{Image, Table};
+use crate::error::{Attempting, ProbeError, in_full};
 
 /// Without bytes, the board is asked again after this at first …
 const FASTEST: Duration = Duration::from_micros(100);
@@ -22,8 +22,6 @@ const SLOWEST: Duration = Duration::from_millis(10);
 const SILENCE: Duration = Duration::from_secs(5);
 /// So seldom a silent board is asked, which costs next to nothing.
 const SELDOM: Duration = Duration::from_millis(40);
-/// A core that was told to halt does so within this.
-pub(crate) const HALT: Duration = Duration::from_millis(500);
 
 /// A chip, the image that is to run on it, and what is heard from it.
 pub(crate) struct Device {
@@ -31,7 +29,7 @@ pub(crate) struct Device {
     pub(crate) image: Arc<Image>,
     table: Option<Arc<Table>>,
     listener: Listener,
-    heard: Vec<Heard>,
+    heard: Vec<ProbeEvent>,
     session: Option<Session>,
     running: Option<Running>,
     /// Its power was cut in a write since its last start, and that was told.
@@ -127,7 +125,7 @@ impl Device {
         Ok(())
     }
 
-    /// Lets the firmware run on without anybody who listens.
+    /// Lets the firmware run on without reading its log.
     pub(super) fn leave(&mut self) -> Result<(), ProbeError> {
         if let (Some(running), Some(session)) = (&mut self.running, &mut self.session) {
             running.start.leave(&mut session.core(0).attempting(reach)?);
@@ -241,7 +239,7 @@ impl Device {
             Ok((_, Some(end))) => self.ended(end),
             Err(error) => {
                 self.detach();
-                self.heard.push(Heard::Gone(in_full(&error)));
+                self.heard.push(ProbeEvent::Gone(in_full(&error)));
             }
         }
         self.tell();
@@ -252,7 +250,7 @@ impl Device {
         let (exited, crash) = match end {
             End::Dark => {
                 self.dark = true;
-                return self.heard.push(Heard::WentDark);
+                return self.heard.push(ProbeEvent::WentDark);
             }
             End::Exited { exited, crash } => (exited, crash),
             End::Asks(command) => {
@@ -266,11 +264,11 @@ impl Device {
                 (Exited { how, panic: None }, None)
             }
         };
-        self.heard.push(Heard::Exited { exited, crash });
+        self.heard.push(ProbeEvent::Exited { exited, crash });
     }
 
     /// Passes one thing on at once.
-    pub(super) fn hear(&mut self, heard: Heard) {
+    pub(super) fn hear(&mut self, heard: ProbeEvent) {
         self.heard.push(heard);
         self.tell();
     }

@@ -7,9 +7,9 @@ use probe_rs::flashing::{
 };
 use probe_rs::{MemoryInterface, Session};
 
-use super::error::Attempting;
-use super::{Flashed, ProbeError, Progress};
+use super::{Flashed, Progress};
 use crate::defmt::Image;
+use crate::error::{Attempting, ProbeError};
 
 /// Bytes compared at once; the first difference ends the comparison.
 const COMPARED: usize = 32 * 1024;

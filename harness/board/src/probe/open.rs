@@ -8,10 +8,11 @@ use probe_rs::probe::list::Lister;
 use probe_rs::probe::{DebugProbeError, DebugProbeInfo, DebugProbeSelector, Probe, WireProtocol};
 use probe_rs::{Architecture, CoreType, Permissions, Session, Target};
 
-use super::{Attach, ProbeError, ProbeSettings};
+use super::{Attach, ProbeSettings};
 use crate::defmt::ChipMemory;
+use crate::error::{ProbeError, in_full};
 
-/// Chips that are named when nobody knows one.
+/// Chips that are named when the one that was asked for is not known.
 const SIMILAR: usize = 5;
 
 /// Opens the probe and attaches to the chip. Blocks, perhaps for ever.
@@ -87,7 +88,7 @@ fn registry(settings: &ProbeSettings) -> Result<Registry, ProbeError> {
     registry
         .add_target_family_from_yaml(yaml)
         .map_err(|error| ProbeError::Description {
-            why: super::error::in_full(&error),
+            why: in_full(&error),
         })?;
     Ok(registry)
 }
@@ -190,7 +191,7 @@ fn io_kind(error: &DebugProbeError) -> Option<io::ErrorKind> {
     None
 }
 
-/// Whether this is nusb's error for an interface that somebody else has claimed, to which it gives
+/// Whether this is nusb's error for an interface that another process has claimed, to which it gives
 /// no kind of its own (nusb 0.2.9, `impl From<Error> for io::Error`). Told by how it is printed,
 /// because only nusb can make one, and a test has to.
 fn is_busy(error: &(dyn std::error::Error + Send + Sync)) -> bool {
@@ -356,9 +357,9 @@ mod tests {
     }
 
     #[test]
-    fn nobody_at_an_address_is_told_from_no_probe() {
+    fn an_address_without_a_listener_is_told_from_no_probe() {
         // A port of the discard protocol's neighbourhood, where nothing listens.
-        let error = open_probe("1d50:6018:127.0.0.1:9").expect_err("nobody");
+        let error = open_probe("1d50:6018:127.0.0.1:9").expect_err("no listener");
         assert!(matches!(error, ProbeError::NoAnswer { .. }), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! The thread that talks to a probe.
 //!
 //! It does what it is told, one call after the other, and listens to the board in between. A
-//! watchdog notices when it is stuck while nobody waits for an answer.
+//! watchdog notices when it is stuck while no call waits for an answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::device::Device;
-use super::{Heard, ProbeError, ProbeSettings};
+use super::event::Listener;
+use super::{ProbeEvent, ProbeSettings};
 use crate::defmt::Image;
-use crate::probe::heard::Listener;
+use crate::error::ProbeError;
 
 /// Listening never takes longer than this, or the probe hangs.
 const LISTEN_LIMIT: Duration = Duration::from_secs(3);
@@ -49,7 +50,7 @@ struct Pulse {
     listening: AtomicU64,
     /// True as soon as the thread is left to itself.
     abandoned: AtomicBool,
-    /// Whether anybody wants to hear of the board.
+    /// Whether what the board does is listened to.
     is_heard: AtomicBool,
 }
 
@@ -102,7 +103,7 @@ impl Worker {
     ) -> Result<R, ProbeError> {
         let (answer, answered) = oneshot::channel();
         self.send(what, move |device| {
-            // Nobody waits any more if this took too long.
+            // The caller does not wait any more if this took too long.
             let _ = answer.send(job(device));
         })?;
         #[expect(
@@ -140,7 +141,7 @@ impl Worker {
         mut on_step: impl FnMut(S),
     ) -> Result<R, ProbeError> {
         let (sender, said) = mpsc::channel();
-        // Nobody listens any more if this took too long.
+        // The caller does not listen any more if this took too long.
         self.send(what, move |device| {
             let mut tell = |step| {
                 let _ = sender.send(Said::Step(step));
@@ -211,7 +212,7 @@ impl Drop for Worker {
         self.pulse.is_heard.store(false, Ordering::Release);
         self.jobs = None;
         if !self.pulse.abandoned.load(Ordering::Acquire) {
-            // Whoever opens the same probe next must find it free. Ends when the thread does.
+            // The next worker of this probe must find it free. Ends when the thread does.
             let _ = self.ended.recv_timeout(FAREWELL);
         }
         self.pulse.abandoned.store(true, Ordering::Release);
@@ -244,8 +245,8 @@ fn serve(mut device: Device, queue: &Receiver<Job>, pulse: &Pulse) {
             Some(wait) => queue.recv_timeout(wait),
         };
         match job {
-            // probe-rs panics on some answers that no sound probe gives; then nobody answers the
-            // call, and the board is given up.
+            // probe-rs panics on some answers that no sound probe gives; then the call gets no
+            // answer, and the board is given up.
             Ok(job) => {
                 if catch_unwind(AssertUnwindSafe(|| job(&mut device))).is_err() {
                     return;
@@ -254,7 +255,7 @@ fn serve(mut device: Device, queue: &Receiver<Job>, pulse: &Pulse) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 if !pulse.abandoned.load(Ordering::Acquire) {
-                    // Nobody is left who could be told that it failed.
+                    // No caller is left to be told that it failed.
                     let _ = catch_unwind(AssertUnwindSafe(|| device.leave()));
                 }
                 return;
@@ -264,7 +265,7 @@ fn serve(mut device: Device, queue: &Receiver<Job>, pulse: &Pulse) {
         let polled = catch_unwind(AssertUnwindSafe(|| device.poll()));
         pulse.listen(false);
         if polled.is_err() {
-            device.hear(Heard::Gone(
+            device.hear(ProbeEvent::Gone(
                 "the probe's driver panicked: unplug the probe and plug it in again".to_owned(),
             ));
             return;
@@ -311,7 +312,7 @@ fn watch(pulse: &Weak<Pulse>, mut listener: Listener, selector: &str) {
                 what: "read the log".to_owned(),
                 limit: LISTEN_LIMIT,
             };
-            listener(&mut vec![Heard::Gone(error.to_string())]);
+            listener(&mut vec![ProbeEvent::Gone(error.to_string())]);
             return;
         }
     }

@@ -11,8 +11,10 @@ use trace::Trace;
 
 use super::run::{Running, Start, is_there};
 use super::storage::Storage;
-use super::{ProcessError, ProcessLink, Value};
-use crate::{Abilities, Board, BoardError, Power, PowerChanged};
+use crate::error::ProcessError;
+use crate::rig::{ProcessLink, Text, Value};
+use crate::state::PowerState;
+use crate::{Abilities, Board, BoardError};
 
 const KIND: &str = "process";
 /// Longer than the kernel ever takes to end a process.
@@ -39,8 +41,9 @@ pub struct ProcessBoard {
     settings: ProcessSettings,
     storage: Storage,
     trace: Trace,
-    /// None while it is off.
-    power: Option<Attended>,
+    power: PowerState,
+    /// The program of the last start, if it was not ended.
+    attended: Option<Attended>,
 }
 
 /// A process, which may have ended.
@@ -56,26 +59,16 @@ impl ProcessBoard {
         let folder = settings.link.folder.clone().unwrap_or(own);
         Self {
             storage: Storage::new(&folder),
+            power: PowerState::off(&settings.device, trace.clone()),
             settings,
             trace,
-            power: None,
+            attended: None,
         }
     }
 
     /// Whether the program of `link` is there to be started.
     pub fn is_there(link: &ProcessLink) -> bool {
         is_there(&link.program())
-    }
-
-    fn must_be(&self, power: Power, what: &'static str) -> Result<(), BoardError> {
-        let (is_on, state) = match self.power {
-            Some(_) => (true, "on"),
-            None => (false, "off"),
-        };
-        if is_on == (power == Power::On) {
-            return Ok(());
-        }
-        Err(BoardError::State { what, state })
     }
 
     fn factory(&self) -> PathBuf {
@@ -87,7 +80,7 @@ impl ProcessBoard {
         let mut values = self.settings.values.clone();
         values.insert(Value::Factory, self.factory().display().to_string());
         let link = &self.settings.link;
-        let fill = |text: &super::Text| {
+        let fill = |text: &Text| {
             let filled = text.fill(&values);
             filled.map_err(|value| ProcessError::NoValue { value })
         };
@@ -109,22 +102,22 @@ impl ProcessBoard {
         let start = self.told()?;
         self.storage.prepare()?;
         let running = Running::start(&start, &self.settings.device, &self.trace)?;
-        self.power_changed(Power::On, how);
+        self.power.starts(how);
         let (stop, stopped) = oneshot::channel();
-        self.power = Some(Attended {
+        self.attended = Some(Attended {
             stop: Some(stop),
             task: tokio::spawn(running.attend(stopped)),
         });
         Ok(())
     }
 
-    /// Ends the process; on return it is gone. True if the board was on.
-    async fn stop(&mut self) -> Result<bool, BoardError> {
-        let Some(attended) = &mut self.power else {
-            return Ok(false);
+    /// Ends the process, if there is one; on return it is gone.
+    async fn stop(&mut self) -> Result<(), BoardError> {
+        let Some(attended) = &mut self.attended else {
+            return Ok(());
         };
         if let Some(stop) = attended.stop.take() {
-            // Nobody listens if the program has ended by itself.
+            // A program that has ended by itself needs no telling.
             let _ = stop.send(());
         }
         let clock = self.trace.clock();
@@ -136,14 +129,8 @@ impl ProcessBoard {
                 limit_ms: KILL_LIMIT.as_millis() as u64,
             })?
             .ok();
-        self.power = None;
-        Ok(true)
-    }
-
-    fn power_changed(&self, power: Power, how: &str) {
-        let how = how.to_owned();
-        self.trace
-            .emit(Some(&self.settings.device), &PowerChanged { power, how });
+        self.attended = None;
+        Ok(())
     }
 }
 
@@ -164,7 +151,7 @@ impl Board for ProcessBoard {
 
     fn write_factory<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
         Box::pin(async move {
-            self.must_be(Power::Off, "write factory data")?;
+            self.power.must_be_off("write factory data")?;
             let path = self.factory();
             write_private(&path, image).map_err(|source| BoardError::Io {
                 what: format!("write factory data to {}", path.display()),
@@ -175,16 +162,15 @@ impl Board for ProcessBoard {
 
     fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            self.must_be(Power::Off, "switch the power on")?;
+            self.power.must_be_off("switch the power on")?;
             self.start("switched on")
         })
     }
 
     fn power_off(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            if self.stop().await? {
-                self.power_changed(Power::Off, "switched off");
-            }
+            self.stop().await?;
+            self.power.ends("switched off");
             Ok(())
         })
     }
@@ -200,7 +186,7 @@ impl Board for ProcessBoard {
 
     fn reset(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            self.must_be(Power::On, "reset")?;
+            self.power.must_be_on("reset")?;
             self.stop().await?;
             self.start("reset")
         })
@@ -208,14 +194,14 @@ impl Board for ProcessBoard {
 
     fn read_storage(&mut self) -> BoxFuture<'_, Result<Vec<u8>, BoardError>> {
         Box::pin(async {
-            self.must_be(Power::Off, "read the storage")?;
+            self.power.must_be_off("read the storage")?;
             self.storage.read()
         })
     }
 
     fn erase_storage(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            self.must_be(Power::Off, "erase the storage")?;
+            self.power.must_be_off("erase the storage")?;
             self.storage.erase()
         })
     }

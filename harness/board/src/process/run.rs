@@ -13,10 +13,11 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::oneshot;
 use trace::Trace;
 
-use crate::command::{CommandError, die_with, ending, kill_family};
+use crate::command::{CommandError, Killed, die_with, ending, kill_family};
 use crate::rig::SerialLog;
 use crate::serial::{Record, Records};
-use crate::{BoardError, Exited, Garbage};
+use crate::state::is_restart;
+use crate::{BoardError, Exited, Garbage, Restarted};
 
 /// After so long without a byte, a record does not go on.
 const RECORD_PAUSE: Duration = Duration::from_millis(25);
@@ -63,6 +64,8 @@ struct Said {
     records: u64,
     garbled: u64,
     panic: Option<String>,
+    /// It has told of a start, as the ROM of an emulated chip does.
+    booted: bool,
 }
 
 /// A process and all that came from it, killed when dropped.
@@ -124,16 +127,19 @@ impl Running {
     pub(super) async fn attend(mut self, mut stop: oneshot::Receiver<()>) {
         let clock = self.trace.clock().clone();
         let ended = self.until_ended(&mut stop, &clock).await;
+        let mut killed = None;
         if ended.is_some() {
             self.group.is_reaped = true;
         } else {
-            self.group.kill();
+            killed = self.group.kill();
             // It was killed, so it ends.
             let _ = self.child.wait().await;
         }
         self.drain(&clock).await;
-        // What it left behind has nobody to end it later.
-        self.group.kill();
+        // What it left behind is not ended by anything later.
+        if let Some(killed) = killed.or_else(|| self.group.kill()) {
+            killed.end(&clock).await;
+        }
         if let Some(status) = ended {
             let how = match status {
                 Ok(status) => ending(status),
@@ -226,11 +232,29 @@ fn note<'s>(trace: &'s Trace, device: &'s str, said: &'s mut Said) -> impl FnMut
                 garbage(trace, device, problem, &record.garbage);
             }
         }
-        if matches!(record.event, Some(dialect::Event::Crash(_))) && said.panic.is_none() {
-            said.panic = Some(record.line.text.clone());
-        }
+        let text = record.line.text.clone();
+        let restart = match record.event {
+            Some(dialect::Event::Crash(_)) => {
+                said.panic.get_or_insert_with(|| text.clone());
+                None
+            }
+            Some(dialect::Event::Reset(cause)) => {
+                let is_first = !std::mem::replace(&mut said.booted, true);
+                is_restart(is_first, cause).then_some(cause)
+            }
+            None => None,
+        };
         trace.clock().touch();
+        if restart.is_some()
+            && let Some(panic) = said.panic.take()
+        {
+            let (how, panic) = ("panicked".to_owned(), Some(panic));
+            trace.emit(Some(device), &Exited { how, panic });
+        }
         trace.log(device, record.line);
+        if let Some(cause) = restart {
+            trace.emit(Some(device), &Restarted { cause, said: text });
+        }
     }
 }
 
@@ -259,24 +283,21 @@ async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, bytes: &mut [u8]) -> us
 
 impl Group {
     /// Kills all of it, once.
-    fn kill(&mut self) {
-        let Some(pid) = self.leader.take() else {
-            return;
+    fn kill(&mut self) -> Option<Killed> {
+        let pid = self.leader.take()?;
+        let killed = match self.is_reaped {
+            true => Killed::default(),
+            // Among them those that have left the group.
+            false => kill_family(pid),
         };
-        if !self.is_reaped {
-            // Among them those who have left the group.
-            kill_family(pid);
-        }
-        if let Ok(pid) = libc::pid_t::try_from(pid) {
-            // SAFETY: killpg takes plain numbers.
-            unsafe { libc::killpg(pid, libc::SIGKILL) };
-        }
+        Some(killed.and_group(pid))
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.kill();
+        // They end without being waited for.
+        drop(self.kill());
     }
 }
 

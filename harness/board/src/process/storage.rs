@@ -4,9 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::ProcessError;
-use super::error::MARKER;
-use crate::BoardError;
+use crate::error::{BoardError, MARKER, ProcessError};
 
 /// The most that is read of a folder, in bytes.
 const MOST: u64 = 64 << 20;
@@ -138,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_somebody_else_is_not_erased() {
+    fn a_folder_of_other_files_is_not_erased() {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("thesis.tex"), "years of work").expect("written");
         let storage = Storage::new(folder.path());

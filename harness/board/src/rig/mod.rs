@@ -82,6 +82,7 @@ mod read;
 mod secret;
 mod section;
 mod surroundings;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
@@ -92,13 +93,14 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use crate::command::{Command, CommandTemplate, SwitchCommands};
-use crate::process::ProcessLink;
 
 pub use mistake::{RigError, RigMistake, RigMistakes};
+pub use process::ProcessLink;
 pub use secret::{SecretError, SecretReference};
 pub use surroundings::{AccessPoint, Broker, ClientCertificate};
+pub use text::{Text, TextError, Value};
 
-/// The file that is a rig unless somebody says otherwise.
+/// The rig file, unless `--rig` names another.
 pub const DEFAULT_FILE: &str = "rig.toml";
 
 /// No rig file is longer, in bytes.
@@ -346,22 +348,6 @@ impl Rig {
 }
 
 impl RigBoard {
-    /// What a lease of it is called: the same under whatever name it stands in whichever rig file,
-    /// and however much of its probe's selector stands there, as long as the probe is attached.
-    pub fn identity(&self) -> String {
-        match &self.link {
-            BoardLink::Probe(probe) => {
-                let whole = crate::probe::whole_selector(&probe.selector);
-                let selector = whole.as_ref().unwrap_or(&probe.selector);
-                format!("probe {}", selector.to_lowercase())
-            }
-            BoardLink::Serial(serial) => format!("serial {}", serial.port.identity()),
-            BoardLink::Process(process) => {
-                format!("process {} {}", process.base.display(), self.name)
-            }
-        }
-    }
-
     /// What says with a good end that the board is well, if the rig has anything for that.
     pub fn health_check(&self) -> Option<Command> {
         let place = match &self.link {

@@ -39,7 +39,7 @@ impl Notes {
     }
 }
 
-/// A table, and which of its keys anybody knows.
+/// A table, and which of its keys are known.
 pub(super) struct Section<'t> {
     /// Its key, such as `boards.c6`; empty for the file itself.
     pub key: String,
@@ -67,7 +67,7 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// Notes every key that nobody asked for.
+    /// Notes every key that was not asked for.
     pub fn end(self) {
         let known = self.known.borrow();
         for key in self.table.keys() {

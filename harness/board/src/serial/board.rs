@@ -12,10 +12,11 @@ use super::HostPort;
 use super::control::{Dial, Hold, Wiring};
 use super::flash::{Flashed, Job};
 use super::journal::Journal;
-use super::link::Link;
+use super::reader::PortReader;
 use crate::command::{Command, CommandTemplate};
 use crate::power::PowerSwitch;
 use crate::rig::SerialLink;
+use crate::state::PowerState;
 use crate::{Abilities, Board, BoardError, Power};
 
 const KIND: &str = "serial";
@@ -37,8 +38,8 @@ pub struct SerialBoard {
     dial: Arc<dyn Dial>,
     trace: Trace,
     journal: Journal,
-    open: Option<Link>,
-    power: Power,
+    open: Option<PortReader>,
+    power: PowerState,
     /// The images were flashed, or found to be there.
     flashed: bool,
     /// Whether the images are flashed although they were flashed last time.
@@ -71,9 +72,9 @@ impl SerialBoard {
             link,
             switch,
             dial,
-            trace,
             open: None,
-            power: Power::Off,
+            power: PowerState::off(device, trace.clone()),
+            trace,
             flashed: false,
             flashes_anew: false,
         }
@@ -99,26 +100,15 @@ impl SerialBoard {
         }
     }
 
-    fn must_be(&self, power: Power, what: &'static str) -> Result<(), BoardError> {
-        if self.power == power {
-            return Ok(());
-        }
-        let state = match self.power {
-            Power::On => "on",
-            Power::Off => "off",
-        };
-        Err(BoardError::State { what, state })
-    }
-
     /// The open port.
-    async fn opened(&mut self, patience: Duration) -> Result<&Link, BoardError> {
+    async fn opened(&mut self, patience: Duration) -> Result<&PortReader, BoardError> {
         let open = match self.open.take() {
             Some(open) => open,
             None => {
                 let sink = self.journal.sink();
                 let dial = Arc::clone(&self.dial);
                 let (wiring, log) = (self.wiring(), self.link.log);
-                Link::open(dial, wiring, log, patience, self.clock(), sink).await?
+                PortReader::open(dial, wiring, log, patience, self.clock(), sink).await?
             }
         };
         Ok(self.open.insert(open))
@@ -149,8 +139,14 @@ impl SerialBoard {
         if let Some(open) = &self.open {
             open.divide().await;
         }
-        self.power = Power::On;
-        self.journal.power(Power::On, how);
+        self.journal.begins();
+        self.power.starts(how);
+    }
+
+    /// Says that it is off, after all that was said before.
+    fn ends(&mut self, how: &str) {
+        self.journal.ends();
+        self.power.ends(how);
     }
 
     /// Starts it by its control line. Everything that it says is heard.
@@ -165,7 +161,7 @@ impl SerialBoard {
     /// Starts it by a command. If that needs the port, what the board says first is lost.
     async fn restart_by(&mut self, template: CommandTemplate, how: &str) -> Result<(), BoardError> {
         let command = self.fill(&template, None);
-        // A port that cannot be opened is told before a start that nobody would hear.
+        // A port that cannot be opened is told before a start whose log would be lost.
         self.opened(Duration::ZERO).await?;
         self.starts(how).await;
         if template.mentions("port") {
@@ -203,9 +199,9 @@ impl SerialBoard {
         back
     }
 
-    /// Gives the board power, and its port to somebody else.
+    /// Gives the board power, and its port to another program.
     async fn lend(&mut self, loader: bool) -> Result<(), BoardError> {
-        if self.power == Power::Off {
+        if !self.power.is_on() {
             self.switch(Power::On).await?;
         }
         if loader {
@@ -225,18 +221,15 @@ impl SerialBoard {
 
     /// The board is as it was before [`Self::lend`].
     async fn take_back(&mut self) -> Result<(), BoardError> {
-        match self.power {
-            Power::Off if self.switch.is_some() => self.switch(Power::Off).await,
-            Power::Off if self.link.reset.is_some() => {
-                self.opened(PORT_PATIENCE).await?;
-                self.hold_in_reset().await
-            }
-            Power::Off => Ok(()),
-            Power::On => {
-                self.opened(PORT_PATIENCE).await?.listen(true).await;
-                Ok(())
-            }
+        if self.power.is_on() {
+            self.opened(PORT_PATIENCE).await?.listen(true).await;
+        } else if self.switch.is_some() {
+            self.switch(Power::Off).await?;
+        } else if self.link.reset.is_some() {
+            self.opened(PORT_PATIENCE).await?;
+            self.hold_in_reset().await?;
         }
+        Ok(())
     }
 
     /// Flashes its images, unless the same were flashed last time and `anew` is false. `heard` gets
@@ -307,15 +300,12 @@ impl SerialBoard {
         }
         if self.switch.is_some() {
             self.switch(Power::Off).await?;
-            self.journal.power(Power::Off, "power off");
+            self.ends("power off");
         } else if self.link.reset.is_some() {
             self.hold_in_reset().await?;
-            self.journal.power(Power::Off, "held in reset");
+            self.ends("held in reset");
         } else {
-            self.journal.power(
-                Power::Off,
-                "only not listened to: nothing in the rig switches or resets it",
-            );
+            self.ends("only not listened to: nothing in the rig switches or resets it");
         }
         Ok(())
     }
@@ -344,7 +334,7 @@ impl Board for SerialBoard {
                     what: "be given factory data until rig.toml has `factory.command` for it",
                 });
             };
-            self.must_be(Power::Off, "write factory data")?;
+            self.power.must_be_off("write factory data")?;
             self.ensure_flashed().await?;
             let folder = private_folder()?;
             let file = folder.path().join("factory.bin");
@@ -359,7 +349,7 @@ impl Board for SerialBoard {
 
     fn power_on(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            self.must_be(Power::Off, "power on")?;
+            self.power.must_be_off("power on")?;
             if let Some(elf) = &self.link.elf {
                 std::fs::File::open(elf).map_err(|source| BoardError::Io {
                     what: format!("read `elf`, {}", elf.display()),
@@ -373,11 +363,10 @@ impl Board for SerialBoard {
 
     fn power_off(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         Box::pin(async {
-            if self.power == Power::On {
-                self.stop().await?;
-                self.power = Power::Off;
+            match self.power.is_on() {
+                true => self.stop().await,
+                false => Ok(()),
             }
-            Ok(())
         })
     }
 
@@ -399,7 +388,7 @@ impl Board for SerialBoard {
                     what: "be reset until rig.toml has `reset` or `reset_command` for it",
                 });
             }
-            self.must_be(Power::On, "reset the board")?;
+            self.power.must_be_on("reset the board")?;
             match command {
                 Some(template) if self.link.reset.is_none() => {
                     self.restart_by(template, "reset").await
@@ -414,7 +403,7 @@ impl Board for SerialBoard {
             let Some(storage) = self.link.storage.clone() else {
                 return Err(no_storage("have its storage read"));
             };
-            self.must_be(Power::Off, "read storage")?;
+            self.power.must_be_off("read storage")?;
             let folder = private_folder()?;
             let file = folder.path().join("storage.bin");
             let command = self.fill(&storage.read, Some(&file.display().to_string()));
@@ -431,7 +420,7 @@ impl Board for SerialBoard {
             let Some(storage) = self.link.storage.clone() else {
                 return Err(no_storage("have its storage erased"));
             };
-            self.must_be(Power::Off, "erase storage")?;
+            self.power.must_be_off("erase storage")?;
             let command = self.fill(&storage.erase, None);
             self.command(&command).await
         })
@@ -442,7 +431,7 @@ fn no_storage(what: &'static str) -> BoardError {
     BoardError::Unable { board: KIND, what }
 }
 
-/// A folder that nobody else can look into, for what is handed to commands.
+/// A folder that only this user can look into, for what is handed to commands.
 fn private_folder() -> Result<TempDir, BoardError> {
     TempDir::with_prefix("proving-").map_err(|source| BoardError::Io {
         what: "make a folder for temporary files".to_owned(),

@@ -6,7 +6,7 @@ use clock::Clock;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::PortError;
+use crate::error::PortError;
 use crate::rig::{ControlLine, Wire};
 
 /// The control lines of a UART. A pty and a socket have none.

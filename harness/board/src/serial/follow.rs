@@ -9,21 +9,21 @@ use trace::{Level, LogLine};
 
 use super::HostPort;
 use super::control::{Dial, Hold, Wiring};
-use super::link::{Heard, Link};
+use super::reader::{PortEvent, PortReader};
 use super::record::Record;
 use crate::BoardError;
 use crate::rig::SerialLink;
 
 /// How long the board is held in reset.
 const RESET_HOLD: Duration = Duration::from_millis(100);
-/// So many records wait for whoever watches; more are lost, which is told.
+/// So many records wait to be read; more are lost, which is told.
 const MOST_WAITING: usize = 10_000;
 
 /// A log that is followed until this is dropped.
 pub struct Follow {
     /// Keeps the port open.
-    _link: Link,
-    records: mpsc::Receiver<Heard>,
+    _reader: PortReader,
+    records: mpsc::Receiver<PortEvent>,
 }
 
 impl Follow {
@@ -51,7 +51,7 @@ impl Follow {
             reset: link.reset,
             boot: link.boot,
         };
-        let open = Link::open(port, wiring, link.log, Duration::ZERO, clock, sink).await?;
+        let open = PortReader::open(port, wiring, link.log, Duration::ZERO, clock, sink).await?;
         if reset && wiring.reset.is_some() {
             let hold = Hold {
                 reset: true,
@@ -68,19 +68,19 @@ impl Follow {
             command.run(clock, &mut |_| {}).await?;
         }
         Ok(Self {
-            _link: open,
+            _reader: open,
             records,
         })
     }
 
     /// What is heard next.
-    pub async fn next(&mut self) -> Option<Heard> {
+    pub async fn next(&mut self) -> Option<PortEvent> {
         self.records.recv().await
     }
 }
 
-/// Whoever watches too slowly misses records, not memory, and hears how many.
-fn bounded(sender: mpsc::Sender<Heard>) -> impl FnMut(Heard) + Send {
+/// A reader that is too slow costs records, not memory, and is told how many.
+fn bounded(sender: mpsc::Sender<PortEvent>) -> impl FnMut(PortEvent) + Send {
     let mut missed = 0;
     move |heard| {
         if missed > 0 && sender.capacity() > 1 && sender.try_send(lost(missed)).is_ok() {
@@ -93,8 +93,8 @@ fn bounded(sender: mpsc::Sender<Heard>) -> impl FnMut(Heard) + Send {
 }
 
 /// A record of this host's own, where some of the board's are missing.
-fn lost(missed: u64) -> Heard {
-    Heard::Record(Record {
+fn lost(missed: u64) -> PortEvent {
+    PortEvent::Record(Record {
         line: LogLine {
             level: Level::Warn,
             tag: "proving".to_owned(),
@@ -113,21 +113,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_watches_too_slowly_is_told_how_much_is_lost() {
+    fn a_reader_that_is_too_slow_is_told_how_much_is_lost() {
         let (sender, mut received) = mpsc::channel(2);
         let mut sink = bounded(sender);
         for _ in 0..5 {
-            sink(Heard::Back);
+            sink(PortEvent::Back);
         }
         for _ in 0..2 {
-            assert!(matches!(received.try_recv(), Ok(Heard::Back)));
+            assert!(matches!(received.try_recv(), Ok(PortEvent::Back)));
         }
-        sink(Heard::Gone);
+        sink(PortEvent::Gone);
         let told = received.try_recv();
         assert!(
-            matches!(&told, Ok(Heard::Record(record)) if record.line.text.starts_with("3 lines are lost")),
+            matches!(&told, Ok(PortEvent::Record(record)) if record.line.text.starts_with("3 lines are lost")),
             "{told:?}"
         );
-        assert!(matches!(received.try_recv(), Ok(Heard::Gone)));
+        assert!(matches!(received.try_recv(), Ok(PortEvent::Gone)));
     }
 }

@@ -10,10 +10,11 @@ use trace::{RestartCause, Restarted, Trace, UnreadLines, Witness, WitnessReport}
 
 use super::dump::Dump;
 use super::flash::Flashed;
-use super::link::{Heard, Sink};
+use super::reader::{PortEvent, Sink};
 use super::remember::hex;
 use crate::rig::SerialLink;
-use crate::{Exited, Garbage, ImageFlashed, Power, PowerChanged};
+use crate::state::is_restart;
+use crate::{Exited, Garbage, ImageFlashed};
 
 /// Records of one opening that are kept. A device that says more is out of its mind.
 const MOST_RECORDS: u64 = 1_000_000;
@@ -66,13 +67,16 @@ impl Journal {
         }
     }
 
-    /// The board was switched.
-    pub fn power(&self, power: Power, how: &str) {
+    /// The board is about to be started, as it was asked for.
+    pub fn begins(&self) {
         self.tell_unread();
-        self.started.store(power == Power::On, Ordering::Release);
-        let how = how.to_owned();
-        self.trace
-            .emit(Some(&self.device), &PowerChanged { power, how });
+        self.started.store(true, Ordering::Release);
+    }
+
+    /// The board is off.
+    pub fn ends(&self) {
+        self.tell_unread();
+        self.started.store(false, Ordering::Release);
     }
 
     /// Says how much of the log was in no known form, and counts anew.
@@ -165,8 +169,8 @@ impl Journal {
         let mut records = 0;
         let mut garbled: u64 = 0;
         Box::new(move |heard| match heard {
-            Heard::Record(_) if records > MOST_RECORDS => {}
-            Heard::Record(record) => {
+            PortEvent::Record(_) if records > MOST_RECORDS => {}
+            PortEvent::Record(record) => {
                 records += 1;
                 let since = &journal.since_start;
                 since.records.fetch_add(1, Ordering::AcqRel);
@@ -207,8 +211,8 @@ impl Journal {
                     journal.problem(problem, &[]);
                 }
             }
-            Heard::Gone => journal.witness(false, "went away while the board was on"),
-            Heard::Back => journal.witness(true, "is back"),
+            PortEvent::Gone => journal.witness(false, "went away while the board was on"),
+            PortEvent::Back => journal.witness(true, "is back"),
         })
     }
 
@@ -227,12 +231,10 @@ impl Journal {
 
     /// The ROM has started. The first time after the board was started, that was asked for.
     fn reset(&self, cause: RestartCause, said: String) {
-        let asked = self.started.swap(false, Ordering::AcqRel);
-        if asked && !matches!(cause, RestartCause::Brownout | RestartCause::Watchdog) {
-            return;
+        if is_restart(self.started.swap(false, Ordering::AcqRel), cause) {
+            self.trace
+                .emit(Some(&self.device), &Restarted { cause, said });
         }
-        self.trace
-            .emit(Some(&self.device), &Restarted { cause, said });
     }
 
     fn garbage(&self, garbled: u64, of: u64, bytes: &[u8]) {

@@ -31,7 +31,7 @@ impl Note {
         said.is_some_and(|said| said.trim() == digest)
     }
 
-    /// Nobody knows any more what is on the board. Must succeed before it is flashed.
+    /// Forgets what is on the board. Must succeed before it is flashed.
     pub fn forget(&self) -> io::Result<()> {
         match self.file.as_ref().map(fs::remove_file) {
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),

@@ -167,7 +167,7 @@ fn other_frames_are_printed_as_defmt_prints_them() {
 }
 
 #[test]
-fn a_count_that_is_sent_makes_nobody_take_memory() {
+fn a_count_that_is_sent_takes_no_memory() {
     let mut decoder = Decoder::new(table("rzcobs"));
     let huge = [&u32::MAX.to_le_bytes()[..], &6_u16.to_le_bytes()].concat();
     let decoded = decode(&mut decoder, &encode(&frame(5, 1, &huge)));
@@ -210,7 +210,7 @@ fn a_stream_without_ends_is_thrown_away_in_pieces() {
 }
 
 #[test]
-fn half_a_frame_at_the_entrance_is_nobodys_loss() {
+fn half_a_frame_at_the_entrance_is_no_loss() {
     let mut decoder = Decoder::new(table("rzcobs"));
     decoder.restart(true);
     let whole = encode(&record(1, "one"));

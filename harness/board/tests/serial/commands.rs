@@ -12,7 +12,7 @@ use clock::Clock;
 
 use crate::bench::{events, link, on, pty, run, said, script, serial_board, trace};
 
-/// Refuses a port that somebody else holds, notes its arguments, and keeps the images.
+/// Refuses a port that another program holds, notes its arguments, and keeps the images.
 const FLASHER: &str = "\
 port=$1; shift
 flock -n \"$port\" true || { echo 'port is busy' >&2; exit 3; }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use board::conformance::{self, Bench, Firmware, Subject};
+use board::conformance::{self, Bench, Firmware, Storage, Subject};
 use board::power::PowerSwitch;
 use board::serial::SerialBoard;
 use board::{BoardError, Power};
@@ -18,9 +18,17 @@ use futures_util::future::BoxFuture;
 use crate::bench::{link, pty, run, script, trace};
 use crate::lines;
 
-const FIRST: &[u8] = b"I (30) app: first\r\n";
-const PANIC: &[u8] =
-    b"Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.\r\n";
+/// What the device says when it starts, for each firmware that a UART can tell from another.
+const TALKS: &[u8] = b"I (30) app: first\r\nI (40) app: more\r\n";
+const PANICS: &[u8] = b"I (30) app: first\r\n\
+    Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.\r\n";
+const RESTARTS: &[u8] = b"rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n\
+    I (30) app: first\r\n\
+    rst:0xc (SW_CPU_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n\
+    I (30) app: first\r\n";
+
+/// What is checked of them.
+const TOLD: [Firmware; 3] = [Firmware::Talks, Firmware::Restarts, Firmware::Panics];
 
 /// A switch that the device behind a pty looks at: how often it was switched; odd while it is on.
 struct Supply(Arc<AtomicU64>);
@@ -48,7 +56,7 @@ fn is_on(times: u64) -> bool {
     times % 2 == 1
 }
 
-/// Whether somebody has the other end of the pty open. What a UART sends while its port is closed is
+/// Whether a program has the other end of the pty open. What a UART sends while its port is closed is
 /// lost; a pty would keep it.
 fn is_open(uart: &File) -> bool {
     let mut poll = libc::pollfd {
@@ -62,11 +70,11 @@ fn is_open(uart: &File) -> bool {
     poll.revents & libc::POLLHUP == 0
 }
 
-/// Says its first line, and what follows it, whenever it gets power or the file `restart` appears.
+/// Says this whenever it gets power or the file `restart` appears.
 fn device(
     mut uart: File,
     folder: PathBuf,
-    more: &'static [u8],
+    says: &'static [u8],
     power: Arc<AtomicU64>,
     alive: Arc<AtomicBool>,
 ) {
@@ -76,7 +84,7 @@ fn device(
         let restarts = fs::remove_file(folder.join("restart")).is_ok();
         if is_on(times) && (times != last || restarts) && is_open(&uart) {
             // The port may be closed in this moment.
-            let _ = uart.write_all(FIRST).and_then(|()| uart.write_all(more));
+            let _ = uart.write_all(says);
         }
         last = times;
         std::thread::sleep(Duration::from_millis(2));
@@ -88,17 +96,21 @@ struct Ptys;
 
 impl Bench for Ptys {
     fn set_up(&mut self, firmware: Firmware) -> BoxFuture<'_, Option<Subject>> {
-        let more = match firmware {
-            Firmware::Talks => Some(b"I (40) app: more\r\n".as_slice()),
-            Firmware::Panics => Some(PANIC),
-            // Nothing cuts the power of such a board in a write, or tells that it restarted.
-            Firmware::Writes | Firmware::Restarts => None,
-        };
-        Box::pin(async move { more.map(on_a_pty) })
+        Box::pin(async move { says(firmware).map(on_a_pty) })
     }
 }
 
-fn on_a_pty(more: &'static [u8]) -> Subject {
+fn says(firmware: Firmware) -> Option<&'static [u8]> {
+    match firmware {
+        Firmware::Talks => Some(TALKS),
+        Firmware::Restarts => Some(RESTARTS),
+        Firmware::Panics => Some(PANICS),
+        // Nothing cuts the power of such a board in a write.
+        Firmware::Writes => None,
+    }
+}
+
+fn on_a_pty(says: &'static [u8]) -> Subject {
     let folder = tempfile::tempdir().expect("a folder");
     let (uart, path) = pty();
     // Only a pty that was open says that it is open no more.
@@ -112,7 +124,7 @@ fn on_a_pty(more: &'static [u8]) -> Subject {
         Arc::clone(&power),
         Arc::clone(&alive),
     );
-    std::thread::spawn(move || device(uart, place, more, powered, living));
+    std::thread::spawn(move || device(uart, place, says, powered, living));
     let trace = trace();
     let link = link(folder.path(), &keys(folder.path(), &path));
     let supply = Box::new(Supply(power));
@@ -121,6 +133,7 @@ fn on_a_pty(more: &'static [u8]) -> Subject {
         trace,
         factory: b"born with this".to_vec(),
         first: "first",
+        storage: Storage::Flash,
         keep: Box::new((Alive(alive), folder)),
     }
 }
@@ -142,8 +155,7 @@ fn keys(folder: &Path, port: &Path) -> String {
 pub fn a_board_on_a_pty_owes_what_every_board_owes() {
     run(async {
         let checked = conformance::check(&mut Ptys).await;
-        let expected = [Firmware::Talks, Firmware::Panics];
-        assert_eq!(checked.expect("no departure"), expected);
+        assert_eq!(checked.expect("no departure"), TOLD);
     });
 }
 
@@ -153,17 +165,16 @@ struct Held;
 impl Bench for Held {
     fn set_up(&mut self, firmware: Firmware) -> BoxFuture<'_, Option<Subject>> {
         Box::pin(async move {
-            if firmware != Firmware::Talks {
-                return None;
-            }
+            let says = says(firmware)?;
             let folder = tempfile::tempdir().expect("a folder");
             let trace = trace();
-            let (board, _) = lines::talking(folder.path(), "reset = \"rts\"\n", FIRST, &trace);
+            let (board, _) = lines::talking(folder.path(), "reset = \"rts\"\n", says, &trace);
             Some(Subject {
                 board: Box::new(board),
                 trace,
                 factory: Vec::new(),
                 first: "first",
+                storage: Storage::Flash,
                 keep: Box::new(folder),
             })
         })
@@ -173,6 +184,6 @@ impl Bench for Held {
 pub fn a_board_held_in_reset_owes_what_every_board_owes() {
     run(async {
         let checked = conformance::check(&mut Held).await;
-        assert_eq!(checked.expect("no departure"), [Firmware::Talks]);
+        assert_eq!(checked.expect("no departure"), TOLD);
     });
 }

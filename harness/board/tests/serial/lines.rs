@@ -38,7 +38,7 @@ impl ControlLines for NotedUart {
         let state = if asserted { "on" } else { "off" };
         if wire == "rts" && std::mem::replace(&mut self.is_held, asserted) && !asserted {
             let said = self.device.write_all(self.says).now_or_never();
-            said.expect("room for a line")?;
+            said.expect("room for what it says")?;
         }
         self.notes
             .lock()
@@ -101,7 +101,7 @@ impl Dial for NotedDial {
     fn dial<'d>(&'d self, _clock: &'d Clock) -> BoxFuture<'d, Result<Box<dyn Channel>, PortError>> {
         Box::pin(async {
             self.notes.lock().expect("sound").push("opened".to_owned());
-            let (bytes, device) = tokio::io::duplex(64);
+            let (bytes, device) = tokio::io::duplex(1024);
             Ok(Box::new(NotedUart {
                 notes: Arc::clone(&self.notes),
                 bytes,

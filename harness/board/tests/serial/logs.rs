@@ -22,7 +22,7 @@ pub fn a_recorded_esp_idf_device_over_a_pty_gives_its_records() {
         let player = std::thread::spawn(move || {
             // As a UART delivers it: in pieces that respect nothing.
             for piece in bytes.chunks(61) {
-                device.write_all(piece).expect("somebody listens");
+                device.write_all(piece).expect("the port is open");
             }
             device
         });
@@ -59,7 +59,7 @@ pub fn a_recorded_linkkit_device_over_tcp_gives_its_records() {
             let (mut device, _) = server.accept().expect("a board");
             device
                 .write_all(&recorded("linkkit.log"))
-                .expect("somebody listens");
+                .expect("the port is open");
             device
         });
         let trace = trace();
@@ -311,7 +311,7 @@ pub fn what_is_said_while_the_board_is_off_is_not_heard() {
         device.write_all(b"first\nhalf of a li").expect("open");
         until("the first", || texts(&trace) == ["first"]).await;
         board.power_off().await.expect("on");
-        device.write_all(b"ne\nnobody hears this\n").expect("open");
+        device.write_all(b"ne\nsaid while off\n").expect("open");
         trace.clock().sleep(Duration::from_millis(300)).await;
         on(&mut board).await;
         device.write_all(b"last\n").expect("open");

@@ -84,9 +84,12 @@ pub fn every_unusable_port_says_why_and_what_to_do() {
             ("/dev/null", "/dev/null"),
             (
                 "socket:none",
-                "none; start what should, or name another port in rig.toml",
+                "none; start its server, or name another port in rig.toml",
             ),
-            ("tcp:127.0.0.1:1", "nobody serves tcp:127.0.0.1:1; "),
+            (
+                "tcp:127.0.0.1:1",
+                "nothing listens at tcp:127.0.0.1:1; start its server",
+            ),
         ] {
             let keys = format!("port = \"{port}\"\n");
             let mut board = serial_board(folder.path(), &keys, &trace);

@@ -1,8 +1,10 @@
 //! What to look at first when an attempt did not pass.
 
+use std::time::Duration;
+
 use board::{BoardError, Exited, Garbage};
 use trace::board::Crash;
-use trace::{Event, Level, Trace, Verdict, Witness, WitnessReport};
+use trace::{Event, Level, Spinning, Trace, Verdict, Witness, WitnessReport};
 
 use super::problem::LabError;
 
@@ -16,11 +18,12 @@ pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
             .map(|report| report.witness);
         return Some(of_witness(witness).to_owned());
     }
-    let (mut exited, mut place, mut garbage) = (None, None, None);
+    let (mut exited, mut place, mut garbage, mut spinning) = (None, None, None, None);
     for event in trace.events_from(began) {
         exited = event.payload::<Exited>().or(exited);
         place = innermost(&event).or(place);
         garbage = event.payload::<Garbage>().or(garbage);
+        spinning = event.payload::<Spinning>().or(spinning);
     }
     if let Some(exited) = exited {
         let place = place.map_or_else(String::new, |place| format!("; {place}"));
@@ -34,6 +37,9 @@ pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
             "the device sent garbage on {}: {}",
             garbage.link, garbage.problem
         ));
+    }
+    if let Some(spinning) = spinning.filter(|told| told.spins) {
+        return Some(of_spinning(&spinning));
     }
     let (mut error, mut warning, mut any) = (None, None, false);
     for event in trace.events_from(0) {
@@ -53,6 +59,19 @@ pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
     };
     let line = event.line()?;
     Some(format!("the device's {what}: {}: {}", line.tag, line.text))
+}
+
+/// What to look for in a firmware that computes without end.
+fn of_spinning(told: &Spinning) -> String {
+    let since = match told.since_start {
+        true => "has never become idle since it was started",
+        false => "has not become idle any more",
+    };
+    let seconds = Duration::from_millis(told.for_ms);
+    format!(
+        "the device {since}: it had computed for {seconds:.1?} without a pause when that was noticed; \
+         look for a loop that waits for nothing"
+    )
 }
 
 /// Where a board behind a debug probe says that its firmware was, if it says so.
@@ -100,7 +119,33 @@ fn of_witness(witness: Option<Witness>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use clock::Clock;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_device_that_spins_is_said_to_have_never_become_idle() {
+        let trace = Trace::in_memory(Clock::start(1.0));
+        let told = |spins, for_ms, since_start| Spinning {
+            spins,
+            for_ms,
+            since_start,
+        };
+        trace.emit(Some("device"), &told(true, 2000, true));
+        let said = hint(&trace, 0, Verdict::Failed).expect("a hint");
+        assert!(
+            said.starts_with(
+                "the device has never become idle since it was started: it had computed for 2.0s"
+            ),
+            "{said}"
+        );
+        trace.emit(Some("device"), &told(false, 3000, true));
+        let said = hint(&trace, 0, Verdict::Failed).expect("a hint");
+        assert!(!said.contains("idle"), "{said}");
+        trace.emit(Some("device"), &told(true, 2000, false));
+        let said = hint(&trace, 0, Verdict::Failed).expect("a hint");
+        assert!(said.contains("has not become idle any more"), "{said}");
+    }
 
     #[test]
     fn only_a_slow_host_is_advised_to_free_a_core() {

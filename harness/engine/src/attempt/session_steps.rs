@@ -1,8 +1,7 @@
 //! What phones do in a session besides provisioning. The session stays open.
 
 use lab::air::AirError;
-use phone::{Cause, Info, ProvisioningError, ScanSettings, Scanned};
-use proto::wifi_scan::WifiScanResult;
+use phone::{Cause, Info, ProvisioningError, ScanSettings};
 use serde_json::{Value, json};
 use trace::Ssid;
 
@@ -92,7 +91,7 @@ async fn results(session: &mut PhoneSession, step: &Scan) -> Result<Found, Provi
     };
     let client = session.established().await?;
     let found = if !step.blocking {
-        complete(client.scan_as(&settings).await?)?
+        client.scan_as(&settings).await?.complete()?
     } else {
         client.scan_start(&settings).await?;
         let status = client.scan_status().await?;
@@ -100,7 +99,7 @@ async fn results(session: &mut PhoneSession, step: &Scan) -> Result<Found, Provi
             return Ok(Found::TooEarly);
         }
         match step.from {
-            0 => complete(client.scan_results(status.result_count).await?)?,
+            0 => client.scan_results(status.result_count).await?.complete()?,
             from => client.scan_result(from, 1).await?,
         }
     };
@@ -108,17 +107,6 @@ async fn results(session: &mut PhoneSession, step: &Scan) -> Result<Found, Provi
         .iter()
         .map(|result| Ssid::from(&*result.ssid).to_string());
     Ok(Found::Whole(names.collect()))
-}
-
-/// The results, if the device delivered all that it announced.
-fn complete(scanned: Scanned) -> Result<Vec<WifiScanResult>, ProvisioningError> {
-    match scanned.missing() {
-        0 => Ok(scanned.found),
-        _ => Err(ProvisioningError::ScanIncomplete {
-            announced: scanned.announced,
-            delivered: scanned.found.len(),
-        }),
-    }
 }
 
 /// Takes the step.

@@ -10,10 +10,11 @@ use clock::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
-use trace::{Level, LogLine, Trace, Witness, WitnessReport};
+use trace::{Level, LogLine, Spinning, Trace, Witness, WitnessReport};
 
 use super::NativeSettings;
 use super::child::{Exit, Process};
+use super::effort::{Effort, Finding};
 use super::files::Files;
 use super::inbox::Inbox;
 use super::wires::{Wires, read};
@@ -170,9 +171,14 @@ impl Attendant {
                     device_ms,
                 } => self.log(level, tag, text, device_ms),
                 FromDevice::Idle { until_us, consumed } => {
+                    let since_start = !self.inbox.was_idle();
                     let effort = self.inbox.idle(until_us, consumed);
-                    if effort.is_some_and(|effort| effort.is_starved()) {
+                    if effort.as_ref().is_some_and(Effort::is_starved) {
                         self.report_host(true, "idle again".to_owned());
+                    }
+                    if let Some(effort) = effort.filter(Effort::spins) {
+                        let busy = self.trace.clock().now().since(effort.since());
+                        self.spinning(false, busy, since_start);
                     }
                 }
                 FromDevice::Restart => return Ok(Some(End::Restarts)),
@@ -250,13 +256,24 @@ impl Attendant {
     fn look_at_effort(&mut self) {
         let now = self.trace.clock().now();
         let process = self.process.id();
-        let starved = self
+        let found = self
             .inbox
             .effort()
             .and_then(|effort| effort.look(now, process));
-        if let Some(how) = starved {
-            self.report_host(false, how);
+        match found {
+            Some(Finding::Starved(how)) => self.report_host(false, how),
+            Some(Finding::Spins(busy)) => self.spinning(true, busy, !self.inbox.was_idle()),
+            None => {}
         }
+    }
+
+    fn spinning(&self, spins: bool, busy: Duration, since_start: bool) {
+        let told = Spinning {
+            spins,
+            for_ms: u64::try_from(busy.as_millis()).unwrap_or(u64::MAX),
+            since_start,
+        };
+        self.trace.emit(Some(&self.settings.device), &told);
     }
 
     fn report_host(&self, sound: bool, how: String) {

@@ -7,6 +7,9 @@ use clock::LabTime;
 
 /// A device that is busy for so long is looked at.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// A device that computes for so long without becoming idle spins: the longest computation of a
+/// firmware, a TLS handshake, takes a fraction of it.
+const SPINS: Duration = Duration::from_secs(2);
 /// A device that gets less than one part in so many of the time is starved.
 const FAIR_SHARE: u32 = 4;
 /// Length of a tick in `/proc/PID/stat`: `USER_HZ` is 100 on every architecture that Linux has.
@@ -19,6 +22,16 @@ pub(super) struct Effort {
     check: LabTime,
     before: Option<Duration>,
     starved: bool,
+    spins: bool,
+}
+
+/// What is found out about a busy device; each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// The host starves it: how.
+    Starved(String),
+    /// It has computed for so long.
+    Spins(Duration),
 }
 
 impl Effort {
@@ -28,6 +41,7 @@ impl Effort {
             check: now + PATIENCE,
             before: None,
             starved: false,
+            spins: false,
         }
     }
 
@@ -41,24 +55,40 @@ impl Effort {
         self.starved
     }
 
-    /// Looks at the device. Says, once, how it is starved, if it is.
-    pub(super) fn look(&mut self, now: LabTime, process: Option<u32>) -> Option<String> {
+    /// Whether the device was found to spin.
+    pub(super) fn spins(&self) -> bool {
+        self.spins
+    }
+
+    /// Since when the device is busy.
+    pub(super) fn since(&self) -> LabTime {
+        self.since
+    }
+
+    /// Looks at the device.
+    pub(super) fn look(&mut self, now: LabTime, process: Option<u32>) -> Option<Finding> {
         self.judge(now, process.and_then(processor_time))
     }
 
-    fn judge(&mut self, now: LabTime, used: Option<Duration>) -> Option<String> {
+    fn judge(&mut self, now: LabTime, used: Option<Duration>) -> Option<Finding> {
         let between = now.since(self.check) + PATIENCE;
         self.check = now + PATIENCE;
         let before = std::mem::replace(&mut self.before, used)?;
         let used = used?.saturating_sub(before);
-        if self.starved || used * FAIR_SHARE >= between {
+        let busy = now.since(self.since);
+        if used * FAIR_SHARE < between {
+            let is_new = !std::mem::replace(&mut self.starved, true);
+            return is_new.then(|| {
+                Finding::Starved(format!(
+                    "busy for {busy:.1?}, with {used:.1?} of processor time in the last {between:.1?}"
+                ))
+            });
+        }
+        if self.spins || self.starved || busy < SPINS {
             return None;
         }
-        self.starved = true;
-        let busy = now.since(self.since);
-        Some(format!(
-            "busy for {busy:.1?}, with {used:.1?} of processor time in the last {between:.1?}"
-        ))
+        self.spins = true;
+        Some(Finding::Spins(busy))
     }
 }
 
@@ -94,12 +124,37 @@ mod tests {
         let mut effort = Effort::begin(LabTime::START);
         assert_eq!(effort.judge(LabTime::from_micros(500_000), ms(20)), None);
         let said = effort.judge(LabTime::from_micros(1_000_000), ms(60));
-        assert_eq!(
-            said.as_deref(),
-            Some("busy for 1.0s, with 40.0ms of processor time in the last 500.0ms")
-        );
+        let how = "busy for 1.0s, with 40.0ms of processor time in the last 500.0ms";
+        assert_eq!(said, Some(Finding::Starved(how.to_owned())));
         assert_eq!(effort.judge(LabTime::from_micros(1_500_000), ms(60)), None);
         assert!(effort.is_starved());
+    }
+
+    #[test]
+    fn a_device_that_computes_without_end_spins_and_is_said_so_once() {
+        let mut effort = Effort::begin(LabTime::START);
+        for half in 1..4 {
+            let now = LabTime::from_micros(500_000 * half);
+            assert_eq!(effort.judge(now, ms(490 * half)), None);
+        }
+        let said = effort.judge(LabTime::from_micros(2_000_000), ms(1960));
+        assert_eq!(said, Some(Finding::Spins(Duration::from_secs(2))));
+        assert!(effort.spins() && !effort.is_starved());
+        assert_eq!(
+            effort.judge(LabTime::from_micros(2_500_000), ms(2450)),
+            None
+        );
+    }
+
+    #[test]
+    fn a_device_that_the_host_starves_is_not_said_to_spin() {
+        let mut effort = Effort::begin(LabTime::START);
+        for half in 1..10 {
+            let now = LabTime::from_micros(500_000 * half);
+            let said = effort.judge(now, ms(20 * half));
+            assert!(!matches!(said, Some(Finding::Spins(_))), "{said:?}");
+        }
+        assert!(!effort.spins());
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct Inbox {
     outgoing: Vec<u8>,
     sent: u64,
     state: State,
+    /// It has been idle since it was started.
+    was_idle: bool,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,13 @@ impl Inbox {
             clock,
             outgoing: Vec::new(),
             sent: 0,
+            was_idle: false,
         }
+    }
+
+    /// Whether it has been idle since it was started.
+    pub(super) fn was_idle(&self) -> bool {
+        self.was_idle
     }
 
     /// Bytes for the stream.
@@ -94,6 +102,7 @@ impl Inbox {
         if consumed != self.sent {
             return None;
         }
+        self.was_idle = true;
         let until = until_us.map(|us| self.power_on + Duration::from_micros(us));
         match std::mem::replace(&mut self.state, State::Idle { until }) {
             State::Busy { effort, .. } => Some(effort),

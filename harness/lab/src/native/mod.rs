@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use board::state::{must_be_off, must_be_on};
 use board::{Abilities, Board, BoardError, Power, PowerChanged};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -107,17 +108,11 @@ impl NativeBoard {
     }
 
     fn must_be_off(&self, what: &'static str) -> Result<(), BoardError> {
-        if self.is_on() {
-            return Err(BoardError::State { what, state: "on" });
-        }
-        Ok(())
+        must_be_off(self.is_on(), what)
     }
 
     fn must_be_on(&self, what: &'static str) -> Result<(), BoardError> {
-        if !self.is_on() {
-            return Err(BoardError::State { what, state: "off" });
-        }
-        Ok(())
+        must_be_on(self.is_on(), what)
     }
 
     fn start(&mut self, how: &str) -> Result<(), BoardError> {

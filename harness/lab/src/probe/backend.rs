@@ -19,8 +19,9 @@ pub trait Backend: Send {
     /// Lets the core run.
     fn resume(&mut self) -> Result<(), BackendError>;
 
-    /// Executes one instruction with interrupts masked.
-    fn step(&mut self) -> Result<(), BackendError>;
+    /// Executes one instruction with interrupts masked, and says why the core stands: it was told to,
+    /// or that instruction asked for a reset.
+    fn step(&mut self) -> Result<Stop, BackendError>;
 
     /// The value of a core register.
     fn register(&mut self, register: Register) -> Result<u32, BackendError>;

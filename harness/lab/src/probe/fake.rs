@@ -141,11 +141,11 @@ impl Backend for FakeCore {
         Ok(())
     }
 
-    fn step(&mut self) -> Result<(), BackendError> {
+    fn step(&mut self) -> Result<Stop, BackendError> {
         self.must_work()?;
         match self.execute()? {
             Some(Stop::LockedUp) => Err(BackendError::LockedUp),
-            _ => Ok(()),
+            stop => Ok(stop.unwrap_or(Stop::Halted)),
         }
     }
 

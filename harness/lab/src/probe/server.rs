@@ -1,4 +1,4 @@
-//! The probe's link to the debugger.
+//! The probe's connection to the debugger.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -27,13 +27,13 @@ pub type SharedTarget<B> = Arc<Mutex<Dap<B>>>;
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    link: Arc<Link>,
+    connection: Arc<ProbeConnection>,
     acceptor: Option<JoinHandle<()>>,
 }
 
 /// What the threads of one probe share.
 #[derive(Debug, Default)]
-struct Link {
+struct ProbeConnection {
     closing: AtomicBool,
     /// The present debugger's connection.
     debugger: Mutex<Option<TcpStream>>,
@@ -47,14 +47,14 @@ impl Server {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let link = Arc::new(Link::default());
+        let connection = Arc::new(ProbeConnection::default());
         let acceptor = thread::Builder::new().name("probe".to_owned()).spawn({
-            let link = Arc::clone(&link);
-            move || accept(&listener, &link, &target, &faults)
+            let connection = Arc::clone(&connection);
+            move || accept(&listener, &connection, &target, &faults)
         })?;
         Ok(Self {
             address,
-            link,
+            connection,
             acceptor: Some(acceptor),
         })
     }
@@ -66,15 +66,15 @@ impl Server {
 
     /// Pulls the cable: the present debugger loses its connection.
     pub fn drop_link(&self) {
-        self.link.close();
+        self.connection.close();
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.link.closing.store(true, Ordering::Release);
-        self.link.close();
-        // Wakes the acceptor; if nobody accepts any more, it has ended already.
+        self.connection.closing.store(true, Ordering::Release);
+        self.connection.close();
+        // Wakes the acceptor; one that accepts no more has ended already.
         drop(TcpStream::connect(self.address));
         if let Some(acceptor) = self.acceptor.take() {
             // A panic there was reported by its thread.
@@ -83,7 +83,7 @@ impl Drop for Server {
     }
 }
 
-impl Link {
+impl ProbeConnection {
     fn debugger(&self) -> MutexGuard<'_, Option<TcpStream>> {
         self.debugger.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,34 +96,35 @@ impl Link {
     }
 }
 
-/// Takes one debugger at a time, as a probe can be opened once; others find the link closed.
+/// Takes one debugger at a time, as a probe can be opened once; others find the connection closed.
 fn accept<B: Backend + 'static>(
     listener: &TcpListener,
-    link: &Arc<Link>,
+    connection: &Arc<ProbeConnection>,
     target: &SharedTarget<B>,
     faults: &Faults,
 ) {
     let mut serving: Option<JoinHandle<()>> = None;
     for stream in listener.incoming() {
-        if link.closing.load(Ordering::Acquire) {
+        if connection.closing.load(Ordering::Acquire) {
             break;
         }
         let Ok(stream) = stream else { continue };
         if !has_left(serving.as_ref()) || faults.present() == Some(ProbeFault::LinkDropped) {
             continue;
         }
-        *link.debugger() = stream.try_clone().ok();
-        let (target, faults, link) = (Arc::clone(target), faults.clone(), Arc::clone(link));
+        *connection.debugger() = stream.try_clone().ok();
+        let (target, faults, connection) =
+            (Arc::clone(target), faults.clone(), Arc::clone(connection));
         serving = thread::Builder::new()
             .name("probe session".to_owned())
             .spawn(move || {
-                // However the link ends, the debugger has noticed.
-                let _ = serve(&stream, &link, &target, &faults);
+                // However the connection ends, the debugger has noticed.
+                let _ = serve(&stream, &connection, &target, &faults);
                 let _ = stream.shutdown(std::net::Shutdown::Both);
             })
             .ok();
     }
-    link.close();
+    connection.close();
     if let Some(thread) = serving {
         // A panic there was reported by its thread.
         let _ = thread.join();
@@ -143,7 +144,7 @@ fn has_left(serving: Option<&JoinHandle<()>>) -> bool {
 
 fn serve<B: Backend>(
     mut stream: &TcpStream,
-    link: &Link,
+    connection: &ProbeConnection,
     target: &SharedTarget<B>,
     faults: &Faults,
 ) -> io::Result<()> {
@@ -163,7 +164,7 @@ fn serve<B: Backend>(
             .filter_map(|byte| decoder.push(*byte))
         {
             while faults.present() == Some(ProbeFault::Hung) {
-                if link.closing.load(Ordering::Acquire) {
+                if connection.closing.load(Ordering::Acquire) {
                     return Ok(());
                 }
                 thread::sleep(HANG_CHECK);

@@ -321,7 +321,13 @@ impl Backend for Machine {
     }
 
     fn halt(&mut self) -> Result<Stop, BackendError> {
-        let stop = self.ask(|emulator| emulator.gdb.halt());
+        let stop = self.ask(|emulator| {
+            let stop = emulator.gdb.halt()?;
+            match stop {
+                Stop::Halted => unless_reset_requested(emulator),
+                other => Ok(other),
+            }
+        });
         if self.has_crashed() {
             return Err(BackendError::LockedUp);
         }
@@ -336,9 +342,12 @@ impl Backend for Machine {
         Ok(())
     }
 
-    fn step(&mut self) -> Result<(), BackendError> {
+    fn step(&mut self) -> Result<Stop, BackendError> {
         self.leave_algorithm()?;
-        self.ask(|emulator| step(&mut emulator.gdb, &mut emulator.qtest))
+        self.ask(|emulator| {
+            step(&mut emulator.gdb, &mut emulator.qtest)?;
+            unless_reset_requested(emulator)
+        })
     }
 
     fn register(&mut self, register: Register) -> Result<u32, BackendError> {
@@ -439,6 +448,14 @@ impl Drop for Machine {
         // Nobody is left who could be told that it failed.
         let _ = self.keep_flash().and_then(|()| self.save());
     }
+}
+
+/// Why a core stands that the debugger has stopped: a reset that its firmware asked for comes first.
+fn unless_reset_requested(emulator: &mut Emulator) -> Result<Stop, BackendError> {
+    Ok(match emulator.qmp.reset_was_requested()? {
+        true => Stop::ResetRequested,
+        false => Stop::Halted,
+    })
 }
 
 /// Memory without power loses what it held.

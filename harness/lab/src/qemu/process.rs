@@ -146,10 +146,12 @@ fn attend(stream: UnixStream, messages: &Sender<Message>, events: &Sender<Event>
         let Some(message) = Message::parse(&line) else {
             continue;
         };
-        if matches!(message, Message::Stopped) {
-            let _ = events.send(Event::Stopped);
-        } else if messages.send(message).is_err() {
+        let stands = matches!(message, Message::ResetRequested | Message::Stopped);
+        if !matches!(message, Message::Stopped) && messages.send(message).is_err() {
             return;
+        }
+        if stands {
+            let _ = events.send(Event::Stopped);
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) enum Message {
     Error(String),
     /// The machine was reset.
     Reset,
+    /// The firmware asked for a reset.
+    ResetRequested,
     /// The core stands.
     Stopped,
 }
@@ -35,6 +37,9 @@ impl Message {
         if let Some(event) = value.get("event").and_then(Value::as_str) {
             return match event {
                 "RESET" => Some(Self::Reset),
+                "SHUTDOWN" if value["data"]["reason"] == "guest-reset" => {
+                    Some(Self::ResetRequested)
+                }
                 "STOP" | "SHUTDOWN" => Some(Self::Stopped),
                 _ => None,
             };
@@ -55,6 +60,8 @@ impl Message {
 pub(super) struct Qmp {
     stream: UnixStream,
     inbox: Receiver<Message>,
+    /// The firmware asked for a reset, and there was none since.
+    reset_requested: bool,
 }
 
 impl Qmp {
@@ -64,7 +71,11 @@ impl Qmp {
         stream
             .set_write_timeout(Some(LIMIT))
             .map_err(|source| BackendError::Io { what, source })?;
-        let mut qmp = Self { stream, inbox };
+        let mut qmp = Self {
+            stream,
+            inbox,
+            reset_requested: false,
+        };
         let deadline = Instant::now() + START_LIMIT;
         while !matches!(qmp.next(what, deadline)?, Message::Greeting) {}
         qmp.execute("qmp_capabilities", json!({}))?;
@@ -86,6 +97,18 @@ impl Qmp {
             .map(drop)
     }
 
+    /// Whether the firmware of a core that stands asked for a reset before it stood.
+    ///
+    /// The emulator's main loop takes up such a request between two rounds. If the debugger stops the
+    /// core in the same round, it says to the debugger only that the core was stopped, and runs it on
+    /// as if nothing had been asked for. One answer may still be of that round; the next cannot.
+    pub(super) fn reset_was_requested(&mut self) -> Result<bool, BackendError> {
+        for _ in 0..2 {
+            self.execute("query-status", json!({}))?;
+        }
+        Ok(self.reset_requested)
+    }
+
     /// Resets core and devices; on return they are.
     pub(super) fn reset(&mut self) -> Result<(), BackendError> {
         // Otherwise it would only stop.
@@ -104,9 +127,10 @@ impl Qmp {
                         answer,
                     });
                 }
-                Message::Greeting | Message::Stopped => {}
+                Message::Greeting | Message::ResetRequested | Message::Stopped => {}
             }
         }
+        self.reset_requested = false;
         self.catch_resets()
     }
 
@@ -122,7 +146,8 @@ impl Qmp {
                         answer,
                     });
                 }
-                Message::Greeting | Message::Reset | Message::Stopped => {}
+                Message::Greeting | Message::Reset | Message::ResetRequested | Message::Stopped => {
+                }
             }
         }
     }
@@ -142,12 +167,14 @@ impl Qmp {
 
     fn next(&mut self, what: &'static str, deadline: Instant) -> Result<Message, BackendError> {
         let left = deadline.saturating_duration_since(Instant::now());
-        self.inbox.recv_timeout(left).map_err(|error| match error {
+        let next = self.inbox.recv_timeout(left).map_err(|error| match error {
             RecvTimeoutError::Timeout => BackendError::Io {
                 what,
                 source: std::io::ErrorKind::TimedOut.into(),
             },
             RecvTimeoutError::Disconnected => BackendError::LockedUp,
-        })
+        });
+        self.reset_requested |= matches!(next, Ok(Message::ResetRequested));
+        next
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use board::conformance::{self, Bench, Firmware, Subject};
+use board::conformance::{self, Bench, Firmware, Storage, Subject};
 use board::probe::{Attach, Limits, LogFormat, ProbeBoard, ProbeSettings};
 use board::{Board, RestartCause};
 use clock::Clock;
@@ -45,6 +45,7 @@ impl Emulated {
             trace,
             factory: word.to_le_bytes().to_vec(),
             first: "first",
+            storage: Storage::Flash,
             keep: Box::new((keep, folder)),
         }
     }

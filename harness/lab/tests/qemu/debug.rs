@@ -13,7 +13,9 @@ use probe_rs::{
     BreakpointCause, CoreStatus, HaltReason, MemoryInterface, RegisterId, VectorCatchCondition,
 };
 
-use crate::guest::{CHANNEL, ENTRY, FAULT, Order, RTT, SLEEP, counter, order, until_started};
+use crate::guest::{
+    CHANNEL, ENTRY, FAULT, Order, RESTART, RTT, SLEEP, counter, order, until_started,
+};
 use crate::world::{
     LIMIT, World, attach, attach_under_reset, blocking, settings, until, with_emulator,
     with_machine,
@@ -200,6 +202,8 @@ fn a_firmware_that_resets_itself_starts_anew_with_and_without_a_debugger() {
                 core.disable_vector_catch(VectorCatchCondition::CoreReset)
                     .expect("disabled");
                 core.run().expect("run");
+                // What it is told before its start is over, it forgets.
+                until_started(core);
                 order(core, Order::Reset);
             })
             .await;
@@ -207,6 +211,49 @@ fn a_firmware_that_resets_itself_starts_anew_with_and_without_a_debugger() {
             .core(|core| {
                 until_started(core);
                 until("it runs", || counter(core) > 1000);
+            })
+            .await;
+    });
+}
+
+#[test]
+fn a_reset_that_the_firmware_asks_for_while_it_is_halted_is_not_lost() {
+    with_machine(async |mut world| {
+        world.with_guest().await;
+        world
+            .core(|core| {
+                for round in 0..200 {
+                    until("it runs", || counter(core) > 0);
+                    order(core, Order::Reset);
+                    // Ever later, so that some halt meets the request on its way.
+                    let begun = Instant::now();
+                    while begun.elapsed() < Duration::from_micros(5 * round) {
+                        std::hint::spin_loop();
+                    }
+                    core.halt(LIMIT).expect("halted");
+                    core.run().expect("run");
+                    until_started(core);
+                }
+            })
+            .await;
+    });
+}
+
+#[test]
+fn a_step_that_asks_for_a_reset_ends_at_the_first_instruction() {
+    with_machine(async |mut world| {
+        world.with_guest().await;
+        world
+            .core(|core| {
+                core.set_hw_breakpoint(u64::from(RESTART)).expect("set");
+                order(core, Order::Reset);
+                core.wait_for_core_halted(LIMIT).expect("halted");
+                core.clear_hw_breakpoint(u64::from(RESTART))
+                    .expect("cleared");
+                let stepped = core.step().expect("stepped");
+                assert_eq!(stepped.pc, u64::from(ENTRY));
+                core.run().expect("run");
+                until_started(core);
             })
             .await;
     });

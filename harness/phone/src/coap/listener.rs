@@ -191,12 +191,15 @@ impl Port {
         );
     }
 
-    /// Responses belong to the query whose token they carry; an empty acknowledgement has no token
-    /// and goes to all, which know their message ids.
+    /// Responses belong to the query whose token they carry. Those with the token of none go to all,
+    /// which tell of them if no other comes; an empty acknowledgement has no token and goes to all,
+    /// which know their message ids.
     fn hand_over(&self, packet: Packet, from: SocketAddrV4) {
-        for query in self.queries().iter() {
-            let empty = matches!(packet.header.code, MessageClass::Empty);
-            if empty || query.token[..] == *packet.get_token() {
+        let queries = self.queries();
+        let has_its_token = |query: &Waiting| query.token[..] == *packet.get_token();
+        let for_all = !queries.iter().any(has_its_token);
+        for query in queries.iter() {
+            if for_all || has_its_token(query) {
                 // A full queue belongs to a query that looks at nothing any more.
                 let _ = query.to_query.try_send(Received {
                     from,

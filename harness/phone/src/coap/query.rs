@@ -73,6 +73,21 @@ pub enum QueryError {
         /// Whether the empty acknowledgement came.
         acknowledged: bool,
     },
+    /// The device answered in time, but with the token of no query that waits.
+    #[error(
+        "{device_name} answered within {within:?}, but with the token {answered} instead of {asked}: \
+         a client takes that for no answer to its query"
+    )]
+    OtherToken {
+        /// Who was asked.
+        device_name: String,
+        /// How long was waited, in lab time.
+        within: Duration,
+        /// The token of the query, in hex.
+        asked: String,
+        /// The token of the last answer, in hex.
+        answered: String,
+    },
     /// The device refused by a CoAP code.
     #[error("{device_name} refused the query with {code}")]
     Refused {
@@ -99,14 +114,9 @@ impl Listener {
     pub async fn query(&self, query: &Query, within: Duration) -> Result<Answer, QueryError> {
         let clock = self.port.trace.clock().clone();
         let mut attempt = Attempt::new(self, query);
-        let silence = |acknowledged| QueryError::Silence {
-            device_name: query.device_name.clone(),
-            within,
-            acknowledged,
-        };
         match clock.timeout(within, attempt.run(self, &clock)).await {
             Ok(result) => result,
-            Err(_) => Err(silence(attempt.acknowledged)),
+            Err(_) => Err(attempt.unanswered(within)),
         }
     }
 }
@@ -117,6 +127,8 @@ struct Attempt<'q> {
     to: SocketAddrV4,
     expectation: Expectation,
     acknowledged: bool,
+    /// The token of the last answer that has the token of no query, in hex.
+    other_token: Option<String>,
 }
 
 impl<'q> Attempt<'q> {
@@ -140,11 +152,30 @@ impl<'q> Attempt<'q> {
             to: SocketAddrV4::new(address, PORT),
             expectation,
             acknowledged: false,
+            other_token: None,
+        }
+    }
+
+    /// Why there is no answer by the end.
+    fn unanswered(self, within: Duration) -> QueryError {
+        let device_name = self.query.device_name.clone();
+        match self.other_token {
+            Some(answered) => QueryError::OtherToken {
+                device_name,
+                within,
+                asked: hex::encode(self.expectation.token),
+                answered,
+            },
+            None => QueryError::Silence {
+                device_name,
+                within,
+                acknowledged: self.acknowledged,
+            },
         }
     }
 
     async fn run(&mut self, listener: &Listener, clock: &Clock) -> Result<Answer, QueryError> {
-        // Nobody acknowledges a broadcast on behalf of all, so it is sent once.
+        // No device acknowledges a broadcast for all the others, so it is sent once.
         let unicast = matches!(self.query.target, QueryTarget::Unicast(_));
         let retransmissions = if unicast { MAX_RETRANSMIT } else { 0 };
         let mut timeout = ACK_TIMEOUT;
@@ -171,6 +202,12 @@ impl<'q> Attempt<'q> {
                 return Some(Err(QueryError::Gone));
             };
             match packet.header.code {
+                MessageClass::Response(_) if *packet.get_token() != self.expectation.token => {
+                    let from_device = *from.ip() == *self.to.ip();
+                    if from_device || matches!(self.read(&packet, from), Some(Ok(_))) {
+                        self.other_token = Some(hex::encode(packet.get_token()));
+                    }
+                }
                 MessageClass::Empty => {
                     if packet.header.message_id == self.expectation.message_id {
                         self.acknowledged = true;

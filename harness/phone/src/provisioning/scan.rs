@@ -62,6 +62,17 @@ impl Scanned {
         let delivered = u32::try_from(self.found.len()).unwrap_or(u32::MAX);
         self.announced.saturating_sub(delivered)
     }
+
+    /// The access points, if the device delivered as many as it announced.
+    pub fn complete(self) -> Result<Vec<WifiScanResult>, ProvisioningError> {
+        match self.missing() {
+            0 => Ok(self.found),
+            _ => Err(ProvisioningError::ScanIncomplete {
+                announced: self.announced,
+                delivered: self.found.len(),
+            }),
+        }
+    }
 }
 
 /// How an access point authenticates, by the name that ESP-IDF's messages have for it

@@ -157,6 +157,28 @@ async fn a_scan_that_does_not_block_is_asked_until_it_is_over() {
 }
 
 #[tokio::test]
+async fn a_device_that_delivers_fewer_networks_than_it_announced_is_told_of() {
+    let finished = "08036a0408011012"; // finished, 18 found
+    let network = "0a150a066d7973736964100618d7ffffffffffffffff01";
+    let delivered = format!("08057a8703{}", network.repeat(17));
+    let world = World::new();
+    let device = world
+        .plain_device()
+        .answering(&["08015a00", finished, &delivered]);
+    let mut client = world.stranger(&device);
+    client.establish().await.unwrap();
+    let scanned = client.scan().await.unwrap();
+    assert_eq!((scanned.announced, scanned.found.len()), (18, 17));
+    assert_eq!(scanned.missing(), 1);
+    let error = scanned.complete().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the device announced 18 access points and delivered 17"
+    );
+    assert_eq!(error.blame(), Blame::Device);
+}
+
+#[tokio::test]
 async fn a_scan_without_end_is_given_up() {
     let mut answers = vec!["08015a00"];
     answers.extend(["08036a021001"; 200]);

@@ -21,7 +21,10 @@ impl<B: Backend> Core<B> {
             State::Running if !halt => self.insert_breakpoints_while_running(),
             State::Running => match self.backend.halt() {
                 // The firmware's request came first, the debugger's outlives it.
-                Ok(Stop::ResetRequested) => self.reset(Some(DFSR_HALTED)),
+                Ok(Stop::ResetRequested) => {
+                    self.state = State::Halted;
+                    self.reset(Some(DFSR_HALTED))
+                }
                 Ok(stop) => self.stopped(stop),
                 Err(BackendError::LockedUp) => {
                     self.state = State::Wrecked;
@@ -76,7 +79,9 @@ impl<B: Backend> Core<B> {
             return Ok(());
         }
         match self.backend.step() {
-            Ok(()) => {
+            // The firmware's request came first, the debugger's outlives it.
+            Ok(Stop::ResetRequested) => self.reset(Some(DFSR_HALTED)),
+            Ok(_) => {
                 let pc = self.backend.register(Register::PC)?;
                 let caught = self.catches(pc)?;
                 self.halted_by(if caught { DFSR_VCATCH } else { DFSR_HALTED });
@@ -169,11 +174,15 @@ impl<B: Backend> Core<B> {
     fn pass(&mut self, pc: u32) -> Result<(), BackendError> {
         self.backend.set_breakpoint(pc, false)?;
         match self.backend.step() {
-            Ok(()) => {}
+            Ok(stop) => {
+                self.backend.set_breakpoint(pc, true)?;
+                if stop == Stop::ResetRequested {
+                    return self.stopped(stop);
+                }
+            }
             Err(BackendError::LockedUp) => return self.stopped(Stop::LockedUp),
             Err(error) => return Err(error),
         }
-        self.backend.set_breakpoint(pc, true)?;
         self.let_run()
     }
 

@@ -188,22 +188,22 @@ fn by_probe<W: Write>(
 
 /// Shows something that was heard through a probe; why it was the last, if it was.
 fn show<W: Write>(
-    heard: board::probe::Heard,
+    heard: board::probe::ProbeEvent,
     shown: &mut Shown<W>,
 ) -> Result<Option<String>, Ended> {
-    use board::probe::Heard;
+    use board::probe::ProbeEvent;
     match heard {
-        Heard::Line(line) => shown.line(&line)?,
-        Heard::Lost { channel, lost } => {
+        ProbeEvent::Line(line) => shown.line(&line)?,
+        ProbeEvent::Lost { channel, lost } => {
             let text = format!("{} bytes of {channel} lost: {}", lost.bytes, lost.problem);
             shown.notice("lost", &text)?;
         }
-        Heard::Restarted(restarted) => {
+        ProbeEvent::Restarted(restarted) => {
             let text = format!("the device started anew: {}", restarted.said);
             shown.notice("restarted", &text)?;
         }
-        Heard::WentDark => shown.notice("dark", "the board went dark in a write")?,
-        Heard::Exited { exited, crash } => {
+        ProbeEvent::WentDark => shown.notice("dark", "the board went dark in a write")?,
+        ProbeEvent::Exited { exited, crash } => {
             let what = exited.panic.as_ref().unwrap_or(&exited.how);
             shown.notice("exited", &format!("the firmware ended: {what}"))?;
             for frame in crash.iter().flat_map(|crash| &crash.backtrace) {
@@ -214,7 +214,7 @@ fn show<W: Write>(
                 shown.notice("frame", &format!("  {}{place}", frame.function))?;
             }
         }
-        Heard::Gone(why) => return Ok(Some(why)),
+        ProbeEvent::Gone(why) => return Ok(Some(why)),
     }
     Ok(None)
 }
@@ -226,7 +226,7 @@ fn by_uart<W: Write>(
     shown: &mut Shown<W>,
     end: &mut End,
 ) -> Result<(), Ended> {
-    use board::serial::{Follow, Heard};
+    use board::serial::{Follow, PortEvent};
     if reset && link.reset.is_none() && link.reset_command.is_none() {
         return Err(Ended::Hardware(HardwareError::Unable {
             name: open.name.clone(),
@@ -240,11 +240,11 @@ fn by_uart<W: Write>(
         end.listens();
         while !end.has_come() {
             match clock.timeout(LOOK, follow.next()).await {
-                Ok(Some(Heard::Record(record))) => shown.line(&record.line)?,
-                Ok(Some(Heard::Gone)) => {
+                Ok(Some(PortEvent::Record(record))) => shown.line(&record.line)?,
+                Ok(Some(PortEvent::Gone)) => {
                     shown.notice("gone", "the port went away; waiting for it")?
                 }
-                Ok(Some(Heard::Back)) => shown.notice("back", "the port is back")?,
+                Ok(Some(PortEvent::Back)) => shown.notice("back", "the port is back")?,
                 Ok(None) => break,
                 Err(_) => {}
             }

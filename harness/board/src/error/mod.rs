@@ -1,6 +1,21 @@
-//! What can go wrong with a board.
+//! What can go wrong with a board. Every part of this crate that drives boards imports these; they
+//! import none of those parts.
+
+mod flash;
+mod port;
+mod probe;
+mod process;
 
 use std::io;
+
+use crate::command::CommandError;
+
+pub use flash::FlashError;
+pub use port::PortError;
+pub use probe::ProbeError;
+pub(crate) use probe::{Attempting, in_full};
+pub(crate) use process::MARKER;
+pub use process::ProcessError;
 
 /// A board did not do what it was told. Always the lab's fault, never the device's.
 #[derive(Debug, thiserror::Error)]
@@ -39,17 +54,17 @@ pub enum BoardError {
     },
     /// A command from the rig did not do what it was there for.
     #[error(transparent)]
-    Command(#[from] crate::command::CommandError),
+    Command(#[from] CommandError),
     /// A debug probe, or the chip behind it, failed.
     #[error(transparent)]
-    Probe(#[from] crate::probe::ProbeError),
+    Probe(#[from] ProbeError),
     /// A UART cannot be used.
     #[error(transparent)]
-    Port(#[from] crate::serial::PortError),
+    Port(#[from] PortError),
     /// A program cannot be the device.
     #[error(transparent)]
-    Process(#[from] crate::process::ProcessError),
+    Process(#[from] ProcessError),
     /// Images cannot be flashed.
     #[error(transparent)]
-    Flash(#[from] crate::serial::FlashError),
+    Flash(#[from] FlashError),
 }

@@ -66,7 +66,7 @@ pub enum ProbeError {
         /// What the driver said.
         source: DebugProbeError,
     },
-    /// Somebody else has it.
+    /// Another process has it.
     #[error(
         "the probe {selector} is taken by another process: end the debugger, `probe-rs` or \
          `proving` that uses it"
@@ -85,7 +85,7 @@ pub enum ProbeError {
         /// What the driver said.
         source: DebugProbeError,
     },
-    /// Nobody knows the chip.
+    /// The chip is not known.
     #[error(
         "no chip is called `{chip}`{similar}: correct `chip` in rig.toml, or name a target description"
     )]

@@ -8,9 +8,9 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::PortError;
 use super::control::{Channel, Dial, Hold, Wiring};
 use super::record::{Record, Records};
+use crate::error::PortError;
 use crate::rig::SerialLog;
 
 /// After so long without a byte, a record does not go on. USB adapters deliver every 16 ms.
@@ -24,7 +24,7 @@ const VANISH_GRACE: Duration = Duration::from_secs(3);
 
 /// What is heard of a UART.
 #[derive(Debug)]
-pub enum Heard {
+pub enum PortEvent {
     /// A record of the log.
     Record(Record),
     /// The port went away.
@@ -34,10 +34,10 @@ pub enum Heard {
 }
 
 /// What is done with it. Called on the runtime; must not block.
-pub(super) type Sink = Box<dyn FnMut(Heard) + Send>;
+pub(super) type Sink = Box<dyn FnMut(PortEvent) + Send>;
 
 /// A UART that is listened to until this is dropped or closed.
-pub(super) struct Link {
+pub(super) struct PortReader {
     port: String,
     orders: mpsc::Sender<Order>,
     task: JoinHandle<()>,
@@ -54,9 +54,9 @@ enum Order {
     Close(oneshot::Sender<()>),
 }
 
-impl Link {
+impl PortReader {
     /// Opens a UART, within `patience` if it is not there yet. Nothing is given before
-    /// [`Link::listen`].
+    /// [`PortReader::listen`].
     pub async fn open(
         dial: Arc<dyn Dial>,
         wiring: Wiring,
@@ -134,7 +134,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for PortReader {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -171,7 +171,7 @@ impl Attendant {
             };
             let clock = self.clock.clone();
             tokio::select! {
-                // Whoever has asked to listen hears what has come by then.
+                // A caller that has asked to listen gets what has come by then.
                 biased;
                 order = self.orders.recv() => match order {
                     None => return,
@@ -239,7 +239,7 @@ impl Attendant {
                 return;
             }
             if self.lost.take().is_some_and(|lost| lost.told) {
-                (self.sink)(Heard::Back);
+                (self.sink)(PortEvent::Back);
             }
         } else if let Some(lost) = &mut self.lost
             && self.listening
@@ -247,7 +247,7 @@ impl Attendant {
             && self.clock.now() >= lost.since + VANISH_GRACE
         {
             lost.told = true;
-            (self.sink)(Heard::Gone);
+            (self.sink)(PortEvent::Gone);
         }
     }
 
@@ -270,7 +270,7 @@ impl Attendant {
     }
 }
 
-/// What a pty answers to whoever sets its control lines. The serial library keeps the text alone.
+/// What a pty answers to a program that sets its control lines. The serial library keeps the text alone.
 fn is_missing_ioctl(error: &std::io::Error) -> bool {
     let text = error.to_string().to_lowercase();
     [libc::ENOTTY, libc::EINVAL].iter().any(|code| {
@@ -285,7 +285,7 @@ fn is_missing_ioctl(error: &std::io::Error) -> bool {
 fn give(listening: bool, sink: &mut Sink) -> impl FnMut(Record) {
     move |record| {
         if listening {
-            sink(Heard::Record(record));
+            sink(PortEvent::Record(record));
         }
     }
 }

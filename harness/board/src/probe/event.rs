@@ -8,7 +8,7 @@ use crate::{Exited, Garbage, Power, PowerChanged, RestartCause, Restarted};
 
 /// Something that a board did by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum ProbeEvent {
     /// It logged.
     Line(LogLine),
     /// A part of its log could not be read.
@@ -34,7 +34,7 @@ pub enum Heard {
 }
 
 /// Takes what was heard, in order; is called on the probe's thread.
-pub(crate) type Listener = Box<dyn FnMut(&mut Vec<Heard>) + Send>;
+pub(crate) type Listener = Box<dyn FnMut(&mut Vec<ProbeEvent>) + Send>;
 
 /// Writes everything into a trace, as events of `device`; a reset that nothing explains has the
 /// cause `unexplained`.
@@ -43,7 +43,7 @@ pub(crate) fn into_trace(trace: Trace, device: String, unexplained: RestartCause
         trace.clock().touch();
         let _together = trace.gather();
         for mut one in heard.drain(..) {
-            if let Heard::Restarted(restarted) = &mut one
+            if let ProbeEvent::Restarted(restarted) = &mut one
                 && restarted.cause == RestartCause::Unknown
             {
                 restarted.cause = unexplained;
@@ -53,29 +53,29 @@ pub(crate) fn into_trace(trace: Trace, device: String, unexplained: RestartCause
     })
 }
 
-fn write(trace: &Trace, device: &str, heard: Heard) {
+fn write(trace: &Trace, device: &str, heard: ProbeEvent) {
     match heard {
-        Heard::Line(line) => {
+        ProbeEvent::Line(line) => {
             trace.log(device, line);
         }
-        Heard::Lost { channel, lost } => {
+        ProbeEvent::Lost { channel, lost } => {
             trace.emit(Some(device), &garbage(channel, &lost));
         }
-        Heard::Restarted(restarted) => {
+        ProbeEvent::Restarted(restarted) => {
             trace.emit(Some(device), &restarted);
         }
-        Heard::WentDark => {
+        ProbeEvent::WentDark => {
             let how = "cut in a write".to_owned();
             let power = Power::Off;
             trace.emit(Some(device), &PowerChanged { power, how });
         }
-        Heard::Exited { exited, crash } => {
+        ProbeEvent::Exited { exited, crash } => {
             if let Some(crash) = crash {
                 trace.emit(Some(device), &crash);
             }
             trace.emit(Some(device), &exited);
         }
-        Heard::Gone(detail) => report(trace, device, false, &detail),
+        ProbeEvent::Gone(detail) => report(trace, device, false, &detail),
     }
 }
 

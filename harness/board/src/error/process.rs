@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Value;
+use crate::rig::Value;
 
 /// A program cannot be the device.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum ProcessError {
         /// What.
         value: Value,
     },
-    /// Its folder holds files of somebody else.
+    /// Its folder holds files that are not its own.
     #[error(
         "{} holds files and no {MARKER}, so it is not erased; name a folder that is not there yet, or remove it yourself",
         path.display()
@@ -33,4 +33,4 @@ pub enum ProcessError {
 }
 
 /// Name of the file that says that a folder is a device's storage.
-pub(super) const MARKER: &str = ".proving-storage";
+pub(crate) const MARKER: &str = ".proving-storage";
