@@ -74,7 +74,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.link.closing.store(true, Ordering::Release);
         self.link.close();
-        // Wakes the acceptor; if nobody accepts any more, it has ended already.
+        // Wakes the acceptor; if the acceptor is gone, it has ended already.
         drop(TcpStream::connect(self.address));
         if let Some(acceptor) = self.acceptor.take() {
             // A panic there was reported by its thread.
