@@ -15,6 +15,9 @@ use trace::{Event, Source, Trace};
 
 use crate::language::{Expect, Pattern, Step};
 
+/// Longest excerpt of a log line in a message, in characters.
+const EXCERPT: usize = 160;
+
 /// The services that a step or clause is about, and the device that it names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
@@ -83,7 +86,8 @@ impl Subject {
             let is_about = Service::of(Source::Log, Some(line.tag))
                 .is_some_and(|service| self.services.contains(&service));
             if is_about && self.concerns(&event) {
-                claim = Some(format!("{}: {}", line.tag, line.text));
+                let text: String = line.text.chars().take(EXCERPT).collect();
+                claim = Some(format!("{}: {text}", line.tag));
             }
         }
         claim
