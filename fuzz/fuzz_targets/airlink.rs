@@ -1,5 +1,5 @@
 //! What runs between a device and its lab: packets, control frames, Ethernet with tags, the tether and
-//! HCI. Whatever decodes is encoded to what decodes to the same.
+//! HCI. What decodes is encoded to what decodes to the same.
 
 #![no_main]
 

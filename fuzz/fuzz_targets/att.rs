@@ -1,4 +1,4 @@
-//! ATT: a phone sends the device's GATT service whatever it likes, also below ATT. The device keeps
+//! ATT: a phone sends the device's GATT service arbitrary bytes, also below ATT. The device keeps
 //! going, and is there for the next phone.
 //!
 //! The first byte of the input says which device; then come packets, each behind one byte that says
@@ -134,7 +134,7 @@ struct Controller {
 }
 
 impl Hci {
-    /// Connects as soon as somebody advertises.
+    /// Connects as soon as a device advertises.
     async fn connect(&self) {
         for _ in 0..MOST_MOMENTS {
             if self.0.borrow_mut().connect() {

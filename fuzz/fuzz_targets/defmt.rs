@@ -53,7 +53,7 @@ fn read(image: &[u8]) {
     }
 }
 
-/// Parsers of others panic where they should complain. The harness catches that where it calls them,
+/// Parsers of others panic where they should return an error. The harness catches that where it calls them,
 /// and so it is no finding; a panic of its own is.
 fn contain_foreign_panics() {
     let abort = panic::take_hook();

@@ -1,4 +1,4 @@
-//! HCI: two hosts say whatever they like to their controllers, which answer in whole packets and
+//! HCI: two hosts send arbitrary bytes to their controllers, which answer in whole packets and
 //! keep little.
 //!
 //! The input is a list of pieces of the two hosts' streams, each behind one byte: whose it is, and how
@@ -94,7 +94,7 @@ impl Host {
         }
     }
 
-    /// Whatever has come, which must be packets that controllers send.
+    /// All bytes that came, which must be packets that controllers send.
     async fn listen(&mut self) {
         let mut chunk = [0; 4096];
         loop {

@@ -1,4 +1,4 @@
-//! Messages of provisioning: whatever decodes is encoded, and decodes to the same.
+//! Messages of provisioning: what decodes is encoded, and decodes to the same.
 
 #![no_main]
 

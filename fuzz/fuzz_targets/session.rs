@@ -36,7 +36,7 @@ async fn play(bytes: &[u8]) {
         let device = &mut hostile_to[usize::from(to >> 4) % 3];
         match to & 0x0F {
             0..4 => {
-                // Whoever has been refused is a stranger.
+                // A client that was refused has no session.
                 if device.handshake(message, &mut random).await.is_ok() {
                     let _ = device.take_event();
                 }

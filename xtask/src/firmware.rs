@@ -1,4 +1,4 @@
-//! Building the images for boards, each in a workspace of its own, with whichever toolchain is there.
+//! Building the images for boards, each in a workspace of its own, with the toolchain that is installed.
 //!
 //! rustup's toolchain has the targets as `rust-toolchain.toml` or a person installed them. Debian's
 //! compiler has none, but its package of the library's source builds them.

@@ -39,7 +39,7 @@ cargo xtask <command> [--yes]
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let flag = |name: &str| arguments.iter().any(|argument| argument == name);
-    // In CI, as root, nobody is there to be asked.
+    // In CI, as root, no user can be asked for a password.
     let yes = flag("--yes") || (std::env::var_os("CI").is_some() && requirements::is_root());
     let done = match arguments.first().map(String::as_str) {
         Some("setup") => requirements::install(yes),

@@ -1,4 +1,4 @@
-//! Checking the firmware for a Cortex-M, with whichever toolchain is there.
+//! Checking the firmware for a Cortex-M, with the toolchain that is installed.
 
 use crate::command::{cargo, run, target};
 use crate::firmware::{CORTEX_M, Toolchain};

@@ -39,14 +39,14 @@ const PYTHON: [(&str, &str, &str); 9] = [
     (
         "esp_protocomm",
         "esp-protocomm",
-        "judge: somebody else's provisioning client",
+        "judge: an independent provisioning client",
     ),
     ("aiocoap", "aiocoap", "judge: CoAP"),
     ("bumble", "bumble", "judge: Bluetooth"),
     (
         "paho",
         "paho-mqtt",
-        "a device of somebody else: MQTT over mutual TLS",
+        "an independent device: MQTT over mutual TLS",
     ),
     (
         "esp_idf_nvs_partition_gen",

@@ -1,7 +1,7 @@
 //! Calls to a service that may itself have to wait for a device.
 //!
 //! Who calls a service outside this thread (BlueZ, over D-Bus) keeps lab time at the host's pace:
-//! requests, answers and whatever the service computes are work of which the clock sees nothing.
+//! requests, answers and the service's computing are work of which the clock sees nothing.
 //! While a stand-in for that service waits for a device, though, nothing is under way, and the device
 //! and everything between are seen by the clock. So the stand-in says for how long it waits.
 
@@ -16,7 +16,7 @@ pub(crate) struct Service {
     calls: usize,
     /// Those of them that wait for a device.
     waiting: usize,
-    /// Counts the moments at which nobody called. A call that was given up is waited for in vain, which
+    /// Counts the moments without a pending call. A call that was given up is waited for in vain, which
     /// says nothing about later ones.
     round: u64,
 }
@@ -32,7 +32,7 @@ pub(crate) fn any_under_way(services: &Services) -> bool {
 }
 
 impl Clock {
-    /// While the guard lives, somebody waits for an answer of `service`, and lab time runs at the
+    /// While the guard lives, a caller waits for an answer of `service`, and lab time runs at the
     /// host's pace unless that service is itself [waiting](Self::waiting) for a device. One caller
     /// makes one call at a time.
     pub fn call(&self, service: &str) -> Call {
@@ -88,7 +88,7 @@ impl Drop for Call {
 pub struct Waiting {
     clock: Clock,
     service: String,
-    /// None if nobody had called through the clock.
+    /// None if no caller had called through the clock.
     round: Option<u64>,
 }
 

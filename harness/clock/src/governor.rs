@@ -24,7 +24,7 @@ use crate::call::{Services, any_under_way};
 const QUIET_ROUNDS: usize = 10;
 /// A wait shorter than this is skipped: the host's timers are no finer.
 const SHORTEST_WAIT: Duration = Duration::from_micros(1500);
-/// While somebody is busy, the governor looks this often whether the host keeps up.
+/// While a task is busy, the governor looks this often whether the host keeps up.
 const HEARTBEAT: Duration = Duration::from_millis(50);
 /// A heartbeat this late is reported as a lag of the host.
 const LAG: Duration = Duration::from_millis(250);
@@ -66,7 +66,7 @@ enum Speed {
 }
 
 impl Speed {
-    /// Lab seconds per host second while somebody works.
+    /// Lab seconds per host second while a task is busy.
     fn at_work(self) -> f64 {
         match self {
             Self::Ahead(_) => 1.0,
@@ -175,7 +175,7 @@ impl Clock {
         }
     }
 
-    /// While the guard lives, somebody computes and lab time runs at the host's pace.
+    /// While the guard lives, a task computes and lab time runs at the host's pace.
     pub fn busy(&self) -> Busy {
         self.inner.busy.fetch_add(1, Ordering::AcqRel);
         self.touch();
@@ -195,7 +195,7 @@ impl Clock {
         let calling = any_under_way(&services);
         self.inner.calling.store(calling, Ordering::Release);
         drop(services);
-        // Whichever way it changed: lab time runs too fast, or needlessly slowly.
+        // In either direction: lab time runs too fast, or needlessly slowly.
         self.inner.activity.fetch_add(1, Ordering::AcqRel);
         self.inner.wake.notify_one();
         changed
@@ -233,7 +233,7 @@ impl Clock {
 
     async fn govern(self) {
         loop {
-            // The last clone but ours is gone: nobody can wait any more.
+            // The last clone but ours is gone: no task can wait any more.
             if Arc::strong_count(&self.inner) == 1 {
                 return;
             }
@@ -252,7 +252,7 @@ impl Clock {
         }
     }
 
-    /// Wakes whoever waits for a moment that has come.
+    /// Wakes the tasks that wait for a moment that has come.
     fn fire_due(&self) {
         let due = {
             let mut state = self.state();
@@ -268,7 +268,7 @@ impl Clock {
         }
     }
 
-    /// Whether several rounds of the runtime pass in which nobody does anything.
+    /// Whether several rounds of the runtime pass in which no task does anything.
     async fn settled(&self) -> bool {
         let before = self.inner.activity.load(Ordering::Acquire);
         for _ in 0..QUIET_ROUNDS {
@@ -307,7 +307,7 @@ impl Clock {
     async fn run_ahead(&self) {
         match self.plan_ahead() {
             Ahead::Nothing => {}
-            Ahead::NobodyWaits => self.inner.wake.notified().await,
+            Ahead::NoTimer => self.inner.wake.notified().await,
             Ahead::Wait(wait) => {
                 tokio::select! {
                     () = self.inner.wake.notified() => {}
@@ -327,7 +327,7 @@ impl Clock {
         let now = state.now();
         let Some(next) = state.earliest() else {
             state.waiting_for = u64::MAX;
-            return Ahead::NobodyWaits;
+            return Ahead::NoTimer;
         };
         if next <= now {
             return Ahead::Nothing;
@@ -349,7 +349,7 @@ impl Clock {
     }
 
     fn report_lag(&self, late: Duration) {
-        // Whoever is told may ask what time it is.
+        // The callback may ask what time it is.
         let report = self.state().on_lag.take();
         if let Some(report) = report {
             report(late);
@@ -380,7 +380,7 @@ enum Ahead {
     /// A timer is due already, or time was moved to it.
     Nothing,
     /// No timer at all: only bytes or a guard can bring work.
-    NobodyWaits,
+    NoTimer,
     /// Time runs at full speed for so long.
     Wait(Duration),
 }
@@ -405,7 +405,7 @@ impl State {
     }
 }
 
-/// Somebody computes; see [`Clock::busy`].
+/// Guard of a task that computes; see [`Clock::busy`].
 #[derive(Debug)]
 pub struct Busy {
     clock: Clock,

@@ -5,11 +5,11 @@
 //! thirty-second retry costs milliseconds and a busy host never looks like a slow device.
 //!
 //! Four things tell the clock what is going on:
-//! - timers ([`Clock::sleep`]): somebody waits for a moment;
-//! - guards ([`Clock::busy`]): somebody outside this thread computes;
-//! - calls ([`Clock::call`]): somebody waits for a service outside this thread, whose stand-in says
+//! - timers ([`Clock::sleep`]): a task waits for a moment;
+//! - guards ([`Clock::busy`]): a program outside this thread computes;
+//! - calls ([`Clock::call`]): a task waits for a service outside this thread, whose stand-in says
 //!   while it waits itself ([`Clock::waiting`]);
-//! - touches ([`Clock::touch`]): bytes moved, so whoever receives them will have work.
+//! - touches ([`Clock::touch`]): bytes moved, so their receiver will have work.
 //!
 //! Limits on a peer that connects from the host's side are counted in the time that it lives in
 //! ([`Clock::timeout_for`]).

@@ -1,4 +1,4 @@
-//! Which device of the scenario somebody is.
+//! Which device of the scenario a client is.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Whoever shows `mark` is `device`.
+    /// A client that shows `mark` is `device`.
     pub fn know(&self, mark: impl Into<String>, device: impl Into<String>) {
         self.lock().insert(mark.into(), device.into());
     }

@@ -10,12 +10,12 @@ use crate::bluetooth::StandInError;
 ///
 /// libdbus, which Bluetooth on Linux goes through, takes the address of the system bus from
 /// `DBUS_SYSTEM_BUS_ADDRESS` when it is first used and keeps it, so there is one private bus for
-/// each process, and the variable must be set before anybody looks. Whoever starts that process
+/// each process, and the variable must be set before it is read. The program that starts that process
 /// sets it:
 ///
 /// ```no_run
 /// # use std::process::Command;
-/// Command::new("worker").env("DBUS_SYSTEM_BUS_ADDRESS", "unix:abstract=one-that-nobody-guesses");
+/// Command::new("worker").env("DBUS_SYSTEM_BUS_ADDRESS", "unix:abstract=a-random-name");
 /// // In the worker:
 /// let address = std::env::var("DBUS_SYSTEM_BUS_ADDRESS")?;
 /// lab::private_bus::start(&address)?;

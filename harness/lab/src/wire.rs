@@ -13,7 +13,7 @@ use tokio::sync::watch;
 /// Bytes under way in each direction.
 const CAPACITY: usize = 64 * 1024;
 
-/// A byte pipe between a board's UART, or its Bluetooth controller's interface, and whoever is at
+/// A byte pipe between a board's UART, or its Bluetooth controller's interface, and the program at
 /// the other end of it in the lab.
 ///
 /// What is sent to a board without power is lost. When one end is dropped, the other reads the end
@@ -85,7 +85,7 @@ impl BoardEnd {
         self.shared.clock.touch();
     }
 
-    /// Sends without waiting; what finds no room is lost, as when nobody listens to a UART.
+    /// Sends without waiting; what finds no room is lost, as on a UART without a listener.
     pub fn send(&self, bytes: &[u8]) {
         lock(&self.shared.to_lab).push(bytes);
         self.shared.clock.touch();

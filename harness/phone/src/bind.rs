@@ -17,9 +17,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// There was no response.
-    #[error("failed to ask the cloud")]
+    #[error("failed to send the bind request to the cloud")]
     Http(#[from] HttpError),
-    /// The response is none of the cloud's.
+    /// Response that does not have the form of the cloud's.
     #[error("failed to read the cloud's response of status {status}")]
     Response {
         /// HTTP status code.

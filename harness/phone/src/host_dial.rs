@@ -22,7 +22,7 @@ pub struct HostDial {
 }
 
 impl HostDial {
-    /// On whatever network the host's routes choose; broadcasts go to 255.255.255.255.
+    /// On the network that the host's routes choose; broadcasts go to 255.255.255.255.
     pub fn any(clock: Clock) -> Self {
         Self::new(Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST, clock)
     }

@@ -45,7 +45,7 @@ pub enum HttpError {
     Connect {
         /// The server.
         to: SocketAddrV4,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
     /// The connection was closed or reset before any byte of a response.
@@ -55,7 +55,7 @@ pub enum HttpError {
         to: SocketAddrV4,
     },
     /// The phone is not on the server's network any more.
-    #[error("the network of {to} is gone")]
+    #[error("the network was lost on the way to {to}")]
     Gone {
         /// The server.
         to: SocketAddrV4,
@@ -75,7 +75,7 @@ pub enum HttpError {
         limit: Duration,
     },
     /// What came is no HTTP response, or one that is too long.
-    #[error("{to} sent something else than an HTTP response: {reason}")]
+    #[error("{to} sent bytes that are no HTTP response: {reason}")]
     Malformed {
         /// The server.
         to: SocketAddrV4,

@@ -88,7 +88,7 @@ pub enum QrError {
     #[error("the payload has {0} bytes, more than any QR code")]
     TooLong(usize),
     /// It is an address whose escapes are broken.
-    #[error("the address is not encoded as addresses are: {0:?} is no escape")]
+    #[error("the address has an invalid percent escape: {0:?}")]
     Escape(String),
     /// It is no JSON object of this kind.
     #[error("the payload is not the JSON that devices print")]
@@ -143,7 +143,7 @@ impl QrPayload {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Address of a page that shows the QR code. Whoever opens it shows the page the secrets.
+    /// Address of a page that shows the QR code. Opening it gives the page the secrets.
     pub fn to_url(&self) -> String {
         let mut url = PAGE.to_owned();
         for byte in self.to_json().bytes() {

@@ -34,7 +34,7 @@ impl BindingToken {
     }
 }
 
-/// Without the digits: whoever knows them can bind the device.
+/// Without the digits: a client that knows them can bind the device.
 impl fmt::Debug for BindingToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BindingToken")

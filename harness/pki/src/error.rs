@@ -9,7 +9,7 @@ pub enum PkiError {
     /// A profile file is wrong.
     #[error("failed to read the certificate profiles in {file}: {message}")]
     Profiles {
-        /// Which file.
+        /// Path of the file.
         file: String,
         /// Where and why.
         message: String,
@@ -25,7 +25,7 @@ pub enum PkiError {
     /// The profile signs nothing.
     #[error("certificate profile {name:?} is no authority; set `authority: true` to sign with it")]
     NoAuthority {
-        /// Which profile.
+        /// Name of the profile.
         name: String,
     },
     /// Authorities sign each other in a circle.
@@ -37,23 +37,23 @@ pub enum PkiError {
     /// A moment cannot be written into a certificate.
     #[error("the dates of certificate profile {name:?} lie outside the calendar")]
     Dates {
-        /// Which profile.
+        /// Name of the profile.
         name: String,
     },
     /// The certificate could not be made.
     #[error("failed to mint a certificate of profile {name:?}")]
     Mint {
-        /// Which profile.
+        /// Name of the profile.
         name: String,
-        /// Why.
+        /// Underlying error.
         source: rcgen::Error,
     },
     /// The key could not be made.
     #[error("failed to make a key for certificate profile {name:?}: {why}")]
     Key {
-        /// Which profile.
+        /// Name of the profile.
         name: String,
-        /// Why.
+        /// Reason of the failure.
         why: String,
     },
 }
@@ -64,7 +64,7 @@ pub enum ExportError {
     /// Something is there already and stays as it is.
     #[error("{} exists already; remove it or export to another folder", path.display())]
     Exists {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The file system refused.
@@ -72,7 +72,7 @@ pub enum ExportError {
     Io {
         /// Which file or folder.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
     /// What was to be written could not be minted.

@@ -8,7 +8,7 @@ use rsa::pkcs8::EncodePrivateKey as _;
 use crate::{KeyType, PkiError};
 
 impl KeyType {
-    /// Whether it is an RSA key, of whatever length.
+    /// Whether it is an RSA key, of any length.
     pub fn is_rsa(self) -> bool {
         self.rsa_bits().is_some()
     }
@@ -23,7 +23,7 @@ impl KeyType {
     }
 }
 
-/// A key of this kind that nobody has had before. `profile` is for messages.
+/// A new key of this kind. `profile` is for messages.
 pub(crate) fn new_key(profile: &str, kind: KeyType) -> Result<KeyPair, PkiError> {
     let made = match kind {
         KeyType::P256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),

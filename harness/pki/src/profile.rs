@@ -98,7 +98,7 @@ pub enum Names {
     Given,
     /// It has none.
     None,
-    /// These, whatever the run is called.
+    /// These, the same in every run.
     Fixed(Vec<String>),
 }
 

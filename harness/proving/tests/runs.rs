@@ -352,3 +352,36 @@ fn worker_of(place: &Place, name: &str) -> Option<libc::pid_t> {
         is_worker.then(|| i32::try_from(pid).ok())?
     })
 }
+
+#[test]
+fn what_the_broker_saw_stands_beside_what_a_faulty_device_says() {
+    const TRUSTING: &str = "\
+name: Broker of another authority
+world:
+  access_points: { home: {} }
+  cloud: { broker: { certificate: server-other-ca } }
+  devices: { device: {} }
+  phones: [alice]
+steps:
+  - power: on
+  - provision: { phone: alice, join: home, outcome: connected }
+  - expect: { tls: { kind: handshake, where: { /ok: false } }, within: 15s }
+";
+    let place = Place::new(&[TRUSTING]);
+    let arguments = ["--message-format", "json", "--bug", "authority-not-checked"];
+    let output = place.start(&arguments).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let messages = messages(&output.stdout);
+    let Some(Message::RunFinished { summary, .. }) = messages.last() else {
+        panic!("{messages:#?}")
+    };
+    let failure = summary.cases[0].attempts[0].failure.as_ref().unwrap();
+    let said = &failure.message;
+    assert!(said.contains("the device says: "), "{said}");
+    let (_, seen) = said.split_once("the broker saw: ").expect(said);
+    assert!(
+        seen.contains("handshake with its certificate `server-other-ca` succeeded"),
+        "{said}"
+    );
+    assert!(seen.contains("CONNECT of `"), "{said}");
+}

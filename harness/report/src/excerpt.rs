@@ -54,7 +54,7 @@ impl Excerpt {
         lines
     }
 
-    /// How much of each start's log nobody could read.
+    /// Lines of each start's log that are in no known form.
     pub(crate) fn unread(&self) -> impl Iterator<Item = &Event> {
         self.events.iter().filter(|event| event.is::<UnreadLines>())
     }

@@ -1,4 +1,4 @@
-//! Colour, where somebody sees it.
+//! Colour for output on a terminal.
 
 use std::fmt::Display;
 

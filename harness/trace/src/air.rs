@@ -71,7 +71,7 @@ pub struct Leased {
 /// A name server was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NameAsked {
-    /// Which name.
+    /// The name that was looked up.
     pub name: String,
     /// The address that was answered, `unknown`, or `silence`.
     pub answer: String,
@@ -117,7 +117,7 @@ pub enum ConnectionEnd {
     ResetByService,
     /// The service did not accept it.
     Refused,
-    /// Nobody offers that port.
+    /// No service listens on that port.
     NoService,
     /// The network under it is gone.
     NetworkGone,
@@ -144,7 +144,7 @@ pub struct SoftApStopped {
 /// A phone has joined a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PhoneJoined {
-    /// Which phone.
+    /// Name of the phone.
     pub phone: String,
     /// The SoftAP's SSID, or the access point's role.
     pub network: String,
@@ -155,7 +155,7 @@ pub struct PhoneJoined {
 /// A phone has left a network, or lost it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PhoneLeft {
-    /// Which phone.
+    /// Name of the phone.
     pub phone: String,
     /// The SoftAP's SSID, or the access point's role.
     pub network: String,
@@ -189,14 +189,14 @@ pub struct HostWifiSwitched {
     /// The network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Why.
+    /// Reason, in words.
     pub why: String,
 }
 
 /// A scanner heard a device for the first time in this scan, or with other data than before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BleAdvertisingSeen {
-    /// Who scans.
+    /// The device or phone that scans.
     pub by: String,
     /// The advertiser's address, as people write it.
     pub address: String,
@@ -211,7 +211,7 @@ pub struct BleAdvertisingSeen {
 /// Two controllers are connected. The event's device is the peripheral.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BleConnected {
-    /// Who connected.
+    /// The device or phone that connected.
     pub central: String,
     /// Connection interval in µs.
     pub interval_us: u32,
@@ -224,7 +224,7 @@ pub struct BleConnected {
 pub struct BleDisconnected {
     /// The other side.
     pub central: String,
-    /// Who ended it; nobody, if the link was lost.
+    /// The side that ended it; none if the link was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// HCI error code (Core 5.4 Vol 1 Part F).
@@ -250,7 +250,7 @@ pub struct BleLinkDropped {
 /// What is wrong with a radio on purpose; the default is nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RadioFaults {
-    /// Nobody hears its advertising.
+    /// Its advertising is not received.
     pub unheard: bool,
     /// After so many more bytes of L2CAP, both ways, its connection is lost: both sides notice by
     /// their supervision timeout. Once that has happened, this fault is over.

@@ -108,7 +108,7 @@ pub struct Garbage {
 /// their level. They stand in the trace as `info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnreadLines {
-    /// How many.
+    /// Number of lines in no known form.
     pub unknown: u64,
     /// Of so many lines.
     pub of: u64,

@@ -14,7 +14,7 @@ payloads! {
 /// A phone has received a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CoapSeen {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: String,
     /// Address and port of the sender.
     pub from: String,
@@ -44,7 +44,7 @@ pub struct CoapSeen {
 /// A phone has sent a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CoapSent {
-    /// Whose phone. Not called `phone`, so that nobody takes it for a message to that phone.
+    /// Whose phone. Not called `phone`, since that would read as the receiver.
     pub sender: String,
     /// Address and port of the receiver.
     pub to: String,
@@ -68,7 +68,7 @@ pub struct CoapSent {
 /// A phone has received something on CoAP's port that is no CoAP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CoapGarbage {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: String,
     /// Address and port of the sender.
     pub from: String,

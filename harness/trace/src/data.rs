@@ -1,4 +1,4 @@
-//! The particulars of an event, which are a JSON value only once somebody looks into them.
+//! The particulars of an event, which are a JSON value only once a reader looks into them.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -150,7 +150,7 @@ pub struct Failure {
 /// An event that almost was the wanted one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Nearest {
-    /// Which event.
+    /// `seq` of the event.
     pub seq: u64,
     /// What it lacks.
     pub lacks: String,

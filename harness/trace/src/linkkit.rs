@@ -47,7 +47,7 @@ pub struct LinkkitConnectRefused {
     pub device_name: Option<String>,
     /// Code of the CONNACK.
     pub code: u8,
-    /// Why.
+    /// Reason of the refusal.
     pub reason: String,
 }
 
@@ -185,7 +185,7 @@ pub enum BindOutcome {
     Mismatched,
     /// The token was reported too long ago.
     Expired,
-    /// The token was used before, by whomever.
+    /// The token was used before, by any account.
     AlreadyUsed,
     /// Anything else; the code says what.
     Refused,

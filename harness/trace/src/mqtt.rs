@@ -119,7 +119,7 @@ pub struct ConnectRefused {
     pub client: String,
     /// Code of the CONNACK.
     pub code: u8,
-    /// Why.
+    /// Reason of the refusal.
     pub reason: String,
 }
 
@@ -128,11 +128,11 @@ pub struct ConnectRefused {
 pub struct WillPublished {
     /// Client id.
     pub client: String,
-    /// Where to.
+    /// Topic that it was published to.
     pub topic: String,
 }
 
-/// A client wanted what it may not.
+/// A publish or subscribe that the client has no right to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Denied {
     /// Number of the connection.
@@ -153,6 +153,6 @@ pub struct Dropped {
     pub client: Option<String>,
     /// Its topic.
     pub topic: String,
-    /// Which bound.
+    /// The bound that was reached.
     pub reason: String,
 }

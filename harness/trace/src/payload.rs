@@ -17,7 +17,7 @@ pub trait Payload: Serialize + JsonSchema + sealed::Sealed {
 }
 
 pub(crate) mod sealed {
-    /// What [`Payload`](super::Payload) needs, and nobody else can give.
+    /// Seal of [`Payload`](super::Payload), which only this crate implements.
     pub trait Sealed {}
 }
 

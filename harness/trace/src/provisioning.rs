@@ -13,7 +13,7 @@ payloads! {
 /// One request of a phone, and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: String,
     /// Name of the endpoint.
     pub endpoint: String,
@@ -36,7 +36,7 @@ pub struct Exchange {
 /// Provisioning came to an end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeReached {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: String,
     /// Its name, such as `connected`.
     pub outcome: String,

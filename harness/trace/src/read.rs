@@ -46,19 +46,19 @@ pub enum ReadError {
     /// The file system refused.
     #[error("failed to read the trace {}", path.display())]
     Io {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
     /// A whole line is no event.
     #[error("{}: no event at byte {offset}; is this a trace of another version?", path.display())]
     Line {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// Where the line begins.
         offset: u64,
-        /// Why.
+        /// Underlying error.
         source: serde_json::Error,
     },
 }

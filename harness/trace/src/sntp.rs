@@ -13,7 +13,7 @@ payloads! {
 /// A client was told the time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeAnswered {
-    /// Who asked.
+    /// Address of the client.
     pub peer: String,
     /// The version of NTP that it speaks.
     pub version: u8,
@@ -29,7 +29,7 @@ pub struct TimeAnswered {
 /// A client asked and, on purpose, was told nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeKept {
-    /// Who asked.
+    /// Address of the client.
     pub peer: String,
     /// The version of NTP that it speaks.
     pub version: u8,

@@ -19,9 +19,9 @@ pub struct Handshake {
     pub peer: String,
     /// Whether there is a connection now.
     pub ok: bool,
-    /// Why not, in one word.
+    /// Cause of the failure, in one word.
     pub cause: Cause,
-    /// Why not, as exactly as it is known.
+    /// Cause of the failure, as exactly as it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The version agreed on, such as `TLS 1.3`.

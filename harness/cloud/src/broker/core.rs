@@ -379,7 +379,7 @@ pub struct Injector {
 }
 
 impl Injector {
-    /// Publishes to whoever has subscribed, in the order of these calls. Does not wait; once the
+    /// Publishes to the subscribers, in the order of these calls. Does not wait; once the
     /// broker is gone, nothing happens.
     pub fn publish(&self, publish: Publish) {
         let _ = self.sender.send(publish);

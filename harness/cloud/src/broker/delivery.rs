@@ -27,7 +27,7 @@ enum Offered {
     Done,
     /// There is no room, and the client is there.
     Full(Arc<Notify>),
-    /// There is no room, and nobody to make any.
+    /// There is no room, and no client that could make any.
     Dropped {
         device: Option<String>,
         reason: String,

@@ -3,7 +3,7 @@
 use crate::packet::{Connect, Publish};
 use crate::tls::PresentedCertificate;
 
-/// Somebody who is connected.
+/// A connected client.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     /// Number of the connection, as in the trace.

@@ -104,7 +104,7 @@ impl Broker {
         self.core.set_faults(faults);
     }
 
-    /// Shows another certificate, on every encrypted listener, to whoever connects from now on.
+    /// Shows another certificate, on every encrypted listener, to clients that connect from now on.
     pub fn set_identity(&self, identity: &pki::Identity) -> Result<(), TlsConfigError> {
         self.change_tls(|tls| tls.identity = identity.clone())
     }
@@ -158,15 +158,15 @@ pub enum StartError {
          set `client_certificate: required` or listen on 127.0.0.1"
     )]
     Exposed {
-        /// Which.
+        /// The address.
         address: SocketAddr,
     },
     /// The port cannot be had.
     #[error("failed to listen on {address}; is the port taken? Port 0 takes any that is free")]
     Bind {
-        /// Which.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
     /// The TLS settings are wrong.

@@ -12,7 +12,7 @@ pub const OK: i64 = 200;
 pub const BAD_REQUEST: i64 = 400;
 /// There is no account.
 pub const UNAUTHORIZED: i64 = 401;
-/// The product lets nobody else bind a device that is bound.
+/// The product lets no other account bind a device that is bound.
 pub const FORBIDDEN: i64 = 403;
 /// There is no such call.
 pub const NOT_FOUND: i64 = 404;

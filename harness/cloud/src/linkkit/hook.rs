@@ -75,7 +75,7 @@ impl Hook for Arc<Shared> {
     }
 
     fn may_subscribe(&self, client: &Client, filter: &str) -> bool {
-        // Whoever is no device may watch.
+        // A client that is no device may watch.
         topic::owner(filter).is_none_or(|(owner, _)| self.is(client, &owner).unwrap_or(true))
     }
 

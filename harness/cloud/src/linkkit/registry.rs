@@ -137,7 +137,7 @@ impl Registry {
         codes::OK
     }
 
-    /// `device` was reset: it belongs to nobody, and its tokens are void.
+    /// `device` was reset: it belongs to no account, and its tokens are void.
     pub(super) fn reset(&mut self, device: &Key) {
         if let Some(owners) = self.owners.get_mut(device) {
             owners.clear();

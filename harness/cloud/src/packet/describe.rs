@@ -1,4 +1,4 @@
-//! Showing packets in the trace, whatever is in them.
+//! Showing packets in the trace, malformed ones too.
 
 use bytes::Bytes;
 use serde_json::Value;

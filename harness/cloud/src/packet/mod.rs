@@ -1,7 +1,7 @@
 //! MQTT 3.1 and 3.1.1 on the wire.
 //!
 //! Two decoders read the same frames: [`decode`] holds a device to the standard, [`describe`] shows
-//! whatever came, however broken.
+//! all bytes that came, malformed ones too.
 
 mod decode;
 mod describe;

@@ -89,11 +89,11 @@ impl Connect {
 /// What the broker publishes in a client's name when its connection breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Will {
-    /// Where to.
+    /// Topic that it is published to.
     pub topic: String,
-    /// What.
+    /// Bytes of the message.
     pub payload: Bytes,
-    /// How surely.
+    /// Quality of service.
     pub qos: QoS,
     /// Whether it is kept for later subscribers.
     pub retain: bool,
@@ -117,9 +117,9 @@ impl From<Will> for Publish {
 pub struct Publish {
     /// Where to; no wildcards.
     pub topic: String,
-    /// What.
+    /// Bytes of the message.
     pub payload: Bytes,
-    /// How surely.
+    /// Quality of service.
     pub qos: QoS,
     /// Whether it is kept for later subscribers, or was.
     pub retain: bool,

@@ -49,7 +49,7 @@ impl Sntp {
         Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), trace, faults).await
     }
 
-    /// Listens at `address`. Whoever can reach it is answered: the time is no secret.
+    /// Listens at `address`. Every client that reaches it is answered: the time is no secret.
     pub async fn start_at(
         address: SocketAddr,
         trace: Trace,
@@ -123,7 +123,9 @@ async fn ask(socket: &UdpSocket, server: SocketAddr) -> io::Result<()> {
     if length == LENGTH && reply[24..32] == mark {
         return Ok(());
     }
-    Err(io::Error::other("the answer is none to the question"))
+    Err(io::Error::other(
+        "the answer does not belong to the request",
+    ))
 }
 
 async fn serve(socket: UdpSocket, shared: Arc<Shared>) {
@@ -137,7 +139,7 @@ async fn serve(socket: UdpSocket, shared: Arc<Shared>) {
                     let _ = socket.send_to(&reply, peer).await;
                 }
             }
-            // An earlier answer found nobody; the next datagram may be good.
+            // An earlier answer reached no client; the next datagram may be good.
             Err(_) => tokio::task::yield_now().await,
         }
     }

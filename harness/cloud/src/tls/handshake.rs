@@ -151,7 +151,7 @@ fn fail(report: &mut Handshake, error: &io::Error, chain_good: bool) {
     }
     if report.cause != Cause::NotTls {
         report.cause = match cause(inner, chain_good) {
-            // rustls complains first of what no ClientHello of those versions has.
+            // rustls reports first what no ClientHello of those versions has.
             Cause::NoCommonCipher if offers_only_old(report) => Cause::NoCommonVersion,
             cause => cause,
         };

@@ -1,4 +1,4 @@
-//! A socket that tells the clock of its bytes, and shows handshakes to whoever watches.
+//! A socket that tells the clock of its bytes, and shows handshakes to their observer.
 
 use std::io;
 use std::net::SocketAddr;

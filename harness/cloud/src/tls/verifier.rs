@@ -59,7 +59,7 @@ impl ClientCertVerifier for Recording {
         let verdict = self
             .inner
             .verify_client_cert(end_entity, intermediates, now);
-        // Outside a handshake there is nobody to tell.
+        // Outside a handshake there is no observer.
         let _ = SHOWN.try_with(|shown| {
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
             *shown = Some((presented, verdict.is_ok()));

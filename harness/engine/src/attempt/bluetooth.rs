@@ -15,7 +15,7 @@ use super::problem::LabError;
 use crate::language::Fault;
 use crate::run::{self, PRIVATE_BUS};
 
-/// Name of whoever uses the adapter that is for others, in the trace.
+/// Name in the trace of the program that uses the adapter for outsiders.
 const OUTSIDER: &str = "outsider";
 
 /// The medium, and who has a radio on it.
@@ -30,7 +30,7 @@ pub struct Bluetooth {
 }
 
 impl Bluetooth {
-    /// A medium on which `phones` have adapters; nobody else is on it.
+    /// A medium on which `phones` have adapters; no other adapter is on it.
     pub async fn start(phones: &[String], trace: &Trace) -> Result<Self, LabError> {
         let ether = Ether::new(trace.clone());
         let clock = trace.clock().clone();

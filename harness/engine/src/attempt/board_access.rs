@@ -39,11 +39,11 @@ pub enum ReachError {
     #[error("failed to use the target description {}", path.display())]
     #[diagnostic(help("{help}"))]
     Target {
-        /// Where.
+        /// Path of the file.
         path: PathBuf,
         /// What to do.
         help: String,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
     /// This build does not know the chips of probe-rs.

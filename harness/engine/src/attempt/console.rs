@@ -46,7 +46,7 @@ impl Port {
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
-        // Whoever held it only polled, which leaves the end whole.
+        // Its last reader only polled, which leaves the end whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -90,7 +90,7 @@ impl AsyncWrite for Port {
 pub async fn type_at(case: &Case, step: &Console, world: &mut World) -> Result<(), Problem> {
     let device = case.device(step.device.as_ref());
     let mut port = world.console(device)?;
-    // What was printed before is nobody's answer.
+    // What was printed before is no answer to this line.
     settle(&mut port, world).await?;
     let failed = |source| LabError::Io {
         what: format!("type at the console of {device}"),

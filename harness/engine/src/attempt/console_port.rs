@@ -29,7 +29,7 @@ pub async fn carry(port: HostPort, channel: Box<dyn Channel>, mut wire: BoardEnd
 }
 
 enum Ended {
-    /// Nobody is at the lab's end any more.
+    /// The lab's end is closed.
     ByLab,
     /// The port is gone.
     ByPort,

@@ -55,7 +55,11 @@ pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
         (Some(error), _) => ("last error line", error),
         (None, Some(warning)) => ("last warning", warning),
         (None, None) if any => return Some("the device logged no error and no warning".into()),
-        (None, None) => return Some("the device said nothing at all: does it boot?".into()),
+        (None, None) => {
+            return Some(
+                "the device logged no line at all: check its power and that it boots".into(),
+            );
+        }
     };
     let line = event.line()?;
     Some(format!("the device's {what}: {}: {}", line.tag, line.text))
@@ -87,14 +91,14 @@ fn innermost(event: &Event) -> Option<String> {
 pub fn of_lab(error: &LabError) -> &'static str {
     match error {
         LabError::Board(BoardError::Probe(_)) => {
-            "the debug probe or the way to the chip, not the firmware: do what the message says; \
+            "the debug probe or its connection to the chip, not the firmware: do what the message says; \
              `proving boards` shows whether the board answers"
         }
         LabError::Board(BoardError::Unable { .. } | BoardError::State { .. }) => {
             "the scenario asks for what this board cannot do, not the firmware: see the message"
         }
         LabError::Board(_) => {
-            "the way to the board, not the firmware: do what the message says; `proving boards` \
+            "the connection to the board, not the firmware: do what the message says; `proving boards` \
              shows whether the board answers"
         }
         LabError::OtherFirmware { .. } => {
@@ -110,7 +114,7 @@ fn of_witness(witness: Option<Witness>) -> &'static str {
     match witness {
         Some(Witness::Host) => "the host was too slow, not the device: free a core",
         Some(Witness::BoardLink) => {
-            "the way to the board, not the device: check its cable and power; `proving boards` \
+            "the connection to the board, not the device: check its cable and power; `proving boards` \
              shows whether it answers"
         }
         _ => "the host or the lab, not the device: see the message",

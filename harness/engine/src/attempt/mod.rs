@@ -19,6 +19,7 @@ mod probe_link;
 mod problem;
 mod program;
 mod provision;
+mod seen;
 mod session_steps;
 mod starvation;
 mod steps;
@@ -44,6 +45,7 @@ pub use world::World;
 use booted::BootWatch;
 use contracts::ContractWatch;
 use problem::{Problem, Where, finish};
+use seen::Subject;
 use starvation::Starvation;
 
 /// Runs the attempt that `job` asks for; the trace says how it ended.
@@ -157,6 +159,7 @@ async fn run_case(job: &Job, chosen: &Chosen, case: &Case, trace: &Trace) -> Fin
                 label: violation.label(),
                 place: violation.span().map(|span| span.in_file(&case.file)),
                 catches: violation.catches(),
+                subject: Subject::of_patterns(violation.pattern()),
                 began: 0,
             };
             Err(Problem::from_miss(violation.miss()))
@@ -216,6 +219,7 @@ impl Attempt<'_> {
                 label: steps::label(step),
                 place: Some(place.clone()),
                 catches: step.catches().iter().map(|bug| bug.value.clone()).collect(),
+                subject: Subject::of_step(step),
                 began: self.trace.len(),
             };
             self.trace.emit(

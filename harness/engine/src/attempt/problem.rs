@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use super::seen::Subject;
 use crate::expect::Miss;
 use board::BoardError;
 use lab::air::AirError;
@@ -127,6 +128,8 @@ pub struct Where {
     pub place: Option<Place>,
     /// Bugs that it claims to catch.
     pub catches: Vec<String>,
+    /// What it is about.
+    pub subject: Subject,
     /// Length of the trace when it began: its witnesses are those from here on.
     pub began: usize,
 }
@@ -147,7 +150,11 @@ pub fn finish(problem: Problem, at: Where, trace: &Trace) -> Finished {
                 "the lab could not do its part".into(),
             )
         }
-        Problem::Missed(missed) => {
+        Problem::Missed(mut missed) => {
+            if let Some(seen) = at.subject.beside_the_claim(trace) {
+                missed.message.push_str("; ");
+                missed.message.push_str(&seen);
+            }
             let (verdict, blame) = blame(trace, at.began);
             (verdict, missed, blame)
         }

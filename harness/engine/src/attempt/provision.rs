@@ -39,7 +39,9 @@ pub async fn provision(
         Ok(end) => end?,
         Err(_) => {
             return Err(Missed::saying(format!(
-                "provisioning {device} took longer than {}",
+                "{} had not finished provisioning {device} after {}; `proving trace show` with the trace \
+                 below lists each request and answer",
+                step.phone,
                 duration::display(step.within)
             )));
         }
@@ -50,7 +52,7 @@ pub async fn provision(
             Ok(())
         }
         (End::Reached(reached, _), Some(stage)) => Err(Missed::saying(format!(
-            "{} wanted to stop after {stage:?}; before that, {reached}",
+            "{} was to stop after the stage {stage:?}, and provisioning ended before it: {reached}",
             step.phone
         ))),
         (End::Reached(reached, session), None) => {

@@ -38,18 +38,18 @@ pub async fn scan(case: &Case, step: &Scan, world: &mut World) -> Result<(), Pro
         Err(_) => {
             let limit = duration::display(step.within);
             return Err(Missed::saying(format!(
-                "a scan of {device} took longer than {limit}"
+                "{device} had not finished its scan after {limit}"
             )));
         }
     };
     let Found::Whole(found) = found else {
         return Err(Missed::saying(format!(
-            "{device} answered a scan that blocks before it was over"
+            "{device} answered a blocking scan before the scan had ended"
         )));
     };
     if let Some(limit) = step.at_least.filter(|limit| took < *limit) {
         return Err(Missed::saying(format!(
-            "{device} scanned for {}, and must for {} at least",
+            "{device} scanned for {}; at least {} were expected",
             duration::display(took),
             duration::display(limit)
         )));
@@ -57,14 +57,17 @@ pub async fn scan(case: &Case, step: &Scan, world: &mut World) -> Result<(), Pro
     if let Some(count) = step.count
         && found.len() != count as usize
     {
-        let what = format!("{device} gave {} results, not {count}", found.len());
+        let what = format!(
+            "{device} returned {} scan results; {count} were expected",
+            found.len()
+        );
         return Err(Missed::saying(what));
     }
     let mut rest = found.iter();
     for ssid in &wanted {
         if !rest.any(|found| found == ssid) {
             return Err(Missed::saying(format!(
-                "{device} heard, strongest first: {}; wanted, in this order: {}",
+                "{device} returned these networks, strongest first: {}; expected, in this order: {}",
                 found.join(", "),
                 wanted.join(", ")
             )));
@@ -162,14 +165,14 @@ pub fn compare_info(info: &Info, wanted: &Roles<Value>) -> Result<(), Problem> {
                 some.map_or_else(|| "nothing".to_owned(), Value::to_string)
             });
             return Err(Missed::saying(format!(
-                "proto-ver has {found} at {pointer}, not {wanted}"
+                "the device's answer on proto-ver has {found} at {pointer}; {wanted} was expected"
             )));
         }
     }
     Ok(())
 }
 
-/// A value of the matrix is wanted as it is spelled, whatever type it is found with.
+/// A value of the matrix is wanted as it is spelled, with any type that it is found with.
 fn is_wanted(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::Number(found), Value::String(wanted)) => found.to_string() == *wanted,
@@ -213,7 +216,7 @@ fn judged<T>(
     match (wanted, answered) {
         (RequestOutcome::Done, Ok(answer)) => Ok(Some(answer)),
         (RequestOutcome::Refused, Ok(_)) => Err(Missed::saying(format!(
-            "{device} did what it must refuse: {what}"
+            "{device} accepted {what}; the scenario demands that it refuses"
         ))),
         (_, Err(error)) if error.blame() == phone::Blame::Phone => {
             Err(LabError::from(error).into())

@@ -99,12 +99,12 @@ impl Attempt<'_> {
             (QueryOutcome::Unanswered, Err(QueryError::Silence { .. })) => Ok(()),
             (_, Err(error)) => Err(Missed::saying(error.to_string())),
             (QueryOutcome::Unanswered, Ok(answer)) => Err(Missed::saying(format!(
-                "{device} answered the query, which it must not, with code {}",
+                "{device} answered the query with code {}; the scenario demands that it does not answer",
                 answer.code
             ))),
             (QueryOutcome::Answered, Ok(answer)) if answer.code != 200 => {
                 Err(Missed::saying(format!(
-                    "{device} answered the query with code {} and no token",
+                    "{device} answered the query with code {} and no token; code 200 and a token were expected",
                     answer.code
                 )))
             }
@@ -142,7 +142,7 @@ impl Attempt<'_> {
             return Ok(());
         }
         Err(Missed::saying(format!(
-            "{} wanted to bind {device} with {token} and to hear {:?}; the cloud said {} {}",
+            "{} asked the cloud to bind {device} with {token}; expected was {:?}, and the cloud answered {} {}",
             bind.phone, bind.outcome.value, reply.code, reply.message
         )))
     }

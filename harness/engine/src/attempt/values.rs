@@ -70,7 +70,7 @@ impl Maker {
             passphrase: match (&settings.passphrase, settings.auth()) {
                 (Some(given), _) => given.value.clone(),
                 (None, Auth::Open) => String::new(),
-                // What somebody may try at an enterprise's, too.
+                // A device may be given one for an enterprise network, too.
                 (None, _) => passphrase,
             },
         };

@@ -136,7 +136,7 @@ impl World {
                 .add_device(name, values, settings, job, chosen)
                 .await?;
         }
-        // Nobody joins a real access point for a phone.
+        // The lab joins no real access point for a phone.
         let home = settings.access_points.names().next();
         let home = home.filter(|_| world.rig.is_none());
         let by_device_name: BTreeMap<String, String> = world
@@ -191,7 +191,7 @@ impl World {
         });
         let mut board = boards::make(&name, job, chosen, &self.trace, wires, &factory).await?;
         board.write_factory(&factory.encode()).await?;
-        // What firmware of others was told, and heeds, nobody here knows.
+        // What firmware of others was told, and heeds, is not known here.
         if chosen.model.kind != BoardKind::Rig {
             self.factories.push(factory);
         }
@@ -464,7 +464,9 @@ impl World {
                 Ok(Err(error)) => {
                     eprintln!("failed to switch off {name}: {}", with_sources(&error));
                 }
-                Err(_) => eprintln!("failed to switch off {name}: it does not answer"),
+                Err(_) => {
+                    eprintln!("failed to switch off {name}: its board did not answer in time")
+                }
             }
         }
     }

@@ -184,15 +184,15 @@ impl<'c> Watch<'c> {
     fn violated(&self, event: &Event) -> Miss {
         let message = match &self.clause.wanted {
             Wanted::Count(pattern, count, _) => {
-                format!("expected {count} {pattern}, and one more came")
+                format!("expected {count} {pattern}, and one more event matched")
             }
-            _ => format!("expected {}, but it came", self.clause),
+            _ => format!("expected {}, but such an event came", self.clause),
         };
         Miss {
             message,
             nearest: Some(Nearest {
                 seq: event.seq,
-                lacks: "nothing; it must not happen here".into(),
+                lacks: "nothing: it matches, and the scenario forbids it here".into(),
             }),
             instead: Vec::new(),
             from: self.start,
@@ -226,11 +226,14 @@ impl<'c> Watch<'c> {
             Wanted::InOrder(patterns, _) if seen > 0 => {
                 let next = wanted.first().map(ToString::to_string).unwrap_or_default();
                 let of = patterns.len();
-                format!("{seen} of {of} came in order; {next} did not follow within {limit}")
+                format!("{seen} of {of} events came in order; {next} did not follow within {limit}")
             }
             Wanted::AnyOrder(..) => {
                 let names: Vec<_> = wanted.iter().map(ToString::to_string).collect();
-                format!("these did not come within {limit}: {}", names.join(", "))
+                format!(
+                    "these events did not come within {limit}: {}",
+                    names.join(", ")
+                )
             }
             _ => {
                 let next = wanted.first().map(ToString::to_string).unwrap_or_default();

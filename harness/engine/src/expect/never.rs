@@ -7,7 +7,7 @@ use trace::{Event, Nearest, Trace};
 use super::matcher::{Matcher, NotReady};
 use super::miss::Miss;
 use super::unasked::{UnaskedEnd, UnaskedRule};
-use crate::language::{Captures, Never, Placed, Scenario, Span};
+use crate::language::{Captures, Never, Pattern, Placed, Scenario, Span};
 
 /// Watches the trace for what must not happen. Make it before the first step; its secrets must be
 /// known by then.
@@ -25,7 +25,7 @@ pub struct NeverWatch {
 pub struct Violation {
     /// What forbids it.
     rule: Rule,
-    /// What happened.
+    /// The event that the rule forbids.
     pub event: Arc<Event>,
 }
 
@@ -114,6 +114,14 @@ impl Violation {
         }
     }
 
+    /// The pattern of the scenario that forbids it, if one does.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        match &self.rule {
+            Rule::Clause(clause) => Some(&clause.pattern),
+            Rule::Unasked(_) => None,
+        }
+    }
+
     /// The bugs that it claims to catch.
     pub fn catches(&self) -> Vec<String> {
         match &self.rule {
@@ -132,7 +140,7 @@ impl Violation {
                 format!("{} must never come, but it did", clause.pattern),
                 Some(Nearest {
                     seq: self.event.seq,
-                    lacks: "nothing; it must not happen".into(),
+                    lacks: "nothing: it matches, and the scenario forbids it".into(),
                 }),
             ),
             Rule::Unasked(end) => (

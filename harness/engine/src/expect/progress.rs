@@ -154,7 +154,7 @@ fn keep_last(last: &mut Vec<Arc<Event>>, event: &Arc<Event>) {
     }
 }
 
-/// Gives `event` to a pattern that nobody meets, moving other events to other patterns that they
+/// Gives `event` to a pattern that no event meets, moving other events to other patterns that they
 /// could meet as well: an event that finds no place now will never find one.
 fn assign(owners: &mut [Option<(Arc<Event>, Vec<usize>)>], event: &Arc<Event>, found: &[usize]) {
     let mut tried = vec![false; owners.len()];

@@ -284,7 +284,7 @@ async fn in_order_takes_them_one_after_the_other() {
     let miss = lab.misses(cba).await;
     assert_eq!(
         miss.message,
-        "2 of 3 came in order; log /^a b$/ did not follow within 1s"
+        "2 of 3 events came in order; log /^a b$/ did not follow within 1s"
     );
     assert_eq!(miss.instead, [1, 2, 3, 4, 5][3..]);
 }
@@ -312,7 +312,7 @@ async fn any_order_finds_a_distribution_and_consumes_the_set() {
     let miss = lab.misses(set).await;
     assert_eq!(
         miss.message,
-        "these did not come within 1s: mqtt publish, log \"alpha\", log \"beta\""
+        "these events did not come within 1s: mqtt publish, log \"alpha\", log \"beta\""
     );
 }
 
@@ -374,7 +374,7 @@ async fn one_too_many_fails_at_once() {
     assert!(lab.now() < LabTime::from_secs(60));
     assert_eq!(
         miss.message,
-        "expected at most 2 log \"tick\", and one more came"
+        "expected at most 2 log \"tick\", and one more event matched"
     );
     assert_eq!(miss.nearest.expect("the third").seq, 3);
 }
@@ -392,7 +392,7 @@ async fn never_holds_for_its_time() {
         .await;
     assert_eq!(
         miss.message,
-        "expected for 1m never mqtt publish, log \"hurt\", but it came"
+        "expected for 1m never mqtt publish, log \"hurt\", but such an event came"
     );
     assert_eq!(miss.nearest.expect("it came").seq, 1);
     lab.expect("{ log: { text: hurt }, within: 0s }")

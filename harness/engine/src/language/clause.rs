@@ -94,7 +94,7 @@ pub struct Transcript {
 /// What must not happen from the first event to the end of `settle`.
 #[derive(Clone, Debug)]
 pub struct Never {
-    /// Which event.
+    /// Pattern of the event.
     pub pattern: Pattern,
     /// Bugs with which it must happen.
     pub catches: Vec<Placed<String>>,

@@ -20,9 +20,9 @@ pub const FILE: &str = "differences.yaml";
 /// A case that cannot be the same on a board as on the others.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// Which board.
+    /// Name of the board.
     board: String,
-    /// Which cases.
+    /// Filter for the cases.
     cases: Filter,
     /// Why; reports show it.
     pub because: String,

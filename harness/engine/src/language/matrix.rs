@@ -101,7 +101,7 @@ fn used_names(root: &Node) -> Vec<&str> {
 }
 
 /// `node` with the bound variables put in. A value that is nothing but a reference becomes the
-/// variable's value, whatever its type; inside a text its spelling is put.
+/// variable's value, of any type; inside a text its spelling is put.
 pub(super) fn put_in(node: &Node, bindings: &[Binding]) -> Node {
     let value_of = |name: &str| {
         bindings

@@ -132,7 +132,7 @@ pub struct CloudPattern {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CoapPattern {
-    /// Whose phone.
+    /// Name of the phone.
     to: Option<Placed<String>>,
     /// Its path, with slashes.
     path: Option<Placed<String>>,

@@ -11,7 +11,7 @@ use super::span::Placed;
 pub struct Power {
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,
-    /// What happens.
+    /// The change of power.
     pub action: PowerAction,
 }
 

@@ -32,7 +32,7 @@ pub enum ReadError {
     Io {
         /// Which file or folder.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
     /// There is something wrong in it.
@@ -43,7 +43,7 @@ pub enum ReadError {
     #[error("{}: a scenario named `{name}` is in {} already", path.display(), other.display())]
     #[diagnostic(help("names tell scenarios apart in reports; give one of them another"))]
     SameName {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// The name.
         name: String,

@@ -31,7 +31,7 @@ pub enum Step {
     Control(Control),
     /// A phone sends something to an endpoint of the application's own.
     Custom(Custom),
-    /// Somebody types at a device's console.
+    /// Types text at a device's console.
     Console(Console),
     /// A phone ends the session that it has open, and goes home.
     Leave(Leave),
@@ -55,7 +55,7 @@ pub enum Step {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provision {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: Placed<String>,
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,
@@ -73,7 +73,7 @@ pub struct Provision {
     /// Goes on with the session that this phone's last `provision` left open.
     #[serde(default)]
     pub resume: bool,
-    /// Leaves the session open, whatever its outcome.
+    /// Leaves the session open after any outcome.
     #[serde(default)]
     pub stay: bool,
     /// Ends after this stage, with the session left open.
@@ -134,7 +134,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadVersion {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: Placed<String>,
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,
@@ -151,7 +151,7 @@ pub struct ReadVersion {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scan {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: Placed<String>,
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,
@@ -220,7 +220,7 @@ pub enum RequestOutcome {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: Placed<String>,
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,
@@ -249,7 +249,7 @@ pub enum Command {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Custom {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: Placed<String>,
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,
@@ -297,7 +297,7 @@ fn a_second() -> Duration {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Leave {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: Placed<String>,
 }
 
@@ -305,7 +305,7 @@ pub struct Leave {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reconnect {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: Placed<String>,
 }
 
@@ -313,7 +313,7 @@ pub struct Reconnect {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
-    /// Whose phone.
+    /// Name of the phone.
     pub phone: Placed<String>,
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,

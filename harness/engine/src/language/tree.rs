@@ -176,7 +176,7 @@ fn options() -> Options {
         with_snippet: false,
         // [`Node::look_at`] decodes it: not all bytes are text.
         ignore_binary_tag_for_string: true,
-        // Its spelling is kept, whatever a number makes of it.
+        // Its spelling is kept, even if it is a number.
         non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
     }
 }

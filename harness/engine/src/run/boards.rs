@@ -95,15 +95,15 @@ pub struct InRig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BrokenProbe {
-    /// Its cable is out.
+    /// The probe's cable is unplugged.
     LinkDropped,
-    /// The target answers WAIT, for ever.
+    /// The target answers every transfer with WAIT.
     WaitForever,
-    /// It takes commands and answers none.
+    /// The probe takes commands and answers none.
     Hung,
     /// Another chip is attached.
     WrongIdcode,
-    /// The core is locked up, whatever is done.
+    /// The core stays locked up after every reset.
     LockedUp,
     /// The target loses its power in the middle of flashing.
     PowerLostInFlash,
@@ -112,13 +112,21 @@ pub enum BrokenProbe {
 impl BrokenProbe {
     /// Each: its name, and what it means in a few words.
     pub const ALL: [(Self, &'static str, &'static str); 6] = [
-        (Self::LinkDropped, "link-dropped", "Its cable is out"),
+        (
+            Self::LinkDropped,
+            "link-dropped",
+            "The probe's cable is unplugged",
+        ),
         (
             Self::WaitForever,
             "wait-forever",
-            "The target answers WAIT, for ever",
+            "The target answers every transfer with WAIT",
         ),
-        (Self::Hung, "hung", "It takes commands and answers none"),
+        (
+            Self::Hung,
+            "hung",
+            "The probe takes commands and answers none",
+        ),
         (
             Self::WrongIdcode,
             "wrong-idcode",
@@ -127,7 +135,7 @@ impl BrokenProbe {
         (
             Self::LockedUp,
             "locked-up",
-            "The core is locked up, whatever is done",
+            "The core stays locked up after every reset",
         ),
         (
             Self::PowerLostInFlash,
@@ -144,7 +152,7 @@ pub enum BoardKind {
     Native,
     /// An emulated Cortex-M behind a debug probe.
     Qemu,
-    /// Whatever a rig file says.
+    /// A board of the rig file.
     Rig,
 }
 
@@ -254,7 +262,7 @@ impl BoardModel {
             .find(|model| model.name == name)
     }
 
-    /// How many times faster than the host's its time runs while somebody works; `speed` is the most
+    /// How many times faster than the host's its time runs while a task is busy; `speed` is the most
     /// that is wanted.
     pub fn time_factor(&self, speed: f64) -> u16 {
         match self.kind {
@@ -387,7 +395,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_is_made_slower_gets_more_time() {
+    fn a_slower_board_gets_more_time() {
         assert_eq!(patience("native", 0.5), 1.0);
         assert_eq!(patience("qemu", 1000.0), 1.0);
         assert_eq!(patience("qemu", 10.0), 1.0);

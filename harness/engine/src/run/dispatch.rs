@@ -397,7 +397,7 @@ impl Dispatcher<'_> {
         for running in &self.running {
             running.worker.pause();
         }
-        // If it fails, nobody stopped, and all go on at once.
+        // If it fails, no process stopped, and all go on at once.
         let _ = self.signals.stop_here();
         for running in &mut self.running {
             running.worker.resume(now.elapsed());
@@ -408,7 +408,7 @@ impl Dispatcher<'_> {
         if let Some(reporter) = &mut self.reporter
             && reporter.take(message).is_err()
         {
-            // Nobody reads any more; the summary still gets written.
+            // The reader of standard output is gone; the summary still gets written.
             self.reporter = None;
         }
     }

@@ -17,13 +17,13 @@ impl Group {
         }
     }
 
-    /// Sends `signal` to every member; nobody there is no error.
+    /// Sends `signal` to every member; an empty group is no error.
     pub(super) fn signal(self, signal: libc::c_int) {
         // SAFETY: kill takes plain numbers.
         unsafe { libc::kill(-self.id, signal) };
     }
 
-    /// Whether nobody is left, once the leader was waited for. Members that ended but nobody
+    /// Whether no process is left, once the leader was waited for. Members that ended but nobody
     /// waited for are waited for here: this process adopts them, see [`adopt_orphans`].
     pub(super) fn is_empty(self) -> bool {
         // SAFETY: no status is wanted; the rest is plain numbers.

@@ -23,7 +23,7 @@ pub struct Job {
     pub bindings: BTreeMap<String, String>,
     /// The seed of the attempt's chances.
     pub seed: u64,
-    /// Lab seconds per host second while everybody waits.
+    /// Lab seconds per host second while no task is busy.
     pub speed: f64,
     /// Whether to renew transcripts instead of comparing them.
     pub accept: bool,

@@ -140,7 +140,7 @@ pub struct Settings {
     pub grace: Duration,
     /// The seed of the first attempts; attempt n has `seed + n - 1`.
     pub seed: u64,
-    /// Lab seconds per host second while everybody waits.
+    /// Lab seconds per host second while no task is busy.
     pub speed: f64,
     /// Whether to renew transcripts.
     pub accept: bool,

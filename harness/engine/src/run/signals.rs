@@ -31,7 +31,7 @@ impl Signals {
             pause: Arc::default(),
             registered: Vec::new(),
         };
-        // A flag is set before the socket wakes whoever looks at it.
+        // A flag is set before the socket wakes the task that reads it.
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             let flag = Arc::clone(&signals.end);
             signals

@@ -263,7 +263,7 @@ impl Worker {
     }
 }
 
-/// The address of a bus that this process or a worker may start, and nobody else guesses. It is in no file system, so
+/// The address of a bus that this process or a worker may start, and no other process can guess. It is in no file system, so
 /// that nothing is left of it.
 pub fn private_bus() -> String {
     let mut name = [0; 16];

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, copy, split};
 use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
 
-/// Whoever connects is at the device's UART, one after the other. Gone when dropped.
+/// A client that connects is at the device's UART, one after the other. Gone when dropped.
 pub struct ConsoleSocket {
     path: PathBuf,
     task: JoinHandle<()>,
@@ -46,7 +46,7 @@ impl ConsoleSocket {
 impl Drop for ConsoleSocket {
     fn drop(&mut self) {
         self.task.abort();
-        // If somebody else has removed it, so much the better.
+        // If another process has removed it, so much the better.
         let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -71,7 +71,7 @@ async fn stay_up(case: &Case, openings: &Openings, folder: &Path) -> Result<(), 
     let job = job(case, folder);
     let trace = Trace::create(clock, &job.trace())?;
     let mut settings = case.scenario.world.clone();
-    // Whoever wants to be a phone comes from outside.
+    // Phones are programs outside.
     settings.phones.clear();
     let built = match Chosen::of(&job) {
         Ok(chosen) => World::build(&settings, &job, &chosen, &trace).await,
@@ -93,7 +93,7 @@ async fn stay_up(case: &Case, openings: &Openings, folder: &Path) -> Result<(), 
         }
         Err(error) => Err(error.into()),
     };
-    // Keys stand in the boards' files; they go whatever happened.
+    // Keys stand in the boards' files; they are removed after every outcome.
     let removed = match fs::remove_dir_all(job.boards()) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(UpError::Io {
             what: format!("remove {}", job.boards().display()),

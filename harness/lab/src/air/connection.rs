@@ -109,7 +109,7 @@ impl Connection {
         sent
     }
 
-    /// Ends with an error when the connection is reset, also while nobody reads or writes.
+    /// Ends with an error when the connection is reset, also while no task reads or writes.
     pub(super) fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
         self.with(|socket| {
             let over = matches!(socket.state(), tcp::State::Closed | tcp::State::Listen);

@@ -8,7 +8,7 @@ pub enum AirError {
     /// No device offers that SoftAP.
     #[error("no SoftAP `{ssid}` appeared within {waited:?}; did its device start the service?")]
     NoSoftAp {
-        /// Which one.
+        /// Name of the network.
         ssid: String,
         /// How long was waited, in lab time.
         waited: Duration,
@@ -16,19 +16,19 @@ pub enum AirError {
     /// The passphrase is not the network's.
     #[error("`{network}` refused the passphrase")]
     Passphrase {
-        /// Which network.
+        /// Name of the network.
         network: String,
     },
     /// No more stations fit.
     #[error("the SoftAP `{ssid}` accepts no more stations")]
     Full {
-        /// Which one.
+        /// Name of the network.
         ssid: String,
     },
     /// The network gave no address.
     #[error("`{network}` gave no address within {waited:?}; does its DHCP server run?")]
     NoLease {
-        /// Which network.
+        /// Name of the network.
         network: String,
         /// How long was waited, in lab time.
         waited: Duration,
@@ -36,7 +36,7 @@ pub enum AirError {
     /// The network went away in the middle.
     #[error("`{network}` went away while it was being joined")]
     Gone {
-        /// Which network.
+        /// Name of the network.
         network: String,
     },
     /// The world has no such access point.

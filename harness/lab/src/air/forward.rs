@@ -19,7 +19,7 @@ use trace::air::Forwarded;
 
 /// Where a device's SoftAP is, as ESP-IDF has it.
 const SOFT_AP: Ipv4Addr = Ipv4Addr::new(192, 168, 4, 1);
-/// The end of that network: the device's DHCP server gives it to nobody while there are few.
+/// The end of that network: the device's DHCP server gives it to no client while there are few.
 const OWN: Ipv4Addr = Ipv4Addr::new(192, 168, 4, 254);
 /// Out of descriptors and the like: the host may recover.
 pub(super) const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -33,12 +33,12 @@ pub(super) const NETWORK_GONE: &str = "the network is gone";
 pub enum ForwardTarget {
     /// To the device's SoftAP.
     SoftAp {
-        /// Which device.
+        /// Name of the device.
         device: String,
     },
     /// To the device's station, wherever it is joined.
     Station {
-        /// Which device.
+        /// Name of the device.
         device: String,
     },
 }

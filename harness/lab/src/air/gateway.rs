@@ -217,7 +217,7 @@ impl Gate for Gateway {
             return self.tcp(stack, segment, frame);
         }
         // Answering for every address must extend neither to those of the stations nor to those
-        // where nobody lives.
+        // that no host has.
         let asked = frame::arp_target(&frame).is_none_or(|target| target == self.address);
         let reachable = frame::ipv4_ends(&frame).is_none_or(|(_, to)| {
             self.is_local(to) || (self.names.is_published(to) && !self.is_cut_off(to))

@@ -27,7 +27,7 @@ pub(super) struct State {
     pub(super) wire: Wire,
     pub(super) port: Option<Port>,
     pub(super) dhcp: Option<SocketHandle>,
-    /// Connections that nobody holds any more, and when to forget them at the latest.
+    /// Connections without a holder, and when to forget them at the latest.
     pub(super) orphans: BTreeMap<SocketHandle, LabTime>,
     next_port: u16,
 }
@@ -133,7 +133,7 @@ impl State {
     }
 }
 
-/// Another one for each interface: somebody who leaves a network and comes back must not be taken
+/// Another one for each interface: a station that leaves a network and comes back must not be taken
 /// for the connections that were left open there.
 fn first_port() -> u16 {
     const STEP: u16 = 64;

@@ -9,7 +9,7 @@ use super::dns::Resolution;
 /// Names are given addresses from here on: the network for benchmarks (RFC 2544), so that none
 /// can be taken for a real one.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
-/// What [`NameFault::WrongAddress`] answers: nobody lives there (RFC 5737, TEST-NET-2).
+/// What [`NameFault::WrongAddress`] answers: no host has it (RFC 5737, TEST-NET-2).
 const WRONG_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 66);
 
 /// A transport protocol.
@@ -37,7 +37,7 @@ pub enum NameFault {
     NxDomain,
     /// Questions for it are not answered.
     Silent,
-    /// It stands for an address at which nobody lives.
+    /// It stands for an address that no host has.
     WrongAddress,
 }
 

@@ -61,7 +61,7 @@ impl Nat {
         }
     }
 
-    /// Takes a segment that asks for a connection. False if nobody offers what it asks for: then
+    /// Takes a segment that asks for a connection. False if no service offers what it asks for: then
     /// smoltcp, which listens nowhere, refuses it.
     pub(super) fn open(
         &self,
@@ -97,7 +97,7 @@ impl Nat {
                 }
                 Err(_) => {
                     story.closed(ConnectionEnd::Refused);
-                    // Nobody listens, so smoltcp refuses it.
+                    // No socket listens, so smoltcp refuses it.
                     stack.inject(syn);
                 }
             }

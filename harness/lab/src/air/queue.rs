@@ -1,4 +1,4 @@
-//! Frames that wait for whoever takes them.
+//! Frames that wait for their receiver.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -110,7 +110,7 @@ impl Segment {
         }
     }
 
-    /// Connects somebody. Without `mac` the port is known by the source of its first frame.
+    /// Connects a station. Without `mac` the port is known by the source of its first frame.
     pub(super) fn plug(&self, place: Place, owner: Owner, mac: Option<Mac>, sink: Sink) -> Port {
         let mut state = self.state();
         let id = state.next;
@@ -230,7 +230,7 @@ impl State {
         let between_stations = self.isolated && sender.place == Place::Station;
         let known = self.plugs.values().any(|plug| plug.mac == Some(to));
         for (id, plug) in &self.plugs {
-            // Whoever has not spoken yet may be the one who is not known.
+            // A port without a frame yet may be the one who is not known.
             let concerns =
                 frame::is_group(to) || plug.mac == Some(to) || (!known && plug.mac.is_none());
             let kept_apart = between_stations && plug.place == Place::Station;
@@ -251,7 +251,7 @@ impl State {
 
 impl Sink {
     fn take(&self, bytes: &[u8]) {
-        // A full queue loses the frame: whoever does not read in time misses it, as on any radio.
+        // A full queue loses the frame: a receiver that does not read in time misses it, as on any radio.
         match self {
             Self::Stack(queue) => {
                 queue.push(bytes.to_vec());

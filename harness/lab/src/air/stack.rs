@@ -224,7 +224,7 @@ impl StackCore {
         taken.then(|| Connection::new(self.clone(), handle))
     }
 
-    /// Takes over a connection that nobody holds any more.
+    /// Takes over a connection that has no holder any more.
     pub(super) fn orphan(&self, handle: SocketHandle) {
         let deadline = self.clock.now() + LINGER;
         self.state().orphans.insert(handle, deadline);
@@ -326,12 +326,12 @@ impl StackCore {
         }
         let mut state = self.state();
         state.port = None;
-        // Whoever waits for a socket is woken and finds it closed.
+        // A task that waits for a socket is woken and finds it closed.
         for (_, socket) in state.sockets.iter_mut() {
             match socket {
                 Socket::Tcp(socket) => socket.abort(),
                 Socket::Udp(socket) => socket.close(),
-                // The stack itself holds the rest, and nobody waits for that.
+                // The stack itself holds the rest, and no task waits for that.
                 _ => {}
             }
         }

@@ -13,7 +13,7 @@ use super::segment::Owner;
 use super::stack::{Addressing, OpenGate, Seat, Stack};
 use super::world::AirInner;
 
-/// Nobody listens there (RFC 863, discard), so a gateway that works refuses.
+/// Port without a listener (RFC 863, discard), so a gateway that works refuses.
 const CLOSED_PORT: u16 = 9;
 /// In lab time; the host's lag has a witness of its own.
 const LIMIT: Duration = Duration::from_secs(2);

@@ -97,7 +97,7 @@ impl AirInner {
 }
 
 impl AirState {
-    /// The radio of `device`, which is there as soon as somebody asks for it.
+    /// The radio of `device`, which is there as soon as it is asked for.
     pub(super) fn radio(&mut self, device: &str) -> &mut Radio {
         self.radios.entry(device.to_owned()).or_default()
     }
@@ -141,7 +141,7 @@ impl AirState {
         mac
     }
 
-    /// A hardware address that nobody else has; locally administered.
+    /// A hardware address that is unique in the world; locally administered.
     pub(super) fn new_mac(&mut self) -> Mac {
         self.next_mac += 1;
         let [high, low] = self.next_mac.to_be_bytes();

@@ -241,7 +241,7 @@ impl Medium {
     }
 }
 
-/// Commands that concern nobody but the controller. Parameters have the right length.
+/// Commands that concern only the controller. Parameters have the right length.
 fn alone(radio: &mut Radio, opcode: u16, p: &[u8], now: LabTime) -> Answer {
     let mut returned = Vec::new();
     match opcode {

@@ -1,6 +1,6 @@
 //! HCI packets as they go over a UART (Core 5.4 Vol 4 Part A).
 
-/// Packets longer than this exist in nobody's protocol that is spoken here; the format's own limit
+/// No protocol that is spoken here has packets longer than this; the format's own limit
 /// is 64 KiB.
 const LONGEST: usize = 4 * 1024;
 
@@ -18,7 +18,7 @@ pub(super) enum Packet {
     Acl(Acl),
     /// From a controller.
     Event {
-        /// Which.
+        /// Its code.
         code: u8,
         /// Its parameters, at most 255 bytes.
         parameters: Vec<u8>,
@@ -159,7 +159,7 @@ pub(super) enum H4Error {
     /// A byte that begins no packet.
     #[error("{0:#04x} begins no HCI packet")]
     Indicator(u8),
-    /// A length that nobody sends.
+    /// Packet longer than any that is sent.
     #[error("an HCI packet of {0} bytes")]
     TooLong(usize),
 }

@@ -147,7 +147,7 @@ impl Medium {
         }
     }
 
-    /// One advertising event: whoever listens hears it.
+    /// One advertising event: every scanner hears it.
     fn advertise(&mut self, id: RadioId, now: LabTime) {
         let Some(radio) = self.radio(id) else { return };
         let advertising = &mut radio.advertising;

@@ -1,7 +1,7 @@
 //! Virtual Bluetooth LE: controllers on a medium that they share.
 //!
 //! An [`Ether`] is the medium of one world. Each of its [`Controller`]s speaks HCI to a host: the
-//! host of a device, of the BlueZ stand-in, or of somebody else's program behind a TCP port
+//! host of a device, of the BlueZ stand-in, or of another program behind a TCP port
 //! ([`Ether::open_port`]). Controllers advertise, scan, connect and carry L2CAP for their hosts,
 //! with flow control; there is no encryption, and only legacy advertising. Time is lab time.
 

@@ -40,7 +40,7 @@ async fn serve(ether: WeakEther, clock: Clock, listener: TcpListener) {
 }
 
 async fn attend(ether: WeakEther, clock: Clock, stream: TcpStream, number: u16) {
-    // Nobody here knows when that program has nothing left to do.
+    // It is not known here when that program has nothing left to do.
     let _busy = clock.busy();
     // Without it, each small packet would wait for the last one's acknowledgement; harmless where
     // it fails.

@@ -86,7 +86,7 @@ pub(super) struct Scanning {
 /// Whom a controller wants to connect to.
 #[derive(Clone, Debug)]
 pub(super) struct Initiating {
-    /// None: whoever is on the accept list.
+    /// None: every device on the accept list.
     pub(super) peer: Option<Address>,
     pub(super) own: u8,
     pub(super) parameters: Timing,
@@ -204,7 +204,7 @@ impl Radio {
 }
 
 impl Advertising {
-    /// When it is on the air next, if anybody listens. One that nobody listened to for a while is
+    /// When it is on the air next, if a scanner listens. One that no scanner listened to for a while is
     /// so at once.
     pub(super) fn next(&self) -> Option<LabTime> {
         let since = self.since?;

@@ -142,7 +142,7 @@ impl NativeBoard {
             return Ok(());
         };
         if let Some(stop) = running.stop.take() {
-            // Nobody listens if the device has ended by itself.
+            // No receiver is left if the device has ended by itself.
             let _ = stop.send(());
         }
         let clock = self.trace.clock();

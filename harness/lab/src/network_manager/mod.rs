@@ -1,7 +1,7 @@
 //! A stand-in for NetworkManager: one Wi-Fi interface on a private D-Bus, and networks that it can
 //! join, right or wrong.
 //!
-//! It carries no frames; it is there so that whoever asks NetworkManager to join a device's SoftAP
+//! It carries no frames; it is there so that a program that asks NetworkManager to join a device's SoftAP
 //! can be seen to do so, and to put back what was before.
 
 mod objects;

@@ -128,7 +128,7 @@ pub enum BackendError {
     /// Nothing answers at this address.
     #[error("nothing answers at {address:#010x}")]
     Fault {
-        /// Where.
+        /// Address that was accessed.
         address: u32,
     },
     /// The core is locked up.

@@ -15,7 +15,7 @@ pub const RAM_START: u32 = 0x2000_0000;
 /// Bytes of RAM.
 pub const RAM: usize = 64 * 1024;
 
-/// Instructions executed whenever somebody looks at a running core.
+/// Instructions executed whenever a running core is polled.
 const PACE: u32 = 100;
 const VTOR: u32 = 0xE000_ED08;
 /// System control space registers that read as on a Cortex-M4F.

@@ -14,7 +14,7 @@ pub enum ProbeFault {
     /// Another chip is attached: its debug port has another identification, and its first access
     /// port is none to memory.
     WrongIdcode,
-    /// The core is locked up, whatever is done.
+    /// The core stays locked up after every reset.
     LockedUp,
     /// The target loses its power after the debugger has written so many bytes to memory, as it does
     /// when it fills the page buffers of a flash algorithm.

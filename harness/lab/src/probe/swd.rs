@@ -15,7 +15,7 @@ pub enum Acknowledgement {
     Wait = 0b010,
     /// An error flag is set.
     Fault = 0b100,
-    /// Nobody drives the line.
+    /// Neither side drives the line.
     Silence = 0b111,
 }
 
@@ -65,7 +65,7 @@ enum State {
     Idle,
     /// Collects a request.
     Request { bits: u8, count: u32 },
-    /// Collects data and parity; without a request they are for nobody.
+    /// Collects data and parity; without a request they are dropped.
     Data {
         request: Option<Request>,
         bits: u64,

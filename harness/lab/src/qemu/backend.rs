@@ -51,7 +51,7 @@ pub(super) struct Machine {
     running: bool,
     /// Code in RAM has run since flash was last looked at.
     algorithm_ran: bool,
-    /// The emulator ended while the core ran, and nobody has noticed yet.
+    /// The emulator ended while the core ran, which was not noticed yet.
     crashed: bool,
     /// In what the emulator was too slow, since it last started.
     hung: Option<&'static str>,
@@ -261,7 +261,7 @@ impl Machine {
     }
 
     fn order(&self, order: WireOrder) {
-        // Nobody is there any more if the harness lets go of the machine.
+        // No receiver is left if the harness lets go of the machine.
         let _ = self.wire.send(order);
     }
 
@@ -445,7 +445,7 @@ impl Backend for Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // Nobody is left who could be told that it failed.
+        // No caller is left that could be told that it failed.
         let _ = self.keep_flash().and_then(|()| self.save());
     }
 }

@@ -301,7 +301,7 @@ fn watch(device: &str, events: Receiver<Event>, target: Weak<Mutex<Target>>) -> 
                 let Some(target) = target.upgrade() else {
                     return;
                 };
-                // Whoever uses the core next meets the same error.
+                // The next user of the core meets the same error.
                 let _ = lock(&target).core().poll();
             }
         })

@@ -1,7 +1,7 @@
 //! The board that QEMU emulates, behind a debug probe.
 //!
 //! A [`Machine`] is an ARM MPS2 board (AN386, Cortex-M4F) without anything that a real one would not
-//! have: whoever wants it to do something goes through its debug probe ([`crate::probe`]). Ethernet
+//! have: every program that controls it goes through its debug probe ([`crate::probe`]). Ethernet
 //! carries its radio, its first UART is a console, its second one leads to a Bluetooth controller.
 
 mod backend;

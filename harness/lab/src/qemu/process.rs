@@ -40,7 +40,7 @@ pub(super) struct Emulator {
     pub(super) qmp: Qmp,
 }
 
-/// Something happened in the emulator while nobody may have looked.
+/// Something happened in the emulator while no task may have polled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// The core stands.
@@ -97,7 +97,7 @@ impl Emulator {
                 }
                 end(&child);
                 drop(messages);
-                // Nobody listens any more if the machine is gone too.
+                // No receiver is left if the machine is gone too.
                 let _ = events.send(Event::Gone);
             })
             .map_err(failed)?;

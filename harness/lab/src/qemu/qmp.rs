@@ -31,7 +31,7 @@ pub(super) enum Message {
 }
 
 impl Message {
-    /// What a line says; none if nobody wants to know.
+    /// What a line says; none if no caller asks.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let mut value: Value = serde_json::from_str(line).ok()?;
         if let Some(event) = value.get("event").and_then(Value::as_str) {

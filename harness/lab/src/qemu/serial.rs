@@ -53,7 +53,7 @@ impl Serial {
     pub(super) async fn power_on(&mut self, clock: &Clock) {
         self.power_off();
         if let Some(wire) = &self.wire {
-            // Without it the line is dead, which whoever uses it will say.
+            // Without it the line is dead, which its user will report.
             self.stream = connect(&self.socket, clock).await;
             wire.set_power(true);
         }

@@ -22,7 +22,7 @@ const CHUNK: usize = 64 * 1024;
 /// Bytes of garbage that are shown.
 const SHOWN: usize = 64;
 
-/// Carries frames and bytes until nobody gives orders any more.
+/// Carries frames and bytes until its last handle is dropped.
 pub(super) struct Wire {
     trace: Trace,
     link: Option<RadioLink>,
@@ -95,7 +95,7 @@ impl Wire {
                 for serial in &mut self.serials {
                     serial.power_on(self.trace.clock()).await;
                 }
-                // Whoever asked may not wait any more.
+                // The caller may not wait any more.
                 let _ = heard.send(());
             }
             WireOrder::Dark => {

@@ -106,7 +106,7 @@ impl Port {
                     self.trace.clock().touch();
                     self.receive(&bytes, from).await;
                 }
-                // A port that nobody listens on answers a datagram of ours by ICMP.
+                // A port without a listener answers a datagram of ours by ICMP.
                 Err(error)
                     if matches!(
                         error.kind(),

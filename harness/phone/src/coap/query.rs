@@ -60,10 +60,10 @@ pub struct Answer {
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// Nothing came in time.
+    /// No answer to this query in time; answers with another token are none.
     #[error(
-        "{device_name} did not answer within {within:?}{}",
-        if *.acknowledged { ", although it acknowledged the query" } else { "" }
+        "{device_name} sent no answer to the query within {within:?}{}",
+        if *.acknowledged { ", although it acknowledged it (empty ACK)" } else { "" }
     )]
     Silence {
         /// Who was asked.
@@ -96,7 +96,7 @@ pub enum QueryError {
         /// Such as `4.05`.
         code: String,
     },
-    /// The device answered something that is none of Linkkit's answers.
+    /// Answer that does not have the form of a Linkkit answer.
     #[error("{device_name} sent an answer that cannot be read: {reason}")]
     Unreadable {
         /// Who was asked.
@@ -175,7 +175,7 @@ impl<'q> Attempt<'q> {
     }
 
     async fn run(&mut self, listener: &Listener, clock: &Clock) -> Result<Answer, QueryError> {
-        // No device acknowledges a broadcast for all the others, so it is sent once.
+        // No device acknowledges a broadcast on behalf of all, so it is sent once.
         let unicast = matches!(self.query.target, QueryTarget::Unicast(_));
         let retransmissions = if unicast { MAX_RETRANSMIT } else { 0 };
         let mut timeout = ACK_TIMEOUT;

@@ -19,13 +19,13 @@ pub enum ProvisioningError {
     Transport {
         /// Which endpoint was asked.
         endpoint: String,
-        /// Why.
+        /// Underlying error.
         source: TransportError,
     },
     /// The answer of `proto-ver` is not the JSON that it should be.
     #[error("failed to read the device's version")]
     Version(#[source] serde_json::Error),
-    /// The device speaks a security that nobody knows.
+    /// Security scheme of the device that the phone does not know.
     #[error("failed to choose a security: the device speaks security {0}")]
     UnknownSecurity(u8),
     /// The device wants something that the phone was not told.
@@ -58,7 +58,7 @@ pub enum ProvisioningError {
     /// The device understood a command and refused it.
     #[error("the device answered {command} with {}", status_name(*status))]
     Refused {
-        /// Which command.
+        /// The command that was sent.
         command: &'static str,
         /// [`Status`] by number.
         status: i32,
@@ -66,7 +66,7 @@ pub enum ProvisioningError {
     /// An encrypted endpoint was to be used without a session.
     #[error("failed to use {endpoint}: there is no session yet")]
     NoSession {
-        /// Which endpoint.
+        /// Name of the endpoint.
         endpoint: String,
     },
     /// A scan's results are fewer than the device announced.
@@ -78,7 +78,7 @@ pub enum ProvisioningError {
         delivered: usize,
     },
     /// The device scans and scans.
-    #[error("the device still scans after {after:?}")]
+    #[error("the device had not finished its scan after {after:?}")]
     EndlessScan {
         /// How long the phone has waited, in lab time.
         after: Duration,
@@ -94,7 +94,7 @@ pub enum Blame {
     Network,
     /// The phone was told too little, or was used wrongly.
     Phone,
-    /// The device was right to say no: somebody gave it wrong values.
+    /// The device was right to refuse: it was given wrong values.
     Owner,
 }
 

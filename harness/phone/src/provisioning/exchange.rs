@@ -15,7 +15,7 @@ use trace::provisioning::Exchange;
 type Read<T> = Result<(T, Value), ProvisioningError>;
 
 impl ProvisioningClient {
-    /// Sends arbitrary bytes to an endpoint, as they are, and hands out whatever comes back.
+    /// Sends arbitrary bytes to an endpoint, as they are, and returns the answer's bytes.
     pub async fn raw(&mut self, endpoint: &str, body: &[u8]) -> Result<Vec<u8>, ProvisioningError> {
         self.open(endpoint, summary::raw(body), body, |answer| {
             Ok((answer.to_vec(), summary::raw(answer)))

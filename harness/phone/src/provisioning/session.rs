@@ -21,7 +21,7 @@ const PROV: &str = "prov";
 pub struct Info {
     /// Of the provisioning service.
     pub prov: Prov,
-    /// Of the application: its labels and whatever stands behind them.
+    /// What `proto-ver` says of the application, by its labels.
     pub app: Map<String, Value>,
 }
 
@@ -93,7 +93,7 @@ impl ProvisioningClient {
         }
     }
 
-    /// Establishes a session once more, of whose loss nobody but the caller decides.
+    /// Establishes a session once more, whose loss the caller handles.
     pub(super) async fn establish_once_more(&mut self) -> Result<(), ProvisioningError> {
         if self.is_established() {
             return Ok(());

@@ -43,16 +43,16 @@ enum Cipher {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecurityError {
     /// The answer is no session message.
-    #[error("the answer is no session message")]
+    #[error("the device's answer is no session message")]
     Undecodable(#[from] proto::DecodeError),
     /// The answer is not the one that belongs to the request.
-    #[error("the device answers with another message than {expected}")]
+    #[error("the device answered with another message than {expected}")]
     OtherMessage {
         /// What belongs there.
         expected: &'static str,
     },
     /// The device refuses in words, although it should close the connection.
-    #[error("the device answers with status {0}")]
+    #[error("the device answered the handshake with status {0}")]
     Status(i32),
     /// A value in the answer has a length or a content that cannot be.
     #[error("the device's {0} cannot be used")]

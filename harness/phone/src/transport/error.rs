@@ -20,7 +20,7 @@ pub enum TransportError {
     Ble(#[from] BleError),
 }
 
-/// What kind of trouble it is, whatever the transport.
+/// Kind of the failure, for every transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// Nothing is there, or not any more.
@@ -51,7 +51,7 @@ impl Cause {
 }
 
 impl TransportError {
-    /// Whether nobody can tell that the device has said no from the radio's having failed.
+    /// Whether a refusal by the device cannot be told from a failure of the radio.
     pub(crate) fn may_be_the_radio(&self) -> bool {
         match self {
             Self::Http(_) | Self::Console(_) => false,

@@ -17,7 +17,7 @@ pub use console::{Console, ConsoleError, ConsoleSettings};
 pub use error::{Cause, TransportError};
 pub use soft_ap::SoftAp;
 
-/// A way to one device. Whoever drops it hangs up.
+/// A connection to one device, which ends when dropped.
 ///
 /// ```
 /// use futures_util::FutureExt;
@@ -131,6 +131,6 @@ impl FromStr for TransportKind {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|kind| kind.name() == text);
-        found.ok_or_else(|| format!("`{text}` is none of softap, ble and console"))
+        found.ok_or_else(|| format!("`{text}` is no transport; there are softap, ble and console"))
     }
 }

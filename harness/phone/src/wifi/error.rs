@@ -22,7 +22,7 @@ pub enum WifiError {
     /// The interface is another kind of thing.
     #[error("{interface} is no Wi-Fi interface: `nmcli device` lists them with their types")]
     NotWifi {
-        /// Which.
+        /// Name of the interface.
         interface: String,
     },
     /// Nothing was changed, because it could not be undone.
@@ -42,7 +42,7 @@ pub enum WifiError {
          SoftAP, and does this radio have its channel?"
     )]
     NotHeard {
-        /// Which network.
+        /// Name of the network.
         ssid: String,
         /// By which interface.
         interface: String,
@@ -52,7 +52,7 @@ pub enum WifiError {
     /// The network was heard, but joining failed.
     #[error("joining {ssid} on {interface} failed: {}", why(*reason))]
     Refused {
-        /// Which network.
+        /// Name of the network.
         ssid: String,
         /// By which interface.
         interface: String,
@@ -64,7 +64,7 @@ pub enum WifiError {
         "{ssid} was not joined on {interface} within {waited:?}: does the device's DHCP server run?"
     )]
     Timeout {
-        /// Which network.
+        /// Name of the network.
         ssid: String,
         /// By which interface.
         interface: String,
@@ -87,14 +87,14 @@ pub enum WifiError {
          {interface}` may help"
     )]
     NotRestored {
-        /// Which interface.
+        /// Name of the interface.
         interface: String,
         /// `NMRollbackResult`.
         result: u32,
     },
 }
 
-/// What an `NMDeviceStateReason` means to whoever joins a SoftAP.
+/// Meaning of an `NMDeviceStateReason` for a client that joins a SoftAP.
 fn why(reason: u32) -> String {
     match reason {
         5 => "no address could be had (IP configuration unavailable)".to_owned(),

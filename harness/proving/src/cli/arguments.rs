@@ -42,11 +42,11 @@ pub(super) enum Command {
     Up(Up),
     /// Provision a device, step by step or at once
     Prov(Box<super::prov::arguments::Prov>),
-    /// List boards, and what is attached: what it is, and whether it answers
+    /// List boards and what is attached to this host, and whether each answers
     Boards(super::hardware::arguments::Boards),
     /// Flash a board
     Flash(super::hardware::arguments::Flash),
-    /// Show what a board logs, as it does
+    /// Follow the log of a board
     Log(super::hardware::arguments::Log),
     /// Run tests on a board itself
     Test(super::hardware::arguments::Test),
@@ -62,7 +62,7 @@ pub(super) struct Selection {
     /// Scenario files, and folders of such [default: scenarios]
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
-    /// Only cases that match, such as 'tag(smoke) & !name(isolation)'
+    /// Run only cases that match, such as 'tag(smoke) & !name(isolation)'
     #[arg(short = 'E', long, value_name = "EXPR")]
     pub(super) filter: Option<String>,
 }
@@ -71,7 +71,7 @@ pub(super) struct Selection {
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) selection: Selection,
-    /// On which board; once for each, if several: native, qemu, or one of the rig file [default:
+    /// Board to run on: native, qemu, or one of the rig file; may be given several times [default:
     /// native]
     #[arg(short, long, value_name = "NAME")]
     pub(super) board: Vec<String>,
@@ -86,22 +86,22 @@ pub(super) struct Run {
     /// When to flash boards: if another image is on them, or before each attempt
     #[arg(long, value_name = "WHEN", default_value = "changed")]
     pub(super) flash: FlashWhen,
-    /// Break the debug probes of emulated boards, to see that runs end broken
+    /// Fault to put into the debug probes of emulated boards, to see that runs end broken
     #[arg(long, value_name = "FAULT", value_parser = probe_faults())]
     pub(super) probe_fault: Option<BrokenProbe>,
     /// How many cases at the same time [default: number of cores]
     #[arg(short, long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
-    /// Try each case so often; one that fails and passes is flaky
+    /// Number of attempts for each case; a case that both fails and passes is flaky
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) repeat: u32,
-    /// Start nothing more once a case did not pass
+    /// Start no further case once one did not pass
     #[arg(long)]
     pub(super) fail_fast: bool,
-    /// Seed of all chances, to run the same again [default: another each time]
+    /// Seed of all random values, to repeat a run [default: a new one for each run]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// Lab seconds per second while everybody waits; 1 is real time, and emulated boards have an
+    /// Lab seconds per host second while no task is busy; 1 is real time, and emulated boards have an
     /// upper limit
     #[arg(long, value_name = "FACTOR", default_value_t = Settings::SPEED, value_parser = speed)]
     pub(super) speed: f64,
@@ -117,13 +117,13 @@ pub(super) struct Run {
     /// Put this bug into the devices, to see scenarios catch it
     #[arg(long, value_name = "NAME", value_parser = bug)]
     pub(super) bug: Option<String>,
-    /// Where to make the run's folder
+    /// Folder in which the run's folder is made
     #[arg(long, value_name = "DIR", default_value = "proving-out")]
     pub(super) out: PathBuf,
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
-    /// How to tell what happens: for people, or a JSON object per line
+    /// Format of the output: text, or a JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) message_format: MessageFormat,
 }
@@ -209,19 +209,19 @@ pub(super) enum TraceCommand {
 pub(super) struct ShowTrace {
     /// The trace, or the attempt's folder
     pub(super) file: PathBuf,
-    /// Only of this source, such as 'log' or 'mqtt'; several are alternatives
+    /// Print only this source, such as 'log' or 'mqtt'; several are alternatives
     #[arg(long = "source", value_name = "SOURCE", value_parser = super::trace::source)]
     pub(super) sources: Vec<Source>,
-    /// Only of this device
+    /// Print only events of this device
     #[arg(long = "device", value_name = "NAME")]
     pub(super) devices: Vec<String>,
-    /// Only of this kind, such as 'line' or 'handshake'
+    /// Print only events of this kind, such as 'line' or 'handshake'
     #[arg(long = "kind", value_name = "KIND")]
     pub(super) kinds: Vec<String>,
-    /// Only log lines, of this level (error, warn, info, debug, trace) or graver
+    /// Only log lines of this level (error, warn, info, debug, trace) or graver
     #[arg(long, value_name = "LEVEL", value_parser = super::trace::level)]
     pub(super) level: Option<Level>,
-    /// Only events whose text matches this regular expression
+    /// Print only events whose text matches this regular expression
     #[arg(long, value_name = "REGEX")]
     pub(super) grep: Option<regex::Regex>,
     /// As JSON lines
@@ -233,7 +233,7 @@ pub(super) struct ShowTrace {
 pub(super) struct Up {
     /// The scenario; without one, a device that is provisioned over SoftAP
     pub(super) scenario: Option<PathBuf>,
-    /// Which of its cases, if it has several [default: the first]
+    /// Case to bring up, if there are several [default: the first]
     #[arg(short = 'E', long, value_name = "EXPR")]
     pub(super) filter: Option<String>,
     /// Make a port of the device one of this host, such as '127.0.0.1:8080=softap:80' or

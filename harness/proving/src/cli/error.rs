@@ -41,18 +41,18 @@ pub(super) enum CommandError {
     /// The JUnit report could not be written.
     #[error("failed to write the JUnit report {}", path.display())]
     Junit {
-        /// Where.
+        /// File of the report.
         path: PathBuf,
-        /// Why.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A board that is none.
+    /// Name of a board that does not exist.
     #[error("there is no board `{0}`")]
     #[diagnostic(help(
         "there are `native` and `qemu`; `proving boards init` writes a rig file for real ones"
     ))]
     UnknownBoard(String),
-    /// The image that boards are to be flashed with.
+    /// Image for flashing that does not exist.
     #[error("there is no image {}", .0.display())]
     #[diagnostic(help("build it with `cargo xtask firmware mps2`, or name another with --image"))]
     NoImage(PathBuf),
@@ -78,16 +78,16 @@ pub(super) enum CommandError {
     /// A folder could not be listed.
     #[error("failed to list {}", path.display())]
     Folder {
-        /// Which.
+        /// Path of the folder.
         path: PathBuf,
-        /// Why.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A folder that is no run's.
+    /// Folder without traces of a run.
     #[error("there are no traces in {}", .0.display())]
     #[diagnostic(help("name the folder of a run: `proving run` prints it in its first line"))]
     NoTraces(PathBuf),
-    /// Standard output is gone.
+    /// Standard output that cannot be written.
     #[error("failed to write to standard output")]
     Output(#[source] io::Error),
     /// A board did not do what it was told.
@@ -97,7 +97,7 @@ pub(super) enum CommandError {
     /// The world could not be brought up.
     #[error("failed to bring up the world")]
     Up(#[from] UpError),
-    /// The phone did not get its way.
+    /// Failure of a `proving prov` command.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Prov(#[from] ProvError),

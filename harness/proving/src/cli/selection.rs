@@ -6,7 +6,7 @@ use super::CommandError;
 use super::arguments::Selection;
 use engine::language::{Case, Filter, read_all};
 
-/// Where scenarios stand unless somebody says otherwise.
+/// Folder of the scenarios if none is named.
 const DEFAULT: &str = "scenarios";
 
 impl Selection {

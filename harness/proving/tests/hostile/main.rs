@@ -114,7 +114,7 @@ const HOSTILE: &[Row] = &[
     row(
         "no-http",
         PROVISION,
-        "something else than an HTTP response",
+        "bytes that are no HTTP response",
         "something else",
     ),
     row(

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// What can stand at one place of an event's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Any JSON: what a device or client sent, whose shape nobody here decides.
+    /// Any JSON: what a device or client sent, whose shape is not fixed here.
     Open,
     /// An object with these fields and no others.
     Fields(BTreeMap<String, Shape>),
@@ -82,7 +82,7 @@ impl Shape {
     }
 
     /// Every pointer below this place with what stands there, sorted. `*` stands for any key or
-    /// position, `**` for whatever a device sends.
+    /// position, `**` for any JSON that a device sends.
     pub fn pointers(&self) -> Vec<String> {
         let mut pointers = Vec::new();
         self.collect(String::new(), &mut pointers);

@@ -1,4 +1,4 @@
-//! MQTT packets as the trace shows them, whatever is in them.
+//! MQTT packets as the trace shows them, malformed ones too.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -34,7 +34,7 @@ impl Adapter {
 
 #[zbus::interface(name = "org.bluez.Adapter1")]
 impl Adapter {
-    /// Every device is reported, whatever the filter says; whoever filters does so again.
+    /// Every device is reported, without regard to the filter; clients filter again.
     async fn set_discovery_filter(&self, _filter: HashMap<String, OwnedVariant>) {}
 
     async fn start_discovery(

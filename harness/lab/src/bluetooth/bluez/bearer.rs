@@ -55,7 +55,7 @@ pub(super) async fn bear(
     let connection = match connection {
         Ok(connection) => connection,
         Err(error) => {
-            // Whoever asked may have gone.
+            // The caller may have gone.
             let _ = reply.send(Err(error));
             return Ok(());
         }
@@ -106,7 +106,7 @@ pub(super) async fn bear(
         devices.withdraw(published).await?;
     }
     if let Some(reply) = waiting {
-        // Whoever asked may have gone.
+        // The caller may have gone.
         let _: Result<(), _> = reply.send(Ok(()));
     }
     Ok(())
@@ -146,7 +146,7 @@ async fn connect<'s>(
     }
 }
 
-/// Ends when somebody wants no connection any more.
+/// Ends when no client wants the connection any more.
 async fn given_up(orders: &mut mpsc::UnboundedReceiver<Order>) {
     while let Some(order) = orders.recv().await {
         if let Order::Disconnect { reply } = order {
@@ -206,7 +206,7 @@ async fn carry_out(client: &Client<'_>, devices: &Devices, order: Order) {
             let waiting = devices.wait_for_device();
             let read = client.read_handle(handle, &mut value).await;
             drop(waiting);
-            // Whoever asked may have gone, here and below.
+            // The caller may have gone, here and below.
             let _ = reply.send(read.map_err(refusal).map(|length| {
                 value.truncate(length);
                 value

@@ -59,7 +59,7 @@ pub enum StandInError {
         name: &'static str,
         /// The bus's address.
         bus: String,
-        /// Why.
+        /// Underlying error.
         source: zbus::Error,
     },
     /// Its thread ended before it had begun.

@@ -74,7 +74,7 @@ pub(super) async fn run(
                             }
                             (false, None) => Ok(()),
                         };
-                        // Whoever asked may have gone.
+                        // The caller may have gone.
                         let _ = reply.send(answer);
                     }
                     Some(Request::Connect { device, reply }) => {

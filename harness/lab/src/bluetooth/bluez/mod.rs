@@ -90,7 +90,7 @@ impl BluezStandIn {
                     .enable_all()
                     .build()
                 else {
-                    // Nobody will say that it is ready.
+                    // No task will report that it is ready.
                     return;
                 };
                 let linger = Linger::new(clock.clone(), runtime.handle().clone());

@@ -49,7 +49,7 @@ impl HostHandle {
     ) -> Result<T, BluezError> {
         self.linger.touch();
         let (reply, answer) = oneshot::channel();
-        // Without a host nobody replies.
+        // Without a host no reply comes.
         let _ = self.requests.send(request(reply));
         let answer = answer
             .await

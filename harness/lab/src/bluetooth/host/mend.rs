@@ -2,7 +2,7 @@
 //!
 //! trouble-host 0.8 takes an ATT request's fields for granted and panics where there are none, and at
 //! some orders of opening channels. So requests get the fields that they lack, all zero, and what
-//! comes of that is an error that names the right request; nobody gets what cannot be mended.
+//! comes of that is an error that names the right request; what cannot be mended is delivered to no channel.
 
 /// Of L2CAP: length and channel.
 const HEADER: usize = 4;
@@ -22,11 +22,11 @@ const LONGEST: usize = 7;
 const EXCHANGE_MTU_REQUEST: u8 = 0x02;
 /// The least ATT_MTU there is.
 const LEAST_MTU: u16 = 23;
-/// An empty frame on a channel that nobody has.
+/// An empty frame on a channel that does not exist.
 const NOTHING: [u8; HEADER] = [0, 0, 0x3A, 0];
 
 /// Makes the first fragment of an L2CAP frame one that a host can take: as it is if it is sound, with
-/// zeros behind it if it is an ATT request that lacks fields, and otherwise an empty frame to nobody.
+/// zeros behind it if it is an ATT request that lacks fields, and otherwise an empty frame to no channel.
 pub(super) fn mend(fragment: &mut Vec<u8>) {
     let [low, high, channel_low, channel_high, pdu @ ..] = &fragment[..] else {
         return replace(fragment);
@@ -59,7 +59,7 @@ pub(super) fn mend(fragment: &mut Vec<u8>) {
         fragment[0] = least as u8;
     }
     if opcode == EXCHANGE_MTU_REQUEST {
-        // Fragments of something this short come from nobody who means it.
+        // Fragments of something this short come from no real host.
         let Some([low, high]) = fragment.get_mut(HEADER + 1..HEADER + 3) else {
             return replace(fragment);
         };
@@ -109,7 +109,7 @@ mod tests {
             "0700040012030001020304",
             // The rest comes later.
             "ff000400120300",
-            // A Write Command, and somebody else's channel.
+            // A Write Command, and another channel.
             "03000400520300",
             "0100060005",
             "0c000500 12010800 0600100000002a00",

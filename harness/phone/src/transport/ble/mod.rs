@@ -144,7 +144,7 @@ impl Ble {
         ended
     }
 
-    /// Whom somebody has to hang up on.
+    /// The device to disconnect.
     fn take_peripheral(&mut self) -> Option<Peripheral> {
         let begun = self.begun.take();
         self.link.take().map(|link| link.peripheral).or(begun)

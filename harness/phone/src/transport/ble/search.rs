@@ -14,7 +14,7 @@ use super::error::BleError;
 
 /// From one look at what was heard to the next.
 const GLANCE: Duration = Duration::from_millis(200);
-/// What names of devices begin with that nobody has named.
+/// Prefix of the names that are looked for if no name is given.
 const PREFIX: &str = "PROV_";
 /// ESP-IDF's own service, and that of its example.
 const SERVICES: [Uuid; 2] = [
@@ -142,7 +142,7 @@ impl Bluetooth {
             self.clock.sleep(GLANCE).await;
         };
         let _busy = self.clock.busy();
-        // Whoever else listens goes on listening.
+        // Other listeners go on listening.
         let _ = self.adapter.stop_scan().await;
         heard
     }

@@ -47,7 +47,7 @@ impl Default for ConsoleSettings {
     }
 }
 
-/// A device's console, over whatever leads to its UART.
+/// A device's console, over a port that leads to its UART.
 pub struct Console {
     port: Box<dyn Stream>,
     name: String,
@@ -81,21 +81,21 @@ pub enum ConsoleError {
         /// The endpoint.
         endpoint: String,
     },
-    /// The port does not work.
-    #[error("the port does not work")]
+    /// Failure of the port.
+    #[error("failed to read from or write to the console's port")]
     Port(#[source] io::Error),
-    /// The other end of the port is gone.
-    #[error("the other end of the port is gone")]
+    /// Port that was closed at its other end.
+    #[error("the console's port was closed at its other end")]
     Hung,
     /// There is no console, or it is stuck.
-    #[error("there was no prompt within {limit:?}")]
+    #[error("the device printed no prompt within {limit:?}")]
     NoPrompt {
         /// How long was waited, in lab time.
         limit: Duration,
     },
     /// Neither an answer nor a prompt came in time.
     #[error(
-        "there was neither an answer nor a prompt within {limit:?}{}",
+        "the device printed neither an answer nor a prompt within {limit:?}{}",
         listening::shown(said)
     )]
     Timeout {
@@ -105,14 +105,17 @@ pub enum ConsoleError {
         said: Vec<String>,
     },
     /// The device printed its next prompt and no answer before it, which is how it says no.
-    #[error("the device gave no answer{}", listening::shown(said))]
+    #[error(
+        "the device printed its next prompt without an answer{}",
+        listening::shown(said)
+    )]
     NoAnswer {
         /// What it printed instead.
         said: Vec<String>,
     },
     /// The device prints without end.
     #[error(
-        "the device printed {MOST_BYTES} bytes and no answer{}",
+        "the device printed {MOST_BYTES} bytes without an answer{}",
         listening::shown(said)
     )]
     Flood {

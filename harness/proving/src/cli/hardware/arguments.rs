@@ -70,7 +70,7 @@ pub(crate) struct Log {
     /// Restart the board first
     #[arg(long)]
     pub(super) reset: bool,
-    /// Only lines of this level (error, warn, info, debug, trace) or graver
+    /// Print only lines of this level (error, warn, info, debug, trace) or graver
     #[arg(long, value_name = "LEVEL", value_parser = level)]
     pub(super) level: Option<Level>,
     /// Only lines with this tag; several are alternatives
@@ -118,7 +118,7 @@ pub(crate) struct Test {
     /// Show what passing tests log too
     #[arg(long)]
     pub(super) show_log: bool,
-    /// How to tell what happens: for people, or a JSON object per line
+    /// Format of the output: text, or a JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) message_format: MessageFormat,
 }

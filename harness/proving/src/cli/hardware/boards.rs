@@ -99,7 +99,7 @@ fn qemu() -> Row {
     }
 }
 
-/// A board of the rig. Whoever holds it is not disturbed.
+/// A board of the rig. A process that holds it is not disturbed.
 fn real(board: &RigBoard, ask: bool) -> Result<Row, HardwareError> {
     let what = match &board.link {
         BoardLink::Probe(probe) => {

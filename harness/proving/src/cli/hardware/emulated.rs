@@ -94,7 +94,7 @@ pub(super) fn start(
     Ok((emulated, settings))
 }
 
-/// Keeps the machine until nobody wants it any more.
+/// Keeps the machine until no client wants it any more.
 fn attend(settings: MachineSettings, ready: &mpsc::Sender<Ready>, stopped: oneshot::Receiver<()>) {
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
@@ -123,7 +123,7 @@ fn attend(settings: MachineSettings, ready: &mpsc::Sender<Ready>, stopped: onesh
             )),
             Err(error) => Err(error),
         };
-        // Whoever waited may be gone; then the sender of `stopped` is too.
+        // The waiting client may be gone; then the sender of `stopped` is too.
         let _ = ready.send(told);
         let _ = stopped.await;
     });

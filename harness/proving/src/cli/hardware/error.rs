@@ -35,18 +35,18 @@ pub enum HardwareError {
     #[error("{name} cannot {what}")]
     #[diagnostic(help("{help}"))]
     Unable {
-        /// Which board.
+        /// Name of the board.
         name: String,
         /// What was asked.
         what: &'static str,
         /// What to do instead.
         help: String,
     },
-    /// Nobody said which image.
+    /// Board for which no image is named.
     #[error("nothing says which image is meant for {name}")]
     #[diagnostic(help("{help}"))]
     NoImage {
-        /// Which board.
+        /// Name of the board.
         name: String,
         /// What to type.
         help: String,
@@ -59,7 +59,7 @@ pub enum HardwareError {
     #[error("there is no `{0}` on this host")]
     #[diagnostic(help("install it: `sudo apt install qemu-system-arm`"))]
     NoEmulator(&'static str),
-    /// Somebody else has the board.
+    /// Board that another process holds.
     #[error(transparent)]
     Lease(#[from] board::lease::LeaseError),
     /// The board or its port failed.

@@ -103,7 +103,7 @@ struct Teller<W> {
     json: bool,
     show_log: bool,
     progress: Shown,
-    /// Nobody reads any more; the tests go on for the report's sake.
+    /// The reader of standard output is gone; the tests go on for the report's sake.
     broken_pipe: bool,
 }
 

@@ -90,24 +90,24 @@ pub(super) struct Reach {
     /// Write what is exchanged to a file, for `proving trace show`; secrets are replaced by names
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) trace: Option<PathBuf>,
-    /// How to tell what was found: for people, or a JSON object
+    /// Format of the output: text, or a JSON object
     #[arg(long, value_name = "FORMAT", default_value = "human", global = true)]
     pub(super) message_format: MessageFormat,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ProvCommand {
-    /// Look for devices: who advertises over ble, or whether one answers at --url or --port
+    /// Look for devices: those that advertise over ble, or the one at --url or --port
     Scan(Scan),
     /// What the device says of itself; needs no secret
     Info,
     /// Have the device look for access points
     WifiScan(WifiScan),
-    /// Send credentials, put them to use, and wait for what becomes of them
+    /// Send credentials, have the device apply them, and wait for the result
     Set(Set),
     /// What became of the credentials; exit code 1 if they failed
     Status,
-    /// Take a failure back, so that other credentials can be sent
+    /// Clear a failure on the device, so that other credentials can be sent
     Reset,
     /// Begin anew on a device that is provisioned and still offers its service
     Reprov,
@@ -154,10 +154,10 @@ pub(super) struct Set {
     /// How long to wait for the device to join
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = time)]
     pub(super) patience: Duration,
-    /// From one question to the next
+    /// Time between two requests for the status
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
     pub(super) poll: Duration,
-    /// Take an earlier failure back first
+    /// Clear an earlier failure on the device first
     #[arg(long)]
     pub(super) reset_first: bool,
     /// Make a binding token and hand it over on this endpoint
@@ -177,7 +177,7 @@ pub(super) struct Bind {
     /// Bind the device at this cloud, by the token that was handed over
     #[arg(long, value_name = "ADDR", requires_all = ["account", "product_key", "device_name"])]
     pub(super) cloud: Option<std::net::SocketAddrV4>,
-    /// To whom
+    /// Account to bind the device to
     #[arg(long, value_name = "NAME")]
     pub(super) account: Option<String>,
     /// The device's product key

@@ -1,4 +1,4 @@
-//! Why a phone did not get its way.
+//! Errors of `proving prov`.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use report::ExitStatus;
 
 use super::secret::SecretError;
 
-/// Why a phone did not get its way.
+/// Error of a `proving prov` command.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvError {
     /// Provisioning went wrong.
@@ -28,10 +28,10 @@ pub enum ProvError {
     /// A secret is missing.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The QR code makes no sense.
+    /// QR code that cannot be read.
     #[error("failed to read the QR code")]
     Qr(#[from] QrError),
-    /// The address makes no sense.
+    /// Address that names no service.
     #[error("failed to find {url:?}: {why}")]
     Url {
         /// What was given.
@@ -39,35 +39,35 @@ pub enum ProvError {
         /// What is wrong with it.
         why: String,
     },
-    /// Something else in the command line makes no sense.
+    /// Mistake in another option of the command line.
     #[error("{0}")]
     Usage(String),
     /// The port cannot be opened.
     #[error("failed to open the port {}", path.display())]
     Port {
-        /// Which.
+        /// Path of the port.
         path: PathBuf,
-        /// Why.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The host refused.
+    /// Operation that the host refused.
     #[error("failed to {what}")]
     Io {
         /// What was attempted, and on what.
         what: String,
-        /// Why.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The trace.
+    /// Trace that could not be created.
     #[error(transparent)]
     Trace(#[from] trace::CreateError),
-    /// Bluetooth.
+    /// Failure of the host's Bluetooth.
     #[error(transparent)]
     Bluetooth(#[from] phone::BleError),
-    /// The host's Wi-Fi.
+    /// Failure of the host's Wi-Fi.
     #[error(transparent)]
     Wifi(#[from] phone::WifiError),
-    /// Standard output.
+    /// Standard output that cannot be written.
     #[error("failed to write to standard output")]
     Output(#[source] io::Error),
 }
@@ -84,7 +84,7 @@ impl ProvError {
         }
     }
 
-    /// What an outcome says that nobody wanted.
+    /// The error for an outcome other than success.
     pub(super) fn of_outcome(outcome: &Outcome, trace: &trace::Trace) -> Self {
         let text = format!("provisioning failed: {outcome}");
         Self::Device {
@@ -118,14 +118,14 @@ impl Diagnostic for ProvError {
         let text = match self {
             Self::Device { blame, advice, .. } => {
                 let whose = match blame {
-                    Blame::Device => "the device's doing",
-                    Blame::Owner => "what the device was told",
-                    Blame::Network => "between here and the device",
-                    Blame::Phone => "what this command was told",
+                    Blame::Device => "the device caused this",
+                    Blame::Owner => "the values given to the device caused this",
+                    Blame::Network => "the connection between this host and the device caused this",
+                    Blame::Phone => "the arguments of this command caused this",
                 };
                 format!("{whose}; {advice}")
             }
-            Self::Secret(SecretError::NobodyThere(_)) => {
+            Self::Secret(SecretError::NoTerminal(_)) => {
                 "give it as env:NAME or file:PATH; see --help".to_owned()
             }
             Self::Secret(SecretError::Bare(_)) => {

@@ -21,7 +21,7 @@ use stop::Stop;
 
 pub use error::ProvError;
 
-/// How often somebody may be asked for the same.
+/// How often the user is asked for the same secret.
 const MOST_QUESTIONS: usize = 3;
 
 pub(super) fn prov(arguments: &Prov) -> Result<ExitStatus, ProvError> {
@@ -109,7 +109,7 @@ async fn converse(
     }
 }
 
-/// Establishes a session. Whoever sits at the terminal is asked for what is missing.
+/// Establishes a session. The user at the terminal is asked for secrets that are missing.
 async fn establish(
     route: &PhoneRoute<'_>,
     client: &mut ProvisioningClient,

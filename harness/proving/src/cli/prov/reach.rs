@@ -60,7 +60,7 @@ impl<'r> PhoneRoute<'r> {
             .unwrap_or(TransportKind::SoftAp)
     }
 
-    /// What the phone is told. Secrets that nobody has given are left out.
+    /// What the phone is told. Secrets that were not given are left out.
     pub(super) fn settings(&self) -> Result<Settings, ProvError> {
         let Reach {
             pop,

@@ -39,21 +39,21 @@ pub enum SecretError {
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// It stands on the command line as if nobody else could read it.
+    /// Secret given in the clear on the command line.
     #[error("the {0} stands on the command line, where other users of this host can read it")]
     Bare(&'static str),
-    /// Nobody can be asked.
-    #[error("the {0} is needed, and there is nobody to ask")]
-    NobodyThere(&'static str),
-    /// Nobody answered.
+    /// Secret that is missing where standard input is not a terminal.
+    #[error("standard input is not a terminal, so the {0} cannot be asked for")]
+    NoTerminal(&'static str),
+    /// Terminal from which the secret could not be read.
     #[error("failed to ask for the {what}")]
     Ask {
         /// What was asked for.
         what: &'static str,
-        /// Why.
+        /// Error of the terminal.
         source: io::Error,
     },
 }
@@ -111,10 +111,10 @@ impl SecretSource {
     }
 }
 
-/// Asks whoever sits at the terminal; what they type is not shown.
+/// Asks the user at the terminal, without echoing what is typed.
 pub(super) fn ask(what: &'static str) -> Result<String, SecretError> {
     if !io::stdin().is_terminal() {
-        return Err(SecretError::NobodyThere(what));
+        return Err(SecretError::NoTerminal(what));
     }
     rpassword::prompt_password(format!("{what}: "))
         .map_err(|source| SecretError::Ask { what, source })

@@ -1,4 +1,4 @@
-//! Credentials, what becomes of them, and what applications add.
+//! Sending credentials, waiting for the result, and the endpoints of applications.
 
 use std::io;
 
@@ -53,7 +53,7 @@ pub(super) async fn set(
     )
 }
 
-/// Sends credentials and token, and waits for what becomes of them.
+/// Sends credentials and token, and waits for the result.
 async fn send(
     client: &mut ProvisioningClient,
     arguments: &Set,

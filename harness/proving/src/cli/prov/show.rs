@@ -100,7 +100,7 @@ const HIDDEN: &str = "(hidden)";
 pub(super) fn ssid(ssid: &[u8]) -> String {
     match Ssid::from(ssid).to_string() {
         spelled if spelled.is_empty() => HIDDEN.to_owned(),
-        // Somebody's network is called like that.
+        // A network may have that name.
         spelled if spelled == HIDDEN => format!(r"\x28{}", &HIDDEN[1..]),
         spelled => spelled,
     }

@@ -1,4 +1,4 @@
-//! Whoever ends the command before its time.
+//! Signals and key presses that end the command early.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -37,14 +37,14 @@ fn goes_the_whole_way(transport: &str, security: &str, number: u64) {
     ended(
         &owner.prov(&["reset"]),
         1,
-        "the device's doing; only a failure can be taken back",
+        "the device caused this; only a failure can be taken back",
     );
     let failed = owner.set("env:WRONG", &[]);
     ended(&failed, 1, "the access point rejected the passphrase");
     ended(
         &failed,
         1,
-        "what the device was told; check the passphrase; then `reset` the device",
+        "the values given to the device caused this; check the passphrase; then `reset` the device",
     );
     let status = owner.prov(&["status"]);
     assert_eq!(status.status.code(), Some(1), "{status:?}");

@@ -76,7 +76,7 @@ fn a_secret_is_taken_from_where_others_cannot_read_it() {
         "PROVING_NO_SUCH_VARIABLE",
     );
     ended(&status("file:/nowhere/pop"), 2, "from /nowhere/pop");
-    ended(&status("-"), 2, "there is nobody to ask");
+    ended(&status("-"), 2, "standard input is not a terminal");
     owner.up.end();
 }
 
@@ -112,7 +112,7 @@ fn what_the_owner_got_wrong_is_told_apart_from_what_the_network_did() {
     ended(
         &said,
         1,
-        "what the device was told; check proof of possession",
+        "the values given to the device caused this; check proof of possession",
     );
     owner
         .up
@@ -122,7 +122,11 @@ fn what_the_owner_got_wrong_is_told_apart_from_what_the_network_did() {
     nowhere.args(["info", "--no-retry", "--url", "http://127.0.0.1:1"]);
     let said = run(&mut nowhere);
     ended(&said, 3, "failed to connect to 127.0.0.1:1");
-    ended(&said, 3, "between here and the device");
+    ended(
+        &said,
+        3,
+        "the connection between this host and the device caused this",
+    );
 
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());
@@ -165,7 +169,7 @@ fn a_wrong_name_or_password_is_told_apart_from_the_right_ones() {
         ended(
             &said,
             1,
-            "what the device was told; check proof of possession",
+            "the values given to the device caused this; check proof of possession",
         );
     }
     owner.prov(&["status"]).well();

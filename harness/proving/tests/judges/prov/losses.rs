@@ -126,7 +126,7 @@ fn a_device_that_talks_nonsense_is_blamed_for_it() {
         });
         let said = owner.prov(&["status"]);
         ended(&said, 1, why);
-        ended(&said, 1, "the device's doing; ");
+        ended(&said, 1, "the device caused this; ");
         owner.up.end();
     }
 }
