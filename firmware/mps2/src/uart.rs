@@ -4,8 +4,8 @@ use core::convert::Infallible;
 
 use cmsdk_uart::{Mmio, Receiver, State, Transmitter, Uart};
 use embassy_time::{Duration, Timer};
-use embedded::h4::H4;
 use embedded_io_async::{ErrorType, Read, Write};
+use virtual_parts::H4;
 
 use crate::{clock, vectors};
 

@@ -8,7 +8,7 @@ use proto::linkkit::{match_reply_topic, match_topic};
 
 use super::lan::{FromCloud, Links};
 use crate::bugs::{self, Bug};
-use crate::mqtt::{Application, Event, Session};
+use crate::mqtt::{Application, Event, MqttSession};
 
 /// The device in its sessions.
 pub(super) struct Agent<'d> {
@@ -61,7 +61,7 @@ impl<'d> Agent<'d> {
         }
     }
 
-    fn connected(&mut self, session: &mut Session, now: Instant) {
+    fn connected(&mut self, session: &mut MqttSession, now: Instant) {
         self.connected = true;
         log::info!(target: "app", "MQTT_EVENT_CONNECTED");
         if let Some(topics) = &self.binding {
@@ -126,7 +126,7 @@ impl Application for Agent<'_> {
         self.links.to_cloud.receive().await
     }
 
-    fn on_request(&mut self, session: &mut Session, report: String, now: Instant) {
+    fn on_request(&mut self, session: &mut MqttSession, report: String, now: Instant) {
         let Some(topics) = &self.binding else {
             return;
         };
@@ -140,7 +140,7 @@ impl Application for Agent<'_> {
         self.links.tell(FromCloud::Reported(result));
     }
 
-    fn on_event(&mut self, session: &mut Session, event: Event, now: Instant) {
+    fn on_event(&mut self, session: &mut MqttSession, event: Event, now: Instant) {
         match event {
             Event::Connected => self.connected(session, now),
             Event::Subscribed { filter, granted } => self.subscribed(&filter, granted),
@@ -155,7 +155,7 @@ impl Application for Agent<'_> {
     }
 }
 
-fn send_telemetry(telemetry: &Telemetry, session: &mut Session, now: Instant) {
+fn send_telemetry(telemetry: &Telemetry, session: &mut MqttSession, now: Instant) {
     let at_least_once = telemetry.qos > 0;
     let payload = telemetry.payload.as_bytes();
     match session.publish(&telemetry.topic, payload, at_least_once, now) {

@@ -17,7 +17,9 @@ use crate::backoff::Backoff;
 use crate::board::{Tls, WallClock};
 use crate::bugs::{self, Bug};
 use crate::linkkit;
-use crate::mqtt::{Credentials, Ended, PacketError, Session, SessionError, Settings, exchange};
+use crate::mqtt::{
+    Credentials, Ended, MqttSession, MqttSessionError, PacketError, Settings, exchange,
+};
 use crate::transport::{self, OpenError};
 use crate::transport::{log_failure, log_read_failure};
 
@@ -177,9 +179,9 @@ impl<T: Tls, W: WallClock> Opener<'_, T, W> {
             keep_alive_s: cloud.keep_alive_s,
             limit,
         };
-        match Session::new(credentials, settings, Instant::now()) {
+        match MqttSession::new(credentials, settings, Instant::now()) {
             Ok(mut session) => exchange(connection, failure_of, limit, &mut session, agent).await,
-            Err(error) => Ended::Session(SessionError::Packet(error)),
+            Err(error) => Ended::Session(MqttSessionError::Packet(error)),
         }
     }
 }
@@ -198,16 +200,16 @@ fn credentials(factory: &Factory, cloud: &Cloud) -> Credentials {
 /// Prints how a session ended, as esp-mqtt does.
 fn log_end(ended: &Ended, was_connected: bool) {
     match ended {
-        Ended::Session(SessionError::NoConnack) => {
+        Ended::Session(MqttSessionError::NoConnack) => {
             log::error!(target: "mqtt_client", "esp_mqtt_connect: mqtt_message_receive() returned 0");
         }
-        Ended::Session(SessionError::Refused(code)) => {
+        Ended::Session(MqttSessionError::Refused(code)) => {
             log_refusal(refusal(*code));
         }
-        Ended::Session(SessionError::Packet(PacketError::UnknownReturnCode(_))) => {
+        Ended::Session(MqttSessionError::Packet(PacketError::UnknownReturnCode(_))) => {
             log_refusal("Unknow reason");
         }
-        Ended::Session(SessionError::NoPingResponse) => {
+        Ended::Session(MqttSessionError::NoPingResponse) => {
             log::error!(target: "mqtt_client", "No PING_RESP, disconnected");
         }
         Ended::Session(error) => {
