@@ -3,7 +3,7 @@
 use embedded::radio;
 use lan9118::{Config, InitError, Lan9118, Mmio, State};
 
-use crate::vectors;
+use crate::interrupts;
 
 /// Application note AN386, table 4-1.
 const BASE: usize = 0x4020_0000;
@@ -28,7 +28,7 @@ pub fn wire(mac: [u8; 6]) -> Result<Wire, InitError> {
         promiscuous: true,
     };
     let wire = Lan9118::new(registers(), &STATE, config)?;
-    vectors::unmask(vectors::ETHERNET);
+    interrupts::unmask(interrupts::ETHERNET);
     Ok(wire)
 }
 

@@ -1,6 +1,5 @@
 //! One of the radio's two network interfaces, as embassy-net sees it.
 
-use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -8,46 +7,15 @@ use core::task::Context;
 
 use airlink::{MAX_FRAME, Packet, Port};
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
-use embassy_sync::waitqueue::WakerRegistration;
 
 use crate::Carrier;
-use crate::radio::Shared;
-
-/// Frames that wait for the stack; a radio that is given more loses them.
-const MAX_RECEIVED: usize = 64;
+use crate::shared::Shared;
 
 /// One of a radio's two network interfaces.
 #[derive(Debug)]
 pub struct Interface<C> {
     shared: Rc<Shared<C>>,
     port: Port,
-}
-
-/// State of one interface: its link, and the frames that wait for the stack.
-#[derive(Debug, Default)]
-pub(crate) struct Ends {
-    up: bool,
-    received: VecDeque<Vec<u8>>,
-    on_frame: WakerRegistration,
-    on_link: WakerRegistration,
-}
-
-impl Ends {
-    /// A frame has come. It is lost while the link is down or the queue is full.
-    pub(crate) fn push(&mut self, frame: Vec<u8>) {
-        if self.up && self.received.len() < MAX_RECEIVED {
-            self.received.push_back(frame);
-            self.on_frame.wake();
-        }
-    }
-
-    pub(crate) fn set_link(&mut self, up: bool) {
-        if self.up != up {
-            self.up = up;
-            self.received.clear();
-            self.on_link.wake();
-        }
-    }
 }
 
 impl<C> Interface<C> {
@@ -67,12 +35,8 @@ impl<C: Carrier> Driver for Interface<C> {
         Self: 't;
 
     fn receive(&mut self, context: &mut Context<'_>) -> Option<(RxToken, TxToken<'_, C>)> {
-        let mut ends = self.shared.ends(self.port).borrow_mut();
-        let Some(frame) = ends.received.pop_front() else {
-            ends.on_frame.register(context.waker());
-            return None;
-        };
-        drop(ends);
+        let state = self.shared.interface(self.port);
+        let frame = state.borrow_mut().pop(context)?;
         Some((RxToken { frame }, TxToken { interface: self }))
     }
 
@@ -83,13 +47,8 @@ impl<C: Carrier> Driver for Interface<C> {
     }
 
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
-        let mut ends = self.shared.ends(self.port).borrow_mut();
-        ends.on_link.register(context.waker());
-        if ends.up {
-            LinkState::Up
-        } else {
-            LinkState::Down
-        }
+        let state = self.shared.interface(self.port);
+        state.borrow_mut().link_state(context)
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -130,7 +89,7 @@ impl<C: Carrier> embassy_net_driver::TxToken for TxToken<'_, C> {
         let mut frame = vec![0; length];
         let result = write(&mut frame);
         let Interface { shared, port } = self.interface;
-        if shared.ends(*port).borrow().up {
+        if shared.interface(*port).borrow().is_up() {
             let packet = Packet { port: *port, frame };
             shared.carrier.send_or_lose(&packet);
         }

@@ -11,10 +11,13 @@
 
 extern crate alloc;
 
+mod carrier;
 mod h4;
 mod interface;
 mod radio;
+mod shared;
 
+pub use carrier::Carrier;
 pub use h4::{H4, H4Error};
 pub use interface::{Interface, RxToken, TxToken};
-pub use radio::{Carrier, Radio};
+pub use radio::Radio;

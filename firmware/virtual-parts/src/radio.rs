@@ -1,50 +1,19 @@
 //! The radio: commands and events as control frames, data as frames, to and from the lab's air.
 
-use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::ToString;
-use core::cell::RefCell;
 use core::future::poll_fn;
-use core::task::Poll;
 
 use airlink::{Notice, Packet, Port, Request, decode_notice, encode_request};
 use device::board::{AccessPoint, Mode, RadioEvent};
-use embassy_sync::waitqueue::WakerRegistration;
 
-use crate::Interface;
-use crate::interface::Ends;
-
-/// Events that wait for the firmware; when there are more, the oldest is lost.
-const MAX_EVENTS: usize = 64;
-
-/// How the packets of a radio travel to the air.
-pub trait Carrier {
-    /// Sends a packet, once there is room for it. Packets of one caller keep their order.
-    async fn send(&self, packet: &Packet);
-
-    /// Sends a packet if there is room for it now; otherwise it is lost, as in the air.
-    fn send_or_lose(&self, packet: &Packet);
-}
+use crate::shared::Shared;
+use crate::{Carrier, Interface};
 
 /// A radio at the other end of whose carrier is the lab's air; clones are the same radio.
 #[derive(Debug)]
 pub struct Radio<C> {
     shared: Rc<Shared<C>>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Shared<C> {
-    pub(crate) carrier: C,
-    pub(crate) mac: [u8; 6],
-    station: RefCell<Ends>,
-    soft_ap: RefCell<Ends>,
-    events: RefCell<Events>,
-}
-
-#[derive(Debug, Default)]
-struct Events {
-    queue: VecDeque<RadioEvent>,
-    waker: WakerRegistration,
 }
 
 impl<C> Clone for Radio<C> {
@@ -59,13 +28,7 @@ impl<C> Radio<C> {
     /// The radio of the station address `mac`, switched off.
     pub fn new(carrier: C, mac: [u8; 6]) -> Self {
         Self {
-            shared: Rc::new(Shared {
-                carrier,
-                mac,
-                station: RefCell::default(),
-                soft_ap: RefCell::default(),
-                events: RefCell::default(),
-            }),
+            shared: Rc::new(Shared::new(carrier, mac)),
         }
     }
 
@@ -87,8 +50,8 @@ impl<C> Radio<C> {
     /// Takes a packet from the air. A control frame that is no notice is dropped, as noise is.
     pub fn receive(&self, packet: Packet) {
         if !packet.is_control() {
-            let mut ends = self.shared.ends(packet.port).borrow_mut();
-            ends.push(packet.frame);
+            let mut interface = self.shared.interface(packet.port).borrow_mut();
+            interface.push(packet.frame);
         } else if let Ok(notice) = decode_notice(&packet) {
             self.notice(notice);
         }
@@ -108,16 +71,11 @@ impl<C> Radio<C> {
             Notice::StationJoined(mac) => RadioEvent::StationJoined(mac),
             Notice::StationLeft(mac) => RadioEvent::StationLeft(mac),
         };
-        let mut events = self.shared.events.borrow_mut();
-        if events.queue.len() == MAX_EVENTS {
-            events.queue.pop_front();
-        }
-        events.queue.push_back(event);
-        events.waker.wake();
+        self.shared.events.borrow_mut().push(event);
     }
 
     fn set_link(&self, port: Port, up: bool) {
-        self.shared.ends(port).borrow_mut().set_link(up);
+        self.shared.interface(port).borrow_mut().set_link(up);
     }
 }
 
@@ -178,24 +136,7 @@ impl<C: Carrier> device::board::Radio for Radio<C> {
     }
 
     async fn event(&self) -> RadioEvent {
-        poll_fn(|context| {
-            let mut events = self.shared.events.borrow_mut();
-            if let Some(event) = events.queue.pop_front() {
-                return Poll::Ready(event);
-            }
-            events.waker.register(context.waker());
-            Poll::Pending
-        })
-        .await
-    }
-}
-
-impl<C> Shared<C> {
-    pub(crate) fn ends(&self, port: Port) -> &RefCell<Ends> {
-        match port {
-            Port::Station => &self.station,
-            Port::SoftAp => &self.soft_ap,
-        }
+        poll_fn(|context| self.shared.events.borrow_mut().poll_next(context)).await
     }
 }
 

@@ -10,7 +10,7 @@ use factory::{Cloud, Factory};
 use mqttrs::ConnectReturnCode;
 
 use super::agent::Agent;
-use super::lan::Links;
+use super::lan::BindingQueues;
 use super::sntp::ClockSet;
 use super::{forever, offline, online};
 use crate::backoff::Backoff;
@@ -56,14 +56,14 @@ pub(super) fn awaits_clock(factory: &Factory) -> bool {
 pub(super) async fn keep_connected<T: Tls, W: WallClock>(
     opener: Opener<'_, T, W>,
     clock_set: &ClockSet,
-    links: &Links,
+    queues: &BindingQueues,
 ) -> ! {
     let Opener { stack, factory, .. } = opener;
     let Some(cloud) = &factory.cloud else {
         forever().await;
     };
     let credentials = credentials(factory, cloud);
-    let mut agent = Agent::new(factory, links);
+    let mut agent = Agent::new(factory, queues);
     let longest = cloud.reconnect_max_ms.max(cloud.reconnect_ms);
     let mut backoff = Backoff::new(cloud.reconnect_ms, longest);
 
@@ -112,7 +112,7 @@ impl<T: Tls, W: WallClock> Opener<'_, T, W> {
             Err(error) => log_failure(&cloud.host, &error),
         }
         socket.close();
-        // Whether the broker hears of it changes nothing for us.
+        // Whether the broker learns of it changes nothing for us.
         if with_timeout(CLOSE_LIMIT, socket.flush()).await.is_err() {
             socket.abort();
         }

@@ -159,7 +159,7 @@ fn a_ping_goes_out_after_half_of_the_keep_alive_and_is_awaited() {
 }
 
 #[test]
-fn whoever_sends_need_not_ping() {
+fn a_session_that_sends_need_not_ping() {
     let mut session = connected(60);
     session
         .publish("a", b"", false, at(20_000))
