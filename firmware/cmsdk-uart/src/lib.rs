@@ -3,7 +3,7 @@
 //! The UART keeps a single byte in each direction, so its interrupt handler must take each byte as
 //! it comes: [`State::on_interrupt`] puts it into a ring of `ROOM` bytes, from which [`Uart`] reads
 //! ([`embedded_io_async::Read`]). When the ring is full, the handler leaves the last byte where it
-//! is until somebody reads. A sender with flow control waits meanwhile, any other overruns the UART,
+//! is until it is read. A sender with flow control waits meanwhile, any other overruns the UART,
 //! which is counted ([`Receiver::overruns`]). Nothing here allocates or blocks.
 //!
 //! ```no_run

@@ -60,7 +60,7 @@ impl<const ROOM: usize> State<ROOM> {
         });
     }
 
-    /// Sets the UART up; what it held before is nobody's.
+    /// Sets the UART up; bytes that it held before are dropped.
     pub(crate) fn start(&self, bus: &mut impl Bus, divider: u32) {
         self.with(|shared| {
             shared.received.clear();

@@ -51,7 +51,7 @@ impl<B, const ROOM: usize> Uart<B, ROOM> {
 }
 
 impl<B, const ROOM: usize> Receiver<B, ROOM> {
-    /// How often bytes were lost because nobody took them in time.
+    /// How often bytes were lost because they were not read in time.
     pub fn overruns(&self) -> u32 {
         self.state.overruns()
     }

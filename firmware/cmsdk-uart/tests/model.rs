@@ -140,7 +140,7 @@ fn a_read_waits_for_the_first_byte_and_returns_what_is_there() {
 }
 
 #[test]
-fn a_full_ring_leaves_the_next_byte_in_the_uart_until_somebody_reads() {
+fn a_full_ring_leaves_the_next_byte_in_the_uart_until_it_is_read() {
     let mut world = World::new();
     (0..=ROOM as u8).for_each(|byte| world.arrive(byte));
     assert!(world.is_full());
@@ -182,7 +182,7 @@ fn a_write_waits_until_the_other_end_takes_it() {
 }
 
 #[test]
-fn what_came_before_the_driver_is_nobodys() {
+fn bytes_from_before_the_driver_are_dropped() {
     let mut world = World::new();
     world.arrive(1);
     world.uart = Uart::new(world.chip.clone(), world.state, 217);

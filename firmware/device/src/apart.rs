@@ -1,7 +1,7 @@
 //! Futures with wakers of their own, inside one task.
 //!
 //! A socket of embassy-net wakes its stack's runner whenever it is polled. In one task that wakes the
-//! socket's user again, for ever. So whoever runs a stack and whoever uses its sockets are kept
+//! socket's user again, for ever. So the task that runs a stack and the tasks that use its sockets are kept
 //! apart: each is polled only if it was woken itself.
 
 use alloc::boxed::Box;
@@ -20,7 +20,7 @@ pub struct Apart<'f, T> {
     waker: Waker,
 }
 
-/// `future`, polled only if it was woken itself, whoever else in its task was.
+/// `future`, polled only if it was woken itself, whatever else in its task was.
 pub fn apart<'f, T>(future: impl Future<Output = T> + 'f) -> Apart<'f, T> {
     let bell = Arc::new(Bell {
         rung: AtomicBool::new(true),

@@ -2,7 +2,7 @@
 
 mod absent;
 mod calendar;
-mod session_error;
+mod tls_session;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use rand_core::{CryptoRng, RngCore};
 
 pub use absent::{Absent, AbsentError};
 pub use calendar::Calendar;
-pub use session_error::SessionError;
+pub use tls_session::{TlsEngine, TlsSession, TlsSessionError};
 
 /// A board's parts.
 pub trait Board {

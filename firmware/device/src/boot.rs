@@ -16,13 +16,13 @@ use crate::description;
 use crate::handover::Handover;
 use crate::network::{self, Nudge};
 use crate::provisioning::{self, Profile, Provisioning, Transport, Transports};
-use crate::station::{Link, News, Station};
+use crate::station::{News, Station, StationReport};
 use crate::storage::Storage;
 use crate::uplink::{self, Uplink};
 
 /// The firmware. It returns only if it wants to be restarted or cannot go on.
 ///
-/// Everything is this one future: whoever polls it needs no executor of embassy's, only a time
+/// Everything is this one future: a board needs no executor of embassy's to poll it, only a time
 /// driver.
 pub async fn run<B: Board>(board: B) -> Ending {
     // Linkers leave out what nothing refers to.
@@ -110,7 +110,7 @@ async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
         }
     };
     let runners = join3(station_runner.run(), soft_ap_runner.run(), nudge.listen());
-    // No further apart: a stack has one place for the waker of whoever waits for its address, so
+    // No further apart: a stack has one place for the waker of the task that waits for its address, so
     // two of them apart from each other would wake each other in turn, for ever.
     match select(apart(runners), apart(users)).await {
         Either::First((never, ..)) => never,
@@ -148,8 +148,10 @@ async fn listen<R: Radio>(
     };
     loop {
         match radio.event().await {
-            RadioEvent::Joined(access_point) => station.heard(Link::Joined(access_point)),
-            RadioEvent::Left { reason } => station.heard(Link::Left { reason }),
+            RadioEvent::Joined(access_point) => {
+                station.reported(StationReport::Joined(access_point))
+            }
+            RadioEvent::Left { reason } => station.reported(StationReport::Left { reason }),
             RadioEvent::ScanDone(found) => provisioning.heard(found),
             RadioEvent::StationJoined(_) => tell(true),
             RadioEvent::StationLeft(_) => tell(false),

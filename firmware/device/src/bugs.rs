@@ -43,7 +43,7 @@ bugs! {
     SecondCredentialsAccepted = "second-credentials-accepted",
     /// The provisioning service stays after success.
     ServiceNeverStops = "service-never-stops",
-    /// The provisioning service stops before anybody asked for the status.
+    /// The provisioning service stops before a phone has asked for the status.
     StopsTooEarly = "stops-too-early",
     /// Credentials are kept in RAM only.
     CredentialsLostOnRestart = "credentials-lost-on-restart",
@@ -67,7 +67,7 @@ bugs! {
     DatesNotChecked = "dates-not-checked",
     /// The server certificate's name is not checked.
     NameNotChecked = "name-not-checked",
-    /// The server certificate may come from anybody.
+    /// The server certificate may come from any authority.
     AuthorityNotChecked = "authority-not-checked",
     /// The device does not present its certificate.
     ClientCertificateNotSent = "client-certificate-not-sent",

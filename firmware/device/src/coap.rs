@@ -15,9 +15,9 @@ pub(crate) const MAX_LEN: usize = 1_280;
 /// What a datagram says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// Somebody asks.
+    /// A request.
     Request(Request),
-    /// Somebody answers.
+    /// A response.
     Response {
         /// Whether the code is 2.xx.
         success: bool,
@@ -26,7 +26,7 @@ pub(crate) enum Message {
         /// Body.
         payload: Vec<u8>,
     },
-    /// Somebody asks whether we are there (RFC 7252 §4.3).
+    /// A CoAP ping, which asks whether we are there (RFC 7252 §4.3).
     Ping {
         /// Message id of the ping.
         message_id: u16,

@@ -51,7 +51,7 @@ pub(crate) fn soft_ap<D: Driver>(
 
 /// Sends a datagram from a socket that is bound to `port`, and says whether it went out.
 ///
-/// To somebody who does not answer ARP it never does, and the stack would keep it, and all others
+/// To a host that does not answer ARP it never does, and the stack would keep it, and all others
 /// behind it, for ever; so the socket is emptied after [`SEND_LIMIT`].
 pub(crate) async fn send(
     socket: &mut UdpSocket<'_>,

@@ -19,7 +19,7 @@ use crate::network::Nudge;
 const REJOIN_MS: (u32, u32) = (1_000, 30_000);
 /// A radio that has not answered by then is asked anew.
 const JOIN_LIMIT: Duration = Duration::from_secs(20);
-/// How often a missing address is complained about.
+/// How often a missing address is warned of.
 const ADDRESS_LIMIT: Duration = Duration::from_secs(30);
 /// ESP-IDF's `WIFI_REASON_ASSOC_LEAVE`: we left by ourselves.
 const REASON_LEFT: u16 = 8;
@@ -28,9 +28,9 @@ const REASON_NO_ANSWER: u16 = 205;
 /// More radio events than can be outstanding between two polls.
 const EVENTS: usize = 8;
 
-/// What the radio told about the station.
+/// What the radio reports about the station.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Link {
+pub(crate) enum StationReport {
     Joined(AccessPoint),
     Left { reason: u16 },
 }
@@ -53,7 +53,7 @@ pub(crate) struct Station<'r, R> {
     stack: Stack<'static>,
     nudge: &'r Nudge,
     wanted: Signal<NoopRawMutex, Option<Credentials>>,
-    links: Channel<NoopRawMutex, Link, EVENTS>,
+    reports: Channel<NoopRawMutex, StationReport, EVENTS>,
 }
 
 impl<'r, R: Radio> Station<'r, R> {
@@ -63,7 +63,7 @@ impl<'r, R: Radio> Station<'r, R> {
             stack,
             nudge,
             wanted: Signal::new(),
-            links: Channel::new(),
+            reports: Channel::new(),
         }
     }
 
@@ -77,9 +77,9 @@ impl<'r, R: Radio> Station<'r, R> {
         self.wanted.signal(None);
     }
 
-    /// What the radio told.
-    pub(crate) fn heard(&self, link: Link) {
-        if self.links.try_send(link).is_err() {
+    /// Takes a report of the radio.
+    pub(crate) fn reported(&self, report: StationReport) {
+        if self.reports.try_send(report).is_err() {
             log::warn!(target: "wifi", "a radio event was lost");
         }
     }
@@ -104,7 +104,7 @@ impl<'r, R: Radio> Station<'r, R> {
     async fn stay_joined(&self, wanted: &Credentials, news: &impl Fn(News)) -> ! {
         let mut backoff = Backoff::new(REJOIN_MS.0, REJOIN_MS.1);
         loop {
-            self.links.clear();
+            self.reports.clear();
             self.radio.join(&wanted.ssid, &wanted.passphrase).await;
             let reason = match with_timeout(JOIN_LIMIT, self.joined()).await {
                 Ok(Ok(access_point)) => self.use_network(access_point, &mut backoff, news).await,
@@ -129,12 +129,12 @@ impl<'r, R: Radio> Station<'r, R> {
     /// Whether joining succeeded.
     async fn joined(&self) -> Result<AccessPoint, u16> {
         loop {
-            match self.links.receive().await {
-                Link::Joined(access_point) => return Ok(access_point),
-                Link::Left {
+            match self.reports.receive().await {
+                StationReport::Joined(access_point) => return Ok(access_point),
+                StationReport::Left {
                     reason: REASON_LEFT,
                 } => {}
-                Link::Left { reason } => return Err(reason),
+                StationReport::Left { reason } => return Err(reason),
             }
         }
     }
@@ -142,7 +142,7 @@ impl<'r, R: Radio> Station<'r, R> {
     /// The reason for which the station left in the end.
     async fn left(&self) -> u16 {
         loop {
-            if let Link::Left { reason } = self.links.receive().await {
+            if let StationReport::Left { reason } = self.reports.receive().await {
                 return reason;
             }
         }

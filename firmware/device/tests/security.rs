@@ -241,7 +241,7 @@ fn a_wrong_pop_is_refused() {
 }
 
 #[test]
-fn a_pop_that_is_lost_is_nobodys_while_a_session_goes_on() {
+fn a_lost_pop_fits_no_client_while_a_session_goes_on() {
     let vector = vector("security1_pop");
     let mut security = security1("abcd1234");
     let mut random = script1(&vector);

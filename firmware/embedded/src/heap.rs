@@ -30,7 +30,7 @@ impl Heap {
     ///
     /// # Safety
     ///
-    /// `size` bytes from `start` on must belong to nobody else, for ever. To be called once, before
+    /// `size` bytes from `start` on must be used by nothing else, for ever. To be called once, before
     /// anything is allocated.
     pub unsafe fn start(&self, start: usize, size: usize) {
         // SAFETY: as promised to this function.

@@ -1,5 +1,5 @@
-//! What the images for boards share: log, memory marks, calendar, random numbers, the virtual radio,
-//! the line to a Bluetooth controller.
+//! What the images for boards share: log, memory marks, random numbers, storage in memory, the
+//! virtual radio's wire.
 //!
 //! None of it knows a chip. What is not about the debugger's side of RTT is tested on the host.
 
@@ -8,7 +8,6 @@
 extern crate alloc;
 
 pub mod boots;
-pub mod h4;
 pub mod heap;
 #[cfg(target_os = "none")]
 pub mod logging;
@@ -21,9 +20,10 @@ pub mod rtt;
 pub mod stack;
 
 /// The firmware's own crates, whose log records a host sees.
-pub const FIRMWARE: [&str; 10] = [
+pub const FIRMWARE: [&str; 11] = [
     "device",
     "embedded",
+    "virtual_parts",
     "mps2",
     "esp32c6",
     "tls_mbedtls",

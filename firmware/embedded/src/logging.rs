@@ -18,7 +18,7 @@ const LONGEST_TEXT: usize = 8 * 1024;
 /// Bytes of a last text, which is made without the heap.
 const LONGEST_LAST_TEXT: usize = 512;
 
-/// A frame is being written; whoever interrupts that must not write another.
+/// A frame is being written; an interrupt handler must not write another meanwhile.
 static WRITING: AtomicBool = AtomicBool::new(false);
 
 struct DefmtLog;
@@ -75,7 +75,7 @@ impl Log for DefmtLog {
 /// Where a record comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'r> {
-    /// Path of the module; empty if nobody knows it.
+    /// Path of the module; empty if it is not known.
     pub module: &'r str,
     /// Path of the file.
     pub file: &'r str,

@@ -34,7 +34,7 @@ impl Power for Steady {
     }
 
     fn cut(&self) -> ! {
-        // `take` grants every step, so nobody gets here.
+        // `take` grants every step, so this is not reached.
         unreachable!("steady power fails")
     }
 }
@@ -53,7 +53,7 @@ impl<P: Power> Nor<P> {
     ///
     /// # Safety
     ///
-    /// The memory must be readable and writable, belong to nobody else, for ever, and be aligned
+    /// The memory must be readable and writable, be used by nothing else, for ever, and be aligned
     /// to a word.
     pub const unsafe fn new(memory: *mut u8, size: u32, power: P) -> Self {
         Self {

@@ -2,7 +2,7 @@
 //!
 //! Its seed is what the board was given at birth, the number of this start, and whatever else
 //! differs; so no two starts repeat. After each block of output the generator's key is replaced
-//! (fast key erasure, D. J. Bernstein, 2017), so that whoever reads the memory later cannot tell
+//! (fast key erasure, D. J. Bernstein, 2017), so that a later reader of the memory cannot tell
 //! what was drawn before.
 
 use core::cell::RefCell;
@@ -79,7 +79,7 @@ impl CryptoRng for Random {}
 struct Generator {
     /// Output that was not drawn yet, at the end.
     block: [u8; BLOCK],
-    /// What of it was drawn, or is the next key.
+    /// Bytes of the block that were drawn, or are the next key.
     used: usize,
 }
 

@@ -32,7 +32,7 @@ impl Stack {
     pub fn peak(&self) -> usize {
         let unused = (0..self.words)
             // SAFETY: `new` was promised that so many words are readable. Volatile, because
-            // whoever uses the stack does not know of this.
+            // code that uses the stack does not know of this.
             .take_while(|index| unsafe { self.bottom.add(*index).read_volatile() } == PAINT)
             .count();
         self.size() - unused * 4

@@ -18,7 +18,7 @@ unsafe extern "C" {
 
 /// Bytes at the bottom of the stack that are not painted: there is the guard that esp-hal watches.
 const GUARD: usize = 128;
-/// Bytes below the stack pointer that are in use by whoever paints.
+/// Bytes below the stack pointer that are in use by the painting function.
 const IN_USE: usize = 512;
 
 /// Gives the heap its memory.

@@ -22,7 +22,7 @@ pub fn cause() -> &'static str {
     }
 }
 
-/// Starts anew, once the log was read by whoever reads it.
+/// Starts anew, once the debugger has read the log.
 pub fn restart() -> ! {
     flush();
     software_reset()
@@ -42,7 +42,7 @@ pub fn dark() -> ! {
     })
 }
 
-/// Gives whoever reads the log time to read it.
+/// Gives the debugger time to read the log.
 pub fn flush() {
     let start = Instant::now();
     embedded::rtt::flush(|| start.elapsed() < FLUSH);

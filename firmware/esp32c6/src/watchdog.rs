@@ -1,4 +1,4 @@
-//! The watchdog: if the executor does not come around, the chip starts anew. Whoever feeds it tells
+//! The watchdog: if the executor does not come around, the chip starts anew. Its feeder tells
 //! the memory marks too.
 
 use embassy_time::Timer;

@@ -36,7 +36,7 @@ pub struct Lan9118<B: Bus> {
     pub(crate) state: &'static State,
     pub(crate) mac: [u8; 6],
     pub(crate) link_up: bool,
-    /// Somebody waits for room to send.
+    /// A sender waits for room.
     pub(crate) wants_room: bool,
     pub(crate) received: [u8; MAX_FRAME],
     pub(crate) outgoing: [u8; MAX_FRAME],

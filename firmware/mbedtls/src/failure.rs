@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_that_nobody_knows_are_a_problem_too() {
+    fn unknown_flags_are_a_problem_too() {
         assert_eq!(problems(0x1), CertificateProblems::EXPIRED);
         assert_eq!(
             problems(0x8 | 0x1_0000),

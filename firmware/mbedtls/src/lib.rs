@@ -19,7 +19,7 @@
 //!   come from `compiler_builtins`.
 //!
 //! For `thumbv7em-none-eabi` and `riscv32imac-unknown-none-elf` the C library is prebuilt, and no C
-//! compiler is needed, as long as nobody enables another feature of `mbedtls-rs-sys`. That is also
+//! compiler is needed, as long as no other feature of `mbedtls-rs-sys` is enabled. That is also
 //! why dates are checked here, in Rust: MbedTLS was built without a calendar. Elsewhere clang,
 //! libclang, cmake and ninja build it; the tests run like that on a host.
 //!
@@ -31,21 +31,21 @@
 extern crate alloc;
 
 mod context;
+mod engine;
 mod failure;
 mod heap;
 #[cfg(target_os = "none")]
 mod libc;
 mod random;
-mod session;
 mod verify;
 
-use device::board::{SessionError, TlsClient, TlsFailure};
+use device::board::{TlsClient, TlsFailure, TlsSession, TlsSessionError};
 use embedded_io_async::{Read, Write};
 use rand_core::{CryptoRng, RngCore};
 
 use context::Context;
+pub use engine::MbedTls;
 pub use heap::{HEAP_LIMIT, HeapUse, heap_use};
-pub use session::Session;
 
 /// TLS 1.2 and 1.3 as a client. Sessions are never resumed, as devices of this kind never do.
 #[derive(Clone, Debug)]
@@ -71,19 +71,19 @@ impl Default for Tls {
 }
 
 impl device::board::Tls for Tls {
-    type Session<S: Read + Write> = Session<S>;
+    type Session<S: Read + Write> = TlsSession<MbedTls<S>>;
 
     async fn connect<S: Read + Write>(
         &self,
         socket: S,
         options: &TlsClient<'_>,
         now: Option<u64>,
-    ) -> Result<Session<S>, TlsFailure> {
+    ) -> Result<TlsSession<MbedTls<S>>, TlsFailure> {
         let context = Context::new(options, now)?;
-        Session::open(socket, context).await
+        TlsSession::open(MbedTls::new(socket, context)).await
     }
 
-    fn failure_of<S: Read + Write>(error: &SessionError) -> Option<TlsFailure> {
+    fn failure_of<S: Read + Write>(error: &TlsSessionError) -> Option<TlsFailure> {
         error.failure()
     }
 }

@@ -26,7 +26,7 @@ const FPGA_PRESCALE: usize = 0x4002_801C;
 const PRESCALE: u32 = 25 - 1;
 
 /// SysTick's other clock is 1 MHz (application note AN386, §3.6), and it has 24 bits. It fires this
-/// often even if nobody waits, in µs, for the watchdog's sake and so that no turn of the counter
+/// often even if no task waits, in µs, for the watchdog's sake and so that no turn of the counter
 /// goes unseen.
 const LONGEST_SLEEP_US: u64 = 4_000_000;
 
@@ -53,7 +53,7 @@ pub(crate) fn start(factor: u16) {
     critical_section::with(|section| CLOCK.arm(section));
 }
 
-/// Wakes nobody any more.
+/// Stops the timer: no task is woken any more.
 pub(crate) fn stop() {
     // SAFETY: nothing else uses SysTick any more.
     let mut timer = unsafe { Peripherals::steal() }.SYST;
@@ -90,7 +90,7 @@ impl Clock {
         seen.get()
     }
 
-    /// Wakes whoever waits for a moment that has come, and has SysTick fire at the next.
+    /// Wakes the tasks whose moment has come, and has SysTick fire at the next.
     fn arm(&self, section: CriticalSection<'_>) {
         let factor = u64::from(factor());
         let now = self.oscillator(section) * factor;

@@ -1,8 +1,9 @@
 //! The Ethernet controller, which carries the virtual radio.
 
+use embedded::radio;
 use lan9118::{Config, InitError, Lan9118, Mmio, State};
 
-use crate::vectors;
+use crate::interrupts;
 
 /// Application note AN386, table 4-1.
 const BASE: usize = 0x4020_0000;
@@ -12,11 +13,11 @@ static STATE: State = State::new();
 /// What the radio's frames go through.
 pub type Wire = Lan9118<Mmio>;
 /// The radio of this board.
-pub type Radio = embedded::radio::Radio<Wire>;
+pub type Radio = radio::Radio<Wire>;
 
 /// The radio of the station address `mac`.
 pub fn radio(mac: [u8; 6]) -> Result<Radio, InitError> {
-    Ok(Radio::new(wire(mac)?, mac))
+    Ok(radio::radio(wire(mac)?, mac))
 }
 
 /// The controller with the address `mac`.
@@ -27,7 +28,7 @@ pub fn wire(mac: [u8; 6]) -> Result<Wire, InitError> {
         promiscuous: true,
     };
     let wire = Lan9118::new(registers(), &STATE, config)?;
-    vectors::unmask(vectors::ETHERNET);
+    interrupts::unmask(interrupts::ETHERNET);
     Ok(wire)
 }
 

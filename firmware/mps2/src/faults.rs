@@ -92,7 +92,7 @@ unsafe fn DefaultHandler(number: i16) -> ! {
 }
 
 fn report_fault(frame: *const ExceptionFrame) {
-    // SAFETY: only reads, and nobody else is running any more.
+    // SAFETY: only reads, and nothing else is running any more.
     let scb = unsafe { &*SCB::PTR };
     let status = Status {
         configurable: scb.cfsr.read(),

@@ -14,7 +14,7 @@ static mut MEMORY: MaybeUninit<[u64; SIZE / 8]> = MaybeUninit::uninit();
 
 /// Gives the heap its memory.
 pub(crate) fn start() {
-    // SAFETY: nobody else names `MEMORY`, and this is called once, before anything is allocated.
+    // SAFETY: nothing else names `MEMORY`, and this is called once, before anything is allocated.
     unsafe { HEAP.start(addr_of_mut!(MEMORY).expose_provenance(), SIZE) };
 }
 

@@ -17,6 +17,7 @@ pub mod executor;
 pub mod faults;
 pub mod flash;
 pub mod heap;
+mod interrupts;
 pub mod memory;
 mod reset;
 mod start;

@@ -37,7 +37,7 @@ fn main() -> ! {
 
 #[embassy_executor::task]
 async fn wire(radio: Radio) {
-    radio.run().await
+    embedded::radio::serve(&radio).await
 }
 
 #[embassy_executor::task]

@@ -72,7 +72,7 @@ struct Region {
     access: u32,
 }
 
-/// RASR.AP: nobody.
+/// RASR.AP: no access.
 const NO_ACCESS: u32 = 0b000 << 24;
 /// RASR.AP: read and write.
 const READ_WRITE: u32 = 0b011 << 24;

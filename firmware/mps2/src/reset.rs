@@ -2,18 +2,18 @@
 
 use cortex_m::peripheral::SCB;
 
-use crate::{clock, vectors, watchdog};
+use crate::{clock, interrupts, watchdog};
 
-/// How long a reader of the log gets to read the end of it, in µs of the oscillator.
+/// How long the debugger gets to read the end of the log, in µs of the oscillator.
 const FLUSH_US: u32 = 200_000;
 
-/// Starts anew, once the log was read by whoever reads it.
+/// Starts anew, once the debugger has read the log.
 pub fn restart() -> ! {
     flush();
     SCB::sys_reset()
 }
 
-/// Does nothing more, as if the power were gone. Only whoever switched it off can switch it on.
+/// Does nothing more, as if the power were gone, until the power is switched on again.
 ///
 /// A debugger finds it by its symbol and stops the core there.
 #[unsafe(export_name = "storage_went_dark")]
@@ -24,13 +24,13 @@ pub extern "C" fn dark() -> ! {
     watchdog::stop();
     // A pending interrupt would end each sleep at once.
     clock::stop();
-    vectors::mask_all();
+    interrupts::mask_all();
     loop {
         cortex_m::asm::wfi();
     }
 }
 
-/// Gives whoever reads the log time to read it.
+/// Gives the debugger time to read the log.
 pub(crate) fn flush() {
     let start = clock::raw();
     #[cfg(target_os = "none")]

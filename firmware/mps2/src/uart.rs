@@ -4,10 +4,10 @@ use core::convert::Infallible;
 
 use cmsdk_uart::{Mmio, Receiver, State, Transmitter, Uart};
 use embassy_time::{Duration, Timer};
-use embedded::h4::H4;
 use embedded_io_async::{ErrorType, Read, Write};
+use virtual_parts::H4;
 
-use crate::{clock, vectors};
+use crate::{clock, interrupts};
 
 /// Application note AN386, table 4-1.
 const UART0: usize = 0x4000_4000;
@@ -31,7 +31,7 @@ pub type Hci = H4<Watched, Transmitter<Mmio, ROOM>>;
 /// The console's UART, whose reads return whole bursts.
 pub fn console() -> Console {
     let uart = Uart::new(console_registers(), &CONSOLE, CONSOLE_DIVIDER);
-    vectors::UART0.into_iter().for_each(vectors::unmask);
+    interrupts::UART0.into_iter().for_each(interrupts::unmask);
     let (receiver, transmitter) = uart.split();
     Console {
         receiver: Watched::new("console", receiver),
@@ -42,7 +42,7 @@ pub fn console() -> Console {
 /// The line to the Bluetooth controller.
 pub fn hci() -> Hci {
     let uart = Uart::new(hci_registers(), &HCI, HCI_DIVIDER);
-    vectors::UART1.into_iter().for_each(vectors::unmask);
+    interrupts::UART1.into_iter().for_each(interrupts::unmask);
     let (receiver, transmitter) = uart.split();
     H4::new(Watched::new("HCI", receiver), transmitter)
 }

@@ -6,7 +6,7 @@ use device::board::{Board, Calendar, Parts};
 use factory::Factory;
 use rand_core::OsRng;
 
-use crate::{Flash, Hci, Interface, Radio, Tether, Tls, Uart};
+use crate::{Flash, Hci, Interface, OverTether, Radio, Tether, Tls, Uart, hci};
 
 /// A locally administered address, for a board without readable factory data.
 const UNKNOWN_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0];
@@ -18,7 +18,7 @@ pub struct NativeBoard {
     flash: Flash,
     radio: Radio,
     uart: Uart,
-    hci: Hci,
+    hci: Uart,
 }
 
 impl NativeBoard {
@@ -29,9 +29,9 @@ impl NativeBoard {
         Self {
             factory,
             flash,
-            radio: Radio::new(tether, mac),
-            uart: Uart::new(tether),
-            hci: Hci::new(tether),
+            radio: Radio::new(OverTether::new(tether), mac),
+            uart: Uart::console(tether),
+            hci: Uart::hci(tether),
         }
     }
 
@@ -45,8 +45,8 @@ impl NativeBoard {
         self.uart.clone()
     }
 
-    /// The Bluetooth controller's interface, to be fed with bytes from the tether.
-    pub fn hci(&self) -> Hci {
+    /// The line to the Bluetooth controller, to be fed with bytes from the tether.
+    pub fn hci_line(&self) -> Uart {
         self.hci.clone()
     }
 }
@@ -73,7 +73,7 @@ impl Board for NativeBoard {
             wall_clock: Calendar::default(),
             radio: self.radio,
             console: Some(self.uart),
-            hci: Some(self.hci),
+            hci: Some(hci(&self.hci)),
         }
     }
 }

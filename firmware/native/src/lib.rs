@@ -23,6 +23,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use airlink::Packet;
 use airlink::tether::{FromDevice, ToDeviceBody};
 use device::board::Ending;
 
@@ -30,11 +31,11 @@ pub use board::NativeBoard;
 pub use executor::block_on;
 pub use flash::{CutFile, Flash, FlashError};
 pub use lifetime::ExitCode;
-pub use radio::{Interface, Radio};
-pub use serial::{Hci, HciError, Uart};
+pub use radio::{Interface, OverTether, Radio};
+pub use serial::{Hci, Uart, hci};
 pub use tether::{Tether, TetherEnd};
 pub use time::now_us;
-pub use tls::{Session, Tls};
+pub use tls::{Rustls, Tls};
 
 /// Runs the device of these arguments: the path of its factory data, then that of its flash.
 ///
@@ -86,10 +87,15 @@ fn power_up<F: Future<Output = Ending>>(
     board: NativeBoard,
     firmware: impl FnOnce(NativeBoard) -> F,
 ) -> Result<(), TetherEnd> {
-    let (radio, uart, hci) = (board.radio(), board.uart(), board.hci());
+    let (radio, uart, hci) = (board.radio(), board.uart(), board.hci_line());
     let take = |body: ToDeviceBody| match body {
         ToDeviceBody::Wake => {}
-        ToDeviceBody::Packet(packet) => radio.receive(&packet),
+        // What is no packet is dropped, as noise is.
+        ToDeviceBody::Packet(bytes) => {
+            if let Ok(packet) = Packet::decode(&bytes) {
+                radio.receive(packet);
+            }
+        }
         ToDeviceBody::Console(bytes) => uart.receive(&bytes),
         ToDeviceBody::Hci(bytes) => hci.receive(&bytes),
     };

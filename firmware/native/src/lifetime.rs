@@ -48,7 +48,7 @@ fn parent() -> i32 {
     unsafe { libc::getppid() }
 }
 
-/// Process id of whoever made the socket that is standard input.
+/// Process id of the process that made the socket on standard input.
 fn tether_maker() -> Option<i32> {
     let mut credentials = libc::ucred {
         pid: 0,

@@ -10,7 +10,14 @@ use crate::Tether;
 use crate::time::now_us;
 
 /// The firmware's own crates.
-const FIRMWARE: [&str; 5] = ["device", "native", "factory", "proto", "airlink"];
+const FIRMWARE: [&str; 6] = [
+    "device",
+    "native",
+    "virtual_parts",
+    "factory",
+    "proto",
+    "airlink",
+];
 /// Bytes of one text; what is longer is cut off, as by a device's line buffer.
 const LONGEST_TEXT: usize = 8 * 1024;
 

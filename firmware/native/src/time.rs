@@ -31,7 +31,7 @@ struct Time {
     lab: Cell<u64>,
     /// When it did.
     host: Cell<Instant>,
-    /// The latest time that anybody has seen.
+    /// The latest time that was returned.
     shown: Cell<u64>,
     timers: RefCell<Vec<(u64, Waker)>>,
 }
@@ -80,7 +80,7 @@ pub fn set(lab_us: u64) {
     });
 }
 
-/// Wakes whoever waits for a moment that has come.
+/// Wakes the tasks whose moment has come.
 pub fn fire_expired() {
     let expired: Vec<Waker> = TIME.with(|time| {
         let now = time.now();
@@ -95,7 +95,7 @@ pub fn fire_expired() {
     }
 }
 
-/// The next moment that somebody waits for.
+/// The next moment that a task waits for.
 pub fn next_deadline() -> Option<u64> {
     TIME.with(|time| time.timers.borrow().iter().map(|(at, _)| *at).min())
 }

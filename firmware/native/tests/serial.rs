@@ -1,15 +1,14 @@
-//! The serial lines: bytes out, bytes in, and HCI packets whole.
+//! The serial lines: bytes out, bytes in.
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use airlink::h4::NoPacket;
 use airlink::tether::{Decoder, FromDevice};
-use bt_hci_transport::{PacketKind, PacketToController, PacketToHost, ReadHciError, Transport};
+use bt_hci_transport::{PacketKind, PacketToController, Transport};
 use embassy_futures::{block_on, poll_once};
 use embedded_io_async::{Read, Write};
-use native::{Hci, HciError, Tether, Uart};
+use native::{Tether, Uart, hci};
 
 fn tether() -> (UnixStream, Rc<Tether>) {
     let (lab, theirs) = UnixStream::pair().expect("a pair");
@@ -24,30 +23,6 @@ fn sent(lab: &mut UnixStream, tether: &Tether) -> FromDevice {
     let mut decoder = Decoder::default();
     decoder.push(&chunk[..length]);
     decoder.pop().expect("sound").expect("a message")
-}
-
-/// A packet as its bytes.
-#[derive(Debug, PartialEq)]
-struct Bytes(PacketKind, Vec<u8>);
-
-impl<'d> PacketToHost<'d> for Bytes {
-    fn read_hci<R: embedded_io::Read>(
-        kind: PacketKind,
-        data: &mut R,
-        _: &'d mut [u8],
-    ) -> Result<Self, ReadHciError<R::Error>> {
-        let mut bytes = [0; 64];
-        let length = data.read(&mut bytes).expect("bytes");
-        Ok(Self(kind, bytes[..length].to_vec()))
-    }
-
-    async fn read_hci_async<R: Read>(
-        _: PacketKind,
-        _: &mut R,
-        _: &'d mut [u8],
-    ) -> Result<Self, ReadHciError<R::Error>> {
-        panic!("the packet is whole")
-    }
 }
 
 /// A reset.
@@ -72,7 +47,7 @@ impl PacketToController for Reset {
 #[test]
 fn a_uart_sends_and_reads_what_has_come_together() {
     let (mut lab, tether) = tether();
-    let mut uart = Uart::new(&tether);
+    let mut uart = Uart::console(&tether);
     block_on(uart.write_all(b">> ")).expect("sent");
     assert_eq!(
         sent(&mut lab, &tether),
@@ -89,9 +64,9 @@ fn a_uart_sends_and_reads_what_has_come_together() {
 }
 
 #[test]
-fn a_uart_that_nobody_reads_overruns() {
+fn a_uart_that_is_not_read_overruns() {
     let (_lab, tether) = tether();
-    let mut uart = Uart::new(&tether);
+    let mut uart = Uart::console(&tether);
     uart.receive(&[b'a'; 4000]);
     uart.receive(&[b'b'; 4000]);
     let mut buffer = [0; 8000];
@@ -101,33 +76,9 @@ fn a_uart_that_nobody_reads_overruns() {
 #[test]
 fn a_command_goes_out_with_its_indicator() {
     let (mut lab, tether) = tether();
-    block_on(Hci::new(&tether).write(&Reset)).expect("sent");
+    block_on(hci(&Uart::hci(&tether)).write(&Reset)).expect("sent");
     assert_eq!(
         sent(&mut lab, &tether),
         FromDevice::Hci(vec![1, 0x03, 0x0C, 0])
     );
-}
-
-#[test]
-fn a_packet_is_read_once_it_is_whole() {
-    let (_lab, tether) = tether();
-    let hci = Hci::new(&tether);
-    let read = || poll_once(hci.read::<Bytes>(&mut [0; 64]));
-    hci.receive(&[4, 0x0E, 2, 0xAA]);
-    assert!(read().is_pending());
-    hci.receive(&[0xBB, 2, 1, 0, 1, 0, 0xCC]);
-    let event = Bytes(PacketKind::Event, vec![0x0E, 2, 0xAA, 0xBB]);
-    assert_eq!(block_on(hci.read::<Bytes>(&mut [0; 64])), Ok(event));
-    let data = Bytes(PacketKind::AclData, vec![1, 0, 1, 0, 0xCC]);
-    assert_eq!(block_on(hci.read::<Bytes>(&mut [0; 64])), Ok(data));
-}
-
-#[test]
-fn garbage_is_said_once_and_forgotten() {
-    let (_lab, tether) = tether();
-    let hci = Hci::new(&tether);
-    hci.receive(&[0x55; 20]);
-    let garbage = HciError::Garbage(NoPacket(0x55));
-    assert_eq!(block_on(hci.read::<Bytes>(&mut [0; 64])), Err(garbage));
-    assert!(poll_once(hci.read::<Bytes>(&mut [0; 64])).is_pending());
 }

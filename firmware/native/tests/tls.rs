@@ -4,11 +4,13 @@ mod server;
 
 use std::collections::VecDeque;
 
-use device::board::{CertificateProblems, SessionError, Tls as _, TlsClient, TlsFailure};
+use device::board::{
+    CertificateProblems, Tls as _, TlsClient, TlsEngine, TlsFailure, TlsSession, TlsSessionError,
+};
 use embassy_futures::block_on;
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use factory::Credentials;
-use native::{Session, Tls};
+use native::Tls;
 use rcgen::ExtendedKeyUsagePurpose;
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
@@ -25,7 +27,7 @@ fn connect(
 }
 
 /// A byte to the server and back.
-fn echo<S: Read + Write>(session: &mut Session<S>) -> Result<u8, SessionError> {
+fn echo<E: TlsEngine>(session: &mut TlsSession<E>) -> Result<u8, TlsSessionError> {
     block_on(async {
         session.write_all(b"x").await?;
         session.flush().await?;

@@ -76,7 +76,7 @@ pub(crate) struct Binding<R> {
     reporting: Reporting,
     notifying: Notifying,
     held: Option<Held>,
-    // Bounded: no input makes more than three, and whoever runs a binding takes them all.
+    // Bounded: no input makes more than three, and the task that runs a binding takes them all.
     actions: VecDeque<Action>,
 }
 
@@ -163,8 +163,8 @@ impl<R: RngCore> Binding<R> {
         self.notifying.resume(next_poll(reported_at, now));
     }
 
-    /// Does what is due at `now`. Without an address nothing is told on the LAN, and whoever asked
-    /// there is not waiting any more.
+    /// Does what is due at `now`. Without an address nothing is told on the LAN, and a phone that
+    /// asked there is not waiting any more.
     pub(crate) fn poll(&mut self, own: Option<Ipv4Addr>, now: Instant) {
         // In this order, because a held question may make a report due, not the other way round.
         if let Some(own) = own {

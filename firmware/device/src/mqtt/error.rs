@@ -8,7 +8,7 @@ use super::packet::PacketError;
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum SessionError {
+pub(crate) enum MqttSessionError {
     /// No CONNACK in time.
     NoConnack,
     /// CONNACK refuses.
@@ -21,7 +21,7 @@ pub(crate) enum SessionError {
     Unexpected(&'static str),
 }
 
-impl fmt::Display for SessionError {
+impl fmt::Display for MqttSessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoConnack => f.write_str("no CONNACK"),

@@ -6,9 +6,9 @@ use embassy_futures::select::{Either3, select3};
 use embassy_time::{Duration, Instant, TimeoutError, Timer, with_timeout};
 use embedded_io_async::{Error, Read, Write};
 
-use super::error::SessionError;
+use super::error::MqttSessionError;
 use super::event::Event;
-use super::session::Session;
+use super::session::MqttSession;
 use crate::board::TlsFailure;
 use crate::transport::ReadFailure;
 
@@ -24,17 +24,17 @@ pub(crate) trait Application {
     async fn request(&mut self) -> Self::Request;
 
     /// Does what was wanted.
-    fn on_request(&mut self, session: &mut Session, request: Self::Request, now: Instant);
+    fn on_request(&mut self, session: &mut MqttSession, request: Self::Request, now: Instant);
 
     /// Something has happened.
-    fn on_event(&mut self, session: &mut Session, event: Event, now: Instant);
+    fn on_event(&mut self, session: &mut MqttSession, event: Event, now: Instant);
 }
 
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ended {
     /// By what the broker sent, or did not send.
-    Session(SessionError),
+    Session(MqttSessionError),
     /// By the connection below.
     Connection(ReadFailure),
     /// The broker takes no bytes.
@@ -46,7 +46,7 @@ pub(crate) async fn exchange<C, F, A>(
     connection: &mut C,
     failure_of: F,
     limit: Duration,
-    session: &mut Session,
+    session: &mut MqttSession,
     application: &mut A,
 ) -> Ended
 where

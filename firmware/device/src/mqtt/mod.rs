@@ -8,8 +8,8 @@ mod exchange;
 mod packet;
 mod session;
 
-pub(crate) use self::error::SessionError;
+pub(crate) use self::error::MqttSessionError;
 pub(crate) use self::event::{Credentials, Event, Settings};
 pub(crate) use self::exchange::{Application, Ended, exchange};
 pub(crate) use self::packet::PacketError;
-pub(crate) use self::session::Session;
+pub(crate) use self::session::MqttSession;

@@ -13,7 +13,7 @@ use mqttrs::{
     Subscribe, SubscribeReturnCodes, SubscribeTopic,
 };
 
-use super::error::{RequestError, SessionError};
+use super::error::{MqttSessionError, RequestError};
 use super::event::{Credentials, Event, Settings};
 use super::packet::{self, MAX_LEN, PacketError};
 use crate::bugs::{self, Bug};
@@ -33,7 +33,7 @@ struct Outstanding {
 
 /// One session, from CONNECT on.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct MqttSession {
     limit: Duration,
     ping_after: Option<Duration>,
     connack_until: Option<Instant>,
@@ -45,7 +45,7 @@ pub(crate) struct Session {
     outgoing: Vec<u8>,
 }
 
-impl Session {
+impl MqttSession {
     /// Begins with CONNECT, which waits in the outgoing bytes.
     pub(crate) fn new(
         credentials: &Credentials,
@@ -157,10 +157,11 @@ impl Session {
     }
 
     /// What the received bytes mean, until there is none.
-    pub(crate) fn next_event(&mut self, now: Instant) -> Result<Option<Event>, SessionError> {
+    pub(crate) fn next_event(&mut self, now: Instant) -> Result<Option<Event>, MqttSessionError> {
         loop {
             let incoming = core::mem::take(&mut self.incoming);
-            let Some((packet, len)) = packet::decode(&incoming).map_err(SessionError::Packet)?
+            let Some((packet, len)) =
+                packet::decode(&incoming).map_err(MqttSessionError::Packet)?
             else {
                 self.incoming = incoming;
                 return Ok(None);
@@ -173,10 +174,14 @@ impl Session {
         }
     }
 
-    fn handle(&mut self, packet: Packet<'_>, now: Instant) -> Result<Option<Event>, SessionError> {
+    fn handle(
+        &mut self,
+        packet: Packet<'_>,
+        now: Instant,
+    ) -> Result<Option<Event>, MqttSessionError> {
         match packet {
             Packet::Connack(connack) => self.handle_connack(connack).map(Some),
-            _ if !self.is_connected() => Err(SessionError::Unexpected("packet before CONNACK")),
+            _ if !self.is_connected() => Err(MqttSessionError::Unexpected("packet before CONNACK")),
             Packet::Pingresp => {
                 self.ping_until = None;
                 Ok(None)
@@ -184,20 +189,22 @@ impl Session {
             Packet::Puback(pid) => Ok(self.settle(pid, false).map(|_| Event::Published(pid.get()))),
             Packet::Suback(suback) => Ok(self.handle_suback(&suback)),
             Packet::Publish(publish) => self.handle_publish(&publish, now).map(Some),
-            _ => Err(SessionError::Unexpected("packet of quality of service 2")),
+            _ => Err(MqttSessionError::Unexpected(
+                "packet of quality of service 2",
+            )),
         }
     }
 
-    fn handle_connack(&mut self, connack: Connack) -> Result<Event, SessionError> {
+    fn handle_connack(&mut self, connack: Connack) -> Result<Event, MqttSessionError> {
         if self.is_connected() {
-            return Err(SessionError::Unexpected("second CONNACK"));
+            return Err(MqttSessionError::Unexpected("second CONNACK"));
         }
         match connack.code {
             ConnectReturnCode::Accepted => {
                 self.connack_until = None;
                 Ok(Event::Connected)
             }
-            code => Err(SessionError::Refused(code)),
+            code => Err(MqttSessionError::Refused(code)),
         }
     }
 
@@ -214,7 +221,7 @@ impl Session {
         &mut self,
         publish: &Publish<'_>,
         now: Instant,
-    ) -> Result<Event, SessionError> {
+    ) -> Result<Event, MqttSessionError> {
         match publish.qospid {
             QosPid::AtMostOnce => {}
             QosPid::AtLeastOnce(pid) => {
@@ -225,7 +232,9 @@ impl Session {
                 }
             }
             QosPid::ExactlyOnce(_) => {
-                return Err(SessionError::Unexpected("message of quality of service 2"));
+                return Err(MqttSessionError::Unexpected(
+                    "message of quality of service 2",
+                ));
             }
         }
         Ok(Event::Message {
@@ -268,12 +277,12 @@ impl Session {
     }
 
     /// Lets time pass: pings when it is due, gives up on what has not come.
-    pub(crate) fn tick(&mut self, now: Instant) -> Result<Option<Event>, SessionError> {
+    pub(crate) fn tick(&mut self, now: Instant) -> Result<Option<Event>, MqttSessionError> {
         if self.connack_until.is_some_and(|until| now >= until) {
-            return Err(SessionError::NoConnack);
+            return Err(MqttSessionError::NoConnack);
         }
         if self.ping_until.is_some_and(|until| now >= until) {
-            return Err(SessionError::NoPingResponse);
+            return Err(MqttSessionError::NoPingResponse);
         }
         if let (None, Some(after), true) = (self.ping_until, self.ping_after, self.is_connected())
             && now >= self.last_sent + after

@@ -11,7 +11,7 @@ use proto::wifi_config::{
 };
 use proto::{Message, Status};
 
-use super::endpoints::Failed;
+use super::handler::HandlerFailed;
 use super::machine::{Machine, Report};
 use super::profile::Step;
 use super::{app, now};
@@ -24,9 +24,9 @@ pub(crate) async fn answer<F: NorFlash>(
     request: &[u8],
     machine: &RefCell<Machine>,
     storage: &mut Storage<F>,
-) -> Result<Vec<u8>, Failed> {
-    let request = WifiConfigPayload::decode(request).map_err(|_| Failed)?;
-    let kind = WifiConfigMsgType::try_from(request.msg).map_err(|_| Failed)?;
+) -> Result<Vec<u8>, HandlerFailed> {
+    let request = WifiConfigPayload::decode(request).map_err(|_| HandlerFailed)?;
+    let kind = WifiConfigMsgType::try_from(request.msg).map_err(|_| HandlerFailed)?;
     let response = match (kind, request.payload) {
         (WifiConfigMsgType::CmdGetStatus, _) => {
             Payload::RespGetStatus(status(machine.borrow_mut().report(now())))
@@ -38,7 +38,7 @@ pub(crate) async fn answer<F: NorFlash>(
         }
         (WifiConfigMsgType::CmdSetConfig, _) => {
             if machine.borrow().profile().guards_messages() {
-                return Err(Failed);
+                return Err(HandlerFailed);
             }
             // Earlier versions read through a null pointer here.
             Payload::RespSetConfig(RespSetConfig {
@@ -48,7 +48,7 @@ pub(crate) async fn answer<F: NorFlash>(
         (WifiConfigMsgType::CmdApplyConfig, _) => Payload::RespApplyConfig(RespApplyConfig {
             status: apply(machine, storage).await.into(),
         }),
-        _ => return Err(Failed),
+        _ => return Err(HandlerFailed),
     };
     Ok(WifiConfigPayload::from(response).encode_to_vec())
 }
@@ -87,11 +87,11 @@ pub(super) async fn apply<F: NorFlash>(
         log::error!(target: profile.handlers_tag(), "Wi-Fi config not set");
         return Status::InternalError;
     };
-    // Announced before anybody has looked whether they are awaited, as ESP-IDF does.
+    // Announced before it is checked whether they are awaited, as ESP-IDF does.
     profile.announce(Step::SetCredentials);
     let awaited = machine.borrow().awaits_credentials();
     if awaited.is_err() {
-        log::error!(target: profile.handlers_tag(), "Failed to apply Wi-Fi Credentials");
+        log::error!(target: profile.handlers_tag(), "HandlerFailed to apply Wi-Fi Credentials");
         return Status::InternalError;
     }
     // Kept before they are proven, as ESP-IDF does: a device that failed is provisioned after a

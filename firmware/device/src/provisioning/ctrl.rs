@@ -9,7 +9,7 @@ use proto::wifi_ctrl::{Payload, RespCtrlReprov, RespCtrlReset, WifiCtrlMsgType, 
 use proto::{Message, Status};
 
 use super::app;
-use super::endpoints::Failed;
+use super::handler::HandlerFailed;
 use super::machine::Machine;
 use crate::storage::Storage;
 
@@ -18,8 +18,8 @@ pub(crate) async fn answer<F: NorFlash>(
     request: &[u8],
     machine: &RefCell<Machine>,
     storage: &mut Storage<F>,
-) -> Result<Vec<u8>, Failed> {
-    let request = WifiCtrlPayload::decode(request).map_err(|_| Failed)?;
+) -> Result<Vec<u8>, HandlerFailed> {
+    let request = WifiCtrlPayload::decode(request).map_err(|_| HandlerFailed)?;
     let (msg, payload, status) = match WifiCtrlMsgType::try_from(request.msg) {
         Ok(WifiCtrlMsgType::CmdCtrlReset) => (
             WifiCtrlMsgType::RespCtrlReset,
@@ -31,7 +31,7 @@ pub(crate) async fn answer<F: NorFlash>(
             Payload::RespCtrlReprov(RespCtrlReprov {}),
             reprovision(machine),
         ),
-        _ => return Err(Failed),
+        _ => return Err(HandlerFailed),
     };
     let response = WifiCtrlPayload {
         msg: msg.into(),

@@ -11,7 +11,8 @@ use proto::handover::{
     TOKEN_BYTES, TokenRequest,
 };
 
-use super::endpoints::{Failed, Parts};
+use super::handler::HandlerFailed;
+use super::handler_parts::HandlerParts;
 use super::{config, now};
 use crate::credentials::{Credentials, MAX_SSID};
 use crate::handover::Token;
@@ -24,8 +25,8 @@ pub(super) async fn answer<R, F: NorFlash>(
     settings: &Provisioning,
     endpoint: &str,
     request: &[u8],
-    parts: &mut Parts<'_, R, F>,
-) -> Result<Vec<u8>, Failed> {
+    parts: &mut HandlerParts<'_, R, F>,
+) -> Result<Vec<u8>, HandlerFailed> {
     let phone_token = settings.phone_token.as_ref();
     let response = match phone_token.filter(|token| token.endpoint == endpoint) {
         Some(token) => {
@@ -33,7 +34,7 @@ pub(super) async fn answer<R, F: NorFlash>(
                 TokenForm::Alone => take_token(request, parts)?,
                 TokenForm::Switchap => switch_access_point(request, parts).await?,
             };
-            serde_json::to_vec(&reply).map_err(|_| Failed)?
+            serde_json::to_vec(&reply).map_err(|_| HandlerFailed)?
         }
         None => {
             let text = core::str::from_utf8(request).unwrap_or("(no text)");
@@ -50,9 +51,9 @@ pub(super) async fn answer<R, F: NorFlash>(
 
 fn take_token<R, F: NorFlash>(
     request: &[u8],
-    parts: &Parts<'_, R, F>,
-) -> Result<HandoverReply, Failed> {
-    let request: TokenRequest = serde_json::from_slice(request).map_err(|_| Failed)?;
+    parts: &HandlerParts<'_, R, F>,
+) -> Result<HandoverReply, HandlerFailed> {
+    let request: TokenRequest = serde_json::from_slice(request).map_err(|_| HandlerFailed)?;
     Ok(match token(&request.token) {
         Ok(token) => {
             parts.handover.leave(token);
@@ -64,9 +65,9 @@ fn take_token<R, F: NorFlash>(
 
 async fn switch_access_point<R, F: NorFlash>(
     request: &[u8],
-    parts: &mut Parts<'_, R, F>,
-) -> Result<HandoverReply, Failed> {
-    let request: SwitchApRequest = serde_json::from_slice(request).map_err(|_| Failed)?;
+    parts: &mut HandlerParts<'_, R, F>,
+) -> Result<HandoverReply, HandlerFailed> {
+    let request: SwitchApRequest = serde_json::from_slice(request).map_err(|_| HandlerFailed)?;
     let code = match read(&request.params) {
         Ok((credentials, token)) => match apply(credentials, parts).await {
             Status::Success => {
@@ -82,7 +83,10 @@ async fn switch_access_point<R, F: NorFlash>(
     Ok(reply(Some(request.id), code))
 }
 
-async fn apply<R, F: NorFlash>(credentials: Credentials, parts: &mut Parts<'_, R, F>) -> Status {
+async fn apply<R, F: NorFlash>(
+    credentials: Credentials,
+    parts: &mut HandlerParts<'_, R, F>,
+) -> Status {
     parts.machine.borrow_mut().set(credentials);
     let status = config::apply(parts.machine, &mut parts.storage).await;
     parts.changed.signal(());

@@ -3,26 +3,22 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 
-use embassy_sync::blocking_mutex::raw::NoopRawMutex;
-use embassy_sync::signal::Signal;
 use embassy_time::Instant;
 use embedded_storage_async::nor_flash::NorFlash;
 use factory::Provisioning;
 use proto::endpoint::{CONFIG, CTRL, PROTO_VER, SCAN, SESSION};
 use rand_core::{CryptoRng, RngCore};
 
-use super::machine::{Machine, State};
+use super::handler::HandlerFailed;
+use super::handler_parts::HandlerParts;
+use super::machine::State;
 use super::proto_ver::Version;
-use super::scan::Scanner;
 use super::table::{Created, Owner, Table};
 use super::{app, config, ctrl, custom, now};
 use crate::board::Radio;
 use crate::bugs::{self, Bug};
-use crate::handover::Handover;
 use crate::security::Security;
-use crate::storage::Storage;
 
 const TAG: &str = "protocomm";
 
@@ -48,23 +44,16 @@ pub(crate) struct Endpoints<'s, R, F: NorFlash, N> {
     session: Option<u32>,
     security: Security,
     random: N,
-    parts: Parts<'s, R, F>,
-}
-
-/// What handlers work on.
-pub(crate) struct Parts<'s, R, F: NorFlash> {
-    pub(crate) machine: &'s RefCell<Machine>,
-    /// Signalled after each request that the machine has seen.
-    pub(crate) changed: &'s Signal<NoopRawMutex, ()>,
-    pub(crate) scanner: &'s Scanner<'s, R>,
-    pub(crate) storage: Storage<F>,
-    /// Where a phone's binding token is left for the cloud.
-    pub(crate) handover: &'s Handover,
+    parts: HandlerParts<'s, R, F>,
 }
 
 impl<'s, R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'s, R, F, N> {
     /// The endpoints of a service that starts now.
-    pub(crate) fn new(settings: &'s Provisioning, random: N, parts: Parts<'s, R, F>) -> Self {
+    pub(crate) fn new(
+        settings: &'s Provisioning,
+        random: N,
+        parts: HandlerParts<'s, R, F>,
+    ) -> Self {
         Self {
             settings,
             table: Table::new(settings, now()),
@@ -168,7 +157,7 @@ impl<'s, R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'s, R, F, N> {
                 custom::answer(self.settings, endpoint, &request, &mut self.parts).await
             }
         };
-        let response = response.map_err(|Failed| {
+        let response = response.map_err(|HandlerFailed| {
             // ESP-IDF says so where it has decrypted the request before.
             if self.security.encrypts() {
                 log::error!(target: TAG, "Request handler for {endpoint} failed");
@@ -188,12 +177,8 @@ impl<'s, R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'s, R, F, N> {
     }
 }
 
-/// A handler cannot make anything of its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Failed;
-
-impl<R: Radio, F: NorFlash> Parts<'_, R, F> {
-    async fn answer(&mut self, endpoint: &str, request: &[u8]) -> Result<Vec<u8>, Failed> {
+impl<R: Radio, F: NorFlash> HandlerParts<'_, R, F> {
+    async fn answer(&mut self, endpoint: &str, request: &[u8]) -> Result<Vec<u8>, HandlerFailed> {
         match endpoint {
             CONFIG => {
                 let response = config::answer(request, self.machine, &mut self.storage).await;
@@ -210,7 +195,7 @@ impl<R: Radio, F: NorFlash> Parts<'_, R, F> {
                 self.changed.signal(());
                 response
             }
-            _ => Err(Failed),
+            _ => Err(HandlerFailed),
         }
     }
 }

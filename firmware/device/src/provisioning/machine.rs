@@ -126,7 +126,7 @@ pub(crate) struct Machine {
     set: Option<Credentials>,
     /// Applied, to be tried at the moment.
     connect: Option<(u64, Credentials)>,
-    /// When the service ends, unless somebody asks for the status before.
+    /// When the service ends, unless a phone asks for the status before.
     stop: Option<u64>,
     /// The station is to leave.
     disconnect: bool,

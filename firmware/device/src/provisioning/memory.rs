@@ -19,7 +19,7 @@ pub(super) fn release_at_init(profile: Profile, scheme: &Scheme) {
     }
 }
 
-/// What is given back once provisioning is over, or was not needed. Whoever calls this has dropped
+/// What is given back once provisioning is over, or was not needed. The caller has dropped
 /// the controller.
 pub(super) fn release_at_deinit(profile: Profile, scheme: &Scheme) {
     let Scheme::Ble(ble) = scheme else {

@@ -11,6 +11,8 @@ mod console;
 mod ctrl;
 mod custom;
 mod endpoints;
+mod handler;
+mod handler_parts;
 mod machine;
 mod memory;
 mod profile;
@@ -45,7 +47,8 @@ use crate::bugs::{self, Bug};
 use crate::handover::Handover;
 use crate::station::{News, Station, until};
 use crate::storage::Storage;
-use endpoints::{Endpoints, Parts};
+use endpoints::Endpoints;
+use handler_parts::HandlerParts;
 use machine::{Due, Machine};
 use profile::Step;
 use scan::Scanner;
@@ -151,7 +154,7 @@ impl<'r, R: Radio> Provisioning<'r, R> {
         app::started(profile);
         app::show_code(&name, settings);
 
-        let parts = Parts {
+        let parts = HandlerParts {
             machine: &self.machine,
             changed: &self.changed,
             scanner: &self.scanner,

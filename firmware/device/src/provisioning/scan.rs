@@ -14,7 +14,7 @@ use proto::wifi_scan::{
 };
 use proto::{Message, Status};
 
-use super::endpoints::Failed;
+use super::handler::HandlerFailed;
 use super::profile::Profile;
 use crate::board::{AccessPoint, Radio};
 use crate::bugs::{self, Bug};
@@ -103,9 +103,13 @@ impl<'r, R: Radio> Scanner<'r, R> {
     }
 
     /// The response to a request. Scans are started only while credentials are awaited.
-    pub(crate) async fn answer(&self, request: &[u8], allowed: bool) -> Result<Vec<u8>, Failed> {
-        let request = WifiScanPayload::decode(request).map_err(|_| Failed)?;
-        let kind = WifiScanMsgType::try_from(request.msg).map_err(|_| Failed)?;
+    pub(crate) async fn answer(
+        &self,
+        request: &[u8],
+        allowed: bool,
+    ) -> Result<Vec<u8>, HandlerFailed> {
+        let request = WifiScanPayload::decode(request).map_err(|_| HandlerFailed)?;
+        let kind = WifiScanMsgType::try_from(request.msg).map_err(|_| HandlerFailed)?;
         let (status, response) = match (kind, request.payload) {
             (WifiScanMsgType::CmdScanStart, Some(Payload::CmdScanStart(start))) => {
                 let period_ms = match self.has_period {
@@ -130,12 +134,12 @@ impl<'r, R: Radio> Scanner<'r, R> {
             ),
             (WifiScanMsgType::CmdScanResult, Some(Payload::CmdScanResult(wanted))) => {
                 if self.profile.guards_messages() && is_beyond_the_list(&wanted) {
-                    return Err(Failed);
+                    return Err(HandlerFailed);
                 }
                 let (status, entries) = slice(&self.found.borrow(), &wanted);
                 (status, Payload::RespScanResult(RespScanResult { entries }))
             }
-            _ => return Err(Failed),
+            _ => return Err(HandlerFailed),
         };
         let response = WifiScanPayload {
             status: status.into(),

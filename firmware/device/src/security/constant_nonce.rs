@@ -7,8 +7,8 @@ use aes_gcm::aead::Aead;
 use aes_gcm::aead::consts::U16;
 use aes_gcm::{AesGcm, Key, KeyInit};
 
+use super::SECURITY2_TAG as TAG;
 use super::SecurityError;
-use super::security2::TAG;
 use crate::bugs::{self, Bug};
 
 /// Longer than GCM's own 12, so that it is hashed first.
@@ -19,12 +19,12 @@ const GCM_AUTH_FAILED: i32 = -0x12;
 type Cipher = AesGcm<Aes256, U16>;
 
 /// One secure session.
-pub(super) struct Channel {
+pub(super) struct ConstantNonce {
     cipher: Cipher,
     nonce: [u8; NONCE_BYTES],
 }
 
-impl Channel {
+impl ConstantNonce {
     pub(super) fn new(key: &[u8; 32], nonce: [u8; NONCE_BYTES]) -> Self {
         Self {
             cipher: Cipher::new(Key::<Cipher>::from_slice(key)),
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn the_nonce_stays_whatever_is_sent() {
-        let mut sender = Channel::new(&[7; 32], [1; 16]);
-        let mut receiver = Channel::new(&[7; 32], [1; 16]);
+        let mut sender = ConstantNonce::new(&[7; 32], [1; 16]);
+        let mut receiver = ConstantNonce::new(&[7; 32], [1; 16]);
         let sealed = sender.seal(b"hello").unwrap();
         assert_eq!(sender.seal(b"hello").unwrap(), sealed);
         assert_eq!(receiver.open(&[0; 40]), Err(SecurityError::Decryption));

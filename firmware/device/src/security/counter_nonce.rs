@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use aes_gcm::aead::Aead;
 use aes_gcm::{Aes256Gcm, Key, KeyInit};
 
+use super::SECURITY2_TAG as TAG;
 use super::SecurityError;
-use super::security2::TAG;
 use crate::bugs::{self, Bug};
 
 /// The nonce's random part, which stays.
@@ -16,13 +16,13 @@ const NONCE_BYTES: usize = 12;
 const GCM_AUTH_FAILED: i32 = -0x12;
 
 /// One secure session. Both directions share the counter.
-pub(super) struct Channel {
+pub(super) struct CounterNonce {
     cipher: Aes256Gcm,
     session_id: [u8; SESSION_ID_BYTES],
     counter: u32,
 }
 
-impl Channel {
+impl CounterNonce {
     pub(super) fn new(key: &[u8; 32], session_id: [u8; SESSION_ID_BYTES]) -> Self {
         Self {
             cipher: Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(key)),
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_used_up_counter_ends_the_session() {
-        let mut channel = Channel::new(&[7; 32], [1; 8]);
+        let mut channel = CounterNonce::new(&[7; 32], [1; 8]);
         channel.counter = u32::MAX;
         let nonce = channel.nonce();
         channel.seal(b"the last one").unwrap();
@@ -94,8 +94,8 @@ mod tests {
 
     #[test]
     fn a_refused_message_does_not_count() {
-        let mut sender = Channel::new(&[7; 32], [1; 8]);
-        let mut receiver = Channel::new(&[7; 32], [1; 8]);
+        let mut sender = CounterNonce::new(&[7; 32], [1; 8]);
+        let mut receiver = CounterNonce::new(&[7; 32], [1; 8]);
         let sealed = sender.seal(b"hello").unwrap();
         assert_eq!(receiver.open(&[0; 40]), Err(SecurityError::Decryption));
         assert_eq!(receiver.open(&sealed).unwrap(), b"hello");

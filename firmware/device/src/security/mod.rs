@@ -47,6 +47,9 @@ use rand_core::{CryptoRng, RngCore};
 use security1::Security1;
 use security2::Security2;
 
+/// Log tag of security 2.
+const SECURITY2_TAG: &str = "security2";
+
 /// The device's side of a session's security. One object serves all sessions, one after another.
 pub struct Security {
     scheme: Scheme,
@@ -60,7 +63,7 @@ enum Scheme {
     V2(alloc::boxed::Box<Security2>),
 }
 
-/// What the application hears about a handshake (`PROTOCOMM_SECURITY_SESSION_EVENT`).
+/// The application's event of a handshake (`PROTOCOMM_SECURITY_SESSION_EVENT`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionEvent {
     /// The session is secure.
@@ -263,7 +266,7 @@ impl Security {
         match self.scheme {
             Scheme::Plain => security0::TAG,
             Scheme::V1(_) => security1::TAG,
-            Scheme::V2(_) => security2::TAG,
+            Scheme::V2(_) => SECURITY2_TAG,
         }
     }
 }
@@ -326,7 +329,7 @@ impl Stage {
         );
     }
 
-    /// Refuses a proof that nobody waits for.
+    /// Refuses a proof that comes before a key.
     fn expect_command1(self, tag: &'static str) -> Result<(), SecurityError> {
         if self == Self::Command1 {
             return Ok(());

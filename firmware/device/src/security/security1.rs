@@ -28,10 +28,10 @@ const KEY_BYTES: usize = 32;
 pub(super) struct Security1 {
     /// SHA-256 of the proof of possession, if there is one.
     pop_digest: Option<[u8; KEY_BYTES]>,
-    session: Option<Session>,
+    session: Option<Security1Session>,
 }
 
-struct Session {
+struct Security1Session {
     established: bool,
     key_stream: Ctr128BE<Aes256>,
     client_public: [u8; KEY_BYTES],
@@ -121,7 +121,7 @@ impl Security1 {
 
         let mut initial_counter = [0; 16];
         random.fill_bytes(&mut initial_counter);
-        self.session = Some(Session {
+        self.session = Some(Security1Session {
             established: false,
             key_stream: Ctr128BE::new(&key.into(), &initial_counter.into()),
             client_public,

@@ -11,32 +11,31 @@ use proto::session::{
 use rand_core::{CryptoRng, RngCore};
 use subtle::ConstantTimeEq;
 
+use super::SECURITY2_TAG as TAG;
 use super::srp::{self, Exchange, GROUP_BYTES, PROOF_BYTES};
 use super::{SecurityError, SessionEvent, Stage};
 use super::{constant_nonce, counter_nonce};
 use crate::bugs::{self, Bug};
-
-pub(super) const TAG: &str = "security2";
 
 pub(super) struct Security2 {
     salt: Vec<u8>,
     verifier: Vec<u8>,
     lenient: bool,
     patch: u8,
-    state: State,
+    state: Security2State,
 }
 
-enum State {
+enum Security2State {
     Idle,
     /// Keys are exchanged, proofs are not.
     Exchanged(Exchange),
-    Established(alloc::boxed::Box<Channel>),
+    Established(alloc::boxed::Box<Security2Channel>),
 }
 
 /// The cipher of a secure session.
-enum Channel {
-    Counting(counter_nonce::Channel),
-    Constant(constant_nonce::Channel),
+enum Security2Channel {
+    Counting(counter_nonce::CounterNonce),
+    Constant(constant_nonce::ConstantNonce),
 }
 
 impl Security2 {
@@ -46,7 +45,7 @@ impl Security2 {
             verifier: verifier.to_vec(),
             lenient: false,
             patch: 1,
-            state: State::Idle,
+            state: Security2State::Idle,
         }
     }
 
@@ -63,11 +62,11 @@ impl Security2 {
     }
 
     pub(super) fn reset(&mut self) {
-        self.state = State::Idle;
+        self.state = Security2State::Idle;
     }
 
     pub(super) fn is_established(&self) -> bool {
-        matches!(self.state, State::Established(_))
+        matches!(self.state, Security2State::Established(_))
     }
 
     pub(super) async fn handshake(
@@ -98,7 +97,7 @@ impl Security2 {
     ) -> Result<Sec2Payload, SecurityError> {
         if self.stage() != Stage::Command0 {
             self.stage().warn_restart(TAG);
-            self.state = State::Idle;
+            self.state = Security2State::Idle;
         }
         if self.salt.is_empty() || self.verifier.is_empty() || self.verifier.len() > GROUP_BYTES {
             log::error!(target: TAG, "Invalid salt or verifier");
@@ -132,7 +131,7 @@ impl Security2 {
             device_pubkey: exchange.device_public.clone(),
             device_salt: self.salt.clone(),
         };
-        self.state = State::Exchanged(exchange);
+        self.state = Security2State::Exchanged(exchange);
         Ok(Sec2Message::Response0(answer).into())
     }
 
@@ -144,7 +143,9 @@ impl Security2 {
     ) -> Result<Sec2Payload, SecurityError> {
         self.stage().expect_command1(TAG)?;
         // One try for each exchange: whatever comes of it, its keys are not used again.
-        let State::Exchanged(exchange) = core::mem::replace(&mut self.state, State::Idle) else {
+        let Security2State::Exchanged(exchange) =
+            core::mem::replace(&mut self.state, Security2State::Idle)
+        else {
             return Err(SecurityError::OutOfOrder);
         };
         if command.client_proof.len() != PROOF_BYTES {
@@ -159,13 +160,13 @@ impl Security2 {
             return Err(SecurityError::Credentials);
         }
 
-        let channel = Channel::new(self.patch, &exchange.key, random);
+        let channel = Security2Channel::new(self.patch, &exchange.key, random);
         let answer = S2SessionResp1 {
             status: Status::Success as i32,
             device_proof: exchange.device_proof.to_vec(),
             device_nonce: channel.nonce(),
         };
-        self.state = State::Established(channel.into());
+        self.state = Security2State::Established(channel.into());
         *event = Some(SessionEvent::SetupOk);
         Ok(Sec2Message::Response1(answer).into())
     }
@@ -178,10 +179,10 @@ impl Security2 {
         self.channel()?.seal(bytes)
     }
 
-    fn channel(&mut self) -> Result<&mut Channel, SecurityError> {
+    fn channel(&mut self) -> Result<&mut Security2Channel, SecurityError> {
         match &mut self.state {
-            State::Established(channel) => Ok(channel),
-            State::Idle | State::Exchanged(_) => {
+            Security2State::Established(channel) => Ok(channel),
+            Security2State::Idle | Security2State::Exchanged(_) => {
                 log::error!(target: TAG, "Secure session not established");
                 Err(SecurityError::NotEstablished)
             }
@@ -190,23 +191,23 @@ impl Security2 {
 
     fn stage(&self) -> Stage {
         match self.state {
-            State::Idle => Stage::Command0,
-            State::Exchanged(_) => Stage::Command1,
-            State::Established(_) => Stage::Done,
+            Security2State::Idle => Stage::Command0,
+            Security2State::Exchanged(_) => Stage::Command1,
+            Security2State::Established(_) => Stage::Done,
         }
     }
 }
 
-impl Channel {
+impl Security2Channel {
     fn new(patch: u8, key: &[u8; 32], random: &mut (impl RngCore + CryptoRng)) -> Self {
         if patch == 0 {
             let mut nonce = [0; constant_nonce::NONCE_BYTES];
             random.fill_bytes(&mut nonce);
-            return Self::Constant(constant_nonce::Channel::new(key, nonce));
+            return Self::Constant(constant_nonce::ConstantNonce::new(key, nonce));
         }
         let mut session_id = [0; counter_nonce::SESSION_ID_BYTES];
         random.fill_bytes(&mut session_id);
-        Self::Counting(counter_nonce::Channel::new(key, session_id))
+        Self::Counting(counter_nonce::CounterNonce::new(key, session_id))
     }
 
     /// Nonce of the next message.

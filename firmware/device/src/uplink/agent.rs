@@ -6,15 +6,15 @@ use embassy_time::Instant;
 use factory::{Factory, Telemetry};
 use proto::linkkit::{match_reply_topic, match_topic};
 
-use super::lan::{FromCloud, Links};
+use super::lan::{BindingQueues, FromCloud};
 use crate::bugs::{self, Bug};
-use crate::mqtt::{Application, Event, Session};
+use crate::mqtt::{Application, Event, MqttSession};
 
 /// The device in its sessions.
 pub(super) struct Agent<'d> {
     telemetry: Option<&'d Telemetry>,
     binding: Option<Topics>,
-    links: &'d Links,
+    queues: &'d BindingQueues,
     connected: bool,
 }
 
@@ -28,7 +28,7 @@ struct Topics {
 
 impl<'d> Agent<'d> {
     /// By the rules of factory data.
-    pub(super) fn new(factory: &'d Factory, links: &'d Links) -> Self {
+    pub(super) fn new(factory: &'d Factory, queues: &'d BindingQueues) -> Self {
         let binding = factory.linkkit.as_ref().map(|settings| {
             let (product, device) = (&settings.product_key, &settings.device_name);
             Topics {
@@ -40,7 +40,7 @@ impl<'d> Agent<'d> {
         Self {
             telemetry: factory.telemetry.as_ref(),
             binding,
-            links,
+            queues,
             connected: false,
         }
     }
@@ -56,12 +56,12 @@ impl<'d> Agent<'d> {
             && let Some(topics) = &mut self.binding
         {
             topics.granted = false;
-            self.links.tell(FromCloud::Down);
-            self.links.to_cloud.clear();
+            self.queues.tell(FromCloud::Down);
+            self.queues.to_cloud.clear();
         }
     }
 
-    fn connected(&mut self, session: &mut Session, now: Instant) {
+    fn connected(&mut self, session: &mut MqttSession, now: Instant) {
         self.connected = true;
         log::info!(target: "app", "MQTT_EVENT_CONNECTED");
         if let Some(topics) = &self.binding {
@@ -75,7 +75,7 @@ impl<'d> Agent<'d> {
                 ),
                 Err(error) => {
                     log::error!(target: "iotx_mc", "sub {} fail ({error})", topics.reply);
-                    self.links.tell(FromCloud::Up);
+                    self.queues.tell(FromCloud::Up);
                 }
             }
         }
@@ -91,11 +91,11 @@ impl<'d> Agent<'d> {
             (Some(topics), true) if topics.reply == filter => {
                 topics.granted = true;
                 log::info!(target: "iotx_mc", "sub {filter} success");
-                self.links.tell(FromCloud::Up);
+                self.queues.tell(FromCloud::Up);
             }
             (Some(topics), false) if topics.reply == filter => {
                 log::error!(target: "iotx_mc", "sub {filter} fail");
-                self.links.tell(FromCloud::Up);
+                self.queues.tell(FromCloud::Up);
             }
             _ => {}
         }
@@ -112,7 +112,7 @@ impl<'d> Agent<'d> {
         log::debug!(target: "iotx_mc", "delivering msg ...");
         if topics.granted && topics.reply == topic {
             log::debug!(target: "iotx_mc", "topic be matched");
-            self.links.tell(FromCloud::Reply(payload));
+            self.queues.tell(FromCloud::Reply(payload));
         } else {
             log::debug!(target: "iotx_mc", "NO matching any topic, call default handle function");
         }
@@ -123,10 +123,10 @@ impl Application for Agent<'_> {
     type Request = String;
 
     async fn request(&mut self) -> String {
-        self.links.to_cloud.receive().await
+        self.queues.to_cloud.receive().await
     }
 
-    fn on_request(&mut self, session: &mut Session, report: String, now: Instant) {
+    fn on_request(&mut self, session: &mut MqttSession, report: String, now: Instant) {
         let Some(topics) = &self.binding else {
             return;
         };
@@ -137,10 +137,10 @@ impl Application for Agent<'_> {
                 -1
             }
         };
-        self.links.tell(FromCloud::Reported(result));
+        self.queues.tell(FromCloud::Reported(result));
     }
 
-    fn on_event(&mut self, session: &mut Session, event: Event, now: Instant) {
+    fn on_event(&mut self, session: &mut MqttSession, event: Event, now: Instant) {
         match event {
             Event::Connected => self.connected(session, now),
             Event::Subscribed { filter, granted } => self.subscribed(&filter, granted),
@@ -155,7 +155,7 @@ impl Application for Agent<'_> {
     }
 }
 
-fn send_telemetry(telemetry: &Telemetry, session: &mut Session, now: Instant) {
+fn send_telemetry(telemetry: &Telemetry, session: &mut MqttSession, now: Instant) {
     let at_least_once = telemetry.qos > 0;
     let payload = telemetry.payload.as_bytes();
     match session.publish(&telemetry.topic, payload, at_least_once, now) {

@@ -10,14 +10,16 @@ use factory::{Cloud, Factory};
 use mqttrs::ConnectReturnCode;
 
 use super::agent::Agent;
-use super::lan::Links;
+use super::lan::BindingQueues;
 use super::sntp::ClockSet;
 use super::{forever, offline, online};
 use crate::backoff::Backoff;
 use crate::board::{Tls, WallClock};
 use crate::bugs::{self, Bug};
 use crate::linkkit;
-use crate::mqtt::{Credentials, Ended, PacketError, Session, SessionError, Settings, exchange};
+use crate::mqtt::{
+    Credentials, Ended, MqttSession, MqttSessionError, PacketError, Settings, exchange,
+};
 use crate::transport::{self, OpenError};
 use crate::transport::{log_failure, log_read_failure};
 
@@ -54,14 +56,14 @@ pub(super) fn awaits_clock(factory: &Factory) -> bool {
 pub(super) async fn keep_connected<T: Tls, W: WallClock>(
     opener: Opener<'_, T, W>,
     clock_set: &ClockSet,
-    links: &Links,
+    queues: &BindingQueues,
 ) -> ! {
     let Opener { stack, factory, .. } = opener;
     let Some(cloud) = &factory.cloud else {
         forever().await;
     };
     let credentials = credentials(factory, cloud);
-    let mut agent = Agent::new(factory, links);
+    let mut agent = Agent::new(factory, queues);
     let longest = cloud.reconnect_max_ms.max(cloud.reconnect_ms);
     let mut backoff = Backoff::new(cloud.reconnect_ms, longest);
 
@@ -110,7 +112,7 @@ impl<T: Tls, W: WallClock> Opener<'_, T, W> {
             Err(error) => log_failure(&cloud.host, &error),
         }
         socket.close();
-        // Whether the broker hears of it changes nothing for us.
+        // Whether the broker learns of it changes nothing for us.
         if with_timeout(CLOSE_LIMIT, socket.flush()).await.is_err() {
             socket.abort();
         }
@@ -177,9 +179,9 @@ impl<T: Tls, W: WallClock> Opener<'_, T, W> {
             keep_alive_s: cloud.keep_alive_s,
             limit,
         };
-        match Session::new(credentials, settings, Instant::now()) {
+        match MqttSession::new(credentials, settings, Instant::now()) {
             Ok(mut session) => exchange(connection, failure_of, limit, &mut session, agent).await,
-            Err(error) => Ended::Session(SessionError::Packet(error)),
+            Err(error) => Ended::Session(MqttSessionError::Packet(error)),
         }
     }
 }
@@ -198,16 +200,16 @@ fn credentials(factory: &Factory, cloud: &Cloud) -> Credentials {
 /// Prints how a session ended, as esp-mqtt does.
 fn log_end(ended: &Ended, was_connected: bool) {
     match ended {
-        Ended::Session(SessionError::NoConnack) => {
+        Ended::Session(MqttSessionError::NoConnack) => {
             log::error!(target: "mqtt_client", "esp_mqtt_connect: mqtt_message_receive() returned 0");
         }
-        Ended::Session(SessionError::Refused(code)) => {
+        Ended::Session(MqttSessionError::Refused(code)) => {
             log_refusal(refusal(*code));
         }
-        Ended::Session(SessionError::Packet(PacketError::UnknownReturnCode(_))) => {
+        Ended::Session(MqttSessionError::Packet(PacketError::UnknownReturnCode(_))) => {
             log_refusal("Unknow reason");
         }
-        Ended::Session(SessionError::NoPingResponse) => {
+        Ended::Session(MqttSessionError::NoPingResponse) => {
             log::error!(target: "mqtt_client", "No PING_RESP, disconnected");
         }
         Ended::Session(error) => {

@@ -1,4 +1,4 @@
-//! The LAN side of binding: the CoAP socket, and whatever [`Binding`] wants done.
+//! The LAN side of binding: the CoAP socket, and the actions of [`Binding`].
 
 use alloc::string::String;
 use alloc::vec;
@@ -24,15 +24,15 @@ use crate::network;
 /// Datagrams that wait to be read or sent.
 const DATAGRAMS: usize = 4;
 
-/// What the LAN side and the MQTT session tell each other.
-pub(super) struct Links {
+/// Queues between the LAN side of binding and the MQTT session.
+pub(super) struct BindingQueues {
     /// Reports to publish.
     pub(super) to_cloud: Channel<NoopRawMutex, String, 4>,
-    /// What has happened in the session.
+    /// Events of the session.
     pub(super) from_cloud: Channel<NoopRawMutex, FromCloud, 8>,
 }
 
-/// What has happened in the MQTT session.
+/// An event of the MQTT session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FromCloud {
     /// It is up, and the subscription is decided.
@@ -45,7 +45,7 @@ pub(super) enum FromCloud {
     Reply(Vec<u8>),
 }
 
-impl Links {
+impl BindingQueues {
     /// Nothing under way.
     pub(super) fn new() -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Links {
 pub(super) async fn serve<R: RngCore>(
     stack: Stack<'_>,
     mut binding: Binding<R>,
-    links: &Links,
+    queues: &BindingQueues,
     handover: &Handover,
 ) -> ! {
     online(stack).await;
@@ -97,7 +97,7 @@ pub(super) async fn serve<R: RngCore>(
         let own = own_address(stack);
         binding.poll(own, Instant::now());
         while let Some(action) = binding.take() {
-            perform(&mut socket, links, action).await;
+            perform(&mut socket, queues, action).await;
         }
         let timer = async {
             match binding.deadline() {
@@ -106,7 +106,7 @@ pub(super) async fn serve<R: RngCore>(
             }
         };
         let received = socket.recv_from(&mut buffer);
-        match select3(received, timer, links.from_cloud.receive()).await {
+        match select3(received, timer, queues.from_cloud.receive()).await {
             Either3::First(Ok((len, meta))) => {
                 if let (Some(own), Some(datagram)) = (own, datagram(&buffer[..len], &meta)) {
                     binding.datagram(datagram, own, Instant::now());
@@ -141,10 +141,10 @@ fn datagram<'b>(bytes: &'b [u8], meta: &UdpMetadata) -> Option<Datagram<'b>> {
     })
 }
 
-async fn perform(socket: &mut UdpSocket<'_>, links: &Links, action: Action) {
+async fn perform(socket: &mut UdpSocket<'_>, queues: &BindingQueues, action: Action) {
     match action {
         Action::Report(report) => {
-            if links.to_cloud.try_send(report).is_err() {
+            if queues.to_cloud.try_send(report).is_err() {
                 log::info!(target: "awss", "report token res:-1");
             }
         }

@@ -47,7 +47,7 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
         factory,
         handover,
     } = uplink;
-    let links = lan::Links::new();
+    let queues = lan::BindingQueues::new();
     let clock_set = sntp::ClockSet::new();
 
     let time = sntp::keep_time(
@@ -64,13 +64,13 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
         wall_clock,
         factory,
     };
-    let session = cloud::keep_connected(opener, &clock_set, &links);
+    let session = cloud::keep_connected(opener, &clock_set, &queues);
     let phones = async {
         match &factory.linkkit {
             Some(settings) => {
                 let mac = factory.identity.mac;
                 let binding = linkkit::Binding::new(settings.clone(), mac, random);
-                lan::serve(stack, binding, &links, handover).await
+                lan::serve(stack, binding, &queues, handover).await
             }
             None => forever().await,
         }
@@ -90,7 +90,7 @@ async fn offline(stack: Stack<'_>) {
     select(stack.wait_link_down(), stack.wait_config_down()).await;
 }
 
-/// For whoever has nothing to do.
+/// Never ends: for a task that has nothing to do.
 async fn forever() -> ! {
     loop {
         pending::<()>().await;

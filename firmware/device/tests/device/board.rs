@@ -248,7 +248,7 @@ impl WallClock for Calendar {
     }
 }
 
-/// A Bluetooth controller that nobody hears. The log shows when it is given up.
+/// A Bluetooth controller that never answers. The log shows when it is given up.
 pub struct Controller;
 
 impl Controller {

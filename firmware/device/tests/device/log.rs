@@ -44,7 +44,7 @@ impl Log for Capture {
 pub fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        log::set_logger(&Capture).expect("nobody else sets a logger");
+        log::set_logger(&Capture).expect("no other logger is set");
         log::set_max_level(log::LevelFilter::Debug);
     });
 }

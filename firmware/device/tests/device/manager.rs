@@ -80,7 +80,7 @@ fn events_of_a_failure_end_with_it() {
     play(&world, async |client| {
         client.provision("home", "wrong horse").await;
         outcome(client).await;
-        // Announced before anybody looks whether they are awaited.
+        // Announced before it is checked whether they are awaited.
         client.set("home", "correct horse").await;
         client.apply().await;
     });

@@ -54,7 +54,7 @@ impl Phone {
         self.stack.config_v4().unwrap().address.address()
     }
 
-    /// Who answers a question for services of this kind by mDNS, if anybody does.
+    /// The address that answers an mDNS query for services of this kind, if one does.
     pub async fn browse(&self, service: [&str; 3]) -> Option<Vec<u8>> {
         let mut question = vec![0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         for label in service {
@@ -67,7 +67,7 @@ impl Phone {
         let mut buffers = [[0; 1024]; 2];
         let ([receive_meta, send_meta], [receive, send]) = (&mut meta, &mut buffers);
         let mut socket = UdpSocket::new(self.stack, receive_meta, receive, send_meta, send);
-        socket.bind(5000).expect("nobody else uses it");
+        socket.bind(5000).expect("the port is free");
         let everybody = (Ipv4Addr::new(224, 0, 0, 251), 5353);
         socket.send_to(&question, everybody).await.expect("sent");
         let mut answer = [0; 1024];
@@ -85,7 +85,7 @@ impl Phone {
         let mut socket = TcpSocket::new(self.stack, receive, send);
         with_timeout(LIMIT, socket.connect(DEVICE))
             .await
-            .expect("somebody answers")
+            .expect("an answer")
             .expect("the device listens");
         Client {
             socket,

@@ -141,7 +141,7 @@ fn a_missing_access_point_is_told_from_a_wrong_passphrase() {
 }
 
 #[test]
-fn a_success_that_nobody_asks_for_ends_the_service_by_itself() {
+fn a_success_that_no_phone_asks_for_ends_the_service_by_itself() {
     let world = World::with_home();
     time::run(world.powered(Phone::with(&world, 1, async |phone| {
         let mut client = phone.connect().await;

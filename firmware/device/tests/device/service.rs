@@ -47,7 +47,7 @@ fn a_cookie_that_was_shown_takes_the_place_of_the_socket() {
 }
 
 #[test]
-fn a_short_cookie_of_somebody_else_begins_a_session_each_time() {
+fn a_short_cookie_of_another_service_begins_a_session_each_time() {
     let world = World::new();
     time::run(world.powered(Phone::with(&world, 1, async |phone| {
         let mut client = phone.connect().await;

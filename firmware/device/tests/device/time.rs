@@ -1,5 +1,5 @@
-//! Virtual time: it stands still while anybody has something to do, then jumps to the next moment
-//! that somebody waits for. Each test is a thread with a clock of its own.
+//! Virtual time: it stands still while a task has something to do, then jumps to the next moment
+//! that a task waits for. Each test is a thread with a clock of its own.
 
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
@@ -45,7 +45,7 @@ impl Wake for Flag {
     }
 }
 
-/// Runs a test's future to its end, in virtual time. Panics if nobody has anything to wait for.
+/// Runs a test's future to its end, in virtual time. Panics if no task waits for anything.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let flag = Arc::new(Flag(AtomicBool::new(true)));
@@ -58,11 +58,11 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
                 return result;
             }
             polls += 1;
-            assert!(polls < MAX_POLLS, "somebody is never idle");
+            assert!(polls < MAX_POLLS, "a task is never idle");
         }
         TIMERS.with_borrow_mut(|timers| {
             let next = timers.iter().map(|(at, _)| *at).min();
-            let next = next.expect("somebody waits for something").max(NOW.get());
+            let next = next.expect("a task waits for a moment").max(NOW.get());
             NOW.set(next);
             timers.retain(|(at, waker)| {
                 if *at <= next {

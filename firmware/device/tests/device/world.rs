@@ -28,7 +28,7 @@ pub struct World {
     pub uart: Uart,
     /// Whether there is a Bluetooth controller.
     pub has_bluetooth: Cell<bool>,
-    /// Whether nobody gives addresses on the LAN.
+    /// Whether the LAN has no DHCP server.
     pub no_router: Cell<bool>,
     lan: Hub,
     station: Plug,

@@ -186,7 +186,7 @@ fn an_acknowledged_notification_rotates_the_token() {
 }
 
 #[test]
-fn a_refused_subscription_is_told_and_the_reply_finds_nobody() {
+fn a_refused_subscription_is_logged_and_the_reply_is_dropped() {
     let world = World::with_binding();
     world.broker.suback.set(0x80);
     let heard = time::run(world.powered(async |phone| phone.hear(100_000).await));

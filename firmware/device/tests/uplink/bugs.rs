@@ -165,7 +165,7 @@ fn token_outlives_its_life() {
     let world = World::with_binding();
     play(&world, Bug::TokenOutlivesItsLife, async |phone| {
         Timer::after_secs(60).await;
-        // Notifications that nobody read.
+        // Notifications that were not read.
         while phone.hear(0).await.is_some() {}
         phone.query(DEVICE, 0x54).await;
         let answer = phone.hear_answer().await;

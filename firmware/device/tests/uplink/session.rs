@@ -25,7 +25,7 @@ fn a_session_sends_telemetry_once_and_stays() {
     let expected = [
         Seen::Connect {
             client_id: "device-1".into(),
-            username: Some("somebody".into()),
+            username: Some("user".into()),
         },
         Seen::Publish {
             topic: "v1/devices/me/telemetry".into(),

@@ -28,14 +28,14 @@ pub struct Asked {
 }
 
 impl Tls for FakeTls {
-    type Session<S: Read + Write> = Session<S>;
+    type Session<S: Read + Write> = FakeSession<S>;
 
     async fn connect<S: Read + Write>(
         &self,
         socket: S,
         options: &TlsClient<'_>,
         now: Option<u64>,
-    ) -> Result<Session<S>, TlsFailure> {
+    ) -> Result<FakeSession<S>, TlsFailure> {
         self.asked.set(Some(Asked {
             check_authority: options.check_authority,
             check_dates: options.check_dates,
@@ -45,63 +45,63 @@ impl Tls for FakeTls {
         }));
         match self.handshake.borrow().clone() {
             Some(failure) => Err(failure),
-            None => Ok(Session {
+            None => Ok(FakeSession {
                 socket,
                 failure: self.read.borrow().clone(),
             }),
         }
     }
 
-    fn failure_of<S: Read + Write>(error: &SessionError) -> Option<TlsFailure> {
+    fn failure_of<S: Read + Write>(error: &FakeTlsError) -> Option<TlsFailure> {
         error.0.clone()
     }
 }
 
-pub struct Session<S> {
+pub struct FakeSession<S> {
     socket: S,
     failure: Option<TlsFailure>,
 }
 
 #[derive(Debug)]
-pub struct SessionError(Option<TlsFailure>, ErrorKind);
+pub struct FakeTlsError(Option<TlsFailure>, ErrorKind);
 
-impl std::fmt::Display for SessionError {
+impl std::fmt::Display for FakeTlsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{self:?}")
     }
 }
 
-impl std::error::Error for SessionError {}
+impl std::error::Error for FakeTlsError {}
 
-impl embedded_io_async::Error for SessionError {
+impl embedded_io_async::Error for FakeTlsError {
     fn kind(&self) -> ErrorKind {
         self.1
     }
 }
 
-fn below<E: embedded_io_async::Error>(error: E) -> SessionError {
-    SessionError(None, error.kind())
+fn below<E: embedded_io_async::Error>(error: E) -> FakeTlsError {
+    FakeTlsError(None, error.kind())
 }
 
-impl<S: ErrorType> ErrorType for Session<S> {
-    type Error = SessionError;
+impl<S: ErrorType> ErrorType for FakeSession<S> {
+    type Error = FakeTlsError;
 }
 
-impl<S: Read> Read for Session<S> {
-    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, SessionError> {
+impl<S: Read> Read for FakeSession<S> {
+    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, FakeTlsError> {
         if let Some(failure) = &self.failure {
-            return Err(SessionError(Some(failure.clone()), ErrorKind::Other));
+            return Err(FakeTlsError(Some(failure.clone()), ErrorKind::Other));
         }
         self.socket.read(bytes).await.map_err(below)
     }
 }
 
-impl<S: Write> Write for Session<S> {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, SessionError> {
+impl<S: Write> Write for FakeSession<S> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, FakeTlsError> {
         self.socket.write(bytes).await.map_err(below)
     }
 
-    async fn flush(&mut self) -> Result<(), SessionError> {
+    async fn flush(&mut self) -> Result<(), FakeTlsError> {
         self.socket.flush().await.map_err(below)
     }
 }

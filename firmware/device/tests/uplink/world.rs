@@ -108,7 +108,7 @@ impl World {
                 check_dates: true,
                 check_name: true,
                 client_id: "device-1".into(),
-                username: "somebody".into(),
+                username: "user".into(),
                 password: "secret".into(),
                 keep_alive_s: 120,
                 network_timeout_ms: 10_000,
@@ -199,7 +199,7 @@ impl World {
         }
     }
 
-    /// Somebody asks everybody for a token, and is gone before ARP finds them.
+    /// A phone asks all devices for a token, and is gone before ARP finds it.
     pub async fn ask_and_vanish(&self) {
         let (stack, mut runner) = self.neighbour(3, STRANGER);
         let mut phone = Phone::new(stack);

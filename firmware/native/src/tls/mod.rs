@@ -1,18 +1,18 @@
 //! TLS by rustls, with ring.
 
-mod session;
+mod engine;
 mod verifier;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use device::board::{CertificateProblems, SessionError, TlsClient, TlsFailure};
+use device::board::{CertificateProblems, TlsClient, TlsFailure, TlsSession, TlsSessionError};
 use embedded_io_async::{Read, Write};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection};
 
-pub use session::Session;
+pub use engine::Rustls;
 use verifier::Verifier;
 
 /// TLS 1.2 and 1.3 as a client. Sessions are never resumed, as devices of this kind never do.
@@ -30,20 +30,20 @@ impl Default for Tls {
 }
 
 impl device::board::Tls for Tls {
-    type Session<S: Read + Write> = Session<S>;
+    type Session<S: Read + Write> = TlsSession<Rustls<S>>;
 
     async fn connect<S: Read + Write>(
         &self,
         socket: S,
         options: &TlsClient<'_>,
         now: Option<u64>,
-    ) -> Result<Session<S>, TlsFailure> {
+    ) -> Result<TlsSession<Rustls<S>>, TlsFailure> {
         let found = Found::default();
         let connection = self.connection(options, now, &found)?;
-        Session::open(socket, connection, found).await
+        TlsSession::open(Rustls::new(socket, connection, found)).await
     }
 
-    fn failure_of<S: Read + Write>(error: &SessionError) -> Option<TlsFailure> {
+    fn failure_of<S: Read + Write>(error: &TlsSessionError) -> Option<TlsFailure> {
         error.failure()
     }
 }
@@ -80,12 +80,12 @@ impl Tls {
         config.resumption = Resumption::disabled();
         let mut connection =
             ClientConnection::new(Arc::new(config), name).map_err(|_| TlsFailure::Configuration)?;
-        connection.set_buffer_limit(Some(session::MAX_UNSENT));
+        connection.set_buffer_limit(Some(engine::MAX_UNSENT));
         Ok(connection)
     }
 }
 
-/// What the verifier found, for whoever turns the handshake's end into a [`TlsFailure`].
+/// What the verifier found; a handshake that fails for it becomes a [`TlsFailure`] with it.
 #[derive(Clone, Debug, Default)]
 struct Found(Arc<Mutex<Option<CertificateProblems>>>);
 

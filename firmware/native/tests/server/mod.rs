@@ -115,7 +115,7 @@ fn authority_params(name: &str, profile: &Profile) -> CertificateParams {
     params
 }
 
-/// A certificate that nobody else signed.
+/// A certificate that no authority signed.
 pub fn self_signed() -> Credentials {
     let key = KeyPair::generate().expect("a key");
     let signed = Profile::default()

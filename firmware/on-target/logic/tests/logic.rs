@@ -22,7 +22,7 @@ use embassy_futures::block_on;
 use embassy_futures::select::{Either3, select3};
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 use embassy_time::Timer;
-use embedded::radio::{Interface, Radio};
+use embedded::radio::{Interface, Radio, radio};
 use embedded::random::Random;
 use factory::{Factory, Identity, Security};
 use mps2::flash;
@@ -118,7 +118,7 @@ impl Board for TestBoard {
 /// accepts; everything it asked for until then.
 fn run(factory: Vec<u8>, is_wanted: impl Fn(&Request) -> bool) -> Vec<Request> {
     let wire = Wire::default();
-    let radio = Radio::new(wire.clone(), MAC);
+    let radio = radio(wire.clone(), MAC);
     let entropy: [u8; 32] = core::array::from_fn(|index| index as u8);
     let random = match Random::seed(&entropy, 1, &[]) {
         Ok(random) => random,

@@ -232,7 +232,8 @@ struct HostileTls {
 }
 
 impl device::board::Tls for HostileTls {
-    type Session<S: Read + AsyncWrite> = HostileSession<native::Session<S>>;
+    type Session<S: Read + AsyncWrite> =
+        HostileSession<<native::Tls as device::board::Tls>::Session<S>>;
 
     async fn connect<S: Read + AsyncWrite>(
         &self,

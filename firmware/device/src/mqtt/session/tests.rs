@@ -8,7 +8,7 @@ fn at(ms: u64) -> Instant {
     Instant::from_millis(ms)
 }
 
-fn new_session(keep_alive_s: u16) -> Session {
+fn new_session(keep_alive_s: u16) -> MqttSession {
     let credentials = Credentials {
         client_id: "device".into(),
         username: String::new(),
@@ -18,10 +18,10 @@ fn new_session(keep_alive_s: u16) -> Session {
         keep_alive_s,
         limit: Duration::from_secs(10),
     };
-    Session::new(&credentials, settings, at(0)).expect("CONNECT fits")
+    MqttSession::new(&credentials, settings, at(0)).expect("CONNECT fits")
 }
 
-fn connected(keep_alive_s: u16) -> Session {
+fn connected(keep_alive_s: u16) -> MqttSession {
     let mut session = new_session(keep_alive_s);
     session.take_outgoing();
     session.receive(&CONNACK);
@@ -45,7 +45,7 @@ fn a_refusal_ends_the_session() {
     session.receive(&[0x20, 2, 0, 5]);
     assert_eq!(
         session.next_event(at(0)),
-        Err(SessionError::Refused(ConnectReturnCode::NotAuthorized))
+        Err(MqttSessionError::Refused(ConnectReturnCode::NotAuthorized))
     );
 }
 
@@ -54,7 +54,7 @@ fn a_broker_that_never_answers_is_given_up() {
     let mut session = new_session(60);
     assert_eq!(session.deadline(), at(10_000));
     assert_eq!(session.tick(at(9_999)), Ok(None));
-    assert_eq!(session.tick(at(10_000)), Err(SessionError::NoConnack));
+    assert_eq!(session.tick(at(10_000)), Err(MqttSessionError::NoConnack));
 }
 
 #[test]
@@ -152,11 +152,14 @@ fn a_ping_goes_out_after_half_of_the_keep_alive_and_is_awaited() {
     assert_eq!(session.deadline(), at(60_000));
 
     assert_eq!(session.tick(at(60_000)), Ok(None));
-    assert_eq!(session.tick(at(70_000)), Err(SessionError::NoPingResponse));
+    assert_eq!(
+        session.tick(at(70_000)),
+        Err(MqttSessionError::NoPingResponse)
+    );
 }
 
 #[test]
-fn whoever_sends_need_not_ping() {
+fn a_session_that_sends_need_not_ping() {
     let mut session = connected(60);
     session
         .publish("a", b"", false, at(20_000))
@@ -177,14 +180,14 @@ fn what_has_no_place_in_a_session_ends_it() {
         session.receive(bytes);
         assert!(matches!(
             session.next_event(at(1)),
-            Err(SessionError::Unexpected(_))
+            Err(MqttSessionError::Unexpected(_))
         ));
     }
     let mut early = new_session(60);
     early.receive(&[0xd0, 0]);
     assert!(matches!(
         early.next_event(at(1)),
-        Err(SessionError::Unexpected(_))
+        Err(MqttSessionError::Unexpected(_))
     ));
 }
 

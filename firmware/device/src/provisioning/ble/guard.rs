@@ -59,7 +59,7 @@ impl<H: Transport<Error: From<ReadHciError<Infallible>>>> Transport for Guard<'_
             if let Some(mut packet) = length.and_then(|length| raw.get(..length)) {
                 return Ok(P::read_hci(kind, &mut packet, buffer)?);
             }
-            log::warn!(target: super::TAG, "a packet that nobody here reads is ignored");
+            log::warn!(target: super::TAG, "a packet of a kind that no host reads is ignored");
         }
     }
 
@@ -69,7 +69,7 @@ impl<H: Transport<Error: From<ReadHciError<Infallible>>>> Transport for Guard<'_
 }
 
 /// Makes ACL data harmless that is in the first `length` bytes of `buffer`. Its new length, or none if
-/// nobody should see it.
+/// no part of the host should see it.
 fn mended(buffer: &mut [u8], length: usize) -> Option<usize> {
     let [_, flags, _, _, low, high, channel @ ..] = buffer.get(..length)? else {
         return Some(length);
@@ -81,7 +81,7 @@ fn mended(buffer: &mut [u8], length: usize) -> Option<usize> {
         return None;
     }
     let size = usize::from(u16::from_le_bytes([*low, *high]));
-    // Without its opcode nobody knows whether the rest may come.
+    // Without its opcode it is not known whether the rest may come.
     let opcode = *buffer.get(..length)?.get(HEADERS)?;
     let sizes = sizes(opcode)?;
     let wanted = size.clamp(*sizes.start(), *sizes.end());

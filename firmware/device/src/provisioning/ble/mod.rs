@@ -100,7 +100,7 @@ impl Service {
         })
     }
 
-    /// Says that it is there, until somebody connects.
+    /// Advertises until a phone connects.
     async fn advertise<'p, H, P>(
         &self,
         peripheral: &mut Peripheral<'p, ExternalController<H, COMMANDS>, P>,
@@ -122,7 +122,7 @@ impl Service {
     }
 }
 
-/// Serves until `stopped`; whoever is connected then is disconnected.
+/// Serves until `stopped`; a phone that is connected then is disconnected.
 pub(super) async fn serve<H, R, F, N>(
     hci: H,
     service: &Service,
@@ -270,7 +270,7 @@ where
                 return Timer::after_secs(1).await;
             }
         };
-        // Of a phone that leaves at once the host says nothing, and nobody advertises any more.
+        // Of a phone that leaves at once the host says nothing, and advertising has ended.
         let accepted = select(advertiser.accept(), self.left.wait()).await;
         let Either::First(Ok(connection)) = accepted else {
             return;

@@ -76,7 +76,7 @@ pub(super) enum Command {
         session: u32,
         payload: Vec<u8>,
     },
-    /// Nothing that anybody answers.
+    /// A line that gets no answer.
     Nothing,
 }
 

@@ -19,7 +19,7 @@ use line::{Command, Line, Typed};
 
 const TAG: &str = "protocomm_console";
 const PROMPT: &[u8] = b"\n>> ";
-/// More than a UART keeps for whoever is slow.
+/// More than a UART keeps for a slow reader.
 const BURST: usize = 4_096;
 
 /// Serves for ever, with lines of `limit` bytes at most.

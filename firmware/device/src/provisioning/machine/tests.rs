@@ -199,7 +199,7 @@ fn a_second_question_does_not_delay_the_end() {
 }
 
 #[test]
-fn a_success_that_nobody_asks_for_ends_the_service_by_itself() {
+fn a_success_that_no_phone_asks_for_ends_the_service_by_itself() {
     let mut machine = succeeded();
     assert_eq!(machine.next_moment(), Some(33_000));
     assert_eq!(all_due(&mut machine, 33_000), [Due::Stop]);

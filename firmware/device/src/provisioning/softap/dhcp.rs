@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_somebody_else_is_refused() {
+    fn an_address_of_another_client_is_refused() {
         let mut leases = Leases::new(|| 0);
         let (_, address) = answer(&mut leases, &discover(1)).unwrap();
         answer(&mut leases, &request(1, address));

@@ -36,7 +36,7 @@ const SERVICE: Service<'static> = Service {
     ],
 };
 
-/// Announces the service, and answers whoever asks, for ever.
+/// Announces the service, and answers queries, for ever.
 pub(crate) async fn serve(stack: Stack<'static>, settings: &Mdns) {
     let host = host(settings);
     let mut receive_meta = [PacketMetadata::EMPTY; MESSAGES];
@@ -73,7 +73,7 @@ pub(crate) async fn serve(stack: Stack<'static>, settings: &Mdns) {
         };
         let (message, to) = addressed(&request[..length], &meta);
         if let Some(answer) = answer(&host, message, &mut reply) {
-            // Whoever misses it asks again.
+            // A client that misses it asks again.
             network::send(&mut socket, PORT, answer, to).await;
         }
     }
@@ -90,7 +90,7 @@ fn host(settings: &Mdns) -> Host<'_> {
 }
 
 /// A question as the answering library takes it, and where its answer goes: to everybody, or to
-/// whoever asked from another port (RFC 6762 §6.7).
+/// a client that asked from another port (RFC 6762 §6.7).
 fn addressed<'m>(message: &'m [u8], meta: &UdpMetadata) -> (MdnsRequest<'m>, (Ipv4Addr, u16)) {
     let IpAddress::Ipv4(from) = meta.endpoint.addr;
     let legacy = meta.endpoint.port != PORT;
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_looks_for_the_service_is_told_where_its_endpoints_are() {
+    fn a_query_for_the_service_is_told_where_its_endpoints_are() {
         let answer = asked(&browse()).unwrap();
         for text in [
             &b"Wi-Fi Provisioning Service"[..],

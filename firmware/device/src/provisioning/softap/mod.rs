@@ -23,8 +23,8 @@ use super::endpoints::Endpoints;
 use super::profile::Profile;
 use crate::board::{Mode, Radio};
 use http::Head;
-use server::{Failed, NoBody, Reply, Server, Service};
-use session::{Belongs, Sessions, TAG};
+use server::{BodyError, Reply, Server, Service, ServiceFailed};
+use session::{Belongs, HttpSessions, TAG};
 
 /// Stations at once.
 const MAX_STATIONS: u8 = 5;
@@ -64,7 +64,7 @@ pub(super) async fn serve<R: Radio, F: NorFlash, N: RngCore + CryptoRng>(
     stopped: impl Future<Output = ()>,
 ) {
     let web = Mutex::new(Web {
-        sessions: Sessions::new(profile),
+        sessions: HttpSessions::new(profile),
         endpoints,
     });
     let server = Server::new(stack, &web);
@@ -91,7 +91,7 @@ pub(super) async fn serve<R: Radio, F: NorFlash, N: RngCore + CryptoRng>(
 
 /// Which requests belong together, and who answers them.
 struct Web<'e, 's, R, F: NorFlash, N> {
-    sessions: Sessions,
+    sessions: HttpSessions,
     endpoints: &'e Mutex<NoopRawMutex, Endpoints<'s, R, F, N>>,
 }
 
@@ -107,24 +107,24 @@ impl<R: Radio, F: NorFlash, N: RngCore + CryptoRng> Service for Web<'_, '_, R, F
         &mut self,
         socket: u32,
         head: &Head,
-        body: Result<&[u8], NoBody>,
-    ) -> Result<Reply, Failed> {
+        body: Result<&[u8], BodyError>,
+    ) -> Result<Reply, ServiceFailed> {
         let mut endpoints = self.endpoints.lock().await;
         let cookie = head.cookie.as_deref();
         let belongs = self
             .sessions
             .identify(socket, cookie, || endpoints.session_number());
-        let session = self.sessions.number().ok_or(Failed)?;
+        let session = self.sessions.number().ok_or(ServiceFailed)?;
         let body = body.map_err(|none| {
             match none {
-                NoBody::Missing => log::error!(target: TAG, "Content length not found"),
-                NoBody::TooLong => log::error!(
+                BodyError::Missing => log::error!(target: TAG, "Content length not found"),
+                BodyError::TooLong => log::error!(
                     target: TAG,
                     "Request content length should be less than 4kb"
                 ),
-                NoBody::Cut => {}
+                BodyError::Cut => {}
             }
-            Failed
+            ServiceFailed
         })?;
         // With its query, which no endpoint has: the server has found the endpoint by the path, the
         // handler looks for it by the whole URI.
@@ -132,7 +132,7 @@ impl<R: Radio, F: NorFlash, N: RngCore + CryptoRng> Service for Web<'_, '_, R, F
         let answered = endpoints.dispatch(session, endpoint, body).await;
         let body = answered.map_err(|_| {
             log::error!(target: TAG, "Data handler failed");
-            Failed
+            ServiceFailed
         })?;
         Ok(Reply {
             body,

@@ -35,11 +35,11 @@ const GOODBYE_LIMIT: Duration = Duration::from_millis(300);
 
 /// A request that no response answers: the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Failed;
+pub(crate) struct ServiceFailed;
 
 /// Why a request has no body to handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoBody {
+pub(crate) enum BodyError {
     /// It has none, or does not tell its length.
     Missing,
     /// It is longer than [`MAX_BODY`].
@@ -59,8 +59,8 @@ pub(crate) trait Service {
         &mut self,
         socket: u32,
         head: &Head,
-        body: Result<&[u8], NoBody>,
-    ) -> Result<Reply, Failed>;
+        body: Result<&[u8], BodyError>,
+    ) -> Result<Reply, ServiceFailed>;
 
     /// A socket was closed.
     fn closed(&mut self, socket: u32);
@@ -123,7 +123,7 @@ impl<'s, S: Service> Server<'s, S> {
     async fn work(&self, slot: usize) {
         let (mut receive, mut send) = (vec![0; SOCKET_BUFFER], vec![0; SOCKET_BUFFER]);
         let mut socket = TcpSocket::new(self.stack, &mut receive, &mut send);
-        // Small segments are all there is to send, each of which somebody waits for.
+        // Small segments are all there is to send, each of which a client waits for.
         socket.set_nagle_enabled(false);
         loop {
             let accepted = loop {
@@ -197,7 +197,7 @@ impl<'s, S: Service> Server<'s, S> {
         &self,
         socket: &mut TcpSocket<'_>,
         bytes: &mut Vec<u8>,
-    ) -> Result<(Head, Result<Vec<u8>, NoBody>), Unread> {
+    ) -> Result<(Head, Result<Vec<u8>, BodyError>), Unread> {
         let head = loop {
             match Head::parse(bytes) {
                 Ok(Some(head)) => break head,
@@ -241,16 +241,16 @@ async fn read_body(
     socket: &mut TcpSocket<'_>,
     bytes: &mut Vec<u8>,
     head: &Head,
-) -> Result<Vec<u8>, NoBody> {
+) -> Result<Vec<u8>, BodyError> {
     match head.body {
-        0 if !bugs::is(Bug::EmptyBodyAccepted) => return Err(NoBody::Missing),
+        0 if !bugs::is(Bug::EmptyBodyAccepted) => return Err(BodyError::Missing),
         0..=MAX_BODY => {}
-        _ => return Err(NoBody::TooLong),
+        _ => return Err(BodyError::TooLong),
     }
     let whole = head.length + head.body;
     while bytes.len() < whole {
         let more = read_more(socket, bytes, IO_LIMIT).await;
-        more.map_err(|_| NoBody::Cut)?;
+        more.map_err(|_| BodyError::Cut)?;
     }
     let body = bytes[head.length..whole].to_vec();
     bytes.drain(..whole);

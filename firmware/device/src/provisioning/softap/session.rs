@@ -15,13 +15,13 @@ pub(super) const TAG: &str = "protocomm_httpd";
 
 /// The transport's one session.
 #[derive(Debug)]
-pub(crate) struct Sessions {
+pub(crate) struct HttpSessions {
     profile: Profile,
-    current: Option<Session>,
+    current: Option<HttpSession>,
 }
 
 #[derive(Debug)]
-struct Session {
+struct HttpSession {
     id: u32,
     /// None once that socket was closed, or the cookie was shown.
     socket: Option<u32>,
@@ -36,7 +36,7 @@ pub(crate) enum Belongs {
     New,
 }
 
-impl Sessions {
+impl HttpSessions {
     pub(crate) fn new(profile: Profile) -> Self {
         Self {
             profile,
@@ -60,7 +60,7 @@ impl Sessions {
         if let Some(old) = &self.current {
             log::warn!(target: TAG, "Closing session with ID: {}", old.id);
         }
-        self.current = Some(Session {
+        self.current = Some(HttpSession {
             id: fresh(),
             socket: Some(socket),
         });
@@ -89,7 +89,7 @@ impl Sessions {
     }
 }
 
-impl Session {
+impl HttpSession {
     /// Whether a request belongs to this session.
     fn continues(&mut self, socket: u32, cookie: Option<&[u8]>) -> bool {
         match cookie.filter(|cookie| cookie.len() < COOKIE_BUFFER) {
@@ -109,11 +109,11 @@ mod tests {
     use super::*;
     use Belongs::{New, Same};
 
-    fn none() -> Sessions {
-        Sessions::new(Profile(factory::Version::Idf55))
+    fn none() -> HttpSessions {
+        HttpSessions::new(Profile(factory::Version::Idf55))
     }
 
-    fn opened_on(socket: u32) -> Sessions {
+    fn opened_on(socket: u32) -> HttpSessions {
         let mut sessions = none();
         assert_eq!(sessions.identify(socket, None, || 4711), New);
         sessions
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_cookie_of_somebody_else_begins_a_new_session_each_time() {
+    fn a_short_cookie_of_another_service_begins_a_new_session_each_time() {
         for cookie in [
             &b"a=b"[..],
             b"",

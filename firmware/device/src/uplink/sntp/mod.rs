@@ -24,7 +24,7 @@ pub(super) type ClockSet = Signal<NoopRawMutex, ()>;
 /// From one synchronisation to the next (ESP-IDF, `CONFIG_LWIP_SNTP_UPDATE_DELAY`).
 const UPDATE: Duration = Duration::from_secs(3_600);
 
-/// Keeps the clock right for ever. `awaited` says whether anybody cannot begin before it is set.
+/// Keeps the clock right for ever. `awaited` says whether a task cannot begin before it is set.
 pub(super) async fn keep_time<R: RngCore, W: WallClock>(
     stack: Stack<'_>,
     settings: Option<&Sntp>,

@@ -1,15 +1,14 @@
-//! A session on a socket.
+//! MbedTLS on a socket, polled.
 
 use core::ffi::{c_int, c_void};
 use core::fmt;
-use core::future::{Future, poll_fn};
+use core::future::Future;
 use core::pin::pin;
 use core::slice;
 use core::task::{self, Poll};
 
-use device::board::{SessionError, TlsFailure};
-use embassy_time::{Duration, with_timeout};
-use embedded_io_async::{Error as _, ErrorKind, ErrorType, Read, Write};
+use device::board::{TlsEngine, TlsFailure, TlsSessionError};
+use embedded_io_async::{Error as _, ErrorKind, Read, Write};
 use mbedtls_rs_sys::{
     MBEDTLS_ERR_SSL_CONN_EOF, MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY,
     MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET, MBEDTLS_ERR_SSL_WANT_READ,
@@ -19,27 +18,19 @@ use mbedtls_rs_sys::{
 use crate::context::{Call, Context};
 use crate::failure::failure;
 
-/// How long an alert may take to leave.
-const ALERT_LIMIT: Duration = Duration::from_secs(2);
 /// Records that are searched for an alert when sending has failed.
 const LAST_WORDS: usize = 4;
 /// What [`Wire::receive`] answers when the socket failed; `net_sockets.h`, NET_CONN_RESET.
 const SOCKET_FAILED: c_int = -0x0050;
 
-/// A TLS session as client, on a socket that sends what it is given without being flushed.
-///
-/// Reading and writing are cancel safe on sockets that are. A write takes the plaintext at once and
-/// sends what the socket takes without waiting; the rest leaves with the next write, read or flush.
-/// A server that refuses the client's certificate in TLS 1.3 says so only after the handshake: the
-/// first read then fails with its alert.
-pub struct Session<S> {
+/// A client of MbedTLS on its socket.
+pub struct MbedTls<S> {
     socket: S,
     context: Context,
-    /// Sending has failed. Nobody needs to know before it is clear that nothing more comes in: a
-    /// server that refuses us has often closed by the time we go on sending.
+    /// Why sending has failed. It counts only once nothing more comes in: a server that refuses us
+    /// has often closed by the time we go on sending.
     unsendable: Option<ErrorKind>,
     ended: bool,
-    failure: Option<SessionError>,
 }
 
 /// How a call into MbedTLS ended.
@@ -52,44 +43,96 @@ enum Outcome {
     Again,
     /// The server has closed the session.
     Ended,
-    Failed(SessionError),
+    Failed(TlsSessionError),
 }
 
-impl<S: Read + Write> Session<S> {
-    /// Runs the handshake.
-    pub(crate) async fn open(socket: S, context: Context) -> Result<Self, TlsFailure> {
-        let mut session = Self {
+impl<S: Read + Write> MbedTls<S> {
+    /// Everything but the handshake.
+    pub(crate) fn new(socket: S, context: Context) -> Self {
+        Self {
             socket,
             context,
             unsendable: None,
             ended: false,
-            failure: None,
-        };
-        match poll_fn(|task| session.poll_handshake(task)).await {
-            Ok(()) => Ok(session),
-            Err(error) => {
-                session.failure = Some(error.clone());
-                // The server must learn why, even if the caller closes at once.
-                let _ = with_timeout(ALERT_LIMIT, session.flush_socket()).await;
-                Err(error.into_failure())
-            }
         }
     }
 
-    fn poll_handshake(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), SessionError>> {
+    /// What the server said before it closed.
+    fn last_words(&mut self, task: &mut task::Context<'_>) -> Option<TlsSessionError> {
+        for _ in 0..LAST_WORDS {
+            // Reads nothing, but looks at the next record.
+            match self.call(task, |call| call.read(&mut [])) {
+                Outcome::Again => {}
+                Outcome::Failed(error @ TlsSessionError::Tls(_)) => return Some(error),
+                _ => break,
+            }
+        }
+        None
+    }
+
+    /// Calls into MbedTLS, which gets the socket meanwhile.
+    fn call(
+        &mut self,
+        task: &mut task::Context<'_>,
+        call: impl FnOnce(&mut Call) -> c_int,
+    ) -> Outcome {
+        let mut wire = Wire {
+            socket: &mut self.socket,
+            task,
+            unsendable: &mut self.unsendable,
+            waits: false,
+            failed: None,
+        };
+        let code = self.context.with_bio(
+            (&raw mut wire).cast(),
+            Wire::<S>::send,
+            Wire::<S>::receive,
+            call,
+        );
+        let (waits, failed) = (wire.waits, wire.failed);
+        match (code, failed) {
+            (0.., _) => Outcome::Done(code.unsigned_abs() as usize),
+            (SOCKET_FAILED, Some(kind)) => Outcome::Failed(TlsSessionError::Socket(kind)),
+            (MBEDTLS_ERR_SSL_WANT_READ | MBEDTLS_ERR_SSL_WANT_WRITE, _) if waits => Outcome::Waits,
+            (
+                MBEDTLS_ERR_SSL_WANT_READ
+                | MBEDTLS_ERR_SSL_WANT_WRITE
+                | MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET,
+                _,
+            ) => Outcome::Again,
+            (MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY | MBEDTLS_ERR_SSL_CONN_EOF, _) => Outcome::Ended,
+            _ => Outcome::Failed(TlsSessionError::Tls(failure(code, &self.context))),
+        }
+    }
+}
+
+impl<S: Read + Write> TlsEngine for MbedTls<S> {
+    type Socket = S;
+
+    fn socket(&mut self) -> &mut S {
+        &mut self.socket
+    }
+
+    fn poll_handshake(
+        &mut self,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Result<(), TlsSessionError>> {
         loop {
             return match self.call(task, Call::handshake) {
-                Outcome::Done(_) => self.poll_send(task),
+                Outcome::Done(_) => self.poll_send(task, false),
                 Outcome::Waits => Poll::Pending,
                 Outcome::Again => continue,
-                Outcome::Ended => Poll::Ready(Err(SessionError::Tls(TlsFailure::Closed))),
+                Outcome::Ended => Poll::Ready(Err(TlsSessionError::Tls(TlsFailure::Closed))),
                 Outcome::Failed(error) => Poll::Ready(Err(error)),
             };
         }
     }
 
-    /// Done when nothing is left to send.
-    fn poll_send(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), SessionError>> {
+    fn poll_send(
+        &mut self,
+        task: &mut task::Context<'_>,
+        failed: bool,
+    ) -> Poll<Result<(), TlsSessionError>> {
         while self.context.has_unsent() {
             match self.call(task, Call::flush) {
                 Outcome::Waits => return Poll::Pending,
@@ -98,30 +141,19 @@ impl<S: Read + Write> Session<S> {
             }
         }
         Poll::Ready(match self.unsendable {
-            Some(kind) => Err(self.last_words(task).unwrap_or(SessionError::Socket(kind))),
+            Some(kind) if failed => Err(TlsSessionError::Socket(kind)),
+            Some(kind) => Err(self
+                .last_words(task)
+                .unwrap_or(TlsSessionError::Socket(kind))),
             None => Ok(()),
         })
-    }
-
-    /// What the server said before it closed. A session that has failed is not asked again.
-    fn last_words(&mut self, task: &mut task::Context<'_>) -> Option<SessionError> {
-        self.check().ok()?;
-        for _ in 0..LAST_WORDS {
-            // Reads nothing, but looks at the next record.
-            match self.call(task, |call| call.read(&mut [])) {
-                Outcome::Again => {}
-                Outcome::Failed(error @ SessionError::Tls(_)) => return Some(error),
-                _ => break,
-            }
-        }
-        None
     }
 
     fn poll_read(
         &mut self,
         task: &mut task::Context<'_>,
         bytes: &mut [u8],
-    ) -> Poll<Result<usize, SessionError>> {
+    ) -> Poll<Result<usize, TlsSessionError>> {
         if self.ended {
             return Poll::Ready(Ok(0));
         }
@@ -148,9 +180,9 @@ impl<S: Read + Write> Session<S> {
         &mut self,
         task: &mut task::Context<'_>,
         bytes: &[u8],
-    ) -> Poll<Result<usize, SessionError>> {
+    ) -> Poll<Result<usize, TlsSessionError>> {
         loop {
-            match self.poll_send(task) {
+            match self.poll_send(task, false) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) => {}
@@ -164,67 +196,21 @@ impl<S: Read + Write> Session<S> {
                 Outcome::Waits => return Poll::Pending,
                 Outcome::Again => continue,
                 Outcome::Ended => {
-                    return Poll::Ready(Err(SessionError::Socket(ErrorKind::BrokenPipe)));
+                    return Poll::Ready(Err(TlsSessionError::Socket(ErrorKind::BrokenPipe)));
                 }
                 Outcome::Failed(error) => return Poll::Ready(Err(error)),
             };
             return Poll::Ready(match self.unsendable {
-                Some(kind) => Err(self.last_words(task).unwrap_or(SessionError::Socket(kind))),
+                Some(kind) => Err(self
+                    .last_words(task)
+                    .unwrap_or(TlsSessionError::Socket(kind))),
                 None => Ok(taken),
             });
         }
     }
 
-    async fn flush_socket(&mut self) -> Result<(), SessionError> {
-        poll_fn(|task| self.poll_send(task)).await?;
-        let flushed = self.socket.flush().await;
-        flushed.map_err(|error| SessionError::Socket(error.kind()))
-    }
-
-    /// Calls into MbedTLS, which gets the socket meanwhile.
-    fn call(
-        &mut self,
-        task: &mut task::Context<'_>,
-        call: impl FnOnce(&mut Call) -> c_int,
-    ) -> Outcome {
-        let mut wire = Wire {
-            socket: &mut self.socket,
-            task,
-            unsendable: &mut self.unsendable,
-            waits: false,
-            failed: None,
-        };
-        let code = self.context.with_bio(
-            (&raw mut wire).cast(),
-            Wire::<S>::send,
-            Wire::<S>::receive,
-            call,
-        );
-        let (waits, failed) = (wire.waits, wire.failed);
-        match (code, failed) {
-            (0.., _) => Outcome::Done(code.unsigned_abs() as usize),
-            (SOCKET_FAILED, Some(kind)) => Outcome::Failed(SessionError::Socket(kind)),
-            (MBEDTLS_ERR_SSL_WANT_READ | MBEDTLS_ERR_SSL_WANT_WRITE, _) if waits => Outcome::Waits,
-            (
-                MBEDTLS_ERR_SSL_WANT_READ
-                | MBEDTLS_ERR_SSL_WANT_WRITE
-                | MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET,
-                _,
-            ) => Outcome::Again,
-            (MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY | MBEDTLS_ERR_SSL_CONN_EOF, _) => Outcome::Ended,
-            _ => Outcome::Failed(SessionError::Tls(failure(code, &self.context))),
-        }
-    }
-
-    fn remember<T>(&mut self, result: Result<T, SessionError>) -> Result<T, SessionError> {
-        if let Err(error) = &result {
-            self.failure.get_or_insert_with(|| error.clone());
-        }
-        result
-    }
-
-    fn check(&self) -> Result<(), SessionError> {
-        self.failure.clone().map_or(Ok(()), Err)
+    fn version(&self) -> impl fmt::Debug {
+        self.context.version()
     }
 }
 
@@ -294,51 +280,5 @@ impl<S: Read + Write> Wire<'_, '_, S> {
             (Poll::Ready(Err(error)), _) => Some(error.kind()),
         };
         SOCKET_FAILED
-    }
-}
-
-impl<S> ErrorType for Session<S> {
-    type Error = SessionError;
-}
-
-impl<S: Read + Write> Read for Session<S> {
-    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, SessionError> {
-        self.check()?;
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        let result = poll_fn(|task| self.poll_read(task, bytes)).await;
-        let result = self.remember(result);
-        if let Err(SessionError::Tls(_)) = &result {
-            // The alert that tells the server why.
-            let _ = with_timeout(ALERT_LIMIT, self.flush_socket()).await;
-        }
-        result
-    }
-}
-
-impl<S: Read + Write> Write for Session<S> {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, SessionError> {
-        self.check()?;
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        let result = poll_fn(|task| self.poll_write(task, bytes)).await;
-        self.remember(result)
-    }
-
-    async fn flush(&mut self) -> Result<(), SessionError> {
-        self.check()?;
-        let result = self.flush_socket().await;
-        self.remember(result)
-    }
-}
-
-impl<S> fmt::Debug for Session<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
-            .field("version", &self.context.version())
-            .field("failure", &self.failure)
-            .finish_non_exhaustive()
     }
 }

@@ -4,18 +4,18 @@ use core::fmt;
 
 use embedded_io_async::ErrorKind;
 
-use super::TlsFailure;
+use crate::board::TlsFailure;
 
 /// A TLS session could not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SessionError {
+pub enum TlsSessionError {
     /// The connection below failed.
     Socket(ErrorKind),
     /// TLS failed, or the server ended it with an alert.
     Tls(TlsFailure),
 }
 
-impl SessionError {
+impl TlsSessionError {
     /// Why there is no session, where this happened in the handshake.
     pub fn into_failure(self) -> TlsFailure {
         match self {
@@ -34,7 +34,7 @@ impl SessionError {
     }
 }
 
-impl fmt::Display for SessionError {
+impl fmt::Display for TlsSessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(kind) => write!(f, "the connection failed: {kind}"),
@@ -46,9 +46,9 @@ impl fmt::Display for SessionError {
     }
 }
 
-impl core::error::Error for SessionError {}
+impl core::error::Error for TlsSessionError {}
 
-impl embedded_io_async::Error for SessionError {
+impl embedded_io_async::Error for TlsSessionError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Socket(kind) => *kind,

@@ -17,7 +17,7 @@ const CHUNK: usize = 256;
 /// More than any host sends in one packet.
 const MAX_SENT: usize = 4096;
 
-/// The host's end of the line. Reads are cancel safe if those of `R` are.
+/// HCI over a serial line, at the host's end. Reads are cancel safe if those of `R` are.
 pub struct H4<R, W> {
     incoming: Mutex<NoopRawMutex, Incoming<R>>,
     outgoing: Mutex<NoopRawMutex, W>,

@@ -1,5 +1,7 @@
 //! HCI packets on a serial line.
 
+mod timeless;
+
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::pending;
@@ -7,9 +9,9 @@ use std::rc::Rc;
 
 use bt_hci_transport::{PacketKind, PacketToController, PacketToHost, ReadHciError, Transport};
 use embassy_futures::{block_on, poll_once};
-use embedded::h4::{H4, H4Error};
 use embedded_io_async::{ErrorType, Read, Write};
 use proptest::prelude::*;
+use virtual_parts::{H4, H4Error};
 
 /// A line on which bytes come in pieces.
 #[derive(Clone, Default)]
@@ -130,14 +132,14 @@ proptest! {
             .iter()
             .flat_map(|packet| [&[4, 0x3E, packet.len() as u8], &packet[..]].concat())
             .collect();
-        let mut heard = Vec::new();
+        let mut read_back = Vec::new();
         for piece in bytes.chunks(cut) {
             line.0.borrow_mut().coming.push(piece.to_vec());
             // Each read that finds no whole packet is dropped, and loses nothing.
             while let Some(packet) = read(&h4) {
-                heard.push(packet.expect("whole packets").1[2..].to_vec());
+                read_back.push(packet.expect("whole packets").1[2..].to_vec());
             }
         }
-        prop_assert_eq!(heard, packets);
+        prop_assert_eq!(read_back, packets);
     }
 }
