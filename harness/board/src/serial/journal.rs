@@ -228,7 +228,15 @@ impl Journal {
     /// The ROM has started. The first time after the board was started, that was asked for.
     fn reset(&self, cause: RestartCause, said: String) {
         let asked = self.started.swap(false, Ordering::AcqRel);
-        if asked && !matches!(cause, RestartCause::Brownout | RestartCause::Watchdog) {
+        if asked
+            && !matches!(
+                cause,
+                RestartCause::Brownout
+                    | RestartCause::Watchdog
+                    | RestartCause::Glitch
+                    | RestartCause::Lockup
+            )
+        {
             return;
         }
         self.trace

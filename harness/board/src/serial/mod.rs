@@ -19,7 +19,6 @@ mod link;
 mod port;
 mod record;
 mod remember;
-mod text;
 mod usb;
 
 pub use board::SerialBoard;
