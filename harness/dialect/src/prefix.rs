@@ -35,12 +35,11 @@ pub(crate) fn is_nothing(front: &str) -> bool {
 /// Whether `text` is a prompt and nothing else, with or without the blank at its end.
 pub fn is_prompt(text: &str) -> bool {
     let text = text.trim_end();
-    let is_named = |end: &&str| {
+    let is_named = |end: &str| {
         let name = text.strip_suffix(end.trim_end());
         name.is_some_and(|name| name.len() <= LONGEST_PROMPT && name.bytes().all(is_of_name))
     };
-    PROMPTS.iter().any(|prompt| prompt.trim_end() == text)
-        || PROMPT_ENDS.iter().any(|end| is_named(&end))
+    PROMPTS.iter().any(|prompt| prompt.trim_end() == text) || PROMPT_ENDS.into_iter().any(is_named)
 }
 
 fn is_of_name(byte: u8) -> bool {

@@ -50,8 +50,8 @@ pub(crate) fn starts(line: &str, only: Option<&[Dialect]>) -> impl Iterator<Item
             }
             b'E' | b'r' | b'G' | b'e' | b'a' if at > 0 => {
                 let rest = &line.as_bytes()[at..];
-                let is_banner = |banner: &&str| rest.starts_with(banner.as_bytes());
-                BANNERS.iter().any(|banner| is_banner(&banner))
+                let is_banner = |banner: &str| rest.starts_with(banner.as_bytes());
+                BANNERS.into_iter().any(is_banner)
             }
             _ => false,
         };

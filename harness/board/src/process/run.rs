@@ -11,7 +11,7 @@ use clock::Clock;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::oneshot;
-use trace::Trace;
+use trace::{Trace, UnreadLines};
 
 use crate::command::{CommandError, die_with, ending, kill_family};
 use crate::rig::SerialLog;
@@ -62,6 +62,8 @@ pub(super) struct Running {
 struct Said {
     records: u64,
     garbled: u64,
+    /// Records whose level nothing tells.
+    unread: u64,
     panic: Option<String>,
 }
 
@@ -134,6 +136,11 @@ impl Running {
         self.drain(&clock).await;
         // What it left behind has nobody to end it later.
         self.group.kill();
+        let (unknown, of) = (self.said.unread, self.said.records.min(MOST_RECORDS));
+        if unknown > 0 {
+            self.trace
+                .emit(Some(&self.device), &UnreadLines { unknown, of });
+        }
         if let Some(status) = ended {
             let how = match status {
                 Ok(status) => ending(status),
@@ -218,6 +225,7 @@ fn note<'s>(trace: &'s Trace, device: &'s str, said: &'s mut Said) -> impl FnMut
             }
             return;
         }
+        said.unread += u64::from(record.unread);
         if !record.garbage.is_empty() {
             said.garbled += 1;
             // Told ever more rarely.

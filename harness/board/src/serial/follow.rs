@@ -103,6 +103,7 @@ fn lost(missed: u64) -> Heard {
             place: None,
         },
         garbage: Vec::new(),
+        dialect: None,
         event: None,
         unread: false,
     })

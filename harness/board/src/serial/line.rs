@@ -43,7 +43,7 @@ impl Lines {
                 b'\n' | b'\r' if after_cr => {}
                 b'\n' | b'\r' => {
                     // An empty end of a line says nothing.
-                    if !(self.continues && !self.is_partial()) {
+                    if !self.continues || self.is_partial() {
                         give(self.take());
                     }
                     self.continues = false;
@@ -81,6 +81,12 @@ impl Lines {
         self.continues = true;
         self.in_flow = false;
         Some(piece)
+    }
+
+    /// Bytes of memory that are held.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.line.capacity()
     }
 
     fn take(&mut self) -> Piece {

@@ -11,6 +11,8 @@
 mod board;
 mod control;
 mod dump;
+#[cfg(test)]
+mod elf;
 mod flash;
 mod follow;
 mod journal;
@@ -19,6 +21,7 @@ mod link;
 mod port;
 mod record;
 mod remember;
+mod starts;
 mod usb;
 
 pub use board::SerialBoard;

@@ -24,6 +24,8 @@ pub struct Record {
     pub line: LogLine,
     /// The first bytes of a line that holds some that are no text; empty otherwise.
     pub garbage: Vec<u8>,
+    /// The format in which it is; none if that is none with a head.
+    pub dialect: Option<Dialect>,
     /// The reset or crash that it tells of.
     pub event: Option<Event>,
     /// Nothing tells its level: it is in no known form, or in one that has no levels.
@@ -139,7 +141,7 @@ impl Records {
             ));
             parts = after;
         } else if let [Part::Plain(text)] = parts
-            && self.joins(text)
+            && self.joins(text, line)
         {
             self.join(text, line, give);
             return;
@@ -188,6 +190,7 @@ impl Records {
                 let tag = head.tag.unwrap_or(default_tag(head.dialect));
                 let mut found = record(level, tag, head.device_ms, text, garbage);
                 found.unread = head.level.is_none();
+                found.dialect = Some(head.dialect);
                 self.crash_goes_on = false;
                 found
             }
@@ -238,7 +241,7 @@ impl Records {
     }
 
     /// Whether a line that begins no record goes on with the one that is open.
-    fn joins(&self, text: &str) -> bool {
+    fn joins(&self, text: &str, line: Line<'_>) -> bool {
         self.open.as_ref().is_some_and(|open| {
             let ends = matches!(
                 dialect::row(text),
@@ -255,7 +258,7 @@ impl Records {
                     .next_back()
                     .is_some_and(is_inside_pem)
                 || !ends && (open.coloured || dialect::goes_on(open.dialect, text));
-            let length = open.record.line.text.len() + text.len();
+            let length = open.record.line.text.len() + line.text.shown().len();
             goes_on && open.lines < MOST_LINES && length <= LONGEST
         })
     }
@@ -314,6 +317,7 @@ fn record(level: Level, tag: &str, device_ms: Option<u64>, text: &str, garbage: 
             place: None,
         },
         garbage,
+        dialect: None,
         event: None,
         unread: false,
     }

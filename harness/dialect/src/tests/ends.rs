@@ -10,9 +10,7 @@ fn told(line: &str, chip: Option<Chip>) -> Option<Event> {
 
 #[test]
 fn resets_have_their_reason_by_the_name_that_a_rom_prints() {
-    use RestartCause::{
-        Brownout, DeepSleep, External, Glitch, Lockup, PowerOn, Software, Watchdog,
-    };
+    use RestartCause::{Brownout, DeepSleep, External, Lockup, PowerOn, Software, Watchdog};
     for (cause, names) in [
         (PowerOn, "1 POWERON_RESET, 1 POWERON"),
         (
