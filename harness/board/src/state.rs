@@ -77,7 +77,14 @@ pub fn must_be_on(is_on: bool, what: &'static str) -> Result<(), BoardError> {
 /// told of none since the start that was asked for.
 pub(crate) fn is_restart(is_first: bool, cause: RestartCause) -> bool {
     // No start that was asked for has these causes.
-    !is_first || matches!(cause, RestartCause::Brownout | RestartCause::Watchdog)
+    !is_first
+        || matches!(
+            cause,
+            RestartCause::Brownout
+                | RestartCause::Watchdog
+                | RestartCause::Glitch
+                | RestartCause::Lockup
+        )
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use board::rig::SerialLog;
 use board::{Board, BoardError, Exited, Power, PowerChanged, RestartCause, Restarted};
 use clock::Clock;
 use tempfile::TempDir;
-use trace::{Level, LogLine, Payload, Trace};
+use trace::{Level, LogLine, Payload, Trace, UnreadLines};
 
 /// A shell that runs `script`, as the device `lamp`.
 struct Bench {
@@ -101,6 +101,17 @@ async fn what_it_writes_is_the_log_in_the_forms_that_uarts_have() {
 }
 
 #[tokio::test]
+async fn lines_whose_level_nothing_tells_are_counted_for_each_start() {
+    let mut bench =
+        Bench::new("echo 'I (27) app: up'; echo free; echo 'state: 2 -> 3 (0)'; sleep 60");
+    bench.board.power_on().await.expect("started");
+    bench.until::<LogLine>(3).await;
+    bench.board.power_off().await.expect("ended");
+    let told = bench.until::<UnreadLines>(1).await;
+    assert_eq!((told[0].unknown, told[0].of), (2, 3));
+}
+
+#[tokio::test]
 async fn its_end_is_told_after_its_last_words_and_the_power_stays_on() {
     for (script, how) in [
         ("echo bye; exit 3", "exit code 3"),
@@ -116,7 +127,10 @@ async fn its_end_is_told_after_its_last_words_and_the_power_stays_on() {
             .iter()
             .map(|e| e.kind.clone())
             .collect();
-        assert_eq!(kinds, ["started", "power", "line", "exited"]);
+        assert_eq!(
+            kinds,
+            ["started", "power", "line", "unread_lines", "exited"]
+        );
         let again = bench.board.power_on().await.expect_err("it is on");
         assert!(
             matches!(again, BoardError::State { state: "on", .. }),

@@ -3,6 +3,9 @@
 
 use crate::{Dialect, Head, esp_idf, uptime};
 
+/// The ten digits of a `u32`, with room for blanks.
+const LONGEST_TIME: usize = 20;
+
 pub(crate) fn head(line: &str) -> Option<Head<'_>> {
     let (first, rest) = line.strip_prefix('[')?.split_once("][")?;
     let (letter, device_ms, rest) = match first.as_bytes() {
@@ -30,22 +33,21 @@ pub(crate) fn head(line: &str) -> Option<Head<'_>> {
         .or_else(|| Some((rest.strip_suffix("():")?, "")))?;
     Some(Head {
         dialect: Dialect::Arduino,
-        level,
+        level: Some(level),
         tag: Some(place),
         device_ms,
         text,
     })
 }
 
-/// Whether these bytes begin with `[  12][L][`.
-pub(crate) fn is_timed(bytes: &[u8]) -> bool {
-    let Some(rest) = bytes.strip_prefix(b"[") else {
+/// Whether `text` begins with `[  12][L][`.
+pub(crate) fn is_strong(text: &str) -> bool {
+    let Some(rest) = text.as_bytes().strip_prefix(b"[") else {
         return false;
     };
-    let length = rest
-        .iter()
-        .take(20)
-        .take_while(|b| **b == b' ' || b.is_ascii_digit())
+    let of_time = rest.iter().take(LONGEST_TIME);
+    let length = of_time
+        .take_while(|byte| **byte == b' ' || byte.is_ascii_digit())
         .count();
     length > 0
         && matches!(&rest[length..], [b']', b'[', letter, b']', b'[', ..] if letter.is_ascii_uppercase())

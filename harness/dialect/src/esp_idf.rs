@@ -1,12 +1,15 @@
 //! ESP-IDF's log, v1 and v2 (log/src/log_format_text.c, 5.5): `I (12) tag: text`, with a time in ms, of
-//! day, or with a date; in v2 also without time or tag.
+//! day, or with a date; in v2 also without time or tag. ESP8266 RTOS SDK 3 prints v1.
 
 use trace::Level;
 
+use crate::shape::{begins, digits};
 use crate::{Dialect, Head, uptime};
 
-const LONGEST_TAG: usize = 64;
-const LONGEST_TIME: usize = 32;
+/// A tag of a head without time, which words of prose must not be taken for, in bytes.
+const LONGEST_UNTIMED_TAG: usize = 64;
+/// Digits of the longest number that is read as a time.
+const LONGEST_NUMBER: usize = 20;
 
 pub(crate) fn level(letter: u8) -> Option<Level> {
     Some(match letter {
@@ -20,7 +23,7 @@ pub(crate) fn level(letter: u8) -> Option<Level> {
 }
 
 pub(crate) fn head(line: &str) -> Option<Head<'_>> {
-    let level = level(*line.as_bytes().first()?)?;
+    let level = Some(level(*line.as_bytes().first()?)?);
     let rest = line.get(1..)?.strip_prefix(' ')?;
     let head = |tag, device_ms, text| Head {
         dialect: Dialect::EspIdf,
@@ -29,8 +32,7 @@ pub(crate) fn head(line: &str) -> Option<Head<'_>> {
         device_ms,
         text,
     };
-    if is_timed(rest.as_bytes()) {
-        let (time, rest) = rest[1..].split_once(") ")?;
+    if let Some((time, rest)) = timed(rest) {
         let (tag, text) = tag(rest);
         return Some(head(tag, uptime(time), text));
     }
@@ -38,34 +40,45 @@ pub(crate) fn head(line: &str) -> Option<Head<'_>> {
         .split_once(": ")
         .or_else(|| Some((rest.strip_suffix(':')?, "")))?;
     let of_tag = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:-".contains(&byte);
-    ((1..=LONGEST_TAG).contains(&tag.len()) && tag.bytes().all(of_tag))
+    ((1..=LONGEST_UNTIMED_TAG).contains(&tag.len()) && tag.bytes().all(of_tag))
         .then(|| head(Some(tag), None, text))
 }
 
-/// Whether these bytes begin with `(time) `.
-pub(crate) fn is_timed(bytes: &[u8]) -> bool {
-    let Some(rest) = bytes.strip_prefix(b"(") else {
-        return false;
-    };
-    let of_time = |byte: &u8| byte.is_ascii_digit() || b":.- ".contains(byte);
-    let length = rest
-        .iter()
-        .take(LONGEST_TIME)
-        .take_while(|b| of_time(b))
-        .count();
-    length > 0 && rest[0].is_ascii_digit() && rest[length..].starts_with(b") ")
+/// Whether `text` begins with `E (12) ` or another time.
+pub(crate) fn is_strong(text: &str) -> bool {
+    let first = text.bytes().next().and_then(level);
+    first.is_some() && text[1..].strip_prefix(' ').and_then(timed).is_some()
 }
 
-/// The tag of `tag: text`. The Wi-Fi library writes `wifi:text`.
+/// The time of `(time) text`, and the text: ms, the time of a day, or one with a date.
+fn timed(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('(')?;
+    let bytes = inner.as_bytes();
+    let mut length = digits(bytes, LONGEST_NUMBER);
+    if bytes.get(length) != Some(&b')') {
+        let dates = [&b"0000-00-00 "[..], b"00-00-00 "].into_iter();
+        let mut date = dates.filter(|shape| begins(bytes, shape));
+        length = date.next().map_or(0, <[u8]>::len);
+        const CLOCK: &[u8] = b"00:00:00.000";
+        if !begins(&bytes[length..], CLOCK) {
+            return None;
+        }
+        length += CLOCK.len();
+    }
+    let rest = inner[length..].strip_prefix(") ")?;
+    (length > 0).then(|| (&inner[..length], rest))
+}
+
+/// The tag of `tag: text`. The Wi-Fi library writes `wifi:text`; a Rust module's path holds `::`.
 fn tag(rest: &str) -> (Option<&str>, &str) {
     if let Some(text) = rest.strip_prefix("wifi:") {
         return (Some("wifi"), text.strip_prefix(' ').unwrap_or(text));
     }
-    let split = rest
-        .split_once(": ")
-        .or_else(|| Some((rest.strip_suffix(':')?, "")));
-    match split {
-        Some((tag, text)) if (1..=LONGEST_TAG).contains(&tag.len()) => (Some(tag), text),
+    let mut ends = rest.match_indices(": ").map(|(at, _)| at);
+    let end = ends.find(|at| !rest[..*at].ends_with(':'));
+    let split = end.map(|end| (&rest[..end], &rest[end + 2..]));
+    match split.or_else(|| Some((rest.strip_suffix(':')?, ""))) {
+        Some((tag, text)) if !tag.is_empty() => (Some(tag), text),
         _ => (None, rest),
     }
 }

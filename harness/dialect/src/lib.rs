@@ -1,33 +1,74 @@
 //! The log formats of connected devices, found per line.
 //!
-//! Each format is a file and a row of the table in [`head`]. A head is found behind a prompt, behind the
-//! stamp of a capture, behind stray bytes, and in the middle of a line where two writers interleave.
+//! Each format is a file and a row of the table in `table.rs`. [`Text`] makes the copy of a line's
+//! bytes on which formats are looked for: without escape sequences and without bytes that are no text,
+//! wherever they stand. A head is found behind a prompt, behind the stamps of captures, and in the
+//! middle of a line where two writers interleave. [`event`] reads resets and crashes.
 
+mod alios;
 mod arduino;
+mod crash;
+mod env_logger;
+mod esp8266;
 mod esp_idf;
+mod esp_println;
+mod esphome;
 mod event;
 mod linkkit;
+mod micropython;
+mod nuttx;
 mod prefix;
-mod rust;
+mod reset;
+mod rows;
+mod shape;
+mod starts;
+mod table;
+mod tasmota;
+mod text;
 mod zephyr;
 
 use trace::Level;
 
 pub use event::{Event, event};
+pub use micropython::exception;
+pub use prefix::is_prompt;
+pub use reset::Chip;
+pub use rows::{Row, goes_on, row};
+pub use starts::is_strong;
+pub use table::DIALECTS;
+pub use text::Text;
+
+use starts::starts;
 
 /// The format of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
-    /// ESP-IDF v1 and v2, also ESP8266 RTOS SDK: `I (12) tag: text`, `I tag: text`.
+    /// ESP-IDF v1 and v2, also ESP8266 RTOS SDK 3: `I (12) tag: text`, `I tag: text`.
     EspIdf,
     /// The Arduino core for ESP32: `[  12][E][file.cpp:3] function(): text`.
     Arduino,
-    /// The Linkkit SDK and AliOS-Things: `[inf] function(3): text`, `[000012]<I> text`.
+    /// ESPHome: `[D][tag:012]: text`.
+    EspHome,
+    /// The Linkkit C SDK: `[inf] function(3): text`.
     Linkkit,
+    /// AliOS-Things: `[000012]<I> text`.
+    AliOs,
     /// Zephyr: `[00:00:01.234,567] <err> module: text`.
     Zephyr,
-    /// Rust's `log`: `INFO - text`, `[2026-01-02T03:04:05Z INFO target] text`.
-    Rust,
+    /// Zephyr's minimal log: `E: text`.
+    ZephyrMinimal,
+    /// NuttX: `[    1.234000] [  INFO] name: text`.
+    NuttX,
+    /// Rust's `log` by esp-println: `INFO - text`, `WARN (12) - text`.
+    EspPrintln,
+    /// Rust's `log` by env_logger: `[2026-01-02T03:04:05Z INFO target] text`.
+    EnvLogger,
+    /// Tasmota, which tells no level: `00:00:01.234 WIF: text`.
+    Tasmota,
+    /// MicroPython's exceptions: `Traceback (most recent call last):`.
+    MicroPython,
+    /// The ESP8266 NONOS SDK, which has no head and tells no level: `state: 2 -> 3 (0)`.
+    Esp8266,
 }
 
 /// What a record's head says, and its text.
@@ -35,8 +76,8 @@ pub enum Dialect {
 pub struct Head<'l> {
     /// The format.
     pub dialect: Dialect,
-    /// The level.
-    pub level: Level,
+    /// The level; none if the format tells none.
+    pub level: Option<Level>,
     /// Tag, module, function or file; none if the head has none.
     pub tag: Option<&'l str>,
     /// ms since the device's start; none if the head tells no time or the time of a clock.
@@ -48,70 +89,9 @@ pub struct Head<'l> {
 /// A number above this many ms (three years) is the time of a clock, not since a start.
 const LONGEST_UPTIME_MS: u64 = 100_000_000_000;
 
-/// A head with its file, function or tag is no longer, in bytes.
-const LONGEST_HEAD: usize = 512;
-
-type Reader = fn(&str) -> Option<Head<'_>>;
-
-/// Every format, in the order in which they are tried.
-const HEADS: [(Dialect, Reader); 5] = [
-    (Dialect::EspIdf, esp_idf::head),
-    (Dialect::Arduino, arduino::head),
-    (Dialect::Linkkit, linkkit::head),
-    (Dialect::Zephyr, zephyr::head),
-    (Dialect::Rust, rust::head),
-];
-
 /// The record that begins with the first byte of `line`.
 pub fn head(line: &str) -> Option<Head<'_>> {
-    head_in(line, None)
-}
-
-/// The same, in this format alone if there is one.
-fn head_in(line: &str, only: Option<Dialect>) -> Option<Head<'_>> {
-    if !matches!(
-        line.as_bytes().first(),
-        Some(b'E' | b'W' | b'I' | b'D' | b'V' | b'T' | b'[' | b'<')
-    ) {
-        return None;
-    }
-    HEADS
-        .iter()
-        .filter(|(dialect, _)| only.is_none_or(|only| only == *dialect))
-        .find_map(|(_, read)| read(line))
-}
-
-/// Whether these bytes begin with a head that cannot be a coincidence, wherever it stands.
-pub fn is_strong(bytes: &[u8]) -> bool {
-    let window = &bytes[..bytes.len().min(LONGEST_HEAD)];
-    let text = match std::str::from_utf8(window) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(&window[..error.valid_up_to()]).unwrap_or_default(),
-    };
-    is_strong_in(text, None)
-}
-
-fn is_strong_in(text: &str, only: Option<Dialect>) -> bool {
-    let bytes = text.as_bytes();
-    let looks = match bytes.first() {
-        Some(b'E' | b'W' | b'I' | b'D' | b'V' | b'T') => {
-            bytes.get(1) == Some(&b' ') && esp_idf::is_timed(&bytes[2..]) || rust::is_timed(text)
-        }
-        Some(b'[') => {
-            arduino::is_timed(bytes)
-                || linkkit::is_strong(text)
-                || zephyr::is_timed(bytes)
-                || rust::is_dated(text)
-        }
-        _ => false,
-    };
-    if !looks {
-        return false;
-    }
-    let window = &text[..text.floor_char_boundary(LONGEST_HEAD)];
-    #[cfg(test)]
-    tests::count(window.len());
-    head_in(window, only).is_some()
+    table::head(line, None)
 }
 
 /// One part of a line: a record with a head, or text without one.
@@ -123,7 +103,7 @@ pub enum Part<'l> {
     Plain(&'l str),
 }
 
-/// The parts of a line, without escape sequences. There is at least one. The work is linear in the
+/// The parts of a line, as [`Text::clean`] has it. There is at least one. The work is linear in the
 /// line's length.
 ///
 /// ```
@@ -134,24 +114,30 @@ pub enum Part<'l> {
 /// ```
 ///
 /// With `only`, heads of other formats are text.
-pub fn parts(line: &str, only: Option<Dialect>) -> Vec<Part<'_>> {
+pub fn parts<'l>(line: &'l str, only: Option<&[Dialect]>) -> Vec<Part<'l>> {
     let mut parts = Vec::with_capacity(1);
     let mut from = 0;
     for to in starts(line, only) {
         let front = &line[from..to];
-        if !(from == 0 && prefix::is_noise(front)) {
-            parts.push(part(front, from == 0, only));
+        if !(from == 0 && prefix::is_nothing(front)) {
+            parts.push(part(front, only));
         }
         from = to;
     }
-    parts.push(part(&line[from..], from == 0, only));
+    parts.push(part(&line[from..], only));
     parts
 }
 
-/// The parts of what goes on a line whose front was given already: a head that could be a
-/// coincidence is none at its beginning.
-pub fn parts_inside(line: &str, only: Option<Dialect>) -> Vec<Part<'_>> {
-    match starts(line, only).next() {
+/// The parts of a line that goes on where a piece before it was cut, and that repeats the last `seen`
+/// bytes of that piece. A head that could be a coincidence is none at its beginning, and one that the
+/// piece before has given already is none at all.
+pub fn parts_inside<'l>(line: &'l str, seen: usize, only: Option<&[Dialect]>) -> Vec<Part<'l>> {
+    let is_new = |at: &usize| match part(&line[*at..], only) {
+        Part::Record(head) => line.len() - head.text.len() > seen,
+        Part::Plain(_) => *at >= seen,
+    };
+    let first = starts(line, only).find(is_new);
+    match first {
         None => vec![Part::Plain(line)],
         Some(0) => parts(line, only),
         Some(at) => {
@@ -163,43 +149,20 @@ pub fn parts_inside(line: &str, only: Option<Dialect>) -> Vec<Part<'_>> {
 }
 
 /// One part, which is the first of its line or begins where [`starts`] says.
-fn part(text: &str, is_first: bool, only: Option<Dialect>) -> Part<'_> {
-    let begin = match is_first {
-        true => prefix::strip(text),
-        false => text,
-    };
-    match head_in(begin, only) {
-        Some(head) => Part::Record(head),
-        None => Part::Plain(text),
+fn part<'l>(text: &'l str, only: Option<&[Dialect]>) -> Part<'l> {
+    for begin in prefix::behind(text) {
+        if let Some(head) = table::head(begin, only) {
+            return Part::Record(head);
+        }
+        // Stamps are kept before text that nothing is known of: they may be the device's own.
+        if begin.len() < text.len() && rows::is_known(begin) {
+            return Part::Plain(begin);
+        }
     }
-}
-
-/// What a ROM or a panic handler prints, which another writer's line may stand before.
-const BANNERS: [&str; 6] = [
-    "ESP-ROM:",
-    "rst:0x",
-    "Guru Meditation Error",
-    "ets Jan ",
-    "ets Jun ",
-    "ets Jul ",
-];
-
-/// Where in `line` records and banners begin that cannot be a coincidence.
-fn starts(line: &str, only: Option<Dialect>) -> impl Iterator<Item = usize> {
-    line.bytes().enumerate().filter_map(move |(at, byte)| {
-        let is_start = match byte {
-            b'E' | b'W' | b'I' | b'D' | b'V' | b'T' | b'[' if is_strong_in(&line[at..], only) => {
-                true
-            }
-            b'E' | b'r' | b'G' | b'e' if at > 0 => {
-                let rest = &line.as_bytes()[at..];
-                BANNERS
-                    .iter()
-                    .any(|banner| rest.starts_with(banner.as_bytes()))
-            }
-            _ => false,
-        };
-        is_start.then_some(at)
+    Part::Plain(if prefix::is_stamped_only(text) {
+        ""
+    } else {
+        text
     })
 }
 

@@ -1,72 +1,106 @@
-//! What stands before a head: the stamp of a capture, a prompt.
+//! What stands before a head: the stamps of capture tools, a prompt.
 
-/// Prompts of consoles and shells.
-const PROMPTS: [&str; 8] = [
-    "esp> ", "esp32> ", "uart:~$ ", "nsh> ", ">>> ", "> ", "login: ", "$ ",
-];
+use crate::shape::{begins, digits};
 
-/// The line without at most one stamp and one prompt, and without the bytes that are no text
-/// (`\xNN`) around them. Empty if there is nothing else.
-pub(crate) fn strip(line: &str) -> &str {
-    let line = without_escapes(line);
-    let line = without_escapes(stamp(line).unwrap_or(line));
-    let line = PROMPTS
-        .iter()
-        .find_map(|prompt| line.strip_prefix(prompt))
-        .unwrap_or(line);
-    without_escapes(line)
+/// Two tools may have stamped a line.
+const MOST_STAMPS: usize = 2;
+/// The longest name in a prompt, such as `esp32s3` in `esp32s3> `, in bytes.
+const LONGEST_PROMPT: usize = 32;
+/// Ends of prompts: consoles and NuttX, Unix shells and Zephyr, root's shell.
+const PROMPT_ENDS: [&str; 3] = ["> ", "$ ", "# "];
+/// Prompts without a name: MicroPython's and a login.
+const PROMPTS: [&str; 4] = [">>> ", "... ", "=== ", "login: "];
+
+/// Where a head may begin in `line`: at its beginning, behind a prompt, behind one stamp or two, and
+/// behind a prompt after those.
+pub(crate) fn behind(line: &str) -> impl Iterator<Item = &str> {
+    unstamped(line).flat_map(|line| std::iter::once(line).chain(prompt(line)))
 }
 
-/// Whether a line's front says nothing.
-pub(crate) fn is_noise(front: &str) -> bool {
-    strip(front).trim().is_empty()
+/// The line, without its first stamp, and without two.
+fn unstamped(line: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(line), |line| stamp(line)).take(1 + MOST_STAMPS)
 }
 
-fn without_escapes(mut line: &str) -> &str {
-    let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-    while let Some(escape) = line.as_bytes().get(..4)
-        && escape.starts_with(b"\\x")
-        && escape[2..].iter().all(is_digit)
-    {
-        line = &line[4..];
+/// Whether a line is stamps and nothing else: one that was empty when it was captured.
+pub(crate) fn is_stamped_only(line: &str) -> bool {
+    !line.is_empty() && unstamped(line).any(str::is_empty)
+}
+
+/// Whether a line's front says nothing: blanks, stamps, a prompt.
+pub(crate) fn is_nothing(front: &str) -> bool {
+    behind(front).any(|rest| rest.trim().is_empty())
+}
+
+/// Whether `text` is a prompt and nothing else, with or without the blank at its end.
+pub fn is_prompt(text: &str) -> bool {
+    let text = text.trim_end();
+    let is_named = |end: &str| {
+        let name = text.strip_suffix(end.trim_end());
+        name.is_some_and(|name| name.len() <= LONGEST_PROMPT && name.bytes().all(is_of_name))
+    };
+    PROMPTS.iter().any(|prompt| prompt.trim_end() == text) || PROMPT_ENDS.into_iter().any(is_named)
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_.:~@/-".contains(&byte)
+}
+
+/// The line behind a prompt.
+fn prompt(line: &str) -> Option<&str> {
+    let behind = PROMPTS.iter().find_map(|prompt| line.strip_prefix(prompt));
+    if behind.is_some() {
+        return behind;
     }
-    line
+    let first = line.bytes().take(LONGEST_PROMPT);
+    let length = first.take_while(|byte| is_of_name(*byte)).count();
+    let rest = &line[length..];
+    PROMPT_ENDS.iter().find_map(|end| rest.strip_prefix(end))
 }
 
-/// The line behind `12:31:18.532 -> `, `2026-11-28 07:35:07 `, `[2026-11-28 07:35:07] `,
-/// `Nov 28 07:35:07 ` and the like: a clock's `:` twice, and a mark or blank behind it.
-fn stamp(line: &str) -> Option<&str> {
-    let (bracket, inner) = match line.strip_prefix('[') {
+/// The line behind the stamp of a capture tool: `07:35:07.004 -> ` (Arduino IDE), `> ` (PlatformIO),
+/// `2026-11-28 07:35:07 ` (idf.py monitor), `2026-11-28T07:35:07.004 ` (tio), `Nov 28 07:35:07 ` (ts),
+/// and all of them in brackets, behind which a blank may lack.
+pub(crate) fn stamp(line: &str) -> Option<&str> {
+    let (bracketed, inner) = match line.strip_prefix('[') {
         Some(inner) => (true, inner),
         None => (false, line),
     };
-    // `ts` begins with the month.
-    let month = inner
-        .get(..4)
-        .is_some_and(|m| m.ends_with(' ') && m.as_bytes()[..3].iter().all(u8::is_ascii_alphabetic));
-    let from = if month { 4 } else { 0 };
-    let of_time = |byte: &u8| byte.is_ascii_digit() || b":.- T".contains(byte);
     let bytes = inner.as_bytes();
-    let mut length = from
-        + bytes[from..]
-            .iter()
-            .take(28)
-            .take_while(|b| of_time(b))
-            .count();
-    let time = &inner[from..length];
-    if !time.as_bytes().first()?.is_ascii_digit() && !month || time.matches(':').count() != 2 {
+    let date = date(bytes);
+    let mut at = date;
+    if !begins(&bytes[at..], b"00:00:00") {
         return None;
     }
-    if bracket {
-        let rest = inner[length..].strip_prefix(']')?;
+    at += 8;
+    if bytes.get(at) == Some(&b'.') {
+        let decimals = digits(&bytes[at + 1..], 9);
+        if decimals == 0 {
+            return None;
+        }
+        at += 1 + decimals;
+    }
+    if date > 0 && bytes.get(at) == Some(&b'Z') {
+        at += 1;
+    }
+    let rest = &inner[at..];
+    if bracketed {
+        let rest = rest.strip_prefix(']')?;
         return Some(rest.strip_prefix(' ').unwrap_or(rest));
     }
-    // The `-` of `->` was taken for one of a date.
-    if time.ends_with(" -") {
-        length -= 1;
+    [" -> ", " > ", " "]
+        .iter()
+        .find_map(|end| rest.strip_prefix(end))
+}
+
+/// The length of a date, with what parts it from the time of day; 0 if there is none.
+fn date(bytes: &[u8]) -> usize {
+    for shape in [&b"0000-00-00"[..], b"00-00-00"] {
+        if begins(bytes, shape) && matches!(bytes.get(shape.len()), Some(b' ' | b'T' | b'-')) {
+            return shape.len() + 1;
+        }
     }
-    let rest = &inner[length..];
-    rest.strip_prefix("-> ")
-        .or_else(|| rest.strip_prefix("> "))
-        .or_else(|| time.ends_with(' ').then_some(rest))
+    let is_month = bytes.len() > 7 && bytes[..3].iter().all(u8::is_ascii_alphabetic);
+    let is_day = is_month && (begins(&bytes[3..], b" 00 ") || begins(&bytes[3..], b"  0 "));
+    if is_day { 7 } else { 0 }
 }

@@ -64,7 +64,7 @@ pub fn text_of(event: &Event) -> String {
         crash(&told)
     } else if let Some(UnreadLines { unknown, of }) = event.payload() {
         format!(
-            "{unknown} of {of} log lines were in no known form: their level is not known, and what is said of levels does not hold for them"
+            "{unknown} of {of} log lines were in no known form or in one without levels: what is said of levels does not hold for them"
         )
     } else if let Some(told) = event.payload::<Spinning>() {
         spinning(&told)

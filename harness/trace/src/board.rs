@@ -87,6 +87,10 @@ pub enum RestartCause {
     Watchdog,
     /// The supply voltage was too low.
     Brownout,
+    /// A glitch of the supply or of the clock.
+    Glitch,
+    /// The processor locked up: an exception while it handled another.
+    Lockup,
     /// The chip woke from deep sleep.
     DeepSleep,
     /// Nothing tells.
@@ -104,8 +108,8 @@ pub struct Garbage {
     pub bytes: String,
 }
 
-/// Lines of the log that were in no known form since the device was started, so that nothing tells
-/// their level. They stand in the trace as `info`.
+/// Lines of the log that were in no known form since the device was started, or in one without levels,
+/// so that nothing tells their level. They stand in the trace as `info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnreadLines {
     /// Number of lines in no known form.

@@ -11,7 +11,7 @@ use clock::Clock;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::oneshot;
-use trace::Trace;
+use trace::{Trace, UnreadLines};
 
 use crate::command::{CommandError, Killed, die_with, ending, kill_family};
 use crate::rig::SerialLog;
@@ -63,6 +63,8 @@ pub(super) struct Running {
 struct Said {
     records: u64,
     garbled: u64,
+    /// Records whose level nothing tells.
+    unread: u64,
     panic: Option<String>,
     /// It has told of a start, as the ROM of an emulated chip does.
     booted: bool,
@@ -139,6 +141,11 @@ impl Running {
         // What it left behind is not ended by anything later.
         if let Some(killed) = killed.or_else(|| self.group.kill()) {
             killed.end(&clock).await;
+        }
+        let (unknown, of) = (self.said.unread, self.said.records.min(MOST_RECORDS));
+        if unknown > 0 {
+            self.trace
+                .emit(Some(&self.device), &UnreadLines { unknown, of });
         }
         if let Some(status) = ended {
             let how = match status {
@@ -224,6 +231,7 @@ fn note<'s>(trace: &'s Trace, device: &'s str, said: &'s mut Said) -> impl FnMut
             }
             return;
         }
+        said.unread += u64::from(record.unread);
         if !record.garbage.is_empty() {
             said.garbled += 1;
             // Told ever more rarely.

@@ -103,6 +103,7 @@ fn lost(missed: u64) -> PortEvent {
             place: None,
         },
         garbage: Vec::new(),
+        dialect: None,
         event: None,
         unread: false,
     })

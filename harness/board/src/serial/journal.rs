@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dialect::Event;
+use dialect::{Event, Row};
 use trace::{RestartCause, Restarted, Trace, UnreadLines, Witness, WitnessReport};
 
 use super::dump::Dump;
 use super::flash::Flashed;
 use super::reader::{PortEvent, Sink};
 use super::remember::hex;
+use super::starts::Starts;
 use crate::rig::SerialLink;
 use crate::state::is_restart;
 use crate::{Exited, Garbage, ImageFlashed};
@@ -53,6 +54,8 @@ struct SinceStart {
     lookups: AtomicU64,
     /// Starts so far: what is found out about one before is not told.
     starts: AtomicU64,
+    /// What the firmware's own lines tell of its starts.
+    firmware: Mutex<Starts>,
 }
 
 impl Journal {
@@ -85,6 +88,7 @@ impl Journal {
         since.crashed.store(false, Ordering::Release);
         since.starts.fetch_add(1, Ordering::AcqRel);
         self.dump().take();
+        self.firmware().begin(false);
         let of = since.records.swap(0, Ordering::AcqRel);
         let unknown = since.unread.swap(0, Ordering::AcqRel);
         if unknown > 0 {
@@ -118,6 +122,11 @@ impl Journal {
     fn dump(&self) -> std::sync::MutexGuard<'_, Option<Dump>> {
         let dump = self.since_start.dump.lock();
         dump.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn firmware(&self) -> std::sync::MutexGuard<'_, Starts> {
+        let firmware = self.since_start.firmware.lock();
+        firmware.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells of a crash with the names of its functions, which are looked up outside the runtime.
@@ -186,6 +195,7 @@ impl Journal {
                 }
                 let said = record.line.text.clone();
                 let timed = record.line.device_ms.is_some();
+                let is_restart = record.event.is_none() && journal.firmware().hear(&record);
                 journal.trace.log(&journal.device, record.line);
                 // The event stands after the line that tells of it, as on every board.
                 match record.event {
@@ -198,9 +208,19 @@ impl Journal {
                     Some(Event::Reset(cause)) => {
                         since.crashed.store(false, Ordering::Release);
                         journal.tell_crash();
+                        journal.firmware().begin(true);
                         journal.reset(cause, said);
                     }
-                    None if timed => {
+                    None if is_restart => {
+                        since.crashed.store(false, Ordering::Release);
+                        journal.tell_crash();
+                        let cause = RestartCause::Unknown;
+                        journal
+                            .trace
+                            .emit(Some(&journal.device), &Restarted { cause, said });
+                    }
+                    // Zephyr prints the registers as records with a time.
+                    None if timed && dialect::row(&said) != Some(Row::Crash) => {
                         since.crashed.store(false, Ordering::Release);
                         journal.tell_crash();
                     }

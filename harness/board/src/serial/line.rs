@@ -3,6 +3,9 @@
 /// The longest line, in bytes; a longer one comes in pieces. It is so long that a text which a
 /// scenario waits for stands in one piece in all that devices print as one line.
 pub(super) const LONGEST: usize = 64 * 1024;
+/// So many bytes of a piece stand at the beginning of the next one, too: a text that is no longer, and
+/// every head, stands in one piece wherever a line is cut.
+pub(super) const OVERLAP: usize = 4 * 1024;
 
 /// A line, or a piece of one.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub(super) struct Piece {
     pub bytes: Vec<u8>,
     /// It goes on where the piece before it stopped.
     pub continues: bool,
+    /// So many of its first bytes are the last ones of the piece before it.
+    pub repeats: usize,
     /// That was in the middle of what the device sent, not at a pause.
     pub in_flow: bool,
 }
@@ -24,6 +29,8 @@ pub(super) struct Lines {
     /// What is in `line` goes on a line of which a piece was given away.
     continues: bool,
     in_flow: bool,
+    /// So many bytes of `line` were given with the piece before.
+    repeats: usize,
 }
 
 impl Lines {
@@ -32,22 +39,28 @@ impl Lines {
         for &byte in bytes {
             let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
             match byte {
-                b'\n' if after_cr => {}
+                // CR CR LF is one end, as of a CR LF whose LF was made a CR LF once more.
+                b'\n' | b'\r' if after_cr => {}
                 b'\n' | b'\r' => {
                     // An empty end of a line says nothing.
-                    if !(self.continues && self.line.is_empty()) {
+                    if !self.continues || self.is_partial() {
                         give(self.take());
                     }
                     self.continues = false;
+                    self.repeats = 0;
+                    self.line.clear();
                 }
                 byte => {
                     self.line.push(byte);
                     if self.line.len() == LONGEST {
                         let rest = self.line.split_off(whole_characters(&self.line));
+                        let repeated = self.line.len() - first_character(&self.line, OVERLAP);
+                        let next = [&self.line[self.line.len() - repeated..], &rest].concat();
                         give(self.take());
-                        self.line = rest;
+                        self.line = next;
                         self.continues = true;
                         self.in_flow = true;
+                        self.repeats = repeated;
                     }
                 }
             }
@@ -56,12 +69,12 @@ impl Lines {
 
     /// Whether a line has begun and not ended.
     pub fn is_partial(&self) -> bool {
-        !self.line.is_empty()
+        self.line.len() > self.repeats
     }
 
     /// Gives what there is of a line, such as a prompt; what comes later goes on from there.
     pub fn flush(&mut self) -> Option<Piece> {
-        if self.line.is_empty() {
+        if !self.is_partial() {
             return None;
         }
         let piece = self.take();
@@ -70,9 +83,16 @@ impl Lines {
         Some(piece)
     }
 
+    /// Bytes of memory that are held.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.line.capacity()
+    }
+
     fn take(&mut self) -> Piece {
         Piece {
             bytes: std::mem::take(&mut self.line),
+            repeats: std::mem::take(&mut self.repeats),
             continues: self.continues,
             in_flow: self.in_flow && self.continues,
         }
@@ -87,6 +107,18 @@ fn whole_characters(bytes: &[u8]) -> usize {
         Some(at) if std::str::from_utf8(&bytes[last + at..]).is_err() => last + at,
         _ => bytes.len(),
     }
+}
+
+/// Where the last `length` bytes begin, or a few less: not inside a character.
+fn first_character(bytes: &[u8], length: usize) -> usize {
+    let from = bytes.len().saturating_sub(length);
+    let is_inside = |byte: &u8| (0x80..0xC0).contains(byte);
+    let inside = bytes[from..]
+        .iter()
+        .take(3)
+        .take_while(|byte| is_inside(byte));
+    // Bytes that are no text have no characters.
+    from + inside.count()
 }
 
 #[cfg(test)]
@@ -106,7 +138,8 @@ mod tests {
             .iter()
             .map(|piece| {
                 let mark = if piece.continues { "…" } else { "" };
-                format!("{mark}{}", String::from_utf8_lossy(&piece.bytes))
+                let new = &piece.bytes[piece.repeats..];
+                format!("{mark}{}", String::from_utf8_lossy(new))
             })
             .collect()
     }
@@ -115,7 +148,8 @@ mod tests {
     fn lines_end_with_cr_lf_or_both_also_between_two_reads() {
         assert_eq!(lines(&[b"a\rb\nc\r\nd"]), ["a", "b", "c", "d"]);
         assert_eq!(lines(&[b"a\r", b"\nb\r", b"c\n"]), ["a", "b", "c"]);
-        assert_eq!(lines(&[b"a\r\r\nb"]), ["a", "", "b"]);
+        assert_eq!(lines(&[b"a\r\r\nb", b"\r", b"\r", b"\nc"]), ["a", "b", "c"]);
+        assert_eq!(lines(&[b"a\n\nb\r\n\r\nc"]), ["a", "", "b", "", "c"]);
     }
 
     #[test]

@@ -11,6 +11,8 @@
 mod board;
 mod control;
 mod dump;
+#[cfg(test)]
+mod elf;
 mod flash;
 mod follow;
 mod journal;
@@ -19,7 +21,7 @@ mod port;
 mod reader;
 mod record;
 mod remember;
-mod text;
+mod starts;
 mod usb;
 
 pub use crate::error::{FlashError, PortError};

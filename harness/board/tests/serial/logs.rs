@@ -183,6 +183,47 @@ pub fn a_crash_has_the_names_of_its_functions_before_the_end_of_power() {
     });
 }
 
+pub fn a_crash_of_zephyr_is_one_and_has_its_registers() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut device, path) = pty();
+        let trace = trace();
+        let elf = std::env::current_exe().expect("a test");
+        let keys = format!(
+            "port = \"{}\"\nelf = \"{}\"\n",
+            path.display(),
+            elf.display()
+        );
+        let mut board = serial_board(folder.path(), &keys, &trace);
+        on(&mut board).await;
+        for text in [
+            "***** USAGE FAULT *****",
+            "  Illegal use of the EPSR",
+            "r0/a1:  0x00000003  r1/a2:  0x20000000  r2/a3:  0x00000000",
+            "r3/a4:  0x00000000 r12/ip:  0x00000000 r14/lr:  0xfffffffd",
+            " xpsr:  0x41000000",
+            "Faulting instruction address (r15/pc): 0xfffffff0",
+            ">>> ZEPHYR FATAL ERROR 3: Kernel oops on CPU 0",
+            "Current thread: 0x20000458 (main)",
+            "Halting system",
+        ] {
+            let line = format!("[00:00:10.262,359] \x1b[1;31m<err> os: {text}\x1b[0m\r\n");
+            device.write_all(line.as_bytes()).expect("open");
+        }
+        until("the last line", || {
+            texts(&trace).contains(&"Halting system".to_owned())
+        })
+        .await;
+        board.power_off().await.expect("on");
+        let ends: Vec<Exited> = events(&trace);
+        assert_eq!(ends.len(), 1, "{ends:?}");
+        let crashes: Vec<Crash> = events(&trace);
+        assert_eq!(crashes.len(), 1, "{crashes:?}");
+        assert_eq!(crashes[0].registers["r1/a2"], "0x20000000");
+        assert_eq!(crashes[0].backtrace[0].function, "0xfffffff0");
+    });
+}
+
 pub fn lines_in_no_known_form_are_counted_for_each_start() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
@@ -229,6 +270,17 @@ pub fn a_board_that_restarts_unasked_says_why() {
             b"I (100) app: up\r\n\r\n ets Jan  8 2013,rst cause:4, boot mode:(3,6)\r\n\r\nwdt reset\r\nload 0x4010f000, len 3424, room 16\r\n",
             vec![RestartCause::Watchdog],
         ),
+        // Of a power glitch, even the first banner is not what was asked for.
+        (
+            b"ESP-ROM:esp32s3-20210327\r\nrst:0x17 (A_NEW_NAME),boot:0x8 (SPI_FAST_FLASH_BOOT)\r\n",
+            vec![RestartCause::Glitch],
+        ),
+        // No banner that could be read, but the clock has fallen.
+        (
+            b"I (100) app: up\r\nI (9000) app: on\r\nI (110) app: up\r\n",
+            vec![RestartCause::Unknown],
+        ),
+        (b"[000100]<I> up\r\n[999990]<I> on\r\n[000110]<I> up\r\n", vec![]),
     ] {
         run(async {
             let folder = tempfile::tempdir().expect("a folder");

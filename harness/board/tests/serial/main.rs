@@ -29,6 +29,7 @@ fn main() {
         logs::a_board_that_restarts_unasked_says_why,
         logs::after_a_crash_the_rest_of_the_log_is_waited_for,
         logs::a_crash_has_the_names_of_its_functions_before_the_end_of_power,
+        logs::a_crash_of_zephyr_is_one_and_has_its_registers,
         cases::a_log_of_the_arduino_core_has_its_levels,
         cases::a_log_of_esp_idf_v2_has_its_levels_and_no_clock_for_an_uptime,
         cases::every_end_of_a_firmware_is_known,

@@ -140,12 +140,17 @@ impl Matcher {
                 }
             }
         }
-        // Whether any matches is known far sooner than which.
-        if !self.regex_of.is_empty() && self.regexes.is_match(text) {
-            for hit in &self.regexes.matches(text) {
-                let index = self.regex_of[hit];
-                if self.patterns[index].matches(event) {
-                    found.push(index);
+        if self.regex_of.is_empty() {
+            return;
+        }
+        for part in record_and_lines(text) {
+            // Whether any matches is known far sooner than which.
+            if self.regexes.is_match(part) {
+                for hit in &self.regexes.matches(part) {
+                    let index = self.regex_of[hit];
+                    if !found.contains(&index) && self.patterns[index].matches(event) {
+                        found.push(index);
+                    }
                 }
             }
         }
@@ -213,6 +218,13 @@ impl Test {
             (Self::Value(wanted), other) => wanted == other,
         }
     }
+}
+
+/// The text of a record, and each of its lines if it has several: `^` and `$` of a regular expression
+/// stand for the ends of both.
+pub(super) fn record_and_lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.contains('\n').then(|| text.split('\n'));
+    std::iter::once(text).chain(lines.into_iter().flatten())
 }
 
 /// What the text of a log line must be: it must hold a [`Test::Text`], not equal it.

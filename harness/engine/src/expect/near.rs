@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use trace::{Event, Nearest, Secrets};
 
-use super::matcher::{NotReady, Test, field_test, text_test};
+use super::matcher::{NotReady, Test, field_test, record_and_lines, text_test};
 use crate::language::pattern::plain;
 use crate::language::{Captures, Field, Pattern};
 
@@ -112,7 +112,10 @@ impl Likeness {
         self.wanted += 2.0;
         let (wanted, is_there) = match test {
             Test::Text(text) => (text.clone(), found.contains(text)),
-            Test::Regex(regex) => (format!("/{regex}/"), regex.is_match(found)),
+            Test::Regex(regex) => {
+                let is_there = record_and_lines(found).any(|part| regex.is_match(part));
+                (format!("/{regex}/"), is_there)
+            }
             Test::Value(value) => (value.to_string(), false),
         };
         if is_there {

@@ -1,5 +1,6 @@
 //! Each combinator, met and missed.
 
+mod lines;
 mod long;
 
 use std::time::Duration;

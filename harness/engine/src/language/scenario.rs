@@ -71,6 +71,21 @@ pub enum Ending {
 }
 
 impl Scenario {
+    /// Whether something must never be in a log at some level. Lines whose level nothing tells escape
+    /// that.
+    pub fn judges_levels(&self) -> bool {
+        let in_steps = self.steps.iter().any(|step| match &step.value {
+            Step::Expect(Expect::Clause(clause)) => {
+                let is_never = matches!(clause.wanted, Wanted::Never(..));
+                let mut patterns = clause.wanted.patterns().iter();
+                is_never && patterns.any(|pattern| pattern.level.is_some())
+            }
+            _ => false,
+        });
+        let mut always = self.never.iter().map(|never| &never.value.pattern);
+        in_steps || always.any(|pattern| pattern.level.is_some())
+    }
+
     /// Whether it says that a device may end like this without being asked.
     pub fn expects(&self, ending: Ending) -> bool {
         let listed = self.unasked.as_ref().map(|unasked| &unasked.expected);

@@ -283,14 +283,10 @@ impl Dispatcher<'_> {
                 running.booted.push(booted);
             }
             return;
-        } else if let Some(UnreadLines { unknown, of }) = event.payload()
-            && self.cases.case(running.attempt).judges_levels
+        } else if let Some(text) =
+            unread(&case, self.cases.case(running.attempt).judges_levels, event)
         {
-            Message::Notice {
-                text: format!(
-                    "{case}: {unknown} of {of} log lines were in no known form: `never` cannot tell their level"
-                ),
-            }
+            Message::Notice { text }
         } else {
             return;
         };
@@ -427,4 +423,49 @@ fn store(summary: &RunSummary) -> Result<(), RunError> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What is told of lines whose level nothing tells, where a `never` has judged levels.
+fn unread(case: &str, judges_levels: bool, event: &Event) -> Option<String> {
+    let UnreadLines { unknown, of } = event.payload().filter(|_| judges_levels)?;
+    Some(format!(
+        "{case}: {unknown} of {of} log lines were in no known form or in one without levels: `never` cannot tell their level"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use trace::Trace;
+
+    use super::*;
+    use crate::language::{Known, parse};
+
+    #[tokio::test]
+    async fn lines_that_tell_no_level_are_told_of_where_never_has_judged_levels() {
+        let trace = Trace::in_memory(clock::Clock::start(1.0));
+        trace.emit(Some("device"), &UnreadLines { unknown: 3, of: 40 });
+        let event = trace.since(0).pop().expect("it was emitted");
+        let judged = |steps: &str, rest: &str| {
+            let text = format!(
+                "name: T\nworld: {{ devices: {{ device: {{}} }} }}\nsteps: [{steps}]\n{rest}\n"
+            );
+            let cases = parse("t.yaml", &text, &Known::default()).expect("a scenario");
+            unread("a case", cases[0].scenario.judges_levels(), &event)
+        };
+        let told = "a case: 3 of 40 log lines were in no known form or in one without levels: `never` cannot tell their level";
+        let always = "never: [{ log: { level: error } }]";
+        assert_eq!(judged("power: on", always).as_deref(), Some(told));
+        let step = "{ power: on }, { expect: { never: [{ log: { level: error } }], for: 1s } }";
+        assert_eq!(judged(step, "").as_deref(), Some(told));
+        for (steps, rest) in [
+            ("power: on", ""),
+            ("power: on", "never: [{ log: { text: panic } }]"),
+            (
+                "{ power: on }, { expect: { log: { level: info }, within: 1s } }",
+                "",
+            ),
+        ] {
+            assert_eq!(judged(steps, rest), None, "{steps} {rest}");
+        }
+    }
 }

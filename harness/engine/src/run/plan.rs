@@ -31,8 +31,8 @@ pub struct Case {
     pub skip: Option<String>,
     /// Why it is otherwise on this board.
     pub difference: Option<String>,
-    /// Whether something must never be in a log at some level, which lines in no known form do not
-    /// tell.
+    /// Whether something must never be in a log at some level: lines whose level nothing tells escape
+    /// that.
     pub judges_levels: bool,
     /// Whether the board has transcripts of its own.
     pub own_transcripts: bool,
@@ -50,11 +50,7 @@ impl Case {
         Self {
             difference: None,
             own_transcripts: false,
-            judges_levels: case
-                .scenario
-                .never
-                .iter()
-                .any(|never| never.value.pattern.level.is_some()),
+            judges_levels: case.scenario.judges_levels(),
             skip: board.lacks(&case),
             image: board.image.clone(),
             rig: board.rig.as_ref().map(|rig| rig.file.clone()),

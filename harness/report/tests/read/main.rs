@@ -9,7 +9,7 @@ use report::{
     AttemptResult, CaseResult, Conditions, ExitStatus, Human, Json, Message, Paint, Reporter,
     RunSummary, Show, failure_block, junit,
 };
-use trace::{Level, Source, Verdict};
+use trace::{Event, Level, Payload, Source, UnreadLines, Verdict};
 
 use world::{World, attempt, case, failure, missed_expectation};
 
@@ -80,6 +80,42 @@ fn a_failure_whose_trace_is_gone() {
     });
     let block = failure_block(&case, Paint::new(false));
     insta::assert_snapshot!(world.plain(&block));
+}
+
+#[test]
+fn a_failure_tells_how_many_lines_told_no_level() {
+    let world = World::new();
+    let mut case = case("softap/wrong_pop", Verdict::Failed);
+    let mut events = missed_expectation();
+    let unread = UnreadLines { unknown: 3, of: 40 };
+    let seq = events.last().unwrap().seq + 1;
+    events.push(Event {
+        seq,
+        source: Source::Board,
+        kind: UnreadLines::KIND.into(),
+        data: serde_json::json!(unread).into(),
+        device: Some("device".into()),
+        ..events[0].clone()
+    });
+    let folder = world.attempt_folder("unread", &events);
+    case.attempts.push(AttemptResult {
+        failure: Some(failure()),
+        ..attempt("softap/wrong_pop", 1, Verdict::Failed, &folder)
+    });
+    let block = failure_block(&case, Paint::new(false));
+    let row = block
+        .lines()
+        .find(|line| line.trim_start().starts_with("unread "));
+    let told = "3 of 40 log lines were in no known form or in one without levels: what is said of levels does not hold for them";
+    assert!(row.is_some_and(|row| row.contains(told)), "{block}");
+    // Without such lines there is no row.
+    let folder = world.attempt_folder("read", &missed_expectation());
+    case.attempts[0] = AttemptResult {
+        failure: Some(failure()),
+        ..attempt("softap/wrong_pop", 1, Verdict::Failed, &folder)
+    };
+    let block = failure_block(&case, Paint::new(false));
+    assert!(!block.contains("unread"), "{block}");
 }
 
 #[test]
