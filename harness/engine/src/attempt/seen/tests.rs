@@ -45,7 +45,7 @@ fn handshake(ok: bool, cause: Cause) -> Handshake {
 async fn what_the_broker_saw_stands_beside_what_the_device_says() {
     let trace = Trace::in_memory(Clock::start(1.0));
     let subject = about(Service::Broker);
-    let told = || subject.beside_the_claim(&trace).unwrap();
+    let told = || subject.beside_the_claim(&trace).expect("it is told");
     assert_eq!(told(), "the broker saw: no connection");
     log(&trace, "mqtt_client", "connected");
     log(&trace, "wifi", "got an address");
@@ -90,7 +90,7 @@ async fn what_the_broker_saw_stands_beside_what_the_device_says() {
 async fn what_the_cloud_saw_stands_beside_what_the_device_says() {
     let trace = Trace::in_memory(Clock::start(1.0));
     let subject = about(Service::Cloud);
-    let told = || subject.beside_the_claim(&trace).unwrap();
+    let told = || subject.beside_the_claim(&trace).expect("it is told");
     assert_eq!(told(), "the cloud saw: no token report");
     let malformed = ReportMalformed {
         product_key: "a1".into(),
@@ -118,7 +118,7 @@ async fn what_the_cloud_saw_stands_beside_what_the_device_says() {
 async fn what_time_was_answered_stands_beside_what_the_device_says() {
     let trace = Trace::in_memory(Clock::start(1.0));
     let subject = about(Service::TimeServer);
-    let told = || subject.beside_the_claim(&trace).unwrap();
+    let told = || subject.beside_the_claim(&trace).expect("it is told");
     assert_eq!(told(), "the time server saw: no request");
     let answered = TimeAnswered {
         peer: "10.0.0.2:123".into(),
