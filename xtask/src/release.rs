@@ -78,12 +78,12 @@ mod tests {
     fn a_binary_that_is_too_large_is_named() {
         let path = Path::new("target/release/proving");
         assert_eq!(within(path, LARGEST - 1), Ok(()));
-        let error = within(path, 44_123_456).unwrap_err();
+        let error = within(path, 44_123_456).expect_err("too large");
         assert_eq!(
             error,
             "release binary target/release/proving: 44.1 MB; it has to be smaller than 40 MB"
         );
-        let missing = small_enough(Path::new("no/such/binary")).unwrap_err();
+        let missing = small_enough(Path::new("no/such/binary")).expect_err("not there");
         assert!(missing.contains("no/such/binary"), "{missing}");
     }
 }
