@@ -123,12 +123,12 @@ impl Client {
         Ok((count / at_once * at_once) as f64 / began.elapsed().as_secs_f64())
     }
 
-    async fn connect(&self, id: &str) -> Outcome<Link> {
+    async fn connect(&self, id: &str) -> Outcome<BrokerConnection> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from("localhost")?;
         let stream = self.connector.connect(name, stream).await?;
-        let mut link = Link {
+        let mut link = BrokerConnection {
             stream,
             inbox: Vec::new(),
         };
@@ -143,12 +143,12 @@ impl Client {
     }
 }
 
-struct Link {
+struct BrokerConnection {
     stream: TlsStream<TcpStream>,
     inbox: Vec<u8>,
 }
 
-impl Link {
+impl BrokerConnection {
     async fn subscribe(&mut self, qos: QoS) -> Outcome<()> {
         let qos = match qos {
             QoS::Zero => 0,
@@ -259,7 +259,7 @@ impl Link {
             [_, low, high, ..] if high < 0x80 => {
                 (usize::from(low & 0x7f) | usize::from(high) << 7, 3)
             }
-            [_, _, _, ..] => return Err("a packet that nobody asked for".into()),
+            [_, _, _, ..] => return Err("a packet that was not asked for".into()),
             _ => return Ok(None),
         };
         if self.inbox.len() < start + length {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::figures::{Figure, Unit};
 use crate::setup::{Outcome, Setup};
 use crate::table::{Measured, Row, Target};
-use ours::Way;
+use ours::LogRoute;
 
 pub use text::{Text, scenario};
 
@@ -24,18 +24,18 @@ const PEER: &str = include_str!("../../peers/pexpect_lines.py");
 pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     let (one, eight) = (Text::of(MEGABYTE), Text::of(8 * MEGABYTE));
     let mut rows = Vec::new();
-    for way in Way::ALL {
-        let (short, long) = (ours(setup, way, &one), ours(setup, way, &eight));
+    for route in LogRoute::ALL {
+        let (short, long) = (ours(setup, route, &one), ours(setup, route, &eight));
         let mut group = vec![
-            Row::new(name("1 MB", way), rates(&one, &short)).target(Target::AtLeast(1e6)),
-            Row::new(name("8 MB", way), rates(&eight, &long)).target(Target::AtLeast(1e6)),
+            Row::new(name("1 MB", route), rates(&one, &short)).target(Target::AtLeast(1e6)),
+            Row::new(name("8 MB", route), rates(&eight, &long)).target(Target::AtLeast(1e6)),
             Row::new(
-                format!("  cost of 8 MB over 1 MB, {way}"),
+                format!("  cost of 8 MB over 1 MB, {route}"),
                 growth(&short, &long),
             )
             .target(Target::Below(1.3 * 8.0)),
         ];
-        if let Some(window) = way.peer() {
+        if let Some(window) = route.peer() {
             let (short, long) = (peer(setup, &one, window), peer(setup, &eight, window));
             let peers = [
                 rates(&one, &short),
@@ -47,18 +47,18 @@ pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
                 .map(|(row, figure)| row.peer(&peer, figure))
                 .collect();
         }
-        rows.extend(group.into_iter().map(|row| row.note(way.note())));
+        rows.extend(group.into_iter().map(|row| row.note(route.note())));
     }
     Ok(rows)
 }
 
-fn name(size: &str, way: Way) -> String {
-    format!("log matching, 50 patterns, {size}, {way}")
+fn name(size: &str, route: LogRoute) -> String {
+    format!("log matching, 50 patterns, {size}, {route}")
 }
 
-fn ours(setup: &Setup, way: Way, log: &Text) -> Result<Vec<Duration>, String> {
+fn ours(setup: &Setup, route: LogRoute, log: &Text) -> Result<Vec<Duration>, String> {
     (0..SAMPLES)
-        .map(|_| ours::take(setup, way, log).map_err(|error| error.to_string()))
+        .map(|_| ours::take(setup, route, log).map_err(|error| error.to_string()))
         .collect()
 }
 

@@ -18,7 +18,7 @@ const AT_ONCE: usize = 800;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum LogRoute {
     /// Log to a trace with a file, as a worker has it, and match.
     File,
     /// Log to a trace in memory, and match.
@@ -29,7 +29,7 @@ pub enum Way {
     Tether,
 }
 
-impl Way {
+impl LogRoute {
     pub const ALL: [Self; 4] = [Self::File, Self::Memory, Self::Matching, Self::Tether];
 
     /// The search window of the pexpect that stands beside it.
@@ -61,7 +61,7 @@ impl Way {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for LogRoute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::File => "trace file and all",
@@ -73,17 +73,17 @@ impl fmt::Display for Way {
 }
 
 /// Takes the time.
-pub fn take(setup: &Setup, way: Way, log: &Text) -> Outcome<Duration> {
+pub fn take(setup: &Setup, route: LogRoute, log: &Text) -> Outcome<Duration> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let clock = Clock::start(1000.0);
-        let trace = match way {
-            Way::File | Way::Tether => {
+        let trace = match route {
+            LogRoute::File | LogRoute::Tether => {
                 Trace::create(clock.clone(), &setup.folder()?.join("trace.jsonl"))?
             }
-            Way::Memory | Way::Matching => Trace::in_memory(clock.clone()),
+            LogRoute::Memory | LogRoute::Matching => Trace::in_memory(clock.clone()),
         };
         for number in 0..8 {
             let secret = format!("{number}-quite-secret-{number}");
@@ -93,9 +93,9 @@ pub fn take(setup: &Setup, way: Way, log: &Text) -> Outcome<Duration> {
         let readers = Readers::new(&trace, &cases[0])?;
         // As while a device computes: lab time must not run ahead.
         let _busy = clock.busy();
-        let time = match way {
-            Way::File | Way::Memory => logged(&trace, readers, log).await?,
-            Way::Matching => {
+        let time = match route {
+            LogRoute::File | LogRoute::Memory => logged(&trace, readers, log).await?,
+            LogRoute::Matching => {
                 for line in &log.lines {
                     trace.log("device", line.clone());
                 }
@@ -103,7 +103,7 @@ pub fn take(setup: &Setup, way: Way, log: &Text) -> Outcome<Duration> {
                 readers.read().await?;
                 began.elapsed()
             }
-            Way::Tether => from_process(setup, &trace, readers, log.bytes).await?,
+            LogRoute::Tether => from_process(setup, &trace, readers, log.bytes).await?,
         };
         match trace.take_failure() {
             Some(error) => Err(error.into()),

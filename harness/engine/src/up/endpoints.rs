@@ -28,8 +28,8 @@ pub struct Reached<'r> {
     pub dbus: Option<String>,
 }
 
-/// Every address, name, identity and certificate path, as JSON. It holds secrets: whoever asked for
-/// this file wants to use them.
+/// Every address, name, identity and certificate path, as JSON. It holds secrets: the user who asked
+/// for this file wants to use them.
 pub fn endpoints(
     world: &mut World,
     case: &Case,

@@ -115,7 +115,7 @@ const HOSTILE: &[Row] = &[
         "no-http",
         PROVISION,
         "bytes that are no HTTP response",
-        "something else",
+        "no HTTP response",
     ),
     row(
         "endless-head",
