@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::names::Protocol;
 use super::relay::{self, OPENING, RelayEnd, relay};
 use super::segment::Owner;
+use super::soft_ap::ForwardStation;
 use super::stack::{Addressing, Seat, Stack, StackCore};
 use super::udp_ports::Ports;
 use super::world::AirInner;
@@ -41,12 +42,6 @@ pub enum ForwardTarget {
         /// Name of the device.
         device: String,
     },
-}
-
-/// The station of a device's SoftAP that is the host.
-pub(super) struct ForwardStation {
-    stack: Stack,
-    ports: Arc<Ports>,
 }
 
 /// How the host reaches a device.

@@ -1,15 +1,14 @@
 //! The access point that a device itself is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use clock::Clock;
 
-use super::forward::ForwardStation;
 use super::frame::Mac;
-use super::radio::Radio;
 use super::segment::{Owner, Place, Port, Segment, Sink};
-use super::world::{AirInner, text};
-use trace::air::{SoftApStarted, SoftApStopped};
+use super::stack::Stack;
+use super::udp_ports::Ports;
 
 /// As the device set it up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +29,12 @@ pub(super) struct SoftAp {
     pub(super) stations: BTreeMap<Mac, String>,
     /// The station through which connections of the host reach the device.
     pub(super) forward: Option<ForwardStation>,
+}
+
+/// The station of a device's SoftAP that is the host.
+pub(super) struct ForwardStation {
+    pub(super) stack: Stack,
+    pub(super) ports: Arc<Ports>,
 }
 
 impl SoftAp {
@@ -53,40 +58,5 @@ impl SoftAp {
 
     pub(super) fn is_full(&self) -> bool {
         self.stations.len() >= usize::from(self.settings.max_stations)
-    }
-}
-
-impl AirInner {
-    /// Starts or stops the SoftAP as mode and settings have it.
-    pub(super) fn settle_soft_ap(&self, device: &str, radio: &mut Radio) {
-        let wanted = radio
-            .soft_ap_settings
-            .clone()
-            .filter(|_| radio.runs_soft_ap());
-        match (wanted, radio.soft_ap.is_some()) {
-            (Some(settings), false) => {
-                self.trace().emit(
-                    Some(device),
-                    &SoftApStarted {
-                        ssid: text(&settings.ssid),
-                        channel: settings.channel,
-                        open: settings.passphrase.is_empty(),
-                    },
-                );
-                let sink = Sink::Radio(radio.queue.clone(), airlink::Port::SoftAp);
-                let soft_ap = SoftAp::start(self.clock(), device, settings, sink);
-                soft_ap.segment.set_faults(radio.soft_ap_faults);
-                radio.soft_ap = Some(soft_ap);
-                self.announce();
-            }
-            (None, true) => {
-                if let Some(soft_ap) = radio.soft_ap.take() {
-                    let ssid = text(&soft_ap.settings.ssid);
-                    self.trace().emit(Some(device), &SoftApStopped { ssid });
-                    soft_ap.stop();
-                }
-            }
-            (Some(_), true) | (None, false) => {}
-        }
     }
 }
