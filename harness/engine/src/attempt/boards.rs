@@ -84,10 +84,10 @@ fn real(job: &Job) -> Result<Option<(Rig, RigBoard)>, LabError> {
     }
 }
 
-/// What leads from a board to the lab.
+/// What leads from a board to what stands around it.
 pub struct Wires {
-    /// From its radio to the air.
-    pub link: RadioLink,
+    /// From its radio to the air, where there is one.
+    pub link: Option<RadioLink>,
     /// From its UART.
     pub console: Option<BoardEnd>,
     /// From its Bluetooth host to a controller.
@@ -114,7 +114,8 @@ pub async fn make(
                 },
                 arguments: vec![OsString::from(DEVICE_COMMAND)],
             };
-            let mut board = NativeBoard::new(settings, trace.clone(), wires.link);
+            let link = wires.link.ok_or_else(no_air)?;
+            let mut board = NativeBoard::new(settings, trace.clone(), link);
             if let Some(console) = wires.console {
                 board = board.with_console(console);
             }
@@ -211,7 +212,7 @@ async fn qemu(
         ));
     };
     let cables = Cables {
-        link: Some(wires.link),
+        link: Some(wires.link.ok_or_else(no_air)?),
         console: wires.console,
         hci: wires.hci,
     };
@@ -231,6 +232,10 @@ pub fn lab_section(job: &Job, model: &BoardModel) -> Option<Lab> {
         time_factor: model.time_factor(job.speed),
         entropy,
     })
+}
+
+fn no_air() -> LabError {
+    LabError::Scenario("a virtual board needs the lab's air".to_owned())
 }
 
 /// This binary, which is also the device.

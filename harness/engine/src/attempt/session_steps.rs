@@ -1,6 +1,5 @@
 //! What phones do in a session besides provisioning. The session stays open.
 
-use lab::air::AirError;
 use phone::{Cause, Info, ProvisioningError, ScanSettings, Scanned};
 use proto::wifi_scan::WifiScanResult;
 use serde_json::{Value, json};
@@ -8,6 +7,7 @@ use trace::Ssid;
 
 use super::phones::PhoneSession;
 use super::problem::{LabError, Missed, Problem};
+use super::surroundings::VisitError;
 use super::world::World;
 use crate::language::{Case, Command, Control, Custom, RequestOutcome, Roles, Scan, duration};
 
@@ -198,9 +198,8 @@ async fn session(device: &str, phone: &str, world: &mut World) -> Result<PhoneSe
     let settings = world.phone_settings(phone, device)?;
     match world.visit_with(phone, device, settings).await {
         Ok(session) => Ok(session),
-        Err(error @ (AirError::NoAccessPoint { .. } | AirError::Off { .. })) => Err(error.into()),
-        // Whether a SoftAP is there and gives addresses is the device's doing.
-        Err(error) => Err(Missed::saying(error.to_string())),
+        Err(VisitError::Surroundings(error)) => Err(error.into()),
+        Err(VisitError::Device(why)) => Err(Missed::saying(why)),
     }
 }
 

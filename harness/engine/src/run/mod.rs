@@ -13,6 +13,7 @@
 //!       job.json  trace.jsonl  worker.out  worker.err
 //! ```
 
+mod around;
 mod boards;
 mod cases;
 mod conditions;
@@ -25,7 +26,8 @@ mod plan;
 mod signals;
 mod worker;
 
-pub use boards::{BoardKind, BoardModel, BrokenProbe, InRig};
+pub use around::InRig;
+pub use boards::{BoardKind, BoardModel, BrokenProbe};
 pub use dispatch::run;
 pub use folder::FolderError;
 pub use job::{Job, JobError};

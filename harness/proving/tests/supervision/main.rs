@@ -8,6 +8,7 @@
 mod parent;
 mod worker;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -320,12 +321,15 @@ steps:
     let cases = engine::language::parse("isolated.yaml", SCENARIO, &known).unwrap();
     let on = |board: &BoardModel| Case::of(cases[0].clone(), board);
     assert_eq!(on(&BoardModel::native()).skip, None);
-    let real = BoardModel {
-        name: "real".into(),
-        abilities: board::Abilities::default(),
-        own_access_points: false,
-        ..BoardModel::native()
-    };
+    const RIG: &str = "\
+[boards.real]
+kind = \"serial\"
+port = \"socket:uart\"
+[access_points.home]
+ssid = \"lab\"
+";
+    let rig = board::rig::Rig::parse(Path::new("rig.toml"), RIG).unwrap();
+    let real = BoardModel::real(&rig.boards["real"], &rig, Path::new("rig.toml"));
     let case = on(&real);
     assert_eq!(case.skip.as_deref(), Some("needs torn-write, isolate"));
     assert_eq!(
