@@ -60,7 +60,8 @@ pub use token::{BindingToken, wait_for_report};
 #[cfg(feature = "ble")]
 pub use transport::{Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
 pub use transport::{
-    Cause, Console, ConsoleError, ConsoleSettings, SoftAp, Transport, TransportError, TransportKind,
+    Cause, Console, ConsoleError, ConsoleSettings, SoftAp, Transport, TransportError,
+    TransportKind, UrlError,
 };
 #[cfg(feature = "wifi")]
-pub use wifi::{JoinedWifi, WifiError, WifiSettings};
+pub use wifi::{HostSeat, JoinedWifi, WifiError, WifiSettings};

@@ -88,6 +88,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
@@ -385,6 +386,15 @@ impl PortAddress {
                 path.display().to_string()
             }
             other => other.to_string(),
+        }
+    }
+
+    /// What is at `path`: a socket, or a device file.
+    pub fn at(path: &Path) -> Self {
+        let is_socket = |found: fs::Metadata| found.file_type().is_socket();
+        match fs::metadata(path).is_ok_and(is_socket) {
+            true => Self::Socket(path.to_owned()),
+            false => Self::Tty(path.to_owned()),
         }
     }
 

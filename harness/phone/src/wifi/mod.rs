@@ -6,6 +6,7 @@
 
 mod error;
 mod network_manager;
+mod seat;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -24,6 +25,7 @@ use network_manager::{
     ACTIVATED, AccessPointProxy, DELETE_NEW_CONNECTIONS, DeviceProxy, FAILED, Ip4ConfigProxy,
     NetworkManagerProxy, Profile, ROLLED_BACK, WIFI, WirelessProxy,
 };
+pub use seat::HostSeat;
 
 /// After so many seconds without this process, NetworkManager restores what was before.
 const ROLLBACK_SECS: u32 = 60;

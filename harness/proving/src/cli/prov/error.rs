@@ -1,7 +1,6 @@
 //! Why a phone did not get its way.
 
 use std::io;
-use std::path::PathBuf;
 
 use miette::Diagnostic;
 use phone::{Blame, Outcome, ProvisioningError, QrError};
@@ -32,24 +31,14 @@ pub enum ProvError {
     #[error("failed to read the QR code")]
     Qr(#[from] QrError),
     /// The address makes no sense.
-    #[error("failed to find {url:?}: {why}")]
-    Url {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    #[error(transparent)]
+    Url(#[from] phone::UrlError),
     /// Something else in the command line makes no sense.
     #[error("{0}")]
     Usage(String),
     /// The port cannot be opened.
-    #[error("failed to open the port {}", path.display())]
-    Port {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Port(#[from] board::serial::PortError),
     /// The host refused.
     #[error("failed to {what}")]
     Io {
@@ -103,8 +92,8 @@ impl ProvError {
                 Blame::Phone => ExitStatus::Usage,
             },
             Self::Cloud(_) => ExitStatus::Failed,
-            Self::Secret(_) | Self::Qr(_) | Self::Url { .. } | Self::Usage(_) => ExitStatus::Usage,
-            Self::Port { .. } | Self::Io { .. } | Self::Trace(_) | Self::Output(_) => {
+            Self::Secret(_) | Self::Qr(_) | Self::Url(_) | Self::Usage(_) => ExitStatus::Usage,
+            Self::Port(_) | Self::Io { .. } | Self::Trace(_) | Self::Output(_) => {
                 ExitStatus::Broken
             }
             Self::Bluetooth(_) => ExitStatus::Broken,
@@ -131,11 +120,6 @@ impl Diagnostic for ProvError {
             Self::Secret(SecretError::Bare(_)) => {
                 "give it as env:NAME or file:PATH, or as - to be asked for it; as text:VALUE if \
                  others may know it"
-                    .to_owned()
-            }
-            Self::Port { .. } => {
-                "check the path, that you may use it (group `dialout`), and that no monitor has it \
-                 open"
                     .to_owned()
             }
             Self::Bluetooth(_) => {
