@@ -31,8 +31,11 @@
 mod bind;
 mod coap;
 mod dial;
+#[cfg(any(feature = "ble", feature = "wifi"))]
+mod hold;
 mod host_dial;
 mod http;
+mod interface;
 mod provisioning;
 mod qr;
 pub mod security;

@@ -88,7 +88,7 @@ impl ProvError {
         match self {
             Self::Device { blame, .. } => match blame {
                 Blame::Device | Blame::Owner => ExitStatus::Failed,
-                Blame::Network => ExitStatus::Broken,
+                Blame::Network | Blame::Host => ExitStatus::Broken,
                 Blame::Phone => ExitStatus::Usage,
             },
             Self::Cloud(_) => ExitStatus::Failed,
@@ -110,6 +110,7 @@ impl Diagnostic for ProvError {
                     Blame::Device => "the device's doing",
                     Blame::Owner => "what the device was told",
                     Blame::Network => "between here and the device",
+                    Blame::Host => "this host's doing",
                     Blame::Phone => "what this command was told",
                 };
                 format!("{whose}; {advice}")

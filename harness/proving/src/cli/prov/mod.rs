@@ -56,6 +56,7 @@ async fn run(
     };
     let ended = from(&seat, route, command, &mut stop).await;
     let left = seat.leave().await;
+    route.close().await;
     let status = ended?;
     left?;
     Ok(status)

@@ -1,5 +1,6 @@
 //! The way to the device that the command line names.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use board::rig::PortAddress;
@@ -26,6 +27,8 @@ pub(super) struct PhoneRoute<'r> {
     pub(super) reach: &'r Reach,
     pub(super) trace: Trace,
     qr: Option<QrPayload>,
+    /// The adapter, once it is used.
+    bluetooth: RefCell<Option<phone::Bluetooth>>,
 }
 
 impl<'r> PhoneRoute<'r> {
@@ -43,7 +46,12 @@ impl<'r> PhoneRoute<'r> {
             }
             None => None,
         };
-        Ok(Self { reach, trace, qr })
+        Ok(Self {
+            reach,
+            trace,
+            qr,
+            bluetooth: RefCell::default(),
+        })
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -188,7 +196,21 @@ impl<'r> PhoneRoute<'r> {
 
     pub(super) async fn bluetooth(&self) -> Result<phone::Bluetooth, ProvError> {
         let clock = self.clock().clone();
-        Ok(phone::Bluetooth::open(clock, self.reach.adapter.as_deref()).await?)
+        let bluetooth = phone::Bluetooth::open(clock, self.reach.adapter.as_deref()).await?;
+        if bluetooth.was_off() {
+            let name = bluetooth.name();
+            show::progress(&format!("{name} was off: it is on until this is done"));
+        }
+        *self.bluetooth.borrow_mut() = Some(bluetooth.clone());
+        Ok(bluetooth)
+    }
+
+    /// Puts back what of this host's radios was changed.
+    pub(super) async fn close(&self) {
+        let bluetooth = self.bluetooth.borrow_mut().take();
+        if let Some(bluetooth) = bluetooth {
+            bluetooth.close().await;
+        }
     }
 
     pub(super) fn wanted(&self) -> Result<phone::Wanted, ProvError> {
