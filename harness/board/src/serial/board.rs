@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use trace::Trace;
 
 use super::HostPort;
+use super::console::{LogConsole, Tap};
 use super::control::{Dial, Hold, Wiring};
 use super::flash::{Flashed, Job};
 use super::journal::Journal;
@@ -37,6 +38,7 @@ pub struct SerialBoard {
     dial: Arc<dyn Dial>,
     trace: Trace,
     journal: Journal,
+    console: Option<Tap>,
     open: Option<Link>,
     power: Power,
     /// The images were flashed, or found to be there.
@@ -70,10 +72,19 @@ impl SerialBoard {
             switch,
             dial,
             trace,
+            console: None,
             open: None,
             power: Power::Off,
             flashed: false,
         }
+    }
+
+    /// Its console, which is where its log is. From now on what is the console's is no log line any
+    /// more. To be called before the board is switched on.
+    pub fn console(&mut self) -> LogConsole {
+        let (tap, console) = Tap::pair();
+        self.console = Some(tap);
+        console
     }
 
     fn clock(&self) -> &Clock {
@@ -106,7 +117,8 @@ impl SerialBoard {
                 let sink = self.journal.sink();
                 let dial = Arc::clone(&self.dial);
                 let (wiring, log) = (self.wiring(), self.link.log);
-                Link::open(dial, wiring, log, patience, self.clock(), sink).await?
+                let console = self.console.clone();
+                Link::open(dial, wiring, log, patience, self.clock(), console, sink).await?
             }
         };
         Ok(self.open.insert(open))

@@ -9,6 +9,7 @@
 //! given factory data by a command: see [`crate::rig`].
 
 mod board;
+mod console;
 mod control;
 mod dump;
 mod flash;
@@ -16,6 +17,7 @@ mod follow;
 mod journal;
 mod line;
 mod link;
+mod parting;
 mod port;
 mod record;
 mod remember;
@@ -23,6 +25,7 @@ mod text;
 mod usb;
 
 pub use board::SerialBoard;
+pub use console::LogConsole;
 pub use control::{Channel, ControlLines, Dial};
 pub use flash::{FlashError, Flashed, flash};
 pub use follow::Follow;

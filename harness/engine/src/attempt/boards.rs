@@ -8,7 +8,7 @@ use board::power::{CommandSwitch, PowerSwitch};
 
 use board::probe::{Limits, ProbeBoard, ProbeSettings};
 use board::process::ProcessBoard;
-use board::rig::{BoardLink, Broker, Rig, RigBoard};
+use board::rig::{BoardLink, Broker, ConsoleAt, Rig, RigBoard};
 use board::serial::{Dial, HostPort, SerialBoard};
 use board::{Board, BoardError};
 use factory::{Factory, Lab};
@@ -146,10 +146,15 @@ async fn in_rig(
         let checked = check.run(clock, &mut |_| {}).await;
         checked.map_err(BoardError::from)?;
     }
-    if let (Some(console), Some(wire)) = (&board.console, wires.console) {
-        let port = HostPort::new(console.port.clone(), console.baud);
-        let channel = port.dial(clock).await.map_err(BoardError::from)?;
-        tokio::spawn(console_port::carry(port, channel, wire, clock.clone()));
+    let mut on_the_log = None;
+    match (&board.console, wires.console) {
+        (Some(ConsoleAt::Log), wire) => on_the_log = wire,
+        (Some(ConsoleAt::Port(console)), Some(wire)) => {
+            let port = HostPort::new(console.port.clone(), console.baud);
+            let channel = port.dial(clock).await.map_err(BoardError::from)?;
+            tokio::spawn(console_port::carry(port, channel, wire, clock.clone()));
+        }
+        (Some(ConsoleAt::Port(_)) | None, _) => {}
     }
     let switch = board.power.clone().map(|commands| {
         Box::new(CommandSwitch::new(commands, clock.clone())) as Box<dyn PowerSwitch>
@@ -168,12 +173,13 @@ async fn in_rig(
                 None => Box::new(board),
             })
         }
-        BoardAccess::Serial(link) => Ok(Box::new(SerialBoard::new(
-            device,
-            *link,
-            switch,
-            trace.clone(),
-        ))),
+        BoardAccess::Serial(link) => {
+            let mut board = SerialBoard::new(device, *link, switch, trace.clone());
+            if let Some(wire) = on_the_log {
+                tokio::spawn(console_port::carry_on_the_log(board.console(), wire));
+            }
+            Ok(Box::new(board))
+        }
         BoardAccess::Process(link) => {
             let settings = program::settings(device, *link, factory, &job.boards())?;
             Ok(Box::new(ProcessBoard::new(settings, trace.clone())))

@@ -131,7 +131,7 @@ async fn stages(
     concluded
         .map(|reached| End::Reached(reached, Some(Box::new(session))))
         .map_err(|error| {
-            if error.blame() == Blame::Phone {
+            if matches!(error.blame(), Blame::Phone | Blame::Host) {
                 error.into()
             } else {
                 Missed::saying(super::with_sources(&error))

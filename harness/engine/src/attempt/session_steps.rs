@@ -1,6 +1,6 @@
 //! What phones do in a session besides provisioning. The session stays open.
 
-use phone::{Cause, Info, ProvisioningError, ScanSettings, Scanned};
+use phone::{Blame, Cause, Info, ProvisioningError, ScanSettings, Scanned};
 use proto::wifi_scan::WifiScanResult;
 use serde_json::{Value, json};
 use trace::Ssid;
@@ -226,7 +226,7 @@ fn judged<T>(
         (RequestOutcome::Refused, Ok(_)) => Err(Missed::saying(format!(
             "{device} did what it must refuse: {what}"
         ))),
-        (_, Err(error)) if error.blame() == phone::Blame::Phone => {
+        (_, Err(error)) if matches!(error.blame(), Blame::Phone | Blame::Host) => {
             Err(LabError::from(error).into())
         }
         (RequestOutcome::Refused, Err(error)) if refuses(&error) => Ok(None),

@@ -77,7 +77,10 @@ impl Attempt<'_> {
         let info = session.client.info().await;
         session.end().await?;
         world.go_home(&step.phone).await?;
-        let info = info.map_err(|error| Missed::saying(super::with_sources(&error)))?;
+        let info = info.map_err(|error| match error.blame() {
+            phone::Blame::Host => LabError::from(error).into(),
+            _ => Missed::saying(super::with_sources(&error)),
+        })?;
         session_steps::compare_info(&info, &step.wanted)
     }
 

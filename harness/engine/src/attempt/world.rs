@@ -149,7 +149,8 @@ impl World {
         if chosen.model.remembers() {
             board.erase_storage().await?;
         }
-        let enrollee = Enrollee::reference(device, &values);
+        let reference = Enrollee::reference(device, &values);
+        let enrollee = self.surroundings.enrollee(reference).await?;
         self.devices.insert(
             name,
             UnderTest {
@@ -324,6 +325,13 @@ impl World {
                     eprintln!("failed to switch off {name}: {}", with_sources(&error));
                 }
                 Err(_) => eprintln!("failed to switch off {name}: it does not answer"),
+            }
+        }
+        for (name, phone) in &mut self.phones {
+            match clock.timeout(FAREWELL, phone.hang_up()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => eprintln!("{name} failed to leave: {}", with_sources(&error)),
+                Err(_) => eprintln!("{name} failed to leave: it takes too long"),
             }
         }
         if let Err(error) = self.surroundings.end().await {

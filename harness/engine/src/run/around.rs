@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use board::Abilities;
 use board::process::{ProcessLink, Value};
-use board::rig::{Ability, BoardLink, Rig, RigBoard};
+use board::rig::{Ability, BoardLink, Rig, RigBoard, RigPhone};
 
 use crate::language::{self, Need};
 
@@ -23,8 +23,10 @@ pub struct InRig {
     broker_is_reached: Option<bool>,
     /// What the rig can do.
     can: BTreeSet<Ability>,
-    /// Whether it has a UART for the console scheme.
+    /// Whether it has a console.
     console: bool,
+    /// What of this host phones use.
+    phone: RigPhone,
     /// The program that is the board, if it is one.
     program: Option<ProcessLink>,
 }
@@ -37,25 +39,34 @@ pub(super) fn lacks(
     case: &language::Case,
 ) -> Vec<String> {
     let needs = case.needs();
-    let missing = needs.iter().filter(|need| !meets(abilities, rig, **need));
-    let mut missing: Vec<String> = missing.map(ToString::to_string).collect();
+    let missing = needs.iter().filter_map(|need| lack(abilities, rig, *need));
+    let mut missing: Vec<String> = missing.collect();
     if let Some(rig) = rig {
         missing.extend(rig.lacks(&case.scenario.world));
+        missing.extend(rig.has_no_second(case));
     }
     missing
 }
 
-fn meets(abilities: Abilities, rig: Option<&InRig>, need: Need) -> bool {
-    let around = |rig_can: fn(&InRig) -> bool| rig.is_none_or(rig_can);
-    match need {
-        Need::Power => abilities.power,
-        Need::TornWrite => abilities.torn_write,
-        Need::Storage => abilities.storage,
-        Need::Isolate => around(|rig| rig.can.contains(&Ability::Isolate)),
-        Need::SwitchAccessPoint => around(|rig| rig.can.contains(&Ability::SwitchAccessPoint)),
-        Need::Console => around(|rig| rig.console),
-        Need::OwnRadio | Need::OwnAir | Need::SoftAp | Need::Bluetooth => rig.is_none(),
-    }
+/// What is missing for `need`, if it is.
+fn lack(abilities: Abilities, rig: Option<&InRig>, need: Need) -> Option<String> {
+    let is_there = match (need, rig) {
+        (Need::Power, _) => abilities.power,
+        (Need::TornWrite, _) => abilities.torn_write,
+        (Need::Storage, _) => abilities.storage,
+        // The lab has everything else.
+        (_, None) => true,
+        (Need::Isolate, Some(rig)) => rig.can.contains(&Ability::Isolate),
+        (Need::SwitchAccessPoint, Some(rig)) => rig.can.contains(&Ability::SwitchAccessPoint),
+        (Need::Console, Some(rig)) => rig.console,
+        (Need::OwnRadio | Need::OwnAir, Some(_)) => false,
+        (Need::SoftAp, Some(rig)) => return rig.unnamed(need, "wifi", &rig.phone.wifi),
+        (Need::Bluetooth, Some(rig)) => {
+            return rig.unnamed(need, "bluetooth", &rig.phone.bluetooth);
+        }
+        (Need::Lan, Some(rig)) => return rig.unnamed(need, "lan", &rig.phone.lan),
+    };
+    (!is_there).then(|| need.to_string())
 }
 
 impl InRig {
@@ -74,8 +85,27 @@ impl InRig {
             broker_is_reached: broker_is_reached.or(program.as_ref().map(|_| false)),
             can: board.can.clone(),
             console: board.console.is_some(),
+            phone: board.phone.clone(),
             program,
         }
+    }
+
+    /// Whether phones use radios of this host, which its own system bus leads to.
+    pub(super) fn uses_host_radios(&self) -> bool {
+        self.phone.bluetooth.is_some() || self.phone.wifi.is_some()
+    }
+
+    /// What is missing for `need` if the rig file does not name what phones use for it.
+    fn unnamed(&self, need: Need, key: &str, named: &Option<String>) -> Option<String> {
+        let file = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let missing = format!("{need} ({file} names no `[phone] {key}`)");
+        named.is_none().then_some(missing)
+    }
+
+    /// Where `case` has two phones use what there is one of.
+    fn has_no_second(&self, case: &language::Case) -> Vec<String> {
+        let at_once = case.phones_at_once();
+        at_once.iter().map(ToString::to_string).collect()
     }
 
     /// What of `world` is not there.

@@ -180,6 +180,7 @@ impl Dispatcher<'_> {
             device: self.settings.device.clone(),
             image: case.image.clone(),
             rig: case.rig.clone(),
+            uses_host_radios: case.uses_host_radios,
             probe_fault: self.settings.probe_fault,
         };
         match self.spawn(&job) {

@@ -44,6 +44,9 @@ pub struct Job {
     /// The rig file in which the board stands; none for a board that needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rig: Option<PathBuf>,
+    /// Whether phones use radios of this host, so that the worker has the host's system bus.
+    #[serde(default)]
+    pub uses_host_radios: bool,
     /// How the board's debug probe is broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_fault: Option<BrokenProbe>,

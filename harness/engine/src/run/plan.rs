@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::around::InRig;
 use super::boards::{BoardKind, BoardModel, BrokenProbe};
 use super::cases::Attempt;
 use crate::language::{self, Difference, Otherwise};
@@ -38,6 +39,8 @@ pub struct Case {
     pub image: Option<PathBuf>,
     /// The rig file in which the board stands.
     pub rig: Option<PathBuf>,
+    /// Whether its phones use radios of this host.
+    pub uses_host_radios: bool,
     /// Whether no other case can have the board at the same time.
     pub is_alone: bool,
 }
@@ -56,6 +59,7 @@ impl Case {
             skip: board.lacks(&case),
             image: board.image.clone(),
             rig: board.rig.as_ref().map(|rig| rig.file.clone()),
+            uses_host_radios: (board.rig.as_ref()).is_some_and(InRig::uses_host_radios),
             is_alone: board.is_single(),
             id: match board.kind {
                 BoardKind::Native => case.id.clone(),

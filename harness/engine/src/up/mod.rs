@@ -248,6 +248,7 @@ fn job(case: &Case, folder: &Path) -> Job {
         device: None,
         image: None,
         rig: None,
+        uses_host_radios: false,
         probe_fault: None,
     }
 }

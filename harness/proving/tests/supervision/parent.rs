@@ -47,6 +47,7 @@ pub fn plan(behaviours: &[&str]) -> Plan {
         judges_levels: false,
         image: None,
         rig: None,
+        uses_host_radios: false,
         is_alone: false,
     };
     Plan {

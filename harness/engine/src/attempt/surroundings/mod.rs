@@ -72,6 +72,9 @@ pub trait Surroundings: Send {
     /// Broker and time server listen at these addresses; what devices are told of them.
     fn publish(&self, broker: SocketAddr, time: SocketAddr) -> Meeting;
 
+    /// How the device is provisioned that the reference firmware makes one of `reference`.
+    fn enrollee(&self, reference: Enrollee) -> BoxFuture<'_, Result<Enrollee, LabError>>;
+
     /// What leads from the board of `device` to these surroundings.
     fn wires(&mut self, device: &str, mac: [u8; 6], over: Over) -> Wires;
 
@@ -122,7 +125,10 @@ pub async fn around(
     trace: &Trace,
 ) -> Result<Box<dyn Surroundings>, LabError> {
     Ok(match &chosen.real {
-        Some((rig, board)) => Box::new(HostRig::new(rig.clone(), board.clone(), trace)),
+        Some((rig, board)) => {
+            let on_lan = case.phones_on_lan();
+            Box::new(HostRig::new(rig.clone(), board.clone(), &on_lan, trace))
+        }
         None => Box::new(Lab::start(&case.scenario.world, trace).await?),
     })
 }
