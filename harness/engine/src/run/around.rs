@@ -97,6 +97,10 @@ impl InRig {
 
     /// What is missing for `need` if the rig file does not name what phones use for it.
     fn unnamed(&self, need: Need, key: &str, named: &Option<String>) -> Option<String> {
+        if self.program.is_some() {
+            // It has the host's own network, and phones have none that leads to it.
+            return Some(need.to_string());
+        }
         let file = self.file.file_name().unwrap_or_default().to_string_lossy();
         let missing = format!("{need} ({file} names no `[phone] {key}`)");
         named.is_none().then_some(missing)

@@ -153,12 +153,15 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Whether the only board that it can have is in use.
+    /// Whether the only board that it can have is in use, or the radios of this host are that phones
+    /// of its rig use.
     fn has_to_wait(&self, attempt: Attempt) -> bool {
         let case = self.cases.case(attempt);
-        case.is_alone
-            && case.skip.is_none()
-            && (self.running.iter()).any(|running| running.job.board == case.board)
+        let is_in_use = |job: &Job| {
+            let radios = case.uses_host_radios && job.uses_host_radios;
+            case.is_alone && job.board == case.board || radios
+        };
+        case.skip.is_none() && (self.running.iter()).any(|running| is_in_use(&running.job))
     }
 
     fn start(&mut self, attempt: Attempt) {

@@ -41,6 +41,24 @@ steps:
     )
 }
 
+/// From Bluetooth to an account, by a query on the LAN.
+const BOUND: &str = r#"
+name: Bound by a query
+world:
+  access_points: { home: {} }
+  cloud: { linkkit: {} }
+  devices: { device: { provisioning: { over: ble } } }
+  phones: [alice]
+steps:
+  - power: on
+  - expect: { log: { tag: app, text: Provisioning started }, within: 20s }
+  - provision: { phone: alice, join: home, outcome: connected }
+  - expect: { log: { text: "sta ip: " }, within: 15s, since: start }
+  - expect: { cloud: { linkkit: token_reported }, within: 30s }
+  - query: { phone: alice, by: unicast, within: 15s, capture: { token: /data/token } }
+  - bind: { phone: alice, token: "${token}", within: 30s, outcome: bound }
+"#;
+
 /// How the only case ended.
 fn result(output: &Output) -> Value {
     let said = String::from_utf8(output.stdout.clone()).unwrap();
@@ -96,6 +114,20 @@ fn a_board_is_provisioned_over_bluetooth_by_the_hosts_bluez() {
         assert!(!trace.contains(PASSPHRASE));
     }
     assert_eq!(rig.wifi_switches(), 0, "nobody has named the Wi-Fi");
+}
+
+#[test]
+fn a_board_is_bound_by_a_query_on_the_lan() {
+    let without = ImitatedRig::start(Uart::Console, "[phone]\nbluetooth = \"hci0\"\n");
+    assert_eq!(
+        skipped(&without, BOUND),
+        "needs lan (rig.toml names no `[phone] lan`)"
+    );
+    drop(without);
+    let phone = "[phone]\nbluetooth = \"hci0\"\nlan = \"lo\"\n";
+    let rig = ImitatedRig::start(Uart::Console, phone);
+    let trace = passes(&rig, BOUND);
+    assert!(trace.contains("device/info/get"), "{trace}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A rig whose parts are ours: the commands of its file, its radios and its UARTs.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use board::Board;
 use clock::Clock;
 use factory::Factory;
-use lab::air::{AccessPointSettings, Air, ForwardTarget};
+use lab::air::{AccessPointSettings, Air, ForwardTarget, Protocol};
 use lab::bluetooth::{BluezPhone, BluezStandIn, Ether};
 use lab::native::{NativeBoard, NativeSettings};
 use lab::network_manager::{HostNetwork, HostWifiSwitched, NetworkManagerStandIn};
@@ -30,6 +30,12 @@ use trace::{Level, LogLine, Trace};
 pub const PASSPHRASE: &str = "correct horse battery";
 /// What the device is called here.
 const DEVICE: &str = "imitated";
+/// Where boards of this rig find the broker.
+const BROKER: &str = "lab.example";
+/// Where the device is on the LAN, which is this host's loopback here.
+const ON_THE_LAN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// CoAP (RFC 7252 §6.1).
+const COAP: u16 = 5683;
 /// How often to look for what the rig's commands want.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -76,7 +82,9 @@ impl ImitatedRig {
         let shown = Arc::<Shown>::default();
         let (ready, started) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
+        let (broker, time) = free_ports();
         let parts = Parts {
+            services: [(broker, Protocol::Tcp), (time, Protocol::Udp)],
             folder: folder.path().to_owned(),
             bus: bus.clone(),
             uart,
@@ -104,7 +112,9 @@ impl ImitatedRig {
              console = \"{console}\"\nfactory = {{ command = [\"./burn\", \"{{file}}\"] }}\n\
              label = {{ url = \"{url}\" }}\n\
              [power.dut]\non = [\"./power\", \"on\"]\noff = [\"./power\", \"off\"]\nsettle_ms = 0\n\
-             [access_points.home]\nssid = \"lab\"\npassphrase = \"env:HOME_PASSPHRASE\"\n{more}"
+             [access_points.home]\nssid = \"lab\"\npassphrase = \"env:HOME_PASSPHRASE\"\n\
+             [broker]\nbind = \"127.0.0.1\"\nport = {broker}\ntime_port = {time}\n\
+             names = [\"{BROKER}\"]\n{more}"
         );
         fs::write(folder.path().join("rig.toml"), rig).unwrap();
         Self {
@@ -152,6 +162,8 @@ impl Drop for ImitatedRig {
 
 /// What the rig's thread is made from.
 struct Parts {
+    /// Ports of broker and time server.
+    services: [(u16, Protocol); 2],
     folder: PathBuf,
     bus: String,
     uart: Uart,
@@ -172,6 +184,16 @@ impl Parts {
                 ..AccessPointSettings::default()
             },
         );
+        for (port, protocol) in self.services {
+            air.publish(BROKER, port, protocol, (Ipv4Addr::LOCALHOST, port).into());
+        }
+        let station = ForwardTarget::Station {
+            device: DEVICE.to_owned(),
+        };
+        // Only one rig at a time can have it; the others do without.
+        let _ = air
+            .forward_udp((ON_THE_LAN, COAP).into(), station, COAP)
+            .await;
         let ether = Ether::new(trace.clone());
         let phones = [BluezPhone {
             name: "host".to_owned(),
@@ -360,7 +382,21 @@ fn as_esp_idf(line: &LogLine) -> Vec<u8> {
         Level::Trace => 'V',
     };
     let ms = line.device_ms.unwrap_or_default();
-    format!("{letter} ({ms}) {}: {}\r\n", line.tag, line.text).into_bytes()
+    let text = match line.text.strip_prefix("sta ip: ") {
+        Some(rest) => {
+            let (_, rest) = rest.split_once(',').unwrap();
+            format!("sta ip: {ON_THE_LAN},{rest}")
+        }
+        None => line.text.clone(),
+    };
+    format!("{letter} ({ms}) {}: {text}\r\n", line.tag).into_bytes()
+}
+
+fn free_ports() -> (u16, u16) {
+    let any = (Ipv4Addr::LOCALHOST, 0);
+    let tcp = TcpListener::bind(any).unwrap().local_addr().unwrap();
+    let udp = UdpSocket::bind(any).unwrap().local_addr().unwrap();
+    (tcp.port(), udp.port())
 }
 
 /// A script in `folder` that can be started.
