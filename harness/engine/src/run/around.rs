@@ -95,6 +95,11 @@ impl InRig {
         self.phone.bluetooth.is_some() || self.phone.wifi.is_some()
     }
 
+    /// Whether phones use anything of this host.
+    pub(super) fn has_phones(&self) -> bool {
+        self.phone != RigPhone::default()
+    }
+
     /// What is missing for `need` if the rig file does not name what phones use for it.
     fn unnamed(&self, need: Need, key: &str, named: &Option<String>) -> Option<String> {
         if self.program.is_some() {

@@ -153,15 +153,14 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Whether the only board that it can have is in use, or the radios of this host are that phones
-    /// of its rig use.
+    /// Whether the only board that it can have is in use, or what its phones use of this host.
     fn has_to_wait(&self, attempt: Attempt) -> bool {
         let case = self.cases.case(attempt);
-        let is_in_use = |job: &Job| {
-            let radios = case.uses_host_radios && job.uses_host_radios;
-            case.is_alone && job.board == case.board || radios
+        let is_in_the_way = |running: &Running| {
+            let other = self.cases.case(running.attempt);
+            case.is_alone && other.board == case.board || case.takes_turns && other.takes_turns
         };
-        case.skip.is_none() && (self.running.iter()).any(|running| is_in_use(&running.job))
+        case.skip.is_none() && self.running.iter().any(is_in_the_way)
     }
 
     fn start(&mut self, attempt: Attempt) {

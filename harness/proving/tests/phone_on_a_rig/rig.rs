@@ -32,8 +32,6 @@ pub const PASSPHRASE: &str = "correct horse battery";
 const DEVICE: &str = "imitated";
 /// Where boards of this rig find the broker.
 const BROKER: &str = "lab.example";
-/// Where the device is on the LAN, which is this host's loopback here.
-const ON_THE_LAN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// CoAP (RFC 7252 §6.1).
 const COAP: u16 = 5683;
 /// How often to look for what the rig's commands want.
@@ -83,7 +81,9 @@ impl ImitatedRig {
         let (ready, started) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let (broker, time) = free_ports();
+        let [a, b, ..] = std::process::id().to_le_bytes();
         let parts = Parts {
+            lan: Ipv4Addr::new(127, b | 1, a, 2 + u8::try_from(number).unwrap()),
             services: [(broker, Protocol::Tcp), (time, Protocol::Udp)],
             folder: folder.path().to_owned(),
             bus: bus.clone(),
@@ -162,6 +162,8 @@ impl Drop for ImitatedRig {
 
 /// What the rig's thread is made from.
 struct Parts {
+    /// Where the device is on the LAN, which is this host's loopback.
+    lan: Ipv4Addr,
     /// Ports of broker and time server.
     services: [(u16, Protocol); 2],
     folder: PathBuf,
@@ -187,13 +189,12 @@ impl Parts {
         for (port, protocol) in self.services {
             air.publish(BROKER, port, protocol, (Ipv4Addr::LOCALHOST, port).into());
         }
+        let lan = self.lan;
         let station = ForwardTarget::Station {
             device: DEVICE.to_owned(),
         };
-        // Only one rig at a time can have it; the others do without.
-        let _ = air
-            .forward_udp((ON_THE_LAN, COAP).into(), station, COAP)
-            .await;
+        let coap = SocketAddr::from((lan, COAP));
+        air.forward_udp(coap, station, COAP).await.unwrap();
         let ether = Ether::new(trace.clone());
         let phones = [BluezPhone {
             name: "host".to_owned(),
@@ -223,7 +224,7 @@ impl Parts {
                     next += 1;
                     self.see(event.payload::<HostWifiSwitched>());
                     if let Some(line) = event.payload::<LogLine>() {
-                        log_prints.send(as_esp_idf(&line)).unwrap();
+                        log_prints.send(as_esp_idf(&line, lan)).unwrap();
                     }
                 }
             }
@@ -372,8 +373,8 @@ async fn serve(
     }
 }
 
-/// A line as ESP-IDF writes it.
-fn as_esp_idf(line: &LogLine) -> Vec<u8> {
+/// A line as ESP-IDF writes it, with the device's address on the LAN of this rig.
+fn as_esp_idf(line: &LogLine, lan: Ipv4Addr) -> Vec<u8> {
     let letter = match line.level {
         Level::Error => 'E',
         Level::Warn => 'W',
@@ -385,7 +386,7 @@ fn as_esp_idf(line: &LogLine) -> Vec<u8> {
     let text = match line.text.strip_prefix("sta ip: ") {
         Some(rest) => {
             let (_, rest) = rest.split_once(',').unwrap();
-            format!("sta ip: {ON_THE_LAN},{rest}")
+            format!("sta ip: {lan},{rest}")
         }
         None => line.text.clone(),
     };

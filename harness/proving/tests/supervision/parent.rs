@@ -48,6 +48,7 @@ pub fn plan(behaviours: &[&str]) -> Plan {
         image: None,
         rig: None,
         uses_host_radios: false,
+        takes_turns: false,
         is_alone: false,
     };
     Plan {
