@@ -81,6 +81,7 @@ fn shares(setup: &Setup, case: &Case) -> Outcome<Share> {
             device: None,
             image: None,
             rig: None,
+            uses_host_radios: false,
             probe_fault: None,
         };
         let (wall, output) = timed(Command::new(&setup.own).arg(WORKER).arg(job.write()?))?;
