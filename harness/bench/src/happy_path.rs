@@ -83,6 +83,7 @@ fn shares(setup: &Setup, case: &Case) -> Outcome<Share> {
             rig: None,
             setup: trace::Setup::default(),
             flash: engine::run::Flash::default(),
+            uses_host_radios: false,
             probe_fault: None,
         };
         let (wall, output) = timed(Command::new(&setup.own).arg(WORKER).arg(job.write()?))?;

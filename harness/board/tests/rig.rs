@@ -4,7 +4,7 @@ use std::path::Path;
 
 use board::process::Value;
 use board::rig::{
-    Ability, BoardLink, PortAddress, Rig, RigError, SecretReference, SerialLog, Wire,
+    Ability, BoardLink, ConsoleAt, PortAddress, Rig, RigError, SecretReference, SerialLog, Wire,
 };
 use proptest::prelude::*;
 
@@ -135,6 +135,8 @@ fn the_template_is_an_empty_rig_and_everything_in_it_can_be_used() {
         ["idf", "nrf", "program"]
     );
     assert!(rig.boards["idf"].power.is_some() && rig.broker.is_some());
+    assert_eq!(rig.boards["idf"].console, Some(ConsoleAt::Log));
+    assert_eq!(rig.boards["idf"].phone.wifi.as_deref(), Some("wlan1"));
     assert_eq!(rig.access_points.len(), 1);
 }
 
@@ -347,4 +349,88 @@ proptest! {
         let text = format!("a = {}", "{ a = ".repeat(depth));
         prop_assert!(parse(&text).is_err());
     }
+}
+
+#[test]
+fn a_board_has_the_rigs_phone_unless_it_has_its_own() {
+    let rig = parse(
+        "[phone]\nbluetooth = \"hci0\"\nwifi = \"wlan1\"\nlan = \"eth1\"\n\
+         [boards.one]\nkind = \"serial\"\nport = \"a\"\n\
+         [boards.two]\nkind = \"serial\"\nport = \"b\"\nphone = { wifi = \"wlan2\" }\n\
+         console = \"c\"\n\
+         label = { service_name = \"LAMP\", pop = \"env:POP\", url = \"http://10.0.0.1\" }\n",
+    );
+    let rig = rig.expect("no mistakes");
+    let phone = |board: &str| rig.boards[board].phone.clone();
+    assert_eq!(phone("one").wifi.as_deref(), Some("wlan1"));
+    let two = phone("two");
+    assert_eq!(two.wifi.as_deref(), Some("wlan2"));
+    assert_eq!(two.bluetooth.as_deref(), Some("hci0"));
+    assert_eq!(two.lan.as_deref(), Some("eth1"));
+    let label = &rig.boards["two"].label;
+    assert_eq!(label.service_name.as_deref(), Some("LAMP"));
+    assert!(label.pop.is_some() && label.password.is_none());
+    assert!(matches!(
+        rig.boards["two"].console,
+        Some(ConsoleAt::Port(_))
+    ));
+    assert_eq!(rig.boards["one"].console, None);
+}
+
+#[test]
+fn mistakes_about_phones_say_where_they_are_and_what_was_meant() {
+    let serial = "[boards.dut]\nkind = \"serial\"\nport = \"a\"\n";
+    for (text, said) in [
+        (
+            "[phone]\nbluetoth = \"hci0\"\n",
+            "/bench/rig.toml:2: `phone` has no key `bluetoth`; did you mean `bluetooth`?",
+        ),
+        (
+            "[phone]\nbluetooth = \"wlan0\"\n",
+            "/bench/rig.toml:2: `phone.bluetooth` cannot be `wlan0`; write `bluetooth = \"hci0\"`",
+        ),
+        (
+            "[phone]\nwifi = 1\n",
+            "`phone.wifi` must be a text, not a whole number",
+        ),
+        (
+            "[phone]\nlan = \"an interface\"\n",
+            "`phone.lan` cannot be `an interface`",
+        ),
+        (
+            "[phone]\nwifi = \"eth0\"\nlan = \"eth0\"\n",
+            "`phone.wifi` and `phone.lan` are both `eth0`",
+        ),
+        (
+            "[phon]\n",
+            "a rig file has no `phon`; did you mean `phone`?",
+        ),
+    ] {
+        let mistakes = parse(text).expect_err(text);
+        assert!(mistakes.contains(said), "{text}: {mistakes}");
+    }
+    for (text, said) in [
+        (
+            "console = \"a\"\n",
+            "write `console = \"log\"`, name another UART",
+        ),
+        (
+            "label = { pop = \"abcd1234\" }\n",
+            "`boards.dut.label.pop` must say where it is, not what it is",
+        ),
+        (
+            "label = { usernam = \"wifiprov\" }\n",
+            "`boards.dut.label` has no key `usernam`; did you mean `username`?",
+        ),
+    ] {
+        let mistakes = parse(&format!("{serial}{text}")).expect_err(text);
+        assert!(mistakes.contains(said), "{text}: {mistakes}");
+        assert!(!mistakes.contains("abcd1234"), "{mistakes}");
+    }
+    let probe = "[boards.dut]\nkind = \"probe\"\nselector = \"1366:1051\"\nchip = \"x\"\nconsole = \"log\"\n";
+    let mistakes = parse(probe).expect_err("a probe");
+    assert!(
+        mistakes.contains("the log of a board behind a probe is on no UART"),
+        "{mistakes}"
+    );
 }

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::net::{TcpSocket, UdpSocket};
 
-use crate::{Datagrams, Dial, Stream};
+use crate::{Datagrams, Dial, Stream, interface};
 
 /// No datagram of UDP over IPv4 is longer.
 const LONGEST_DATAGRAM: usize = 65_507;
@@ -18,6 +18,8 @@ const LONGEST_DATAGRAM: usize = 65_507;
 pub struct HostDial {
     address: Ipv4Addr,
     broadcast: Ipv4Addr,
+    /// The only interface that is used; none for whichever the host's routes choose.
+    interface: Option<String>,
     clock: Clock,
 }
 
@@ -32,8 +34,21 @@ impl HostDial {
         Self {
             address,
             broadcast,
+            interface: None,
             clock,
         }
+    }
+
+    /// On the interface `name` alone, which has to have an IPv4 address.
+    pub fn on_interface(name: &str, clock: Clock) -> io::Result<Self> {
+        let Some((address, broadcast)) = interface::addresses(name)? else {
+            let what = format!("{name} is no interface of this host that has an IPv4 address");
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, what));
+        };
+        Ok(Self {
+            interface: Some(name.to_owned()),
+            ..Self::new(address, broadcast, clock)
+        })
     }
 }
 
@@ -49,6 +64,9 @@ impl Dial for HostDial {
     fn tcp(&self, to: SocketAddrV4) -> BoxFuture<'_, io::Result<Box<dyn Stream>>> {
         async move {
             let socket = TcpSocket::new_v4()?;
+            if let Some(interface) = &self.interface {
+                socket.bind_device(Some(interface.as_bytes()))?;
+            }
             if !self.address.is_unspecified() {
                 socket.bind(SocketAddrV4::new(self.address, 0).into())?;
             }
@@ -69,6 +87,9 @@ impl Dial for HostDial {
                 Ipv4Addr::UNSPECIFIED
             };
             let socket = UdpSocket::bind(SocketAddrV4::new(address, port)).await?;
+            if let Some(interface) = &self.interface {
+                socket.bind_device(Some(interface.as_bytes()))?;
+            }
             socket.set_broadcast(true)?;
             let port = socket.local_addr()?.port();
             Ok(Box::new(HostDatagrams {

@@ -31,8 +31,11 @@
 mod bind;
 mod coap;
 mod dial;
+#[cfg(any(feature = "ble", feature = "wifi"))]
+mod hold;
 mod host_dial;
 mod http;
+mod interface;
 mod provisioning;
 mod qr;
 pub mod security;
@@ -60,7 +63,8 @@ pub use token::{BindingToken, wait_for_report};
 #[cfg(feature = "ble")]
 pub use transport::{Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
 pub use transport::{
-    Cause, Console, ConsoleError, ConsoleSettings, SoftAp, Transport, TransportError, TransportKind,
+    Cause, Console, ConsoleError, ConsoleSettings, SoftAp, Transport, TransportError,
+    TransportKind, UrlError,
 };
 #[cfg(feature = "wifi")]
-pub use wifi::{JoinedWifi, WifiError, WifiSettings};
+pub use wifi::{HostSeat, JoinedWifi, WifiError, WifiSettings};

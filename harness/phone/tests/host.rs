@@ -132,3 +132,22 @@ async fn provisioning_runs_as_a_task_of_its_own() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_phone_on_one_interface_has_its_address_and_reaches_what_is_there() {
+    let clock = Clock::start(1.0);
+    let dial = HostDial::on_interface("lo", clock.clone()).unwrap();
+    assert_eq!(dial.address(), Ipv4Addr::LOCALHOST);
+    assert_eq!(dial.broadcast(), Ipv4Addr::new(127, 255, 255, 255));
+    let listener = TcpListener::bind("127.0.0.3:0").await.unwrap();
+    let to: SocketAddrV4 = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let (dialled, accepted) = tokio::join!(dial.tcp(to), listener.accept());
+    dialled.unwrap();
+    assert_eq!(accepted.unwrap().1.ip(), Ipv4Addr::LOCALHOST);
+    let nowhere = HostDial::on_interface("nowhere9", clock).unwrap_err();
+    let said = nowhere.to_string();
+    assert!(
+        said.contains("nowhere9 is no interface of this host"),
+        "{said}"
+    );
+}

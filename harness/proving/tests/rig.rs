@@ -259,7 +259,7 @@ fn a_board_behind_a_probe_is_provisioned_over_its_console_and_finds_the_rigs_bro
     };
     assert_eq!(
         of("Over a SoftAP")["skipped"],
-        "needs soft-ap, `[access_points.guest]` in the rig file",
+        "needs soft-ap (rig.toml names no `[phone] wifi`), `[access_points.guest]` in the rig file",
         "{results:#?}"
     );
     let passed = of("From the console to the broker");

@@ -56,9 +56,25 @@
 //! | key | what it says | if left out |
 //! |---|---|---|
 //! | `can` | of what the rig can do, what scenarios may ask of this board: `"power"`, `"torn-write"`, `"storage"`, `"isolate"`, `"switch-access-point"` | all of it |
-//! | `console` | the UART of the console scheme, as `port` has it, and not the one that the log is on | scenarios over the console are skipped |
+//! | `console` | the UART of the console scheme, as `port` has it, or `"log"` if it is the one that the log is on | scenarios over the console are skipped |
 //! | `console_baud` | its bits per second | 115200 |
 //! | `health.command` | what says whether the board is well: `{port}`, `{selector}` or `{program}` | not asked |
+//!
+//! | `phone` | what of this host phones use for this board, as `[phone]` has it | that of `[phone]` |
+//! | `label.service_name` | SSID of the device's own network, or the name that it advertises | as its factory data say |
+//! | `label.service_key`, `label.pop`, `label.password` | passphrase of that network, proof of possession, password of security 2: `"env:NAME"` or `"file:PATH"` | likewise |
+//! | `label.username` | user name of security 2 | likewise |
+//! | `label.url` | where the service is in the device's own network | `http://192.168.4.1` |
+//!
+//! # `[phone]`: what of this host phones use
+//! Nothing else of the host is touched. Phones take turns; a case in which two would need the same
+//! at once is skipped.
+//!
+//! | key | what it says | if left out |
+//! |---|---|---|
+//! | `bluetooth` | an adapter that BlueZ has, such as `"hci0"` | scenarios over BLE are skipped |
+//! | `wifi` | an interface that NetworkManager has, such as `"wlan1"`; it joins devices' own networks and goes back | scenarios over SoftAP are skipped |
+//! | `lan` | an interface on the boards' LAN, such as `"eth1"` | scenarios in which phones query devices there are skipped |
 //!
 //! # What stands around them
 //! | key | what it says | if left out |
@@ -77,6 +93,7 @@
 //! | `broker.client_certificate` | `"required"`, `"optional"` or `"none"`; off loopback only the first | `"required"` |
 
 mod mistake;
+mod phone;
 mod process;
 mod read;
 mod secret;
@@ -89,12 +106,14 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use crate::command::{Command, CommandTemplate, SwitchCommands};
 
 pub use mistake::{RigError, RigMistake, RigMistakes};
+pub use phone::{Label, RigPhone};
 pub use process::ProcessLink;
 pub use secret::{SecretError, SecretReference};
 pub use surroundings::{AccessPoint, Broker, ClientCertificate};
@@ -129,12 +148,25 @@ pub struct RigBoard {
     pub link: BoardLink,
     /// What scenarios may ask of it.
     pub can: BTreeSet<Ability>,
-    /// The UART of the console scheme.
-    pub console: Option<ConsolePort>,
+    /// Where its console is.
+    pub console: Option<ConsoleAt>,
+    /// What of this host phones use for it.
+    pub phone: RigPhone,
+    /// What its owner knows of it.
+    pub label: Label,
     /// What says whether it is well: `{port}` or `{selector}`.
     pub health: Option<CommandTemplate>,
     /// What switches its power.
     pub power: Option<SwitchCommands>,
+}
+
+/// Where a board's console is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConsoleAt {
+    /// On a UART of its own.
+    Port(ConsolePort),
+    /// On the UART that its log is on.
+    Log,
 }
 
 /// A UART on which a board is provisioned.
@@ -368,6 +400,15 @@ impl PortAddress {
                 path.display().to_string()
             }
             other => other.to_string(),
+        }
+    }
+
+    /// What is at `path`: a socket, or a device file.
+    pub fn at(path: &Path) -> Self {
+        let is_socket = |found: fs::Metadata| found.file_type().is_socket();
+        match fs::metadata(path).is_ok_and(is_socket) {
+            true => Self::Socket(path.to_owned()),
+            false => Self::Tty(path.to_owned()),
         }
     }
 

@@ -7,12 +7,13 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::mistake::RigMistake;
+use super::phone::{Label, RigPhone, label, phone};
 use super::process::{log_form, process};
 use super::section::{Notes, Section};
 use super::surroundings::{access_point, broker, switch};
 use super::{
-    Ability, BoardLink, ConsolePort, ControlLine, FlashCommand, ImageAt, PortAddress, ProbeLink,
-    ProbeLog, Rig, RigBoard, SerialLink, StorageCommands, VIRTUAL_BOARDS, Wire,
+    Ability, BoardLink, ConsoleAt, ConsolePort, ControlLine, FlashCommand, ImageAt, PortAddress,
+    ProbeLink, ProbeLog, Rig, RigBoard, SerialLink, StorageCommands, VIRTUAL_BOARDS, Wire,
 };
 use crate::command::SwitchCommands;
 
@@ -76,6 +77,9 @@ fn surroundings_and_boards(root: Section<'_>) -> Rig {
         }
     }
     rig.broker = root.table("broker", "`[broker]`").and_then(broker);
+    let rig_phone = root.table("phone", "`[phone]`");
+    let rig_phone = rig_phone.map(|section| phone(section, &RigPhone::default()));
+    let rig_phone = rig_phone.unwrap_or_default();
     let mut switches = Vec::new();
     for (name, section) in root.tables("power", "`[power.NAME]`, NAME being the board's") {
         let span = section.span.clone();
@@ -87,7 +91,7 @@ fn surroundings_and_boards(root: Section<'_>) -> Rig {
         check_name(&name, &section);
         let power = switches.iter().find(|(of, ..)| *of == name);
         let power = power.and_then(|(.., commands)| commands.clone());
-        if let Some(board) = board(&name, section, power, &rig) {
+        if let Some(board) = board(&name, section, power, &rig, &rig_phone) {
             rig.boards.insert(name, board);
         }
     }
@@ -131,6 +135,7 @@ fn board(
     section: Section<'_>,
     power: Option<SwitchCommands>,
     rig: &Rig,
+    rig_phone: &RigPhone,
 ) -> Option<RigBoard> {
     if !section.has("kind") {
         let example = "`kind = \"probe\"`, `kind = \"serial\"` or `kind = \"process\"`";
@@ -158,6 +163,17 @@ fn board(
     let console = match kind {
         Kind::Process => None,
         Kind::Probe | Kind::Serial => console(&section, link.as_ref()),
+    };
+    let (phone, label) = match kind {
+        Kind::Process => (RigPhone::default(), Label::default()),
+        Kind::Probe | Kind::Serial => {
+            let own = section.table("phone", "`phone = { wifi = \"wlan1\" }`");
+            let known = section.table("label", "`label = { service_name = \"PROV_0ABC01\" }`");
+            (
+                own.map_or_else(|| rig_phone.clone(), |own| phone(own, rig_phone)),
+                known.map(label).unwrap_or_default(),
+            )
+        }
     };
     if kind == Kind::Process && power.is_some() {
         let message = format!("`power.{name}` switches a program, whose power is its process");
@@ -196,17 +212,33 @@ fn board(
         link: link?,
         can,
         console,
+        phone,
+        label,
         health,
         power,
     })
 }
 
+/// What says that the console is where the log is.
+const ON_THE_LOG: &str = "log";
+
 /// The UART of the console scheme.
-fn console(section: &Section<'_>, link: Option<&BoardLink>) -> Option<ConsolePort> {
-    let example = "`console = \"/dev/serial/by-id/…\"`; `proving boards` lists what is attached";
+fn console(section: &Section<'_>, link: Option<&BoardLink>) -> Option<ConsoleAt> {
+    let example = "`console = \"/dev/serial/by-id/…\"`, or `console = \"log\"`; `proving boards` lists what is attached";
     let found = section.string("console", example);
     let baud = baud(section, "console_baud", "`console_baud = 115200`");
     let found = found?;
+    if found.value == ON_THE_LOG {
+        if !matches!(link, Some(BoardLink::Probe(_))) {
+            return Some(ConsoleAt::Log);
+        }
+        let message = format!(
+            "`{}`: the log of a board behind a probe is on no UART",
+            section.name("console")
+        );
+        section.note(found.span, message, format!("write {example}"));
+        return None;
+    }
     let port = match PortAddress::parse(&found.value, section.folder()) {
         Ok(port) => port,
         Err(why) => {
@@ -219,14 +251,14 @@ fn console(section: &Section<'_>, link: Option<&BoardLink>) -> Option<ConsolePor
         && serial.port == port
     {
         let message = format!(
-            "`{}` is the port that the log is on, and has no room for a console",
+            "`{}` is the port that the log is on, which cannot be opened twice",
             section.name("console")
         );
-        let help = "name another UART of the board, or leave it out";
+        let help = "write `console = \"log\"`, name another UART of the board, or leave it out";
         section.note(found.span, message, help);
         return None;
     }
-    Some(ConsolePort { port, baud })
+    Some(ConsoleAt::Port(ConsolePort { port, baud }))
 }
 
 fn baud(section: &Section<'_>, key: &'static str, example: &str) -> u32 {

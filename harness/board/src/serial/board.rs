@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use trace::Trace;
 
 use super::HostPort;
+use super::console::{LogConsole, Tap};
 use super::control::{Dial, Hold, Wiring};
 use super::flash::{Flashed, Job};
 use super::journal::Journal;
@@ -38,6 +39,7 @@ pub struct SerialBoard {
     dial: Arc<dyn Dial>,
     trace: Trace,
     journal: Journal,
+    console: Option<Tap>,
     open: Option<PortReader>,
     power: PowerState,
     /// The images were flashed, or found to be there.
@@ -72,6 +74,7 @@ impl SerialBoard {
             link,
             switch,
             dial,
+            console: None,
             open: None,
             power: PowerState::off(device, trace.clone()),
             trace,
@@ -87,6 +90,14 @@ impl SerialBoard {
             flashes_anew: anew,
             ..self
         }
+    }
+
+    /// Its console, which is where its log is. From now on what is the console's is no log line any
+    /// more. To be called before the board is switched on.
+    pub fn console(&mut self) -> LogConsole {
+        let (tap, console) = Tap::pair();
+        self.console = Some(tap);
+        console
     }
 
     fn clock(&self) -> &Clock {
@@ -108,7 +119,8 @@ impl SerialBoard {
                 let sink = self.journal.sink();
                 let dial = Arc::clone(&self.dial);
                 let (wiring, log) = (self.wiring(), self.link.log);
-                PortReader::open(dial, wiring, log, patience, self.clock(), sink).await?
+                let console = self.console.clone();
+                PortReader::open(dial, wiring, log, patience, self.clock(), console, sink).await?
             }
         };
         Ok(self.open.insert(open))

@@ -51,7 +51,8 @@ impl Follow {
             reset: link.reset,
             boot: link.boot,
         };
-        let open = PortReader::open(port, wiring, link.log, Duration::ZERO, clock, sink).await?;
+        let open =
+            PortReader::open(port, wiring, link.log, Duration::ZERO, clock, None, sink).await?;
         if reset && wiring.reset.is_some() {
             let hold = Hold {
                 reset: true,

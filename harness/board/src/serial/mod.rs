@@ -9,6 +9,7 @@
 //! given factory data by a command: see [`crate::rig`].
 
 mod board;
+mod console;
 mod control;
 mod dump;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod flash;
 mod follow;
 mod journal;
 mod line;
+mod parting;
 mod port;
 mod reader;
 mod record;
@@ -26,6 +28,7 @@ mod usb;
 
 pub use crate::error::{FlashError, PortError};
 pub use board::SerialBoard;
+pub use console::LogConsole;
 pub use control::{Channel, ControlLines, Dial};
 pub use flash::{Flashed, flash, forget};
 pub use follow::Follow;

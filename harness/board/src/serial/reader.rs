@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::{Clock, LabTime};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::console::Tap;
 use super::control::{Channel, Dial, Hold, Wiring};
 use super::record::{Record, Records};
 use crate::error::PortError;
@@ -17,6 +18,8 @@ use crate::rig::SerialLog;
 const RECORD_PAUSE: Duration = Duration::from_millis(25);
 /// After so long without a byte, what there is of a line is given.
 const LINE_PAUSE: Duration = Duration::from_millis(200);
+/// What a UART may take to send a line that is typed at its console.
+const TYPE_LIMIT: Duration = Duration::from_secs(5);
 /// How often to look whether a port that went away is back.
 const REDIAL: Duration = Duration::from_millis(100);
 /// A board that restarts may take its own USB port away for so long.
@@ -63,6 +66,7 @@ impl PortReader {
         log: SerialLog,
         patience: Duration,
         clock: &Clock,
+        console: Option<Tap>,
         sink: Sink,
     ) -> Result<Self, PortError> {
         let began = clock.now();
@@ -84,6 +88,7 @@ impl PortReader {
             hold: Hold::default(),
             log,
             clock: clock.clone(),
+            console,
             sink,
             orders: received,
             channel: Some(channel),
@@ -146,6 +151,7 @@ struct Attendant {
     hold: Hold,
     log: SerialLog,
     clock: Clock,
+    console: Option<Tap>,
     sink: Sink,
     orders: mpsc::Receiver<Order>,
     channel: Option<Box<dyn Channel>>,
@@ -194,6 +200,9 @@ impl Attendant {
                         self.flush();
                         self.records = Records::new(self.log);
                         self.listening = on;
+                        if let Some(console) = &self.console {
+                            console.restart();
+                        }
                         let _ = done.send(());
                     }
                 },
@@ -201,6 +210,9 @@ impl Attendant {
                     0 => self.lose(),
                     length => self.hear(&bytes[..length]),
                 },
+                bytes = typed(self.console.as_ref()), if self.channel.is_some() => {
+                    self.send(&bytes).await;
+                }
                 () = clock.sleep(pause.unwrap_or_default()), if pause.is_some() => {
                     match pause {
                         Some(RECORD_PAUSE) => self.records.pause(give(self.listening, &mut self.sink)),
@@ -214,8 +226,27 @@ impl Attendant {
 
     fn hear(&mut self, bytes: &[u8]) {
         self.clock.touch();
+        let log = match &self.console {
+            Some(console) if self.listening => console.printed(bytes),
+            _ => bytes.to_vec(),
+        };
         self.records
-            .push(bytes, give(self.listening, &mut self.sink));
+            .push(&log, give(self.listening, &mut self.sink));
+    }
+
+    /// What is typed at the console of a board that is not there is lost.
+    async fn send(&mut self, bytes: &[u8]) {
+        let Some(channel) = &mut self.channel else {
+            return;
+        };
+        let sent = async {
+            channel.write_all(bytes).await?;
+            channel.flush().await
+        };
+        if !matches!(self.clock.timeout(TYPE_LIMIT, sent).await, Ok(Ok(()))) {
+            self.lose();
+        }
+        self.clock.touch();
     }
 
     fn flush(&mut self) {
@@ -287,6 +318,14 @@ fn give(listening: bool, sink: &mut Sink) -> impl FnMut(Record) {
         if listening {
             sink(PortEvent::Record(record));
         }
+    }
+}
+
+/// What is typed next; waits for ever without a console.
+async fn typed(console: Option<&Tap>) -> Vec<u8> {
+    match console {
+        Some(console) => console.typed().await,
+        None => std::future::pending().await,
     }
 }
 

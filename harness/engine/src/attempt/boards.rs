@@ -8,7 +8,7 @@ use board::power::{CommandSwitch, PowerSwitch};
 
 use board::probe::{Limits, ProbeBoard, ProbeSettings};
 use board::process::ProcessBoard;
-use board::rig::{BoardLink, Broker, Rig, RigBoard};
+use board::rig::{BoardLink, Broker, ConsoleAt, Rig, RigBoard};
 use board::serial::{Dial, HostPort, SerialBoard};
 use board::{Board, BoardError};
 use factory::{Factory, Lab};
@@ -83,10 +83,10 @@ fn real(job: &Job) -> Result<Option<(Rig, RigBoard)>, LabError> {
     }
 }
 
-/// What leads from a board to the lab.
+/// What leads from a board to what stands around it.
 pub struct Wires {
-    /// From its radio to the air.
-    pub link: RadioLink,
+    /// From its radio to the air, where there is one.
+    pub link: Option<RadioLink>,
     /// From its UART.
     pub console: Option<BoardEnd>,
     /// From its Bluetooth host to a controller.
@@ -113,7 +113,8 @@ pub async fn make(
                 },
                 arguments: vec![OsString::from(DEVICE_COMMAND)],
             };
-            let mut board = NativeBoard::new(settings, trace.clone(), wires.link);
+            let link = wires.link.ok_or_else(no_air)?;
+            let mut board = NativeBoard::new(settings, trace.clone(), link);
             if let Some(console) = wires.console {
                 board = board.with_console(console);
             }
@@ -144,10 +145,15 @@ async fn in_rig(
         let checked = check.run(clock, &mut |_| {}).await;
         checked.map_err(BoardError::from)?;
     }
-    if let (Some(console), Some(wire)) = (&board.console, wires.console) {
-        let port = HostPort::new(console.port.clone(), console.baud);
-        let channel = port.dial(clock).await.map_err(BoardError::from)?;
-        tokio::spawn(console_port::carry(port, channel, wire, clock.clone()));
+    let mut on_the_log = None;
+    match (&board.console, wires.console) {
+        (Some(ConsoleAt::Log), wire) => on_the_log = wire,
+        (Some(ConsoleAt::Port(console)), Some(wire)) => {
+            let port = HostPort::new(console.port.clone(), console.baud);
+            let channel = port.dial(clock).await.map_err(BoardError::from)?;
+            tokio::spawn(console_port::carry(port, channel, wire, clock.clone()));
+        }
+        (Some(ConsoleAt::Port(_)) | None, _) => {}
     }
     let switch = board.power.clone().map(|commands| {
         Box::new(CommandSwitch::new(commands, clock.clone())) as Box<dyn PowerSwitch>
@@ -168,7 +174,10 @@ async fn in_rig(
             })
         }
         BoardAccess::Serial(link) => {
-            let board = SerialBoard::new(device, *link, switch, trace.clone());
+            let mut board = SerialBoard::new(device, *link, switch, trace.clone());
+            if let Some(wire) = on_the_log {
+                tokio::spawn(console_port::carry_on_the_log(board.console(), wire));
+            }
             Ok(Box::new(board.flashing_anew(anew)))
         }
         BoardAccess::Process(link) => {
@@ -209,7 +218,7 @@ async fn qemu(
         ));
     };
     let cables = Cables {
-        link: Some(wires.link),
+        link: Some(wires.link.ok_or_else(no_air)?),
         console: wires.console,
         hci: wires.hci,
     };
@@ -229,6 +238,10 @@ pub fn lab_section(job: &Job, model: &BoardModel) -> Option<Lab> {
         time_factor: model.time_factor(job.speed),
         entropy,
     })
+}
+
+fn no_air() -> LabError {
+    LabError::Scenario("a virtual board needs the lab's air".to_owned())
 }
 
 /// This binary, which is also the device.

@@ -7,12 +7,12 @@ use cloud::{
     Broker, BrokerSettings, ClientCertificate, Devices, Linkkit, LinkkitDevice, LinkkitSettings,
     MatchReply, Rules, Sntp, SntpFaults, TlsSettings,
 };
-use lab::air::{Air, Protocol};
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
 
-use super::factory_data::{BROKER_HOST, BROKER_PORT, Meeting, TIME_HOST, TIME_PORT};
+use super::factory_data::Meeting;
 use super::problem::{LabError, with_sources};
+use super::surroundings::Surroundings;
 use super::values::DeviceValues;
 use crate::language::{self, Certificate, Fault};
 
@@ -28,26 +28,19 @@ pub struct CloudSide {
 }
 
 impl CloudSide {
-    /// Starts everything, for real boards where `rig` says, else on loopback and in the air.
+    /// Starts everything where devices in these surroundings can reach it.
     pub async fn start(
         settings: &language::Cloud,
         devices: &BTreeMap<String, DeviceValues>,
         pki: &Pki,
-        air: &Air,
-        rig: Option<&board::rig::Broker>,
+        surroundings: &dyn Surroundings,
         trace: &Trace,
     ) -> Result<Self, LabError> {
         let good = Certificate::Named(GOOD.to_owned());
         let certificate = settings.broker.certificate.as_ref();
         let certificate = certificate.map_or(&good, |certificate| &certificate.value);
-        let (host, names) = match rig {
-            Some(rig) => (rig.host(), rig.certificate_names()),
-            None => {
-                let names = [BROKER_HOST, "localhost", "127.0.0.1"];
-                (BROKER_HOST.to_owned(), names.map(str::to_owned).to_vec())
-            }
-        };
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let place = surroundings.meeting_place();
+        let names: Vec<&str> = place.names.iter().map(String::as_str).collect();
         let tls = TlsSettings {
             client_certificate: match settings.broker.client_certificate {
                 language::ClientCertificate::Required => ClientCertificate::Required,
@@ -55,7 +48,7 @@ impl CloudSide {
                 language::ClientCertificate::None => ClientCertificate::NotAsked,
             },
             ..TlsSettings::mutual(
-                certificate.mint(pki, &names, &host)?,
+                certificate.mint(pki, &names, &place.host)?,
                 vec![pki.authority("ca")?],
             )
         };
@@ -64,30 +57,12 @@ impl CloudSide {
             known.know(&values.device_name, name);
         }
         let mut settings_of_broker = BrokerSettings::tls(tls);
-        if let Some(rig) = rig {
-            for listener in &mut settings_of_broker.listeners {
-                listener.address = (rig.bind, rig.port).into();
-            }
+        for listener in &mut settings_of_broker.listeners {
+            listener.address = place.broker;
         }
         let broker = Broker::start(settings_of_broker, trace.clone(), known).await?;
-        let faults = SntpFaults::default();
-        let (time, meeting) = match rig {
-            Some(rig) => {
-                let address = (rig.bind, rig.time_port).into();
-                let time = Sntp::start_at(address, trace.clone(), faults).await?;
-                let meeting = Meeting {
-                    broker: (host.clone(), broker.address().port()),
-                    time: (host, time.address().port()),
-                };
-                (time, meeting)
-            }
-            None => {
-                let time = Sntp::start(trace.clone(), faults).await?;
-                air.publish(BROKER_HOST, BROKER_PORT, Protocol::Tcp, broker.address());
-                air.publish(TIME_HOST, TIME_PORT, Protocol::Udp, time.address());
-                (time, Meeting::default())
-            }
-        };
+        let time = Sntp::start_at(place.time, trace.clone(), SntpFaults::default()).await?;
+        let meeting = surroundings.publish(broker.address(), time.address());
         let linkkit = match &settings.linkkit {
             Some(settings) => {
                 let settings = linkkit_settings(settings, devices);

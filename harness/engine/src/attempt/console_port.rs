@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use board::serial::{Channel, Dial, HostPort};
+use board::serial::{Channel, Dial, HostPort, LogConsole};
 use clock::Clock;
 use lab::wire::BoardEnd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +25,24 @@ pub async fn carry(port: HostPort, channel: Box<dyn Channel>, mut wire: BoardEnd
         }
         clock.sleep(RETRY).await;
         open = port.dial(&clock).await.ok();
+    }
+}
+
+/// Carries bytes between a console that is where the board's log is, and the lab.
+pub async fn carry_on_the_log(mut console: LogConsole, mut wire: BoardEnd) {
+    wire.set_power(true);
+    let mut typed = vec![0; CHUNK];
+    loop {
+        tokio::select! {
+            printed = console.printed() => match printed {
+                Some(printed) => wire.send(&printed),
+                None => return,
+            },
+            read = wire.read(&mut typed) => match read {
+                Ok(length @ 1..) if console.type_in(&typed[..length]).await => {}
+                _ => return,
+            },
+        }
     }
 }
 

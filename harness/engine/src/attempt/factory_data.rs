@@ -8,8 +8,8 @@ use factory::{
 use pki::{Pki, PkiError};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
+use super::surroundings::LINE_LIMIT;
 use super::values::DeviceValues;
-use super::world::LINE_LIMIT;
 use crate::language::{self, Certificate, Device, IdfVersion, Over, Profile, Security, WorldSpec};
 
 /// Name of the broker inside the air.

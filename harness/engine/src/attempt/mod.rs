@@ -3,7 +3,6 @@
 //! Runs in a worker process, on one thread. The trace is the only result; its last event is
 //! [`trace::Finished`].
 
-mod bluetooth;
 mod board_access;
 mod boards;
 mod booted;
@@ -23,6 +22,7 @@ mod seen;
 mod session_steps;
 mod starvation;
 mod steps;
+mod surroundings;
 mod transcript;
 mod values;
 mod world;
@@ -40,6 +40,7 @@ pub use board_access::{BoardAccess, ReachError, board_access};
 pub use boards::Chosen;
 pub use factory_data::{BROKER_HOST, TIME_HOST};
 pub use problem::{LabError, with_sources};
+pub use surroundings::{Lab, Outsiders, Surroundings};
 pub use world::World;
 
 use booted::BootWatch;
@@ -128,7 +129,11 @@ async fn run_case(job: &Job, chosen: &Chosen, case: &Case, trace: &Trace) -> Fin
         label: "building the world".into(),
         ..Where::default()
     };
-    let mut world = match World::build(&case.scenario.world, job, chosen, trace).await {
+    let built = async {
+        let surroundings = surroundings::around(chosen, case, trace).await?;
+        World::build(&case.scenario.world, surroundings, job, chosen, trace).await
+    };
+    let mut world = match built.await {
         Ok(world) => world,
         Err(error) => return finish(Problem::Lab(error), at, trace),
     };

@@ -1,36 +1,22 @@
 //! The phones of a world: where they are, and what they have open.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
-use std::sync::Arc;
 
-use lab::air::{Air, AirError, PhoneSeat};
-use phone::{
-    Listener, ListenerSettings, ProvisioningClient, ProvisioningError, Settings, Transport,
-};
+use phone::{Listener, ListenerSettings, ProvisioningClient, ProvisioningError, Settings};
 use trace::Trace;
 
 use super::problem::{LabError, Problem};
-
-/// Where a device's provisioning service is, as ESP-IDF has it.
-const SERVICE: &str = "192.168.4.1:80";
+use super::surroundings::{Enrollee, Stay, Surroundings, VisitError};
+use crate::language::Over;
 
 /// One phone. On the LAN of the first access point unless it is on a device's SoftAP.
 pub struct Phone {
     name: String,
-    /// Role of the access point whose LAN it is on.
-    home: Option<String>,
     /// Names of devices by their Linkkit device names.
     devices: BTreeMap<String, String>,
-    lan: Option<Lan>,
+    /// Its place on the LAN, with an open ear for notifications; dropping it leaves the network.
+    lan: Option<Listener>,
     session: Option<PhoneSession>,
-}
-
-/// A phone's place on the LAN, with an open ear for notifications.
-struct Lan {
-    listener: Listener,
-    // Dropped last: leaves the network.
-    _seat: Arc<PhoneSeat>,
 }
 
 /// A provisioning session that was left open.
@@ -39,17 +25,18 @@ pub struct PhoneSession {
     pub client: ProvisioningClient,
     /// Whether credentials were sent and not yet put to use.
     pub is_set: bool,
-    /// The phone's seat on the device's SoftAP; none where the transport is no network.
-    _seat: Option<Arc<PhoneSeat>>,
+    /// The phone's place in the device's network; none where the transport is no network.
+    stay: Option<Box<dyn Stay>>,
 }
 
 impl PhoneSession {
-    /// A session over a transport that takes the phone to no other network.
-    pub fn over(transport: Box<dyn Transport>, settings: Settings, trace: &Trace) -> Self {
-        Self {
-            client: ProvisioningClient::over(transport, settings, trace.clone()),
-            is_set: false,
-            _seat: None,
+    /// Ends it, and leaves the device's network.
+    pub async fn end(mut self) -> Result<(), LabError> {
+        self.client.close().await;
+        drop(self.client);
+        match self.stay {
+            Some(stay) => stay.leave().await,
+            None => Ok(()),
         }
     }
 
@@ -64,10 +51,9 @@ impl PhoneSession {
 
 impl Phone {
     /// A phone that is nowhere yet.
-    pub fn new(name: &str, home: Option<String>, devices: BTreeMap<String, String>) -> Self {
+    pub fn new(name: &str, devices: BTreeMap<String, String>) -> Self {
         Self {
             name: name.to_owned(),
-            home,
             devices,
             lan: None,
             session: None,
@@ -75,67 +61,60 @@ impl Phone {
     }
 
     /// Leaves wherever it is for its LAN, if it has one.
-    pub async fn go_home(&mut self, air: &Air, trace: &Trace) -> Result<(), LabError> {
-        self.hang_up().await;
+    pub async fn go_home(
+        &mut self,
+        surroundings: &mut dyn Surroundings,
+        trace: &Trace,
+    ) -> Result<(), LabError> {
+        self.hang_up().await?;
         if self.lan.is_some() {
             return Ok(());
         }
-        let Some(home) = &self.home else {
+        let Some(seat) = surroundings.lan(&self.name).await? else {
             return Ok(());
         };
-        let seat = match air.join_access_point(&self.name, home).await {
-            Ok(seat) => Arc::new(seat),
-            // The scenario has switched it off; the phone simply is on no LAN then.
-            Err(AirError::Off { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
+        let settings = ListenerSettings {
+            phone: self.name.clone(),
+            answer_notifications: false,
+            devices: self.devices.clone(),
         };
-        let listener = Listener::start(
-            seat.clone(),
-            ListenerSettings {
-                phone: self.name.clone(),
-                answer_notifications: false,
-                devices: self.devices.clone(),
-            },
-            trace.clone(),
-        )
-        .await
-        .map_err(|source| LabError::Io {
+        let listener = Listener::start(seat, settings, trace.clone()).await;
+        let listener = listener.map_err(|source| LabError::Io {
             what: format!("listen for CoAP as {}", self.name),
             source,
         })?;
-        self.lan = Some(Lan {
-            listener,
-            _seat: seat,
-        });
+        self.lan = Some(listener);
         Ok(())
     }
 
     /// Ends its session, if it has one open.
-    pub async fn hang_up(&mut self) {
-        if let Some(mut session) = self.session.take() {
-            session.client.close().await;
+    pub async fn hang_up(&mut self) -> Result<(), LabError> {
+        match self.session.take() {
+            Some(session) => session.end().await,
+            None => Ok(()),
         }
     }
 
-    /// Joins a device's SoftAP; no request is sent yet.
+    /// Goes to where `device` is provisioned; no request is sent yet.
     pub async fn visit(
         &mut self,
-        air: &Air,
+        surroundings: &mut dyn Surroundings,
         trace: &Trace,
-        (soft_ap, key): (&str, &str),
+        (device, enrollee): (&str, &Enrollee),
         settings: Settings,
-    ) -> Result<PhoneSession, AirError> {
-        self.hang_up().await;
-        self.lan = None;
-        let seat = Arc::new(
-            air.join_soft_ap(&self.name, soft_ap.as_bytes(), key)
-                .await?,
-        );
-        let address: SocketAddrV4 = SERVICE.parse().expect("the constant is an address");
+    ) -> Result<PhoneSession, VisitError> {
+        self.hang_up().await?;
+        if enrollee.over == Over::Softap {
+            self.lan = None;
+        }
+        let limit = settings.request_timeout;
+        let visit = surroundings
+            .visit(&self.name, device, enrollee, limit)
+            .await?;
         Ok(PhoneSession {
-            client: ProvisioningClient::new(seat.clone(), address, settings, trace.clone()),
+            client: ProvisioningClient::over(visit.transport, settings, trace.clone()),
             is_set: false,
-            _seat: Some(seat),
+            stay: visit.stay,
         })
     }
 
@@ -161,14 +140,14 @@ impl Phone {
 
     /// From now on it answers notifications, as an app does that has bound the device.
     pub fn acknowledge_notifications(&self) {
-        if let Some(lan) = &self.lan {
-            lan.listener.answer_notifications(true);
+        if let Some(listener) = &self.lan {
+            listener.answer_notifications(true);
         }
     }
 
     /// Its ear on the LAN.
     pub fn listener(&self) -> Result<&Listener, Problem> {
-        self.lan.as_ref().map(|lan| &lan.listener).ok_or_else(|| {
+        self.lan.as_ref().ok_or_else(|| {
             Problem::Lab(LabError::Scenario(format!(
                 "{} is on no LAN: the world has no access point that is on",
                 self.name

@@ -79,6 +79,9 @@ pub enum LabError {
     /// A phone has no Bluetooth.
     #[error(transparent)]
     Bluetooth(#[from] phone::BleError),
+    /// This host's Wi-Fi.
+    #[error(transparent)]
+    Wifi(#[from] phone::WifiError),
     /// A query could not be asked.
     #[error(transparent)]
     Query(#[from] phone::QueryError),

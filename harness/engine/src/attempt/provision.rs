@@ -1,11 +1,11 @@
 //! A phone goes through provisioning, as far as its step says.
 
-use lab::air::AirError;
 use phone::{BindingToken, Blame, Credentials, Outcome as Reached, ProvisioningError, Settings};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
 use super::phones::PhoneSession;
 use super::problem::{LabError, Missed, Problem};
+use super::surroundings::VisitError;
 use super::world::World;
 use crate::language::{Captures, Case, Outcome, PhoneToken, Provision, Stage, duration};
 
@@ -58,9 +58,8 @@ pub async fn provision(
         (End::Reached(reached, session), None) => {
             match session {
                 Some(session) if step.stay => world.phone(&step.phone)?.keep(*session),
-                Some(mut session) => {
-                    session.client.close().await;
-                    drop(session);
+                Some(session) => {
+                    session.end().await?;
                     world.go_home(&step.phone).await?;
                 }
                 None => world.go_home(&step.phone).await?,
@@ -118,12 +117,8 @@ async fn stages(
         let settings = settings(device, step, world)?;
         match world.visit_with(&step.phone, device, settings).await {
             Ok(session) => session,
-            Err(error @ (AirError::NoAccessPoint { .. } | AirError::Off { .. })) => {
-                return Err(error.into());
-            }
-            // Whether a SoftAP is there and gives addresses is the device's doing.
-            Err(error) => {
-                let why = error.to_string();
+            Err(VisitError::Surroundings(error)) => return Err(error.into()),
+            Err(VisitError::Device(why)) => {
                 return Ok(End::Reached(Reached::Unreachable { why }, None));
             }
         }
@@ -138,7 +133,7 @@ async fn stages(
     concluded
         .map(|reached| End::Reached(reached, Some(Box::new(session))))
         .map_err(|error| {
-            if error.blame() == Blame::Phone {
+            if matches!(error.blame(), Blame::Phone | Blame::Host) {
                 error.into()
             } else {
                 Missed::saying(super::with_sources(&error))

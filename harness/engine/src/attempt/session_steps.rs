@@ -1,12 +1,12 @@
 //! What phones do in a session besides provisioning. The session stays open.
 
-use lab::air::AirError;
-use phone::{Cause, Info, ProvisioningError, ScanSettings};
+use phone::{Blame, Cause, Info, ProvisioningError, ScanSettings};
 use serde_json::{Value, json};
 use trace::Ssid;
 
 use super::phones::PhoneSession;
 use super::problem::{LabError, Missed, Problem};
+use super::surroundings::VisitError;
 use super::world::World;
 use crate::language::{Case, Command, Control, Custom, RequestOutcome, Roles, Scan, duration};
 
@@ -189,9 +189,8 @@ async fn session(device: &str, phone: &str, world: &mut World) -> Result<PhoneSe
     let settings = world.phone_settings(phone, device)?;
     match world.visit_with(phone, device, settings).await {
         Ok(session) => Ok(session),
-        Err(error @ (AirError::NoAccessPoint { .. } | AirError::Off { .. })) => Err(error.into()),
-        // Whether a SoftAP is there and gives addresses is the device's doing.
-        Err(error) => Err(Missed::saying(error.to_string())),
+        Err(VisitError::Surroundings(error)) => Err(error.into()),
+        Err(VisitError::Device(why)) => Err(Missed::saying(why)),
     }
 }
 
@@ -218,7 +217,7 @@ fn judged<T>(
         (RequestOutcome::Refused, Ok(_)) => Err(Missed::saying(format!(
             "{device} accepted {what}; the scenario demands that it refuses"
         ))),
-        (_, Err(error)) if error.blame() == phone::Blame::Phone => {
+        (_, Err(error)) if matches!(error.blame(), Blame::Phone | Blame::Host) => {
             Err(LabError::from(error).into())
         }
         (RequestOutcome::Refused, Err(error)) if refuses(&error) => Ok(None),

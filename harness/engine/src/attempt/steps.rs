@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use lab::air::AccessPointChange;
 use phone::{Query as CoapQuery, QueryError, QueryTarget};
 use proto::bind::BindRequest;
 use trace::Fault as FaultEvent;
 
 use super::problem::{LabError, Missed, Problem};
+use super::surroundings::{Switched, VisitError};
 use super::world::World;
 use super::{Attempt, console, provision, session_steps, transcript};
 use crate::language::{
@@ -71,13 +71,16 @@ impl Attempt<'_> {
         let device = self.case.device(step.device.as_ref());
         let mut session = match world.visit(&step.phone, device).await {
             Ok(session) => session,
-            Err(error) => return Err(Missed::saying(error.to_string())),
+            Err(VisitError::Device(why)) => return Err(Missed::saying(why)),
+            Err(VisitError::Surroundings(error)) => return Err(error.into()),
         };
         let info = session.client.info().await;
-        session.client.close().await;
-        drop(session);
+        session.end().await?;
         world.go_home(&step.phone).await?;
-        let info = info.map_err(|error| Missed::saying(super::with_sources(&error)))?;
+        let info = info.map_err(|error| match error.blame() {
+            phone::Blame::Host => LabError::from(error).into(),
+            _ => Missed::saying(super::with_sources(&error)),
+        })?;
         session_steps::compare_info(&info, &step.wanted)
     }
 
@@ -154,19 +157,13 @@ impl Attempt<'_> {
         };
         match fault {
             Fault::AccessPointOff(role) => {
-                world
-                    .change_access_point(role, AccessPointChange::On(!on))
-                    .await?;
+                world.switch(role, Switched::Power, !on).await?;
             }
             Fault::Isolation(role) => {
-                world
-                    .change_access_point(role, AccessPointChange::Isolation(on))
-                    .await?;
+                world.switch(role, Switched::Isolation, on).await?;
             }
             Fault::InternetOff(role) => {
-                world
-                    .change_access_point(role, AccessPointChange::Internet(!on))
-                    .await?;
+                world.switch(role, Switched::Internet, !on).await?;
             }
             Fault::TimeSilent
             | Fault::ConnectRefused(_)

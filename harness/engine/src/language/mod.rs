@@ -53,6 +53,7 @@ mod schema;
 mod span;
 mod step;
 mod tree;
+mod turns;
 mod unset;
 mod world;
 

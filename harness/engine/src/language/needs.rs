@@ -5,7 +5,7 @@ use std::fmt;
 
 use trace::Source;
 
-use super::clause::{Expect, Wanted};
+use super::clause::{Clause, Expect, Wanted};
 use super::fault::{Fault, FaultStep};
 use super::pattern::Pattern;
 use super::power::PowerAction;
@@ -30,7 +30,9 @@ pub enum Need {
     OwnRadio,
     /// A phone that can join a device's SoftAP.
     SoftAp,
-    /// An air of the lab's own, in which phones meet the device on its LAN and everything is seen.
+    /// A phone on the device's LAN.
+    Lan,
+    /// An air of the lab's own, in which everything is seen.
     OwnAir,
     /// A UART of its own for the console scheme.
     Console,
@@ -48,6 +50,7 @@ impl fmt::Display for Need {
             Self::SwitchAccessPoint => "switch-access-point",
             Self::OwnRadio => "own-radio",
             Self::SoftAp => "soft-ap",
+            Self::Lan => "lan",
             Self::OwnAir => "own-air",
             Self::Console => "console",
             Self::Bluetooth => "bluetooth",
@@ -71,6 +74,19 @@ impl Case {
             .filter_map(|step| need(step))
             .chain(transports)
             .collect()
+    }
+}
+
+impl Clause {
+    /// Every pattern in it.
+    pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let (one, several) = match &self.wanted {
+            Wanted::One(pattern, _) | Wanted::Count(pattern, ..) => (Some(&**pattern), None),
+            Wanted::InOrder(patterns, _)
+            | Wanted::AnyOrder(patterns, _)
+            | Wanted::Never(patterns, _) => (None, Some(patterns)),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
     }
 }
 
@@ -116,17 +132,11 @@ fn need(step: &Step) -> Option<Need> {
         | Step::Reconnect(_)
         | Step::Bind(_)
         | Step::Wait(_) => None,
-        Step::Query(_) => Some(Need::OwnAir),
+        Step::Query(_) => Some(Need::Lan),
         Step::Expect(Expect::Clause(clause)) => {
-            let seen_in_air =
-                |pattern: &Pattern| matches!(pattern.source, Source::Air | Source::Coap);
-            let is_any = match &clause.wanted {
-                Wanted::One(pattern, _) | Wanted::Count(pattern, ..) => seen_in_air(pattern),
-                Wanted::InOrder(patterns, _)
-                | Wanted::AnyOrder(patterns, _)
-                | Wanted::Never(patterns, _) => patterns.iter().any(seen_in_air),
-            };
-            is_any.then_some(Need::OwnAir)
+            let seen_by = |source| clause.patterns().any(|pattern| pattern.source == source);
+            let in_air = seen_by(Source::Air).then_some(Need::OwnAir);
+            in_air.or_else(|| seen_by(Source::Coap).then_some(Need::Lan))
         }
         Step::Expect(Expect::Transcript(_)) => None,
     }

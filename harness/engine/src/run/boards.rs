@@ -1,14 +1,13 @@
 //! The boards that a run can use, and what each can do.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use board::Abilities;
-use board::process::{ProcessLink, Value};
 use board::rig::{Ability, BoardLink, Rig, RigBoard};
 use serde::{Deserialize, Serialize};
 
-use crate::language::{self, Need};
+use super::around::{self, InRig};
+use crate::language;
 
 /// So much faster than the host's an emulated board's time runs. The emulated core is some ten times
 /// slower than the real one would be on this scale, and still quick enough for every protocol.
@@ -56,39 +55,16 @@ pub struct BoardModel {
     pub kind: BoardKind,
     /// What the board itself can do.
     pub abilities: Abilities,
-    /// Whether its access points are the lab's own, so that they can be switched and set.
-    pub own_access_points: bool,
-    /// Whether it has a UART for the console scheme, at whose other end the lab is.
-    pub console: bool,
-    /// Whether it has a Bluetooth radio, and its phones have one too.
-    pub bluetooth: bool,
     /// What it is flashed with, if the run does that.
     pub image: Option<PathBuf>,
     /// What has the firmware's files already, so that the user cannot name others: the words for it
     /// in a sentence.
     pub own_firmware: Option<&'static str>,
-    /// What stands around a real board.
+    /// What stands around a real board; a virtual one has the lab.
     pub rig: Option<InRig>,
     /// What this host has not got and the board cannot run without, in a sentence. Every case is
     /// skipped with it.
     pub missing: Option<String>,
-}
-
-/// What stands around a real board.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InRig {
-    /// The rig file.
-    pub file: PathBuf,
-    /// What a lease of the board is called.
-    pub identity: String,
-    /// The access points that are there, by role.
-    roles: BTreeSet<String>,
-    /// Whether others than this host can reach the broker; none without one.
-    broker_is_reached: Option<bool>,
-    /// What the rig can do.
-    can: BTreeSet<Ability>,
-    /// The program that is the board, if it is one.
-    program: Option<ProcessLink>,
 }
 
 /// A debug probe that is broken on purpose.
@@ -169,9 +145,6 @@ impl BoardModel {
                 scaled_time: true,
                 bugs: true,
             },
-            own_access_points: true,
-            console: true,
-            bluetooth: true,
             image: None,
             own_firmware: Some("it is a program of this host"),
             rig: None,
@@ -198,13 +171,6 @@ impl BoardModel {
     pub fn real(board: &RigBoard, rig: &Rig, file: &Path) -> Self {
         let can = |ability| board.can.contains(&ability);
         let is_probe = matches!(board.link, BoardLink::Probe(_));
-        let program = match &board.link {
-            BoardLink::Process(link) => Some((**link).clone()),
-            BoardLink::Probe(_) | BoardLink::Serial(_) => None,
-        };
-        let broker_is_reached = rig.broker.as_ref().map(|broker| broker.is_off_loopback());
-        // The broker of a program is on loopback unless the rig file says otherwise.
-        let broker_is_reached = broker_is_reached.or(program.as_ref().map(|_| false));
         Self {
             name: board.name.clone(),
             kind: BoardKind::Rig,
@@ -215,9 +181,6 @@ impl BoardModel {
                 scaled_time: false,
                 bugs: false,
             },
-            own_access_points: false,
-            console: board.console.is_some(),
-            bluetooth: false,
             image: match &board.link {
                 BoardLink::Probe(probe) => probe.image.clone(),
                 BoardLink::Serial(_) | BoardLink::Process(_) => None,
@@ -233,14 +196,7 @@ impl BoardModel {
                 }),
                 BoardLink::Process(_) => Some("`command` in the rig file names it"),
             },
-            rig: Some(InRig {
-                file: file.to_owned(),
-                identity: board.identity(),
-                roles: rig.access_points.keys().cloned().collect(),
-                broker_is_reached,
-                can: board.can.clone(),
-                program,
-            }),
+            rig: Some(InRig::of(board, rig, file)),
             missing: None,
         }
     }
@@ -277,117 +233,9 @@ impl BoardModel {
         if self.missing.is_some() {
             return self.missing.clone();
         }
-        let needs = case.needs();
-        let missing = needs.iter().filter(|need| !self.meets(**need));
-        let mut missing: Vec<String> = missing.map(ToString::to_string).collect();
-        if let Some(rig) = &self.rig {
-            missing.extend(rig.lacks(&case.scenario.world));
-        }
+        let missing = around::lacks(self.abilities, self.rig.as_ref(), case);
         (!missing.is_empty()).then(|| format!("needs {}", missing.join(", ")))
     }
-
-    fn meets(&self, need: Need) -> bool {
-        match need {
-            Need::Power => self.abilities.power,
-            Need::TornWrite => self.abilities.torn_write,
-            Need::Storage => self.abilities.storage,
-            Need::Isolate => self.own_access_points || self.rig_can(Ability::Isolate),
-            Need::SwitchAccessPoint => {
-                self.own_access_points || self.rig_can(Ability::SwitchAccessPoint)
-            }
-            Need::OwnRadio | Need::OwnAir | Need::SoftAp => self.own_access_points,
-            Need::Console => self.console,
-            Need::Bluetooth => self.bluetooth,
-        }
-    }
-
-    fn rig_can(&self, ability: Ability) -> bool {
-        self.rig
-            .as_ref()
-            .is_some_and(|rig| rig.can.contains(&ability))
-    }
-}
-
-impl InRig {
-    /// What of `world` is not there.
-    fn lacks(&self, world: &language::WorldSpec) -> Vec<String> {
-        let mut missing = Vec::new();
-        if let Some(program) = &self.program {
-            missing.extend(untold(program, world));
-        }
-        for (role, access_point) in world.access_points.iter() {
-            if self.program.is_some() {
-                missing.push(format!(
-                    "a radio, to join {role}: a program has the host's network"
-                ));
-            } else if !self.roles.contains(role) {
-                missing.push(format!("`[access_points.{role}]` in the rig file"));
-            } else if access_point.is_of_its_own() {
-                missing.push(format!("an access point {role} that can be set"));
-            }
-        }
-        if let Some(cloud) = &world.cloud {
-            let required = language::ClientCertificate::Required;
-            match self.broker_is_reached {
-                None => missing.push("`[broker]` in the rig file".to_owned()),
-                Some(true) if cloud.broker.client_certificate != required => {
-                    missing.push("a broker on loopback, as others could use it".to_owned());
-                }
-                Some(_) => {}
-            }
-        }
-        if world.devices.len() > 1 {
-            missing.push("a board for each device".to_owned());
-        }
-        missing
-    }
-}
-
-/// What of `world` a program wants to be told that is not there.
-fn untold(program: &ProcessLink, world: &language::WorldSpec) -> Vec<String> {
-    let cloud = world.cloud.as_ref();
-    let every = |has: fn(&language::Device) -> bool| {
-        let mut devices = world.devices.iter();
-        devices.all(|(_, device)| has(device))
-    };
-    let has_certificate = |device: &language::Device| {
-        let profile = device.cloud.certificate.as_ref();
-        profile.is_none_or(|profile| !profile.is_named("none"))
-    };
-    let mut missing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (name, value) in Value::ALL {
-        let (is_there, what) = match value {
-            Value::BrokerHost
-            | Value::BrokerPort
-            | Value::TimeHost
-            | Value::TimePort
-            | Value::Authority
-            | Value::ClientId => (cloud.is_some(), "a cloud"),
-            Value::ClientCertificate | Value::ClientKey => (
-                cloud.is_some() && every(has_certificate),
-                "a device with a certificate",
-            ),
-            Value::TelemetryTopic | Value::TelemetryPayload => (
-                every(|device| device.telemetry.is_some()),
-                "a device with telemetry",
-            ),
-            Value::ProductKey | Value::DeviceName | Value::DeviceSecret => (
-                cloud.is_some_and(|cloud| cloud.linkkit.is_some()),
-                "a cloud with Linkkit",
-            ),
-            Value::Factory => (true, ""),
-        };
-        if !is_there && program.mentions(value) {
-            missing
-                .entry(what)
-                .or_default()
-                .push(format!("`${{{name}}}`"));
-        }
-    }
-    missing
-        .into_iter()
-        .map(|(what, names)| format!("{what} (for {})", names.join(", ")))
-        .collect()
 }
 
 #[cfg(test)]

@@ -163,12 +163,14 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Whether the only board that it can have is in use.
+    /// Whether the only board that it can have is in use, or what its phones use of this host.
     fn has_to_wait(&self, attempt: Attempt) -> bool {
         let case = self.cases.case(attempt);
-        case.is_alone
-            && case.skip.is_none()
-            && (self.running.iter()).any(|running| running.job.board == case.board)
+        let is_in_the_way = |running: &Running| {
+            let other = self.cases.case(running.attempt);
+            case.is_alone && other.board == case.board || case.takes_turns && other.takes_turns
+        };
+        case.skip.is_none() && self.running.iter().any(is_in_the_way)
     }
 
     fn start(&mut self, attempt: Attempt) {
@@ -192,6 +194,7 @@ impl Dispatcher<'_> {
             rig: case.rig.clone(),
             setup: self.setups.get(&case.board).cloned().unwrap_or_default(),
             flash: self.settings.flash,
+            uses_host_radios: case.uses_host_radios,
             probe_fault: self.settings.probe_fault,
         };
         match self.spawn(&job) {

@@ -51,6 +51,9 @@ pub struct Job {
     /// Whether the board is flashed anew although it has the image.
     #[serde(default)]
     pub flash: Flash,
+    /// Whether phones use radios of this host, so that the worker has the host's system bus.
+    #[serde(default)]
+    pub uses_host_radios: bool,
     /// How the board's debug probe is broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_fault: Option<BrokenProbe>,

@@ -13,6 +13,7 @@
 //!       job.json  trace.jsonl  worker.out  worker.err
 //! ```
 
+mod around;
 mod boards;
 mod cases;
 mod conditions;
@@ -26,7 +27,8 @@ mod setup;
 mod signals;
 mod worker;
 
-pub use boards::{BoardKind, BoardModel, BrokenProbe, InRig};
+pub use around::InRig;
+pub use boards::{BoardKind, BoardModel, BrokenProbe};
 pub use dispatch::run;
 pub use folder::FolderError;
 pub use job::{Job, JobError};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::around::InRig;
 use super::boards::{BoardKind, BoardModel, BrokenProbe};
 use super::cases::Attempt;
 use crate::language::{self, Difference, Otherwise};
@@ -40,6 +41,11 @@ pub struct Case {
     pub image: Option<PathBuf>,
     /// The rig file in which the board stands.
     pub rig: Option<PathBuf>,
+    /// Whether its phones use radios of this host.
+    pub uses_host_radios: bool,
+    /// Whether its phones use parts of this host that there is one of, so that it runs beside no other
+    /// such case.
+    pub takes_turns: bool,
     /// Whether no other case can have the board at the same time.
     pub is_alone: bool,
 }
@@ -54,6 +60,8 @@ impl Case {
             skip: board.lacks(&case),
             image: board.image.clone(),
             rig: board.rig.as_ref().map(|rig| rig.file.clone()),
+            uses_host_radios: (board.rig.as_ref()).is_some_and(InRig::uses_host_radios),
+            takes_turns: (board.rig.as_ref()).is_some_and(InRig::has_phones),
             is_alone: board.is_single(),
             id: match board.kind {
                 BoardKind::Native => case.id.clone(),

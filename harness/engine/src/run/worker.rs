@@ -14,7 +14,7 @@ use super::group::{Group, die_with};
 use super::{Job, Settings, boards};
 
 /// Where libdbus and others find the system bus. A worker has one of its own, so that nothing in it
-/// reaches the host's Bluetooth or Wi-Fi.
+/// reaches the host's Bluetooth or Wi-Fi, unless a rig file names what of these phones use.
 pub const PRIVATE_BUS: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 /// What a worker's processes get to go after it, before they count as leaked.
 const LEAK_GRACE: Duration = Duration::from_secs(1);
@@ -104,11 +104,13 @@ impl Worker {
             // How insta is told whether to renew; it must not look for a workspace of its own.
             .env("INSTA_UPDATE", if job.accept { "always" } else { "no" })
             .env("INSTA_WORKSPACE_ROOT", ".")
-            .env(PRIVATE_BUS, private_bus())
             .stdin(Stdio::null())
             .stdout(File::create_new(folder.join("worker.out"))?)
             .stderr(File::create_new(folder.join("worker.err"))?)
             .process_group(0);
+        if !job.uses_host_radios {
+            command.env(PRIVATE_BUS, private_bus());
+        }
         // SAFETY: `die_with` makes async-signal-safe calls only.
         unsafe { command.pre_exec(move || die_with(parent)) };
         let child = command.spawn()?;

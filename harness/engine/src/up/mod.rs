@@ -10,11 +10,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clock::Clock;
-use lab::air::{ForwardTarget, Protocol};
+use lab::air::{Air, ForwardTarget, Protocol};
+use lab::bluetooth::BluezStandIn;
 use tokio::signal::unix::{SignalKind, signal};
 use trace::{CreateError, Trace};
 
-use crate::attempt::{Chosen, LabError, World};
+use crate::attempt::{Chosen, Lab, LabError, Outsiders, World};
 use crate::language::{self, Case, Mistakes};
 use crate::run::{Flash, Job};
 use console::ConsoleSocket;
@@ -73,14 +74,18 @@ async fn stay_up(case: &Case, openings: &Openings, folder: &Path) -> Result<(), 
     let mut settings = case.scenario.world.clone();
     // Phones are programs outside.
     settings.phones.clear();
-    let built = match Chosen::of(&job) {
-        Ok(chosen) => World::build(&settings, &job, &chosen, &trace).await,
-        Err(error) => Err(error),
+    let built = async {
+        let chosen = Chosen::of(&job)?;
+        let lab = Lab::start(&settings, &trace).await?;
+        let (air, outsiders) = (lab.air().clone(), lab.outsiders());
+        let world = World::build(&settings, Box::new(lab), &job, &chosen, &trace).await?;
+        Ok::<_, LabError>((world, air, outsiders))
     };
-    let served = match built {
-        Ok(mut world) => {
+    let served = match built.await {
+        Ok((mut world, air, outsiders)) => {
             let served = async {
-                let _console = publish(&mut world, case, openings, folder).await?;
+                let (air, outsiders) = (&air, outsiders.as_ref());
+                let _open = publish(&mut world, air, outsiders, case, openings, folder).await?;
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
@@ -104,13 +109,21 @@ async fn stay_up(case: &Case, openings: &Openings, folder: &Path) -> Result<(), 
     served.and(removed)
 }
 
+/// What stays open as long as the world is up.
+struct Open {
+    _console: Option<ConsoleSocket>,
+    _bluez: Option<BluezStandIn>,
+}
+
 /// Switches the devices on, opens ports, and writes where everything is.
 async fn publish(
     world: &mut World,
+    air: &Air,
+    outsiders: Option<&Outsiders>,
     case: &Case,
     openings: &Openings,
     folder: &Path,
-) -> Result<Option<ConsoleSocket>, UpError> {
+) -> Result<Open, UpError> {
     let devices: Vec<String> = world.devices().map(|(name, _)| name.to_owned()).collect();
     let console = match &openings.console {
         Some(path) => Some(open_console(world, &devices, path)?),
@@ -125,15 +138,25 @@ async fn publish(
             .await
             .map_err(LabError::from)?;
         for forward in &openings.forwards {
-            forwarded.push(open(world, device, *forward).await?);
+            forwarded.push(open(air, device, *forward).await?);
         }
     }
     let certificates = export(world, &folder.join(CERTIFICATES))?;
+    let (mut hci, mut dbus, mut bluez) = (None, None, None);
+    if let Some(outsiders) = outsiders {
+        let opened = outsiders.open_port().await;
+        hci = Some(opened.map_err(|source| UpError::Io {
+            what: "open a port for HCI".into(),
+            source,
+        })?);
+        let (address, stand_in) = outsiders.open_bus().await?;
+        (dbus, bluez) = (Some(address), Some(stand_in));
+    }
     let reached = Reached {
         forwards: &forwarded,
         console: console.as_ref().map(ConsoleSocket::path),
-        hci: world.open_hci().await?,
-        dbus: world.open_bus().await?,
+        hci,
+        dbus,
     };
     let text = endpoints::endpoints(world, case, &certificates, &reached)?;
     let path = folder.join(ENDPOINTS);
@@ -142,7 +165,10 @@ async fn publish(
         source,
     })?;
     eprintln!("up; see {}; ends on Ctrl-C", path.display());
-    Ok(console)
+    Ok(Open {
+        _console: console,
+        _bluez: bluez,
+    })
 }
 
 /// Makes the console of the only device that has one a socket.
@@ -167,7 +193,7 @@ fn open_console(
     })
 }
 
-async fn open(world: &World, device: &str, forward: Forward) -> Result<Forwarded, UpError> {
+async fn open(air: &Air, device: &str, forward: Forward) -> Result<Forwarded, UpError> {
     let target = match forward.to {
         ForwardTo::SoftAp => ForwardTarget::SoftAp {
             device: device.to_owned(),
@@ -176,7 +202,6 @@ async fn open(world: &World, device: &str, forward: Forward) -> Result<Forwarded
             device: device.to_owned(),
         },
     };
-    let air = world.air();
     let listening = match forward.protocol {
         Protocol::Tcp => air.forward(forward.listen, target, forward.port).await,
         Protocol::Udp => air.forward_udp(forward.listen, target, forward.port).await,
@@ -225,6 +250,7 @@ fn job(case: &Case, folder: &Path) -> Job {
         rig: None,
         setup: trace::Setup::default(),
         flash: Flash::default(),
+        uses_host_radios: false,
         probe_fault: None,
     }
 }

@@ -12,6 +12,15 @@ use super::state::{DEVICE, IP4_CONFIG, State, Wanted, access_point};
 /// `NM_DEVICE_TYPE_WIFI`.
 const WIFI: u32 = 2;
 
+/// What NetworkManager refuses, in its own names.
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "org.freedesktop.NetworkManager.Error")]
+pub(super) enum Refusal {
+    #[zbus(error)]
+    ZBus(zbus::Error),
+    InvalidArguments(String),
+}
+
 type Groups = HashMap<String, HashMap<String, OwnedVariant>>;
 
 pub(super) struct Manager(pub(super) Arc<State>);
@@ -84,12 +93,29 @@ impl Manager {
         rollback_timeout: u32,
         _flags: u32,
         #[zbus(connection)] bus: &Connection,
-    ) -> fdo::Result<OwnedObjectPath> {
+    ) -> Result<OwnedObjectPath, Refusal> {
         self.0.linger.touch();
         if devices.iter().any(|device| device.as_str() != DEVICE) {
-            return Err(fdo::Error::InvalidArgs("no such device".to_owned()));
+            return Err(Refusal::InvalidArguments("no such device".to_owned()));
         }
-        object(&self.0.keep(bus, rollback_timeout))
+        // A device is in one checkpoint at most (NetworkManager 1.42, `nm-checkpoint-manager.c`).
+        if let Some(kept) = self.0.checkpoints().first() {
+            return Err(Refusal::InvalidArguments(format!(
+                "device '{}' is already included in checkpoint {kept}",
+                self.0.interface
+            )));
+        }
+        let path = self.0.keep(bus, rollback_timeout);
+        object(&path).map_err(|error| Refusal::ZBus(error.into()))
+    }
+
+    #[zbus(property)]
+    async fn checkpoints(&self) -> fdo::Result<Vec<OwnedObjectPath>> {
+        self.0
+            .checkpoints()
+            .iter()
+            .map(|path| object(path))
+            .collect()
     }
 
     async fn checkpoint_adjust_rollback_timeout(
@@ -107,9 +133,7 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> fdo::Result<HashMap<String, u32>> {
         self.0.linger.touch();
-        self.0
-            .restore(bus, checkpoint.as_str(), "rolled back")
-            .await?;
+        State::restore(&self.0, bus, checkpoint.as_str(), "rolled back").await?;
         Ok(HashMap::from([(DEVICE.to_owned(), 0)]))
     }
 }

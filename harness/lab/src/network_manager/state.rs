@@ -32,6 +32,8 @@ const NO_SECRETS: u32 = 7;
 const DHCP_FAILED: u32 = 17;
 /// What joining takes.
 const JOINING: Duration = Duration::from_secs(2);
+/// After so long without a connection NetworkManager connects the interface as it sees fit.
+const AUTOCONNECT: Duration = Duration::from_secs(6);
 /// After so long without an address NetworkManager gives up.
 const DHCP_LIMIT: Duration = Duration::from_secs(45);
 
@@ -55,6 +57,8 @@ struct Changing {
     state: u32,
     checkpoints: BTreeMap<String, Checkpoint>,
     next_checkpoint: u32,
+    /// Number of the connection that is being made; an older one is called off.
+    connecting: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -136,9 +140,13 @@ impl State {
             .networks
             .iter()
             .position(|network| network.ssid.as_bytes() == wanted.ssid);
+        let turn = self.begin();
         self.connect(None, "another network is asked for");
         self.tell(&connection, PREPARE, NO_REASON).await;
         self.clock().sleep(JOINING).await;
+        if !self.is_current(turn) {
+            return;
+        }
         let Some((index, network)) =
             index.and_then(|index| Some((index, self.networks.get(index)?)))
         else {
@@ -150,6 +158,9 @@ impl State {
         self.tell(&connection, IP_CONFIG, NO_REASON).await;
         if network.address.is_none() {
             self.clock().sleep(DHCP_LIMIT).await;
+            if !self.is_current(turn) {
+                return;
+            }
             return self.tell(&connection, FAILED, DHCP_FAILED).await;
         }
         self.connect(Some(index), "joined");
@@ -160,7 +171,24 @@ impl State {
         {
             self.connect(None, "its client is gone from the bus");
             self.tell(&connection, DISCONNECTED, NO_REASON).await;
+            self.clock().sleep(AUTOCONNECT).await;
+            let is_idle = self.changing().state == DISCONNECTED;
+            if is_idle && !self.networks.is_empty() {
+                self.connect(Some(0), "connected of its own accord");
+                self.tell(&connection, ACTIVATED, NO_REASON).await;
+            }
         }
+    }
+
+    /// Begins another connection, and calls off the one that is being made.
+    fn begin(&self) -> u64 {
+        let mut changing = self.changing();
+        changing.connecting += 1;
+        changing.connecting
+    }
+
+    fn is_current(&self, turn: u64) -> bool {
+        self.changing().connecting == turn
     }
 
     async fn tell(&self, connection: &Connection, state: u32, reason: u32) {
@@ -215,33 +243,44 @@ impl State {
                 Some(ends) if ends > self.clock().now() => self.clock().sleep_until(ends).await,
                 Some(_) => {
                     // It is there.
-                    let _ = self
-                        .restore(&connection, &path, "the checkpoint ran out")
-                        .await;
+                    let why = "the checkpoint ran out";
+                    let _ = Self::restore(&self, &connection, &path, why).await;
                     return;
                 }
             }
         }
     }
 
-    /// Goes back to what was kept.
+    /// The paths of all checkpoints.
+    pub(super) fn checkpoints(&self) -> Vec<String> {
+        self.changing().checkpoints.keys().cloned().collect()
+    }
+
+    /// Goes back to what was kept. What the interface was connected to, it is connected to anew, even
+    /// if it is connected to that already; the answer comes when that begins.
     pub(super) async fn restore(
-        &self,
+        this: &Arc<Self>,
         connection: &Connection,
         checkpoint: &str,
         why: &str,
     ) -> fdo::Result<()> {
-        let kept = self.changing().checkpoints.remove(checkpoint);
+        let kept = this.changing().checkpoints.remove(checkpoint);
         let kept = kept.ok_or_else(no_checkpoint)?;
-        if self.changing().connected != kept.connected {
-            self.connect(kept.connected, why);
-        }
-        let state = if kept.connected.is_some() {
-            ACTIVATED
-        } else {
-            DISCONNECTED
+        let turn = this.begin();
+        this.connect(None, why);
+        let Some(index) = kept.connected else {
+            this.tell(connection, DISCONNECTED, NO_REASON).await;
+            return Ok(());
         };
-        self.tell(connection, state, NO_REASON).await;
+        this.tell(connection, PREPARE, NO_REASON).await;
+        let (this, connection) = (Arc::clone(this), connection.clone());
+        tokio::spawn(async move {
+            this.clock().sleep(JOINING).await;
+            if this.is_current(turn) {
+                this.connect(Some(index), "connected as before");
+                this.tell(&connection, ACTIVATED, NO_REASON).await;
+            }
+        });
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! This binary is the device, too, and a phone that is killed. libdbus looks for the system bus once
 //! in a process, so all of these share a bus, one after the other.
 
+mod adapters;
 mod bugs;
 mod device;
 mod hostile;
@@ -34,6 +35,12 @@ fn main() {
     {
         network::phone();
     }
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == adapters::LISTENER)
+    {
+        adapters::listener();
+    }
     let address = format!("unix:abstract=bluez-test-{}", std::process::id());
     // SAFETY: this is the only thread.
     unsafe {
@@ -50,6 +57,7 @@ fn main() {
         hostile::CASES,
         losses::CASES,
         network::CASES,
+        adapters::CASES,
     ]
     .concat();
     let trials = cases.into_iter().map(|(name, case)| {

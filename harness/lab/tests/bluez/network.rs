@@ -9,7 +9,7 @@ use lab::network_manager::{HostNetwork, HostWifiSwitched, NetworkManagerStandIn}
 use phone::{JoinedWifi, WifiError, WifiSettings};
 
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::phone::Case;
 use crate::world::World;
@@ -33,6 +33,16 @@ pub const CASES: &[(&str, Case)] = &[
     ("a_phone_that_is_killed_leaves_nothing_behind", |bus| {
         killed(bus).boxed_local()
     }),
+    ("what_a_killed_phone_has_left_is_taken_over", |bus| {
+        followed(bus).boxed_local()
+    }),
+    ("what_another_program_keeps_is_left_alone", |bus| {
+        kept(bus).boxed_local()
+    }),
+    (
+        "a_phone_that_gives_up_joining_restores_what_was_before",
+        |bus| dropped(bus).boxed_local(),
+    ),
     ("a_phone_that_is_stopped_restores_what_was_before", |bus| {
         stopped(bus).boxed_local()
     }),
@@ -80,7 +90,25 @@ async fn joined(bus: String) {
     world.clock.sleep(Duration::from_secs(300)).await;
     assert_eq!(host.connected_to().as_deref(), Some("PROV_0ABC01"));
     joined.leave().await.expect("left");
+    // NetworkManager answers when it begins to connect.
     assert_eq!(host.connected_to().as_deref(), Some("home"));
+}
+
+/// What the interface was connected to since `from`, one after the other.
+fn switched(world: &World, from: usize) -> Vec<(Option<String>, String)> {
+    let switched: Vec<HostWifiSwitched> = world.events();
+    let switched = switched.into_iter().skip(from);
+    switched
+        .map(|switched| (switched.to, switched.why))
+        .collect()
+}
+
+/// What is to be seen once a phone is gone that did not leave: home is lost once, and no more.
+fn once_home_again() -> Vec<(Option<String>, String)> {
+    vec![
+        (None, "the checkpoint ran out".to_owned()),
+        (Some("home".to_owned()), "connected as before".to_owned()),
+    ]
 }
 
 async fn refused(bus: String) {
@@ -139,9 +167,9 @@ async fn ended(bus: String) {
             .build()
             .expect("a runtime");
         let joined = runtime.block_on(JoinedWifi::join(&soft_ap("abcd1234"), &clock));
-        // Nobody leaves.
-        std::mem::forget(joined.expect("joined"));
+        // It does not leave: nothing runs any more when it ends.
         runtime.shutdown_background();
+        drop(joined.expect("joined"));
         done.send(()).expect("somebody waits");
     });
     joined.await.expect("joined");
@@ -149,9 +177,7 @@ async fn ended(bus: String) {
     drop(busy);
     world.clock.sleep(Duration::from_secs(90)).await;
     assert_eq!(host.connected_to().as_deref(), Some("home"));
-    let switched: Vec<HostWifiSwitched> = world.events();
-    let why: Vec<&str> = switched.iter().map(|switched| &switched.why[..]).collect();
-    assert_eq!(why.last(), Some(&"the checkpoint ran out"), "{why:?}");
+    assert_eq!(switched(&world, 2), once_home_again());
 }
 
 /// What this binary does when it is started as [`PHONE`]: joins, says so, and waits to be killed.
@@ -174,10 +200,8 @@ pub fn phone() -> ! {
 /// The argument that makes this binary a phone.
 pub const PHONE: &str = "__phone";
 
-async fn killed(bus: String) {
-    let world = World::new();
-    let host = host(&world, &bus).await;
-    let busy = world.clock.busy();
+/// A phone in a process of its own, which has joined.
+async fn elsewhere(host: &NetworkManagerStandIn) -> Child {
     let mut phone = Command::new(std::env::current_exe().expect("this binary"))
         .arg(PHONE)
         .stdout(Stdio::piped())
@@ -189,14 +213,88 @@ async fn killed(bus: String) {
     said.read_line(&mut line).await.expect("a line");
     assert_eq!(line, format!("joined {ADDRESS}\n"));
     assert_eq!(host.connected_to().as_deref(), Some("PROV_0ABC01"));
+    phone
+}
+
+async fn killed(bus: String) {
+    let world = World::new();
+    let host = host(&world, &bus).await;
+    let busy = world.clock.busy();
+    let mut phone = elsewhere(&host).await;
     phone.kill().await.expect("killed");
+    let before = switched(&world, 0).len();
     drop(busy);
     world.clock.sleep(Duration::from_secs(90)).await;
     assert_eq!(host.connected_to().as_deref(), Some("home"));
-    let switched: Vec<HostWifiSwitched> = world.events();
-    let why: Vec<&str> = switched.iter().map(|switched| &switched.why[..]).collect();
-    let gone = "its client is gone from the bus";
-    assert!(why.ends_with(&[gone, "the checkpoint ran out"]), "{why:?}");
+    assert_eq!(switched(&world, before), once_home_again());
+}
+
+/// What a phone that was killed has left is what the next one goes back to.
+async fn followed(bus: String) {
+    let world = World::new();
+    let host = host(&world, &bus).await;
+    let busy = world.clock.busy();
+    let mut phone = elsewhere(&host).await;
+    phone.kill().await.expect("killed");
+    let joined = JoinedWifi::join(&soft_ap("abcd1234"), &world.clock).await;
+    let joined = joined.expect("joined at once");
+    assert!(world.clock.now().since_start() < Duration::from_secs(15));
+    assert_eq!(host.connected_to().as_deref(), Some("PROV_0ABC01"));
+    joined.leave().await.expect("left");
+    assert_eq!(host.connected_to().as_deref(), Some("home"));
+    let before = switched(&world, 0).len();
+    drop(busy);
+    world.clock.sleep(Duration::from_secs(90)).await;
+    assert_eq!(switched(&world, before), []);
+}
+
+/// What another program has kept is left alone.
+async fn kept(bus: String) {
+    let world = World::new();
+    let host = host(&world, &bus).await;
+    let other = zbus::connection::Builder::address(bus.as_str())
+        .build()
+        .await
+        .expect("on the bus");
+    let manager = "/org/freedesktop/NetworkManager";
+    let device = zbus::ObjectPath::try_from("/org/freedesktop/NetworkManager/Devices/1");
+    let arguments = (vec![device.expect("a path")], 600_u32, 0_u32);
+    let name = "org.freedesktop.NetworkManager";
+    other
+        .call_method(
+            Some(name),
+            manager,
+            Some(name),
+            "CheckpointCreate",
+            &arguments,
+        )
+        .await
+        .expect("kept");
+    let failed = JoinedWifi::join(&soft_ap("abcd1234"), &world.clock).await;
+    let error = failed.expect_err("it is kept").to_string();
+    assert!(
+        error.contains("another program keeps a checkpoint of wlan0"),
+        "{error}"
+    );
+    assert_eq!(host.connected_to().as_deref(), Some("home"));
+    assert_eq!(switched(&world, 0), []);
+}
+
+/// A phone that is given up in the middle of joining goes back, too.
+async fn dropped(bus: String) {
+    let world = World::new();
+    let host = host(&world, &bus).await;
+    let settings = WifiSettings::of("wlan0", "PROV_MUTE");
+    let limit = Duration::from_secs(10);
+    let joining = JoinedWifi::join(&settings, &world.clock);
+    assert!(world.clock.timeout(limit, joining).await.is_err());
+    world.clock.sleep(Duration::from_secs(5)).await;
+    assert_eq!(host.connected_to().as_deref(), Some("home"));
+    let why: Vec<String> = switched(&world, 0)
+        .into_iter()
+        .map(|(_, why)| why)
+        .collect();
+    assert!(why.contains(&"rolled back".to_owned()), "{why:?}");
 }
 
 async fn stopped(bus: String) {

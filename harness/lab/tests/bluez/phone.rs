@@ -46,7 +46,7 @@ pub const CASES: &[(&str, Case)] = &[
 
 /// A phone on the private bus.
 pub struct Phone {
-    _stand_in: BluezStandIn,
+    pub stand_in: BluezStandIn,
     pub adapter: Adapter,
 }
 
@@ -66,7 +66,7 @@ impl Phone {
         };
         Self {
             adapter: adapter.clone(),
-            _stand_in: stand_in,
+            stand_in,
         }
     }
 
@@ -149,11 +149,23 @@ async fn found(bus: String) {
     with_device(&world, async {
         let phone = Phone::new(&world, &bus).await;
         let device = phone.find(NAME).await;
-        let properties = device
-            .properties()
+        let known = async || {
+            let properties = device.properties().await;
+            properties.expect("properties").expect("some")
+        };
+        // How strong it is, is known only while somebody listens.
+        assert_eq!(known().await.rssi, None);
+        let everything = ScanFilter::default();
+        phone
+            .adapter
+            .start_scan(everything)
             .await
-            .expect("properties")
-            .expect("some");
+            .expect("scanning");
+        while known().await.rssi.is_none() {
+            tokio::task::yield_now().await;
+        }
+        let properties = known().await;
+        phone.adapter.stop_scan().await.expect("stopped");
         assert_eq!(properties.address.to_string(), "24:0A:C4:00:00:01");
         assert_eq!(properties.local_name.as_deref(), Some(NAME));
         assert_eq!(properties.rssi, Some(-61));

@@ -92,6 +92,8 @@ pub enum Blame {
     Device,
     /// Nothing could be reached.
     Network,
+    /// This host's own radio is at fault.
+    Host,
     /// The phone was told too little, or was used wrongly.
     Phone,
     /// The device was right to refuse: it was given wrong values.
@@ -109,7 +111,7 @@ impl ProvisioningError {
                     Some(Outcome::Unreachable { why: self.chain() })
                 }
                 Cause::DoesNotFit => Some(Outcome::DoesNotFit { why: self.chain() }),
-                Cause::Nonsense | Cause::NoEndpoint => None,
+                Cause::Host | Cause::Nonsense | Cause::NoEndpoint => None,
             },
             Self::Refused { command, status } if *command != "get_status" => {
                 Some(Outcome::CredentialsRefused {
@@ -128,7 +130,7 @@ impl ProvisioningError {
             Self::Transport { endpoint, source } => {
                 let cause = source.cause();
                 let judged = endpoint == endpoint::SESSION && cause == Cause::Refused;
-                cause.is_loss() && (!judged || source.may_be_the_radio())
+                cause.is_loss() && !source.is_absence() && (!judged || source.may_be_the_radio())
             }
             Self::Security { endpoint, source } => {
                 endpoint != endpoint::SESSION && *source == SecurityError::Decryption
@@ -156,6 +158,7 @@ impl ProvisioningError {
             Self::Missing(_) | Self::NoSession { .. } => Blame::Phone,
             Self::Transport { source, .. } => match source.cause() {
                 Cause::Unreachable => Blame::Network,
+                Cause::Host => Blame::Host,
                 Cause::DoesNotFit => Blame::Phone,
                 _ => Blame::Device,
             },
@@ -183,6 +186,10 @@ impl ProvisioningError {
             return outcome.advice();
         }
         match self {
+            Self::Transport { source, .. } if source.cause() == Cause::Host => {
+                "look at this host's Bluetooth adapter, not at the device: `bluetoothctl list` shows \
+                 those that there are, `bluetoothctl show` and `rfkill list` their power"
+            }
             Self::Transport { source, .. } if source.cause() == Cause::NoEndpoint => {
                 "the device offers no such endpoint: look at what it lists, and at its version"
             }

@@ -35,6 +35,8 @@ pub enum Cause {
     Nonsense,
     /// The device has no such endpoint.
     NoEndpoint,
+    /// This host cannot: its radio is not there, or not any more.
+    Host,
     /// The transport cannot carry a request of this length; nothing was sent.
     DoesNotFit,
 }
@@ -45,7 +47,7 @@ impl Cause {
     pub const fn is_loss(self) -> bool {
         match self {
             Self::Unreachable | Self::Refused | Self::Cut | Self::Silent => true,
-            Self::Nonsense | Self::NoEndpoint | Self::DoesNotFit => false,
+            Self::Host | Self::Nonsense | Self::NoEndpoint | Self::DoesNotFit => false,
         }
     }
 }
@@ -57,6 +59,15 @@ impl TransportError {
             Self::Http(_) | Self::Console(_) => false,
             #[cfg(feature = "ble")]
             Self::Ble(error) => matches!(error, BleError::Disconnected),
+        }
+    }
+
+    /// Whether the device was looked for as long as it may take, so that looking again is no use.
+    pub(crate) fn is_absence(&self) -> bool {
+        match self {
+            Self::Http(_) | Self::Console(_) => false,
+            #[cfg(feature = "ble")]
+            Self::Ble(error) => matches!(error, BleError::NotFound { .. }),
         }
     }
 
@@ -83,7 +94,8 @@ impl TransportError {
             Self::Ble(error) => match error {
                 BleError::Adapter { .. }
                 | BleError::NoAdapter { .. }
-                | BleError::NotFound { .. }
+                | BleError::AdapterGone { .. } => Cause::Host,
+                BleError::NotFound { .. }
                 | BleError::Ambiguous { .. }
                 | BleError::Connect { .. } => Cause::Unreachable,
                 // Bluedroid hangs up on what it does not accept; NimBLE answers with an error.

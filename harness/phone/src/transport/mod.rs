@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 pub use ble::{Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
 pub use console::{Console, ConsoleError, ConsoleSettings};
 pub use error::{Cause, TransportError};
-pub use soft_ap::SoftAp;
+pub use soft_ap::{SoftAp, UrlError};
 
 /// A connection to one device, which ends when dropped.
 ///

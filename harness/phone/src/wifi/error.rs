@@ -36,6 +36,31 @@ pub enum WifiError {
         /// What NetworkManager says.
         source: zbus::Error,
     },
+    /// Another program keeps a checkpoint of the interface.
+    #[error(
+        "another program keeps a checkpoint of {interface}, so nothing was changed: wait until it is \
+         done, or name another interface"
+    )]
+    KeptByOthers {
+        /// Of which interface.
+        interface: String,
+    },
+    /// Another process of ours uses the interface.
+    #[error(
+        "{interface} has been in use by another proving for {waited:?}; try again when that is done"
+    )]
+    InUse {
+        /// Which.
+        interface: String,
+        /// How long was waited, in lab time.
+        waited: Duration,
+    },
+    /// There is no place for what has to be known after this process.
+    #[error("failed to note what has to be put back, so nothing was changed")]
+    Note {
+        /// Why.
+        source: std::io::Error,
+    },
     /// The network was not heard.
     #[error(
         "no network {ssid} was heard on {interface} for {waited:?}: has the device started its \
@@ -92,6 +117,27 @@ pub enum WifiError {
         /// `NMRollbackResult`.
         result: u32,
     },
+    /// The interface was put back, and did not connect.
+    #[error(
+        "{interface} is not connected again after {waited:?}: `nmcli device connect {interface}` may \
+         help"
+    )]
+    NotBack {
+        /// Which interface.
+        interface: String,
+        /// How long was waited, in lab time.
+        waited: Duration,
+    },
+}
+
+impl WifiError {
+    /// Whether it is the device's network that is not there, or did not let this host in.
+    pub fn is_of_the_network(&self) -> bool {
+        matches!(
+            self,
+            Self::NotHeard { .. } | Self::Refused { .. } | Self::Timeout { .. }
+        )
+    }
 }
 
 /// Meaning of an `NMDeviceStateReason` for a client that joins a SoftAP.

@@ -2,10 +2,13 @@
 //!
 //! Nothing is touched but the interface that was named. What it was connected to before is kept in
 //! a checkpoint of NetworkManager's: leaving rolls back to it, and so does NetworkManager itself
-//! when this process is gone, because the checkpoint runs out unless it is renewed.
+//! when this process is gone, because the checkpoint runs out unless it is renewed. That is all that
+//! brings the host back then: were the connection bound to this process, too, NetworkManager would
+//! connect the host again at once, and once more when the checkpoint runs out.
 
 mod error;
 mod network_manager;
+mod seat;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -16,19 +19,27 @@ use std::time::Duration;
 use clock::Clock;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use zbus::{Connection, ObjectPath, OwnedObjectPath, Variant};
 
 pub use error::WifiError;
 use network_manager::{
     ACTIVATED, AccessPointProxy, DELETE_NEW_CONNECTIONS, DeviceProxy, FAILED, Ip4ConfigProxy,
-    NetworkManagerProxy, Profile, ROLLED_BACK, WIFI, WirelessProxy,
+    NetworkManagerProxy, Profile, ROLLED_BACK, WIFI, WirelessProxy, is_included,
 };
 
+use crate::hold::Hold;
+pub use seat::HostSeat;
+
 /// After so many seconds without this process, NetworkManager restores what was before.
-const ROLLBACK_SECS: u32 = 60;
+const ROLLBACK_SECS: u32 = 20;
 /// How often the checkpoint is renewed meanwhile.
-const RENEWAL: Duration = Duration::from_secs(20);
+const RENEWAL: Duration = Duration::from_secs(5);
+/// What NetworkManager may take to connect an interface again that it has rolled back.
+const RESTORE_LIMIT: Duration = Duration::from_secs(45);
+/// How long another process of this user may use the interface before this one gives up.
+const TURN_LIMIT: Duration = Duration::from_secs(120);
 /// How often the list of networks is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often a scan is asked for; NetworkManager refuses more.
@@ -67,7 +78,8 @@ impl WifiSettings {
 #[derive(Debug)]
 pub struct JoinedWifi {
     address: Ipv4Addr,
-    checkpoint: Option<Checkpoint>,
+    clock: Clock,
+    checkpoint: Checkpoint,
 }
 
 impl JoinedWifi {
@@ -99,9 +111,10 @@ impl JoinedWifi {
         };
         let ended = match joined {
             Ok(Ok(address)) => {
-                let checkpoint = Some(checkpoint);
+                let clock = clock.clone();
                 return Ok(Ok(Self {
                     address,
+                    clock,
                     checkpoint,
                 }));
             }
@@ -109,7 +122,7 @@ impl JoinedWifi {
             Err(error) => Err(error),
         };
         // What went first is what matters; NetworkManager will roll back by itself.
-        let _ = checkpoint.roll_back().await;
+        let _ = checkpoint.roll_back(clock).await;
         ended
     }
 
@@ -118,27 +131,14 @@ impl JoinedWifi {
         self.address
     }
 
-    /// Leaves, and restores what the interface was connected to before.
-    pub async fn leave(mut self) -> Result<(), WifiError> {
-        match self.checkpoint.take() {
-            Some(checkpoint) => checkpoint.roll_back().await,
-            None => Ok(()),
-        }
+    /// Leaves, and waits until the interface is connected to what it was connected to before.
+    pub async fn leave(self) -> Result<(), WifiError> {
+        let _busy = self.clock.busy();
+        self.checkpoint.roll_back(&self.clock).await
     }
 }
 
-impl Drop for JoinedWifi {
-    fn drop(&mut self) {
-        if let Some(checkpoint) = self.checkpoint.take()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            // If that fails, the checkpoint runs out.
-            runtime.spawn(async move { checkpoint.roll_back().await });
-        }
-    }
-}
-
-/// What an interface was before.
+/// What an interface was before. Dropping it begins to restore that.
 #[derive(Debug)]
 struct Checkpoint {
     interface: String,
@@ -146,6 +146,12 @@ struct Checkpoint {
     device: OwnedObjectPath,
     path: OwnedObjectPath,
     renewal: JoinHandle<()>,
+    /// Whether the interface was connected.
+    was_connected: bool,
+    /// Whether it was restored.
+    is_over: bool,
+    /// Held until it is; none on a host that has no place for notes.
+    hold: Option<Hold>,
 }
 
 impl Checkpoint {
@@ -169,33 +175,75 @@ impl Checkpoint {
             .get_device_by_ip_iface(interface)
             .await
             .map_err(no_interface)?;
-        let kind = DeviceProxy::new(&connection, device.clone())
-            .await
-            .map_err(no_interface)?
-            .device_type()
+        let proxy = DeviceProxy::new(&connection, device.clone())
             .await
             .map_err(no_interface)?;
-        if kind != WIFI {
+        if proxy.device_type().await.map_err(no_interface)? != WIFI {
             return Err(WifiError::NotWifi {
                 interface: interface.to_owned(),
             });
         }
-        let devices = [ObjectPath::from(&device)];
-        let path = manager
-            .checkpoint_create(&devices, ROLLBACK_SECS, DELETE_NEW_CONNECTIONS)
-            .await
-            .map_err(|source| WifiError::NoCheckpoint {
+        let taken = Hold::take(interface, TURN_LIMIT, clock).await;
+        let taken = taken.map_err(|source| WifiError::Note { source })?;
+        let Some((mut hold, stale)) = taken else {
+            return Err(WifiError::InUse {
                 interface: interface.to_owned(),
-                source,
-            })?;
+                waited: TURN_LIMIT,
+            });
+        };
+        let mut was_connected = proxy.state().await.map_err(no_interface)? == ACTIVATED;
+        let devices = [ObjectPath::from(&device)];
+        let made = manager
+            .checkpoint_create(&devices, ROLLBACK_SECS, DELETE_NEW_CONNECTIONS)
+            .await;
+        let path = match made {
+            Ok(path) => path,
+            Err(source) => {
+                let refused = |source| WifiError::NoCheckpoint {
+                    interface: interface.to_owned(),
+                    source,
+                };
+                if !is_included(&source) {
+                    return Err(refused(source));
+                }
+                // One that a killed process of ours has left keeps what was before that, and goes on.
+                let stale = stale.as_deref().and_then(Note::read);
+                let kept = manager.checkpoints().await.map_err(refused)?;
+                match stale.filter(|stale| kept.contains(&stale.path)) {
+                    Some(stale) => {
+                        let renewed = manager
+                            .checkpoint_adjust_rollback_timeout(&stale.path, ROLLBACK_SECS)
+                            .await;
+                        renewed.map_err(refused)?;
+                        was_connected = stale.was_connected;
+                        stale.path
+                    }
+                    None => {
+                        return Err(WifiError::KeptByOthers {
+                            interface: interface.to_owned(),
+                        });
+                    }
+                }
+            }
+        };
+        let note = Note {
+            path: path.clone(),
+            was_connected,
+        };
+        let noted = hold.note(&note.to_string());
         let renewal = tokio::spawn(renew(manager, path.clone(), clock.clone()));
-        Ok(Self {
+        let checkpoint = Self {
             interface: interface.to_owned(),
             connection,
             device,
             path,
             renewal,
-        })
+            was_connected,
+            is_over: false,
+            hold: Some(hold),
+        };
+        noted.map_err(|source| WifiError::Note { source })?;
+        Ok(checkpoint)
     }
 
     async fn join(&self, settings: &WifiSettings, clock: &Clock) -> Result<Ipv4Addr, WifiError> {
@@ -258,11 +306,8 @@ impl Checkpoint {
         let manager = NetworkManagerProxy::new(&self.connection)
             .await
             .map_err(failed)?;
-        // Gone with this process, even before the checkpoint runs out.
-        let options = HashMap::from([
-            ("persist", Variant::from("volatile")),
-            ("bind-activation", Variant::from("dbus-client")),
-        ]);
+        // Kept nowhere. What it is not, is bound to this process: see the module.
+        let options = HashMap::from([("persist", Variant::from("volatile"))]);
         manager
             .add_and_activate_connection2(profile(settings), &self.device, access_point, options)
             .await
@@ -294,25 +339,59 @@ impl Checkpoint {
             .ok_or(zbus::Error::MissingField)
     }
 
-    async fn roll_back(self) -> Result<(), WifiError> {
-        let failed = |source| self.failed("restore what was before", source);
-        let manager = NetworkManagerProxy::new(&self.connection)
-            .await
-            .map_err(failed)?;
-        let results = manager
-            .checkpoint_rollback(&self.path)
-            .await
-            .map_err(failed)?;
+    /// Restores what was before, and waits until that is done.
+    async fn roll_back(mut self, clock: &Clock) -> Result<(), WifiError> {
+        let what = "restore what was before";
+        let failed = |this: &Self, source| this.failed(what, source);
+        let manager = NetworkManagerProxy::new(&self.connection).await;
+        let manager = manager.map_err(|source| failed(&self, source))?;
+        let device = DeviceProxy::new(&self.connection, self.device.clone()).await;
+        let device = device.map_err(|source| failed(&self, source))?;
+        let states = device.receive_state_changed().await;
+        let mut states = states.map_err(|source| failed(&self, source))?;
+        let results = manager.checkpoint_rollback(&self.path).await;
+        // NetworkManager has answered: what is left of it, is its own doing.
+        self.end();
+        let results = results.map_err(|source| failed(&self, source))?;
         let failure = results
             .values()
             .copied()
             .find(|result| *result != ROLLED_BACK);
-        match failure {
-            None => Ok(()),
-            Some(result) => Err(WifiError::NotRestored {
+        if let Some(result) = failure {
+            return Err(WifiError::NotRestored {
                 interface: self.interface.clone(),
                 result,
+            });
+        }
+        if !self.was_connected {
+            return Ok(());
+        }
+        // It answers when it begins to connect.
+        let connected = async {
+            loop {
+                if device.state().await? == ACTIVATED {
+                    return Ok(());
+                }
+                // A signal may be lost; the state is not.
+                let _ = clock.timeout(LOOK, states.next()).await;
+            }
+        };
+        match clock.timeout(RESTORE_LIMIT, connected).await {
+            Ok(connected) => connected.map_err(|source| failed(&self, source)),
+            Err(_) => Err(WifiError::NotBack {
+                interface: self.interface.clone(),
+                waited: RESTORE_LIMIT,
             }),
+        }
+    }
+
+    /// There is nothing left to be restored.
+    fn end(&mut self) {
+        self.is_over = true;
+        self.renewal.abort();
+        if let Some(mut hold) = self.hold.take() {
+            // The next one finds no such checkpoint.
+            let _ = hold.note("");
         }
     }
 
@@ -328,6 +407,48 @@ impl Checkpoint {
 impl Drop for Checkpoint {
     fn drop(&mut self) {
         self.renewal.abort();
+        // Without a runtime, the checkpoint runs out.
+        if let (false, Ok(runtime)) = (self.is_over, Handle::try_current()) {
+            let (connection, path) = (self.connection.clone(), self.path.clone());
+            let hold = self.hold.take();
+            runtime.spawn(async move {
+                if let Ok(manager) = NetworkManagerProxy::new(&connection).await
+                    && manager.checkpoint_rollback(&path).await.is_ok()
+                    && let Some(mut hold) = hold
+                {
+                    // As above.
+                    let _ = hold.note("");
+                }
+            });
+        }
+    }
+}
+
+/// What the process after one that was killed has to know of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Note {
+    path: OwnedObjectPath,
+    was_connected: bool,
+}
+
+impl Note {
+    fn read(text: &str) -> Option<Self> {
+        let (path, was) = text.split_once(' ')?;
+        Some(Self {
+            path: ObjectPath::try_from(path.to_owned()).ok()?.into(),
+            was_connected: was == "connected",
+        })
+    }
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let was = if self.was_connected {
+            "connected"
+        } else {
+            "disconnected"
+        };
+        write!(f, "{} {was}", self.path.as_str())
     }
 }
 

@@ -19,12 +19,26 @@ pub(super) const DELETE_NEW_CONNECTIONS: u32 = 0x02;
 /// `NM_ROLLBACK_RESULT_OK`.
 pub(super) const ROLLED_BACK: u32 = 0;
 
+/// Whether NetworkManager refused a checkpoint because the device is in another one.
+pub(super) fn is_included(error: &zbus::Error) -> bool {
+    match error {
+        zbus::Error::MethodError(name, Some(message), _) => {
+            name.ends_with(".InvalidArguments") && message.contains("already included")
+        }
+        _ => false,
+    }
+}
+
 #[zbus::proxy(
     interface = "org.freedesktop.NetworkManager",
     default_service = "org.freedesktop.NetworkManager",
     default_path = "/org/freedesktop/NetworkManager"
 )]
 pub(super) trait NetworkManager {
+    /// Every checkpoint that there is.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn checkpoints(&self) -> zbus::Result<Vec<OwnedObjectPath>>;
+
     fn get_device_by_ip_iface(&self, iface: &str) -> zbus::Result<OwnedObjectPath>;
 
     fn add_and_activate_connection2(
@@ -65,6 +79,10 @@ pub(super) trait NetworkManager {
 pub(super) trait Device {
     #[zbus(property)]
     fn device_type(&self) -> zbus::Result<u32>;
+
+    /// Asked anew each time: what is remembered may be older than an answer.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn state(&self) -> zbus::Result<u32>;
 
     #[zbus(property)]
     fn ip4_config(&self) -> zbus::Result<OwnedObjectPath>;

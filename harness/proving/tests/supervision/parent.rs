@@ -47,6 +47,8 @@ pub fn plan(behaviours: &[&str]) -> Plan {
         judges_levels: false,
         image: None,
         rig: None,
+        uses_host_radios: false,
+        takes_turns: false,
         is_alone: false,
     };
     Plan {

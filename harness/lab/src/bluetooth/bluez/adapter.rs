@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use zbus::OwnedVariant;
 use zbus::object_server::SignalEmitter;
+use zbus::{ObjectPath, OwnedVariant};
 
 use super::error::BluezError;
 use super::request::{HostHandle, Request};
@@ -52,6 +52,11 @@ impl Adapter {
             return Err(BluezError::Failed("No discovery started".to_owned()));
         }
         self.discover(false, &emitter).await
+    }
+
+    async fn remove_device(&self, device: ObjectPath<'_>) -> Result<(), BluezError> {
+        let node = device.rsplit('/').next().unwrap_or_default().to_owned();
+        self.host.ask(|reply| Request::Remove { node, reply }).await
     }
 
     #[zbus(property)]

@@ -61,18 +61,17 @@ pub(super) async fn bear(
         }
     };
     devices.set_connected(device, true).await?;
-    let mut published = None;
     let mut waiting = None;
     let served = async {
         let Ok(client) = Client::new(stack, &connection).await else {
             return Ok(());
         };
         let work = async {
-            let Ok(services) = discover(&client).await else {
+            let Ok(services) = discover(&client, devices, device).await else {
                 return zbus::Result::Ok(());
             };
             let mtu = connection.att_mtu();
-            published = Some(devices.publish(device, &services, mtu).await?);
+            devices.publish(device, &services, mtu).await?;
             devices.set_resolved(device, true).await?;
             let _ = reply.send(Ok(()));
             while let Some(order) = orders.recv().await {
@@ -102,9 +101,7 @@ pub(super) async fn bear(
     }
     devices.set_resolved(device, false).await?;
     devices.set_connected(device, false).await?;
-    if let Some(published) = published {
-        devices.withdraw(published).await?;
-    }
+    devices.withdraw(device).await?;
     if let Some(reply) = waiting {
         // The caller may have gone.
         let _: Result<(), _> = reply.send(Ok(()));
@@ -168,13 +165,30 @@ async fn ended(connection: &Connection<'_>) {
 
 type Failure = BleHostError<<Hci as embedded_io_async::ErrorType>::Error>;
 
-/// All services, characteristics and descriptors.
-async fn discover(client: &Client<'_>) -> Result<Vec<FoundService>, Failure> {
-    let mut found = Vec::new();
+/// All services, characteristics and descriptors. A device whose services begin and end where they did
+/// when it was met first is taken to have what it had then: BlueZ 5.66 looks again only if that has
+/// changed, or the device's Database Hash, which none here has; also for devices that are not paired.
+async fn discover(
+    client: &Client<'_>,
+    devices: &Devices,
+    device: Address,
+) -> Result<Vec<FoundService>, Failure> {
+    let mut services = Vec::new();
     for service in client.services().await? {
-        if HIDDEN.contains(&service.uuid()) {
-            continue;
+        if !HIDDEN.contains(&service.uuid()) {
+            services.push(service);
         }
+    }
+    let places = services.iter().map(|service| {
+        let range = service.handle_range();
+        (*range.start(), *range.end(), text(&service.uuid()))
+    });
+    let places: Vec<_> = places.collect();
+    if let Some(remembered) = devices.remembered(device, &places) {
+        return Ok(remembered);
+    }
+    let mut found = Vec::new();
+    for service in services {
         let mut characteristics = Vec::new();
         for characteristic in client.characteristics::<CHARACTERISTICS>(&service).await? {
             let descriptors = client
@@ -192,10 +206,12 @@ async fn discover(client: &Client<'_>) -> Result<Vec<FoundService>, Failure> {
         }
         found.push(FoundService {
             handle: *service.handle_range().start(),
+            end: *service.handle_range().end(),
             uuid: text(&service.uuid()),
             characteristics,
         });
     }
+    devices.remember(device, &found);
     Ok(found)
 }
 

@@ -1,13 +1,17 @@
 //! The objects on the bus: devices that were heard, and what connected ones have.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use clock::{Clock, Waiting};
+use zbus::fdo::Properties;
+use zbus::names::InterfaceName;
 use zbus::object_server::InterfaceRef;
 use zbus::{Connection, ObjectPath, OwnedObjectPath};
 
+use super::adapter::Adapter;
 use super::device::{Device, Known};
 use super::gatt::{Attribute, Characteristic, Descriptor, FoundService, Service};
 use super::request::HostHandle;
@@ -24,6 +28,10 @@ pub(super) struct Devices {
     pub(super) host: HostHandle,
     pub(super) clock: Clock,
     known: RefCell<BTreeMap<Address, Known>>,
+    /// What devices had when they were met first.
+    tables: RefCell<BTreeMap<Address, Vec<FoundService>>>,
+    /// What of connected devices is on the bus.
+    published: RefCell<BTreeMap<Address, Published>>,
 }
 
 /// One advertising report.
@@ -36,7 +44,7 @@ pub(super) struct Report {
 
 /// Objects of a connected device, in the order of their making.
 #[derive(Default)]
-pub(super) struct Published {
+struct Published {
     services: Vec<String>,
     characteristics: Vec<String>,
     descriptors: Vec<String>,
@@ -55,11 +63,20 @@ impl Devices {
             host,
             clock,
             known: RefCell::default(),
+            tables: RefCell::default(),
+            published: RefCell::default(),
         }
     }
 
     pub(super) fn knows(&self, address: Address) -> bool {
         self.known.borrow().contains_key(&address)
+    }
+
+    pub(super) fn is_connected(&self, address: Address) -> bool {
+        let known = self.known.borrow();
+        known
+            .get(&address)
+            .is_some_and(|known| known.state().connected)
     }
 
     /// A device is asked: until the guard is dropped, which must be before the caller has its answer,
@@ -71,6 +88,72 @@ impl Devices {
 
     fn path(&self, known: &Known) -> String {
         format!("{}/{}", self.adapter, known.node())
+    }
+
+    /// What the device had when it was met first, if its services are still at these places.
+    pub(super) fn remembered(
+        &self,
+        address: Address,
+        places: &[(u16, u16, String)],
+    ) -> Option<Vec<FoundService>> {
+        let tables = self.tables.borrow();
+        let table = tables.get(&address)?;
+        let is_same = |(found, place): (&FoundService, &(u16, u16, String))| {
+            (found.handle, found.end) == (place.0, place.1) && found.uuid == place.2
+        };
+        let same = table.len() == places.len() && table.iter().zip(places).all(is_same);
+        same.then(|| table.clone())
+    }
+
+    /// Keeps what a device has.
+    pub(super) fn remember(&self, address: Address, table: &[FoundService]) {
+        self.tables.borrow_mut().insert(address, table.to_vec());
+    }
+
+    /// Forgets a device, and what it had.
+    pub(super) async fn remove(&self, node: &str) -> zbus::Result<bool> {
+        let address = {
+            let known = self.known.borrow();
+            let mut known = known.values();
+            known
+                .find(|known| known.node() == node)
+                .map(|known| known.address)
+        };
+        let Some(address) = address else {
+            return Ok(false);
+        };
+        self.withdraw(address).await?;
+        self.tables.borrow_mut().remove(&address);
+        self.known.borrow_mut().remove(&address);
+        let path = format!("{}/{node}", self.adapter);
+        self.connection
+            .object_server()
+            .remove::<Device, _>(path)
+            .await
+    }
+
+    /// Takes everything off the bus, the adapter last.
+    pub(super) async fn vanish(&self) -> zbus::Result<()> {
+        let nodes: Vec<String> = self.known.borrow().values().map(Known::node).collect();
+        for node in nodes {
+            self.remove(&node).await?;
+        }
+        let server = self.connection.object_server();
+        server.remove::<Adapter, _>(self.adapter.as_str()).await?;
+        Ok(())
+    }
+
+    /// A scan has ended: how strong devices are is no longer known.
+    pub(super) async fn quiet(&self) -> zbus::Result<()> {
+        let known: Vec<Known> = self.known.borrow().values().cloned().collect();
+        for known in known {
+            known.state().rssi = None;
+            let object = self.device(&known).await?;
+            let device = InterfaceName::from_static_str("org.bluez.Device1")?;
+            let (none, gone) = (HashMap::new(), Cow::Borrowed(&["RSSI"][..]));
+            Properties::properties_changed(object.signal_emitter(), device, none, gone).await?;
+        }
+        Ok(())
     }
 
     /// Forgets what was not heard for long.
@@ -189,10 +272,10 @@ impl Devices {
         address: Address,
         services: &[FoundService],
         mtu: u16,
-    ) -> zbus::Result<Published> {
+    ) -> zbus::Result<()> {
         let mut published = Published::default();
         let Some(known) = self.known.borrow().get(&address).cloned() else {
-            return Ok(published);
+            return Ok(());
         };
         let server = self.connection.object_server();
         let device = self.path(&known);
@@ -232,11 +315,16 @@ impl Devices {
             }
             published.services.push(service);
         }
-        Ok(published)
+        self.published.borrow_mut().insert(address, published);
+        Ok(())
     }
 
     /// Takes it away again.
-    pub(super) async fn withdraw(&self, published: Published) -> zbus::Result<()> {
+    pub(super) async fn withdraw(&self, address: Address) -> zbus::Result<()> {
+        let published = self.published.borrow_mut().remove(&address);
+        let Some(published) = published else {
+            return Ok(());
+        };
         let server = self.connection.object_server();
         for path in published.descriptors {
             server.remove::<Descriptor, _>(path).await?;

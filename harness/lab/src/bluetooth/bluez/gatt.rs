@@ -27,6 +27,8 @@ const FLAGS: [&str; 8] = [
 #[derive(Clone, Debug)]
 pub(super) struct FoundService {
     pub(super) handle: u16,
+    /// Of its last attribute.
+    pub(super) end: u16,
     pub(super) uuid: String,
     pub(super) characteristics: Vec<FoundCharacteristic>,
 }

@@ -25,6 +25,9 @@ const CONNECTIONS: usize = 4;
 /// Reports that may wait to be put on the bus; more are lost, and come again.
 const REPORTS: usize = 64;
 
+/// Why a host ended whose adapter was pulled out.
+pub(super) const UNPLUGGED: &str = "its adapter was pulled out";
+
 pub(super) type Packets = Pool<PACKET>;
 pub(super) type Hci = ExternalController<HciStream<DuplexStream>, 8>;
 pub(super) type Stack<'s> = trouble_host::Stack<'s, Hci, Packets>;
@@ -49,7 +52,7 @@ pub(super) async fn run(
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
-                    None => return,
+                    None => return "its last client has gone",
                     Some(Request::Discover { on, reply }) => {
                         let answer = match (on, session.take()) {
                             (true, None) => {
@@ -70,6 +73,8 @@ pub(super) async fn run(
                             }
                             (false, Some(running)) => {
                                 running.stop().await;
+                                // As above.
+                                let _ = devices.quiet().await;
                                 Ok(())
                             }
                             (false, None) => Ok(()),
@@ -77,8 +82,19 @@ pub(super) async fn run(
                         // The caller may have gone.
                         let _ = reply.send(answer);
                     }
+                    Some(Request::Unplug) => return UNPLUGGED,
+                    Some(Request::Remove { node, reply }) => {
+                        let answer = match devices.remove(&node).await {
+                            Ok(true) => Ok(()),
+                            _ => Err(BluezError::Failed("Does Not Exist".to_owned())),
+                        };
+                        let _ = reply.send(answer);
+                    }
                     Some(Request::Connect { device, reply }) => {
-                        if open.contains_key(&device) {
+                        if devices.is_connected(device) {
+                            // `dev_connect` of BlueZ 5.66, for LE.
+                            let _ = reply.send(Ok(()));
+                        } else if open.contains_key(&device) {
                             let refused = "Operation already in progress".to_owned();
                             let _ = reply.send(Err(BluezError::InProgress(refused)));
                         } else if open.len() == CONNECTIONS {
@@ -117,7 +133,7 @@ pub(super) async fn run(
     };
     tokio::select! {
         ended = runner.run_with_handler(&ears) => format!("{ended:?}"),
-        () = work => "its last client has gone".to_owned(),
+        ended = work => ended.to_owned(),
     }
 }
 

@@ -31,7 +31,7 @@ use super::host::on_lab_time;
 use crate::private_bus::linger::Linger;
 use adapter::Adapter;
 use devices::Devices;
-use request::HostHandle;
+use request::{HostHandle, Request};
 
 const NAME: &str = "org.bluez";
 /// Bytes between a host and its controller.
@@ -51,6 +51,8 @@ pub struct BluezPhone {
 /// The stand-in; see the module. Gone from the bus when dropped.
 pub struct BluezStandIn {
     stop: Option<oneshot::Sender<()>>,
+    /// To the hosts, in the order of their phones.
+    hosts: Vec<mpsc::UnboundedSender<Request>>,
     controllers: JoinSet<()>,
 }
 
@@ -108,7 +110,7 @@ impl BluezStandIn {
         for (phone, stream) in phones.iter().zip(streams) {
             controllers.spawn(ether.controller(&phone.name, phone.address).run(stream));
         }
-        started
+        let hosts = started
             .await
             .map_err(|_| StandInError::Gone)?
             .map_err(|source| StandInError::Service {
@@ -118,8 +120,17 @@ impl BluezStandIn {
             })?;
         Ok(Self {
             stop: Some(stop),
+            hosts,
             controllers,
         })
+    }
+
+    /// Pulls the adapter of the phone at `index` out of the host.
+    pub fn unplug(&self, index: usize) {
+        if let Some(host) = self.hosts.get(index) {
+            // One that is gone already is out.
+            let _ = host.send(Request::Unplug);
+        }
     }
 }
 
@@ -138,7 +149,7 @@ async fn serve(
     clock: &Clock,
     linger: &Linger,
     seats: Vec<Seat>,
-    ready: oneshot::Sender<zbus::Result<()>>,
+    ready: oneshot::Sender<zbus::Result<Vec<mpsc::UnboundedSender<Request>>>>,
 ) {
     let (connection, hosts) = match offer(address, linger, seats).await {
         Ok(offered) => offered,
@@ -149,10 +160,17 @@ async fn serve(
         }
     };
     // The starter waits for it.
-    let _ = ready.send(Ok(()));
+    let ways = hosts.iter().map(|(_, _, host, _)| host.requests.clone());
+    let _ = ready.send(Ok(ways.collect()));
     let hosts = hosts.into_iter().map(|(path, hci, host, requests)| {
         let devices = Devices::new(connection.clone(), path, host, clock.clone());
-        async move { host::run(hci, requests, &devices).await }
+        async move {
+            let ended = host::run(hci, requests, &devices).await;
+            if ended == host::UNPLUGGED {
+                // A bus that is gone has nothing on it.
+                let _ = devices.vanish().await;
+            }
+        }
     });
     futures_util::future::join_all(hosts).await;
     // Adapters without a radio stay, as those that were unplugged do for a moment.
@@ -163,7 +181,7 @@ type Host = (
     String,
     DuplexStream,
     HostHandle,
-    mpsc::UnboundedReceiver<request::Request>,
+    mpsc::UnboundedReceiver<Request>,
 );
 
 async fn offer(

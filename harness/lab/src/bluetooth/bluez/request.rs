@@ -13,6 +13,10 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, BluezError>>;
 pub(super) enum Request {
     /// Scan, or stop.
     Discover { on: bool, reply: Reply<()> },
+    /// Forget a device, by the last part of its path.
+    Remove { node: String, reply: Reply<()> },
+    /// The adapter is pulled out.
+    Unplug,
     /// Connect to a device and find what it has.
     Connect { device: Address, reply: Reply<()> },
     /// To a connected device.

@@ -19,6 +19,12 @@ pub enum BleError {
         /// What there is.
         known: Vec<String>,
     },
+    /// The adapter went away, or was switched off.
+    #[error("this host's Bluetooth adapter {name} went away, or was switched off")]
+    AdapterGone {
+        /// Which.
+        name: String,
+    },
     /// No such device advertises.
     #[error(
         "{wanted} did not advertise within {limit:?}; heard were: {}",
@@ -59,7 +65,9 @@ pub enum BleError {
     },
     /// The device has no such endpoint.
     #[error(
-        "the device has no characteristic called {endpoint:?}; it has: {}",
+        "the device has no characteristic called {endpoint:?}; it has, or had when this host first \
+         met it: {}. BlueZ keeps a device's table and reads it again only if that says so: after a \
+         change of its firmware, `bluetoothctl remove {address}` and try again",
         listed(known)
     )]
     NoEndpoint {
@@ -67,6 +75,8 @@ pub enum BleError {
         endpoint: String,
         /// What it has.
         known: Vec<String>,
+        /// The device's address.
+        address: String,
     },
     /// No attribute is that long; nothing was sent.
     #[error(

@@ -5,6 +5,7 @@
 
 mod error;
 mod names;
+mod power;
 mod search;
 
 use std::collections::BTreeMap;
@@ -97,10 +98,12 @@ impl Ble {
     }
 
     async fn connect(&mut self) -> Result<GattLink, BleError> {
-        let found = self
-            .bluetooth
-            .find(&self.wanted, self.settings.search)
-            .await?;
+        let found = self.bluetooth.find(&self.wanted, self.settings.search);
+        let found = match found.await {
+            Ok(found) => found,
+            Err(error @ BleError::NotFound { .. }) => return Err(error),
+            Err(error) => return Err(self.bluetooth.unless_gone(error).await),
+        };
         self.begun = Some(found.peripheral().clone());
         // What the host's Bluetooth service does is work of which the clock sees nothing.
         let _call = self.clock().call(self.bluetooth.name());
@@ -112,10 +115,15 @@ impl Ble {
             limit,
         }));
         match connected {
-            Ok(_) => self.begun = None,
-            Err(_) => self.hang_up().await,
+            Ok(link) => {
+                self.begun = None;
+                Ok(link)
+            }
+            Err(error) => {
+                self.hang_up().await;
+                Err(self.bluetooth.unless_gone(error).await)
+            }
         }
-        connected
     }
 
     async fn exchange(&mut self, endpoint: &str, request: &[u8]) -> Result<Vec<u8>, BleError> {
@@ -138,10 +146,16 @@ impl Ble {
             what: "answer",
             limit,
         }));
-        if matches!(ended, Err(BleError::Disconnected)) {
-            self.link = None;
+        match ended {
+            Err(error @ (BleError::Disconnected | BleError::Timeout { .. })) => {
+                let error = self.bluetooth.unless_gone(error).await;
+                if !matches!(error, BleError::Timeout { .. }) {
+                    self.link = None;
+                }
+                Err(error)
+            }
+            ended => ended,
         }
-        ended
     }
 
     /// The device to disconnect.
@@ -207,6 +221,7 @@ impl GattLink {
             return Err(BleError::NoEndpoint {
                 endpoint: endpoint.to_owned(),
                 known: self.endpoints.keys().cloned().collect(),
+                address: self.peripheral.address().to_string(),
             });
         };
         let peripheral = &self.peripheral;

@@ -4,13 +4,16 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-use btleplug::api::{Central, CentralEvent, Manager as _, Peripheral as _, ScanFilter};
+use btleplug::api::{
+    Central, CentralEvent, CentralState, Manager as _, Peripheral as _, ScanFilter,
+};
 use btleplug::platform::{Adapter, Manager, Peripheral};
 use clock::Clock;
 use futures_util::Stream;
 use uuid::Uuid;
 
 use super::error::BleError;
+use super::power::{self, Borrowed};
 
 /// From one look at what was heard to the next.
 const GLANCE: Duration = Duration::from_millis(200);
@@ -28,6 +31,8 @@ pub struct Bluetooth {
     adapter: Adapter,
     name: String,
     clock: Clock,
+    /// Only if it was off.
+    borrowed: Option<Borrowed>,
 }
 
 /// Which device is meant. Without name and service: any that looks like an ESP-IDF device.
@@ -54,7 +59,9 @@ pub struct Found {
 }
 
 impl Bluetooth {
-    /// The adapter of this name, such as `hci0`; the first if no name is given. The tokio runtime on
+    /// The adapter of this name, such as `hci0`; the first if no name is given. One that is off is
+    /// switched on as soon as it is needed, and off again by [`Self::close`], or when the last clone
+    /// is dropped. The tokio runtime on
     /// which this runs has to outlive whatever comes of it.
     pub async fn open(clock: Clock, name: Option<&str>) -> Result<Self, BleError> {
         let _busy = clock.busy();
@@ -66,9 +73,12 @@ impl Bluetooth {
             // `hci0 (usb:v1D6Bp0246d0537)`
             let own = info.split_whitespace().next().unwrap_or_default();
             if name.is_none_or(|name| name == own) {
+                let state = adapter.adapter_state().await.map_err(failed)?;
+                let is_on = state == CentralState::PoweredOn;
                 return Ok(Self {
                     adapter,
                     name: own.to_owned(),
+                    borrowed: Borrowed::of(own, is_on, &clock).await,
                     clock: clock.clone(),
                 });
             }
@@ -78,6 +88,35 @@ impl Bluetooth {
             wanted: name.map(str::to_owned),
             known,
         })
+    }
+
+    /// Whether it was off, so that it is switched on for as long as it is used.
+    pub fn was_off(&self) -> bool {
+        self.borrowed.is_some()
+    }
+
+    /// Puts the adapter's power back, if this is the last clone, and waits until that is done.
+    pub async fn close(self) {
+        let _busy = self.clock.busy();
+        if let Some(borrowed) = self.borrowed {
+            power::put_back(borrowed).await;
+        }
+    }
+
+    /// Whether the adapter is still there and on.
+    pub(super) async fn is_usable(&self) -> bool {
+        let state = self.adapter.adapter_state().await;
+        matches!(state, Ok(CentralState::PoweredOn))
+    }
+
+    /// `error`, unless the adapter is the cause of it.
+    pub(super) async fn unless_gone(&self, error: BleError) -> BleError {
+        match self.is_usable().await {
+            true => error,
+            false => BleError::AdapterGone {
+                name: self.name.clone(),
+            },
+        }
     }
 
     /// Listens for `limit` of lab time, and tells who of those that are wanted has advertised; the
@@ -147,8 +186,8 @@ impl Bluetooth {
         heard
     }
 
-    /// Who has been heard. BlueZ remembers others from earlier, whose strength it does not know; they
-    /// count only where `remembered` do.
+    /// Who has been heard, or is connected: a device that is does not advertise. BlueZ remembers others
+    /// from earlier, whose strength it does not know; they count only where `remembered` do.
     async fn heard(&self, remembered: bool) -> Result<Vec<Found>, btleplug::Error> {
         let mut heard = Vec::new();
         for peripheral in self.adapter.peripherals().await? {
@@ -156,7 +195,8 @@ impl Bluetooth {
             let Ok(Some(properties)) = peripheral.properties().await else {
                 continue;
             };
-            if properties.rssi.is_some() || remembered {
+            let is_here = properties.rssi.is_some() || remembered;
+            if is_here || peripheral.is_connected().await.unwrap_or(false) {
                 heard.push(Found {
                     name: properties.advertisement_name.or(properties.local_name),
                     address: properties.address.to_string(),
@@ -180,7 +220,7 @@ impl Bluetooth {
     }
 
     /// What the adapter is called, such as `hci0`.
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 }

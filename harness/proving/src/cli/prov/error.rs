@@ -1,7 +1,6 @@
 //! Errors of `proving prov`.
 
 use std::io;
-use std::path::PathBuf;
 
 use miette::Diagnostic;
 use phone::{Blame, Outcome, ProvisioningError, QrError};
@@ -32,24 +31,14 @@ pub enum ProvError {
     #[error("failed to read the QR code")]
     Qr(#[from] QrError),
     /// Address that names no service.
-    #[error("failed to find {url:?}: {why}")]
-    Url {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    #[error(transparent)]
+    Url(#[from] phone::UrlError),
     /// Mistake in another option of the command line.
     #[error("{0}")]
     Usage(String),
     /// The port cannot be opened.
-    #[error("failed to open the port {}", path.display())]
-    Port {
-        /// Path of the port.
-        path: PathBuf,
-        /// Error of the operating system.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Port(#[from] board::serial::PortError),
     /// Operation that the host refused.
     #[error("failed to {what}")]
     Io {
@@ -99,12 +88,12 @@ impl ProvError {
         match self {
             Self::Device { blame, .. } => match blame {
                 Blame::Device | Blame::Owner => ExitStatus::Failed,
-                Blame::Network => ExitStatus::Broken,
+                Blame::Network | Blame::Host => ExitStatus::Broken,
                 Blame::Phone => ExitStatus::Usage,
             },
             Self::Cloud(_) => ExitStatus::Failed,
-            Self::Secret(_) | Self::Qr(_) | Self::Url { .. } | Self::Usage(_) => ExitStatus::Usage,
-            Self::Port { .. } | Self::Io { .. } | Self::Trace(_) | Self::Output(_) => {
+            Self::Secret(_) | Self::Qr(_) | Self::Url(_) | Self::Usage(_) => ExitStatus::Usage,
+            Self::Port(_) | Self::Io { .. } | Self::Trace(_) | Self::Output(_) => {
                 ExitStatus::Broken
             }
             Self::Bluetooth(_) => ExitStatus::Broken,
@@ -121,6 +110,7 @@ impl Diagnostic for ProvError {
                     Blame::Device => "the device caused this",
                     Blame::Owner => "the values given to the device caused this",
                     Blame::Network => "the connection between this host and the device caused this",
+                    Blame::Host => "this host caused this",
                     Blame::Phone => "the arguments of this command caused this",
                 };
                 format!("{whose}; {advice}")
@@ -131,11 +121,6 @@ impl Diagnostic for ProvError {
             Self::Secret(SecretError::Bare(_)) => {
                 "give it as env:NAME or file:PATH, or as - to be asked for it; as text:VALUE if \
                  others may know it"
-                    .to_owned()
-            }
-            Self::Port { .. } => {
-                "check the path, that you may use it (group `dialout`), and that no monitor has it \
-                 open"
                     .to_owned()
             }
             Self::Bluetooth(_) => {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::io;
 
-use phone::{ProvisioningClient, ScanSettings, TransportKind};
+use phone::{HostSeat, ProvisioningClient, ScanSettings, TransportKind};
 use report::ExitStatus;
 use serde_json::{Value, json};
 
@@ -11,7 +11,6 @@ use super::arguments::{Scan, WifiScan};
 use super::error::ProvError;
 use super::establish;
 use super::reach::PhoneRoute;
-use super::seat::Seat;
 use super::show::{self, Column};
 use crate::cli::arguments::MessageFormat;
 use engine::attempt::with_sources;
@@ -19,7 +18,7 @@ use engine::attempt::with_sources;
 /// `scan`.
 pub(super) async fn scan(
     route: &PhoneRoute<'_>,
-    seat: &Seat,
+    seat: &HostSeat,
     arguments: &Scan,
 ) -> Result<ExitStatus, ProvError> {
     match route.kind() {

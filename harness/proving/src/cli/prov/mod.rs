@@ -5,18 +5,16 @@ mod error;
 mod gen_sec2;
 mod look;
 mod reach;
-mod seat;
 mod secret;
 mod set;
 mod show;
 mod stop;
 
-use phone::{ProvisioningClient, ProvisioningError};
+use phone::{HostSeat, ProvisioningClient, ProvisioningError};
 use report::ExitStatus;
 
 use arguments::{Prov, ProvCommand};
 use reach::PhoneRoute;
-use seat::Seat;
 use stop::Stop;
 
 pub use error::ProvError;
@@ -58,11 +56,14 @@ async fn run(
     };
     let ended = from(&seat, route, command, &mut stop).await;
     let left = seat.leave().await;
-    ended.and_then(|status| left.map(|()| status))
+    route.close().await;
+    let status = ended?;
+    left?;
+    Ok(status)
 }
 
 async fn from(
-    seat: &Seat,
+    seat: &HostSeat,
     route: &PhoneRoute<'_>,
     command: &ProvCommand,
     stop: &mut Stop,

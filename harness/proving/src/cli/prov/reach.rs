@@ -1,20 +1,19 @@
 //! The way to the device that the command line names.
 
-use std::net::{SocketAddr, SocketAddrV4, ToSocketAddrs};
-use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::cell::RefCell;
 use std::sync::Arc;
 
+use board::rig::PortAddress;
+use board::serial::{Dial, HostPort};
 use clock::Clock;
 use phone::{
-    Console, ConsoleSettings, ProvisioningClient, QrPayload, Settings, SoftAp, Stream, Tolerance,
-    Transport, TransportKind,
+    Console, ConsoleSettings, HostSeat, ProvisioningClient, QrPayload, Settings, SoftAp, Tolerance,
+    Transport, TransportKind, WifiSettings,
 };
 use trace::Trace;
 
 use super::arguments::{ProvCommand, Reach};
 use super::error::ProvError;
-use super::seat::Seat;
 use super::show;
 use super::stop::Stop;
 
@@ -28,6 +27,8 @@ pub(super) struct PhoneRoute<'r> {
     pub(super) reach: &'r Reach,
     pub(super) trace: Trace,
     qr: Option<QrPayload>,
+    /// The adapter, once it is used.
+    bluetooth: RefCell<Option<phone::Bluetooth>>,
 }
 
 impl<'r> PhoneRoute<'r> {
@@ -45,7 +46,12 @@ impl<'r> PhoneRoute<'r> {
             }
             None => None,
         };
-        Ok(Self { reach, trace, qr })
+        Ok(Self {
+            reach,
+            trace,
+            qr,
+            bluetooth: RefCell::default(),
+        })
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -104,7 +110,7 @@ impl<'r> PhoneRoute<'r> {
     pub(super) async fn client(
         &self,
         settings: Settings,
-        seat: &Seat,
+        seat: &HostSeat,
     ) -> Result<ProvisioningClient, ProvError> {
         let transport = self.transport(seat).await?;
         Ok(ProvisioningClient::over(
@@ -115,9 +121,9 @@ impl<'r> PhoneRoute<'r> {
     }
 
     /// Takes this host to the device's network, if it is told to; none if it was stopped before.
-    pub(super) async fn join(&self, stop: &mut Stop) -> Result<Option<Seat>, ProvError> {
+    pub(super) async fn join(&self, stop: &mut Stop) -> Result<Option<HostSeat>, ProvError> {
         match &self.reach.wifi {
-            None => Ok(Some(Seat::default())),
+            None => Ok(Some(HostSeat::default())),
             Some(_) if self.kind() != TransportKind::SoftAp => Err(ProvError::Usage(
                 "--wifi is for devices that are provisioned over softap".to_owned(),
             )),
@@ -133,16 +139,21 @@ impl<'r> PhoneRoute<'r> {
                     None => self.qr.as_ref().and_then(|qr| qr.password.clone()),
                 };
                 show::progress(&format!("joining {ssid} on {interface}"));
-                Seat::join(interface, ssid, key, self.clock(), stop).await
+                let settings = WifiSettings {
+                    passphrase: key,
+                    ..WifiSettings::of(interface, ssid)
+                };
+                let joined = HostSeat::join_unless(&settings, self.clock(), stop.comes()).await?;
+                Ok(joined.ok())
             }
         }
     }
 
-    async fn transport(&self, seat: &Seat) -> Result<Box<dyn Transport>, ProvError> {
+    async fn transport(&self, seat: &HostSeat) -> Result<Box<dyn Transport>, ProvError> {
         let limit = self.reach.timeout;
         match self.kind() {
             TransportKind::SoftAp => {
-                let address = address(&self.reach.url).await?;
+                let address = SoftAp::find(&self.reach.url).await?;
                 let clock = self.clock().clone();
                 let dial = Arc::new(seat.dial(clock.clone()));
                 Ok(Box::new(SoftAp::new(dial, address, clock, limit)))
@@ -156,17 +167,13 @@ impl<'r> PhoneRoute<'r> {
         let path = self.reach.port.as_deref().ok_or_else(|| {
             ProvError::Usage("over the console, --port has to name the device's port".to_owned())
         })?;
-        let port = open(path, self.reach.baud)
-            .await
-            .map_err(|source| ProvError::Port {
-                path: path.to_owned(),
-                source,
-            })?;
+        let port = HostPort::new(PortAddress::at(path), self.reach.baud);
+        let port = port.dial(self.clock()).await?;
         let settings = ConsoleSettings {
             line_limit: Some(self.reach.line_limit).filter(|limit| *limit > 0),
         };
         Ok(Console::new(
-            port,
+            Box::new(port),
             path.display().to_string(),
             self.clock().clone(),
             self.reach.timeout,
@@ -189,7 +196,21 @@ impl<'r> PhoneRoute<'r> {
 
     pub(super) async fn bluetooth(&self) -> Result<phone::Bluetooth, ProvError> {
         let clock = self.clock().clone();
-        Ok(phone::Bluetooth::open(clock, self.reach.adapter.as_deref()).await?)
+        let bluetooth = phone::Bluetooth::open(clock, self.reach.adapter.as_deref()).await?;
+        if bluetooth.was_off() {
+            let name = bluetooth.name();
+            show::progress(&format!("{name} was off: it is on until this is done"));
+        }
+        *self.bluetooth.borrow_mut() = Some(bluetooth.clone());
+        Ok(bluetooth)
+    }
+
+    /// Puts back what of this host's radios was changed.
+    pub(super) async fn close(&self) {
+        let bluetooth = self.bluetooth.borrow_mut().take();
+        if let Some(bluetooth) = bluetooth {
+            bluetooth.close().await;
+        }
     }
 
     pub(super) fn wanted(&self) -> Result<phone::Wanted, ProvError> {
@@ -204,79 +225,5 @@ impl<'r> PhoneRoute<'r> {
             name: self.reach.name.clone().or(coded),
             service,
         })
-    }
-}
-
-/// The IPv4 address in `http://HOST[:PORT][/]`, or in the same without its scheme.
-async fn address(url: &str) -> Result<SocketAddrV4, ProvError> {
-    let wrong = |why: String| ProvError::Url {
-        url: url.to_owned(),
-        why,
-    };
-    let rest = url.strip_prefix("http://").unwrap_or(url);
-    if rest.contains("://") {
-        return Err(wrong("devices speak plain http".to_owned()));
-    }
-    let rest = rest.trim_end_matches('/');
-    if rest.is_empty() || rest.contains('/') {
-        return Err(wrong("expected something like http://192.168.4.1".into()));
-    }
-    let host = match rest.rsplit_once(':') {
-        Some((_, port)) if port.parse::<u16>().is_ok() => rest.to_owned(),
-        Some(_) => return Err(wrong("what follows the colon is no port".into())),
-        None => format!("{rest}:80"),
-    };
-    // Names of devices are looked up by the host, which may take its time.
-    let found = tokio::task::spawn_blocking(move || host.to_socket_addrs()).await;
-    let found = match found {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return Err(wrong(error.to_string())),
-        Err(error) => return Err(wrong(error.to_string())),
-    };
-    let mut found = found.filter_map(|address| match address {
-        SocketAddr::V4(address) => Some(address),
-        SocketAddr::V6(_) => None,
-    });
-    found
-        .next()
-        .ok_or_else(|| wrong("it has no IPv4 address".into()))
-}
-
-/// A serial port, or a Unix socket in its place.
-async fn open(path: &Path, baud: u32) -> std::io::Result<Box<dyn Stream>> {
-    if std::fs::metadata(path)?.file_type().is_socket() {
-        return Ok(Box::new(tokio::net::UnixStream::connect(path).await?));
-    }
-    let builder = tokio_serial::new(path.to_string_lossy(), baud);
-    Ok(Box::new(tokio_serial::SerialStream::open(&builder)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn an_address_may_leave_out_what_is_usual() {
-        for (url, expected) in [
-            ("http://192.168.4.1", "192.168.4.1:80"),
-            ("http://127.0.0.1:8080/", "127.0.0.1:8080"),
-            ("10.0.0.7:81", "10.0.0.7:81"),
-        ] {
-            let found = address(url).await.expect(url);
-            assert_eq!(found.to_string(), expected);
-        }
-    }
-
-    #[tokio::test]
-    async fn an_address_that_is_none_says_why() {
-        for (url, why) in [
-            ("https://192.168.4.1", "plain http"),
-            ("http://", "expected something like"),
-            ("http://192.168.4.1/prov-config", "expected something like"),
-            ("http://192.168.4.1:http", "no port"),
-        ] {
-            let error = address(url).await.expect_err(url).to_string();
-            assert!(error.contains(why), "{url}: {error}");
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! The Bluetooth of a world: a medium of its own, and phones with adapters on it.
+//! The Bluetooth of a lab: a medium of its own, and phones with adapters on it.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,9 +9,9 @@ use lab::private_bus;
 use lab::wire::{BoardEnd, Wire};
 use phone::{Ble, BleSettings, Transport, Wanted};
 use trace::Trace;
-use uuid::Uuid;
 
-use super::problem::LabError;
+use super::Enrollee;
+use crate::attempt::problem::LabError;
 use crate::language::Fault;
 use crate::run::{self, PRIVATE_BUS};
 
@@ -55,7 +55,8 @@ impl Bluetooth {
                 "{PRIVATE_BUS} is not set; `proving run` does it"
             )));
         };
-        self.stand_in(&address, phones).await?;
+        let stand_in = self.outsiders().bus_at(&address, phones).await?;
+        self._stand_in = Some(stand_in);
         for (index, name) in phones.iter().enumerate() {
             let adapter = format!("hci{index}");
             let adapter = phone::Bluetooth::open(self.clock.clone(), Some(&adapter)).await?;
@@ -64,32 +65,12 @@ impl Bluetooth {
         Ok(())
     }
 
-    /// Starts a bus at `address` with a BlueZ that has an adapter for each of `phones`.
-    async fn stand_in(&mut self, address: &str, phones: &[String]) -> Result<(), LabError> {
-        private_bus::start(address)?;
-        let adapters: Vec<BluezPhone> = (0..=u8::MAX)
-            .zip(phones)
-            .map(|(index, name)| BluezPhone {
-                name: name.clone(),
-                // Locally administered, and of no device's.
-                address: [0x06, 0x50, 0, 0, 0, index],
-            })
-            .collect();
-        let stand_in = BluezStandIn::start(&self.ether, &self.clock, address, &adapters).await?;
-        self._stand_in = Some(stand_in);
-        Ok(())
-    }
-
-    /// The address of a bus where others find a BlueZ with one adapter on the medium.
-    pub async fn open_bus(&mut self) -> Result<String, LabError> {
-        let address = run::private_bus();
-        self.stand_in(&address, &[OUTSIDER.to_owned()]).await?;
-        Ok(address)
-    }
-
-    /// A port of this host behind which every connection is a controller on the medium, speaking H4.
-    pub async fn open_port(&self) -> std::io::Result<SocketAddr> {
-        self.ether.open_port((Ipv4Addr::LOCALHOST, 0).into()).await
+    /// The way to this medium for programs that are no part of the world.
+    pub fn outsiders(&self) -> Outsiders {
+        Outsiders {
+            ether: self.ether.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     /// Gives `device`, whose base address is `mac`, a controller; the board's end of its HCI.
@@ -102,11 +83,11 @@ impl Bluetooth {
         board
     }
 
-    /// The way of `phone` to the device that advertises `name`.
-    pub fn transport(&self, phone: &str, name: &str) -> Option<Box<dyn Transport>> {
+    /// The way of `phone` to a device.
+    pub fn transport(&self, phone: &str, enrollee: &Enrollee) -> Option<Box<dyn Transport>> {
         let wanted = Wanted {
-            name: Some(name.to_owned()),
-            service: Some(Uuid::from_bytes(factory::Ble::default().service_uuid)),
+            name: Some(enrollee.service_name.clone()),
+            service: enrollee.service,
         };
         let adapter = self.phones.get(phone)?.clone();
         Some(Box::new(Ble::new(adapter, wanted, BleSettings::default())))
@@ -130,5 +111,41 @@ impl Bluetooth {
         for device in devices {
             self.ether.set_faults(device, self.faults);
         }
+    }
+}
+
+/// A medium as programs get at it that are no part of the world; cheap to clone.
+#[derive(Clone)]
+pub struct Outsiders {
+    ether: Ether,
+    clock: Clock,
+}
+
+impl Outsiders {
+    /// A port of this host behind which every connection is a controller on the medium, speaking H4.
+    pub async fn open_port(&self) -> std::io::Result<SocketAddr> {
+        self.ether.open_port((Ipv4Addr::LOCALHOST, 0).into()).await
+    }
+
+    /// The address of a bus where others find a BlueZ with one adapter on the medium, as long as it
+    /// is kept. Only for worlds without phones of their own.
+    pub async fn open_bus(&self) -> Result<(String, BluezStandIn), LabError> {
+        let address = run::private_bus();
+        let stand_in = self.bus_at(&address, &[OUTSIDER.to_owned()]).await?;
+        Ok((address, stand_in))
+    }
+
+    /// A bus at `address` with a BlueZ that has an adapter for each of `phones`.
+    async fn bus_at(&self, address: &str, phones: &[String]) -> Result<BluezStandIn, LabError> {
+        private_bus::start(address)?;
+        let adapters: Vec<BluezPhone> = (0..=u8::MAX)
+            .zip(phones)
+            .map(|(index, name)| BluezPhone {
+                name: name.clone(),
+                // Locally administered, and of no device's.
+                address: [0x06, 0x50, 0, 0, 0, index],
+            })
+            .collect();
+        Ok(BluezStandIn::start(&self.ether, &self.clock, address, &adapters).await?)
     }
 }

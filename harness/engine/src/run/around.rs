@@ -1,0 +1,199 @@
+//! What stands around a board, as far as it decides which cases can run there: the one list of what
+//! is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use board::Abilities;
+use board::process::{ProcessLink, Value};
+use board::rig::{Ability, BoardLink, Rig, RigBoard, RigPhone};
+
+use crate::language::{self, Need};
+
+/// What stands around a real board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InRig {
+    /// The rig file.
+    pub file: PathBuf,
+    /// What a lease of the board is called.
+    pub identity: String,
+    /// The access points that are there, by role.
+    roles: BTreeSet<String>,
+    /// Whether others than this host can reach the broker; none without one.
+    broker_is_reached: Option<bool>,
+    /// What the rig can do.
+    can: BTreeSet<Ability>,
+    /// Whether it has a console.
+    console: bool,
+    /// What of this host phones use.
+    phone: RigPhone,
+    /// The program that is the board, if it is one.
+    program: Option<ProcessLink>,
+}
+
+/// What of a case is missing on a board with these abilities, which stands in `rig` or, without one,
+/// in the lab.
+pub(super) fn lacks(
+    abilities: Abilities,
+    rig: Option<&InRig>,
+    case: &language::Case,
+) -> Vec<String> {
+    let needs = case.needs();
+    let missing = needs.iter().filter_map(|need| lack(abilities, rig, *need));
+    let mut missing: Vec<String> = missing.collect();
+    if let Some(rig) = rig {
+        missing.extend(rig.lacks(&case.scenario.world));
+        missing.extend(rig.has_no_second(case));
+    }
+    missing
+}
+
+/// What is missing for `need`, if it is.
+fn lack(abilities: Abilities, rig: Option<&InRig>, need: Need) -> Option<String> {
+    let is_there = match (need, rig) {
+        (Need::Power, _) => abilities.power,
+        (Need::TornWrite, _) => abilities.torn_write,
+        (Need::Storage, _) => abilities.storage,
+        // The lab has everything else.
+        (_, None) => true,
+        (Need::Isolate, Some(rig)) => rig.can.contains(&Ability::Isolate),
+        (Need::SwitchAccessPoint, Some(rig)) => rig.can.contains(&Ability::SwitchAccessPoint),
+        (Need::Console, Some(rig)) => rig.console,
+        (Need::OwnRadio | Need::OwnAir, Some(_)) => false,
+        (Need::SoftAp, Some(rig)) => return rig.unnamed(need, "wifi", &rig.phone.wifi),
+        (Need::Bluetooth, Some(rig)) => {
+            return rig.unnamed(need, "bluetooth", &rig.phone.bluetooth);
+        }
+        (Need::Lan, Some(rig)) => return rig.unnamed(need, "lan", &rig.phone.lan),
+    };
+    (!is_there).then(|| need.to_string())
+}
+
+impl InRig {
+    /// What stands around `board` in the rig file `file`.
+    pub(super) fn of(board: &RigBoard, rig: &Rig, file: &Path) -> Self {
+        let program = match &board.link {
+            BoardLink::Process(link) => Some((**link).clone()),
+            BoardLink::Probe(_) | BoardLink::Serial(_) => None,
+        };
+        let broker_is_reached = rig.broker.as_ref().map(|broker| broker.is_off_loopback());
+        Self {
+            file: file.to_owned(),
+            identity: board.identity(),
+            roles: rig.access_points.keys().cloned().collect(),
+            // The broker of a program is on loopback unless the rig file says otherwise.
+            broker_is_reached: broker_is_reached.or(program.as_ref().map(|_| false)),
+            can: board.can.clone(),
+            console: board.console.is_some(),
+            phone: board.phone.clone(),
+            program,
+        }
+    }
+
+    /// Whether phones use radios of this host, which its own system bus leads to.
+    pub(super) fn uses_host_radios(&self) -> bool {
+        self.phone.bluetooth.is_some() || self.phone.wifi.is_some()
+    }
+
+    /// Whether phones use anything of this host.
+    pub(super) fn has_phones(&self) -> bool {
+        self.phone != RigPhone::default()
+    }
+
+    /// What is missing for `need` if the rig file does not name what phones use for it.
+    fn unnamed(&self, need: Need, key: &str, named: &Option<String>) -> Option<String> {
+        if self.program.is_some() {
+            // It has the host's own network, and phones have none that leads to it.
+            return Some(need.to_string());
+        }
+        let file = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let missing = format!("{need} ({file} names no `[phone] {key}`)");
+        named.is_none().then_some(missing)
+    }
+
+    /// Where `case` has two phones use what there is one of.
+    fn has_no_second(&self, case: &language::Case) -> Vec<String> {
+        let at_once = case.phones_at_once();
+        at_once.iter().map(ToString::to_string).collect()
+    }
+
+    /// What of `world` is not there.
+    fn lacks(&self, world: &language::WorldSpec) -> Vec<String> {
+        let mut missing = Vec::new();
+        if let Some(program) = &self.program {
+            missing.extend(untold(program, world));
+        }
+        for (role, access_point) in world.access_points.iter() {
+            if self.program.is_some() {
+                missing.push(format!(
+                    "a radio, to join {role}: a program has the host's network"
+                ));
+            } else if !self.roles.contains(role) {
+                missing.push(format!("`[access_points.{role}]` in the rig file"));
+            } else if access_point.is_of_its_own() {
+                missing.push(format!("an access point {role} that can be set"));
+            }
+        }
+        if let Some(cloud) = &world.cloud {
+            let required = language::ClientCertificate::Required;
+            match self.broker_is_reached {
+                None => missing.push("`[broker]` in the rig file".to_owned()),
+                Some(true) if cloud.broker.client_certificate != required => {
+                    missing.push("a broker on loopback, as others could use it".to_owned());
+                }
+                Some(_) => {}
+            }
+        }
+        if world.devices.len() > 1 {
+            missing.push("a board for each device".to_owned());
+        }
+        missing
+    }
+}
+
+/// What of `world` a program wants to be told that is not there.
+fn untold(program: &ProcessLink, world: &language::WorldSpec) -> Vec<String> {
+    let cloud = world.cloud.as_ref();
+    let every = |has: fn(&language::Device) -> bool| {
+        let mut devices = world.devices.iter();
+        devices.all(|(_, device)| has(device))
+    };
+    let has_certificate = |device: &language::Device| {
+        let profile = device.cloud.certificate.as_ref();
+        profile.is_none_or(|profile| !profile.is_named("none"))
+    };
+    let mut missing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, value) in Value::ALL {
+        let (is_there, what) = match value {
+            Value::BrokerHost
+            | Value::BrokerPort
+            | Value::TimeHost
+            | Value::TimePort
+            | Value::Authority
+            | Value::ClientId => (cloud.is_some(), "a cloud"),
+            Value::ClientCertificate | Value::ClientKey => (
+                cloud.is_some() && every(has_certificate),
+                "a device with a certificate",
+            ),
+            Value::TelemetryTopic | Value::TelemetryPayload => (
+                every(|device| device.telemetry.is_some()),
+                "a device with telemetry",
+            ),
+            Value::ProductKey | Value::DeviceName | Value::DeviceSecret => (
+                cloud.is_some_and(|cloud| cloud.linkkit.is_some()),
+                "a cloud with Linkkit",
+            ),
+            Value::Factory => (true, ""),
+        };
+        if !is_there && program.mentions(value) {
+            missing
+                .entry(what)
+                .or_default()
+                .push(format!("`${{{name}}}`"));
+        }
+    }
+    missing
+        .into_iter()
+        .map(|(what, names)| format!("{what} (for {})", names.join(", ")))
+        .collect()
+}
