@@ -37,7 +37,7 @@ pub fn run(
 ) -> Result<RunSummary, RunError> {
     let signals = Signals::install().map_err(RunError::Signals)?;
     group::adopt_orphans();
-    let setups = setup::of(plan, settings)?;
+    let setups = setup::of(plan, settings);
     let (name, folder) = folder::create(&settings.out)?;
     let started = (Instant::now(), SystemTime::now());
     let mut dispatcher = Dispatcher {

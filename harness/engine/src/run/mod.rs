@@ -45,14 +45,6 @@ pub enum RunError {
     /// The handlers that let the run end in order.
     #[error("failed to install the signal handlers")]
     Signals(#[source] std::io::Error),
-    /// The firmware that boards are flashed with, or the program that is the device.
-    #[error("failed to read the firmware {}", path.display())]
-    Firmware {
-        /// Its file.
-        path: std::path::PathBuf,
-        /// Why it could not be read.
-        source: std::io::Error,
-    },
     /// The summary; every case was judged and reported nevertheless.
     #[error("failed to write {}", path.display())]
     Summary {

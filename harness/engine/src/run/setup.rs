@@ -11,7 +11,7 @@ use regex::bytes::Regex;
 use sha2::{Digest, Sha256};
 use trace::{BoardSetup, FirmwareFile, Setup};
 
-use super::{BoardKind, BoardModel, Plan, RunError, Settings};
+use super::{BoardKind, BoardModel, Plan, Settings};
 
 /// Name and version of this tool.
 const TOOL: &str = concat!("proving ", env!("CARGO_PKG_VERSION"));
@@ -19,8 +19,9 @@ const TOOL: &str = concat!("proving ", env!("CARGO_PKG_VERSION"));
 /// Descriptions are looked for in files of up to so many bytes; longer ones are only hashed.
 const LONGEST_SEARCHED: u64 = 256 << 20;
 
-/// The setup of each board of `plan`, by its name. Reads what they are flashed with.
-pub(super) fn of(plan: &Plan, settings: &Settings) -> Result<BTreeMap<String, Setup>, RunError> {
+/// The setup of each board of `plan`, by its name. Reads what they are flashed with; of a file that
+/// cannot be read nothing is said here, as the attempts that need it will say why.
+pub(super) fn of(plan: &Plan, settings: &Settings) -> BTreeMap<String, Setup> {
     let mut setups = BTreeMap::new();
     let host = host();
     for case in plan.cases.iter().filter(|case| case.skip.is_none()) {
@@ -28,8 +29,8 @@ pub(super) fn of(plan: &Plan, settings: &Settings) -> Result<BTreeMap<String, Se
             continue;
         }
         let board = match &case.rig {
-            Some(rig) => in_rig(rig, &case.board, case.image.as_deref())?,
-            None => virtual_board(&case.board, case.image.as_deref(), settings)?,
+            Some(rig) => in_rig(rig, &case.board, case.image.as_deref()),
+            None => virtual_board(&case.board, case.image.as_deref(), settings),
         };
         let setup = Setup {
             tool: TOOL.into(),
@@ -38,36 +39,32 @@ pub(super) fn of(plan: &Plan, settings: &Settings) -> Result<BTreeMap<String, Se
         };
         setups.insert(case.board.clone(), setup);
     }
-    Ok(setups)
+    setups
 }
 
-fn virtual_board(
-    name: &str,
-    image: Option<&Path>,
-    settings: &Settings,
-) -> Result<BoardSetup, RunError> {
+fn virtual_board(name: &str, image: Option<&Path>, settings: &Settings) -> BoardSetup {
     let is_native = BoardModel::named(name).is_some_and(|model| model.kind == BoardKind::Native);
     let file = match (is_native, &settings.device) {
-        (true, Some(device)) => Some(firmware(device)?),
-        (true, None) => Some(own(&settings.executable)?),
-        (false, _) => image.map(firmware).transpose()?,
+        (true, Some(device)) => firmware(device),
+        (true, None) => own(&settings.executable),
+        (false, _) => image.and_then(firmware),
     };
-    Ok(BoardSetup {
+    BoardSetup {
         name: name.into(),
         kind: name.into(),
         firmware: file.into_iter().collect(),
         ..BoardSetup::default()
-    })
+    }
 }
 
 /// A board whose section cannot be read has no more than its name: its attempts will say why.
-fn in_rig(file: &Path, name: &str, image: Option<&Path>) -> Result<BoardSetup, RunError> {
+fn in_rig(file: &Path, name: &str, image: Option<&Path>) -> BoardSetup {
     let rig = Rig::read(file).unwrap_or_default();
     let Some(board) = rig.boards.get(name) else {
-        return Ok(BoardSetup {
+        return BoardSetup {
             name: name.into(),
             ..BoardSetup::default()
-        });
+        };
     };
     let (kind, reached_by, chip) = match &board.link {
         BoardLink::Probe(probe) => ("probe", probe.selector.clone(), probe.chip.clone()),
@@ -75,17 +72,13 @@ fn in_rig(file: &Path, name: &str, image: Option<&Path>) -> Result<BoardSetup, R
         BoardLink::Process(process) => ("process", process.program().display().to_string(), None),
     };
     let files = files(board, image);
-    Ok(BoardSetup {
+    BoardSetup {
         name: name.into(),
         kind: kind.into(),
         reached_by: Some(reached_by),
         chip,
-        firmware: files
-            .iter()
-            .filter(|file| file.is_file())
-            .map(|file| firmware(file))
-            .collect::<Result<_, _>>()?,
-    })
+        firmware: files.iter().filter_map(|file| firmware(file)).collect(),
+    }
 }
 
 /// The files that `board` is flashed with, and the ELF that its backtraces are read by.
@@ -102,22 +95,17 @@ fn files(board: &RigBoard, image: Option<&Path>) -> Vec<PathBuf> {
 }
 
 /// The reference device in this program, which has the program's version.
-fn own(program: &Path) -> Result<FirmwareFile, RunError> {
+fn own(program: &Path) -> Option<FirmwareFile> {
     let hashed = File::open(program).and_then(|file| hashed(program, file));
-    Ok(FirmwareFile {
+    Some(FirmwareFile {
         version: Some(env!("CARGO_PKG_VERSION").into()),
-        ..hashed.map_err(|source| unreadable(program, source))?
+        ..hashed.ok()?
     })
 }
 
 /// What can be said of the firmware in `file`.
-fn firmware(file: &Path) -> Result<FirmwareFile, RunError> {
-    read(file).map_err(|source| unreadable(file, source))
-}
-
-fn unreadable(path: &Path, source: io::Error) -> RunError {
-    let path = path.to_owned();
-    RunError::Firmware { path, source }
+fn firmware(file: &Path) -> Option<FirmwareFile> {
+    read(file).ok()
 }
 
 /// The file's hash and nothing else; in pieces, as programs can be long.
@@ -144,7 +132,11 @@ fn hashed(path: &Path, mut file: File) -> io::Result<FirmwareFile> {
 
 fn read(path: &Path) -> io::Result<FirmwareFile> {
     let file = File::open(path)?;
-    if file.metadata()?.len() > LONGEST_SEARCHED {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    if metadata.len() > LONGEST_SEARCHED {
         return hashed(path, file);
     }
     let mut content = Vec::new();
