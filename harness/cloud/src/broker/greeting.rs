@@ -239,6 +239,9 @@ impl Core {
             common_name: certificate.and_then(|shown| shown.subject.common_name.clone()),
         });
         for hook in self.hooks_for(line) {
+            for filter in hook.subscribes(client) {
+                self.with_session(client, |session| session.begin_with(filter));
+            }
             hook.connected(client);
         }
     }

@@ -66,6 +66,11 @@ pub trait Hook: Send + Sync {
         true
     }
 
+    /// Filters that the session of `client` has from its start, at QoS 0, without subscribing.
+    fn subscribes(&self, _client: &Client) -> Vec<String> {
+        Vec::new()
+    }
+
     /// `client` has published, and subscribers have been served.
     fn published(&self, _client: &Client, _publish: &Publish) {}
 

@@ -50,6 +50,11 @@ impl BrokerSession {
         self.subscriptions.insert(filter, qos);
     }
 
+    /// Subscribes to `filter` at QoS 0, unless the client itself has done so before.
+    pub(super) fn begin_with(&mut self, filter: String) {
+        self.subscriptions.entry(filter).or_insert(QoS::AtMostOnce);
+    }
+
     pub(super) fn unsubscribe(&mut self, filter: &str) {
         self.subscriptions.remove(filter);
     }

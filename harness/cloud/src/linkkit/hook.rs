@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::padding::unpadded;
 use super::registry::Key;
-use super::service::Shared;
+use super::service::{Connected, Shared};
 use super::sign::judge;
 use super::topic::{self, Said};
 use super::{
@@ -33,7 +33,11 @@ impl Hook for Arc<Shared> {
                 };
                 self.emit(Some(&claim.key), &event);
                 let device = self.device(&claim.key);
-                self.state().connected.insert(client.connection, claim.key);
+                let connected = Connected {
+                    key: claim.key,
+                    wants_answers: claim.wants_answers,
+                };
+                self.state().connected.insert(client.connection, connected);
                 Decision::Accept { device }
             }
             Some(Err(refusal)) => {
@@ -79,6 +83,13 @@ impl Hook for Arc<Shared> {
         topic::owner(filter).is_none_or(|(owner, _)| self.is(client, &owner).unwrap_or(true))
     }
 
+    fn subscribes(&self, client: &Client) -> Vec<String> {
+        let state = self.state();
+        let device = state.connected.get(&client.connection);
+        let device = device.filter(|device| device.wants_answers);
+        device.map_or_else(Vec::new, |device| topic::answers(&device.key).into())
+    }
+
     fn published(&self, client: &Client, publish: &Publish) {
         let Some((key, said)) = topic::read(&publish.topic) else {
             return;
@@ -89,6 +100,7 @@ impl Hook for Arc<Shared> {
         match said {
             Said::Match => self.take_report(&key, publish),
             Said::Reset => self.take_reset(&key, publish),
+            Said::Event => self.take_event(publish),
         }
     }
 
@@ -101,7 +113,7 @@ impl Shared {
     /// Whether `client` is the device `key`; none if it is no device at all.
     fn is(&self, client: &Client, key: &Key) -> Option<bool> {
         let state = self.state();
-        Some(state.connected.get(&client.connection)? == key)
+        Some(state.connected.get(&client.connection)?.key == *key)
     }
 
     fn take_report(self: &Arc<Self>, key: &Key, publish: &Publish) {
@@ -205,6 +217,26 @@ impl Shared {
         };
         self.emit(Some(key), &event);
         self.answer(topic::reset_reply(key), id, 200);
+    }
+
+    /// Answers a property or another event, as the cloud documents it (help.aliyun.com, "Device
+    /// properties, events, and services"). What is no JSON gets no answer.
+    fn take_event(&self, publish: &Publish) {
+        let Some(posted) = read_json(&publish.payload) else {
+            return;
+        };
+        let field = |name: &str| posted.get(name).cloned().unwrap_or_default();
+        let body = json!({
+            "code": 200,
+            "data": {},
+            "id": field("id"),
+            "message": "success",
+            "method": field("method"),
+            "version": "1.0",
+        });
+        let topic = format!("{}_reply", publish.topic);
+        let answer = Publish::new(topic, body.to_string());
+        self.injector.publish(answer);
     }
 
     fn answer(&self, topic: String, id: Value, code: u16) {

@@ -1,7 +1,8 @@
 //! A stand-in for Alibaba's Linkkit cloud: token match and bind.
 //!
 //! It sits behind the [`Broker`](crate::Broker) as a [`Hook`](crate::Hook): it checks the signature
-//! in CONNECT, keeps devices to their own topics, takes their token reports and answers them. Phones
+//! in CONNECT, keeps devices to their own topics, takes their token reports, properties and events and
+//! answers them, also without a subscription if `_ss=1` in the client id asks for that. Phones
 //! bind over a small HTTP API on loopback, or in process by [`Linkkit::bind`].
 //!
 //! | request | body | answer |

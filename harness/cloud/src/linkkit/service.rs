@@ -109,9 +109,16 @@ pub(super) struct State {
     pub(super) match_reply: MatchReply,
     pub(super) rules: Rules,
     pub(super) refuse_binds: Option<i64>,
-    /// Who is on which connection.
-    pub(super) connected: HashMap<u64, Key>,
+    /// The devices, by their connections.
+    pub(super) connected: HashMap<u64, Connected>,
     pub(super) reports: BTreeMap<Key, Reports>,
+}
+
+/// A device that CONNECT has told of.
+pub(super) struct Connected {
+    pub(super) key: Key,
+    /// It gets the cloud's answers without subscribing to them.
+    pub(super) wants_answers: bool,
 }
 
 /// What a device has reported so far.

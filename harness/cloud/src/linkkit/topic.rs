@@ -9,6 +9,8 @@ pub(super) enum Said {
     Match,
     /// It was reset.
     Reset,
+    /// It posts its properties, or another event of its thing model.
+    Event,
 }
 
 /// Whose topic this is and what is said on it, if it is one of those that the cloud listens on.
@@ -20,6 +22,7 @@ pub(super) fn read(topic: &str) -> Option<(Key, Said)> {
     let said = match rest {
         "thing/awss/enrollee/match" | "ts/thing/awss/enrollee/match" => Said::Match,
         "thing/reset" => Said::Reset,
+        _ if is_event(rest) => Said::Event,
         _ => return None,
     };
     Some((owner, said))
@@ -31,6 +34,22 @@ pub(super) fn owner(topic: &str) -> Option<(Key, &str)> {
     let (product_key, device_name) = (levels.next()?, levels.next()?);
     let rest = levels.next().unwrap_or_default();
     Some((Key::new(product_key, device_name), rest))
+}
+
+/// Whether `rest` is `thing/event/NAME/post`.
+fn is_event(rest: &str) -> bool {
+    let name = rest.strip_prefix("thing/event/");
+    let name = name.and_then(|rest| rest.strip_suffix("/post"));
+    name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
+}
+
+/// Filters for all that this cloud says to a device.
+pub(super) fn answers(device: &Key) -> [String; 3] {
+    [
+        match_reply(device),
+        reset_reply(device),
+        of(device, "thing/event/+/post_reply"),
+    ]
 }
 
 /// Where the answer to a report goes.
@@ -56,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_spellings_are_reports() {
+    fn what_a_device_says_is_known_by_its_topic() {
         let lamp = Key::new("pk", "lamp");
         for (topic, expected) in [
             ("/sys/pk/lamp/thing/awss/enrollee/match", Some(Said::Match)),
@@ -65,6 +84,15 @@ mod tests {
                 Some(Said::Match),
             ),
             ("/sys/pk/lamp/thing/reset", Some(Said::Reset)),
+            ("/sys/pk/lamp/thing/event/property/post", Some(Said::Event)),
+            (
+                "/sys/pk/lamp/thing/event/overheated/post",
+                Some(Said::Event),
+            ),
+            ("/sys/pk/lamp/thing/event/property/post_reply", None),
+            ("/sys/pk/lamp/thing/event//post", None),
+            ("/sys/pk/lamp/thing/event/a/b/post", None),
+            ("/sys/pk/lamp/thing/event/post", None),
             ("/sys/pk/lamp/thing/awss/enrollee/match_reply", None),
             ("/sys/pk/lamp", None),
             ("sys/pk/lamp/thing/reset", None),

@@ -77,7 +77,7 @@ impl Watch for OneName {
         if device(event).is_empty() {
             return;
         }
-        let client = text(event, "/client").unwrap_or_default();
+        let client = own_id(text(event, "/client").unwrap_or_default());
         let username = text(event, "/username").unwrap_or_default();
         let name = format!("{client} (user `{username}`)");
         match self.0.get(device(event)) {
@@ -90,6 +90,15 @@ impl Watch for OneName {
                 self.0.insert(device(event).to_owned(), (name, event.seq));
             }
         }
+    }
+}
+
+/// A client id without the parameters that Linkkit devices put behind it, `ID|name=value,…|`: the
+/// time in them is another one each time.
+fn own_id(client: &str) -> &str {
+    match client.split_once('|') {
+        Some((id, parameters)) if parameters.ends_with('|') => id,
+        _ => client,
     }
 }
 

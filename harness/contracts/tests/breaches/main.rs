@@ -482,3 +482,18 @@ fn what_a_board_cannot_see_is_not_claimed() {
     assert!(!claimed("says-address-only-if-leased"));
     assert!(claimed("mqtt-connect-first-and-once"));
 }
+
+#[test]
+fn the_time_in_a_linkkit_client_id_is_no_other_name() {
+    let opened = |ms: u64, client: &str| json!([ms, "mqtt/session_opened", { "connection": 1, "client": client }]);
+    // Alibaba's SDK for Python signs the time of each of its starts.
+    let first = opened(1, "pk&lamp|securemode=2,timestamp=1795874202|");
+    let later = opened(2, "pk&lamp|securemode=2,timestamp=1795874204|");
+    assert_eq!(broken(&[first.clone(), later], 3), BTreeSet::new());
+    let other = opened(2, "pk&fan|securemode=2,timestamp=1795874204|");
+    let expected = BTreeSet::from(["mqtt-one-client-id"]);
+    assert_eq!(broken(&[first, other], 3), expected);
+    // A bar alone makes no parameters.
+    let plain = [opened(1, "a|1"), opened(2, "a|2")];
+    assert_eq!(broken(&plain, 3), expected);
+}
