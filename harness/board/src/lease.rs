@@ -31,6 +31,8 @@ pub struct Holder {
     pub pid: u32,
     /// What for, such as `proving run`.
     pub purpose: String,
+    /// Since when it holds it; none in a lease of an older version.
+    pub since: Option<SystemTime>,
     /// When its lease ends.
     pub until: SystemTime,
 }
@@ -40,6 +42,12 @@ impl Holder {
     pub fn seconds_left(&self) -> u64 {
         let left = self.until.duration_since(SystemTime::now());
         left.unwrap_or_default().as_secs()
+    }
+
+    /// Seconds for which it has held the board, if that is known.
+    pub fn seconds_held(&self) -> Option<u64> {
+        let held = SystemTime::now().duration_since(self.since?);
+        Some(held.unwrap_or_default().as_secs())
     }
 }
 
@@ -147,6 +155,7 @@ impl Leases {
         let holder = Holder {
             pid: std::process::id(),
             purpose: purpose.to_owned(),
+            since: Some(SystemTime::now()),
             until,
         };
         write(&mut file, &holder).map_err(failed)?;
@@ -257,7 +266,14 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn write(file: &mut File, holder: &Holder) -> io::Result<()> {
-    let until = holder.until.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = |time: SystemTime| {
+        time.duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs()
+    };
+    let since = holder
+        .since
+        .map_or(String::new(), |since| format!("since {}\n", seconds(since)));
     let purpose: String = holder
         .purpose
         .chars()
@@ -268,9 +284,9 @@ fn write(file: &mut File, holder: &Holder) -> io::Result<()> {
     file.set_len(0)?;
     write!(
         file,
-        "{HEADING}\npid {}\nuntil {}\nfor {purpose}\n",
+        "{HEADING}\npid {}\nuntil {}\nfor {purpose}\n{since}",
         holder.pid,
-        until.as_secs(),
+        seconds(holder.until),
     )
 }
 
@@ -286,10 +302,13 @@ fn read(file: &mut File) -> Option<Holder> {
     let pid = lines.next()?.strip_prefix("pid ")?.parse().ok()?;
     let until = lines.next()?.strip_prefix("until ")?.parse().ok()?;
     let purpose = lines.next()?.strip_prefix("for ")?.to_owned();
+    let time = |seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    let since = lines.next().and_then(|line| line.strip_prefix("since "));
     Some(Holder {
         pid,
         purpose,
-        until: UNIX_EPOCH.checked_add(Duration::from_secs(until))?,
+        since: since.and_then(|since| time(since.parse().ok()?)),
+        until: time(until)?,
     })
 }
 
@@ -351,6 +370,19 @@ mod tests {
         leases
             .take("probe 1", "another", in_an_hour())
             .expect("free again");
+    }
+
+    #[test]
+    fn a_lease_says_since_when_and_that_of_an_older_version_does_not() {
+        let (_folder, leases) = folder();
+        let lease = leases.take("probe", "a run", in_an_hour()).expect("free");
+        let held = leases.holder("probe").expect("held").seconds_held();
+        assert!(held.is_some_and(|seconds| seconds < 60), "{held:?}");
+        let text = fs::read_to_string(&lease.path).expect("ours");
+        let (older, _) = text.split_once("since ").expect("a line of its own");
+        fs::write(&lease.path, older).expect("ours");
+        let holder = leases.holder("probe").expect("held");
+        assert_eq!((holder.purpose.as_str(), holder.since), ("a run", None));
     }
 
     #[test]

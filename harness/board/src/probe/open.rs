@@ -17,6 +17,7 @@ const SIMILAR: usize = 5;
 
 /// Opens the probe and attaches to the chip. Blocks, perhaps for ever.
 pub(super) fn open(settings: &ProbeSettings) -> Result<Session, ProbeError> {
+    register_plugins();
     let registry = registry(settings)?;
     let chip = registry
         .get_target_by_name(&settings.chip)
@@ -48,6 +49,17 @@ pub(super) fn open(settings: &ProbeSettings) -> Result<Session, ProbeError> {
         chip: settings.chip.clone(),
         source: Box::new(source),
     })
+}
+
+/// Makes probe-rs know the chips and the USB-JTAG of Espressif, which are in a crate of their own. Comes
+/// before the first registry and the first list of probes: neither sees what is registered later.
+fn register_plugins() {
+    // A second registration would list every chip and every probe twice.
+    #[cfg(feature = "all-chips")]
+    {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        ONCE.call_once(probe_rs_espressif::register_plugin);
+    }
 }
 
 /// What of a chip decides whether an image is for it.
@@ -114,7 +126,7 @@ fn unknown_chip(chip: &str, registry: &Registry, error: &RegistryError) -> Probe
 }
 
 fn open_probe(selector: &str) -> Result<Probe, ProbeError> {
-    let lister = Lister::new();
+    let lister = lister();
     if selector.is_empty() {
         return open_only(lister.list_all(), selector);
     }
@@ -136,6 +148,12 @@ fn open_probe(selector: &str) -> Result<Probe, ProbeError> {
         }),
         false => open_only(fitting, selector),
     }
+}
+
+/// What finds probes, those of the plugins too.
+fn lister() -> Lister {
+    register_plugins();
+    Lister::new()
 }
 
 /// Whether the serial number is an address and a port.
@@ -232,7 +250,7 @@ pub struct Attached {
 pub fn list() -> Vec<Attached> {
     use probe_rs::probe::list::Accessibility;
 
-    Lister::new()
+    lister()
         .list_all_with_access()
         .into_iter()
         .map(|item| Attached {
@@ -251,7 +269,7 @@ pub fn whole_selector(selector: &str) -> Option<String> {
     if is_address(&parsed) {
         return None;
     }
-    only_selector(&Lister::new().list(Some(&parsed)))
+    only_selector(&lister().list(Some(&parsed)))
 }
 
 fn only_selector(found: &[DebugProbeInfo]) -> Option<String> {
@@ -339,6 +357,28 @@ mod tests {
             said.contains("`1d50:6018` fits two probes, 1d50:6018:A and 1d50:6018:B: write one"),
             "{said}"
         );
+    }
+
+    /// That these chips can be flashed and run needs a board; that they are known does not.
+    #[cfg(feature = "all-chips")]
+    #[test]
+    fn the_chips_of_espressif_are_known_once() {
+        for _ in 0..2 {
+            drop(lister());
+        }
+        let registry = Registry::from_builtin_families();
+        for (chip, architecture) in [
+            ("esp32c3", Architecture::Riscv),
+            ("esp32c6", Architecture::Riscv),
+            ("esp32h2", Architecture::Riscv),
+            ("esp32s3", Architecture::Xtensa),
+        ] {
+            let target = registry.get_target_by_name(chip).expect("one such chip");
+            assert_eq!(target.architecture(), architecture, "{chip}");
+        }
+        let names = registry.search_chips("esp32c6");
+        let same = names.iter().filter(|name| *name == "esp32c6");
+        assert_eq!(same.count(), 1, "{names:?}");
     }
 
     #[test]

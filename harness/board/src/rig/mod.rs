@@ -24,6 +24,7 @@
 //! | `kind` | `"serial"` | – |
 //! | `port` | a device file, `"tcp:ADDRESS:PORT"` or `"socket:PATH"` | – |
 //! | `baud` | bits per second | 115200 |
+//! | `chip` | the chip's name, by which `--board 'chip=…'` finds it | – |
 //! | `log` | `"auto"`, `"esp-idf"`, `"linkkit"` or `"plain"` | `"auto"` |
 //! | `reset` | the control line that holds the board in reset: `"rts"`, `"dtr"`, with `!` before it if it does so while it is not asserted | none |
 //! | `boot` | the control line that makes it start its loader, likewise | none |
@@ -146,6 +147,8 @@ pub struct RigBoard {
     pub name: String,
     /// How it is reached.
     pub link: BoardLink,
+    /// The chip's name, if the rig file has it.
+    pub chip: Option<String>,
     /// What scenarios may ask of it.
     pub can: BTreeSet<Ability>,
     /// Where its console is.

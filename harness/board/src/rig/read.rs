@@ -160,6 +160,13 @@ fn board(
             (link, "program")
         }
     };
+    let chip = match (&link, kind) {
+        (Some(BoardLink::Probe(probe)), _) => probe.chip.clone(),
+        (_, Kind::Serial) => section
+            .string("chip", "`chip = \"esp32c3\"`")
+            .map(|chip| chip.value),
+        _ => None,
+    };
     let console = match kind {
         Kind::Process => None,
         Kind::Probe | Kind::Serial => console(&section, link.as_ref()),
@@ -210,6 +217,7 @@ fn board(
     Some(RigBoard {
         name: name.to_owned(),
         link: link?,
+        chip,
         can,
         console,
         phone,

@@ -13,11 +13,10 @@
 //! (`and`), and that closer than `|` (`or`); brackets group.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use miette::{Diagnostic, SourceSpan};
 use regex::Regex;
 
+use super::logic::{Expression, FilterError, Parser};
 use super::mistake::{Mistake, nearest};
 use super::scenario::Case;
 
@@ -25,16 +24,13 @@ use super::scenario::Case;
 #[derive(Clone, Debug)]
 pub struct Filter {
     text: String,
-    expression: Expression,
+    expression: Expression<Term>,
 }
 
 #[derive(Clone, Debug)]
-enum Expression {
+enum Term {
     All,
-    Term(Predicate, Matcher, usize),
-    Not(Box<Expression>),
-    And(Box<Expression>, Box<Expression>),
-    Or(Box<Expression>, Box<Expression>),
+    Of(Predicate, Matcher, usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,16 +51,7 @@ enum Matcher {
 impl Filter {
     /// Reads an expression.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let mut parser = Parser {
-            text,
-            at: 0,
-            depth: 0,
-        };
-        let expression = parser.alternatives()?;
-        parser.skip_spaces();
-        if parser.at < text.len() {
-            return Err(parser.error("expected `&`, `|` or the end"));
-        }
+        let expression = Parser::read(text, Parser::case_term)?;
         Ok(Self {
             text: text.to_owned(),
             expression,
@@ -73,7 +60,7 @@ impl Filter {
 
     /// Whether `case` is chosen.
     pub fn matches(&self, case: &Case) -> bool {
-        self.expression.matches(case)
+        self.expression.holds(&mut |term| term.matches(case))
     }
 
     /// A mistake for a tag that none of `cases` has, and for a bug that is none of `bugs`. What is
@@ -85,7 +72,10 @@ impl Filter {
             .collect();
         let tags: Vec<&str> = tags.into_iter().collect();
         let bugs: Vec<&str> = bugs.iter().map(String::as_str).collect();
-        self.expression.each_term(&mut |predicate, matcher, at| {
+        self.expression.each(&mut |term| {
+            let Term::Of(predicate, matcher, at) = term else {
+                return Ok(());
+            };
             let (what, known) = match predicate {
                 Predicate::Tag => ("tag", &tags),
                 Predicate::Catches => ("bug", &bugs),
@@ -95,11 +85,11 @@ impl Filter {
                 Matcher::Equal(wanted) if !known.contains(&wanted.as_str()) => {
                     let mistake = Mistake::unknown(None, what, wanted, known.iter().copied());
                     let help = mistake.help.unwrap_or_default();
-                    Err(FilterError {
-                        text: self.text.clone(),
-                        at,
-                        problem: format!("{}; {help}", mistake.message),
-                    })
+                    Err(FilterError::new(
+                        &self.text,
+                        *at,
+                        format!("{}; {help}", mistake.message),
+                    ))
                 }
                 _ => Ok(()),
             }
@@ -107,36 +97,16 @@ impl Filter {
     }
 }
 
-impl Expression {
-    fn each_term(
-        &self,
-        look: &mut impl FnMut(Predicate, &Matcher, usize) -> Result<(), FilterError>,
-    ) -> Result<(), FilterError> {
-        match self {
-            Self::All => Ok(()),
-            Self::Term(predicate, matcher, at) => look(*predicate, matcher, *at),
-            Self::Not(inner) => inner.each_term(look),
-            Self::And(left, right) | Self::Or(left, right) => {
-                left.each_term(look)?;
-                right.each_term(look)
-            }
-        }
-    }
-
+impl Term {
     fn matches(&self, case: &Case) -> bool {
-        match self {
-            Self::All => true,
-            Self::Not(inner) => !inner.matches(case),
-            Self::And(left, right) => left.matches(case) && right.matches(case),
-            Self::Or(left, right) => left.matches(case) || right.matches(case),
-            Self::Term(Predicate::Tag, matcher, _) => {
-                case.scenario.tags.iter().any(|tag| matcher.matches(tag))
-            }
-            Self::Term(Predicate::Name, matcher, _) => matcher.matches(&case.id),
-            Self::Term(Predicate::Path, matcher, _) => matcher.matches(&case.file),
-            Self::Term(Predicate::Catches, matcher, _) => {
-                case.catches().iter().any(|bug| matcher.matches(bug))
-            }
+        let Self::Of(predicate, matcher, _) = self else {
+            return true;
+        };
+        match predicate {
+            Predicate::Tag => case.scenario.tags.iter().any(|tag| matcher.matches(tag)),
+            Predicate::Name => matcher.matches(&case.id),
+            Predicate::Path => matcher.matches(&case.file),
+            Predicate::Catches => case.catches().iter().any(|bug| matcher.matches(bug)),
         }
     }
 }
@@ -151,108 +121,15 @@ impl Matcher {
     }
 }
 
-/// A filter expression could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FilterError {
-    text: String,
-    at: usize,
-    problem: String,
-}
-
-impl FilterError {
-    /// Byte of the expression where the problem is.
-    pub fn position(&self) -> usize {
-        self.at
-    }
-}
-
-impl fmt::Display for FilterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "failed to read the filter `{}`: {}",
-            self.text, self.problem
-        )
-    }
-}
-
-impl std::error::Error for FilterError {}
-
-impl Diagnostic for FilterError {
-    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        Some(&self.text)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = miette::LabeledSpan> + '_>> {
-        let span = SourceSpan::from((self.at, 0));
-        let label = miette::LabeledSpan::new_with_span(Some(self.problem.clone()), span);
-        Some(Box::new(std::iter::once(label)))
-    }
-}
-
-/// Deeper nesting than anybody writes.
-const DEEPEST: usize = 64;
-
-struct Parser<'t> {
-    text: &'t str,
-    at: usize,
-    depth: usize,
-}
-
-impl<'t> Parser<'t> {
-    fn alternatives(&mut self) -> Result<Expression, FilterError> {
-        let mut left = self.conjunction()?;
-        while self.eat_operator('|', "or") {
-            let right = self.conjunction()?;
-            left = Expression::Or(Box::new(left), Box::new(right));
-        }
-        Ok(left)
-    }
-
-    fn conjunction(&mut self) -> Result<Expression, FilterError> {
-        let mut left = self.negation()?;
-        while self.eat_operator('&', "and") {
-            let right = self.negation()?;
-            left = Expression::And(Box::new(left), Box::new(right));
-        }
-        Ok(left)
-    }
-
-    fn negation(&mut self) -> Result<Expression, FilterError> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            return Err(self.error("too deeply nested"));
-        }
-        let expression = if self.eat_operator('!', "not") {
-            Expression::Not(Box::new(self.negation()?))
-        } else {
-            self.group_or_term()?
-        };
-        self.depth -= 1;
-        Ok(expression)
-    }
-
-    fn group_or_term(&mut self) -> Result<Expression, FilterError> {
-        self.skip_spaces();
-        if self.eat('(') {
-            let inner = self.alternatives()?;
-            self.skip_spaces();
-            if !self.eat(')') {
-                return Err(self.error("expected `)`"));
-            }
-            return Ok(inner);
-        }
-        self.term()
-    }
-
-    fn term(&mut self) -> Result<Expression, FilterError> {
-        let start = self.at;
+impl Parser<'_> {
+    fn case_term(&mut self) -> Result<Term, FilterError> {
+        let start = self.at();
         let word = self.take_while(|letter| !letter.is_whitespace() && !"()&|!".contains(letter));
         if word.is_empty() {
             return Err(self.error("expected a term such as `tag(smoke)`"));
         }
         if !self.eat('(') {
-            return Ok(Expression::Term(
+            return Ok(Term::Of(
                 Predicate::Name,
                 Matcher::Contains(word.into()),
                 start,
@@ -265,46 +142,27 @@ impl<'t> Parser<'t> {
             "path" => Some(Predicate::Path),
             "catches" => Some(Predicate::Catches),
             other => {
-                self.at = start;
                 let known = ["tag", "name", "path", "catches", "all"];
                 let hint = nearest(other, &known).map_or_else(
                     || "`tag`, `name`, `path`, `catches` or `all`".into(),
                     |word| format!("`{word}`"),
                 );
-                return Err(self.error(&format!(
-                    "unknown predicate `{other}`; did you mean {hint}?"
-                )));
+                return Err(self.error_at(
+                    start,
+                    &format!("unknown predicate `{other}`; did you mean {hint}?"),
+                ));
             }
         };
-        let argument_at = self.at;
+        let argument_at = self.at();
         let argument = self.argument()?;
         match predicate {
-            None if argument.is_empty() => Ok(Expression::All),
+            None if argument.is_empty() => Ok(Term::All),
             None => Err(self.error("`all()` takes nothing")),
             Some(predicate) => {
                 let matcher = self.matcher(predicate, argument, argument_at)?;
-                Ok(Expression::Term(predicate, matcher, argument_at))
+                Ok(Term::Of(predicate, matcher, argument_at))
             }
         }
-    }
-
-    /// What stands before the bracket that closes the term; it may hold pairs of brackets itself.
-    fn argument(&mut self) -> Result<&'t str, FilterError> {
-        let rest = &self.text[self.at..];
-        let mut open = 0_usize;
-        for (index, letter) in rest.char_indices() {
-            match letter {
-                '(' => open += 1,
-                ')' if open == 0 => {
-                    self.at += index + 1;
-                    return Ok(rest[..index].trim());
-                }
-                ')' => open -= 1,
-                _ => {}
-            }
-        }
-        self.at = self.text.len();
-        Err(self.error("expected `)`"))
     }
 
     fn matcher(
@@ -333,56 +191,6 @@ impl<'t> Parser<'t> {
             Predicate::Tag | Predicate::Catches => Matcher::Equal(argument.into()),
             Predicate::Name | Predicate::Path => Matcher::Contains(argument.into()),
         })
-    }
-
-    /// `sign`, doubled or not, or `word` as a word of its own.
-    fn eat_operator(&mut self, sign: char, word: &str) -> bool {
-        self.skip_spaces();
-        if self.eat(sign) {
-            if sign != '!' {
-                self.eat(sign);
-            }
-            return true;
-        }
-        let rest = &self.text[self.at..];
-        let is_word = rest.strip_prefix(word).is_some_and(|after| {
-            after.starts_with(|letter: char| letter.is_whitespace() || letter == '(')
-        });
-        if is_word {
-            self.at += word.len();
-        }
-        is_word
-    }
-
-    fn eat(&mut self, letter: char) -> bool {
-        let found = self.text[self.at..].starts_with(letter);
-        if found {
-            self.at += letter.len_utf8();
-        }
-        found
-    }
-
-    fn skip_spaces(&mut self) {
-        self.take_while(char::is_whitespace);
-    }
-
-    fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> &'t str {
-        let rest = &self.text[self.at..];
-        let length = rest.find(|letter| !wanted(letter)).unwrap_or(rest.len());
-        self.at += length;
-        &rest[..length]
-    }
-
-    fn error(&self, problem: &str) -> FilterError {
-        self.error_at(self.at, problem)
-    }
-
-    fn error_at(&self, at: usize, problem: &str) -> FilterError {
-        FilterError {
-            text: self.text.to_owned(),
-            at,
-            problem: problem.to_owned(),
-        }
     }
 }
 

@@ -30,6 +30,7 @@
 
 mod access_point;
 mod advice;
+mod board_filter;
 mod captures;
 mod certificate;
 mod check;
@@ -41,6 +42,7 @@ mod events;
 mod fault;
 mod filter;
 mod label;
+mod logic;
 mod matrix;
 mod mistake;
 mod needs;
@@ -58,13 +60,15 @@ mod unset;
 mod world;
 
 pub use access_point::Auth;
+pub use board_filter::{BoardFacts, BoardFilter};
 pub use captures::{CaptureList, Captures, NotCaptured, NothingThere};
 pub use certificate::Certificate;
 pub use check::Known;
 pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window};
 pub use differences::{Difference, Differences, Otherwise};
 pub use fault::{Fault, FaultStep, MatchReply};
-pub use filter::{Filter, FilterError};
+pub use filter::Filter;
+pub use logic::FilterError;
 pub use mistake::{Mistakes, Report, nearest};
 pub use needs::Need;
 pub use pattern::{Field, Pattern};

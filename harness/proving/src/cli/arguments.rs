@@ -71,12 +71,15 @@ pub(super) struct Selection {
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) selection: Selection,
-    /// Board to run on: native, qemu, or one of the rig file; may be given several times [default:
-    /// native]
-    #[arg(short, long, value_name = "NAME")]
+    /// Board to run on: native, qemu, one of the rig file, or those of it that match, such as
+    /// 'chip=esp32c3 & can=power'; may be given several times [default: native]
+    #[arg(short, long, value_name = "NAME|EXPR")]
     pub(super) board: Vec<String>,
     #[command(flatten)]
     pub(super) rig: RigFile,
+    /// How long to wait for boards that another process holds, such as 10m [default: not at all]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) wait: Option<Duration>,
     /// Another build of the reference device, for the native board [default: the one in here]
     #[arg(long, value_name = "EXECUTABLE")]
     pub(super) device: Option<PathBuf>,

@@ -1,20 +1,20 @@
 //! Which boards the user means, and what they are flashed with.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use board::lease::{Lease, Leases};
-use board::rig::{DEFAULT_FILE, Rig};
+use board::rig::{BoardLink, DEFAULT_FILE, Rig, RigBoard};
 use miette::Diagnostic;
 
 use super::CommandError;
-use super::hardware::{HardwareError, LEASE, emulator};
+use super::hardware::{HardwareError, emulator};
+use engine::language::{BoardFacts, BoardFilter};
 use engine::run::{BoardKind, BoardModel};
 
 /// Where `cargo xtask firmware mps2` puts the image, in cargo's target folder.
 const MPS2_IMAGE: &str = "firmware/thumbv7em-none-eabi/release/mps2";
 
-/// The boards of these names, in this order; `native` if there are none. Real ones stand in the rig
+/// The boards of these names or expressions, in this order; `native` if there are none. Real ones stand in the rig
 /// file `rig`. `image` is what the user wants boards to be flashed with. An emulated board without
 /// its emulator is told as missing, unless it is the only one.
 pub(super) fn of(
@@ -25,7 +25,14 @@ pub(super) fn of(
     let native = [BoardModel::native().name];
     let names = if names.is_empty() { &native } else { names };
     let mut boards: Vec<BoardModel> = Vec::new();
+    let mut wanted = Vec::new();
     for name in names {
+        match BoardFilter::is_one(name) {
+            true => wanted.extend(matching(name, rig)?),
+            false => wanted.push(name.clone()),
+        }
+    }
+    for name in &wanted {
         let board = match BoardModel::named(name) {
             Some(board) => board,
             None => real(name, rig)?,
@@ -90,15 +97,57 @@ fn real(name: &str, file: &Path) -> Result<BoardModel, CommandError> {
     }
 }
 
-/// Keeps other runs and commands away from the real ones among `boards`.
-pub(super) fn lease(boards: &[BoardModel]) -> Result<Vec<Lease>, CommandError> {
-    let real = boards.iter().filter_map(|board| board.rig.as_ref());
-    let take = |rig: &engine::run::InRig| {
-        let until = SystemTime::now() + LEASE;
-        Ok(Leases::open()?.take(&rig.identity, "proving run", until)?)
+/// The names of the boards in the rig file that `expression` chooses, each physical board once.
+fn matching(expression: &str, file: &Path) -> Result<Vec<String>, CommandError> {
+    let filter = BoardFilter::parse(expression)?;
+    let rig = Rig::read(file).map_err(HardwareError::from)?;
+    let mut identities = BTreeSet::new();
+    let chosen: Vec<String> = rig
+        .boards
+        .values()
+        .filter(|board| filter.matches(&facts(board)) && identities.insert(board.identity()))
+        .map(|board| board.name.clone())
+        .collect();
+    if chosen.is_empty() {
+        let known: Vec<String> = rig.boards.values().map(described).collect();
+        return Err(CommandError::NoBoardMatches {
+            expression: expression.to_owned(),
+            rig: file.to_owned(),
+            known: match known.is_empty() {
+                true => "none".to_owned(),
+                false => known.join("; "),
+            },
+        });
+    }
+    Ok(chosen)
+}
+
+/// What an expression can ask about `board`.
+fn facts(board: &RigBoard) -> BoardFacts {
+    let (kind, port, probe) = match &board.link {
+        BoardLink::Probe(link) => ("probe", None, Some(link.selector.clone())),
+        BoardLink::Serial(link) => ("serial", Some(link.port.to_string()), None),
+        BoardLink::Process(_) => ("process", None, None),
     };
-    let leases: Result<Vec<Lease>, HardwareError> = real.map(take).collect();
-    Ok(leases?)
+    BoardFacts {
+        name: board.name.clone(),
+        kind,
+        chip: board.chip.clone(),
+        can: board.can.iter().map(ToString::to_string).collect(),
+        port,
+        probe,
+    }
+}
+
+/// A board as it stands in a list: `lamp (kind=serial chip=esp32c3 can=power)`.
+fn described(board: &RigBoard) -> String {
+    let facts = facts(board);
+    let mut words = vec![format!("kind={}", facts.kind)];
+    words.extend(facts.chip.map(|chip| format!("chip={chip}")));
+    words.extend(facts.can.iter().map(|ability| format!("can={ability}")));
+    words.extend(facts.port.map(|port| format!("port={port}")));
+    words.extend(facts.probe.map(|probe| format!("probe={probe}")));
+    format!("{} ({})", facts.name, words.join(" "))
 }
 
 /// The same board with the image that it is flashed with, which exists.

@@ -52,6 +52,23 @@ pub(super) enum CommandError {
         "there are `native` and `qemu`; `proving boards init` writes a rig file for real ones"
     ))]
     UnknownBoard(String),
+    /// Expression that no board of the rig file matches.
+    #[error("no board of {} matches `{expression}`", rig.display())]
+    #[diagnostic(help("there are: {known}"))]
+    NoBoardMatches {
+        /// What the user asked for.
+        expression: String,
+        /// The rig file.
+        rig: PathBuf,
+        /// Its boards, with what can be asked about them.
+        known: String,
+    },
+    /// Signals that could not be listened for.
+    #[error("failed to install the signal handlers")]
+    Signals(#[source] io::Error),
+    /// SIGINT or SIGTERM before anything was run.
+    #[error("interrupted; nothing was run")]
+    Interrupted,
     /// Image for flashing that does not exist.
     #[error("there is no image {}", .0.display())]
     #[diagnostic(help("build it with `cargo xtask firmware mps2`, or name another with --image"))]
@@ -109,6 +126,8 @@ impl CommandError {
         match self {
             Self::Hardware(error) => error.status(),
             Self::Prov(error) => error.status(),
+            Self::NoBoardMatches { .. } => ExitStatus::NothingSelected,
+            Self::Interrupted => ExitStatus::Interrupted,
             Self::Scenarios(_)
             | Self::Filter(_)
             | Self::NoScenarios
@@ -123,6 +142,7 @@ impl CommandError {
             Self::Export(_)
             | Self::Run(_)
             | Self::Executable(_)
+            | Self::Signals(_)
             | Self::Junit { .. }
             | Self::Output(_)
             | Self::Up(_) => ExitStatus::Broken,

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod arguments;
+mod board_queue;
 mod certs;
 mod chosen_boards;
 mod contracts;
@@ -8,8 +9,10 @@ mod error;
 mod hardware;
 mod list;
 mod prov;
+mod ready_boards;
 mod run;
 mod selection;
+mod stop_flag;
 mod trace;
 mod up;
 mod worker;

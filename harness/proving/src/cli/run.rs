@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use report::{ExitStatus, Human, Json, Reporter, RunSummary};
 
 use super::arguments::{MessageFormat, Run};
-use super::{CommandError, chosen_boards, paint};
+use super::stop_flag::StopFlag;
+use super::{CommandError, board_queue, chosen_boards, paint, ready_boards};
 use engine::language::Differences;
 use engine::run::{Case, Plan, Settings, run as run_plan};
 
@@ -21,14 +22,18 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
             source,
         })?;
     }
-    let boards = chosen_boards::of(
+    let mut boards = chosen_boards::of(
         &arguments.board,
         &arguments.rig.path,
         arguments.image.as_deref(),
     )?;
     let device = chosen_boards::device(arguments.device.as_deref(), &boards)?;
     // Until the run has ended.
-    let _leases = chosen_boards::lease(&boards)?;
+    let stop = StopFlag::install().map_err(CommandError::Signals)?;
+    let _leases = board_queue::lease(&boards, arguments.wait.unwrap_or_default(), &stop)?;
+    let taken_out = ready_boards::make_ready(&mut boards, &stop)?;
+    // From here on the run itself ends in order.
+    drop(stop);
     let differences = Differences::of(&cases).map_err(CommandError::Scenarios)?;
     let plan = Plan {
         cases: boards
@@ -69,7 +74,11 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
             source,
         })?;
     }
-    Ok(summary.exit_status())
+    Ok(match summary.exit_status() {
+        // Not all that was asked for was judged, by the fault of a board.
+        ExitStatus::Passed | ExitStatus::NothingSelected if taken_out => ExitStatus::Broken,
+        status => status,
+    })
 }
 
 /// Short enough to be read out.

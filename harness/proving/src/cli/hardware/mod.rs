@@ -38,7 +38,7 @@ pub(super) fn test(arguments: &Test) -> Result<ExitStatus, CommandError> {
 }
 
 /// A runtime for what waits.
-fn runtime() -> Result<tokio::runtime::Runtime, HardwareError> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, HardwareError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

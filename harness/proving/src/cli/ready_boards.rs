@@ -1,0 +1,157 @@
+//! Boards that are not well are found before the first attempt: each gets one power cycle, where the
+//! rig has a switch, and is taken out of the run if that does not help.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use board::power::{CommandSwitch, PowerSwitch};
+use board::rig::{Rig, RigBoard};
+use board::serial::{Dial, HostPort};
+use board::{BoardError, Power};
+use clock::Clock;
+use engine::attempt::{BoardAccess, board_access};
+use engine::run::BoardModel;
+
+use super::CommandError;
+use super::hardware::{HardwareError, runtime};
+use super::stop_flag::StopFlag;
+
+/// A board is asked again for so long once its power is back: its USB device has to come back, and its
+/// firmware to start.
+const RETURN: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Looks at the real ones among `boards`, mends what a power cycle mends, and gives those that stay as
+/// they are a reason that their cases are skipped with. Whether any got one.
+pub(super) fn make_ready(boards: &mut [BoardModel], stop: &StopFlag) -> Result<bool, CommandError> {
+    let mut taken_out = false;
+    for model in boards {
+        let Some(in_rig) = &model.rig else { continue };
+        let rig = Rig::read(&in_rig.file).map_err(HardwareError::from)?;
+        let Some(board) = rig.boards.get(&model.name) else {
+            continue;
+        };
+        let Err(why) = ready(board, model.image.as_deref(), stop)? else {
+            continue;
+        };
+        eprintln!("{} is taken out of this run: {why}", model.name);
+        model.missing = Some(format!("{} is taken out of this run: {why}", model.name));
+        taken_out = true;
+    }
+    Ok(taken_out)
+}
+
+/// Why a board cannot be used, in a sentence.
+type Ready = Result<(), String>;
+
+fn ready(board: &RigBoard, image: Option<&Path>, stop: &StopFlag) -> Result<Ready, CommandError> {
+    let Err(why) = look(board, image, stop)? else {
+        return Ok(Ok(()));
+    };
+    if board.power.is_none() {
+        return Ok(Err(why));
+    }
+    let name = &board.name;
+    eprintln!("{name}: {why}; its power is switched off and on, once");
+    if let Err(error) = power_cycle(board)? {
+        return Ok(Err(format!("{why}; its power cannot be switched: {error}")));
+    }
+    let deadline = Instant::now() + RETURN;
+    loop {
+        match look(board, image, stop)? {
+            Ok(()) => {
+                eprintln!("{name} is well after the power cycle");
+                return Ok(Ok(()));
+            }
+            Err(still) if Instant::now() >= deadline => {
+                return Ok(Err(format!("{still}, also after a power cycle")));
+            }
+            Err(_) => std::thread::sleep(INTERVAL),
+        }
+    }
+}
+
+/// Runs the health check. Where there is a power switch, which could help, the board is reached for, too;
+/// without one, the attempt itself says best what it could not reach.
+fn look(board: &RigBoard, image: Option<&Path>, stop: &StopFlag) -> Result<Ready, CommandError> {
+    if let Some(health) = board.health_check() {
+        let checked = runtime()?.block_on(async {
+            let clock = Clock::start(1.0);
+            let mut heard = |_: &str| {};
+            tokio::select! {
+                checked = health.run(&clock, &mut heard) => Some(checked),
+                () = stopped(&clock, stop) => None,
+            }
+        });
+        match checked {
+            None => return Err(CommandError::Interrupted),
+            Some(Err(error)) => {
+                return Ok(Err(format!("its health check failed: {}", in_full(&error))));
+            }
+            Some(Ok(())) => {}
+        }
+    }
+    let reached = match board.power {
+        Some(_) => reach(board, image),
+        None => Ok(()),
+    };
+    if stop.came() {
+        return Err(CommandError::Interrupted);
+    }
+    Ok(reached.map_err(|error| format!("it cannot be reached: {}", in_full(&error))))
+}
+
+async fn stopped(clock: &Clock, stop: &StopFlag) {
+    while !stop.came() {
+        clock.sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn reach(board: &RigBoard, image: Option<&Path>) -> Result<(), HardwareError> {
+    // What is wrong in the rig file or this build is no fault of the board's: attempts tell it.
+    let Ok(access) = board_access(board, image) else {
+        return Ok(());
+    };
+    match access {
+        BoardAccess::Probe(settings) => board::probe::ask(*settings).map(drop)?,
+        BoardAccess::Serial(link) => {
+            let port = HostPort::new(link.port.clone(), link.baud);
+            runtime()?
+                .block_on(async { port.dial(&Clock::start(1.0)).await.map(drop) })
+                .map_err(BoardError::from)?;
+        }
+        BoardAccess::Process(_) => {}
+    }
+    Ok(())
+}
+
+/// Switches the board off and on. No signal comes between, so that it is not left without power; the
+/// rig file bounds both commands.
+fn power_cycle(board: &RigBoard) -> Result<Result<(), String>, CommandError> {
+    let Some(commands) = board.power.clone() else {
+        return Ok(Ok(()));
+    };
+    let cycled = runtime()?.block_on(async {
+        let mut switch = CommandSwitch::new(commands, Clock::start(1.0));
+        let off = switch.switch(Power::Off).await;
+        // Whatever became of that: a board without power would be of no use to the next run either.
+        let on = switch.switch(Power::On).await;
+        off.and(on)
+    });
+    Ok(cycled.map_err(|error| in_full(&error)))
+}
+
+/// An error with everything below it, in one line.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        let next = source.to_string();
+        if !said.contains(&next) {
+            said.push_str(": ");
+            said.push_str(&next);
+        }
+        below = source.source();
+    }
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
