@@ -434,3 +434,49 @@ fn mistakes_about_phones_say_where_they_are_and_what_was_meant() {
         "{mistakes}"
     );
 }
+
+#[test]
+fn mistakes_of_a_firmware_are_shown_before_anything_is_flashed() {
+    let rig = |row: &str, size: &str| {
+        format!(
+            "[boards.lamp]\nkind = \"serial\"\nport = \"/dev/ttyUSB0\"\nfirmware = \"lamp\"\n\
+             [firmware.lamp.nvs]\nsize = {size}\nrows = [{{ {row} }}]\n"
+        )
+    };
+    let row = |key: &str, of: &str, value: &str| {
+        format!("namespace = \"broker\", key = \"{key}\", type = \"{of}\", value = \"{value}\"")
+    };
+    let sound = parse(&rig(&row("host", "string", "${broker.host}"), "0x6000"));
+    assert!(
+        sound.expect("no mistakes").boards["lamp"]
+            .firmware
+            .is_some()
+    );
+    for (text, said) in [
+        (
+            rig(&row("a_key_of_16_char", "u8", "1"), "0x6000"),
+            "has 16 characters",
+        ),
+        (rig(&row("host", "sting", "x"), "0x6000"), "string"),
+        (rig(&row("port", "u8", "8883"), "0x6000"), "`8883` is no u8"),
+        (
+            rig(&row("host", "string", "${broker.hots}"), "0x6000"),
+            "broker.host",
+        ),
+        (rig(&row("host", "string", "x"), "0x2000"), "size"),
+        (
+            rig(&row("host", "string", "x"), "0x6001"),
+            "no multiple of 0x1000",
+        ),
+        (
+            rig(&row("host", "string", "x"), "0x6000")
+                .replace("firmware = \"lamp\"", "firmware = \"lmap\""),
+            "did you mean `lamp`?",
+        ),
+        ("[firmware.lamp]\n".into(), "has no `hand_over`"),
+        ("[firmware.lamp]\nhand_over = \"nvs\"\n".into(), "none"),
+    ] {
+        let mistakes = parse(&text).expect_err(&text);
+        assert!(mistakes.contains(said), "{said}: {mistakes}");
+    }
+}

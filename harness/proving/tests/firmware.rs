@@ -218,3 +218,90 @@ fn an_image_for_a_board_that_has_its_own_is_refused() {
     );
     assert!(!bench.path().join("proving-out").exists());
 }
+
+const HANDED_OVER: &str = r#"
+[boards.lamp]
+kind = "serial"
+port = "socket:uart"
+reset_command = ["touch", "restarted"]
+factory.command = ["cp", "{file}", "nvs.bin"]
+firmware = "lamp"
+[firmware.lamp.nvs]
+size = 0x6000
+rows = [
+    { namespace = "broker", key = "uri", type = "string", value = "mqtts://${broker.host}:${broker.port}" },
+    { namespace = "broker", key = "port", type = "u16", value = "${broker.port}" },
+    { namespace = "broker", key = "ca", type = "string", value = "${ca.pem}" },
+    { namespace = "broker", key = "key", type = "blob", value = "${client.key}" },
+    { namespace = "app", key = "name", type = "string", value = "a lamp" },
+]
+[broker]
+bind = "127.0.0.1"
+"#;
+const WITH_A_BROKER: &str = "\
+name: It starts
+world: { cloud: {}, devices: { device: {} } }
+steps:
+  - power: on
+  - expect: { log: { tag: main_task, text: Calling app_main }, within: 10s }
+";
+
+#[test]
+fn firmware_of_others_is_handed_its_world_in_its_nvs_partition() {
+    let bench = bench();
+    fs::write(bench.path().join("rig.toml"), HANDED_OVER).unwrap();
+    fs::write(bench.path().join("starts.yaml"), WITH_A_BROKER).unwrap();
+    let output = run(&bench, boot_log("a5a5a5a5a"), &[]);
+    assert!(output.status.success(), "{output:?}");
+    let partition = fs::read(bench.path().join("nvs.bin")).unwrap();
+    assert_eq!(partition.len(), 0x6000);
+    let rows = nvs::rows(&partition).unwrap();
+    let value = |key: &str| {
+        let row = rows.iter().find(|row| row.key() == key);
+        row.unwrap_or_else(|| panic!("{key}: {rows:?}"))
+            .value()
+            .clone()
+    };
+    let nvs::Value::U16(port) = value("port") else {
+        panic!("{rows:?}");
+    };
+    let uri = format!("mqtts://127.0.0.1:{port}");
+    assert_eq!(value("uri"), nvs::Value::String(uri));
+    let nvs::Value::String(authority) = value("ca") else {
+        panic!("{rows:?}");
+    };
+    assert!(
+        authority.starts_with("-----BEGIN CERTIFICATE-----\n"),
+        "{authority}"
+    );
+    let nvs::Value::Blob(key) = value("key") else {
+        panic!("{rows:?}");
+    };
+    assert!(key.starts_with(b"-----BEGIN PRIVATE KEY-----\n"));
+    assert_eq!(value("name"), nvs::Value::String("a lamp".into()));
+}
+
+#[test]
+fn a_partition_that_cannot_be_made_is_no_fault_of_the_device_and_is_not_written() {
+    let bench = bench();
+    fs::write(bench.path().join("starts.yaml"), WITH_A_BROKER).unwrap();
+    for (from, to, why) in [
+        ("\"u16\"", "\"u8\"", "is no u8"),
+        (
+            "\"a lamp\"",
+            "\"${linkkit.device_name}\"",
+            "`name` wants `${linkkit.device_name}`",
+        ),
+    ] {
+        let rig = HANDED_OVER.replace(from, to);
+        fs::write(bench.path().join("rig.toml"), rig).unwrap();
+        let output = run(&bench, String::new(), &[]);
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let text = said(&output);
+        assert!(
+            text.contains("firmware.lamp: ") && text.contains(why),
+            "{why}: {text}"
+        );
+        assert!(!bench.path().join("nvs.bin").exists());
+    }
+}

@@ -53,9 +53,21 @@
 //! of `[broker]`, or one on loopback. A program that buffers its output is heard late: Python wants
 //! `PYTHONUNBUFFERED = "1"`, others `["stdbuf", "-oL", …]`.
 //!
+//! # `[firmware.NAME]`: firmware other than the reference device's
+//! | key | what it says | if left out |
+//! |---|---|---|
+//! | `hand_over` | `"none"`: broker, certificates and secrets are built in | `nvs` says how it is told |
+//! | `nvs.size` | size of its NVS partition in bytes, as the partition table has it | – |
+//! | `nvs.rows` | `[{ namespace = "broker", key = "host", type = "string", value = "${broker.host}" }]`; types are `u8` to `i64`, `string`, `blob`, `hex`, `base64` | – |
+//!
+//! The image replaces the partition: `factory.command` writes it, with `{file}`. In `value`, the names
+//! of a program's values stand for the same, but `${ca.pem}`, `${client.pem}` and `${client.key}` for
+//! what the file holds. A case whose world does not have what stands there is `broken`, with its name.
+//!
 //! # Every board
 //! | key | what it says | if left out |
 //! |---|---|---|
+//! | `firmware` | its firmware, a NAME of `[firmware.NAME]` | the reference firmware |
 //! | `can` | of what the rig can do, what scenarios may ask of this board: `"power"`, `"torn-write"`, `"storage"`, `"isolate"`, `"switch-access-point"` | all of it |
 //! | `console` | the UART of the console scheme, as `port` has it, or `"log"` if it is the one that the log is on | scenarios over the console are skipped |
 //! | `console_baud` | its bits per second | 115200 |
@@ -93,6 +105,7 @@
 //! | `broker.names` | further names and addresses for its certificate; boards are told the first one | only `bind` |
 //! | `broker.client_certificate` | `"required"`, `"optional"` or `"none"`; off loopback only the first | `"required"` |
 
+mod firmware;
 mod mistake;
 mod phone;
 mod process;
@@ -113,6 +126,7 @@ use std::{fmt, fs};
 
 use crate::command::{Command, CommandTemplate, SwitchCommands};
 
+pub use firmware::{Firmware, HandOver, NvsRow, NvsTemplate};
 pub use mistake::{RigError, RigMistake, RigMistakes};
 pub use phone::{Label, RigPhone};
 pub use process::ProcessLink;
@@ -147,6 +161,8 @@ pub struct RigBoard {
     pub name: String,
     /// How it is reached.
     pub link: BoardLink,
+    /// Its firmware; the reference firmware without one.
+    pub firmware: Option<Firmware>,
     /// The chip's name, if the rig file has it.
     pub chip: Option<String>,
     /// What scenarios may ask of it.

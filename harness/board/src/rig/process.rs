@@ -102,7 +102,7 @@ fn command(section: &Section<'_>, words: Vec<Found<String>>) -> Option<Vec<Text>
 }
 
 /// A text in which values may stand.
-fn text(section: &Section<'_>, found: &Found<String>) -> Option<Text> {
+pub(super) fn text(section: &Section<'_>, found: &Found<String>) -> Option<Text> {
     match Text::parse(&found.value) {
         Ok(text) => Some(text),
         Err(error @ TextError::Unknown { .. }) => {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use super::firmware::{Firmware, firmware};
 use super::mistake::RigMistake;
 use super::phone::{Label, RigPhone, label, phone};
 use super::process::{log_form, process};
@@ -85,13 +86,18 @@ fn surroundings_and_boards(root: Section<'_>) -> Rig {
         let span = section.span.clone();
         switches.push((name, span, switch(section, SETTLE_MS)));
     }
+    let mut firmwares = Vec::new();
+    for (name, section) in root.tables("firmware", "`[firmware.NAME]`") {
+        let found = firmware(&name, section);
+        firmwares.push((name, found));
+    }
     let mut named = BTreeSet::new();
     for (name, section) in root.tables("boards", BOARD_EXAMPLE) {
         named.insert(name.clone());
         check_name(&name, &section);
         let power = switches.iter().find(|(of, ..)| *of == name);
         let power = power.and_then(|(.., commands)| commands.clone());
-        if let Some(board) = board(&name, section, power, &rig, &rig_phone) {
+        if let Some(board) = board(&name, section, power, &rig, &rig_phone, &firmwares) {
             rig.boards.insert(name, board);
         }
     }
@@ -136,6 +142,7 @@ fn board(
     power: Option<SwitchCommands>,
     rig: &Rig,
     rig_phone: &RigPhone,
+    firmwares: &[(String, Option<Firmware>)],
 ) -> Option<RigBoard> {
     if !section.has("kind") {
         let example = "`kind = \"probe\"`, `kind = \"serial\"` or `kind = \"process\"`";
@@ -190,6 +197,7 @@ fn board(
             format!("leave `[power.{name}]` out"),
         );
     }
+    let firmware = named_firmware(&section, kind, firmwares);
     let health = section.table("health", "`health = { command = [\"./is-it-well\"] }`");
     let health = health.and_then(|health| {
         let limit = health.seconds("limit_s", COMMAND_LIMIT_S);
@@ -216,6 +224,7 @@ fn board(
     section.end();
     Some(RigBoard {
         name: name.to_owned(),
+        firmware,
         link: link?,
         chip,
         can,
@@ -225,6 +234,28 @@ fn board(
         health,
         power,
     })
+}
+
+/// The firmware that `section` names.
+fn named_firmware(
+    section: &Section<'_>,
+    kind: Kind,
+    firmwares: &[(String, Option<Firmware>)],
+) -> Option<Firmware> {
+    let found = section.string("firmware", "`firmware = \"lamp\"`")?;
+    let Some((_, firmware)) = firmwares.iter().find(|(name, _)| *name == found.value) else {
+        let known: Vec<&str> = firmwares.iter().map(|(name, _)| name.as_str()).collect();
+        let message = format!("there is no `[firmware.{}]`", found.value);
+        let mistake = RigMistake::unknown(found.span, message, &found.value, &known);
+        section.note_mistake(mistake);
+        return None;
+    };
+    if kind == Kind::Process {
+        let message = "a program is told of the world in its `command` and `environment`";
+        section.note(found.span, message, "leave `firmware` out");
+        return None;
+    }
+    firmware.clone()
 }
 
 /// What says that the console is where the log is.

@@ -101,6 +101,9 @@ pub fn of_lab(error: &LabError) -> &'static str {
             "the connection to the board, not the firmware: do what the message says; `proving boards` \
              shows whether the board answers"
         }
+        LabError::HandOver { .. } => {
+            "the rig file's `[firmware.NAME]`, not the device: nothing was flashed"
+        }
         LabError::OtherFirmware { .. } => {
             "another program has flashed the board since, or its image was built anew without being \
              linked anew: run it again, and it is flashed first"

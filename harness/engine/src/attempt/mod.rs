@@ -12,6 +12,7 @@ mod console;
 mod console_port;
 mod contracts;
 mod factory_data;
+mod hand_over;
 mod hint;
 mod phones;
 mod probe_link;

@@ -85,6 +85,14 @@ pub enum LabError {
     /// A query could not be asked.
     #[error(transparent)]
     Query(#[from] phone::QueryError),
+    /// The firmware cannot be told of the world as the rig file has it.
+    #[error("firmware.{firmware}: {why}")]
+    HandOver {
+        /// Its name in the rig file.
+        firmware: String,
+        /// What is wrong with a row, or with all of them.
+        why: String,
+    },
     /// The board runs another firmware than the one that it was flashed with.
     #[error(
         "{board} does not run the image that it was flashed with: its boot log tells version \

@@ -19,30 +19,36 @@ pub fn settings(
     factory: &Factory,
     folder: &Path,
 ) -> Result<ProcessSettings, LabError> {
-    let mut values = BTreeMap::new();
-    let file = |name: &str, text: &str| -> Result<String, LabError> {
+    let mut values = told(factory);
+    for (value, text) in files(factory) {
         // The program has another working directory.
-        let path = std::path::absolute(folder.join(format!("{device}.{name}")));
-        let written = path.and_then(|path| write_private(&path, text).map(|()| path));
+        let path = std::path::absolute(folder.join(format!("{device}.{value}")));
+        let written = path.and_then(|path| write_private(&path, &text).map(|()| path));
         let path = written.map_err(|source| LabError::Io {
-            what: format!("write {name} for {device}"),
+            what: format!("write {value} for {device}"),
             source,
         })?;
-        Ok(path.display().to_string())
-    };
+        values.insert(value, path.display().to_string());
+    }
+    let folder = std::path::absolute(folder).map_err(|source| LabError::Io {
+        what: format!("find {}", folder.display()),
+        source,
+    })?;
+    Ok(ProcessSettings {
+        device: device.to_owned(),
+        link,
+        values,
+        folder,
+    })
+}
+
+/// What `factory` tells in so many words.
+pub fn told(factory: &Factory) -> BTreeMap<Value, String> {
+    let mut values = BTreeMap::new();
     if let Some(cloud) = &factory.cloud {
         values.insert(Value::BrokerHost, cloud.host.clone());
         values.insert(Value::BrokerPort, cloud.port.to_string());
         values.insert(Value::ClientId, cloud.client_id.clone());
-        let authority = pki::pem("CERTIFICATE", &cloud.authority);
-        values.insert(Value::Authority, file("ca.pem", &authority)?);
-        if let Some(credentials) = &cloud.credentials {
-            let chain = credentials.chain.iter();
-            let chain: String = chain.map(|der| pki::pem("CERTIFICATE", der)).collect();
-            values.insert(Value::ClientCertificate, file("client.pem", &chain)?);
-            let key = pki::pem("PRIVATE KEY", &credentials.key);
-            values.insert(Value::ClientKey, file("client.key", &key)?);
-        }
     }
     if let Some(time) = &factory.sntp {
         values.insert(Value::TimeHost, time.host.clone());
@@ -57,16 +63,25 @@ pub fn settings(
         values.insert(Value::DeviceName, linkkit.device_name.clone());
         values.insert(Value::DeviceSecret, linkkit.device_secret.clone());
     }
-    let folder = std::path::absolute(folder).map_err(|source| LabError::Io {
-        what: format!("find {}", folder.display()),
-        source,
-    })?;
-    Ok(ProcessSettings {
-        device: device.to_owned(),
-        link,
-        values,
-        folder,
-    })
+    values
+}
+
+/// What `factory` tells that is handed over in files: certificates and keys, PEM.
+pub fn files(factory: &Factory) -> BTreeMap<Value, String> {
+    let mut files = BTreeMap::new();
+    let Some(cloud) = &factory.cloud else {
+        return files;
+    };
+    let authority = pki::pem("CERTIFICATE", &cloud.authority);
+    files.insert(Value::Authority, authority);
+    if let Some(credentials) = &cloud.credentials {
+        let chain = credentials.chain.iter();
+        let chain: String = chain.map(|der| pki::pem("CERTIFICATE", der)).collect();
+        files.insert(Value::ClientCertificate, chain);
+        let key = pki::pem("PRIVATE KEY", &credentials.key);
+        files.insert(Value::ClientKey, key);
+    }
+    files
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {

@@ -15,6 +15,7 @@ use super::boards::{self, Chosen};
 use super::cloud_side::CloudSide;
 use super::console::Port;
 use super::factory_data::{Meeting, factory_data};
+use super::hand_over;
 use super::phones::{Phone, PhoneSession};
 use super::problem::{LabError, with_sources};
 use super::surroundings::{Enrollee, Surroundings, Switched, VisitError};
@@ -141,7 +142,11 @@ impl World {
         let over = device.provisioning.over;
         let wires = self.surroundings.wires(&name, values.mac, over);
         let mut board = boards::make(&name, job, chosen, &self.trace, wires, &factory).await?;
-        board.write_factory(&factory.encode()).await?;
+        let real = chosen.real.as_ref();
+        let firmware = real.and_then(|(_, board)| board.firmware.as_ref());
+        if let Some(image) = hand_over::image(firmware, &factory)? {
+            board.write_factory(&image).await?;
+        }
         // What firmware of others was told, and heeds, is not known here.
         if chosen.model.kind != BoardKind::Rig {
             self.factories.push(factory);
