@@ -91,6 +91,7 @@ fn device(kind: u8, hci: &Hci) -> WithBluetooth {
         air: Rc::new(Air::new(station)),
         flash: Flash::erased(),
         uart: Uart::default(),
+        controller: None,
     };
     WithBluetooth(board, hci.clone())
 }

@@ -15,7 +15,7 @@ mod listening;
 mod typed;
 
 use libfuzzer_sys::fuzz_target;
-use listening::{Heard, Listening};
+use listening::{ConsoleEvent, Listening};
 use typed::{Command, Line, Typed};
 
 const LINE: &[u8] = b"prov-session 17 08025a00\r";
@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
     printed
         .chunks(piece)
         .for_each(|piece| listening.feed(piece));
-    let heard: Vec<Heard> = std::iter::from_fn(|| listening.next()).collect();
+    let heard: Vec<ConsoleEvent> = std::iter::from_fn(|| listening.next()).collect();
     assert!(answers(&heard) <= 1);
 
     // The same, typed at the device.
@@ -61,12 +61,12 @@ fuzz_target!(|bytes: &[u8]| {
     .concat();
     let mut listening = Listening::to_answer_of(LINE);
     text.chunks(piece).for_each(|piece| listening.feed(piece));
-    let heard: Vec<Heard> = std::iter::from_fn(|| listening.next()).collect();
+    let heard: Vec<ConsoleEvent> = std::iter::from_fn(|| listening.next()).collect();
     assert_eq!(answers(&heard), 1);
-    assert_eq!(heard.last(), Some(&Heard::Prompt));
+    assert_eq!(heard.last(), Some(&ConsoleEvent::Prompt));
 });
 
-fn answers(heard: &[Heard]) -> usize {
-    let is_answer = |heard: &&Heard| matches!(heard, Heard::Answer(_));
+fn answers(heard: &[ConsoleEvent]) -> usize {
+    let is_answer = |heard: &&ConsoleEvent| matches!(heard, ConsoleEvent::Answer(_));
     heard.iter().filter(is_answer).count()
 }

@@ -13,8 +13,6 @@ mod bluetooth {
     mod command;
     mod controller;
     pub mod ether;
-    mod events;
-    mod faults;
     mod h4;
     mod link;
     mod medium;
