@@ -18,6 +18,7 @@ mod result;
 mod setup;
 mod show;
 mod skips;
+mod whole_file;
 
 pub use conditions::Conditions;
 pub use event_text::{lab_time, text_of};
@@ -28,6 +29,7 @@ pub use message::{Message, Reporter};
 pub use paint::Paint;
 pub use result::{AttemptResult, CaseResult, Counts, ExitStatus, RunSummary};
 pub use show::{Show, ShowError};
+pub use whole_file::{prepare, write_whole};
 
 /// Version of the JSON messages and of `summary.json`; raised when a field changes its meaning or
 /// goes away, not when one is added.

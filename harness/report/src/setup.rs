@@ -29,35 +29,32 @@ pub(crate) fn board_text(board: &BoardSetup) -> String {
 
 /// A file of a firmware: its path, what it describes itself as, its hash.
 pub(crate) fn firmware_text(firmware: &FirmwareFile) -> String {
-    let described = [&firmware.project, &firmware.version];
-    let described: Vec<&str> = described
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .collect();
-    let described = match described.is_empty() {
-        true => String::new(),
-        false => format!("{}, ", described.join(" ")),
-    };
+    let described = described(&firmware.project, &firmware.version);
+    let described = described.map_or_else(String::new, |described| format!("{described}, "));
     format!("{} ({described}SHA-256 {})", firmware.file, firmware.sha256)
 }
 
 /// What a boot log tells of the firmware.
 pub(crate) fn booted_text(booted: &FirmwareBooted) -> String {
-    let described = [&booted.project, &booted.version];
-    let described: Vec<&str> = described
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .collect();
-    let described = match described.is_empty() {
-        true => "the device says that it runs".to_owned(),
-        false => format!("the device says that it runs {}", described.join(" ")),
-    };
+    let described = described(&booted.project, &booted.version);
+    let described = described.map_or_else(String::new, |described| format!(" {described}"));
     let compared = match booted.is_the_image {
         Some(true) => ", as the image",
         Some(false) => ", which is another firmware than the image",
         None => "",
     };
-    format!("{described}, ELF SHA-256 {}…{compared}", booted.elf_sha256)
+    format!(
+        "the device says that it runs{described}, ELF SHA-256 {}…{compared}",
+        booted.elf_sha256
+    )
+}
+
+/// Project and version, as far as they are known; none if neither is.
+fn described(project: &Option<String>, version: &Option<String>) -> Option<String> {
+    let known: Vec<&str> = [project, version]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    (!known.is_empty()).then(|| known.join(" "))
 }

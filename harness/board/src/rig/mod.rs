@@ -401,12 +401,32 @@ impl Rig {
 impl RigBoard {
     /// What says with a good end that the board is well, if the rig has anything for that.
     pub fn health_check(&self) -> Option<Command> {
-        let place = match &self.link {
-            BoardLink::Probe(probe) => ("selector", probe.selector.clone()),
-            BoardLink::Serial(serial) => ("port", serial.port.to_string()),
-            BoardLink::Process(process) => ("program", process.program().display().to_string()),
+        let key = match &self.link {
+            BoardLink::Probe(_) => "selector",
+            BoardLink::Serial(_) => "port",
+            BoardLink::Process(_) => "program",
         };
-        Some(self.health.as_ref()?.fill(&[(place.0, &place.1)]))
+        Some(self.health.as_ref()?.fill(&[(key, &self.link.place())]))
+    }
+}
+
+impl BoardLink {
+    /// The word of `kind` in the rig file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Probe(_) => "probe",
+            Self::Serial(_) => "serial",
+            Self::Process(_) => "process",
+        }
+    }
+
+    /// Selector of the probe, port of the UART, or path of the program.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Probe(probe) => probe.selector.clone(),
+            Self::Serial(serial) => serial.port.to_string(),
+            Self::Process(process) => process.program().display().to_string(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use board::rig::{BoardLink, PortAddress};
 use trace::board::FirmwareBooted;
-use trace::{BoardSetup, LogLine, Trace};
+use trace::{BoardSetup, Trace};
 
 use super::boards::Chosen;
 use super::problem::LabError;
@@ -57,10 +57,11 @@ impl BootWatch {
         loop {
             for event in self.trace.events_from(self.next) {
                 self.next += 1;
-                let (Some(device), Some(line)) = (&event.device, event.payload::<LogLine>()) else {
+                // Every line of every log passes here: none is copied.
+                let (Some(device), Some(line)) = (&event.device, event.line()) else {
                     continue;
                 };
-                let Some(booted) = self.line(device, &line) else {
+                let Some(booted) = self.line(device, line.tag, line.text) else {
                     continue;
                 };
                 self.trace.emit(Some(device), &booted);
@@ -72,11 +73,11 @@ impl BootWatch {
         }
     }
 
-    fn line(&mut self, device: &str, line: &LogLine) -> Option<FirmwareBooted> {
-        if !COMPONENTS.contains(&line.tag.as_str()) {
+    fn line(&mut self, device: &str, tag: &str, text: &str) -> Option<FirmwareBooted> {
+        if !COMPONENTS.contains(&tag) {
             return None;
         }
-        let (name, value) = line.text.split_once(':')?;
+        let (name, value) = text.split_once(':')?;
         let value = value.trim();
         let field = || Some(value.to_owned()).filter(|value| value.len() <= LONGEST);
         match name.trim() {
@@ -121,7 +122,7 @@ impl Flashed {
         if let Some(port) = &self.port
             && let Err(error) = board::serial::forget(port)
         {
-            return error_of(error);
+            return LabError::Board(error.into());
         }
         LabError::OtherFirmware {
             board: self.board.clone(),
@@ -131,15 +132,10 @@ impl Flashed {
     }
 }
 
-fn error_of(error: board::serial::FlashError) -> LabError {
-    LabError::Board(error.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use clock::Clock;
-    use trace::Level;
 
     fn watch(elf_sha256: Option<&str>) -> BootWatch {
         BootWatch {
@@ -152,16 +148,9 @@ mod tests {
     }
 
     fn told(watch: &mut BootWatch, tag: &str, lines: &[&str]) -> Vec<FirmwareBooted> {
-        let line = |text: &&str| LogLine {
-            level: Level::Info,
-            tag: tag.into(),
-            text: (*text).into(),
-            device_ms: None,
-            place: None,
-        };
         lines
             .iter()
-            .filter_map(|text| watch.line("lamp", &line(text)))
+            .filter_map(|text| watch.line("lamp", tag, text))
             .collect()
     }
 

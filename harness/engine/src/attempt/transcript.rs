@@ -14,6 +14,7 @@ const FOLDER: &str = "snapshots";
 
 /// What differs from run to run, and the name that stands in its place.
 const FILTERS: [(&str, &str); 6] = [
+    // Bytes of the MAC, as ESP-IDF's documents write such a name.
     (r"PROV_[0-9A-F]{6}", "PROV_XXXXXX"),
     (r"\b([0-9A-F]{2}:){5}[0-9A-F]{2}\b", "<mac>"),
     (r"\b\d{1,3}(\.\d{1,3}){3}\b", "<address>"),

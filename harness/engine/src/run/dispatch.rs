@@ -1,7 +1,6 @@
 //! The loop that starts workers and waits for them: one thread, no locks.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -415,12 +414,9 @@ impl Dispatcher<'_> {
 
 fn store(summary: &RunSummary) -> Result<(), RunError> {
     let path = summary.folder.join("summary.json");
-    let written = summary.folder.join(".summary.json");
-    // A reader finds all of it or nothing, whenever this process is killed.
     serde_json::to_vec_pretty(summary)
         .map_err(io::Error::from)
-        .and_then(|text| fs::write(&written, text))
-        .and_then(|()| fs::rename(&written, &path))
+        .and_then(|text| report::write_whole(&path, text))
         .map_err(|source| RunError::Summary { path, source })
 }
 

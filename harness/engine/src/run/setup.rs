@@ -66,17 +66,12 @@ fn in_rig(file: &Path, name: &str, image: Option<&Path>) -> BoardSetup {
             ..BoardSetup::default()
         };
     };
-    let (kind, reached_by, chip) = match &board.link {
-        BoardLink::Probe(probe) => ("probe", probe.selector.clone(), probe.chip.clone()),
-        BoardLink::Serial(serial) => ("serial", serial.port.to_string(), None),
-        BoardLink::Process(process) => ("process", process.program().display().to_string(), None),
-    };
     let files = files(board, image);
     BoardSetup {
         name: name.into(),
-        kind: kind.into(),
-        reached_by: Some(reached_by),
-        chip,
+        kind: board.link.kind().into(),
+        reached_by: Some(board.link.place()),
+        chip: board.chip.clone(),
         firmware: files.iter().filter_map(|file| firmware(file)).collect(),
     }
 }

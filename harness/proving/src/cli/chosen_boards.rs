@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use board::rig::{BoardLink, DEFAULT_FILE, Rig, RigBoard};
+use board::rig::{DEFAULT_FILE, Rig, RigBoard};
 use miette::Diagnostic;
 
 use super::CommandError;
@@ -14,8 +14,8 @@ use engine::run::{BoardKind, BoardModel};
 /// Where `cargo xtask firmware mps2` puts the image, in cargo's target folder.
 const MPS2_IMAGE: &str = "firmware/thumbv7em-none-eabi/release/mps2";
 
-/// The boards of these names or expressions, in this order; `native` if there are none. Real ones stand in the rig
-/// file `rig`. `image` is what the user wants boards to be flashed with. An emulated board without
+/// The boards of these names or expressions, in this order; `native` if there are none. Real ones
+/// stand in the rig file `rig`. `image` is what the user wants boards to be flashed with. An emulated board without
 /// its emulator is told as missing, unless it is the only one.
 pub(super) fn of(
     names: &[String],
@@ -124,18 +124,14 @@ fn matching(expression: &str, file: &Path) -> Result<Vec<String>, CommandError> 
 
 /// What an expression can ask about `board`.
 fn facts(board: &RigBoard) -> BoardFacts {
-    let (kind, port, probe) = match &board.link {
-        BoardLink::Probe(link) => ("probe", None, Some(link.selector.clone())),
-        BoardLink::Serial(link) => ("serial", Some(link.port.to_string()), None),
-        BoardLink::Process(_) => ("process", None, None),
-    };
+    let place_of = |kind| (board.link.kind() == kind).then(|| board.link.place());
     BoardFacts {
         name: board.name.clone(),
-        kind,
+        kind: board.link.kind(),
         chip: board.chip.clone(),
         can: board.can.iter().map(ToString::to_string).collect(),
-        port,
-        probe,
+        port: place_of("serial"),
+        probe: place_of("probe"),
     }
 }
 

@@ -13,7 +13,7 @@ use engine::attempt::{BoardAccess, board_access};
 use engine::run::BoardModel;
 
 use super::CommandError;
-use super::hardware::{HardwareError, runtime};
+use super::hardware::{HardwareError, in_full, runtime};
 use super::stop_flag::StopFlag;
 
 /// A board is asked again for so long once its power is back: its USB device has to come back, and its
@@ -86,7 +86,10 @@ fn look(board: &RigBoard, image: Option<&Path>, stop: &StopFlag) -> Result<Ready
         match checked {
             None => return Err(CommandError::Interrupted),
             Some(Err(error)) => {
-                return Ok(Err(format!("its health check failed: {}", in_full(&error))));
+                return Ok(Err(format!(
+                    "its health check failed: {}",
+                    in_one_line(&error)
+                )));
             }
             Some(Ok(())) => {}
         }
@@ -98,7 +101,7 @@ fn look(board: &RigBoard, image: Option<&Path>, stop: &StopFlag) -> Result<Ready
     if stop.came() {
         return Err(CommandError::Interrupted);
     }
-    Ok(reached.map_err(|error| format!("it cannot be reached: {}", in_full(&error))))
+    Ok(reached.map_err(|error| format!("it cannot be reached: {}", in_one_line(&error))))
 }
 
 async fn stopped(clock: &Clock, stop: &StopFlag) {
@@ -138,20 +141,13 @@ fn power_cycle(board: &RigBoard) -> Result<Result<(), String>, CommandError> {
         let on = switch.switch(Power::On).await;
         off.and(on)
     });
-    Ok(cycled.map_err(|error| in_full(&error)))
+    Ok(cycled.map_err(|error| in_one_line(&error)))
 }
 
 /// An error with everything below it, in one line.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        let next = source.to_string();
-        if !said.contains(&next) {
-            said.push_str(": ");
-            said.push_str(&next);
-        }
-        below = source.source();
-    }
-    said.split_whitespace().collect::<Vec<_>>().join(" ")
+fn in_one_line(error: &dyn std::error::Error) -> String {
+    in_full(error)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -1,9 +1,8 @@
 //! `proving run`.
 
-use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use report::{ExitStatus, Human, Json, Reporter, RunSummary};
 
@@ -17,7 +16,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
     let cases = arguments.selection.cases()?;
     if let Some(path) = &arguments.junit {
         // Better now than after an hour.
-        prepare(path).map_err(|source| CommandError::Junit {
+        report::prepare(path).map_err(|source| CommandError::Junit {
             path: path.clone(),
             source,
         })?;
@@ -96,35 +95,7 @@ fn reporter(format: MessageFormat) -> Box<dyn Reporter> {
     }
 }
 
-/// Makes sure that a report can be written, and that none of an earlier run is taken for this one's.
-pub(super) fn prepare(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let part = part_of(path);
-    File::create(&part)?;
-    fs::remove_file(part)
-}
-
-/// Writes a report, of which a reader finds all or nothing.
-pub(super) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let part = part_of(path);
-    fs::write(&part, text)?;
-    fs::rename(part, path)
-}
-
-/// Where a report stands until it is whole.
-fn part_of(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    path.with_file_name(name)
-}
-
 fn write_junit(path: &Path, summary: &RunSummary) -> io::Result<()> {
     let xml = report::junit::to_xml(summary).map_err(io::Error::other)?;
-    write_whole(path, &xml)
+    report::write_whole(path, xml)
 }

@@ -241,7 +241,7 @@ fn strangers(rig: Option<&Rig>) -> Vec<String> {
 }
 
 /// An error with everything below it.
-fn in_full(error: &dyn std::error::Error) -> String {
+pub(in crate::cli) fn in_full(error: &dyn std::error::Error) -> String {
     let mut said = error.to_string();
     let mut below = error.source();
     while let Some(source) = below {

@@ -16,6 +16,7 @@ use report::ExitStatus;
 use super::CommandError;
 use arguments::{Boards, Flash, Log, Test};
 
+pub(in crate::cli) use boards::in_full;
 pub(in crate::cli) use emulated::emulator;
 pub(crate) use open::LEASE;
 

@@ -8,7 +8,7 @@ use report::{ExitStatus, Paint};
 use serde_json::json;
 
 use super::super::arguments::MessageFormat;
-use super::super::{CommandError, paint, print, run};
+use super::super::{CommandError, paint, print};
 use super::arguments::Test;
 use super::flash::Shown;
 use super::line::{human, printable};
@@ -25,7 +25,7 @@ pub(super) fn test(arguments: &Test) -> Result<ExitStatus, CommandError> {
     }
     if let Some(path) = &arguments.junit {
         // Better now than after the tests.
-        run::prepare(path).map_err(|source| junit(path, source))?;
+        report::prepare(path).map_err(|source| junit(path, source))?;
     }
     let elf = arguments.elf.as_path();
     let open = Open::new(&arguments.board, Some(elf), "proving test", Keep::Nothing)?;

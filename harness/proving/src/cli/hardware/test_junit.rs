@@ -8,13 +8,12 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use report::Paint;
 use report::junit::text;
 
-use super::super::run::write_whole;
 use super::line::human;
 
 /// Writes the report.
 pub(super) fn write(path: &Path, report: &TestReport) -> io::Result<()> {
     let xml = to_xml(report).map_err(io::Error::other)?;
-    write_whole(path, &xml)
+    report::write_whole(path, xml)
 }
 
 fn to_xml(tests: &TestReport) -> Result<String, quick_junit::SerializeError> {
