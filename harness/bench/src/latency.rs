@@ -16,6 +16,7 @@ use crate::matching;
 use crate::setup::{Outcome, Setup};
 use crate::table::{Measured, Row, Target};
 use crate::talker::{self, Speech};
+use crate::uart::Uart;
 
 const SAMPLES: usize = 400;
 const PEER_SAMPLES: usize = 60;
@@ -24,27 +25,40 @@ const SERIAL: &str = include_str!("../peers/serial_latency.py");
 /// The line that was waited for is among so many of the last events.
 const LAST: usize = 8;
 const NAME: &str = "log line written to expectation met";
+const UART: &str = "log line written to a pty to expectation met";
+const NOTE: &str = "another process writes its monotonic time into each line and pauses 3 to 7 ms in \
+                    between; until `meet` returns, beside 40 `never` patterns and with a trace file";
 
-/// Median and p95 of ours and the peers'.
+/// Median and p95 of ours, of the native board and of a serial one, and the peers'.
 pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
-    let ours = ours(setup).map_err(|error| error.to_string());
-    let row =
-        || {
-            Row::new(NAME, ours.clone()).target(Target::Below(5.0)).note(
-            "another process writes its monotonic time into each line and pauses 3 to 7 ms in \
-             between; until `meet` returns, beside 40 `never` patterns and with a trace file",
-        )
-        };
+    let [native, serial] =
+        [Way::Native, Way::Uart].map(|way| ours(setup, way).map_err(|error| error.to_string()));
+    let native = Row::new(NAME, native).target(Target::Below(5.0)).note(NOTE);
+    let serial = || {
+        Row::new(UART, serial.clone())
+            .target(Target::Below(5.0))
+            .note(NOTE)
+    };
     Ok(vec![
-        row().peer(
+        native,
+        serial().peer(
             "pytest-embedded, serial on a pty",
             peer(setup, "serial_latency.py", SERIAL),
         ),
-        row().peer("pexpect on a pty", peer(setup, "pexpect_latency.py", PTY)),
+        serial().peer("pexpect on a pty", peer(setup, "pexpect_latency.py", PTY)),
     ])
 }
 
-fn ours(setup: &Setup) -> Outcome<Figure> {
+/// How a line gets from the device to the harness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// By the tether of a native board.
+    Native,
+    /// By a UART.
+    Uart,
+}
+
+fn ours(setup: &Setup, way: Way) -> Outcome<Figure> {
     let mut scenario = matching::scenario();
     // Behind the steps come the patterns that must never match.
     let steps = (0..SAMPLES).fold(String::new(), |mut steps, number| {
@@ -65,8 +79,19 @@ fn ours(setup: &Setup) -> Outcome<Figure> {
         let file = setup.folder()?.join("trace.jsonl");
         let trace = Trace::create(Clock::start(1000.0), &file)?;
         let mut never = NeverWatch::new(trace.clone(), case.scenario.never.clone())?;
-        let mut board = talker::board(setup, &trace, Speech::Drops { lines: SAMPLES })?;
+        let mut uart = Uart::open(setup)?;
+        let mut board: Box<dyn Board> = match way {
+            Way::Native => {
+                let speech = Speech::Drops { lines: SAMPLES };
+                Box::new(talker::board(setup, &trace, speech)?)
+            }
+            Way::Uart => Box::new(uart.board(&trace)?),
+        };
         board.power_on().await?;
+        if way == Way::Uart {
+            // Only now: opening the port throws away what was written before.
+            uart.speak(setup, SAMPLES)?;
+        }
         let samples = tokio::select! {
             biased;
             violation = never.violated() => Err(violation.label().into()),

@@ -20,6 +20,7 @@ mod size;
 mod start_up;
 mod table;
 mod talker;
+mod uart;
 mod walls;
 
 use std::ffi::OsString;
@@ -31,7 +32,7 @@ use table::Row;
 
 type Benchmark = fn(&Setup) -> Outcome<Vec<Row>>;
 
-const BENCHMARKS: [(&str, Benchmark); 10] = [
+const BENCHMARKS: [(&str, Benchmark); 11] = [
     ("size", size::measure),
     ("start-up", start_up::measure),
     ("happy-path", happy_path::measure),
@@ -40,6 +41,7 @@ const BENCHMARKS: [(&str, Benchmark); 10] = [
     ("latency", latency::measure),
     ("front", front::measure),
     ("crowd", crowd::measure),
+    ("uart", uart::measure),
     ("boards", boards::measure),
     ("bluetooth", bluetooth::measure),
 ];

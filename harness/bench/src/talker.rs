@@ -17,6 +17,8 @@ use crate::setup::{Outcome, Setup};
 
 /// The hidden subcommand that is such a process.
 pub const TALKER: &str = "__talker";
+/// Its first argument where standard output is a UART.
+pub const UART: &str = "uart";
 /// Bytes that go out at once in a flood; the firmware's own limit.
 const BATCH: usize = 32 * 1024;
 /// Pauses between drops, in ms: none in step with any timer of the lab.
@@ -55,14 +57,17 @@ pub fn board(setup: &Setup, trace: &Trace, speech: Speech) -> Outcome<NativeBoar
 
 /// The process: standard input is the tether; it says what it has to say, and waits for its end.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> Outcome<()> {
-    let how = arguments.next().ok_or("say `flood` or `drops`")?;
+    let how = arguments.next().ok_or("say `flood`, `drops` or `uart`")?;
     let much = arguments.next().and_then(|much| much.into_string().ok());
     let much: usize = much.ok_or("say how much")?.parse()?;
+    if how == UART {
+        return type_lines(much);
+    }
     let mut tether = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     match how.to_str() {
         Some("flood") => flood(&mut tether, much)?,
         Some("drops") => drops(&mut tether, much)?,
-        _ => return Err("say `flood` or `drops`".into()),
+        _ => return Err("say `flood`, `drops` or `uart`".into()),
     }
     // The lab ends the process when the power is switched off; so does a lab that is gone.
     tether.read_to_end(&mut Vec::new())?;
@@ -93,6 +98,18 @@ fn drops(tether: &mut UnixStream, lines: usize) -> Outcome<()> {
             place: None,
         };
         tether.write_all(&encode(&message(line)))?;
+    }
+    Ok(())
+}
+
+/// The same lines as ESP-IDF writes them, to standard output.
+fn type_lines(lines: usize) -> Outcome<()> {
+    let mut uart = std::io::stdout();
+    for (number, pause) in std::iter::zip(0..lines, PAUSES.into_iter().cycle()) {
+        std::thread::sleep(Duration::from_millis(pause));
+        let now = host_time::monotonic_ns();
+        uart.write_all(format!("I (0) bench: line {number} at {now}\r\n").as_bytes())?;
+        uart.flush()?;
     }
     Ok(())
 }
