@@ -98,7 +98,77 @@ pub const CONTRACTS: &[Contract] = &[
             )))
         },
     },
+    Contract {
+        id: "says-service-only-if-there",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "a device that offers provisioning over its own network logs that network's name",
+        source: "ESP-IDF wifi_provisioning: Provisioning started with service name",
+        reads: &[(Source::Log, "line"), (Source::Air, "soft_ap_started")],
+        watch: |facts| {
+            facts.service.as_ref()?;
+            Some(Box::new(Claim::new(
+                |line| {
+                    let name = line.strip_prefix("Provisioning started with service name : ")?;
+                    Some(name.trim_end().to_owned())
+                },
+                "",
+                |event| text(event, "/ssid").map(str::to_owned),
+            )))
+        },
+    },
+    Contract {
+        id: "says-stopped-only-if-gone",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "a device logs that provisioning has stopped once its own network is off",
+        source: "ESP-IDF wifi_provisioning: Provisioning stopped",
+        reads: &[(Source::Log, "line"), (Source::Air, "soft_ap_stopped")],
+        watch: |facts| {
+            facts.service.as_ref()?;
+            Some(Box::new(Claim::new(
+                |line| (line == "Provisioning stopped").then(String::new),
+                "",
+                |_| Some(String::new()),
+            )))
+        },
+    },
+    Contract {
+        id: "says-reply-only-if-replied",
+        needs: &[Sight::Broker, Sight::Clock],
+        says: "a device logs the reply to a report once for each that the cloud has sent",
+        source: "Linkkit C SDK 2.3.0: awss_report_token_reply",
+        reads: &[(Source::Log, "line"), (Source::Linkkit, "match_replied")],
+        watch: |_| {
+            Some(Box::new(Claim::new(
+                |line| (line == "awss_report_token_reply").then(String::new),
+                "awss",
+                |_| Some(String::new()),
+            )))
+        },
+    },
+    Contract {
+        id: "says-no-key",
+        needs: &[],
+        says: "a device logs no secret of its own: no private key and no device secret",
+        source: "OWASP IoT Top 10 (2018) I7; RFC 8446 §E.7",
+        reads: &[(Source::Log, "line")],
+        watch: |_| Some(Box::new(NoKey)),
+    },
 ];
+
+/// What stands in a trace for secrets that no firmware has a reason to print.
+const KEYS: [&str; 2] = ["<key of ", "<device secret"];
+
+struct NoKey;
+
+impl Watch for NoKey {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let Some(line) = event.line() else { return };
+        match KEYS.iter().find(|key| line.text.contains(**key)) {
+            Some(key) => found.broken(format!("a line of its log holds {key}…>"), [event.seq]),
+            None => found.held(),
+        }
+    }
+}
 
 /// A text of the log, the tag that prints it (empty for any), and the event behind it. Both sides
 /// give the same key.

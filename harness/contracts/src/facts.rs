@@ -32,6 +32,36 @@ pub struct Facts {
     pub cloud: Option<CloudFacts>,
     /// Its Linkkit profile.
     pub linkkit: Option<LinkkitFacts>,
+    /// How it offers provisioning over a network of its own, if it does.
+    pub service: Option<ServiceFacts>,
+    /// The topic of its telemetry, if it was told to publish any.
+    pub telemetry: Option<String>,
+    /// Every access point that there is; none if there may be others.
+    pub access_points: Option<Vec<AccessPointFacts>>,
+}
+
+/// When a device that offers provisioning over a network of its own ends that network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceFacts {
+    /// Whether it does so by itself.
+    pub stops_by_itself: bool,
+    /// From the answer that told a phone of success.
+    pub told: Duration,
+    /// From the address, if no phone asked.
+    pub untold: Duration,
+}
+
+/// What a scan finds of an access point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessPointFacts {
+    /// Its SSID, as events spell it.
+    pub ssid: String,
+    /// Its channel.
+    pub channel: u8,
+    /// Strength at the device in dBm.
+    pub rssi: i8,
+    /// How it authenticates, as ESP-IDF's `WifiAuthMode` calls it.
+    pub auth: String,
 }
 
 /// What a device knows of the time server.
@@ -73,4 +103,8 @@ pub struct LinkkitFacts {
     pub reports: u64,
     /// From a report without an answer to the next.
     pub report_interval: Duration,
+    /// Notifications of one token at the most.
+    pub notifications: u64,
+    /// From one notification to the next, at the least.
+    pub notify_step: Duration,
 }

@@ -36,29 +36,39 @@ mod claims;
 mod coap;
 mod contract;
 mod facts;
+mod lan;
 mod linkkit;
 mod mqtt;
+mod network;
 mod provisioning;
 mod read;
 mod reader;
+mod returning;
+mod service;
 mod time;
 mod tls;
 mod wifi;
 
 pub use contract::{Breach, Contract, Found, Moment, Watch};
-pub use facts::{CloudFacts, Facts, LinkkitFacts, Sight, SntpFacts};
+pub use facts::{
+    AccessPointFacts, CloudFacts, Facts, LinkkitFacts, ServiceFacts, Sight, SntpFacts,
+};
 pub use reader::{Contracts, Standing};
 
 /// Every contract, by the part of the world that it is about.
 pub const ALL: &[&[Contract]] = &[
     board::CONTRACTS,
     wifi::CONTRACTS,
+    network::CONTRACTS,
     time::CONTRACTS,
     tls::CONTRACTS,
     mqtt::CONTRACTS,
     provisioning::CONTRACTS,
+    service::CONTRACTS,
     coap::CONTRACTS,
     linkkit::CONTRACTS,
+    lan::CONTRACTS,
+    returning::CONTRACTS,
     claims::CONTRACTS,
 ];
 

@@ -39,6 +39,22 @@ pub const CONTRACTS: &[Contract] = &[
             Some(Box::new(AfterSilence { retry, last: None }))
         },
     },
+    Contract {
+        id: "tls-waits-for-the-time",
+        needs: &[Sight::Broker],
+        says: "a device that verifies dates begins TLS only once it was told the time",
+        source: "RFC 5280 §4.1.2.5; ESP-IDF mbedTLS: MBEDTLS_HAVE_TIME_DATE",
+        reads: &[
+            (Source::Sntp, "answered"),
+            (Source::Tls, "handshake"),
+            (Source::Board, "power"),
+        ],
+        watch: |facts| {
+            facts.sntp.as_ref()?;
+            facts.cloud.as_ref()?.checks_dates.then_some(())?;
+            Some(Box::<TimeFirst>::default())
+        },
+    },
 ];
 
 /// When it was told last. The time server sees no names; with several devices nothing is claimed.
@@ -101,5 +117,35 @@ impl Watch for AfterSilence {
             );
         }
         self.last = Some((event.at(), event.seq));
+    }
+}
+
+/// Whether the time was told since the power came. The time server sees no names; with several devices
+/// nothing is claimed.
+#[derive(Default)]
+struct TimeFirst {
+    told: bool,
+    devices: Vec<String>,
+}
+
+impl Watch for TimeFirst {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        match &*event.kind {
+            // A chip's clock goes on through a restart.
+            "power" => {
+                self.told = false;
+                let name = crate::read::device(event);
+                if !self.devices.iter().any(|known| known == name) {
+                    self.devices.push(name.to_owned());
+                }
+            }
+            "answered" => self.told = true,
+            _ if self.devices.len() == 1 => found.check(
+                self.told,
+                || "began TLS, and was not told the time".into(),
+                [event.seq],
+            ),
+            _ => {}
+        }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use trace::{Event, Source};
 
 use crate::read::{device, text};
-use crate::{Contract, Facts, Found, Moment, Sight, Watch};
+use crate::{AccessPointFacts, Contract, Facts, Found, Moment, Sight, Watch};
 
 /// Until a station that has joined has an address, or gives up (RFC 2131 §4.4.1: four tries).
 const LEASE_WITHIN: Duration = Duration::from_secs(35);
@@ -37,6 +37,14 @@ pub const CONTRACTS: &[Contract] = &[
         ],
         watch: |_| Some(Box::<Leases>::default()),
     },
+    Contract {
+        id: "scan-tells-what-is-there",
+        needs: &[Sight::Air],
+        says: "a scan result is an access point that is there, with its channel, level and authentication",
+        source: "ESP-IDF wifi_provisioning: WiFiScanResult; 802.11 §9.3.3.2",
+        reads: &[(Source::Provisioning, "exchange")],
+        watch: |facts| Some(Box::new(Scans(facts.access_points.clone()?))),
+    },
 ];
 
 /// SSIDs that each device was told, the last of them first.
@@ -57,6 +65,10 @@ impl Joins {
 impl Watch for Joins {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         if event.kind == "exchange" {
+            if takes_away(event) {
+                self.told.remove(device(event));
+                self.provisioned = false;
+            }
             // An answer that was lost may have been heeded all the same.
             if let Some(ssid) = told(event) {
                 self.told
@@ -77,6 +89,12 @@ impl Watch for Joins {
     }
 }
 
+/// Whether the device has agreed to forget what it was told.
+fn takes_away(event: &Event) -> bool {
+    text(event, "/request/message") == Some("cmd_ctrl_reset")
+        && text(event, "/answer/status") == Some("success")
+}
+
 /// The SSID that an exchange tells the device, in Espressif's messages or in Linkkit's `switchap`.
 fn told(event: &Event) -> Option<String> {
     if let Some(ssid) = text(event, "/request/ssid") {
@@ -84,6 +102,29 @@ fn told(event: &Event) -> Option<String> {
     }
     let switch: Value = serde_json::from_str(text(event, "/request/raw")?).ok()?;
     Some(switch.pointer("/params/ssid")?.as_str()?.to_owned())
+}
+
+/// What a scan can find.
+struct Scans(Vec<AccessPointFacts>);
+
+impl Watch for Scans {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let entries = event.data.pointer("/answer/entries");
+        for entry in entries.and_then(Value::as_array).into_iter().flatten() {
+            let ssid = entry["ssid"].as_str().unwrap_or_default();
+            let is_it = |point: &&AccessPointFacts| {
+                point.ssid == ssid
+                    && entry["channel"] == point.channel
+                    && entry["rssi"] == point.rssi
+                    && entry["auth"] == *point.auth
+            };
+            found.check(
+                self.0.iter().any(|point| is_it(&point)),
+                || format!("a scan found {entry}, which is not there so"),
+                [event.seq],
+            );
+        }
+    }
 }
 
 /// Who has joined and has no address yet.

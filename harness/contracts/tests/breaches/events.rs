@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use contracts::{CloudFacts, Contracts, Facts, LinkkitFacts, Sight, SntpFacts};
+use contracts::{
+    AccessPointFacts, CloudFacts, Contracts, Facts, LinkkitFacts, ServiceFacts, Sight, SntpFacts,
+};
 use serde_json::{Value, json};
 use trace::{Event, Source};
 
@@ -29,7 +31,28 @@ fn facts() -> Facts {
             token_life: Duration::from_secs(45),
             reports: 3,
             report_interval: Duration::from_secs(30),
+            notifications: 30,
+            notify_step: Duration::from_millis(100),
         }),
+        service: Some(ServiceFacts {
+            stops_by_itself: true,
+            told: Duration::from_secs(1),
+            untold: Duration::from_secs(31),
+        }),
+        telemetry: Some("t".into()),
+        access_points: Some(vec![
+            access_point("home", 1, -70),
+            access_point("near", 6, -50),
+        ]),
+    }
+}
+
+fn access_point(ssid: &str, channel: u8, rssi: i8) -> AccessPointFacts {
+    AccessPointFacts {
+        ssid: ssid.into(),
+        channel,
+        rssi,
+        auth: "WPA2_PSK".into(),
     }
 }
 
@@ -173,6 +196,6 @@ pub fn notify(ms: u64, id: u64, token: &str, remain: u64) -> Value {
     json!([ms, "coap/received", {
         "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
         "message_id": id, "message_token": format!("{id:08x}"),
-        "json": { "params": { "token": token, "remainTime": remain } },
+        "json": { "method": "device.info.notify", "params": { "token": token, "remainTime": remain } },
     }])
 }

@@ -38,6 +38,21 @@ fn breaking() -> Vec<(&'static str, Vec<Value>, u64)> {
             more
         ])
     };
+    let powered = |ms: u64| json!([ms, "board/power", { "power": "on" }]);
+    let told_time = |ms: u64| time(ms, "answered");
+    let tcp = |ms: u64, kind: &str, client: &str| {
+        json!([ms, format!("air/{kind}"), {
+            "protocol": "tcp", "host": "broker.example", "port": 8883, "client": client,
+        }])
+    };
+    let opened_tcp = |ms: u64, client: &str| tcp(ms, "connection_opened", client);
+    let closed_tcp = |ms: u64, client: &str| tcp(ms, "connection_closed", client);
+    let subscribed = |ms: u64| {
+        json!([ms, "mqtt/subscribe", {
+            "connection": 1, "direction": "in",
+            "filters": [{ "filter": "/sys/k/n/match_reply", "qos": 0 }],
+        }])
+    };
     let connected = |ip: &str, ssid: &str| json!({ "station": "connected", "connected": { "ip": ip, "ssid": ssid } });
     let opened = |ms: u64, client: &str| json!([ms, "mqtt/session_opened", { "connection": 1, "client": client }]);
     let refused = |ms: u64| json!([ms, "mqtt/connect_refused", { "connection": 1, "code": 5 }]);
@@ -256,7 +271,7 @@ fn breaking() -> Vec<(&'static str, Vec<Value>, u64)> {
                     json!({ "message": "cmd_scan_result" }),
                     json!({
                         "message": "resp_scan_result",
-                        "entries": [{ "channel": 1, "rssi": -70 }, { "channel": 6, "rssi": -50 }],
+                        "entries": [{ "ssid": "home", "channel": 1, "rssi": -70, "auth": "WPA2_PSK" }, { "ssid": "near", "channel": 6, "rssi": -50, "auth": "WPA2_PSK" }],
                     }),
                 ),
             ],
@@ -278,7 +293,7 @@ fn breaking() -> Vec<(&'static str, Vec<Value>, u64)> {
                     json!({ "message": "cmd_scan_result" }),
                     json!({
                         "message": "resp_scan_result",
-                        "entries": [{ "channel": 1, "rssi": -70 }],
+                        "entries": [{ "ssid": "home", "channel": 1, "rssi": -70, "auth": "WPA2_PSK" }],
                     }),
                 ),
             ],
@@ -415,6 +430,194 @@ fn breaking() -> Vec<(&'static str, Vec<Value>, u64)> {
             vec![line(1, "app", "Secured session established!")],
             2_000,
         ),
+        (
+            "says-service-only-if-there",
+            vec![line(
+                1,
+                "wifi_prov_mgr",
+                "Provisioning started with service name : PROV_1 ",
+            )],
+            2_000,
+        ),
+        (
+            "says-stopped-only-if-gone",
+            vec![line(1, "wifi_prov_mgr", "Provisioning stopped")],
+            2_000,
+        ),
+        (
+            "says-reply-only-if-replied",
+            vec![line(1, "awss", "awss_report_token_reply")],
+            2_000,
+        ),
+        (
+            "says-no-key",
+            vec![line(1, "app", "key: <key of dut>")],
+            2,
+        ),
+        (
+            "connects-from-its-address",
+            vec![leased(1, "10.0.0.2"), told_time(2), opened_tcp(3, "10.0.0.3:4000")],
+            4,
+        ),
+        (
+            "one-connection-to-a-service",
+            vec![
+                leased(1, "10.0.0.2"),
+                told_time(2),
+                opened_tcp(3, "10.0.0.2:4000"),
+                opened_tcp(4, "10.0.0.2:4001"),
+                opened_tcp(5, "10.0.0.2:4002"),
+            ],
+            6,
+        ),
+        (
+            "source-ports-move-on",
+            vec![
+                leased(1, "10.0.0.2"),
+                told_time(2),
+                opened_tcp(3, "10.0.0.2:4000"),
+                closed_tcp(4, "10.0.0.2:4000"),
+                opened_tcp(5, "10.0.0.2:4000"),
+            ],
+            6,
+        ),
+        (
+            "name-asked-slowly",
+            (1..=6)
+                .map(|ms| json!([ms, "air/name_asked", { "name": "broker.example", "answer": "silence" }]))
+                .collect(),
+            7,
+        ),
+        (
+            "time-is-asked-for",
+            vec![powered(0), leased(1, "10.0.0.2")],
+            40_000,
+        ),
+        (
+            "tls-waits-for-the-time",
+            vec![powered(0), handshake(1, json!({}))],
+            2,
+        ),
+        (
+            "joins-again",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "home"),
+                leased(4, "10.0.0.2"),
+                told_time(5),
+                left(6, 200),
+            ],
+            70_000,
+        ),
+        (
+            "mqtt-comes-back",
+            vec![
+                leased(1, "10.0.0.2"),
+                told_time(2),
+                opened(3, "c"),
+                json!([4, "mqtt/connection_closed", { "connection": 1, "end": "lost" }]),
+            ],
+            95_000,
+        ),
+        (
+            "telemetry-in-each-session",
+            vec![
+                powered(0),
+                opened(1, "c"),
+                connect(2),
+                connack(3),
+                subscribed(4),
+                report(5, json!("0"), "A"),
+            ],
+            40_000,
+        ),
+        (
+            "linkkit-reports-in-each-session",
+            vec![
+                powered(0),
+                opened(1, "c"),
+                from_client(2, "connect", json!({ "keep_alive_s": 60, "clean_session": true })),
+                connack(3),
+                publish(4, 1, false),
+                puback(5, 1),
+            ],
+            40_000,
+        ),
+        (
+            "linkkit-notifications-are-few",
+            vec![
+                report(1, json!("0"), "A"),
+                replied(2),
+                notify(3, 1, "A", 45_000),
+                notify(10, 2, "A", 44_990),
+            ],
+            11,
+        ),
+        (
+            "linkkit-tells-its-own-name",
+            vec![
+                leased(1, "192.168.1.2"),
+                told_time(2),
+                json!([3, "coap/received", {
+                    "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
+                    "message_id": 7, "message_token": "aa",
+                    "json": { "method": "device.info.notify", "params": { "ip": "192.168.1.9" } },
+                }]),
+            ],
+            4,
+        ),
+        (
+            "linkkit-subscribes-first",
+            vec![opened(1, "c"), report(2, json!("0"), "A")],
+            4,
+        ),
+        (
+            "scan-tells-what-is-there",
+            vec![
+                session(1),
+                exchange(
+                    2,
+                    "prov-scan",
+                    json!({ "message": "cmd_scan_result" }),
+                    json!({
+                        "message": "resp_scan_result",
+                        "entries": [{ "ssid": "home", "channel": 1, "rssi": -70, "auth": "Open" }],
+                    }),
+                ),
+            ],
+            3,
+        ),
+        (
+            "service-stays-until-success",
+            vec![
+                json!([1, "air/soft_ap_started", { "ssid": "PROV_1" }]),
+                json!([2, "air/soft_ap_stopped", { "ssid": "PROV_1" }]),
+            ],
+            1_100,
+        ),
+        (
+            "service-ends-after-success",
+            vec![
+                json!([1, "air/soft_ap_started", { "ssid": "PROV_1" }]),
+                leased(2, "10.0.0.2"),
+                told_time(3),
+            ],
+            60_000,
+        ),
+        (
+            "station-starts-after-the-answer",
+            vec![
+                session(1),
+                config(
+                    2,
+                    json!({ "message": "cmd_apply_config" }),
+                    json!({ "message": "resp_apply_config", "status": "success" }),
+                ),
+                left(3, 201),
+            ],
+            4,
+        ),
     ]
 }
 
@@ -434,22 +637,54 @@ fn no_contract_is_without_a_breach_here() {
 
 #[test]
 fn a_whole_good_life_breaks_nothing_and_exercises_much() {
+    let to_broker = json!({
+        "protocol": "tcp", "host": "broker.example", "port": 8883, "client": "10.0.0.2:4000",
+    });
+    let replies = json!({ "filters": [{ "filter": "/sys/k/n/match_reply", "qos": 0 }] });
     let rows = [
+        json!([0, "board/power", { "power": "on" }]),
+        json!([1, "air/soft_ap_started", { "ssid": "PROV_1" }]),
+        line(
+            1,
+            "wifi_prov_mgr",
+            "Provisioning started with service name : PROV_1 ",
+        ),
         session(1),
         told(2, "home"),
-        json!([3, "air/joined", { "ssid": "home" }]),
-        json!([4, "air/leased", { "address": "10.0.0.2" }]),
-        line(5, "esp_netif_handlers", "sta ip: 10.0.0.2, mask: 255.0.0.0"),
+        config(
+            3,
+            json!({ "message": "cmd_apply_config" }),
+            json!({ "message": "resp_apply_config", "status": "success" }),
+        ),
+        json!([1_003, "air/joined", { "ssid": "home" }]),
+        json!([1_004, "air/leased", { "address": "10.0.0.2" }]),
+        line(
+            1_005,
+            "esp_netif_handlers",
+            "sta ip: 10.0.0.2, mask: 255.0.0.0",
+        ),
         status(
-            6,
+            1_006,
             json!({ "station": "connected", "connected": { "ip": "10.0.0.2", "ssid": "home" } }),
         ),
-        handshake(7, json!({})),
-        connect(8),
-        connack(9),
-        publish(10, 1, false),
-        puback(11, 1),
-        line(12, "app", "MQTT_EVENT_PUBLISHED, msg_id=1"),
+        json!([1_006, "air/name_asked", { "name": "broker.example", "answer": "10.0.0.1" }]),
+        json!([1_007, "sntp/answered", { "device": null, "offset_s": 0 }]),
+        json!([1_007, "air/connection_opened", to_broker]),
+        handshake(1_007, json!({})),
+        connect(1_008),
+        connack(1_009),
+        json!([1_009, "mqtt/session_opened", { "connection": 1, "client": "c" }]),
+        from_client(1_009, "subscribe", replies),
+        publish(1_010, 1, false),
+        puback(1_011, 1),
+        report(1_011, json!("0"), "A"),
+        replied(1_012),
+        line(1_012, "awss", "awss_report_token_reply"),
+        notify(1_013, 7, "A", 44_998),
+        notify(1_213, 8, "A", 44_798),
+        line(1_214, "app", "MQTT_EVENT_PUBLISHED, msg_id=1"),
+        json!([2_006, "air/soft_ap_stopped", { "ssid": "PROV_1" }]),
+        line(2_006, "wifi_prov_mgr", "Provisioning stopped"),
         from_client(50_000, "pingreq", json!({})),
     ];
     assert_eq!(broken(&rows, 60_000), BTreeSet::new());

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use contracts::{Breach, CloudFacts, Contracts, Facts, LinkkitFacts, Sight, SntpFacts};
-use factory::Factory;
+use contracts::{
+    AccessPointFacts, Breach, CloudFacts, Contracts, Facts, LinkkitFacts, ServiceFacts, Sight,
+    SntpFacts,
+};
+use factory::{Factory, Scheme};
 use trace::{ContractBroken, ContractsJudged, Nearest, Trace};
 
 use super::problem::Missed;
@@ -106,10 +109,16 @@ pub fn missed(breach: &Breach) -> Missed {
 
 /// What is known of the devices of a world by what they were told. With several devices only what
 /// holds for all of them is known.
-pub fn facts<'f>(factories: impl IntoIterator<Item = &'f Factory>, sees: BTreeSet<Sight>) -> Facts {
+pub fn facts<'f>(
+    factories: impl IntoIterator<Item = &'f Factory>,
+    sees: BTreeSet<Sight>,
+    access_points: Vec<AccessPointFacts>,
+) -> Facts {
     let mut facts: Option<Facts> = None;
     for factory in factories {
-        let next = of_one(factory);
+        let mut next = of_one(factory);
+        // Several devices hear each other's networks.
+        next.access_points = facts.is_none().then(|| access_points.clone());
         facts = Some(match facts {
             None => next,
             Some(known) => Facts {
@@ -122,6 +131,13 @@ pub fn facts<'f>(factories: impl IntoIterator<Item = &'f Factory>, sees: BTreeSe
                 linkkit: known
                     .linkkit
                     .filter(|known| Some(known) == next.linkkit.as_ref()),
+                service: known
+                    .service
+                    .filter(|known| Some(known) == next.service.as_ref()),
+                telemetry: known
+                    .telemetry
+                    .filter(|known| Some(known) == next.telemetry.as_ref()),
+                access_points: None,
             },
         });
     }
@@ -155,6 +171,19 @@ fn of_one(factory: &Factory) -> Facts {
             token_life: millis(linkkit.profile.token_life_ms),
             reports: linkkit.profile.report_sends.into(),
             report_interval: millis(linkkit.profile.report_interval_ms),
+            notifications: linkkit.profile.notify_count.into(),
+            notify_step: millis(linkkit.profile.notify_step_ms),
         }),
+        service: matches!(factory.provisioning.scheme, Scheme::SoftAp).then(|| ServiceFacts {
+            stops_by_itself: !factory.provisioning.disable_auto_stop,
+            told: millis(factory.provisioning.cleanup_delay_ms),
+            untold: millis(factory.provisioning.auto_stop_ms)
+                + millis(factory.provisioning.cleanup_delay_ms),
+        }),
+        telemetry: factory
+            .telemetry
+            .as_ref()
+            .map(|telemetry| telemetry.topic.clone()),
+        access_points: None,
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use board::Board;
-use contracts::{Facts, Sight};
+use contracts::{AccessPointFacts, Facts, Sight};
 use factory::Factory;
 use phone::Settings;
 use pki::Pki;
@@ -36,6 +36,8 @@ pub struct World {
     is_emulated: bool,
     /// What every device that runs the reference firmware was told.
     factories: Vec<Factory>,
+    /// What a scan finds.
+    in_the_air: Vec<AccessPointFacts>,
 }
 
 /// What a board may take to be switched off at the end, in lab time.
@@ -69,9 +71,19 @@ impl World {
         let pki = Pki::new(trace.clock().unix_now().as_secs())?;
         let mut maker = Maker::new(job.seed);
         let mut access_points = BTreeMap::new();
+        let mut in_the_air = Vec::new();
         for (role, access_point) in settings.access_points.iter() {
             let made = maker.access_point(role, access_point, trace.secrets());
             let values = surroundings.access_point(role, access_point, made)?;
+            // A scan does not list a hidden one.
+            if !access_point.hidden {
+                in_the_air.push(AccessPointFacts {
+                    ssid: values.ssid.to_string(),
+                    channel: access_point.channel.value,
+                    rssi: access_point.rssi,
+                    auth: access_point.auth().in_scans().to_owned(),
+                });
+            }
             access_points.insert(role.to_owned(), values);
         }
         let values: BTreeMap<String, DeviceValues> = settings
@@ -98,6 +110,7 @@ impl World {
             phones: BTreeMap::new(),
             is_emulated: chosen.model.kind == BoardKind::Qemu,
             factories: Vec::new(),
+            in_the_air,
         };
         for (name, values) in values {
             world
@@ -186,7 +199,7 @@ impl World {
         if !self.is_emulated {
             sees.insert(Sight::Clock);
         }
-        super::contracts::facts(&self.factories, sees)
+        super::contracts::facts(&self.factories, sees, self.in_the_air.clone())
     }
 
     /// Certificates of this world.

@@ -35,6 +35,21 @@ pub enum Auth {
     Wpa2Enterprise,
 }
 
+impl Auth {
+    /// Its name in a scan's results, as ESP-IDF's provisioning has it.
+    pub fn in_scans(self) -> &'static str {
+        match self {
+            Self::Open => "Open",
+            Self::WpaPsk => "WPA_PSK",
+            Self::WpaWpa2Psk => "WPA_WPA2_PSK",
+            Self::Wpa2Psk => "WPA2_PSK",
+            Self::Wpa2Wpa3Psk => "WPA2_WPA3_PSK",
+            Self::Wpa3Psk => "WPA3_PSK",
+            Self::Wpa2Enterprise => "WPA2_ENTERPRISE",
+        }
+    }
+}
+
 impl AccessPoint {
     /// Whether it is to be otherwise than a rig's access points are.
     pub fn is_of_its_own(&self) -> bool {

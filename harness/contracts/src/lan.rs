@@ -1,0 +1,222 @@
+//! What a device that binds by a one-time token tells on the LAN, and when it reports it.
+
+use std::collections::BTreeMap;
+
+use clock::LabTime;
+use serde_json::Value;
+use trace::{Event, Source};
+
+use crate::facts::LinkkitFacts;
+use crate::read::{device, flag, is_boot, number, text};
+use crate::{Contract, Found, Moment, Sight, Watch};
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "linkkit-notifications-are-few",
+        needs: &[Sight::Clock],
+        says: "a token is told to the LAN no more often than the profile says, and not faster",
+        source: "Linkkit C SDK 2.3.0: awss_devinfo_notify",
+        reads: &[
+            (Source::Coap, "received"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+        ],
+        watch: |facts| {
+            Some(Box::new(Notifications {
+                facts: facts.linkkit.clone()?,
+                told: BTreeMap::new(),
+            }))
+        },
+    },
+    Contract {
+        id: "linkkit-tells-its-own-name",
+        needs: &[Sight::Air],
+        says: "what a device tells on the LAN carries the address that it was leased, and the names \
+               under which the cloud accepted it",
+        source: "Linkkit C SDK 2.3.0: awss_build_dev_info",
+        reads: &[
+            (Source::Coap, "received"),
+            (Source::Air, "leased"),
+            (Source::Linkkit, "connect_accepted"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+        ],
+        watch: |_| Some(Box::<OwnName>::default()),
+    },
+    Contract {
+        id: "linkkit-subscribes-first",
+        needs: &[Sight::Broker],
+        says: "a device subscribes to the replies in a session before it reports its token there",
+        source: "Linkkit C SDK 2.3.0: awss_cmp_online_init",
+        reads: &[
+            (Source::Mqtt, "session_opened"),
+            (Source::Mqtt, "subscribe"),
+            (Source::Linkkit, "token_reported"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+        ],
+        watch: |_| Some(Box::<Subscribes>::default()),
+    },
+];
+
+/// The token that each device tells: how often, when and by which message last.
+struct Notifications {
+    facts: LinkkitFacts,
+    told: BTreeMap<String, Telling>,
+}
+
+/// How a token was told.
+struct Telling {
+    token: String,
+    times: u64,
+    message: u64,
+    at: LabTime,
+    seq: u64,
+}
+
+impl Watch for Notifications {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) {
+            self.told.remove(device(event));
+            return;
+        }
+        if event.kind != "received" || text(event, "/json/method") != Some("device.info.notify") {
+            return;
+        }
+        let token = text(event, "/json/params/token").unwrap_or_default();
+        let message = number(event, "/message_id").unwrap_or_default();
+        let mut next = Telling {
+            token: token.to_owned(),
+            times: 1,
+            message,
+            at: event.at(),
+            seq: event.seq,
+        };
+        if let Some(last) = self
+            .told
+            .get(device(event))
+            .filter(|last| last.token == token)
+        {
+            if last.message == message {
+                // Another phone got the same.
+                return;
+            }
+            next.times = last.times + 1;
+            let (most, least) = (self.facts.notifications, self.facts.notify_step);
+            let waited = next.at - last.at;
+            found.check(
+                next.times <= most && waited >= least * 8 / 10,
+                || {
+                    let times = next.times;
+                    format!("told {token} {times} times, {waited:.1?} after the last; {most} times and {least:.1?} are the bounds")
+                },
+                [last.seq, event.seq],
+            );
+        }
+        self.told.insert(device(event).to_owned(), next);
+    }
+}
+
+/// What is known of each device: its address, its product key and its name.
+#[derive(Default)]
+struct OwnName {
+    address: BTreeMap<String, (String, u64)>,
+    names: BTreeMap<String, (String, String, u64)>,
+}
+
+impl Watch for OwnName {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        match &*event.kind {
+            "leased" => {
+                let address = text(event, "/address").unwrap_or_default().to_owned();
+                self.address.insert(name.to_owned(), (address, event.seq));
+            }
+            "connect_accepted" => {
+                let [key, called] = ["/product_key", "/device_name"]
+                    .map(|place| text(event, place).unwrap_or_default().to_owned());
+                self.names.insert(name.to_owned(), (key, called, event.seq));
+            }
+            "received" if !name.is_empty() => {
+                for place in ["/json/params", "/json/data"] {
+                    self.judge(event, place, found);
+                }
+            }
+            _ if is_boot(event) => {
+                self.address.remove(name);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl OwnName {
+    fn judge(&self, event: &Event, place: &str, found: &mut Found) {
+        let told = |key: &str| text(event, &format!("{place}/{key}"));
+        if let (Some(ip), Some((leased, seq))) = (told("ip"), self.address.get(device(event))) {
+            found.check(
+                ip == leased,
+                || format!("tells the address {ip}; it was leased {leased}"),
+                [*seq, event.seq],
+            );
+        }
+        let Some((key, called, seq)) = self.names.get(device(event)) else {
+            return;
+        };
+        for (said, known) in [(told("productKey"), key), (told("deviceName"), called)] {
+            if let Some(said) = said {
+                found.check(
+                    said == known,
+                    || format!("tells the name {said}; the cloud knows it as {known}"),
+                    [*seq, event.seq],
+                );
+            }
+        }
+    }
+}
+
+/// Devices that have subscribed to replies in this session.
+#[derive(Default)]
+struct Subscribes(BTreeMap<String, (bool, u64)>);
+
+impl Watch for Subscribes {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        match &*event.kind {
+            "session_opened" => {
+                // What was subscribed in an earlier one may still count.
+                let present = flag(event, "/session_present");
+                self.0.insert(name.to_owned(), (present, event.seq));
+            }
+            "subscribe" => {
+                let filters = event.data.pointer("/filters").and_then(Value::as_array);
+                let to_replies = |filter: &Value| {
+                    let filter = filter["filter"].as_str().unwrap_or_default();
+                    filter.ends_with("match_reply")
+                        || filter.ends_with('#')
+                        || filter.ends_with('+')
+                };
+                if filters.is_some_and(|filters| filters.iter().any(to_replies))
+                    && let Some((subscribed, _)) = self.0.get_mut(name)
+                {
+                    *subscribed = true;
+                }
+            }
+            "token_reported" => {
+                if let Some((subscribed, seq)) = self.0.get(name) {
+                    found.check(
+                        *subscribed,
+                        || "reported its token, and has not subscribed to the reply".into(),
+                        [*seq, event.seq],
+                    );
+                }
+            }
+            _ => {
+                self.0.remove(name);
+            }
+        }
+    }
+}
