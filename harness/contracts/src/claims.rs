@@ -156,7 +156,7 @@ pub const CONTRACTS: &[Contract] = &[
 ];
 
 /// What stands in a trace for secrets that no firmware has a reason to print.
-const KEYS: [&str; 2] = ["<key of ", "<device secret"];
+const KEYS: [&str; 2] = ["<key of ", "<secret of "];
 
 struct NoKey;
 

@@ -34,6 +34,8 @@ pub struct Facts {
     pub linkkit: Option<LinkkitFacts>,
     /// How it offers provisioning over a network of its own, if it does.
     pub service: Option<ServiceFacts>,
+    /// How often it may try to join before it says that it failed; 0 stands for once.
+    pub attempts: Option<u64>,
     /// The topic of its telemetry, if it was told to publish any.
     pub telemetry: Option<String>,
     /// Every access point that there is; none if there may be others.

@@ -7,11 +7,14 @@ use clock::LabTime;
 use serde_json::Value;
 use trace::{Event, Source};
 
-use crate::read::{device, text};
+use crate::read::{device, is_boot, text};
 use crate::{AccessPointFacts, Contract, Facts, Found, Moment, Sight, Watch};
 
 /// Until a station that has joined has an address, or gives up (RFC 2131 §4.4.1: four tries).
 const LEASE_WITHIN: Duration = Duration::from_secs(35);
+
+/// Networks that a device may still hold from before.
+const MOST_EARLIER: usize = 16;
 
 pub const CONTRACTS: &[Contract] = &[
     Contract {
@@ -19,7 +22,13 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Air, Sight::Phones],
         says: "a station joins the network whose credentials were set last, and no other",
         source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_configure_sta",
-        reads: &[(Source::Air, "joined"), (Source::Provisioning, "exchange")],
+        reads: &[
+            (Source::Air, "joined"),
+            (Source::Provisioning, "exchange"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+        ],
         watch: |facts| Some(Box::new(Joins::new(facts))),
     },
     Contract {
@@ -47,10 +56,20 @@ pub const CONTRACTS: &[Contract] = &[
     },
 ];
 
-/// SSIDs that each device was told, the last of them first.
+/// SSIDs that each device was told.
 struct Joins {
     provisioned: bool,
-    told: BTreeMap<String, (String, u64)>,
+    told: BTreeMap<String, Told>,
+}
+
+/// What a device was told last, and what it may have kept from before.
+struct Told {
+    last: (String, u64),
+    /// What it was told before, while it is open which of them its storage holds.
+    earlier: Vec<String>,
+    /// Whether it was started since: then it joins what its storage holds, and a power cut may have
+    /// come before the last was kept.
+    started: bool,
 }
 
 impl Joins {
@@ -71,21 +90,49 @@ impl Watch for Joins {
             }
             // An answer that was lost may have been heeded all the same.
             if let Some(ssid) = told(event) {
-                self.told
-                    .insert(device(event).to_owned(), (ssid, event.seq));
+                self.note(device(event), ssid, event.seq);
+            }
+            return;
+        }
+        if is_boot(event) {
+            if let Some(told) = self.told.get_mut(device(event)) {
+                told.started = true;
             }
             return;
         }
         let joined = text(event, "/ssid").unwrap_or_default();
-        match self.told.get(device(event)) {
-            Some((ssid, seq)) => found.check(
-                ssid == joined,
-                || format!("was told `{ssid}` and joined `{joined}`"),
-                [*seq, event.seq],
-            ),
+        match self.told.get_mut(device(event)) {
+            Some(told) => {
+                let (ssid, seq) = &told.last;
+                let is_kept = told.started && told.earlier.iter().any(|ssid| ssid == joined);
+                found.check(
+                    ssid == joined || is_kept,
+                    || format!("was told `{ssid}` and joined `{joined}`"),
+                    [*seq, event.seq],
+                );
+            }
             None if self.provisioned => {}
             None => found.broken(format!("joined `{joined}` without being told"), [event.seq]),
         }
+    }
+}
+
+impl Joins {
+    fn note(&mut self, device: &str, ssid: String, seq: u64) {
+        let before = self.told.remove(device);
+        let mut earlier = Vec::new();
+        if let Some(before) = before {
+            earlier = before.earlier;
+            if !earlier.contains(&before.last.0) && earlier.len() < MOST_EARLIER {
+                earlier.push(before.last.0);
+            }
+        }
+        let told = Told {
+            last: (ssid, seq),
+            earlier,
+            started: false,
+        };
+        self.told.insert(device.to_owned(), told);
     }
 }
 

@@ -16,6 +16,9 @@ use super::{
 use crate::packet::{Connect, Publish};
 use crate::{Client, Decision, Hook};
 
+/// An id that no report has.
+const UNUSED_ID: &str = "-1";
+
 /// Longest token that is taken, in bytes; the SDK's have 32.
 const LONGEST_TOKEN: usize = 128;
 
@@ -167,7 +170,14 @@ impl Shared {
             MatchReply::Never => {}
             MatchReply::Answer => self.answer_report(key, id, 200),
             MatchReply::Code(code) => self.answer_report(key, id, code),
-            MatchReply::WrongId => self.answer_report(key, "-1".into(), 200),
+            MatchReply::WrongId => self.answer_report(key, UNUSED_ID.into(), 200),
+            MatchReply::EarlierId => {
+                let earlier = id
+                    .as_str()
+                    .and_then(|id| id.parse::<u64>().ok()?.checked_sub(1));
+                let id = earlier.map_or_else(|| UNUSED_ID.to_owned(), |id| id.to_string());
+                self.answer_report(key, id.into(), 200);
+            }
             MatchReply::After(delay) => {
                 let shared = self.clone();
                 let key = key.clone();

@@ -53,6 +53,8 @@ pub enum MatchReply {
     Code(u16),
     /// With an id that the device has not used (-1), which it must ignore. The token is taken.
     WrongId,
+    /// With the id of the report before, which it must ignore, too. The token is taken.
+    EarlierId,
     /// With code 200 after this time in the lab.
     After(Duration),
 }

@@ -134,3 +134,66 @@ impl Watch for Attempts {
         }
     }
 }
+
+/// How often each device has failed to join since it was told to.
+pub struct Tries {
+    allowed: u64,
+    failed: BTreeMap<String, Vec<u64>>,
+}
+
+impl Tries {
+    /// A device that may try `allowed` times; 0 stands for once.
+    pub fn new(allowed: u64) -> Self {
+        Self {
+            allowed: allowed.max(1),
+            failed: BTreeMap::new(),
+        }
+    }
+}
+
+impl Watch for Tries {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        if is_boot(event) {
+            self.failed.remove(name);
+            return;
+        }
+        if event.source == Source::Air {
+            if let Some(failed) = self.failed.get_mut(name) {
+                failed.push(event.seq);
+            }
+            return;
+        }
+        if text(event, "/request/message") == Some("cmd_apply_config") {
+            if text(event, "/answer/status") == Some("success") {
+                self.failed.insert(name.to_owned(), Vec::new());
+            }
+            return;
+        }
+        let Some(failed) = self.failed.get(name) else {
+            return;
+        };
+        let seen = failed.len() as u64;
+        let events = || failed.iter().copied().chain([event.seq]);
+        if let Some(remain) = number(event, "/answer/attempts_remaining") {
+            let told = self.allowed.saturating_sub(remain);
+            // The air knows of a failure a moment before the device does.
+            found.check(
+                seen == told || seen == told + 1,
+                || {
+                    format!(
+                        "says that {remain} of {} tries remain; the air saw {seen}",
+                        self.allowed
+                    )
+                },
+                events(),
+            );
+        } else if text(event, "/answer/station") == Some("connection_failed") {
+            found.check(
+                seen >= self.allowed,
+                || format!("gave up after {seen} of {} tries", self.allowed),
+                events(),
+            );
+        }
+    }
+}

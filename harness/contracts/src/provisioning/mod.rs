@@ -95,4 +95,19 @@ pub const CONTRACTS: &[Contract] = &[
         reads: EXCHANGES,
         watch: |_| Some(Box::<claims::Attempts>::default()),
     },
+    Contract {
+        id: "prov-attempts-are-the-airs",
+        needs: &[Sight::Air, Sight::Phones],
+        says: "a device tries as often as it was told before it gives up, and tells the tries that \
+               remain",
+        source: "ESP-IDF wifi_provisioning 5.5: wifi_conn_attempts",
+        reads: &[
+            (Source::Provisioning, "exchange"),
+            (Source::Air, "left"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+        ],
+        watch: |facts| Some(Box::new(claims::Tries::new(facts.attempts?))),
+    },
 ];

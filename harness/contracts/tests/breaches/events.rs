@@ -39,6 +39,7 @@ fn facts() -> Facts {
             told: Duration::from_secs(1),
             untold: Duration::from_secs(31),
         }),
+        attempts: Some(3),
         telemetry: Some("t".into()),
         access_points: Some(vec![
             access_point("home", 1, -70),

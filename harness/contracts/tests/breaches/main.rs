@@ -329,6 +329,22 @@ fn breaking() -> Vec<(&'static str, Vec<Value>, u64)> {
             4,
         ),
         (
+            "prov-attempts-are-the-airs",
+            vec![
+                session(1),
+                config(
+                    2,
+                    json!({ "message": "cmd_apply_config" }),
+                    json!({ "message": "resp_apply_config", "status": "success" }),
+                ),
+                left(1_500, 15),
+                left(2_000, 15),
+                left(2_500, 15),
+                status(2_501, json!({ "station": "connecting", "attempts_remaining": 2 })),
+            ],
+            2_502,
+        ),
+        (
             "coap-message-id-is-new",
             vec![
                 report(1, json!("0"), "T"),

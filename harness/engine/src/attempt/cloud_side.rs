@@ -193,6 +193,7 @@ fn match_reply(reply: language::MatchReply) -> MatchReply {
     match reply {
         language::MatchReply::Never => MatchReply::Never,
         language::MatchReply::WrongId => MatchReply::WrongId,
+        language::MatchReply::EarlierId => MatchReply::EarlierId,
         language::MatchReply::Code(code) => MatchReply::Code(code),
         language::MatchReply::After(delay) => MatchReply::After(delay),
     }

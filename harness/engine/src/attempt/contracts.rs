@@ -134,6 +134,7 @@ pub fn facts<'f>(
                 service: known
                     .service
                     .filter(|known| Some(known) == next.service.as_ref()),
+                attempts: known.attempts.filter(|known| Some(*known) == next.attempts),
                 telemetry: known
                     .telemetry
                     .filter(|known| Some(known) == next.telemetry.as_ref()),
@@ -180,6 +181,7 @@ fn of_one(factory: &Factory) -> Facts {
             untold: millis(factory.provisioning.auto_stop_ms)
                 + millis(factory.provisioning.cleanup_delay_ms),
         }),
+        attempts: Some(factory.provisioning.conn_attempts.into()),
         telemetry: factory
             .telemetry
             .as_ref()

@@ -52,6 +52,8 @@ pub enum MatchReply {
     Never,
     /// With an `id` that the device has not used.
     WrongId,
+    /// With the `id` of the report before, as a reply does that comes late.
+    EarlierId,
     /// With this `code`.
     Code(u16),
     /// As usual, but after this time.
