@@ -61,6 +61,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         probe_fault: arguments.probe_fault,
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,
+        recheck: Some(ready_boards::recheck(&boards)),
         ..Settings::new(executable)
     };
     if let Some(jobs) = arguments.jobs {
