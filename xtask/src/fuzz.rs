@@ -95,6 +95,15 @@ pub fn fuzz(plan: &Plan) -> Result<(), String> {
     Err(found.join("\n"))
 }
 
+/// Checks that all targets compile. What the workspace of the rest has checked already is taken from
+/// there, where both want it with the same features.
+pub fn check() -> Result<(), String> {
+    run(cargo()
+        .current_dir(folder())
+        .args(["check", "--locked"])
+        .env("CARGO_TARGET_DIR", target()))
+}
+
 /// Runs one target, from its seeds and from what earlier runs have kept.
 fn attack(program: &Path, name: &str, seconds: u64) -> Result<(), String> {
     let corpus = output().join("corpus").join(name);

@@ -1,7 +1,7 @@
 //! Everything that must hold before a change is taken.
 
 use crate::command::{cargo, command, root, run, target};
-use crate::{bugs, firmware, on_target, readme, release, requirements};
+use crate::{bugs, firmware, fuzz, on_target, readme, release, requirements};
 
 /// Runs all of it; ends at the first thing that does not hold.
 pub fn run_all(yes: bool) -> Result<(), String> {
@@ -20,6 +20,7 @@ pub fn run_all(yes: bool) -> Result<(), String> {
             .args(["fmt", "--all", "--check"])
             .current_dir(root().join(workspace)))?;
     }
+    fuzz::check()?;
     firmware::check_on_host()?;
     firmware::build(None)?;
     // The judges were installed above, so a missing one is a failure, not a skip.

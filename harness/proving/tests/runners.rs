@@ -330,3 +330,134 @@ fn a_board_that_a_power_cycle_does_not_mend_is_cycled_no_second_time() {
     let switched = fs::read_to_string(bench.path().join("switched")).unwrap();
     assert_eq!(switched, "off\non\n");
 }
+
+/// A board that is a program with a health check, and another without one beside it.
+const ILL: &str = "\
+[boards.ill]\nkind = \"process\"\ncommand = [\"./ill\"]\nfolder = \"ill-state\"\n\
+health = { command = [\"./is-it-well\"] }\n\
+[boards.left]\nkind = \"process\"\ncommand = [\"./device\"]\nfolder = \"left\"\n";
+
+#[test]
+fn a_board_that_falls_ill_in_a_run_is_taken_out_and_the_others_go_on() {
+    let bench = bench(ILL);
+    script(
+        bench.path(),
+        "ill",
+        "echo 'I (3) app: Provisioning started'\nsleep 60",
+    );
+    // Well before the run and for the first attempt; then never again.
+    script(
+        bench.path(),
+        "is-it-well",
+        "echo asked >> asked\n[ $(wc -l < asked) -le 2 ] || { echo no answer >&2; exit 1; }",
+    );
+    let arguments = ["--board", "ill", "--board", "left", "--repeat", "4"];
+    let output = proving(bench.path(), &arguments);
+    let results = results(&output);
+    assert_eq!(output.status.code(), Some(3), "{results:#?} {output:?}");
+    let of = |name: &str| results.iter().find(|result| result["board"] == name);
+    let attempts = |name: &str| of(name).unwrap()["attempts"].as_array().unwrap().clone();
+    assert_eq!(of("left").unwrap()["verdict"], "passed");
+    assert_eq!(attempts("left").len(), 4);
+    // The first passed, the second was broken by its health check, and the rest were not made.
+    let verdicts: Vec<_> = attempts("ill")
+        .iter()
+        .map(|attempt| attempt["verdict"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(verdicts, ["passed", "broken"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    for word in ["ill is taken out of this run", "no answer"] {
+        assert!(told.contains(word), "{told}");
+    }
+}
+
+/// Two scenarios, so that the second has a case of its own to skip.
+fn second_scenario(bench: &Path) {
+    let second = SCENARIO.replace("It starts", "It starts again");
+    fs::write(bench.join("again.yaml"), second).unwrap();
+}
+
+#[test]
+fn cases_of_a_board_that_fell_ill_are_skipped_with_the_reason() {
+    let bench = bench(ILL);
+    second_scenario(bench.path());
+    script(
+        bench.path(),
+        "ill",
+        "echo 'I (3) app: Provisioning started'\nsleep 60",
+    );
+    script(
+        bench.path(),
+        "is-it-well",
+        "echo asked >> asked\n[ $(wc -l < asked) -le 1 ] || { echo no answer >&2; exit 1; }",
+    );
+    let output = proving(bench.path(), &["again.yaml", "--board", "ill"]);
+    let results = results(&output);
+    assert_eq!(output.status.code(), Some(3), "{results:#?} {output:?}");
+    assert_eq!(results[0]["verdict"], "broken");
+    assert_eq!(results[1]["verdict"], "skipped");
+    let reason = results[1]["skipped"].as_str().unwrap();
+    for word in [
+        "ill is taken out of this run",
+        "its health check failed",
+        "no answer",
+    ] {
+        assert!(reason.contains(word), "{reason}");
+    }
+}
+
+#[test]
+fn a_board_that_fell_ill_is_power_cycled_once_and_goes_on_if_that_mends_it() {
+    let bench = bench(SWITCHED);
+    second_scenario(bench.path());
+    talking_device(bench.path());
+    script(bench.path(), "on", "echo on >> switched");
+    script(bench.path(), "off", "echo off >> switched; rm -f sick");
+    // It falls ill when it is asked the second time, at the start of the first attempt.
+    script(
+        bench.path(),
+        "is-it-well",
+        "echo asked >> asked\nif [ $(wc -l < asked) = 2 ]; then touch sick; fi\n[ ! -e sick ]",
+    );
+    let output = proving(bench.path(), &["again.yaml", "--board", "dut"]);
+    let results = results(&output);
+    assert_eq!(output.status.code(), Some(3), "{results:#?} {output:?}");
+    assert_eq!(results[0]["verdict"], "broken");
+    assert_eq!(results[1]["verdict"], "passed", "{results:#?}");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let cycles = told.matches("its power is switched off and on, once");
+    assert_eq!(cycles.count(), 1, "{told}");
+    assert!(told.contains("dut is well after the power cycle"), "{told}");
+}
+
+#[test]
+fn a_run_that_is_interrupted_while_a_board_is_looked_at_ends_soon() {
+    let bench = bench(ILL);
+    second_scenario(bench.path());
+    script(
+        bench.path(),
+        "ill",
+        "echo 'I (3) app: Provisioning started'\nsleep 60",
+    );
+    script(
+        bench.path(),
+        "is-it-well",
+        "echo asked >> asked\ncase $(wc -l < asked) in 1) exit 0;; 2) exit 1;; *) exec sleep 50;; esac",
+    );
+    let mut run = command(bench.path(), &["again.yaml", "--board", "ill"])
+        .spawn()
+        .unwrap();
+    let asked = || fs::read_to_string(bench.path().join("asked")).unwrap_or_default();
+    let began = Instant::now();
+    while asked().lines().count() < 3 {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "it is not looked at"
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+    let began = Instant::now();
+    end(&run, libc::SIGINT);
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    assert!(began.elapsed() < Duration::from_secs(10));
+}

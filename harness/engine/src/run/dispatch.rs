@@ -12,6 +12,7 @@ use trace::{Event, Failure, FirmwareBooted, Setup, StepEnded, StepStarted, Unrea
 
 use super::boards;
 use super::cases::{Attempt, Cases};
+use super::checkups::Checkups;
 use super::judge::{self, OpenStep};
 use super::signals::Signals;
 use super::worker::{EndReason, Remains, Worker};
@@ -48,6 +49,7 @@ pub fn run(
         cases: Cases::new(plan),
         waiting: plan.attempts().collect(),
         running: Vec::new(),
+        checkups: Checkups::new(settings.recheck.clone()),
         stopping: None,
     };
     dispatcher.report(&Message::RunStarted {
@@ -94,6 +96,8 @@ struct Dispatcher<'r> {
     cases: Cases<'r>,
     waiting: VecDeque<Attempt>,
     running: Vec<Running>,
+    /// Boards whose last attempt was broken.
+    checkups: Checkups,
     stopping: Option<Stop>,
 }
 
@@ -117,7 +121,7 @@ impl Dispatcher<'_> {
     fn dispatch(&mut self) {
         loop {
             self.fill();
-            if self.running.is_empty() {
+            if self.running.is_empty() && !self.checkups.is_busy() {
                 break;
             }
             self.wait();
@@ -128,6 +132,9 @@ impl Dispatcher<'_> {
                 self.pause();
             }
             self.look_after_workers();
+            for text in self.checkups.news() {
+                self.report(&Message::Notice { text });
+            }
             if let Some(reporter) = &mut self.reporter {
                 reporter.tick();
             }
@@ -141,7 +148,10 @@ impl Dispatcher<'_> {
             let Some(attempt) = next.and_then(|next| self.waiting.remove(next)) else {
                 return;
             };
-            let result = match (&self.cases.case(attempt).skip, self.stopping) {
+            let case = self.cases.case(attempt);
+            let taken_out = || self.checkups.reason(&case.board).map(str::to_owned);
+            let skip = case.skip.clone().or_else(taken_out);
+            let result = match (skip, self.stopping) {
                 (_, Some(Stop::Interrupted)) => {
                     self.cases.let_go(attempt, "interrupted".to_owned(), false)
                 }
@@ -151,7 +161,7 @@ impl Dispatcher<'_> {
                 }
                 (Some(reason), None) => {
                     let forbidden = self.settings.no_skips;
-                    self.cases.let_go(attempt, reason.clone(), forbidden)
+                    self.cases.let_go(attempt, reason, forbidden)
                 }
                 (None, None) => {
                     self.start(attempt);
@@ -162,14 +172,17 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Whether the only board that it can have is in use, or what its phones use of this host.
+    /// Whether the only board that it can have is in use or looked at, or what its phones use of this
+    /// host is in use.
     fn has_to_wait(&self, attempt: Attempt) -> bool {
         let case = self.cases.case(attempt);
         let is_in_the_way = |running: &Running| {
             let other = self.cases.case(running.attempt);
             case.is_alone && other.board == case.board || case.takes_turns && other.takes_turns
         };
-        case.skip.is_none() && self.running.iter().any(is_in_the_way)
+        let is_open = case.skip.is_none() && self.stopping.is_none();
+        let is_looked_at = is_open && self.checkups.is_looking_at(&case.board);
+        is_looked_at || case.skip.is_none() && self.running.iter().any(is_in_the_way)
     }
 
     fn start(&mut self, attempt: Attempt) {
@@ -236,9 +249,11 @@ impl Dispatcher<'_> {
             .running
             .iter()
             .filter_map(|running| running.worker.next(now));
-        let longest = next
-            .min()
-            .map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+        let longest = match next.min() {
+            Some(at) => at.saturating_duration_since(now),
+            None if self.checkups.is_busy() => TICK,
+            None => Duration::ZERO,
+        };
         self.signals.wait(longest.min(TICK));
     }
 
@@ -326,6 +341,10 @@ impl Dispatcher<'_> {
             booted,
             ..self.result(attempt, job)
         };
+        let case = self.cases.case(attempt);
+        if result.verdict == Verdict::Broken && case.rig.is_some() && self.stopping.is_none() {
+            self.checkups.begin(&case.board);
+        }
         self.ended(attempt, result);
     }
 
@@ -372,6 +391,7 @@ impl Dispatcher<'_> {
         let now = Instant::now();
         let again = self.stopping == Some(Stop::Interrupted);
         self.stopping = Some(Stop::Interrupted);
+        self.checkups.call_off();
         for running in &mut self.running {
             if again {
                 running.worker.kill(now);

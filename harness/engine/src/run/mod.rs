@@ -16,6 +16,7 @@
 mod around;
 mod boards;
 mod cases;
+mod checkups;
 mod conditions;
 mod dispatch;
 mod folder;
@@ -29,6 +30,7 @@ mod worker;
 
 pub use around::InRig;
 pub use boards::{BoardKind, BoardModel, BrokenProbe};
+pub use checkups::{Checkup, Recheck};
 pub use dispatch::run;
 pub use folder::FolderError;
 pub use job::{Job, JobError};

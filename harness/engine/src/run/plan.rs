@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::around::InRig;
 use super::boards::{BoardKind, BoardModel, BrokenProbe};
 use super::cases::Attempt;
+use super::checkups::Recheck;
 use crate::language::{self, Difference, Otherwise};
 
 /// A case of a scenario on a board.
@@ -162,6 +163,8 @@ pub struct Settings {
     pub fail_fast: bool,
     /// Whether a skipped case counts as failed.
     pub no_skips: bool,
+    /// How boards of a rig are looked at after a broken attempt; none for not at all.
+    pub recheck: Option<Recheck>,
 }
 
 impl Settings {
@@ -187,6 +190,7 @@ impl Settings {
             probe_fault: None,
             fail_fast: false,
             no_skips: false,
+            recheck: None,
         }
     }
 }

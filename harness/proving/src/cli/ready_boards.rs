@@ -1,7 +1,8 @@
-//! Boards that are not well are found before the first attempt: each gets one power cycle, where the
-//! rig has a switch, and is taken out of the run if that does not help.
+//! Boards that are not well are found before the first attempt, and after one that was broken: each
+//! gets one power cycle, where the rig has a switch, and is taken out of the run if that does not help.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use board::power::{CommandSwitch, PowerSwitch};
@@ -10,7 +11,7 @@ use board::serial::{Dial, HostPort};
 use board::{BoardError, Power};
 use clock::Clock;
 use engine::attempt::{BoardAccess, board_access};
-use engine::run::BoardModel;
+use engine::run::{BoardModel, Checkup, Recheck};
 
 use super::CommandError;
 use super::hardware::{HardwareError, in_full, runtime};
@@ -31,7 +32,9 @@ pub(super) fn make_ready(boards: &mut [BoardModel], stop: &StopFlag) -> Result<b
         let Some(board) = rig.boards.get(&model.name) else {
             continue;
         };
-        let Err(why) = ready(board, model.image.as_deref(), stop)? else {
+        let image = model.image.as_deref();
+        let told = |text: String| eprintln!("{text}");
+        let Err(why) = ready(board, image, &|| stop.came(), &told)? else {
             continue;
         };
         eprintln!("{} is taken out of this run: {why}", model.name);
@@ -41,10 +44,61 @@ pub(super) fn make_ready(boards: &mut [BoardModel], stop: &StopFlag) -> Result<b
     Ok(taken_out)
 }
 
+/// Opens the authorities of the rig files of `boards`, which makes those that are to be kept, so that a
+/// mistake there is told once and nothing is run.
+pub(super) fn open_authorities(boards: &[BoardModel]) -> Result<(), CommandError> {
+    let files = boards
+        .iter()
+        .filter_map(|board| Some(&board.rig.as_ref()?.file));
+    for file in files.collect::<BTreeSet<_>>() {
+        let rig = Rig::read(file).map_err(HardwareError::from)?;
+        let Some(authority) = rig.authority else {
+            continue;
+        };
+        if let Err(mistake) = engine::authority::open(&authority.place) {
+            let error = Rig::mistake_at(file, authority.span, mistake.message, mistake.help);
+            return Err(HardwareError::from(error).into());
+        }
+    }
+    Ok(())
+}
+
+/// How boards among `boards` that have a health check are looked at after a broken attempt.
+pub(super) fn recheck(boards: &[BoardModel]) -> Recheck {
+    let known: BTreeMap<String, (PathBuf, Option<PathBuf>)> = boards
+        .iter()
+        .filter_map(|model| {
+            let file = model.rig.as_ref()?.file.clone();
+            Some((model.name.clone(), (file, model.image.clone())))
+        })
+        .collect();
+    Recheck::new(move |name: &str, checkup: &Checkup| {
+        let Some((file, image)) = known.get(name) else {
+            return Ok(());
+        };
+        // What is wrong in the rig file by now is no fault of the board's: attempts tell it.
+        let board = Rig::read(file)
+            .ok()
+            .and_then(|mut rig| rig.boards.remove(name));
+        let Some(board) = board.filter(|board| board.health.is_some()) else {
+            return Ok(());
+        };
+        let stop = || checkup.is_called_off();
+        let told = |text| checkup.tell(text);
+        // A look that was called off, or that this host refuses, says nothing about the board.
+        ready(&board, image.as_deref(), &stop, &told).unwrap_or(Ok(()))
+    })
+}
+
 /// Why a board cannot be used, in a sentence.
 type Ready = Result<(), String>;
 
-fn ready(board: &RigBoard, image: Option<&Path>, stop: &StopFlag) -> Result<Ready, CommandError> {
+fn ready(
+    board: &RigBoard,
+    image: Option<&Path>,
+    stop: &dyn Fn() -> bool,
+    told: &dyn Fn(String),
+) -> Result<Ready, CommandError> {
     let Err(why) = look(board, image, stop)? else {
         return Ok(Ok(()));
     };
@@ -52,7 +106,9 @@ fn ready(board: &RigBoard, image: Option<&Path>, stop: &StopFlag) -> Result<Read
         return Ok(Err(why));
     }
     let name = &board.name;
-    eprintln!("{name}: {why}; its power is switched off and on, once");
+    told(format!(
+        "{name}: {why}; its power is switched off and on, once"
+    ));
     if let Err(error) = power_cycle(board)? {
         return Ok(Err(format!("{why}; its power cannot be switched: {error}")));
     }
@@ -60,7 +116,7 @@ fn ready(board: &RigBoard, image: Option<&Path>, stop: &StopFlag) -> Result<Read
     loop {
         match look(board, image, stop)? {
             Ok(()) => {
-                eprintln!("{name} is well after the power cycle");
+                told(format!("{name} is well after the power cycle"));
                 return Ok(Ok(()));
             }
             Err(still) if Instant::now() >= deadline => {
@@ -73,7 +129,11 @@ fn ready(board: &RigBoard, image: Option<&Path>, stop: &StopFlag) -> Result<Read
 
 /// Runs the health check. Where there is a power switch, which could help, the board is reached for, too;
 /// without one, the attempt itself says best what it could not reach.
-fn look(board: &RigBoard, image: Option<&Path>, stop: &StopFlag) -> Result<Ready, CommandError> {
+fn look(
+    board: &RigBoard,
+    image: Option<&Path>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Ready, CommandError> {
     if let Some(health) = board.health_check() {
         let checked = runtime()?.block_on(async {
             let clock = Clock::start(1.0);
@@ -98,14 +158,14 @@ fn look(board: &RigBoard, image: Option<&Path>, stop: &StopFlag) -> Result<Ready
         Some(_) => reach(board, image),
         None => Ok(()),
     };
-    if stop.came() {
+    if stop() {
         return Err(CommandError::Interrupted);
     }
     Ok(reached.map_err(|error| format!("it cannot be reached: {}", in_one_line(&error))))
 }
 
-async fn stopped(clock: &Clock, stop: &StopFlag) {
-    while !stop.came() {
+async fn stopped(clock: &Clock, stop: &dyn Fn() -> bool) {
+    while !stop() {
         clock.sleep(Duration::from_millis(50)).await;
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         arguments.image.as_deref(),
     )?;
     let device = chosen_boards::device(arguments.device.as_deref(), &boards)?;
+    ready_boards::open_authorities(&boards)?;
     // Until the run has ended.
     let stop = StopFlag::install().map_err(CommandError::Signals)?;
     let _leases = board_queue::lease(&boards, arguments.wait.unwrap_or_default(), &stop)?;
@@ -61,6 +62,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         probe_fault: arguments.probe_fault,
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,
+        recheck: Some(ready_boards::recheck(&boards)),
         ..Settings::new(executable)
     };
     if let Some(jobs) = arguments.jobs {
