@@ -96,7 +96,7 @@ impl Case {
                 _ => continue,
             };
             let device = self.scenario.world.devices.named(self.device(device));
-            let radio = match device.map(|device| device.provisioning.over) {
+            let radio = match device.map(|device| device.provisioning.over()) {
                 Some(Over::Softap) => "on one Wi-Fi interface",
                 Some(Over::Ble) => "on one Bluetooth adapter",
                 Some(Over::Console) | None => continue,

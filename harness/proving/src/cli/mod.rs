@@ -6,6 +6,7 @@ mod certs;
 mod chosen_boards;
 mod contracts;
 mod error;
+mod hand_over;
 mod hardware;
 mod list;
 mod prov;
@@ -61,6 +62,7 @@ fn command(command: Command) -> Result<ExitStatus, CommandError> {
         Command::List(arguments) => list::list(&arguments),
         Command::Check(arguments) => list::check(&arguments),
         Command::Contracts(arguments) => contracts::contracts(&arguments),
+        Command::HandOver(arguments) => hand_over::hand_over(&arguments),
         Command::Schema => {
             let schema = engine::language::schema();
             print(&format!("{schema:#}\n"))

@@ -5,6 +5,7 @@ mod bluetooth;
 mod enrollee;
 mod host_rig;
 mod lab;
+mod own_firmware;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
