@@ -164,6 +164,15 @@ fn mistakes_of_a_firmware_are_shown_before_anything_is_flashed() {
             "leads out of the folder of files",
         ),
         (
+            nvs(&[row("a", "string", "${files}")], "0x6000"),
+            "`${files}` is a path of this host",
+        ),
+        (
+            nvs(&[row("a", "string", "x")], "0x6000")
+                + "[firmware.lamp.files]\nentries = []\ncommand = [\"mk\", \"{file}\"]\n",
+            "both make an image",
+        ),
+        (
             "provisioning = \"none\"\narguments = [\"${broker.host}\"]\n".into(),
             "which only programs have",
         ),

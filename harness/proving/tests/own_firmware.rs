@@ -23,6 +23,9 @@ firmware = "lamp"
 [broker]
 bind = "127.0.0.1"
 port = 0
+[access_points.home]
+ssid = "lab"
+passphrase = "file:passphrase"
 "#;
 const NVS: &str = r#"
 [firmware.lamp]
@@ -37,6 +40,8 @@ rows = [
     { namespace = "broker", key = "cert", type = "blob", value = "${client.der}" },
     { namespace = "broker", key = "cert64", type = "base64", value = "${client.der}" },
     { namespace = "broker", key = "topic", type = "string", value = "${telemetry.topic}" },
+    { namespace = "wifi", key = "ssid", type = "string", value = "${wifi.ssid}" },
+    { namespace = "wifi", key = "passphrase", type = "string", value = "${wifi.passphrase}" },
     { namespace = "app", key = "name", type = "string", value = "a lamp" },
 ]
 "#;
@@ -57,6 +62,7 @@ fn bench(rig: &str) -> TempDir {
     fs::set_permissions(path("runtime"), fs::Permissions::from_mode(0o700)).unwrap();
     fs::write(path("rig.toml"), rig).unwrap();
     fs::write(path("starts.yaml"), STARTS).unwrap();
+    fs::write(path("passphrase"), "correct horse\n").unwrap();
     folder
 }
 
@@ -147,6 +153,10 @@ fn a_firmware_is_handed_its_world_in_its_nvs_partition_even_where_the_scenario_h
     assert_eq!(
         value(&partition, "name"),
         Some(nvs::Value::String("a lamp".into()))
+    );
+    assert_eq!(
+        value(&partition, "ssid"),
+        Some(nvs::Value::String("lab".into()))
     );
     // The scenario has no telemetry.
     assert_eq!(value(&partition, "topic"), None);
@@ -270,6 +280,8 @@ fn what_a_firmware_is_told_is_written_without_its_board() {
     let partition = folder.join("device.nvs.bin");
     let uri = nvs::Value::String("mqtts://127.0.0.1:8883".into());
     assert_eq!(value(&partition, "uri"), Some(uri));
+    let passphrase = nvs::Value::String("correct horse".into());
+    assert_eq!(value(&partition, "passphrase"), Some(passphrase));
     let topic = nvs::Value::String("proving/telemetry".into());
     assert_eq!(value(&partition, "topic"), Some(topic));
     let again = proving(&bench, &["hand-over", "--board", "lamp", "--out", "handed"]);

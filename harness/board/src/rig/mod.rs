@@ -86,7 +86,9 @@
 //! case and in each `erase_storage`. In values, the names of a program's values stand for the same, but
 //! `${ca.pem}`, `${client.pem}` and `${client.key}` for what the file holds; `${ca.der}`, `${client.der}`
 //! and `${key.der}` for its bytes where they stand alone in a `blob` or a file, and for base64 elsewhere;
-//! and `${provisioning.pop}` for a proof of possession that the case makes up. A row or file that wants
+//! `${factory.bin}` for the reference device's factory data, likewise; `${provisioning.pop}` for a proof of
+//! possession that the case makes up; and `${wifi.ssid}` and `${wifi.passphrase}` for the network that it is to
+//! be on: the scenario's first access point, or `[access_points.home]`. A row or file that wants
 //! what the world of a case does not have is left out; a broker, and Linkkit, are there for a firmware
 //! that is told of them, whatever the scenario says.
 //!

@@ -40,6 +40,10 @@ pub enum Value {
     ClientKeyDer,
     /// The proof of possession that the case has made up for the device.
     Pop,
+    /// Name of the network that the device is to be on.
+    WifiSsid,
+    /// Its passphrase.
+    WifiPassphrase,
     /// Path of the folder that `files` of its firmware describes.
     Files,
     /// Path of the factory data that the reference firmware would read.
@@ -48,7 +52,7 @@ pub enum Value {
 
 impl Value {
     /// Each, with the name that it has in rig.toml.
-    pub const ALL: [(&str, Self); 19] = [
+    pub const ALL: [(&str, Self); 21] = [
         ("broker.host", Self::BrokerHost),
         ("broker.port", Self::BrokerPort),
         ("time.host", Self::TimeHost),
@@ -60,6 +64,8 @@ impl Value {
         ("client.der", Self::ClientCertificateDer),
         ("key.der", Self::ClientKeyDer),
         ("provisioning.pop", Self::Pop),
+        ("wifi.ssid", Self::WifiSsid),
+        ("wifi.passphrase", Self::WifiPassphrase),
         ("files", Self::Files),
         ("client.id", Self::ClientId),
         ("telemetry.topic", Self::TelemetryTopic),
@@ -71,10 +77,10 @@ impl Value {
     ];
 
     /// Whether it is bytes: a text has them in base64.
-    pub fn is_der(self) -> bool {
+    pub fn is_bytes(self) -> bool {
         matches!(
             self,
-            Self::AuthorityDer | Self::ClientCertificateDer | Self::ClientKeyDer
+            Self::AuthorityDer | Self::ClientCertificateDer | Self::ClientKeyDer | Self::Factory
         )
     }
 

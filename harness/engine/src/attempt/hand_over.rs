@@ -123,15 +123,13 @@ impl Handed<'_> {
         let values = self.values();
         let mut rows = Vec::new();
         for row in &template.rows {
-            let sole = row.value.sole().filter(|sole| sole.is_der());
-            let value = match sole {
-                Some(der) if row.of == "blob" => {
-                    let Some(bytes) = program::files(self.factory).remove(&der) else {
-                        continue;
-                    };
-                    Ok(nvs::Value::Blob(bytes))
-                }
-                _ => match row.value.fill(&values) {
+            let sole = row.value.sole().filter(|_| row.of == "blob");
+            let value = match sole.filter(|sole| sole.is_bytes()) {
+                Some(sole) => match self.bytes(sole) {
+                    Some(bytes) => Ok(nvs::Value::Blob(bytes)),
+                    None => continue,
+                },
+                None => match row.value.fill(&values) {
                     Ok(text) => nvs::Value::parse(row.of, &text),
                     Err(_) => continue,
                 },
@@ -180,9 +178,9 @@ impl Handed<'_> {
         let values = self.values();
         for entry in &files.entries {
             let path = folder.join(&entry.name);
-            let der = entry.content.sole().filter(|sole| sole.is_der());
-            let bytes = match der {
-                Some(der) => program::files(self.factory).remove(&der),
+            let sole = entry.content.sole().filter(|sole| sole.is_bytes());
+            let bytes = match sole {
+                Some(sole) => self.bytes(sole),
                 None => {
                     let written = |value| Some(entry.written(values.get(&value)?));
                     entry
@@ -216,11 +214,19 @@ impl Handed<'_> {
         })
     }
 
+    /// A value that is bytes.
+    fn bytes(&self, value: Value) -> Option<Vec<u8>> {
+        match value {
+            Value::Factory => Some(self.factory.encode()),
+            value => program::files(self.factory).remove(&value),
+        }
+    }
+
     /// Everything as text: certificates and keys by what their files hold, DER in base64.
     fn values(&self) -> BTreeMap<Value, String> {
         let mut values = program::told(self.factory);
         for (value, bytes) in program::files(self.factory) {
-            let text = match value.is_der() {
+            let text = match value.is_bytes() {
                 true => STANDARD.encode(bytes),
                 false => String::from_utf8_lossy(&bytes).into_owned(),
             };

@@ -6,17 +6,18 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use board::process::{Text, Value};
-use board::rig::{BoardLink, Broker, Firmware, ProcessLink, Rig, RigBoard};
-use factory::Factory;
+use board::rig::{BoardLink, Broker, Firmware, ProcessLink, Rig, RigBoard, SecretReference};
+use factory::{Factory, Network};
 use pki::Pki;
 use trace::Secrets;
 
 use super::factory_data::{Meeting, factory_data};
 use super::hand_over::{self, Handed};
-use super::problem::LabError;
+use super::problem::{LabError, with_sources};
 use super::program;
 use super::values::Maker;
-use crate::language::{self, Case, Mistakes};
+use super::world::HOME;
+use crate::language::{self, Case, Mistakes, WorldSpec};
 
 /// The scenario that has everything which a firmware can be told of.
 const EVERYTHING: &str = "\
@@ -65,7 +66,10 @@ pub fn write_hand_over(
     };
     for (name, device) in world.devices.iter() {
         let values = maker.device(name, world, &unseen);
-        let factory = factory_data(device, &values, world, &pki, None, None, &meeting)?;
+        let mut factory = factory_data(device, &values, world, &pki, None, None, &meeting)?;
+        if firmware.is_some_and(Firmware::is_told_of_a_network) {
+            factory.network = network(rig, world)?;
+        }
         match (&board.link, firmware) {
             (BoardLink::Process(link), firmware) => {
                 folder.program(name, link, firmware, &factory)?;
@@ -75,6 +79,22 @@ pub fn write_hand_over(
         }
     }
     Ok(folder.written)
+}
+
+/// The network of the rig that a firmware is told of, if the rig has it.
+fn network(rig: &Rig, world: &WorldSpec) -> Result<Option<Network>, LabError> {
+    let role = world.access_points.names().next().unwrap_or(HOME);
+    let Some(point) = rig.access_points.get(role) else {
+        return Ok(None);
+    };
+    let passphrase = point.passphrase.as_ref().map(SecretReference::resolve);
+    let passphrase = passphrase
+        .transpose()
+        .map_err(|error| LabError::Scenario(with_sources(&error)))?;
+    Ok(Some(Network {
+        ssid: point.ssid.as_bytes().to_vec(),
+        passphrase: passphrase.unwrap_or_default(),
+    }))
 }
 
 /// A folder that is being filled.

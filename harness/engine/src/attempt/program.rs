@@ -68,6 +68,11 @@ pub fn told(factory: &Factory) -> BTreeMap<Value, String> {
         values.insert(Value::DeviceName, linkkit.device_name.clone());
         values.insert(Value::DeviceSecret, linkkit.device_secret.clone());
     }
+    if let Some(network) = &factory.network {
+        let ssid = String::from_utf8_lossy(&network.ssid).into_owned();
+        values.insert(Value::WifiSsid, ssid);
+        values.insert(Value::WifiPassphrase, network.passphrase.clone());
+    }
     if let factory::Security::V1 { pop } = &factory.provisioning.security {
         values.insert(Value::Pop, pop.clone());
     }

@@ -98,10 +98,10 @@ impl World {
             let values = surroundings.access_point(role, access_point, made)?;
             access_points.insert(role.to_owned(), values);
         }
-        let mut on_network = settings.devices.iter();
-        let on_network = on_network.any(|(_, device)| device.on_network);
-        if on_network && access_points.is_empty() && chosen.is_reference() {
-            // Where it is, the scenario leaves open.
+        let mut all = settings.devices.iter();
+        let joins = all.any(|(_, device)| Self::is_told_of_a_network(device, chosen));
+        if joins && access_points.is_empty() {
+            // Which one it is on, the scenario leaves open.
             let home = language::AccessPoint::default();
             let made = maker.access_point(HOME, &home, trace.secrets());
             let values = surroundings.access_point(HOME, &home, made)?;
@@ -150,6 +150,14 @@ impl World {
         Ok(world)
     }
 
+    /// Whether a device is told of its network before it has power.
+    fn is_told_of_a_network(device: &language::Device, chosen: &Chosen) -> bool {
+        match chosen.firmware() {
+            Some(firmware) => firmware.is_told_of_a_network(),
+            None => device.on_network && chosen.is_reference(),
+        }
+    }
+
     async fn add_device(
         &mut self,
         name: String,
@@ -168,7 +176,8 @@ impl World {
         let meeting = self.cloud.as_ref().map_or(&nowhere, CloudSide::meeting);
         let mut factory = factory_data(device, &values, settings, &self.pki, bug, lab, meeting)?;
         let first = settings.access_points.names().next().unwrap_or(HOME);
-        let first = self.access_points.get(first).filter(|_| device.on_network);
+        let first = self.access_points.get(first);
+        let first = first.filter(|_| Self::is_told_of_a_network(device, chosen));
         factory.network = first.map(|values| Network {
             ssid: values.ssid.as_bytes().to_vec(),
             passphrase: values.passphrase.clone(),

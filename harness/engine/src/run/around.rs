@@ -131,7 +131,7 @@ impl InRig {
             Some(firmware) => around_firmware::lack(firmware, need),
             // The reference firmware is told of a network that is there.
             None if *need == FirmwareNeed::OnNetwork && !self.roles.contains(HOME) => {
-                Some(format!("`[access_points.{HOME}]` in the rig file"))
+                Some(no_home())
             }
             None => None,
         }
@@ -150,7 +150,8 @@ impl InRig {
 
     /// Where `case` has two phones use what there is one of.
     fn has_no_second(&self, case: &language::Case) -> Vec<String> {
-        let at_once = case.phones_at_once();
+        let firmware = self.firmware.as_ref();
+        let at_once = case.phones_at_once(firmware.and_then(around_firmware::transport));
         at_once.iter().map(ToString::to_string).collect()
     }
 
@@ -171,6 +172,13 @@ impl InRig {
                 missing.push(format!("an access point {role} that can be set"));
             }
         }
+        let is_told = |firmware: &Firmware| firmware.is_told_of_a_network();
+        if self.firmware.as_ref().is_some_and(is_told)
+            && world.access_points.is_empty()
+            && !self.roles.contains(HOME)
+        {
+            missing.push(no_home());
+        }
         if let Some(cloud) = &world.cloud {
             let required = language::ClientCertificate::Required;
             match self.broker_is_reached {
@@ -186,6 +194,10 @@ impl InRig {
         }
         missing
     }
+}
+
+fn no_home() -> String {
+    format!("`[access_points.{HOME}]` in the rig file")
 }
 
 /// What of `world` a program wants to be told that is not there.
@@ -224,6 +236,7 @@ fn untold(program: &ProcessLink, world: &language::WorldSpec) -> Vec<String> {
                 cloud.is_some_and(|cloud| cloud.linkkit.is_some()),
                 "a cloud with Linkkit",
             ),
+            Value::WifiSsid | Value::WifiPassphrase => (false, "a radio"),
             Value::Factory | Value::Files | Value::Pop => (true, ""),
         };
         if !is_there && program.mentions(value) {

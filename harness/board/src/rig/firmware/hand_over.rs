@@ -1,7 +1,7 @@
 //! How a firmware is told of the world.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::io;
 use std::path::{Component, Path};
 
 use super::super::process::{self, text};
@@ -10,8 +10,6 @@ use super::super::text::{Text, Value};
 use super::nvs_template::{self, NvsTemplate, nvs_template};
 use crate::command::CommandTemplate;
 
-/// No template of a file is longer, in bytes.
-const LONGEST_TEMPLATE: u64 = 1 << 20;
 /// What making an image of files may take, in s.
 const COMMAND_LIMIT_S: u64 = 180;
 
@@ -74,13 +72,22 @@ impl HandOver {
     }
 
     fn texts(&self) -> impl Iterator<Item = &Text> {
+        let of_programs = self.environment.values().chain(&self.arguments);
+        self.texts_of_devices().chain(of_programs)
+    }
+
+    /// Those that end up on a device.
+    fn texts_of_devices(&self) -> impl Iterator<Item = &Text> {
         let rows = self.nvs.iter().flat_map(|nvs| &nvs.rows);
         let files = self.files.iter().flat_map(|files| &files.entries);
         rows.map(|row| &row.value)
             .chain(files.map(|file| &file.content))
-            .chain(self.environment.values())
-            .chain(&self.arguments)
             .chain(self.endpoint.iter().map(|endpoint| &endpoint.value))
+    }
+
+    fn is_made_twice(&self) -> bool {
+        let command = self.files.as_ref().and_then(|files| files.command.as_ref());
+        self.nvs.is_some() && command.is_some_and(|command| command.mentions("file"))
     }
 }
 
@@ -149,6 +156,27 @@ pub(super) fn hand_over(section: &Section<'_>) -> Option<HandOver> {
         environment,
         arguments: arguments.into_iter().collect::<Option<_>>()?,
     };
+    if found.is_made_twice() {
+        let message = format!(
+            "`{}` and `{}` both make an image, and one is written",
+            section.name("nvs"),
+            section.name("files.command")
+        );
+        let help =
+            "leave one of them out, or have the command write its image itself, without `{file}`";
+        section.note(section.span.clone(), message, help);
+    }
+    if found
+        .texts_of_devices()
+        .any(|text| text.mentions(Value::Files))
+    {
+        let message = "`${files}` is a path of this host, which only a program can be told";
+        section.note(
+            section.span.clone(),
+            message,
+            "write what the file holds, such as `${ca.pem}`",
+        );
+    }
     is_sound.then_some(found)
 }
 
@@ -225,10 +253,8 @@ fn entry(section: Section<'_>) -> Option<FileEntry> {
 /// The text of the file that `found` names.
 fn template(section: &Section<'_>, found: Found<String>) -> Option<Text> {
     let path = section.folder().join(&found.value);
-    let read = fs::metadata(&path).and_then(|about| match about.len() > LONGEST_TEMPLATE {
-        true => Err(std::io::Error::other("longer than a mebibyte")),
-        false => fs::read_to_string(&path),
-    });
+    let read = super::read_file(&path)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
     match read {
         Ok(value) => {
             let span = found.span;

@@ -10,6 +10,9 @@ mod provisioning;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
 
 pub use components::{Components, ESP_IDF, REFERENCE};
 pub use hand_over::{Endpoint, FileEntry, Files, HandOver};
@@ -152,6 +155,12 @@ impl Firmware {
         }
     }
 
+    /// Whether it is told of the network that it is to be on.
+    pub fn is_told_of_a_network(&self) -> bool {
+        let told = &self.hand_over;
+        told.mentions(Value::WifiSsid) || told.mentions(Value::WifiPassphrase)
+    }
+
     /// Whether lines of this tag stand in its log.
     pub fn prints(&self, tag: &str) -> bool {
         self.components.prints(tag, self.provisioning.is_some())
@@ -195,5 +204,21 @@ impl fmt::Display for Firmware {
             Some(name) => write!(f, "firmware.{name}"),
             None => f.write_str("a program"),
         }
+    }
+}
+
+/// No file that a section names is longer, in bytes.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// What a file that a section names holds.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // A device file has no length, and may have no end.
+    let length = fs::File::open(path)?
+        .take(LONGEST_FILE + 1)
+        .read_to_end(&mut bytes)?;
+    match length as u64 > LONGEST_FILE {
+        true => Err(io::Error::other("longer than a mebibyte")),
+        false => Ok(bytes),
     }
 }

@@ -1,13 +1,9 @@
 //! Where a partition is in flash.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use esp_idf_part::PartitionTable;
-
-/// No partition table is longer, in bytes; neither is the file that names it.
-const LONGEST: u64 = 1 << 20;
 
 /// A partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,12 +97,8 @@ fn named_table(path: &Path) -> Result<PathBuf, PartitionError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PartitionError> {
-    let wrap = |source| PartitionError::Read {
+    super::read_file(path).map_err(|source| PartitionError::Read {
         path: path.to_owned(),
         source,
-    };
-    if fs::metadata(path).map_err(wrap)?.len() > LONGEST {
-        return Err(wrap(io::Error::other("longer than a mebibyte")));
-    }
-    fs::read(path).map_err(wrap)
+    })
 }
