@@ -60,7 +60,7 @@ pub enum FirmwareNeed {
     ServiceKey,
     /// It has this endpoint of the application's own.
     Endpoint(String),
-    /// It shows the certificate that it is handed.
+    /// It shows the certificate that it is handed, and none without.
     Certificate,
     /// It can do this.
     Feature(Feature),
@@ -150,8 +150,8 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
     if settings.mdns == Some(true) {
         needs.insert(Need::Feature(Feature::Mdns));
     }
-    let certificate = device.cloud.certificate.as_ref();
-    if certificate.is_some_and(|certificate| !certificate.is_named("none")) {
+    // Also none: it must not show one that is built in.
+    if device.cloud.certificate.is_some() {
         needs.insert(Need::Certificate);
     }
     let set = [

@@ -161,17 +161,26 @@ impl InRig {
         if let Some(program) = &self.program {
             missing.extend(untold(program, world));
         }
+        let mut absent = Vec::new();
         for (role, access_point) in world.access_points.iter() {
             if self.program.is_some() {
                 missing.push(format!(
                     "a radio, to join {role}: a program has the host's network"
                 ));
             } else if !self.roles.contains(role) {
-                missing.push(format!("`[access_points.{role}]` in the rig file"));
+                absent.push(role);
             } else if access_point.is_of_its_own() {
                 missing.push(format!("an access point {role} that can be set"));
             }
         }
+        missing.extend(match absent[..] {
+            [] => None,
+            [role] => Some(format!("`[access_points.{role}]` in the rig file")),
+            _ => Some(format!(
+                "`[access_points.NAME]` in the rig file for {}",
+                absent.join(", ")
+            )),
+        });
         let is_told = |firmware: &Firmware| firmware.is_told_of_a_network();
         if self.firmware.as_ref().is_some_and(is_told)
             && world.access_points.is_empty()

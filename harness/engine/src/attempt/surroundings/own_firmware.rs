@@ -115,11 +115,13 @@ impl Learned {
         }
         let has_code = code.is_some();
         if let Some(code) = code.filter(|_| self.qr) {
+            // Once it is known, the trace has its name in its place.
+            let pop = trace.secrets().reveal(&code.pop);
             trace
                 .secrets()
-                .add(&format!("proof of possession of {device}"), &code.pop);
-            enrollee.pop.clone_from(&code.pop);
-            enrollee.password = code.pop;
+                .add(&format!("proof of possession of {device}"), &pop);
+            enrollee.pop.clone_from(&pop);
+            enrollee.password = pop;
             enrollee.username = code.username.unwrap_or_else(|| enrollee.username.clone());
             name = name.or(Some(code.name));
         }
@@ -261,6 +263,20 @@ mod tests {
         );
         assert_eq!(learn(&mut found, &trace), None);
         assert_eq!((&*found.service_name, &*found.pop), ("PROV_3", "a\"b"));
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_known_by_now_is_learned_from_a_later_start_too() {
+        let keys = "transport = \"ble\", security = \"v1\", qr = \"log\"";
+        let (mut found, trace) = made(keys, None).await;
+        for _ in 0..2 {
+            log(
+                &trace,
+                "{\"ver\":\"v1\",\"name\":\"PROV_3\",\"pop\":\"abcd1234\",\"transport\":\"ble\"}",
+            );
+            assert_eq!(learn(&mut found, &trace), None);
+            assert_eq!(found.pop, "abcd1234");
+        }
     }
 
     #[test]
