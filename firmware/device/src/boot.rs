@@ -69,6 +69,17 @@ async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
             Ok(storage) => storage,
             Err(error) => return Ending::Stopped(error.to_string()),
         };
+        if let Some(credentials) = built_in(factory) {
+            log::info!(
+                target: "example_connect",
+                "Connecting to {}...",
+                String::from_utf8_lossy(&credentials.ssid)
+            );
+            drop(transports.hci);
+            radio.set_mode(Mode::Station).await;
+            station.connect(credentials);
+            return pending().await;
+        }
         provisioning.init();
         let stored = storage.credentials().await;
         let again =
@@ -116,6 +127,16 @@ async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
         Either::First((never, ..)) => never,
         Either::Second(ending) => ending,
     }
+}
+
+/// The network that the device is built for, as ESP-IDF's examples are that are not provisioned.
+fn built_in(factory: &Factory) -> Option<Credentials> {
+    let network = factory.network.as_ref()?;
+    let credentials = Credentials::new(&network.ssid, &network.passphrase);
+    if credentials.is_none() {
+        log::error!(target: "factory", "the network has too long a name or passphrase");
+    }
+    credentials
 }
 
 fn announce_provisioned(profile: Profile, credentials: &Credentials) {

@@ -17,6 +17,6 @@ pub use provisioning::{
     TokenForm, Unregister, Version,
 };
 pub use sections::{
-    ClientIdForm, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, NoToken,
-    SignMethod, Sntp, Telemetry,
+    ClientIdForm, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, Network,
+    NoToken, SignMethod, Sntp, Telemetry,
 };

@@ -15,6 +15,8 @@ pub struct Factory {
     pub identity: Identity,
     /// How it is provisioned.
     pub provisioning: Provisioning,
+    /// The network that it is built for, if it is: it joins that and is not provisioned.
+    pub network: Option<Network>,
     /// Where it gets the time; without it the clock is never set.
     pub sntp: Option<Sntp>,
     /// Which broker it talks to, and how; without it the device stays on the LAN.
@@ -34,6 +36,15 @@ pub struct Factory {
 pub struct Identity {
     /// Station MAC address; the SoftAP's is one more in its last byte.
     pub mac: [u8; 6],
+}
+
+/// A network that a device joins without being told of it by a phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// At most 32 bytes, not always text.
+    pub ssid: Vec<u8>,
+    /// Empty for an open one.
+    pub passphrase: String,
 }
 
 /// Where the device gets the time.
@@ -231,6 +242,7 @@ impl Factory {
         let mut map = BTreeMap::new();
         put(&mut map, "identity", Some(&self.identity));
         put(&mut map, "provisioning", Some(&self.provisioning));
+        put(&mut map, "network", self.network.as_ref());
         put(&mut map, "sntp", self.sntp.as_ref());
         put(&mut map, "cloud", self.cloud.as_ref());
         put(&mut map, "linkkit", self.linkkit.as_ref());
@@ -246,6 +258,7 @@ impl Factory {
         Ok(Self {
             identity: required(&map, "identity")?,
             provisioning: required(&map, "provisioning")?,
+            network: optional(&map, "network")?,
             sntp: optional(&map, "sntp")?,
             cloud: optional(&map, "cloud")?,
             linkkit: optional(&map, "linkkit")?,

@@ -1,6 +1,8 @@
 //! Factory data survives storing, and nothing else is taken for it.
 
-use factory::{Factory, FactoryError, Identity, Lab, Linkkit, LinkkitProfile, Map, Security};
+use factory::{
+    Factory, FactoryError, Identity, Lab, Linkkit, LinkkitProfile, Map, Network, Security,
+};
 use proptest::prelude::*;
 
 fn sample() -> Factory {
@@ -8,6 +10,10 @@ fn sample() -> Factory {
         identity: Identity {
             mac: [0xB0, 0xF8, 0x93, 0x15, 0xBF, 0x21],
         },
+        network: Some(Network {
+            ssid: b"lab".to_vec(),
+            passphrase: "correct horse".into(),
+        }),
         linkkit: Some(Linkkit {
             product_key: "a1GQc8iJOWI".into(),
             device_name: "gateway_test01".into(),

@@ -24,7 +24,7 @@ pub enum Sight {
 pub struct Facts {
     /// Parts of the world in which nothing happens that the trace does not tell.
     pub sees: BTreeSet<Sight>,
-    /// Whether storage may hold credentials already at the first power-on.
+    /// Whether it may know a network already at the first power-on.
     pub provisioned: bool,
     /// What it knows of the time server.
     pub sntp: Option<SntpFacts>,

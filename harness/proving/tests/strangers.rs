@@ -65,7 +65,7 @@ const KEPT_UP: &[&str] = &["sh", "-c", "while :; do \"$@\"; sleep 2; done", "sh"
 const FITS_TELEMETRY: usize = 11;
 /// Four bad certificates of the broker, two codes of CONNACK, a property and a token.
 const FITS_LINKKIT: usize = 8;
-/// Every case in `fixtures/strangers/scenarios`.
+/// Every case in `fixtures/strangers/scenarios` and `scenarios/on_network`.
 const ALL: usize = 13;
 
 /// A program and its environment, as a board of a rig file.
@@ -126,6 +126,7 @@ impl Stranger {
         command
             .args(["run", "--board", "dut", "--message-format", "json"])
             .arg(fixtures().join("scenarios"))
+            .arg(fixtures().join("../../scenarios/on_network"))
             .current_dir(bench.path())
             .env("XDG_RUNTIME_DIR", &runtime)
             .env("XDG_STATE_HOME", bench.path().join("state"));

@@ -96,6 +96,16 @@ impl CommandTemplate {
         self.words.iter().any(|word| mentions(word, name))
     }
 
+    /// The same with `value` in the place of `{name}`.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let words = self.words.iter().map(|word| fill(word, &[(name, value)]));
+        Self {
+            words: words.collect(),
+            ..self.clone()
+        }
+    }
+
     /// The words, for what must differ when the command does.
     pub fn words(&self) -> &[String] {
         &self.words

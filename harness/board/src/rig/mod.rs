@@ -32,7 +32,7 @@
 //! | `flash.images` | `[{ offset = 0x10000, file = "app.bin" }]` | – |
 //! | `flash.per_image` | whether the command is run for each image | `false` |
 //! | `flash.boot_mode` | whether to start the loader through the control lines first | `false` |
-//! | `factory.command` | what writes factory data: `{port}`, `{baud}`, `{file}` | cannot be given any |
+//! | `factory.command` | what writes factory data: `{port}`, `{baud}`, `{file}`, and `{offset}` where its firmware's partition is known | cannot be given any but a partition by `flash.command` |
 //! | `storage.read`, `storage.erase` | what reads storage into `{file}`, and erases it, as is done before each case: `{port}`, `{baud}` | cannot be read or erased, so that a case finds what the last one left |
 //! | `reset_command` | what restarts the board instead of a control line: `{port}`, `{baud}` | none |
 //!
@@ -48,21 +48,49 @@
 //! In `command` and `environment`, `${broker.host}`, `${broker.port}`, `${time.host}`, `${time.port}`,
 //! `${client.id}`, `${telemetry.topic}`, `${telemetry.payload}`, `${linkkit.product_key}`,
 //! `${linkkit.device_name}` and `${linkkit.device_secret}` stand for the values of the case,
-//! `${ca.pem}`, `${client.pem}`, `${client.key}` and `${factory.bin}` for paths of files, and `$${`
-//! for `${` itself. A case whose world does not have what stands there is skipped. Its broker is that
+//! `${ca.pem}`, `${client.pem}`, `${client.key}`, `${ca.der}`, `${client.der}`, `${key.der}` and
+//! `${factory.bin}` for paths of files, and `$${` for `${` itself. A case whose world does not have what stands there is skipped. Its broker is that
 //! of `[broker]`, or one on loopback. A program that buffers its output is heard late: Python wants
 //! `PYTHONUNBUFFERED = "1"`, others `["stdbuf", "-oL", …]`.
 //!
 //! # `[firmware.NAME]`: firmware other than the reference device's
+//! What a scenario needs and a firmware does not say that it has, that scenario is skipped for.
+//!
 //! | key | what it says | if left out |
 //! |---|---|---|
-//! | `hand_over` | `"none"`: broker, certificates and secrets are built in | `nvs` says how it is told |
-//! | `nvs.size` | size of its NVS partition in bytes, as the partition table has it | – |
+//! | `provisioning` | `"none"` if it is on its network from the start, or how it is provisioned | – |
+//! | `provisioning.transport` | `"softap"`, `"ble"` or `"console"` | – |
+//! | `provisioning.security` | `"none"`, `"v1"`, `"v1-no-pop"`, `"v2"` or `"v2-patch0"` | – |
+//! | `provisioning.version` | whose provisioning manager it has: `"4.4"` to `"5.5"`, `"5.5.4"` or `"network-provisioning"` | scenarios about one version are skipped |
+//! | `provisioning.service_name` | SSID of its network, or the name that it advertises, with `{mac:3}` for a byte of the MAC address and `{mac:3:x}` for one in lower case; or `{ from_log = "expression" }`, whose group is the name in a line of the log | `{ from_log = true }`: what ESP-IDF's manager prints |
+//! | `provisioning.service_key`, `.pop`, `.password` | passphrase of its network, proof of possession, password of security 2: `"env:NAME"` or `"file:PATH"` | no passphrase; `qr`, the board's `label` or `${provisioning.pop}` tell the others |
+//! | `provisioning.username` | user name of security 2 | `wifiprov` |
+//! | `provisioning.qr` | `"log"`: it prints the payload of a QR code, which tells name and secret | not read |
+//! | `provisioning.url` | where the service is in its own network | `http://192.168.4.1` |
+//! | `provisioning.custom_endpoints` | endpoints of the application's own | none |
+//! | `can` | `"mqtt"`, `"telemetry"`, `"linkkit"`, `"sntp"`, `"mdns"`, `"prov-scan"`, `"prov-ctrl"`; what it is told of it can without being named | `prov-scan` and `prov-ctrl`, if it is provisioned |
+//! | `components` | the tags in its log; `"esp-idf"` for all of ESP-IDF's | ESP-IDF's, and any that this harness does not know; not `app`, which is ESP-IDF's example |
+//! | `log_level` | the least grave level in its log, `"error"` to `"verbose"` | `"info"`, as ESP-IDF has it |
+//! | `hand_over` | `"none"`: broker, certificates and secrets are built in | one or more of what follows |
+//! | `nvs.partition`, `nvs.table` | its NVS partition, by name, and where that stands: `partition-table.bin`, a CSV, or `flasher_args.json` of the build | `nvs.size` |
+//! | `nvs.size` | size of that partition in bytes | – |
 //! | `nvs.rows` | `[{ namespace = "broker", key = "host", type = "string", value = "${broker.host}" }]`; types are `u8` to `i64`, `string`, `blob`, `hex`, `base64` | – |
+//! | `nvs.merge` | whether what the device has stored under other keys stays, but for the network that it was told of; needs `storage.read` | `false`: the image replaces the partition |
+//! | `files.entries` | `[{ name = "ca.pem", value = "${ca.pem}" }]`, or `template`, a file that holds the values; in a `.json` or `.csv` they are written so that quotes around them hold | – |
+//! | `files.command` | what is run with them: `{folder}`, and `{file}` for an image that it makes | the files alone, which a program finds at `${files}` |
+//! | `endpoint` | `{ name = "custom-data", value = '{"broker":"${broker.host}"}', reply = "ok" }`: what a phone sends in each session before the network's credentials | nothing |
+//! | `environment`, `arguments` | more of both, for a board that is a program | none |
 //!
-//! The image replaces the partition: `factory.command` writes it, with `{file}`. In `value`, the names
-//! of a program's values stand for the same, but `${ca.pem}`, `${client.pem}` and `${client.key}` for
-//! what the file holds. A case whose world does not have what stands there is `broken`, with its name.
+//! An image is written by `factory.command`, with `{file}`, and `{offset}` where a partition table tells
+//! it; without that by `flash.command`. It is written after storage was erased, at the beginning of a
+//! case and in each `erase_storage`. In values, the names of a program's values stand for the same, but
+//! `${ca.pem}`, `${client.pem}` and `${client.key}` for what the file holds; `${ca.der}`, `${client.der}`
+//! and `${key.der}` for its bytes where they stand alone in a `blob` or a file, and for base64 elsewhere;
+//! `${factory.bin}` for the reference device's factory data, likewise; `${provisioning.pop}` for a proof of
+//! possession that the case makes up; and `${wifi.ssid}` and `${wifi.passphrase}` for the network that it is to
+//! be on: the scenario's first access point, or `[access_points.home]`. A row or file that wants
+//! what the world of a case does not have is left out; a broker, and Linkkit, are there for a firmware
+//! that is told of them, whatever the scenario says.
 //!
 //! # Every board
 //! | key | what it says | if left out |
@@ -72,9 +100,9 @@
 //! | `console` | the UART of the console scheme, as `port` has it, or `"log"` if it is the one that the log is on | scenarios over the console are skipped |
 //! | `console_baud` | its bits per second | 115200 |
 //! | `health.command` | what says whether the board is well: `{port}`, `{selector}` or `{program}` | not asked |
-//!
 //! | `phone` | what of this host phones use for this board, as `[phone]` has it | that of `[phone]` |
-//! | `label.service_name` | SSID of the device's own network, or the name that it advertises | as its factory data say |
+//! | `mac` | its station's MAC address | what its log tells, where it is needed |
+//! | `label.service_name` | SSID of the device's own network, or the name that it advertises | as its firmware has it |
 //! | `label.service_key`, `label.pop`, `label.password` | passphrase of that network, proof of possession, password of security 2: `"env:NAME"` or `"file:PATH"` | likewise |
 //! | `label.username` | user name of security 2 | likewise |
 //! | `label.url` | where the service is in the device's own network | `http://192.168.4.1` |
@@ -108,6 +136,7 @@
 //! | `broker.client_certificate` | `"required"`, `"optional"` or `"none"`; off loopback only the first | `"required"` |
 
 mod authority;
+mod board_firmware;
 mod firmware;
 mod mistake;
 mod phone;
@@ -130,7 +159,11 @@ use std::{fmt, fs};
 use crate::command::{Command, CommandTemplate, SwitchCommands};
 
 pub use authority::{AuthorityPlace, RigAuthority};
-pub use firmware::{Firmware, HandOver, NvsRow, NvsTemplate};
+pub use firmware::{
+    Components, ESP_IDF, Endpoint, Feature, FileEntry, Files, Firmware, HandOver, NameTemplate,
+    NvsRow, NvsTemplate, PartitionError, PlacedPartition, Provisioning, REFERENCE, Security,
+    ServiceName, Transport, VERSIONS, find_partition, parse_mac,
+};
 pub use mistake::{RigError, RigMistake, RigMistakes};
 pub use phone::{Label, RigPhone};
 pub use process::ProcessLink;
@@ -171,6 +204,8 @@ pub struct RigBoard {
     pub firmware: Option<Firmware>,
     /// The chip's name, if the rig file has it.
     pub chip: Option<String>,
+    /// Its station's MAC address, if the rig file has it.
+    pub mac: Option<[u8; 6]>,
     /// What scenarios may ask of it.
     pub can: BTreeSet<Ability>,
     /// Where its console is.

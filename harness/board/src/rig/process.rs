@@ -51,6 +51,20 @@ pub(super) fn process(section: &Section<'_>) -> Option<ProcessLink> {
     }
     let words = section.strings("command", EXAMPLE);
     let command = words.and_then(|words| command(section, words));
+    let environment = environment(section);
+    let log = log_form(section);
+    let folder = section.path("folder", "`folder = \"state\"`");
+    Some(ProcessLink {
+        command: command?,
+        environment,
+        folder,
+        log,
+        base: section.folder().to_owned(),
+    })
+}
+
+/// `environment`, as programs and firmware have it.
+pub(super) fn environment(section: &Section<'_>) -> BTreeMap<String, Text> {
     let example = "`environment = { BROKER = \"${broker.host}\" }`";
     let mut environment = BTreeMap::new();
     for (name, value) in section.texts("environment", example) {
@@ -62,15 +76,7 @@ pub(super) fn process(section: &Section<'_>) -> Option<ProcessLink> {
             environment.insert(name, text);
         }
     }
-    let log = log_form(section);
-    let folder = section.path("folder", "`folder = \"state\"`");
-    Some(ProcessLink {
-        command: command?,
-        environment,
-        folder,
-        log,
-        base: section.folder().to_owned(),
-    })
+    environment
 }
 
 /// `log`, as UARTs and programs have it.

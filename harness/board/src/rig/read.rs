@@ -7,6 +7,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::authority::authority;
+use super::board_firmware;
 use super::firmware::{Firmware, firmware};
 use super::mistake::RigMistake;
 use super::phone::{Label, RigPhone, label, phone};
@@ -157,7 +158,7 @@ fn board(
         ("process", Kind::Process),
     ];
     let kind = section.word("kind", &kinds)?;
-    let (link, place) = match kind {
+    let (mut link, place) = match kind {
         Kind::Probe => (probe(&section).map(BoardLink::Probe), "selector"),
         Kind::Serial => {
             let serial = serial(&section);
@@ -176,6 +177,15 @@ fn board(
             .map(|chip| chip.value),
         _ => None,
     };
+    let mac = section.string("mac", "`mac = \"60:55:f9:00:0a:01\"`");
+    let mac = mac.and_then(|found| {
+        let read = super::firmware::parse_mac(&found.value);
+        if read.is_none() {
+            let message = format!("`{}` is no MAC address", section.name("mac"));
+            section.note(found.span, message, "write `mac = \"60:55:f9:00:0a:01\"`");
+        }
+        read
+    });
     let console = match kind {
         Kind::Process => None,
         Kind::Probe | Kind::Serial => console(&section, link.as_ref()),
@@ -199,7 +209,7 @@ fn board(
             format!("leave `[power.{name}]` out"),
         );
     }
-    let firmware = named_firmware(&section, kind, firmwares);
+    let firmware = board_firmware::named(&section, &mut link, &label, firmwares);
     let health = section.table("health", "`health = { command = [\"./is-it-well\"] }`");
     let health = health.and_then(|health| {
         let limit = health.seconds("limit_s", COMMAND_LIMIT_S);
@@ -229,6 +239,7 @@ fn board(
         firmware,
         link: link?,
         chip,
+        mac,
         can,
         console,
         phone,
@@ -236,28 +247,6 @@ fn board(
         health,
         power,
     })
-}
-
-/// The firmware that `section` names.
-fn named_firmware(
-    section: &Section<'_>,
-    kind: Kind,
-    firmwares: &[(String, Option<Firmware>)],
-) -> Option<Firmware> {
-    let found = section.string("firmware", "`firmware = \"lamp\"`")?;
-    let Some((_, firmware)) = firmwares.iter().find(|(name, _)| *name == found.value) else {
-        let known: Vec<&str> = firmwares.iter().map(|(name, _)| name.as_str()).collect();
-        let message = format!("there is no `[firmware.{}]`", found.value);
-        let mistake = RigMistake::unknown(found.span, message, &found.value, &known);
-        section.note_mistake(mistake);
-        return None;
-    };
-    if kind == Kind::Process {
-        let message = "a program is told of the world in its `command` and `environment`";
-        section.note(found.span, message, "leave `firmware` out");
-        return None;
-    }
-    firmware.clone()
 }
 
 /// What says that the console is where the log is.
@@ -554,7 +543,12 @@ fn factory(section: Section<'_>) -> Option<crate::command::CommandTemplate> {
     if !section.has("command") {
         section.missing("command", example);
     }
-    let command = section.command("command", &["port", "baud", "file"], limit, example);
+    let command = section.command(
+        "command",
+        &["port", "baud", "file", "offset"],
+        limit,
+        example,
+    );
     section.end();
     command.map(|command| command.value)
 }

@@ -128,6 +128,18 @@ impl<'t> Section<'t> {
         self.table.contains_key(key)
     }
 
+    /// Whether `key` is there and is a table.
+    pub fn is_table(&self, key: &str) -> bool {
+        let value = self.table.get(key);
+        value.is_some_and(|value| value.get_ref().as_table().is_some())
+    }
+
+    /// Whether `key` is there and is a text.
+    pub fn is_text(&self, key: &str) -> bool {
+        let value = self.table.get(key);
+        value.is_some_and(|value| value.get_ref().as_str().is_some())
+    }
+
     fn value(&self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.known.borrow_mut().push(key);
         self.table.get(key)
@@ -216,6 +228,21 @@ impl<'t> Section<'t> {
                 self.note(value.span(), message, format!("write {example}"));
                 None
             }
+            Some(text) => Some(Found {
+                value: text.to_owned(),
+                span: value.span(),
+            }),
+            None => {
+                self.wrong(key, value, "a text", example);
+                None
+            }
+        }
+    }
+
+    /// A text of one line or more.
+    pub fn multiline(&self, key: &'static str, example: &str) -> Option<Found<String>> {
+        let value = self.value(key)?;
+        match value.get_ref().as_str() {
             Some(text) => Some(Found {
                 value: text.to_owned(),
                 span: value.span(),

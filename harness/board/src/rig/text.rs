@@ -32,13 +32,27 @@ pub enum Value {
     DeviceName,
     /// Its secret there.
     DeviceSecret,
+    /// Path of the authority that the broker's certificate comes from, DER.
+    AuthorityDer,
+    /// Path of the device's certificate alone, DER.
+    ClientCertificateDer,
+    /// Path of the device's key, PKCS#8 in DER.
+    ClientKeyDer,
+    /// The proof of possession that the case has made up for the device.
+    Pop,
+    /// Name of the network that the device is to be on.
+    WifiSsid,
+    /// Its passphrase.
+    WifiPassphrase,
+    /// Path of the folder that `files` of its firmware describes.
+    Files,
     /// Path of the factory data that the reference firmware would read.
     Factory,
 }
 
 impl Value {
     /// Each, with the name that it has in rig.toml.
-    pub const ALL: [(&str, Self); 14] = [
+    pub const ALL: [(&str, Self); 21] = [
         ("broker.host", Self::BrokerHost),
         ("broker.port", Self::BrokerPort),
         ("time.host", Self::TimeHost),
@@ -46,6 +60,13 @@ impl Value {
         ("ca.pem", Self::Authority),
         ("client.pem", Self::ClientCertificate),
         ("client.key", Self::ClientKey),
+        ("ca.der", Self::AuthorityDer),
+        ("client.der", Self::ClientCertificateDer),
+        ("key.der", Self::ClientKeyDer),
+        ("provisioning.pop", Self::Pop),
+        ("wifi.ssid", Self::WifiSsid),
+        ("wifi.passphrase", Self::WifiPassphrase),
+        ("files", Self::Files),
         ("client.id", Self::ClientId),
         ("telemetry.topic", Self::TelemetryTopic),
         ("telemetry.payload", Self::TelemetryPayload),
@@ -54,6 +75,14 @@ impl Value {
         ("linkkit.device_secret", Self::DeviceSecret),
         ("factory.bin", Self::Factory),
     ];
+
+    /// Whether it is bytes: a text has them in base64.
+    pub fn is_bytes(self) -> bool {
+        matches!(
+            self,
+            Self::AuthorityDer | Self::ClientCertificateDer | Self::ClientKeyDer | Self::Factory
+        )
+    }
 
     fn named(name: &str) -> Option<Self> {
         let found = Self::ALL.into_iter().find(|(known, _)| *known == name);
@@ -157,13 +186,26 @@ impl Text {
         self.parts.iter().all(|part| matches!(part, Part::Plain(_)))
     }
 
+    /// The value that it is, with nothing around it.
+    pub fn sole(&self) -> Option<Value> {
+        match self.parts[..] {
+            [Part::Value(value)] => Some(value),
+            _ => None,
+        }
+    }
+
     /// The text with these values, or the first that is not among them.
     pub fn fill(&self, values: &BTreeMap<Value, String>) -> Result<String, Value> {
+        self.fill_with(|value| values.get(&value).cloned())
+    }
+
+    /// The text with what `write` makes of each value, or the first of which it makes nothing.
+    pub fn fill_with(&self, write: impl Fn(Value) -> Option<String>) -> Result<String, Value> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Part::Plain(plain) => text.push_str(plain),
-                Part::Value(value) => text.push_str(values.get(value).ok_or(*value)?),
+                Part::Value(value) => text.push_str(&write(*value).ok_or(*value)?),
             }
         }
         Ok(text)

@@ -8,7 +8,7 @@ use board::power::{CommandSwitch, PowerSwitch};
 
 use board::probe::{Limits, ProbeBoard, ProbeSettings};
 use board::process::ProcessBoard;
-use board::rig::{BoardLink, Broker, ConsoleAt, Rig, RigBoard};
+use board::rig::{BoardLink, Broker, ConsoleAt, Firmware, Rig, RigBoard};
 use board::serial::{Dial, HostPort, SerialBoard};
 use board::{Board, BoardError};
 use factory::{Factory, Lab};
@@ -59,6 +59,19 @@ impl Chosen {
                 .ok_or_else(|| LabError::Scenario(format!("there is no board `{}`", job.board)))?,
         };
         Ok(Self { model, real })
+    }
+
+    /// Whether it runs the reference firmware, which heeds its factory data.
+    pub fn is_reference(&self) -> bool {
+        let real = self.real.as_ref();
+        real.is_none_or(|(_, board)| {
+            board.firmware.is_none() && !matches!(board.link, BoardLink::Process(_))
+        })
+    }
+
+    /// Its firmware, if that is not the reference device's.
+    pub fn firmware(&self) -> Option<&Firmware> {
+        self.real.as_ref()?.1.firmware.as_ref()
     }
 }
 

@@ -152,7 +152,7 @@ fn of_one(factory: &Factory) -> Facts {
     let millis = |ms: u32| Duration::from_millis(ms.into());
     Facts {
         sees: BTreeSet::new(),
-        provisioned: false,
+        provisioned: factory.network.is_some(),
         sntp: factory.sntp.as_ref().map(|sntp| SntpFacts {
             retry: millis(sntp.retry_ms),
         }),

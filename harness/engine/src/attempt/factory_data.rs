@@ -57,6 +57,7 @@ pub fn factory_data(
     Ok(Factory {
         identity: Identity { mac: values.mac },
         provisioning: provisioning(device, values),
+        network: None,
         sntp: world.cloud.as_ref().map(|_| Sntp {
             host: meeting.time.0.clone(),
             port: meeting.time.1,
@@ -112,7 +113,7 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
             .as_ref()
             .map_or_else(String::new, |key| key.value.clone()),
         security: security(device, values),
-        scheme: match settings.over {
+        scheme: match settings.over() {
             Over::Softap => Scheme::SoftAp,
             Over::Ble => Scheme::Ble(Ble {
                 memory_release: match settings.memory_release {
@@ -130,7 +131,7 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
                     .map_or(LINE_LIMIT, |limit| limit.value),
             },
         },
-        version: match settings.version {
+        version: match settings.version() {
             IdfVersion::V4_4 => Version::Idf44,
             IdfVersion::V5_0 => Version::Idf50,
             IdfVersion::V5_1 => Version::Idf51,
@@ -141,7 +142,7 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
             IdfVersion::V5_5 => Version::Idf55,
             IdfVersion::NetworkProvisioning => Version::NetworkProvisioning,
         },
-        security2_patch: match settings.security {
+        security2_patch: match settings.security() {
             Security::V2Patch0 => 0,
             _ => defaults.security2_patch,
         },
@@ -171,7 +172,7 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
             .collect(),
         phone_token: token,
         mdns: settings.announces().then(Mdns::default),
-        qr_pop: match settings.security {
+        qr_pop: match settings.security() {
             Security::V2 | Security::V2Patch0 => values.password.clone(),
             Security::None | Security::V1 | Security::V1NoPop => String::new(),
         },
@@ -180,7 +181,7 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
 }
 
 fn security(device: &Device, values: &DeviceValues) -> factory::Security {
-    match device.provisioning.security {
+    match device.provisioning.security() {
         Security::None => factory::Security::None,
         Security::V1 | Security::V1NoPop => factory::Security::V1 {
             pop: values.pop.clone(),

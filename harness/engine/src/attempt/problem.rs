@@ -86,9 +86,9 @@ pub enum LabError {
     #[error(transparent)]
     Query(#[from] phone::QueryError),
     /// The firmware cannot be told of the world as the rig file has it.
-    #[error("firmware.{firmware}: {why}")]
+    #[error("{firmware}: {why}")]
     HandOver {
-        /// Its name in the rig file.
+        /// Which.
         firmware: String,
         /// What is wrong with a row, or with all of them.
         why: String,

@@ -3,6 +3,7 @@
 use phone::{BindingToken, Blame, Credentials, Outcome as Reached, ProvisioningError, Settings};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
+use super::hand_over::HandedRequest;
 use super::phones::PhoneSession;
 use super::problem::{LabError, Missed, Problem};
 use super::surroundings::VisitError;
@@ -114,8 +115,11 @@ async fn stages(
             LabError::Scenario(format!("{} has no open session to resume", step.phone))
         })?
     } else {
-        let settings = settings(device, step, world)?;
-        match world.visit_with(&step.phone, device, settings).await {
+        let visited = match settings(device, step, world).await {
+            Ok(settings) => world.visit_with(&step.phone, device, settings).await,
+            Err(error) => Err(error),
+        };
+        match visited {
             Ok(session) => session,
             Err(VisitError::Surroundings(error)) => return Err(error.into()),
             Err(VisitError::Device(why)) => {
@@ -124,7 +128,17 @@ async fn stages(
         }
     };
     let credentials = credentials(step, world)?;
-    let ended = match take(&mut session, step.stop_after, credentials, hand_over).await {
+    let request = world.device(device)?.request.clone();
+    let request = request.filter(|_| credentials.is_some() && !step.resume);
+    let established = session.established().await.map(|_| ());
+    if let (Ok(()), Some(request)) = (&established, request) {
+        tell(device, &request, &mut session).await?;
+    }
+    let taken = match established {
+        Ok(()) => take(&mut session, step.stop_after, credentials, hand_over).await,
+        Err(error) => Err(error),
+    };
+    let ended = match taken {
         Ok(None) => return Ok(End::Stopped(Box::new(session))),
         Ok(Some(reached)) => Ok(reached),
         Err(error) => Err(error),
@@ -141,14 +155,40 @@ async fn stages(
         })
 }
 
-/// Takes the stages that are left; none if it stopped after `stop_after`.
+/// Tells the device of the world, as its firmware takes it.
+async fn tell(
+    device: &str,
+    request: &HandedRequest,
+    session: &mut PhoneSession,
+) -> Result<(), Problem> {
+    let endpoint = &request.endpoint;
+    let answer = session
+        .client
+        .custom(endpoint, request.text.as_bytes())
+        .await;
+    let answer = answer.map_err(|error| match error.blame() {
+        Blame::Phone | Blame::Host => Problem::from(error),
+        _ => Missed::saying(format!(
+            "{device} did not take what its firmware is told over {endpoint}: {}",
+            super::with_sources(&error)
+        )),
+    })?;
+    let answer = String::from_utf8_lossy(&answer);
+    match &request.reply {
+        Some(wanted) if !answer.contains(wanted.as_str()) => Err(Missed::saying(format!(
+            "{device} answered `{answer}` to what its firmware is told over {endpoint}; `{wanted}` was expected"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Takes the stages that are left of an established session; none if it stopped after `stop_after`.
 async fn take(
     session: &mut PhoneSession,
     stop_after: Option<Stage>,
     credentials: Option<Credentials>,
     hand_over: Option<HandOver>,
 ) -> Result<Option<Reached>, ProvisioningError> {
-    session.established().await?;
     let client = &mut session.client;
     if stop_after == Some(Stage::Session) {
         return Ok(None);
@@ -180,8 +220,12 @@ async fn take(
     client.wait_for_outcome().await.map(Some)
 }
 
-fn settings(device: &str, step: &Provision, world: &mut World) -> Result<Settings, Problem> {
-    let right = world.phone_settings(&step.phone, device)?;
+async fn settings(
+    device: &str,
+    step: &Provision,
+    world: &mut World,
+) -> Result<Settings, VisitError> {
+    let right = world.phone_settings(&step.phone, device).await?;
     let given = |given: &Option<crate::language::Placed<String>>, right: Option<String>| {
         given.as_ref().map(|given| given.value.clone()).or(right)
     };

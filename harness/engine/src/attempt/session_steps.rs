@@ -186,8 +186,11 @@ async fn session(device: &str, phone: &str, world: &mut World) -> Result<PhoneSe
     if let Some(session) = world.phone(phone)?.resume() {
         return Ok(session);
     }
-    let settings = world.phone_settings(phone, device)?;
-    match world.visit_with(phone, device, settings).await {
+    let visited = match world.phone_settings(phone, device).await {
+        Ok(settings) => world.visit_with(phone, device, settings).await,
+        Err(error) => Err(error),
+    };
+    match visited {
         Ok(session) => Ok(session),
         Err(VisitError::Surroundings(error)) => Err(error.into()),
         Err(VisitError::Device(why)) => Err(Missed::saying(why)),

@@ -51,7 +51,7 @@ impl Attempt<'_> {
             }
             Step::EraseStorage(step) => {
                 let device = self.case.device(step.device.as_ref());
-                Ok(world.device(device)?.board.erase_storage().await?)
+                Ok(world.device(device)?.erase_storage().await?)
             }
         }
     }

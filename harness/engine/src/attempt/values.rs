@@ -84,7 +84,7 @@ impl Maker {
         let values = DeviceValues {
             // Locally administered, unicast; room for the SoftAP's address above it.
             mac: [0x02, 0x50, a, b, c, d & 0xFE],
-            pop: match world.devices.named(name).map(|d| d.provisioning.security) {
+            pop: match world.devices.named(name).map(|d| d.provisioning.security()) {
                 Some(Security::V1NoPop) => String::new(),
                 _ => self.word(8),
             },

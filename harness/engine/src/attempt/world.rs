@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use board::Board;
 use contracts::{AccessPointFacts, Facts, Sight};
-use factory::Factory;
+use factory::{Factory, Network};
 use phone::Settings;
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
@@ -15,7 +15,7 @@ use super::boards::{self, Chosen};
 use super::cloud_side::CloudSide;
 use super::console::Port;
 use super::factory_data::{Meeting, factory_data};
-use super::hand_over;
+use super::hand_over::{self, Handed, HandedRequest};
 use super::phones::{Phone, PhoneSession};
 use super::problem::{LabError, with_sources};
 use super::surroundings::{Enrollee, Surroundings, Switched, VisitError};
@@ -40,8 +40,14 @@ pub struct World {
     in_the_air: Vec<AccessPointFacts>,
 }
 
+/// The access point of a device that is on its network, where the scenario names none.
+pub const HOME: &str = "home";
+
 /// What a board may take to be switched off at the end, in lab time.
 const FAREWELL: Duration = Duration::from_secs(60);
+/// So long a phone waits for a device to print what it has to know, from when it wants to know it.
+const TELLING: Duration = Duration::from_secs(10);
+const TELLING_POLL: Duration = Duration::from_millis(50);
 
 /// A device and its board.
 pub struct UnderTest {
@@ -51,6 +57,22 @@ pub struct UnderTest {
     pub values: DeviceValues,
     /// How a phone gets at it.
     pub enrollee: Enrollee,
+    /// What its firmware is told by and keeps in its storage, so that it is written again once that was
+    /// erased.
+    again: Option<Vec<u8>>,
+    /// What a phone tells it in each session that provisions it.
+    pub request: Option<HandedRequest>,
+}
+
+impl UnderTest {
+    /// Erases its storage; what it was told of the world stays.
+    pub async fn erase_storage(&mut self) -> Result<(), LabError> {
+        self.board.erase_storage().await?;
+        if let Some(image) = &self.again {
+            self.board.write_factory(image).await?;
+        }
+        Ok(())
+    }
 }
 
 impl World {
@@ -69,6 +91,8 @@ impl World {
             source,
         })?;
         let pki = pki(chosen, trace.clock().unix_now().as_secs())?;
+        let firmware = chosen.firmware();
+        let settings = &*hand_over::world_for(firmware, settings);
         let mut maker = Maker::new(job.seed);
         let mut access_points = BTreeMap::new();
         let mut in_the_air = Vec::new();
@@ -85,6 +109,15 @@ impl World {
                 });
             }
             access_points.insert(role.to_owned(), values);
+        }
+        let mut all = settings.devices.iter();
+        let joins = all.any(|(_, device)| Self::is_told_of_a_network(device, chosen));
+        if joins && access_points.is_empty() {
+            // Which one it is on, the scenario leaves open.
+            let home = language::AccessPoint::default();
+            let made = maker.access_point(HOME, &home, trace.secrets());
+            let values = surroundings.access_point(HOME, &home, made)?;
+            access_points.insert(HOME.to_owned(), values);
         }
         let values: BTreeMap<String, DeviceValues> = settings
             .devices
@@ -130,6 +163,14 @@ impl World {
         Ok(world)
     }
 
+    /// Whether a device is told of its network before it has power.
+    fn is_told_of_a_network(device: &language::Device, chosen: &Chosen) -> bool {
+        match chosen.firmware() {
+            Some(firmware) => firmware.is_told_of_a_network(),
+            None => device.on_network && chosen.is_reference(),
+        }
+    }
+
     async fn add_device(
         &mut self,
         name: String,
@@ -146,26 +187,48 @@ impl World {
         let bug = job.bug.as_deref();
         let nowhere = Meeting::default();
         let meeting = self.cloud.as_ref().map_or(&nowhere, CloudSide::meeting);
-        let factory = factory_data(device, &values, settings, &self.pki, bug, lab, meeting)?;
+        let mut factory = factory_data(device, &values, settings, &self.pki, bug, lab, meeting)?;
+        let first = settings.access_points.names().next().unwrap_or(HOME);
+        let first = self.access_points.get(first);
+        let first = first.filter(|_| Self::is_told_of_a_network(device, chosen));
+        factory.network = first.map(|values| Network {
+            ssid: values.ssid.as_bytes().to_vec(),
+            passphrase: values.passphrase.clone(),
+        });
         if let Some(credentials) = factory.cloud.as_ref().and_then(|c| c.credentials.as_ref()) {
             self.trace
                 .secrets()
                 .add(&format!("key of {name}"), &credentials.key);
         }
-        let over = device.provisioning.over;
+        let over = device.provisioning.over();
         let wires = self.surroundings.wires(&name, values.mac, over);
         let mut board = boards::make(&name, job, chosen, &self.trace, wires, &factory).await?;
-        let real = chosen.real.as_ref();
-        let firmware = real.and_then(|(_, board)| board.firmware.as_ref());
-        if let Some(image) = hand_over::image(firmware, &factory)? {
-            board.write_factory(&image).await?;
+        let remembers = chosen.model.remembers();
+        let mut again = None;
+        let mut request = None;
+        match chosen.firmware() {
+            None => {
+                board.write_factory(&factory.encode()).await?;
+                if remembers {
+                    board.erase_storage().await?;
+                }
+            }
+            Some(firmware) => {
+                let handed = Handed {
+                    firmware,
+                    device: &name,
+                    factory: &factory,
+                    folder: &job.boards(),
+                };
+                let clock = self.trace.clock();
+                let image = handed.hand_over(&mut *board, remembers, clock).await?;
+                again = image.filter(|_| hand_over::is_in_storage(&firmware.hand_over));
+                request = handed.request();
+            }
         }
         // What firmware of others was told, and heeds, is not known here.
         if chosen.model.kind != BoardKind::Rig {
             self.factories.push(factory);
-        }
-        if chosen.model.remembers() {
-            board.erase_storage().await?;
         }
         let reference = Enrollee::reference(device, &values);
         let enrollee = self.surroundings.enrollee(reference).await?;
@@ -175,6 +238,8 @@ impl World {
                 board,
                 values,
                 enrollee,
+                again,
+                request,
             },
         );
         Ok(())
@@ -266,8 +331,31 @@ impl World {
     }
 
     /// What a phone knows whose owner has the device in hand.
-    pub fn phone_settings(&mut self, phone: &str, device: &str) -> Result<Settings, LabError> {
+    pub async fn phone_settings(
+        &mut self,
+        phone: &str,
+        device: &str,
+    ) -> Result<Settings, VisitError> {
+        self.learn(device).await?;
         Ok(self.device(device)?.enrollee.settings(phone, device))
+    }
+
+    /// Waits until the log of a device has told what only that tells of how it is provisioned.
+    async fn learn(&mut self, device: &str) -> Result<(), VisitError> {
+        let trace = self.trace.clone();
+        let under_test = self.device(device)?;
+        let Some(learned) = under_test.enrollee.learned.clone() else {
+            return Ok(());
+        };
+        let deadline = trace.clock().now() + TELLING;
+        while let Some(missing) = learned.learn(&mut under_test.enrollee, device, &trace) {
+            if trace.clock().now() >= deadline {
+                let what = format!("{device} did not print {missing}");
+                return Err(VisitError::Device(what));
+            }
+            trace.clock().sleep(TELLING_POLL).await;
+        }
+        Ok(())
     }
 
     /// The console of a device.
@@ -278,6 +366,7 @@ impl World {
 
     /// A phone goes to where a device is provisioned, knowing nothing of it.
     pub async fn visit(&mut self, phone: &str, device: &str) -> Result<PhoneSession, VisitError> {
+        self.learn(device).await?;
         let enrollee = &self.device(device)?.enrollee;
         let settings = enrollee.settings_of_a_stranger(phone, device);
         self.visit_with(phone, device, settings).await

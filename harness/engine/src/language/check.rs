@@ -173,6 +173,7 @@ impl<'s> Checker<'s> {
     fn step(&mut self, step: &'s Placed<Step>) {
         self.bugs(step.catches());
         self.device(step.device(), step);
+        self.visits(step);
         match &step.value {
             Step::Power(_) | Step::Wait(_) | Step::EraseStorage(_) => {}
             Step::ReadVersion(read) => {
@@ -210,7 +211,7 @@ impl<'s> Checker<'s> {
             Step::Console(console) => {
                 if self
                     .meant(console.device.as_ref())
-                    .is_some_and(|device| device.provisioning.over != Over::Console)
+                    .is_some_and(|device| device.provisioning.over() != Over::Console)
                 {
                     self.wrong(
                         step.span,
@@ -265,6 +266,26 @@ impl<'s> Checker<'s> {
             .iter()
             .map(|phone| phone.value.as_str());
         self.known(name, "phone", phones);
+    }
+
+    /// A phone goes to a device only where that is provisioned.
+    fn visits(&mut self, step: &'s Placed<Step>) {
+        let is_visit = matches!(
+            step.value,
+            Step::Provision(_)
+                | Step::ReadVersion(_)
+                | Step::Scan(_)
+                | Step::Control(_)
+                | Step::Custom(_)
+        );
+        if is_visit
+            && self
+                .meant(step.device())
+                .is_some_and(|device| device.on_network)
+        {
+            let message = "the device is on its network already: it says `on_network: true`";
+            self.wrong(step.span, message);
+        }
     }
 
     /// A step that leaves its phone's session open.
@@ -339,7 +360,7 @@ impl<'s> Checker<'s> {
         let Some(device) = self.meant(provision.device.as_ref()) else {
             return;
         };
-        let security = device.provisioning.security;
+        let security = device.provisioning.security();
         if let Some(token) = &provision.token
             && device.provisioning.phone_token.is_none()
         {

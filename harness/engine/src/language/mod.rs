@@ -70,7 +70,7 @@ pub use fault::{Fault, FaultStep, MatchReply};
 pub use filter::Filter;
 pub use logic::FilterError;
 pub use mistake::{Mistakes, Report, nearest};
-pub use needs::Need;
+pub use needs::{FirmwareNeed, Need};
 pub use pattern::{Field, Pattern};
 pub use power::{Power, PowerAction};
 pub use read::{ReadError, parse, read_all, read_file};

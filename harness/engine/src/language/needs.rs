@@ -1,9 +1,11 @@
-//! What a board or a rig must be able to do for a case.
+//! What a case needs of board, rig and firmware: all that follows from its world, its steps and its
+//! expectations.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use trace::Source;
+use board::rig::Feature;
+use trace::{Level, Source};
 
 use super::clause::{Clause, Expect, Wanted};
 use super::fault::{Fault, FaultStep};
@@ -11,10 +13,11 @@ use super::pattern::Pattern;
 use super::power::PowerAction;
 use super::scenario::Case;
 use super::step::Step;
-use super::world::Over;
+use super::world::{Device, IdfVersion, MemoryRelease, Over, Security};
 
-/// Something that not every board or rig can do; virtual ones can do all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Something that not every board, rig or firmware can do; the lab and the reference firmware can do
+/// all of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Need {
     /// Take a board's power away.
     Power,
@@ -28,16 +31,227 @@ pub enum Need {
     SwitchAccessPoint,
     /// Disturb the Bluetooth radio.
     OwnRadio,
-    /// A phone that can join a device's SoftAP.
-    SoftAp,
+    /// A phone that reaches a device's provisioning service, by whatever transport that has.
+    Visit,
     /// A phone on the device's LAN.
     Lan,
     /// An air of the lab's own, in which everything is seen.
     OwnAir,
-    /// A UART of its own for the console scheme.
+    /// A UART at which the console scheme is typed at.
     Console,
-    /// A Bluetooth radio, and a phone that has one.
-    Bluetooth,
+    /// Something of the firmware.
+    Firmware(FirmwareNeed),
+}
+
+/// Something that not every firmware does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FirmwareNeed {
+    /// It is provisioned, by any transport.
+    Provisioned,
+    /// It is on its network from the start.
+    OnNetwork,
+    /// It is provisioned over this transport.
+    Over(Over),
+    /// Its sessions have this security.
+    Security(Security),
+    /// It behaves as this version.
+    Version(IdfVersion),
+    /// Its SoftAP has a passphrase.
+    ServiceKey,
+    /// It has this endpoint of the application's own.
+    Endpoint(String),
+    /// It shows the certificate that it is handed, and none without.
+    Certificate,
+    /// It can do this.
+    Feature(Feature),
+    /// It prints lines of this tag.
+    Component(String),
+    /// It prints lines of this level.
+    Level(Level),
+    /// It is built with this setting of the reference firmware's.
+    Setting(&'static str),
+    /// Its whole log is that of the reference firmware.
+    Transcript,
+}
+
+impl Case {
+    /// What this case needs; where it is missing, the case is skipped.
+    pub fn needs(&self) -> BTreeSet<Need> {
+        let mut needs = BTreeSet::new();
+        for step in &self.scenario.steps {
+            add_step(step, &mut needs);
+        }
+        let devices = &self.scenario.world.devices;
+        let is_visited = needs.contains(&Need::Visit);
+        for (_, device) in devices.iter() {
+            let mut firmware = BTreeSet::new();
+            add_device(device, &mut firmware);
+            if device.telemetry.is_some() && self.expects_what_is_published() {
+                firmware.insert(FirmwareNeed::Feature(Feature::Telemetry));
+            }
+            needs.extend(firmware.into_iter().map(Need::Firmware));
+        }
+        if is_visited {
+            needs.insert(Need::Firmware(FirmwareNeed::Provisioned));
+        }
+        needs
+    }
+
+    /// The transport by which a phone comes to the device that the world describes; none if any will do.
+    pub fn transport(&self) -> Option<Over> {
+        let mut devices = self.scenario.world.devices.iter();
+        devices.find_map(|(_, device)| device.provisioning.over)
+    }
+
+    /// Whether some topic or payload is expected.
+    fn expects_what_is_published(&self) -> bool {
+        let is_of_one = |pattern: &Pattern| {
+            let mut fields = pattern.fields.iter();
+            pattern.source == Source::Mqtt
+                && fields
+                    .any(|field| field.pointer == "/topic" || field.pointer.starts_with("/payload"))
+        };
+        let mut steps = self.scenario.steps.iter();
+        steps.any(|step| match &**step {
+            Step::Expect(Expect::Clause(clause)) => clause.expected().iter().any(is_of_one),
+            _ => false,
+        })
+    }
+}
+
+impl Clause {
+    /// Every pattern in it.
+    pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.wanted.patterns().iter()
+    }
+
+    /// The patterns of events that must happen.
+    fn expected(&self) -> &[Pattern] {
+        match &self.wanted {
+            Wanted::Never(..) => &[],
+            Wanted::Count(_, count, _) if count.at_least == 0 => &[],
+            wanted => wanted.patterns(),
+        }
+    }
+}
+
+fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
+    use FirmwareNeed as Need;
+    if device.on_network {
+        needs.insert(Need::OnNetwork);
+    }
+    let settings = &device.provisioning;
+    needs.extend(settings.over.map(Need::Over));
+    needs.extend(settings.security.map(Need::Security));
+    needs.extend(settings.version.map(Need::Version));
+    needs.extend(settings.service_key.as_ref().map(|_| Need::ServiceKey));
+    let endpoints = settings.custom_endpoints.iter();
+    needs.extend(endpoints.map(|name| Need::Endpoint(name.value.clone())));
+    if settings.mdns == Some(true) {
+        needs.insert(Need::Feature(Feature::Mdns));
+    }
+    // Also none: it must not show one that is built in.
+    if device.cloud.certificate.is_some() {
+        needs.insert(Need::Certificate);
+    }
+    let set = [
+        (!settings.auto_stop, "auto_stop"),
+        (settings.attempts.is_some(), "attempts"),
+        (
+            settings.memory_release != MemoryRelease::default(),
+            "memory_release",
+        ),
+        (
+            settings.line_limit.is_some() && settings.over() == Over::Console,
+            "line_limit",
+        ),
+        (settings.app.is_some(), "app"),
+        (settings.phone_token.is_some(), "phone_token"),
+        (!settings.unregister.is_empty(), "unregister"),
+        (settings.stale_reason, "stale_reason"),
+        (!device.cloud.check_dates, "check_dates"),
+        (!device.cloud.check_name, "check_name"),
+    ];
+    let set = set.into_iter().filter(|(is_set, _)| *is_set);
+    needs.extend(set.map(|(_, name)| Need::Setting(name)));
+}
+
+fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
+    let of_firmware = |need| Need::Firmware(need);
+    let can = |feature| Need::Firmware(FirmwareNeed::Feature(feature));
+    match step {
+        Step::Power(power) => match power.action {
+            PowerAction::Off => needs.extend([Need::Power]),
+            PowerAction::CutInWrite(_) => needs.extend([Need::TornWrite]),
+            PowerAction::On | PowerAction::Reset => {}
+        },
+        Step::EraseStorage(_) => needs.extend([Need::Storage]),
+        Step::Console(_) => needs.extend([Need::Console]),
+        Step::Fault(FaultStep::On(fault) | FaultStep::Off(fault)) => add_fault(fault, needs),
+        Step::Provision(step) => {
+            needs.insert(Need::Visit);
+            let pop = step.pop.as_ref().map(|_| Security::V1);
+            let password = step.password.as_ref().map(|_| Security::V2);
+            let security = pop.or(password).map(FirmwareNeed::Security);
+            needs.extend(security.map(of_firmware));
+        }
+        Step::ReadVersion(_) => needs.extend([Need::Visit]),
+        Step::Scan(_) => needs.extend([Need::Visit, can(Feature::ProvScan)]),
+        Step::Control(_) => needs.extend([Need::Visit, can(Feature::ProvCtrl)]),
+        Step::Custom(_) => needs.extend([Need::Visit]),
+        Step::Query(_) => needs.extend([Need::Lan, can(Feature::Linkkit)]),
+        Step::Bind(_) => needs.extend([can(Feature::Linkkit)]),
+        Step::Leave(_) | Step::Reconnect(_) | Step::Wait(_) => {}
+        Step::Expect(Expect::Clause(clause)) => {
+            let seen_by = |source| clause.patterns().any(|pattern| pattern.source == source);
+            if seen_by(Source::Air) {
+                needs.insert(Need::OwnAir);
+            } else if seen_by(Source::Coap) {
+                needs.insert(Need::Lan);
+            }
+            clause.expected().iter().for_each(|p| add_pattern(p, needs));
+        }
+        Step::Expect(Expect::Transcript(_)) => {
+            needs.extend([of_firmware(FirmwareNeed::Transcript)]);
+        }
+    }
+}
+
+fn add_fault(fault: &Fault, needs: &mut BTreeSet<Need>) {
+    let can = |feature| Need::Firmware(FirmwareNeed::Feature(feature));
+    needs.insert(match fault {
+        Fault::Isolation(_) => Need::Isolate,
+        Fault::AccessPointOff(_) | Fault::InternetOff(_) => Need::SwitchAccessPoint,
+        // The cloud is ours on every board.
+        Fault::TimeSilent => can(Feature::Sntp),
+        Fault::ConnectRefused(_) | Fault::SubscribeRefused(_) => can(Feature::Mqtt),
+        Fault::MatchReply(_) => can(Feature::Linkkit),
+        Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
+            Need::OwnRadio
+        }
+    });
+}
+
+/// What it takes that an event like this happens.
+fn add_pattern(pattern: &Pattern, needs: &mut BTreeSet<Need>) {
+    let mut firmware = |need| needs.insert(Need::Firmware(need));
+    match pattern.source {
+        Source::Log => {
+            if let Some(tag) = &pattern.tag {
+                firmware(FirmwareNeed::Component(tag.clone()));
+            }
+            if let Some(level) = pattern.level.filter(|level| *level > Level::Info) {
+                firmware(FirmwareNeed::Level(level));
+            }
+        }
+        Source::Tls | Source::Mqtt => {
+            firmware(FirmwareNeed::Feature(Feature::Mqtt));
+        }
+        Source::Linkkit | Source::Coap => {
+            firmware(FirmwareNeed::Feature(Feature::Linkkit));
+        }
+        _ => {}
+    }
 }
 
 impl fmt::Display for Need {
@@ -49,95 +263,115 @@ impl fmt::Display for Need {
             Self::Isolate => "isolate",
             Self::SwitchAccessPoint => "switch-access-point",
             Self::OwnRadio => "own-radio",
-            Self::SoftAp => "soft-ap",
+            Self::Visit => "phone",
             Self::Lan => "lan",
             Self::OwnAir => "own-air",
             Self::Console => "console",
-            Self::Bluetooth => "bluetooth",
+            Self::Firmware(need) => return need.fmt(f),
         })
     }
 }
 
-impl Case {
-    /// What the steps of this case need; where it is missing, the case is skipped.
-    pub fn needs(&self) -> BTreeSet<Need> {
-        let is_visited = self.scenario.steps.iter().any(|step| is_visit(step));
-        let devices = self.scenario.world.devices.iter();
-        let transports = devices.filter_map(|(_, device)| match device.provisioning.over {
-            Over::Softap => is_visited.then_some(Need::SoftAp),
-            Over::Ble => Some(Need::Bluetooth),
-            Over::Console => Some(Need::Console),
-        });
-        self.scenario
-            .steps
-            .iter()
-            .filter_map(|step| need(step))
-            .chain(transports)
-            .collect()
-    }
-}
-
-impl Clause {
-    /// Every pattern in it.
-    pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
-        let (one, several) = match &self.wanted {
-            Wanted::One(pattern, _) | Wanted::Count(pattern, ..) => (Some(&**pattern), None),
-            Wanted::InOrder(patterns, _)
-            | Wanted::AnyOrder(patterns, _)
-            | Wanted::Never(patterns, _) => (None, Some(patterns)),
-        };
-        one.into_iter().chain(several.into_iter().flatten())
-    }
-}
-
-/// Whether a phone goes to the device for it.
-fn is_visit(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::Provision(_)
-            | Step::ReadVersion(_)
-            | Step::Scan(_)
-            | Step::Control(_)
-            | Step::Custom(_)
-    )
-}
-
-fn need(step: &Step) -> Option<Need> {
-    match step {
-        Step::Power(power) => match power.action {
-            PowerAction::Off => Some(Need::Power),
-            PowerAction::CutInWrite(_) => Some(Need::TornWrite),
-            PowerAction::On | PowerAction::Reset => None,
-        },
-        Step::EraseStorage(_) => Some(Need::Storage),
-        Step::Console(_) => Some(Need::Console),
-        Step::Fault(FaultStep::On(fault) | FaultStep::Off(fault)) => match fault {
-            Fault::Isolation(_) => Some(Need::Isolate),
-            Fault::AccessPointOff(_) | Fault::InternetOff(_) => Some(Need::SwitchAccessPoint),
-            // The cloud is ours on every board.
-            Fault::TimeSilent
-            | Fault::ConnectRefused(_)
-            | Fault::SubscribeRefused(_)
-            | Fault::MatchReply(_) => None,
-            Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
-                Some(Need::OwnRadio)
+/// What is needed, as it stands behind "needs".
+impl fmt::Display for FirmwareNeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Provisioned => f.write_str("a firmware that is provisioned"),
+            Self::OnNetwork => f.write_str("a firmware that is on its network already"),
+            Self::Over(over) => write!(f, "a firmware that is provisioned over {over}"),
+            Self::Security(security) => write!(f, "a firmware with security {security}"),
+            Self::Version(version) => write!(f, "a firmware of {version}"),
+            Self::ServiceKey => f.write_str("a firmware whose SoftAP has a passphrase"),
+            Self::Endpoint(name) => write!(f, "a firmware with the endpoint {name}"),
+            Self::Certificate => f.write_str("a firmware that is handed its certificate"),
+            Self::Feature(feature) => write!(f, "a firmware that can {feature}"),
+            Self::Component(tag) => write!(f, "log component {tag}"),
+            Self::Level(level) => {
+                let level = format!("{level:?}").to_ascii_lowercase();
+                write!(f, "log lines of level {level}")
             }
-        },
-        Step::Provision(_)
-        | Step::ReadVersion(_)
-        | Step::Scan(_)
-        | Step::Control(_)
-        | Step::Custom(_)
-        | Step::Leave(_)
-        | Step::Reconnect(_)
-        | Step::Bind(_)
-        | Step::Wait(_) => None,
-        Step::Query(_) => Some(Need::Lan),
-        Step::Expect(Expect::Clause(clause)) => {
-            let seen_by = |source| clause.patterns().any(|pattern| pattern.source == source);
-            let in_air = seen_by(Source::Air).then_some(Need::OwnAir);
-            in_air.or_else(|| seen_by(Source::Coap).then_some(Need::Lan))
+            Self::Setting(name) => write!(f, "the reference firmware (for `{name}`)"),
+            Self::Transcript => f.write_str("the reference firmware (for its transcript)"),
         }
-        Step::Expect(Expect::Transcript(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::language::parse;
+
+    /// What a case of this device and these steps needs, in words.
+    fn needs(device: &str, steps: &str) -> Vec<String> {
+        let text = format!(
+            "name: Needs\nworld:\n  access_points: {{ home: {{}} }}\n  cloud: {{ linkkit: {{}} }}\n  \
+             devices: {{ device: {device} }}\n  phones: [alice]\nsteps:\n  - power: on\n{steps}"
+        );
+        let known = crate::known().expect("our own");
+        let cases = parse("needs.yaml", &text, &known).unwrap_or_else(|error| panic!("{error}"));
+        cases[0].needs().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_needed() {
+        let provision = "  - provision: { phone: alice, join: home, outcome: connected }\n";
+        assert_eq!(
+            needs("{}", provision),
+            ["phone", "a firmware that is provisioned"]
+        );
+        assert_eq!(needs("{}", ""), [""; 0]);
+    }
+
+    #[test]
+    fn the_world_says_how_the_firmware_is_provisioned_and_built() {
+        let device = "{ provisioning: { over: ble, security: v2, version: '5.3', attempts: 3, custom_endpoints: [custom-data] } }";
+        assert_eq!(
+            needs(device, ""),
+            [
+                "a firmware that is provisioned over ble",
+                "a firmware with security v2",
+                "a firmware of ESP-IDF 5.3",
+                "a firmware with the endpoint custom-data",
+                "the reference firmware (for `attempts`)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_wrong_secret_needs_the_security_that_has_one() {
+        let step =
+            "  - provision: { phone: alice, join: home, pop: x, outcome: session-refused }\n";
+        assert!(needs("{}", step).contains(&"a firmware with security v1".to_owned()));
+    }
+
+    #[test]
+    fn a_line_that_is_expected_needs_its_component_and_its_level() {
+        let steps = "  - expect: { log: { tag: app, text: x }, within: 5s }\n  \
+                     - expect: { log: { tag: wifi_prov_mgr, level: debug }, within: 5s }\n";
+        assert_eq!(
+            needs("{}", steps),
+            [
+                "log component app",
+                "log component wifi_prov_mgr",
+                "log lines of level debug"
+            ]
+        );
+        let never = "  - expect: { never: [{ log: { tag: app, level: debug } }], for: 5s }\n  \
+                     - expect: { log: { tag: app }, count: { at_most: 3 }, for: 5s }\n";
+        assert_eq!(needs("{}", never), [""; 0]);
+    }
+
+    #[test]
+    fn what_broker_and_cloud_see_the_firmware_must_be_able_to_do() {
+        let steps = "  - expect: { cloud: { linkkit: token_reported }, within: 5s }\n  \
+                     - expect: { mqtt: { kind: publish, where: { /topic: t } }, within: 5s }\n  \
+                     - fault: { on: time_silent }\n  - scan: { phone: alice }\n";
+        let device = "{ telemetry: { topic: t, payload: x } }";
+        let can = needs(device, steps);
+        for word in ["linkkit", "mqtt", "telemetry", "sntp", "prov-scan"] {
+            let wanted = format!("a firmware that can {word}");
+            assert!(can.contains(&wanted), "{wanted}: {can:?}");
+        }
+        let any = "  - expect: { mqtt: publish, within: 5s }\n";
+        assert_eq!(needs(device, any), ["a firmware that can mqtt"]);
     }
 }

@@ -89,7 +89,7 @@ settle: 5s
                 .world
                 .devices
                 .named("device")
-                .map(|d| d.provisioning.security)
+                .map(|d| d.provisioning.security())
         })
         .collect();
     let all = [
@@ -431,7 +431,10 @@ fn a_case_needs_what_its_steps_do() {
         needs.join(" ")
     };
     assert_eq!(needs("  - power: on\n  - power: reset\n"), "");
-    assert_eq!(needs("  - fault: { on: time_silent }\n"), "");
+    assert_eq!(
+        needs("  - fault: { on: time_silent }\n"),
+        "a firmware that can sntp"
+    );
     assert_eq!(
         needs("  - power: off\n  - erase_storage\n  - power: off\n"),
         "power storage"

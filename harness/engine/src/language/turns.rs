@@ -61,8 +61,9 @@ impl Case {
         phones
     }
 
-    /// Phones that are in sessions over the same radio at once, or on the LAN.
-    pub fn phones_at_once(&self) -> Vec<AtOnce> {
+    /// Phones that are in sessions over the same radio at once, or on the LAN. The device is provisioned
+    /// over `over`, if that is known better than the scenario says.
+    pub fn phones_at_once(&self, over: Option<Over>) -> Vec<AtOnce> {
         let mut found = Vec::new();
         let mut note = |what, one: &str, other: &str| {
             let at_once = AtOnce {
@@ -96,7 +97,7 @@ impl Case {
                 _ => continue,
             };
             let device = self.scenario.world.devices.named(self.device(device));
-            let radio = match device.map(|device| device.provisioning.over) {
+            let radio = match over.or(device.map(|device| device.provisioning.over())) {
                 Some(Over::Softap) => "on one Wi-Fi interface",
                 Some(Over::Ble) => "on one Bluetooth adapter",
                 Some(Over::Console) | None => continue,
@@ -126,7 +127,7 @@ mod tests {
         );
         let known = crate::known().expect("our own");
         let cases = parse("turns.yaml", &text, &known).expect("sound");
-        let found = cases[0].phones_at_once();
+        let found = cases[0].phones_at_once(None);
         found.iter().map(ToString::to_string).collect()
     }
 

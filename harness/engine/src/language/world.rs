@@ -1,5 +1,6 @@
 //! What stands around the device before the first step.
 
+use std::fmt;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -134,6 +135,10 @@ pub struct Device {
     /// How it is provisioned.
     #[serde(default)]
     pub provisioning: Provisioning,
+    /// Whether it is on its network from the start: a network that no phone has to tell it of, with a
+    /// way to the cloud.
+    #[serde(default)]
+    pub on_network: bool,
     /// How it meets the world's cloud, if there is one.
     #[serde(default)]
     pub cloud: DeviceCloud,
@@ -145,15 +150,13 @@ pub struct Device {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provisioning {
-    /// By which transport.
-    #[serde(default)]
-    pub over: Over,
-    /// Security of the session; its proof of possession or password are made up.
-    #[serde(default)]
-    pub security: Security,
-    /// Whose behaviour it has.
-    #[serde(default)]
-    pub version: IdfVersion,
+    /// By which transport; any if left out, and SoftAP where the device is ours.
+    pub over: Option<Over>,
+    /// Security of the session; any if left out, and `v1` where the device is ours. Its proof of
+    /// possession or password are made up.
+    pub security: Option<Security>,
+    /// Whose behaviour it has; any if left out, and that of ESP-IDF 5.5 where the device is ours.
+    pub version: Option<IdfVersion>,
     /// Passphrase of its SoftAP; open if left out.
     pub service_key: Option<Placed<String>>,
     /// Whether the service stops by itself once it has reported success.
@@ -186,18 +189,33 @@ pub struct Provisioning {
 }
 
 impl Provisioning {
+    /// The transport of a device of ours.
+    pub fn over(&self) -> Over {
+        self.over.unwrap_or_default()
+    }
+
+    /// The security of a device of ours.
+    pub fn security(&self) -> Security {
+        self.security.unwrap_or_default()
+    }
+
+    /// Whose behaviour a device of ours has.
+    pub fn version(&self) -> IdfVersion {
+        self.version.unwrap_or_default()
+    }
+
     /// Whether the SoftAP announces the service by mDNS.
     pub fn announces(&self) -> bool {
-        self.mdns.unwrap_or(self.version == IdfVersion::V4_4)
+        self.mdns.unwrap_or(self.version() == IdfVersion::V4_4)
     }
 }
 
 impl Default for Provisioning {
     fn default() -> Self {
         Self {
-            over: Over::default(),
-            security: Security::default(),
-            version: IdfVersion::default(),
+            over: None,
+            security: None,
+            version: None,
             service_key: None,
             auto_stop: true,
             attempts: None,
@@ -214,7 +232,9 @@ impl Default for Provisioning {
 }
 
 /// A version of ESP-IDF, or of the component that took over from it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema,
+)]
 pub enum IdfVersion {
     /// 4.4.
     #[serde(rename = "4.4")]
@@ -246,6 +266,34 @@ pub enum IdfVersion {
     NetworkProvisioning,
 }
 
+impl IdfVersion {
+    /// Each, with the word that scenarios have for it.
+    pub const ALL: [(&str, Self); 9] = [
+        ("4.4", Self::V4_4),
+        ("5.0", Self::V5_0),
+        ("5.1", Self::V5_1),
+        ("5.2", Self::V5_2),
+        ("5.3", Self::V5_3),
+        ("5.4", Self::V5_4),
+        ("5.5.4", Self::V5_5_4),
+        ("5.5", Self::V5_5),
+        ("network-provisioning", Self::NetworkProvisioning),
+    ];
+}
+
+/// In a sentence.
+impl fmt::Display for IdfVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = Self::ALL.into_iter().find(|(_, version)| version == self);
+        match word.map_or("", |(word, _)| word) {
+            number if number.starts_with(|c: char| c.is_ascii_digit()) => {
+                write!(f, "ESP-IDF {number}")
+            }
+            word => f.write_str(word),
+        }
+    }
+}
+
 /// What an application says of itself in `proto-ver`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -270,7 +318,9 @@ pub enum PhoneToken {
 }
 
 /// A transport of protocomm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Over {
     /// HTTP on the device's own access point.
@@ -280,6 +330,17 @@ pub enum Over {
     Ble,
     /// Lines over the device's UART.
     Console,
+}
+
+/// As scenarios have it.
+impl fmt::Display for Over {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Softap => "softap",
+            Self::Ble => "ble",
+            Self::Console => "console",
+        })
+    }
 }
 
 /// Which memory of Bluetooth a device gives back (`WIFI_PROV_SCHEME_BLE_EVENT_HANDLER_…`).
@@ -298,7 +359,9 @@ pub enum MemoryRelease {
 }
 
 /// Security of a provisioning session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Security {
     /// Security 0: plain.
@@ -313,6 +376,19 @@ pub enum Security {
     /// Security 2 as it was before its nonces counted.
     #[serde(rename = "v2-patch0")]
     V2Patch0,
+}
+
+/// As scenarios have it.
+impl fmt::Display for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::V1 => "v1",
+            Self::V1NoPop => "v1-no-pop",
+            Self::V2 => "v2",
+            Self::V2Patch0 => "v2-patch0",
+        })
+    }
 }
 
 /// How a device meets the cloud.

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use board::Abilities;
 use board::process::{ProcessLink, Value};
-use board::rig::{Ability, BoardLink, Rig, RigBoard, RigPhone};
+use board::rig::{Ability, BoardLink, Firmware, Rig, RigBoard, RigPhone};
 
-use crate::language::{self, Need};
+use super::around_firmware;
+use crate::attempt::HOME;
+use crate::language::{self, FirmwareNeed, Need, Over};
 
 /// What stands around a real board.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct InRig {
     phone: RigPhone,
     /// The program that is the board, if it is one.
     program: Option<ProcessLink>,
+    /// Its firmware; the reference firmware without one.
+    firmware: Option<Firmware>,
 }
 
 /// What of a case is missing on a board with these abilities, which stands in `rig` or, without one,
@@ -39,7 +43,10 @@ pub(super) fn lacks(
     case: &language::Case,
 ) -> Vec<String> {
     let needs = case.needs();
-    let missing = needs.iter().filter_map(|need| lack(abilities, rig, *need));
+    let over = transport(rig, case);
+    let missing = needs
+        .iter()
+        .filter_map(|need| lack(abilities, rig, need, over));
     let mut missing: Vec<String> = missing.collect();
     if let Some(rig) = rig {
         missing.extend(rig.lacks(&case.scenario.world));
@@ -48,8 +55,15 @@ pub(super) fn lacks(
     missing
 }
 
-/// What is missing for `need`, if it is.
-fn lack(abilities: Abilities, rig: Option<&InRig>, need: Need) -> Option<String> {
+/// How a phone gets at the device of `case`.
+fn transport(rig: Option<&InRig>, case: &language::Case) -> Over {
+    let firmware = rig.and_then(|rig| rig.firmware.as_ref());
+    let of_firmware = firmware.and_then(around_firmware::transport);
+    of_firmware.or(case.transport()).unwrap_or_default()
+}
+
+/// What is missing for `need`, if it is. Phones get at the device by the transport `over`.
+fn lack(abilities: Abilities, rig: Option<&InRig>, need: &Need, over: Over) -> Option<String> {
     let is_there = match (need, rig) {
         (Need::Power, _) => abilities.power,
         (Need::TornWrite, _) => abilities.torn_write,
@@ -60,11 +74,9 @@ fn lack(abilities: Abilities, rig: Option<&InRig>, need: Need) -> Option<String>
         (Need::SwitchAccessPoint, Some(rig)) => rig.can.contains(&Ability::SwitchAccessPoint),
         (Need::Console, Some(rig)) => rig.console,
         (Need::OwnRadio | Need::OwnAir, Some(_)) => false,
-        (Need::SoftAp, Some(rig)) => return rig.unnamed(need, "wifi", &rig.phone.wifi),
-        (Need::Bluetooth, Some(rig)) => {
-            return rig.unnamed(need, "bluetooth", &rig.phone.bluetooth);
-        }
-        (Need::Lan, Some(rig)) => return rig.unnamed(need, "lan", &rig.phone.lan),
+        (Need::Visit, Some(rig)) => return rig.phone_lacks(over),
+        (Need::Lan, Some(rig)) => return rig.unnamed("lan", "lan", &rig.phone.lan),
+        (Need::Firmware(need), Some(rig)) => return rig.firmware_lacks(need),
     };
     (!is_there).then(|| need.to_string())
 }
@@ -86,6 +98,10 @@ impl InRig {
             can: board.can.clone(),
             console: board.console.is_some(),
             phone: board.phone.clone(),
+            firmware: board.firmware.clone().or_else(|| {
+                let program = program.as_ref();
+                program.map(Firmware::of_program)
+            }),
             program,
         }
     }
@@ -100,8 +116,29 @@ impl InRig {
         self.phone != RigPhone::default()
     }
 
+    /// What is missing for a phone that gets at the device over this transport.
+    fn phone_lacks(&self, over: Over) -> Option<String> {
+        match over {
+            Over::Softap => self.unnamed("soft-ap", "wifi", &self.phone.wifi),
+            Over::Ble => self.unnamed("bluetooth", "bluetooth", &self.phone.bluetooth),
+            Over::Console => (!self.console).then(|| Need::Console.to_string()),
+        }
+    }
+
+    /// What its firmware lacks for `need`.
+    fn firmware_lacks(&self, need: &FirmwareNeed) -> Option<String> {
+        match &self.firmware {
+            Some(firmware) => around_firmware::lack(firmware, need),
+            // The reference firmware is told of a network that is there.
+            None if *need == FirmwareNeed::OnNetwork && !self.roles.contains(HOME) => {
+                Some(no_home())
+            }
+            None => None,
+        }
+    }
+
     /// What is missing for `need` if the rig file does not name what phones use for it.
-    fn unnamed(&self, need: Need, key: &str, named: &Option<String>) -> Option<String> {
+    fn unnamed(&self, need: &str, key: &str, named: &Option<String>) -> Option<String> {
         if self.program.is_some() {
             // It has the host's own network, and phones have none that leads to it.
             return Some(need.to_string());
@@ -113,7 +150,8 @@ impl InRig {
 
     /// Where `case` has two phones use what there is one of.
     fn has_no_second(&self, case: &language::Case) -> Vec<String> {
-        let at_once = case.phones_at_once();
+        let firmware = self.firmware.as_ref();
+        let at_once = case.phones_at_once(firmware.and_then(around_firmware::transport));
         at_once.iter().map(ToString::to_string).collect()
     }
 
@@ -123,16 +161,32 @@ impl InRig {
         if let Some(program) = &self.program {
             missing.extend(untold(program, world));
         }
+        let mut absent = Vec::new();
         for (role, access_point) in world.access_points.iter() {
             if self.program.is_some() {
                 missing.push(format!(
                     "a radio, to join {role}: a program has the host's network"
                 ));
             } else if !self.roles.contains(role) {
-                missing.push(format!("`[access_points.{role}]` in the rig file"));
+                absent.push(role);
             } else if access_point.is_of_its_own() {
                 missing.push(format!("an access point {role} that can be set"));
             }
+        }
+        missing.extend(match absent[..] {
+            [] => None,
+            [role] => Some(format!("`[access_points.{role}]` in the rig file")),
+            _ => Some(format!(
+                "`[access_points.NAME]` in the rig file for {}",
+                absent.join(", ")
+            )),
+        });
+        let is_told = |firmware: &Firmware| firmware.is_told_of_a_network();
+        if self.firmware.as_ref().is_some_and(is_told)
+            && world.access_points.is_empty()
+            && !self.roles.contains(HOME)
+        {
+            missing.push(no_home());
         }
         if let Some(cloud) = &world.cloud {
             let required = language::ClientCertificate::Required;
@@ -149,6 +203,10 @@ impl InRig {
         }
         missing
     }
+}
+
+fn no_home() -> String {
+    format!("`[access_points.{HOME}]` in the rig file")
 }
 
 /// What of `world` a program wants to be told that is not there.
@@ -170,8 +228,12 @@ fn untold(program: &ProcessLink, world: &language::WorldSpec) -> Vec<String> {
             | Value::TimeHost
             | Value::TimePort
             | Value::Authority
+            | Value::AuthorityDer
             | Value::ClientId => (cloud.is_some(), "a cloud"),
-            Value::ClientCertificate | Value::ClientKey => (
+            Value::ClientCertificate
+            | Value::ClientCertificateDer
+            | Value::ClientKey
+            | Value::ClientKeyDer => (
                 cloud.is_some() && every(has_certificate),
                 "a device with a certificate",
             ),
@@ -183,7 +245,8 @@ fn untold(program: &ProcessLink, world: &language::WorldSpec) -> Vec<String> {
                 cloud.is_some_and(|cloud| cloud.linkkit.is_some()),
                 "a cloud with Linkkit",
             ),
-            Value::Factory => (true, ""),
+            Value::WifiSsid | Value::WifiPassphrase => (false, "a radio"),
+            Value::Factory | Value::Files | Value::Pop => (true, ""),
         };
         if !is_there && program.mentions(value) {
             missing

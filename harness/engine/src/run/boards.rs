@@ -228,12 +228,20 @@ impl BoardModel {
         }
     }
 
+    /// What is missing for `case` to run here, such as `isolate` or `log component app`.
+    pub fn missing_for(&self, case: &language::Case) -> Vec<String> {
+        match &self.missing {
+            Some(missing) => vec![missing.clone()],
+            None => around::lacks(self.abilities, self.rig.as_ref(), case),
+        }
+    }
+
     /// Why `case` cannot run here, such as `needs isolate, torn-write`.
     pub(super) fn lacks(&self, case: &language::Case) -> Option<String> {
         if self.missing.is_some() {
             return self.missing.clone();
         }
-        let missing = around::lacks(self.abilities, self.rig.as_ref(), case);
+        let missing = self.missing_for(case);
         (!missing.is_empty()).then(|| format!("needs {}", missing.join(", ")))
     }
 }

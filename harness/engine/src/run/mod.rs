@@ -14,6 +14,7 @@
 //! ```
 
 mod around;
+mod around_firmware;
 mod boards;
 mod cases;
 mod checkups;

@@ -75,7 +75,7 @@ pub fn endpoints(
             .world
             .devices
             .named(name)
-            .map(|device| device.provisioning.security);
+            .map(|device| device.provisioning.security());
         let forwards: Vec<Value> = reached
             .forwards
             .iter()

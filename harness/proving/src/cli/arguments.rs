@@ -32,6 +32,8 @@ pub(super) enum Command {
     Check(Check),
     /// List the rules that every device is judged by, and how often a run exercised each
     Contracts(ContractsArguments),
+    /// Write what a board's firmware is told of the world into a folder, without the board
+    HandOver(HandOver),
     /// Print the JSON Schema of scenarios
     Schema,
     /// Mint certificates, good and bad, as PEM and DER
@@ -137,12 +139,36 @@ pub(super) struct Run {
 pub(super) struct List {
     #[command(flatten)]
     pub(super) selection: Selection,
+    /// Say which cases would run on this board, and of the others why not: native, qemu, or one of the
+    /// rig file
+    #[arg(short, long, value_name = "NAME", conflicts_with = "bugs")]
+    pub(super) board: Option<String>,
+    #[command(flatten)]
+    pub(super) rig: RigFile,
     /// List the bugs that can be put into a device instead, and who claims to catch them
     #[arg(long)]
     pub(super) bugs: bool,
     /// How to tell: for people, or a JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) message_format: MessageFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HandOver {
+    /// The board, a name in the rig file
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) board: String,
+    #[command(flatten)]
+    pub(super) rig: RigFile,
+    /// The scenario whose world it is told of [default: one with everything that it can be told of]
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: Option<PathBuf>,
+    /// Case of the scenario, if there are several [default: the first]
+    #[arg(short = 'E', long, value_name = "EXPR", requires = "scenario")]
+    pub(super) filter: Option<String>,
+    /// The folder, which must not be there yet. Secrets stand in it: its files are yours alone
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

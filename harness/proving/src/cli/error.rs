@@ -8,6 +8,7 @@ use report::ExitStatus;
 
 use super::hardware::HardwareError;
 use super::prov::ProvError;
+use engine::attempt::LabError;
 use engine::language::{FilterError, ReadError};
 use engine::run::RunError;
 use engine::up::UpError;
@@ -32,6 +33,9 @@ pub(super) enum CommandError {
     /// Certificates could not be written.
     #[error(transparent)]
     Export(#[from] pki::ExportError),
+    /// What a firmware is told could not be written.
+    #[error("failed to write what the firmware is told")]
+    HandOver(#[source] LabError),
     /// A run could not be started.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -139,7 +143,9 @@ impl CommandError {
             | Self::Trace(_)
             | Self::Folder { .. }
             | Self::NoTraces(_) => ExitStatus::Usage,
+            Self::HandOver(LabError::HandOver { .. } | LabError::Scenario(_)) => ExitStatus::Usage,
             Self::Export(_)
+            | Self::HandOver(_)
             | Self::Run(_)
             | Self::Executable(_)
             | Self::Signals(_)

@@ -1,6 +1,7 @@
 //! `proving list` and `proving check`.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use report::ExitStatus;
@@ -8,13 +9,16 @@ use serde_json::json;
 
 use super::arguments::{Check, List, MessageFormat};
 use super::selection::all_cases;
-use super::{CommandError, print};
+use super::{CommandError, chosen_boards, print};
 use engine::language::Case;
 
 pub(super) fn list(arguments: &List) -> Result<ExitStatus, CommandError> {
     let cases = arguments.selection.cases()?;
     if arguments.bugs {
         return bugs(&cases, arguments.message_format);
+    }
+    if let Some(board) = &arguments.board {
+        return on_board(board, &cases, arguments);
     }
     let line = match arguments.message_format {
         MessageFormat::Human => human,
@@ -25,6 +29,67 @@ pub(super) fn list(arguments: &List) -> Result<ExitStatus, CommandError> {
         [] => ExitStatus::NothingSelected,
         _ => ExitStatus::Passed,
     })
+}
+
+/// The cases that would run on the board called `name`, and what is missing for the others.
+fn on_board(name: &str, cases: &[Case], arguments: &List) -> Result<ExitStatus, CommandError> {
+    let boards = chosen_boards::of(&[name.to_owned()], &arguments.rig.path, None)?;
+    let mut text = String::new();
+    for board in &boards {
+        let missing: Vec<Vec<String>> = cases.iter().map(|case| board.missing_for(case)).collect();
+        let listed: Vec<_> = cases.iter().zip(&missing).collect();
+        text += &match arguments.message_format {
+            MessageFormat::Human => grouped(&board.name, &listed),
+            MessageFormat::Json => listed
+                .iter()
+                .map(|(case, missing)| {
+                    let mut line = case_object(case);
+                    line["board"] = json!(board.name);
+                    line["needs"] = json!(missing);
+                    format!("{line}\n")
+                })
+                .collect(),
+        };
+    }
+    print(&text)?;
+    Ok(match cases {
+        [] => ExitStatus::NothingSelected,
+        _ => ExitStatus::Passed,
+    })
+}
+
+/// What would run, and behind that what the others need, the most frequent first.
+fn grouped(board: &str, listed: &[(&Case, &Vec<String>)]) -> String {
+    let (run, rest): (Vec<_>, Vec<_>) = listed.iter().partition(|(_, missing)| missing.is_empty());
+    let (all, run_count) = (listed.len(), run.len());
+    let mut text = format!("{run_count} of {all} cases would run on {board}:\n");
+    for (case, _) in run {
+        text += "  ";
+        text += &human(case);
+    }
+    if rest.is_empty() {
+        return text;
+    }
+    let mut reasons: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for (_, missing) in &rest {
+        for reason in *missing {
+            let (all, alone) = reasons.entry(reason).or_default();
+            *all += 1;
+            *alone += usize::from(missing.len() == 1);
+        }
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(reason, (all, _))| (Reverse(*all), *reason));
+    let rest = rest.len();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "{rest} would not; so many of them need, and so many nothing else:"
+    );
+    for (reason, (all, alone)) in reasons {
+        let _ = writeln!(text, "  {all:>4} {alone:>4}  {reason}");
+    }
+    text
 }
 
 /// Every bug, also those that no case claims.
@@ -62,12 +127,16 @@ fn human(case: &Case) -> String {
 }
 
 fn json(case: &Case) -> String {
+    format!("{}\n", case_object(case))
+}
+
+fn case_object(case: &Case) -> serde_json::Value {
     let values: serde_json::Map<_, _> = case
         .values
         .iter()
         .map(|(name, value)| (name.clone(), json!(value)))
         .collect();
-    let mut line = json!({
+    json!({
         "type": "case",
         "case": case.id,
         "name": case.scenario.name.value,
@@ -76,9 +145,6 @@ fn json(case: &Case) -> String {
         "tags": case.scenario.tags,
         "catches": case.catches(),
     })
-    .to_string();
-    line.push('\n');
-    line
 }
 
 pub(super) fn check(arguments: &Check) -> Result<ExitStatus, CommandError> {

@@ -7,6 +7,7 @@ mod chosen_boards;
 mod contracts;
 mod doctor;
 mod error;
+mod hand_over;
 mod hardware;
 mod list;
 mod prov;
@@ -62,6 +63,7 @@ fn command(command: Command) -> Result<ExitStatus, CommandError> {
         Command::List(arguments) => list::list(&arguments),
         Command::Check(arguments) => list::check(&arguments),
         Command::Contracts(arguments) => contracts::contracts(&arguments),
+        Command::HandOver(arguments) => hand_over::hand_over(&arguments),
         Command::Schema => {
             let schema = engine::language::schema();
             print(&format!("{schema:#}\n"))

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod own_firmware;
 mod rig;
 
 use std::fs;

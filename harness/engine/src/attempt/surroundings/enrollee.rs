@@ -6,6 +6,7 @@ use phone::Settings;
 use uuid::Uuid;
 
 use super::super::values::DeviceValues;
+use super::own_firmware::Learned;
 use crate::language::{Device, Over};
 
 /// Longest line of a console in bytes, as ESP-IDF has it.
@@ -39,6 +40,8 @@ pub struct Enrollee {
     pub username: String,
     /// Password (security 2).
     pub password: String,
+    /// What only its log tells; none for the reference firmware.
+    pub learned: Option<Learned>,
 }
 
 impl Enrollee {
@@ -48,7 +51,7 @@ impl Enrollee {
         let line_limit = provisioning.line_limit.as_ref();
         let service_key = provisioning.service_key.as_ref();
         Self {
-            over: provisioning.over,
+            over: provisioning.over(),
             security: None,
             service_name: values.service_name(),
             service_key: service_key.map_or_else(String::new, |key| key.value.clone()),
@@ -58,6 +61,7 @@ impl Enrollee {
             pop: values.pop.clone(),
             username: values.username.clone(),
             password: values.password.clone(),
+            learned: None,
         }
     }
 

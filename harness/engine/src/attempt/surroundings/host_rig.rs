@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use board::Power;
 use board::power::{CommandSwitch, PowerSwitch};
-use board::rig::{Label, Rig, RigBoard, SecretReference};
+use board::rig::{Label, Rig, RigBoard};
 use clock::Clock;
 use contracts::Sight;
 use futures_util::FutureExt;
@@ -20,6 +20,7 @@ use phone::{
 use trace::{Trace, Witness, WitnessReport};
 
 use super::lab::console;
+use super::own_firmware;
 use super::{Enrollee, MeetingPlace, Stay, Surroundings, Switched, Visit, VisitError};
 use crate::attempt::boards::Wires;
 use crate::attempt::console::Port;
@@ -255,10 +256,24 @@ impl Surroundings for HostRig {
     }
 
     fn enrollee(&self, reference: Enrollee) -> BoxFuture<'_, Result<Enrollee, LabError>> {
-        async move { labelled(reference, &self.board.label, &self.trace).await }.boxed()
+        async move {
+            let firmware = self.board.firmware.as_ref();
+            let own = firmware.and_then(|firmware| firmware.provisioning.as_ref());
+            let found = match own {
+                Some(own) => {
+                    own_firmware::enrollee(reference, own, self.board.mac, &self.trace).await?
+                }
+                None => reference,
+            };
+            labelled(found, &self.board.label, &self.trace).await
+        }
+        .boxed()
     }
 
     fn wires(&mut self, device: &str, _mac: [u8; 6], over: Over) -> Wires {
+        let firmware = self.board.firmware.as_ref();
+        let own = firmware.and_then(|firmware| firmware.provisioning.as_ref());
+        let over = own.map_or(over, |own| own_firmware::over(own.transport));
         let is_typed_at = over == Over::Console && self.board.console.is_some();
         let console = is_typed_at.then(|| {
             let (board, ours) = Wire::pair(self.trace.clock());
@@ -352,33 +367,23 @@ impl Surroundings for HostRig {
 }
 
 /// The same with what the board's label says.
-async fn labelled(reference: Enrollee, label: &Label, trace: &Trace) -> Result<Enrollee, LabError> {
-    let secret = |name: &str, reference: &Option<SecretReference>, otherwise: String| {
-        let Some(reference) = reference else {
-            return Ok(otherwise);
-        };
-        let secret = reference.resolve();
-        let secret = secret.map_err(|error| LabError::Scenario(with_sources(&error)))?;
-        trace.secrets().add(name, &secret);
-        Ok::<String, LabError>(secret)
-    };
-    let address = match &label.url {
-        Some(url) => {
-            let found = SoftAp::find(url).await;
-            found.map_err(|error| LabError::Scenario(with_sources(&error)))?
-        }
-        None => reference.address,
-    };
-    let service_name = label.service_name.clone();
-    let username = label.username.clone();
+async fn labelled(found: Enrollee, label: &Label, trace: &Trace) -> Result<Enrollee, LabError> {
+    let service_key = own_firmware::secret("service key", &label.service_key, trace)?;
+    let pop = own_firmware::secret("proof of possession", &label.pop, trace)?;
+    let password = own_firmware::secret("password", &label.password, trace)?;
+    let mut learned = found.learned;
+    if let (Some(learned), Some(_)) = (&mut learned, &label.service_name) {
+        learned.name = None;
+    }
     Ok(Enrollee {
-        service_name: service_name.unwrap_or(reference.service_name),
-        service_key: secret("service key", &label.service_key, reference.service_key)?,
-        pop: secret("proof of possession", &label.pop, reference.pop)?,
-        username: username.unwrap_or(reference.username),
-        password: secret("password", &label.password, reference.password)?,
-        address,
-        ..reference
+        service_name: label.service_name.clone().unwrap_or(found.service_name),
+        service_key: service_key.unwrap_or(found.service_key),
+        pop: pop.unwrap_or(found.pop),
+        username: label.username.clone().unwrap_or(found.username),
+        password: password.unwrap_or(found.password),
+        address: own_firmware::address(&label.url, found.address).await?,
+        learned,
+        ..found
     })
 }
 

@@ -42,7 +42,8 @@ pub struct Lab {
 impl Lab {
     /// A lab for the devices and phones of `world`, still without access points.
     pub async fn start(world: &WorldSpec, trace: &Trace) -> Result<Self, LabError> {
-        let is_ble = |(_, device): (&str, &language::Device)| device.provisioning.over == Over::Ble;
+        let is_ble =
+            |(_, device): (&str, &language::Device)| device.provisioning.over() == Over::Ble;
         let bluetooth = if world.devices.iter().any(is_ble) {
             let phones: Vec<String> = world.phones.iter().map(|p| p.value.clone()).collect();
             Some(Bluetooth::start(&phones, trace).await?)

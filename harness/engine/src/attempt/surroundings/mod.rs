@@ -7,6 +7,7 @@ mod conformance;
 mod enrollee;
 mod host_rig;
 mod lab;
+mod own_firmware;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
