@@ -41,7 +41,7 @@ pub(crate) fn adapter_off(name: &str) -> String {
         Some(blocked @ (Blocked::Soft | Blocked::Hard)) => blocked_radio(blocked, "bluetooth"),
         _ => format!(
             "plug it in again; `bluetoothctl list` shows whether {name} is there, `rfkill list` \
-             whether it is kept off"
+             whether it is kept off: then `sudo rfkill unblock bluetooth`"
         ),
     }
 }

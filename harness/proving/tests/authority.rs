@@ -26,7 +26,7 @@ const BOARD: &str = "[boards.dut]\nkind = \"process\"\n\
 command = [\"./meet\", \"${ca.pem}\", \"${client.pem}\", \"${client.key}\", \"${broker.host}:${broker.port}\"]\n";
 const MEET: &str = "#!/bin/sh\nset -eu\nhere=$(dirname \"$0\")\n\
 cp \"$1\" \"$here/told-ca.pem\"; cp \"$2\" \"$here/told-client.pem\"\n\
-openssl s_client -connect \"$4\" -CAfile \"$1\" -cert \"$2\" -key \"$3\" -verify_return_error </dev/null 2>&1 |\n\
+openssl s_client -tls1_3 -connect \"$4\" -CAfile \"$1\" -cert \"$2\" -key \"$3\" -verify_return_error </dev/null 2>&1 |\n\
 grep 'Verify return code' | head -1 | sed 's/^ */I (1) app: /'\nsleep 60\n";
 
 fn bench(authority: &str) -> TempDir {
@@ -88,6 +88,21 @@ fn openssl(folder: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{output:?}");
 }
 
+/// What `proving doctor` says of the authority, and its exit code.
+fn examined(bench: &Path) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_proving"))
+        .args(["doctor", "--board", "dut"])
+        .current_dir(bench)
+        .env("XDG_RUNTIME_DIR", bench.join("runtime"))
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
+}
+
 /// What a run says that is refused, without line breaks.
 fn refused(bench: &Path) -> String {
     let output = proving(bench);
@@ -102,6 +117,15 @@ fn refused(bench: &Path) -> String {
 fn an_authority_that_is_kept_signs_in_every_run() {
     let bench = bench("[authority]\nkeep = \"authority\"\n");
     let told = || fs::read_to_string(bench.path().join("told-ca.pem")).unwrap();
+    let (code, said) = examined(bench.path());
+    assert!(
+        code == Some(0) && said.contains("the first run makes it"),
+        "{said}"
+    );
+    assert!(
+        !bench.path().join("authority").exists(),
+        "it was only looked at"
+    );
     passes(bench.path());
     let first = told();
     passes(bench.path());
@@ -114,6 +138,8 @@ fn an_authority_that_is_kept_signs_in_every_run() {
         0o600
     );
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, said) = examined(bench.path());
+    assert!(code == Some(3) && said.contains("-> `chmod 600"), "{said}");
     let said = refused(bench.path());
     for words in ["rig.toml:4:", "others may read the key", "chmod 600"] {
         assert!(said.contains(words), "{words}: {said}");

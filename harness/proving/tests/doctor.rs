@@ -74,6 +74,8 @@ impl Host {
                 let host = host.await.unwrap();
                 let (_uart, board_side) = SerialStream::pair().unwrap();
                 ready.send(board_side.name().unwrap()).unwrap();
+                // No process has the port open.
+                drop(board_side);
                 let answer = async {
                     while let Some(ask) = asked.recv().await {
                         ask(&bluez, &host);
@@ -337,7 +339,6 @@ fn a_board_that_a_run_holds_and_a_port_that_a_program_has_are_told() {
         panic!("a board with a UART");
     };
     let port = link.port.to_string();
-    // Its other side is open in this process as well, but not by this name.
     let opened = fs::File::options()
         .read(true)
         .write(true)

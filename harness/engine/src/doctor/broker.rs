@@ -9,6 +9,9 @@ use super::Finding;
 
 const CHECK: &str = "broker";
 
+/// Tries to listen, and stops again.
+type Bind<'b> = &'b dyn Fn() -> io::Result<()>;
+
 pub(super) fn check(rig: &Rig, board: &RigBoard) -> Vec<Finding> {
     let Some(broker) = &rig.broker else {
         return match board.link {
@@ -103,7 +106,7 @@ fn ports(broker: &Broker) -> Vec<Finding> {
     let (bind, port, time_port) = (broker.bind, broker.port, broker.time_port);
     let tcp = || TcpListener::bind((bind, port)).map(drop);
     let udp = || UdpSocket::bind((bind, time_port)).map(drop);
-    let tried: [(&str, &str, &str, &str, u16, &dyn Fn() -> io::Result<()>); 2] = [
+    let tried: [(&str, &str, &str, &str, u16, Bind<'_>); 2] = [
         ("broker", "port", "tcp", "-ltnp", port, &tcp),
         ("time server", "time_port", "udp", "-ulnp", time_port, &udp),
     ];

@@ -6,7 +6,7 @@ use clock::Clock;
 use zbus::fdo::ObjectManagerProxy;
 use zbus::{Connection, OwnedVariant};
 
-use super::{NoAnswer, answer};
+use super::{NoAnswer, answer, connection_to};
 
 const SERVICE: &str = "org.bluez";
 const ADAPTER: &str = "org.bluez.Adapter1";
@@ -28,7 +28,7 @@ pub async fn look_at_adapter(
     clock: &Clock,
 ) -> Result<Result<AdapterLook, Vec<String>>, NoAnswer> {
     answer(SERVICE, clock, async {
-        let connection = Connection::system().await.map_err(NoAnswer::NoBus)?;
+        let connection = connection_to(SERVICE).await?;
         let mut adapters = adapters(&connection)
             .await
             .map_err(|error| NoAnswer::of(SERVICE, error))?;

@@ -81,6 +81,21 @@ impl NoAnswer {
     }
 }
 
+/// A connection to the system bus, if `service` is on it now: to ask it would start one that is not.
+async fn connection_to(service: &'static str) -> Result<zbus::Connection, NoAnswer> {
+    let connection = zbus::Connection::system().await.map_err(NoAnswer::NoBus)?;
+    let is_there = async {
+        let bus = zbus::fdo::DBusProxy::new(&connection).await?;
+        let name = zbus::names::BusName::try_from(service)?;
+        Ok::<bool, zbus::Error>(bus.name_has_owner(name).await?)
+    };
+    match is_there.await {
+        Ok(true) => Ok(connection),
+        Ok(false) => Err(NoAnswer::NoService(service)),
+        Err(error) => Err(NoAnswer::of(service, error)),
+    }
+}
+
 /// The name of an error reply.
 fn error_name(error: &zbus::Error) -> Option<String> {
     use zbus::DBusError;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clock::Clock;
 use zbus::Connection;
 
-use super::{NoAnswer, answer};
+use super::{NoAnswer, answer, connection_to};
 use crate::wifi::network_manager::{
     ACTIVATED, AccessPointProxy, CheckpointProxy, DeviceProxy, NetworkManagerProxy, UNAVAILABLE,
     UNMANAGED, WIFI, WirelessProxy,
@@ -70,7 +70,7 @@ pub enum Consent {
 /// The interface `name`.
 pub async fn look_at_wifi(name: &str, clock: &Clock) -> Result<WifiLook, NoAnswer> {
     answer(SERVICE, clock, async {
-        let connection = Connection::system().await.map_err(NoAnswer::NoBus)?;
+        let connection = connection_to(SERVICE).await?;
         let looked = look(&connection, name).await;
         looked.map_err(|error| NoAnswer::of(SERVICE, error))
     })
