@@ -1,6 +1,6 @@
 //! Names, shapes and pauses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clock::LabTime;
@@ -102,26 +102,31 @@ fn own_id(client: &str) -> &str {
     }
 }
 
-/// Devices that lost their network or power since their session began: theirs may be a dead one.
+/// The connections of each device whose sessions it has begun since it last lost its network or its power:
+/// older ones may be dead, and the broker hears of their end only when the next one takes over.
 #[derive(Default)]
-pub struct TakesOver(BTreeMap<String, bool>);
+pub struct TakesOver(BTreeMap<String, BTreeSet<u64>>);
 
 impl Watch for TakesOver {
     fn event(&mut self, event: &Event, moment: Moment, found: &mut Found) {
+        let living = self.0.entry(device(event).to_owned()).or_default();
+        let connection = number(event, "/connection").unwrap_or_default();
         if is_boot(event) || event.kind == "left" {
-            self.0.insert(device(event).to_owned(), true);
+            living.clear();
             return;
         }
         if event.kind == "session_opened" {
-            self.0.insert(device(event).to_owned(), false);
+            living.insert(connection);
             found.held();
             return;
         }
-        if text(event, "/end") != Some("taken-over") || device(event).is_empty() {
-            return;
-        }
-        let excused = self.0.get(device(event)).copied().unwrap_or_default();
-        if !excused && moment.calm_from(event.at()) {
+        // Each connection ends once.
+        let lived = living.remove(&connection);
+        if text(event, "/end") == Some("taken-over")
+            && !device(event).is_empty()
+            && lived
+            && moment.calm_from(event.at())
+        {
             found.broken("a second session took over a living one", [event.seq]);
         }
     }

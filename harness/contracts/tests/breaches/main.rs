@@ -748,3 +748,24 @@ fn the_time_in_a_linkkit_client_id_is_no_other_name() {
     let plain = [opened(1, "a|1"), opened(2, "a|2")];
     assert_eq!(broken(&plain, 3), expected);
 }
+
+#[test]
+fn a_session_from_before_a_power_cut_may_be_taken_over() {
+    let opened = |ms: u64, connection: u64| json!([ms, "mqtt/session_opened", { "connection": connection, "client": "a" }]);
+    let power = |ms: u64, on: bool| json!([ms, "board/power", { "on": on, "how": "switched" }]);
+    let closed = |ms: u64, connection: u64| json!([ms, "mqtt/connection_closed", { "connection": connection, "end": "taken-over" }]);
+    let before = [
+        power(1, true),
+        opened(2, 1),
+        power(3, false),
+        power(4, true),
+    ];
+    // The broker may tell of either first.
+    for end in [[opened(5, 2), closed(6, 1)], [closed(5, 1), opened(6, 2)]] {
+        let rows = [&before[..], &end].concat();
+        assert_eq!(broken(&rows, 7), BTreeSet::new());
+    }
+    let living = [&before[..], &[opened(5, 2), opened(6, 3), closed(7, 2)]].concat();
+    let expected = BTreeSet::from(["mqtt-takes-over-nothing"]);
+    assert_eq!(broken(&living, 8), expected);
+}

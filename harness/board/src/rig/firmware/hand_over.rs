@@ -140,7 +140,7 @@ pub(super) fn hand_over(section: &Section<'_>) -> Option<HandOver> {
         (None, []) if !section.has("hand_over") => section.missing("hand_over", EXAMPLE),
         _ => {}
     }
-    let is_sound = none.is_some() != !there.is_empty();
+    let is_sound = none.is_some() == there.is_empty();
     let nvs = section.table("nvs", nvs_template::EXAMPLE);
     let nvs = nvs.map(nvs_template);
     let files = section.table("files", FILES).map(files);

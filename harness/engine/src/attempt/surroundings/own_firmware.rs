@@ -104,11 +104,9 @@ impl Learned {
             }
             let Some(line) = event.line() else { continue };
             let wanted = self.name.as_ref();
-            name = wanted
-                .and_then(|wanted| wanted.in_line(&line.text))
-                .or(name);
-            code = qr_code(&line.text).or(code);
-            mac = station_mac(&line.text).or(mac);
+            name = wanted.and_then(|wanted| wanted.in_line(line.text)).or(name);
+            code = qr_code(line.text).or(code);
+            mac = station_mac(line.text).or(mac);
         }
         if let (Some(ServiceName::Template(template)), Some(mac)) = (&self.name, mac) {
             name = Some(template.fill(mac));
