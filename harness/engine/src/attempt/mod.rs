@@ -41,7 +41,7 @@ pub use board_access::{BoardAccess, ReachError, board_access};
 pub use boards::Chosen;
 pub use factory_data::{BROKER_HOST, TIME_HOST};
 pub use problem::{LabError, with_sources};
-pub use surroundings::{Lab, Outsiders, Surroundings};
+pub use surroundings::{Lab, Outsiders, Surroundings, auth_mode, hostapd};
 pub use world::World;
 
 use booted::BootWatch;

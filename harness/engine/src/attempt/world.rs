@@ -71,7 +71,7 @@ impl World {
         let mut access_points = BTreeMap::new();
         for (role, access_point) in settings.access_points.iter() {
             let made = maker.access_point(role, access_point, trace.secrets());
-            let values = surroundings.access_point(role, access_point, made)?;
+            let values = surroundings.access_point(role, access_point, made).await?;
             access_points.insert(role.to_owned(), values);
         }
         let values: BTreeMap<String, DeviceValues> = settings

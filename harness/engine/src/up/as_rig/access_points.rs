@@ -6,9 +6,19 @@ use lab::air::{AccessPointChange, AccessPointSettings};
 use rand_core::{OsRng, RngCore};
 
 use super::Stage;
+use crate::attempt::auth_mode;
+use crate::attempt::hostapd::Setup;
 
-/// Every role that there is an access point for: its channel and strength. The LAN is that of the first.
-const ROLES: [(&str, u8, i8); 2] = [("home", 6, -41), ("office", 11, -60)];
+/// The access point whose LAN is that of the rig.
+pub const HOME: &str = "home";
+/// Every role that there is an access point for: its channel and strength.
+const ROLES: [(&str, u8, i8); 5] = [
+    (HOME, 6, -41),
+    ("office", 11, -60),
+    ("near", 6, -33),
+    ("middle", 11, -60),
+    ("far", 1, -84),
+];
 /// Characters of a passphrase.
 const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// Length of a passphrase.
@@ -64,6 +74,23 @@ impl AccessPoints {
     /// Each, in the order of the rig file.
     pub fn iter(&self) -> impl Iterator<Item = &Known> {
         self.all.iter()
+    }
+
+    /// Sets one up as lines of hostapd.conf say, and switches it on.
+    pub fn set(&self, stage: &Stage, role: &str, lines: &[u8]) -> Result<(), String> {
+        let known = self.all.iter().find(|known| known.role == role);
+        let known = known.ok_or_else(|| format!("there is no access point {role}"))?;
+        let setup = Setup::read(&String::from_utf8_lossy(lines))?;
+        let settings = AccessPointSettings {
+            ssid: setup.ssid.as_bytes().to_vec(),
+            passphrase: setup.passphrase,
+            channel: setup.channel.unwrap_or(known.settings.channel),
+            auth: auth_mode(setup.auth),
+            hidden: setup.hidden,
+            ..known.settings.clone()
+        };
+        stage.air.add_access_point(role, settings);
+        Ok(())
     }
 
     /// Switches something of one.

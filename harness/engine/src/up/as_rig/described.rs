@@ -116,6 +116,7 @@ passphrase = "env:{variable}"
 switch = {{ on = ["./rig", "access-point", "{role}", "power", "on"], off = ["./rig", "access-point", "{role}", "power", "off"] }}
 internet = {{ on = ["./rig", "access-point", "{role}", "internet", "on"], off = ["./rig", "access-point", "{role}", "internet", "off"] }}
 isolation = {{ on = ["./rig", "access-point", "{role}", "isolation", "on"], off = ["./rig", "access-point", "{role}", "isolation", "off"] }}
+set = {{ command = ["./rig", "access-point", "{role}", "set", "{{file}}"] }}
 "#
         ));
     }

@@ -18,6 +18,7 @@ use super::access_points::AccessPoints;
 use super::control::Request;
 use super::ends::{Line, OVERRUN};
 use super::folder::Folder;
+use super::narration::say;
 use super::uart::{LogForm, print_log};
 use super::{DEVICE, Stage};
 use crate::DEVICE_COMMAND;
@@ -103,6 +104,7 @@ impl Device {
                 })
                 .await
             }
+            ["access-point", role, "set"] => points.set(stage, role, &request.data()?),
             ["access-point", role, what, to] => points.switch(stage, role, what, to),
             _ => Err(format!(
                 "there is no request `{}`",
@@ -196,7 +198,7 @@ impl Device {
     /// Takes its power for good.
     pub async fn end(mut self) {
         if let Err(why) = self.power_off().await {
-            eprintln!("failed to switch off the device: {why}");
+            say(&format!("failed to switch off the device: {why}"));
         }
     }
 }

@@ -13,14 +13,13 @@ use tokio::task::JoinSet;
 use super::described::{BROKER, Described};
 use super::ends::{Opened, Radios};
 use super::folder::Folder;
+use super::lan;
 use super::soft_ap::SoftAp;
 use super::uart::{self, LogForm};
 use super::{AsRig, ConsoleOn, DEVICE, Stage, UpError};
 use crate::attempt::LabError;
 use crate::run;
 
-/// CoAP (RFC 7252 §6.1).
-const COAP: u16 = 5683;
 /// Where the service is in the device's own network.
 const HTTP: u16 = 80;
 /// The adapter and the interface that phones use.
@@ -45,7 +44,13 @@ pub async fn open(stage: &Stage, options: &AsRig, folder: &Folder) -> Result<Ope
     };
     let clock = stage.trace.clock();
     let mut tasks = JoinSet::new();
-    let line = uart::pty(&folder.uart(), clock, &mut tasks).map_err(failed("open a pty"))?;
+    let line = uart::pty(
+        &folder.uart(),
+        &folder.control().join("uart"),
+        clock,
+        &mut tasks,
+    );
+    let line = line.map_err(failed("open a pty"))?;
     let console = match options.console {
         ConsoleOn::Log => None,
         ConsoleOn::Uart => {
@@ -59,11 +64,7 @@ pub async fn open(stage: &Stage, options: &AsRig, folder: &Folder) -> Result<Ope
         stage.air.publish(BROKER, port, protocol, at);
     }
     let lan = own_loopback();
-    let station = ForwardTarget::Station {
-        device: DEVICE.to_owned(),
-    };
-    let forwarded = stage.air.forward_udp((lan, COAP).into(), station, COAP);
-    forwarded.await.map_err(failed("listen for CoAP"))?;
+    lan::open(&stage.air, clock, lan, &mut tasks).map_err(failed("listen for CoAP"))?;
     let soft_ap = ForwardTarget::SoftAp {
         device: DEVICE.to_owned(),
     };

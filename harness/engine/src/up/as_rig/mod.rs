@@ -18,6 +18,8 @@ mod device;
 mod ends;
 mod folder;
 mod host;
+mod lan;
+mod narration;
 mod soft_ap;
 mod uart;
 
@@ -77,17 +79,30 @@ pub fn up_as_rig(options: &AsRig, folder: &Path) -> Result<(), UpError> {
             what: "start the runtime".into(),
             source,
         })?;
-    let folder = Folder::take(folder)?;
-    let stood = runtime.block_on(stand(options, &folder));
-    let cleared = folder.clear();
-    stood.and(cleared)
+    runtime.block_on(async {
+        // Before there is anything to leave behind.
+        let mut interrupt = listen_for(SignalKind::interrupt())?;
+        let mut terminate = listen_for(SignalKind::terminate())?;
+        let told_to_end = async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        let folder = Folder::take(folder)?;
+        let stood = stand(options, &folder, told_to_end).await;
+        let cleared = folder.clear();
+        stood.and(cleared)
+    })
 }
 
-async fn stand(options: &AsRig, folder: &Folder) -> Result<(), UpError> {
-    let mut interrupt = listen_for(SignalKind::interrupt())?;
-    let mut terminate = listen_for(SignalKind::terminate())?;
-    // Whoever uses the rig lives in real time.
-    let trace = Trace::in_memory(Clock::start(1.0));
+async fn stand(
+    options: &AsRig,
+    folder: &Folder,
+    told_to_end: impl Future<Output = ()>,
+) -> Result<(), UpError> {
+    // Programs on the other side live in real time.
+    let trace = Trace::in_memory(Clock::start_fixed(1.0));
     let stage = Stage {
         air: Air::new(trace.clone()),
         ether: Ether::new(trace.clone()),
@@ -105,7 +120,8 @@ async fn stand(options: &AsRig, folder: &Folder) -> Result<(), UpError> {
     described::write(folder, &points, &described)?;
     let control = Control::new(folder.control());
     let mut watch = SoftApWatch::new(&stage.trace);
-    eprintln!("up; see {}; ends on Ctrl-C", folder.rig_toml().display());
+    let standing = format!("up; see {}; ends on Ctrl-C", folder.rig_toml().display());
+    narration::say(&standing);
     let serve = async {
         loop {
             while let Some(request) = control.next()? {
@@ -119,8 +135,8 @@ async fn stand(options: &AsRig, folder: &Folder) -> Result<(), UpError> {
         }
     };
     let served = tokio::select! {
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        () = told_to_end => Ok(()),
+        () = narration::narrate(stage.trace.clone()) => Ok(()),
         served = serve => served,
     };
     device.end().await;

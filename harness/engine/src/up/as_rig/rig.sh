@@ -7,6 +7,7 @@
 #   rig storage erase
 #   rig storage read FILE
 #   rig access-point NAME power|internet|isolation on|off
+#   rig access-point NAME set FILE       (lines as in hostapd.conf)
 set -eu
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 control=$here/control
@@ -18,14 +19,18 @@ fail() {
 
 [ -e "$here/rig.toml" ] || fail "the \`proving up --as-rig\` that made it has ended"
 file=
-case "${1-} ${2-}" in
-factory\ *)
+case "${1-}/${2-}/${3-}" in
+factory/*)
     file=${2-}
     set -- factory
     ;;
-'storage read')
+storage/read/*)
     file=${3-}
     set -- storage read
+    ;;
+access-point/*/set)
+    file=${4-}
+    set -- access-point "$2" set
     ;;
 esac
 
@@ -38,7 +43,9 @@ done
 trap 'rm -rf "$control/$n.turn" "$control/$n.data" "$control/$n.done"' EXIT
 trap 'exit 1' HUP INT TERM
 
-[ "$1" != factory ] || cp -- "$file" "$control/$n.data"
+case "$*" in
+factory | *' set') cp -- "$file" "$control/$n.data" ;;
+esac
 echo "$*" >"$control/$n.new"
 mv "$control/$n.new" "$control/$n.request"
 

@@ -3,7 +3,8 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, RawFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clock::Clock;
@@ -33,21 +34,33 @@ pub struct LogForm {
 /// Prints the log of the device as ESP-IDF does.
 pub async fn print_log(trace: Trace, form: LogForm, to: mpsc::Sender<Vec<u8>>) {
     let mut next = 0;
+    let mut on_air = None;
     loop {
         trace.longer_than(next).await;
         for event in trace.events_from(next) {
             next += 1;
-            if let Some(line) = event.payload::<LogLine>()
-                && !form.without.contains(&line.tag)
-            {
+            let Some(mut line) = event.payload::<LogLine>() else {
+                continue;
+            };
+            on_air = station_address(&line.text).or(on_air);
+            if let (Some(on_air), Some(lan)) = (on_air, form.lan) {
+                line.text = line.text.replace(&on_air.to_string(), &lan.to_string());
+            }
+            if !form.without.contains(&line.tag) {
                 // What comes too fast for the reader is lost.
-                let _ = to.try_send(as_esp_idf(&line, form.lan));
+                let _ = to.try_send(as_esp_idf(&line));
             }
         }
     }
 }
 
-fn as_esp_idf(line: &LogLine, lan: Option<Ipv4Addr>) -> Vec<u8> {
+/// The address that a line says the station has.
+fn station_address(text: &str) -> Option<Ipv4Addr> {
+    let (address, _) = text.strip_prefix("sta ip: ")?.split_once(',')?;
+    address.parse().ok()
+}
+
+fn as_esp_idf(line: &LogLine) -> Vec<u8> {
     let letter = match line.level {
         Level::Error => 'E',
         Level::Warn => 'W',
@@ -56,63 +69,98 @@ fn as_esp_idf(line: &LogLine, lan: Option<Ipv4Addr>) -> Vec<u8> {
         Level::Trace => 'V',
     };
     let ms = line.device_ms.unwrap_or_default();
-    let text = match (line.text.strip_prefix("sta ip: "), lan) {
-        (Some(rest), Some(lan)) => match rest.split_once(',') {
-            Some((_, rest)) => format!("sta ip: {lan},{rest}"),
-            None => format!("sta ip: {lan}"),
-        },
-        _ => line.text.clone(),
-    };
-    format!("{letter} ({ms}) {}: {text}\r\n", line.tag).into_bytes()
+    format!("{letter} ({ms}) {}: {}\r\n", line.tag, line.text).into_bytes()
 }
 
-/// A pseudo-terminal, to which `link` leads. Gone with its task in `tasks`.
-pub fn pty(link: &Path, clock: &Clock, tasks: &mut JoinSet<()>) -> io::Result<Line> {
-    let (master, slave) = SerialStream::pair()?;
-    let name = slave
-        .name()
-        .ok_or_else(|| io::Error::other("a pseudo-terminal has no name"))?;
-    std::os::unix::fs::symlink(&name, link)?;
-    // The modes of the terminal last as long as its master. Held open, it could not be seen whether
-    // another has opened it.
-    drop(slave);
+/// A pseudo-terminal, to which `link` leads; every client that opens it after another finds a new one.
+/// `unfinished` is a path in the same file system. Gone with its task in `tasks`.
+pub fn pty(
+    link: &Path,
+    unfinished: &Path,
+    clock: &Clock,
+    tasks: &mut JoinSet<()>,
+) -> io::Result<Line> {
     let (prints, printed) = mpsc::channel(OVERRUN);
     let (types, typed) = mpsc::channel(OVERRUN);
-    tasks.spawn(carry_pty(master, printed, types, clock.clone()));
+    let mut pty = Pty {
+        link: link.to_owned(),
+        unfinished: unfinished.to_owned(),
+        clock: clock.clone(),
+        printed,
+        types,
+    };
+    let master = pty.open()?;
+    tasks.spawn(async move { pty.carry(master).await });
     Ok(Line { prints, typed })
 }
 
-async fn carry_pty(
-    mut master: SerialStream,
-    mut printed: mpsc::Receiver<Vec<u8>>,
-    types: mpsc::Sender<Vec<u8>>,
+struct Pty {
+    link: PathBuf,
+    unfinished: PathBuf,
     clock: Clock,
-) {
-    let fd = master.as_raw_fd();
-    let mut bytes = vec![0; CHUNK];
-    loop {
-        tokio::select! {
-            line = printed.recv() => match line {
-                // On a UART that is not listened to, it is lost.
-                Some(line) if is_open(fd) => {
-                    let _ = master.write_all(&line).await;
+    printed: mpsc::Receiver<Vec<u8>>,
+    types: mpsc::Sender<Vec<u8>>,
+}
+
+impl Pty {
+    /// A new one, to which the link leads from now on.
+    fn open(&mut self) -> io::Result<SerialStream> {
+        let (master, slave) = SerialStream::pair()?;
+        let name = slave
+            .name()
+            .ok_or_else(|| io::Error::other("a pseudo-terminal has no name"))?;
+        std::os::unix::fs::symlink(&name, &self.unfinished)?;
+        std::fs::rename(&self.unfinished, &self.link)?;
+        // The modes of the terminal last as long as its master. With this end held open, it could not be
+        // seen whether a client has it open.
+        Ok(master)
+    }
+
+    async fn carry(&mut self, mut master: SerialStream) {
+        let was_open = AtomicBool::new(false);
+        let mut bytes = vec![0; CHUNK];
+        loop {
+            let fd = master.as_raw_fd();
+            let is_open = || {
+                let is_open = has_client(fd);
+                was_open.fetch_or(is_open, Ordering::Relaxed);
+                is_open
+            };
+            let reading = async {
+                if !is_open() {
+                    self.clock.sleep(LOOK).await;
                 }
-                Some(_) => {}
-                None => return,
-            },
-            read = master.read(&mut bytes) => match read {
-                Ok(length @ 1..) => {
-                    let _ = types.try_send(bytes[..length].to_vec());
-                }
-                // Closed at the other side.
-                Ok(_) | Err(_) => clock.sleep(LOOK).await,
-            },
+                master.read(&mut bytes).await
+            };
+            tokio::select! {
+                line = self.printed.recv() => match line {
+                    // On a UART that is not listened to, it is lost at once.
+                    Some(line) if is_open() => {
+                        let _ = master.write_all(&line).await;
+                    }
+                    Some(_) => {}
+                    None => return,
+                },
+                read = reading => match read {
+                    Ok(length @ 1..) => {
+                        let _ = self.types.try_send(bytes[..length].to_vec());
+                    }
+                    Ok(_) | Err(_) => {
+                        let is_closed = !is_open() && was_open.swap(false, Ordering::Relaxed);
+                        // What the last client has not read, and its claim to be the only one, go with
+                        // the old terminal. Without a new one, the old one stays.
+                        if is_closed && let Ok(anew) = self.open() {
+                            master = anew;
+                        }
+                    }
+                },
+            }
         }
     }
 }
 
-/// Whether the slave of this pseudo-terminal is open in any process.
-fn is_open(master: RawFd) -> bool {
+/// Whether a client has the other end of this pseudo-terminal open.
+fn has_client(master: RawFd) -> bool {
     let mut asked = libc::pollfd {
         fd: master,
         events: 0,
