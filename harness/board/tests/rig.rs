@@ -46,6 +46,7 @@ settle_ms = 0
 ssid = "lab"
 passphrase = "env:HOME_PASSPHRASE"
 isolation = { on = ["./ap", "isolate"], off = ["./ap", "mingle"] }
+set = { command = ["./set-up", "home", "{file}"], limit_s = 5 }
 
 [broker]
 bind = "192.168.1.10"
@@ -96,6 +97,8 @@ fn a_rig_says_how_boards_are_reached_and_what_stands_around_them() {
         home.passphrase,
         Some(SecretReference::Environment("HOME_PASSPHRASE".into()))
     );
+    let set = home.set.as_ref().expect("there is one");
+    assert_eq!(set.words(), ["./set-up", "home", "{file}"]);
     let broker = rig.broker.expect("there is one");
     assert!(broker.is_off_loopback());
     assert_eq!(broker.certificate_names(), ["192.168.1.10", "proving.lab"]);
@@ -234,6 +237,18 @@ fn every_mistake_is_told_with_its_line_and_what_to_write() {
         (
             "[boards.a]\nkind = \"serial\"\nport = \"x\"\nflash = { command = [\"f\", \"{prt}\"], images = [] }\n",
             "`boards.a.flash.command` is no command: `{prt}` stands for nothing here",
+        ),
+        (
+            "[access_points.a]\nssid = \"a\"\nset = { command = [\"x\"] }\n",
+            "rig.toml:3: `access_points.a.set.command` does not say where the settings go",
+        ),
+        (
+            "[access_points.a]\nssid = \"a\"\nset = { comand = [\"x\", \"{file}\"] }\n",
+            "did you mean `command`?",
+        ),
+        (
+            "[access_points.a]\nssid = \"a\"\nset = { command = [\"x\", \"{fil}\"] }\n",
+            "`access_points.a.set.command` is no command: `{fil}` stands for nothing here",
         ),
         (
             "[power.b]\non = [\"x\"]\noff = [\"x\"]\n",

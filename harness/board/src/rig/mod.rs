@@ -127,6 +127,7 @@
 //! | `access_points.NAME.switch.on`, `.off` | what switches it | `switch-access-point` cannot be |
 //! | `access_points.NAME.internet.on`, `.off` | what switches its way to the internet | likewise |
 //! | `access_points.NAME.isolation.on`, `.off` | what keeps its clients apart | `isolate` cannot be |
+//! | `access_points.NAME.set.command` | what sets it up for a case, before its device gets power, and puts it back afterwards: `{file}` has `ssid2`, `channel`, `wpa`, `wpa_key_mgmt`, `wpa_passphrase` and so on, as lines of hostapd.conf | scenarios that want another name, passphrase or authentication are skipped |
 //! | `broker.bind` | the address of this host at which boards find it | boards cannot be run |
 //! | `broker.port` | the broker's port | any |
 //! | `broker.time_port` | the time server's port, at the same address | any |

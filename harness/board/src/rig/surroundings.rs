@@ -6,10 +6,11 @@ use trace::Ssid;
 
 use super::secret::SecretReference;
 use super::section::Section;
-use crate::command::SwitchCommands;
+use crate::command::{CommandTemplate, SwitchCommands};
 
 /// What a switch's commands may take, in s.
 const SWITCH_LIMIT_S: u64 = 30;
+const SET_EXAMPLE: &str = "`set = { command = [\"./set-up\", \"{file}\"] }`";
 /// Longest SSID, in bytes (IEEE 802.11 §9.4.2.2).
 const LONGEST_SSID: usize = 32;
 
@@ -26,6 +27,8 @@ pub struct AccessPoint {
     pub internet: Option<SwitchCommands>,
     /// What keeps its clients apart.
     pub isolation: Option<SwitchCommands>,
+    /// What sets it up as `{file}` says, in lines of hostapd.conf.
+    pub set: Option<CommandTemplate>,
 }
 
 /// Where boards find the broker.
@@ -108,6 +111,7 @@ pub(super) fn access_point(section: Section<'_>) -> Option<AccessPoint> {
     let passphrase = passphrase(&section);
     let [switched, internet, isolation] =
         ["switch", "internet", "isolation"].map(|key| switch_at(&section, key));
+    let set = section.table("set", SET_EXAMPLE).and_then(set);
     section.end();
     Some(AccessPoint {
         ssid: ssid?,
@@ -115,7 +119,32 @@ pub(super) fn access_point(section: Section<'_>) -> Option<AccessPoint> {
         switch: switched,
         internet,
         isolation,
+        set,
     })
+}
+
+/// What sets an access point up.
+fn set(section: Section<'_>) -> Option<CommandTemplate> {
+    let limit = section.seconds("limit_s", SWITCH_LIMIT_S);
+    if !section.has("command") {
+        section.missing("command", SET_EXAMPLE);
+    }
+    let command = section.command("command", &["file"], limit, SET_EXAMPLE);
+    if let Some(command) = &command
+        && !command.value.mentions("file")
+    {
+        let message = format!(
+            "`{}` does not say where the settings go",
+            section.name("command")
+        );
+        section.note(
+            command.span.clone(),
+            message,
+            format!("write {SET_EXAMPLE}"),
+        );
+    }
+    section.end();
+    command.map(|command| command.value)
 }
 
 fn passphrase(section: &Section<'_>) -> Option<SecretReference> {

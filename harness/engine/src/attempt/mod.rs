@@ -44,7 +44,7 @@ pub use boards::Chosen;
 pub use factory_data::{BROKER_HOST, TIME_HOST};
 pub use handed_files::{everything, write_hand_over};
 pub use problem::{LabError, with_sources};
-pub use surroundings::{Lab, Outsiders, Surroundings};
+pub use surroundings::{Lab, Outsiders, Surroundings, auth_mode, hostapd};
 pub use world::{HOME, World};
 
 use booted::BootWatch;

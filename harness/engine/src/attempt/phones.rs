@@ -104,7 +104,7 @@ impl Phone {
         settings: Settings,
     ) -> Result<PhoneSession, VisitError> {
         self.hang_up().await?;
-        if enrollee.over == Over::Softap {
+        if enrollee.over == Over::Softap && !surroundings.is_lan_apart() {
             self.lan = None;
         }
         let limit = settings.request_timeout;

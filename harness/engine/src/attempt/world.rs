@@ -98,7 +98,7 @@ impl World {
         let mut in_the_air = Vec::new();
         for (role, access_point) in settings.access_points.iter() {
             let made = maker.access_point(role, access_point, trace.secrets());
-            let values = surroundings.access_point(role, access_point, made)?;
+            let values = surroundings.access_point(role, access_point, made).await?;
             // A scan does not list a hidden one.
             if !access_point.hidden {
                 in_the_air.push(AccessPointFacts {
@@ -116,7 +116,7 @@ impl World {
             // Which one it is on, the scenario leaves open.
             let home = language::AccessPoint::default();
             let made = maker.access_point(HOME, &home, trace.secrets());
-            let values = surroundings.access_point(HOME, &home, made)?;
+            let values = surroundings.access_point(HOME, &home, made).await?;
             access_points.insert(HOME.to_owned(), values);
         }
         let values: BTreeMap<String, DeviceValues> = settings

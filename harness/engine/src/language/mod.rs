@@ -42,6 +42,7 @@ mod events;
 mod fault;
 mod filter;
 mod label;
+mod lasts;
 mod logic;
 mod matrix;
 mod mistake;

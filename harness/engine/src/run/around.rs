@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use board::Abilities;
 use board::process::{ProcessLink, Value};
 use board::rig::{Ability, BoardLink, Firmware, Rig, RigBoard, RigPhone};
+use trace::Source;
 
 use super::around_firmware;
 use crate::attempt::HOME;
-use crate::language::{self, FirmwareNeed, Need, Over};
+use crate::language::{self, Expect, FirmwareNeed, Need, Outcome, Over, Step};
 
 /// What stands around a real board.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +20,8 @@ pub struct InRig {
     pub file: PathBuf,
     /// What a lease of the board is called.
     pub identity: String,
-    /// The access points that are there, by role.
-    roles: BTreeSet<String>,
+    /// The access points that are there, by role, and whether each can be set up.
+    roles: BTreeMap<String, bool>,
     /// Whether others than this host can reach the broker; none without one.
     broker_is_reached: Option<bool>,
     /// What the rig can do.
@@ -49,6 +50,12 @@ pub(super) fn lacks(
         .filter_map(|need| lack(abilities, rig, need, over));
     let mut missing: Vec<String> = missing.collect();
     if let Some(rig) = rig {
+        if !needs.contains(&Need::OwnAir) && is_alone_on_air(case) {
+            missing.push(of_the_lab(&Need::OwnAir));
+        }
+        if is_back_at_once(case, over) {
+            missing.push("a phone that joins a network within a second".to_owned());
+        }
         missing.extend(rig.lacks(&case.scenario.world));
         missing.extend(rig.has_no_second(case));
     }
@@ -73,12 +80,54 @@ fn lack(abilities: Abilities, rig: Option<&InRig>, need: &Need, over: Over) -> O
         (Need::Isolate, Some(rig)) => rig.can.contains(&Ability::Isolate),
         (Need::SwitchAccessPoint, Some(rig)) => rig.can.contains(&Ability::SwitchAccessPoint),
         (Need::Console, Some(rig)) => rig.console,
-        (Need::OwnRadio | Need::OwnAir, Some(_)) => false,
+        (Need::OwnRadio | Need::OwnAir, Some(_)) => return Some(of_the_lab(need)),
         (Need::Visit, Some(rig)) => return rig.phone_lacks(over),
         (Need::Lan, Some(rig)) => return rig.unnamed("lan", "lan", &rig.phone.lan),
         (Need::Firmware(need), Some(rig)) => return rig.firmware_lacks(need),
     };
     (!is_there).then(|| need.to_string())
+}
+
+/// What only the lab has, and what it is for.
+fn of_the_lab(need: &Need) -> String {
+    let what = match need {
+        Need::OwnRadio => "Bluetooth that can be disturbed",
+        _ => "all that is on the air, and nothing else there",
+    };
+    format!("{need} ({what}, as in the lab)")
+}
+
+/// Whether `case` takes the access points of its world for all that there are, wants to see what must not
+/// be on the air, or compares a log line by line, whose order phones of the host change.
+fn is_alone_on_air(case: &language::Case) -> bool {
+    let mut steps = case.scenario.steps.iter();
+    let is_exact = steps.any(|step| match &**step {
+        Step::Scan(scan) => scan.count.is_some(),
+        Step::Expect(Expect::Transcript(_)) => true,
+        _ => false,
+    });
+    let mut never = case.scenario.never.iter();
+    is_exact || never.any(|never| never.pattern.source == Source::Air)
+}
+
+/// Whether a phone has to be back in a device's network while the service there ends: the interface of a
+/// host takes longer to join it than the service lives on. Phones get at the device by the transport `over`,
+/// where the scenario leaves it open.
+fn is_back_at_once(case: &language::Case, over: Over) -> bool {
+    let steps: Vec<&Step> = case.scenario.steps.iter().map(|step| &**step).collect();
+    let over_soft_ap = |device: &Option<language::Placed<String>>| {
+        let device = case.device(device.as_ref());
+        let device = case.scenario.world.devices.named(device);
+        device.is_some_and(|device| device.provisioning.over.unwrap_or(over) == Over::Softap)
+    };
+    steps.windows(2).any(|pair| match pair {
+        [Step::Provision(first), Step::Provision(then)] => {
+            let outcome = first.outcome.as_ref().map(|outcome| outcome.value);
+            let is_over = outcome == Some(Outcome::Connected) && !first.stay;
+            is_over && !then.resume && over_soft_ap(&first.device) && over_soft_ap(&then.device)
+        }
+        _ => false,
+    })
 }
 
 impl InRig {
@@ -92,7 +141,9 @@ impl InRig {
         Self {
             file: file.to_owned(),
             identity: board.identity(),
-            roles: rig.access_points.keys().cloned().collect(),
+            roles: (rig.access_points.iter())
+                .map(|(role, point)| (role.clone(), point.set.is_some()))
+                .collect(),
             // The broker of a program is on loopback unless the rig file says otherwise.
             broker_is_reached: broker_is_reached.or(program.as_ref().map(|_| false)),
             can: board.can.clone(),
@@ -130,7 +181,7 @@ impl InRig {
         match &self.firmware {
             Some(firmware) => around_firmware::lack(firmware, need),
             // The reference firmware is told of a network that is there.
-            None if *need == FirmwareNeed::OnNetwork && !self.roles.contains(HOME) => {
+            None if *need == FirmwareNeed::OnNetwork && !self.roles.contains_key(HOME) => {
                 Some(no_home())
             }
             None => None,
@@ -167,10 +218,14 @@ impl InRig {
                 missing.push(format!(
                     "a radio, to join {role}: a program has the host's network"
                 ));
-            } else if !self.roles.contains(role) {
-                absent.push(role);
-            } else if access_point.is_of_its_own() {
-                missing.push(format!("an access point {role} that can be set"));
+                continue;
+            }
+            match self.roles.get(role) {
+                None => absent.push(role),
+                Some(false) if access_point.is_of_its_own() => missing.push(format!(
+                    "an access point {role} that can be set (`access_points.{role}.set` in the rig file)"
+                )),
+                Some(_) => {}
             }
         }
         missing.extend(match absent[..] {
@@ -184,7 +239,7 @@ impl InRig {
         let is_told = |firmware: &Firmware| firmware.is_told_of_a_network();
         if self.firmware.as_ref().is_some_and(is_told)
             && world.access_points.is_empty()
-            && !self.roles.contains(HOME)
+            && !self.roles.contains_key(HOME)
         {
             missing.push(no_home());
         }

@@ -187,6 +187,7 @@ impl Dispatcher<'_> {
 
     fn start(&mut self, attempt: Attempt) {
         let case = self.cases.case(attempt);
+        let lasts = case.lasts;
         let job = Job {
             scenario_file: case.scenario.clone(),
             case_id: case.case_id.clone(),
@@ -209,7 +210,7 @@ impl Dispatcher<'_> {
             uses_host_radios: case.uses_host_radios,
             probe_fault: self.settings.probe_fault,
         };
-        match self.spawn(&job) {
+        match self.spawn(&job, lasts) {
             Ok(worker) => {
                 self.report(&Message::AttemptStarted {
                     case: case.id.clone(),
@@ -235,11 +236,11 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn spawn(&self, job: &Job) -> Result<Worker, Box<Failure>> {
+    fn spawn(&self, job: &Job, lasts: Duration) -> Result<Worker, Box<Failure>> {
         let not_started = |error: &dyn std::error::Error| Box::new(judge::not_started(error));
         folder::make(&job.out).map_err(|error| not_started(&error))?;
         let file = job.write().map_err(|error| not_started(&error))?;
-        Worker::start(job, &file, self.settings).map_err(|error| not_started(&error))
+        Worker::start(job, &file, self.settings, lasts).map_err(|error| not_started(&error))
     }
 
     /// Waits for a signal, a deadline or the next tick.

@@ -49,6 +49,9 @@ pub struct Case {
     pub takes_turns: bool,
     /// Whether no other case can have the board at the same time.
     pub is_alone: bool,
+    /// Wall time that the steps themselves wait for: nothing where time is scaled, all of it on a real
+    /// board. An attempt may take so much longer.
+    pub lasts: Duration,
 }
 
 impl Case {
@@ -64,6 +67,10 @@ impl Case {
             uses_host_radios: (board.rig.as_ref()).is_some_and(InRig::uses_host_radios),
             takes_turns: (board.rig.as_ref()).is_some_and(InRig::has_phones),
             is_alone: board.is_single(),
+            lasts: match board.kind {
+                BoardKind::Native | BoardKind::Qemu => Duration::ZERO,
+                BoardKind::Rig => case.lasts(),
+            },
             id: match board.kind {
                 BoardKind::Native => case.id.clone(),
                 BoardKind::Qemu | BoardKind::Rig => format!("{} on {}", case.id, board.name),

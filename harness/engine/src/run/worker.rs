@@ -92,8 +92,13 @@ enum Stage {
 
 impl Worker {
     /// Starts a worker for `job`, which [`Job::write`] put at `job_file`. It dies with the calling
-    /// thread.
-    pub(super) fn start(job: &Job, job_file: &Path, settings: &Settings) -> io::Result<Self> {
+    /// thread. `lasts` of wall time is what the steps themselves wait for.
+    pub(super) fn start(
+        job: &Job,
+        job_file: &Path,
+        settings: &Settings,
+        lasts: Duration,
+    ) -> io::Result<Self> {
         let folder = job.out.clone();
         let parent =
             libc::pid_t::try_from(std::process::id()).expect("the kernel's process ids fit pid_t");
@@ -121,7 +126,7 @@ impl Worker {
             child,
             started,
             stage: Stage::Running {
-                deadline: started + settings.timeout.mul_f64(patience),
+                deadline: started + settings.timeout.mul_f64(patience) + lasts,
             },
             grace: settings.grace,
             follower: Follower::new(job.trace()),

@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use btleplug::api::Peripheral as _;
+use factory::Factory;
 use futures_util::FutureExt;
 use phone::{
     Blame, Ble, BleSettings, Bluetooth, ProvisioningClient, Settings, Tolerance, Transport, Wanted,
@@ -25,6 +26,10 @@ pub const CASES: &[(&str, Case)] = &[
         |bus| outgrown(bus).boxed_local(),
     ),
     (
+        "a_device_that_is_met_anew_is_read_by_the_table_that_it_has",
+        |bus| met_anew(bus).boxed_local(),
+    ),
+    (
         "an_adapter_that_was_off_is_on_for_so_long_and_off_again",
         |bus| borrowed(bus).boxed_local(),
     ),
@@ -44,12 +49,15 @@ pub const CASES: &[(&str, Case)] = &[
 pub const LISTENER: &str = "__listener";
 
 async fn ble(world: &World) -> Ble {
+    ble_with(world, BleSettings::default()).await
+}
+
+async fn ble_with(world: &World, settings: BleSettings) -> Ble {
     let bluetooth = Bluetooth::open(world.clock.clone(), None).await;
     let wanted = Wanted {
         name: Some(NAME.to_owned()),
         service: None,
     };
-    let settings = BleSettings::default();
     Ble::new(bluetooth.expect("an adapter"), wanted, settings)
 }
 
@@ -121,6 +129,31 @@ async fn outgrown(bus: String) {
     let known = again.endpoints().await.expect("connected").expect("known");
     assert!(known.contains(&"extra".to_owned()), "{known:?}");
     again.close().await;
+    grown.stop().await;
+}
+
+async fn met_anew(bus: String) {
+    let world = World::new();
+    let _phone = Phone::new(&world, &bus).await;
+    let lamp = Lamp::start(&world, |_| {}).await;
+    let mut old = ble(&world).await;
+    old.endpoints().await.expect("connected").expect("known");
+    old.close().await;
+    lamp.stop().await;
+
+    let extra = |factory: &mut Factory| {
+        let endpoints = &mut factory.provisioning.custom_endpoints;
+        endpoints.push("extra".to_owned());
+    };
+    let grown = Lamp::start(&world, extra).await;
+    let anew = BleSettings {
+        anew: true,
+        ..BleSettings::default()
+    };
+    let mut new = ble_with(&world, anew).await;
+    let known = new.endpoints().await.expect("connected").expect("known");
+    assert!(known.contains(&"extra".to_owned()), "{known:?}");
+    new.close().await;
     grown.stop().await;
 }
 

@@ -1,8 +1,11 @@
 //! Phones on the radios of a host that a rig file names, which are stand-ins here: a BlueZ, a
-//! NetworkManager and a pty, behind which the reference device runs as a board of that rig.
+//! NetworkManager and a pty of `proving up --as-rig`, behind which the reference device runs as a board of
+//! that rig.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+#[path = "../imitated/mod.rs"]
+mod imitated;
 mod own_firmware;
 mod rig;
 
@@ -12,7 +15,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use rig::{ImitatedRig, PASSPHRASE, Uart};
+use rig::{ImitatedRig, Uart};
+
+/// The network that the host is in by itself.
+const HOST_NETWORK: &str = "office of the host";
 
 /// A case over this transport: looked at, a wrong proof of possession, a scan, provisioned.
 fn whole_way(over: &str, security: &str) -> String {
@@ -71,25 +77,15 @@ fn result(output: &Output) -> Value {
 }
 
 fn command(rig: &ImitatedRig, scenario: &str) -> Command {
-    let folder = rig.folder();
-    fs::write(folder.join("case.yaml"), scenario).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
-    command
-        .args([
-            "run",
-            "--board",
-            "dut",
-            "--message-format",
-            "json",
-            "case.yaml",
-        ])
-        .current_dir(folder)
-        .env("XDG_RUNTIME_DIR", folder.join("runtime"))
-        .env("XDG_STATE_HOME", folder.join("state"))
-        .env("DBUS_SYSTEM_BUS_ADDRESS", rig.bus())
-        .env("HOME_PASSPHRASE", PASSPHRASE)
-        .env("NO_COLOR", "1");
-    command
+    fs::write(rig.folder().join("case.yaml"), scenario).unwrap();
+    rig.proving(&[
+        "run",
+        "--board",
+        "device",
+        "--message-format",
+        "json",
+        "case.yaml",
+    ])
 }
 
 fn passes(rig: &ImitatedRig, scenario: &str) -> String {
@@ -112,7 +108,7 @@ fn a_board_is_provisioned_over_bluetooth_by_the_hosts_bluez() {
     let rig = ImitatedRig::start(Uart::Console, "[phone]\nbluetooth = \"hci0\"\n");
     for security in ["v1", "v2"] {
         let trace = passes(&rig, &whole_way("ble", security));
-        assert!(!trace.contains(PASSPHRASE));
+        assert!(!trace.contains(&rig.passphrase()));
     }
     assert_eq!(rig.wifi_switches(), 0, "nobody has named the Wi-Fi");
 }
@@ -135,7 +131,7 @@ fn a_board_is_bound_by_a_query_on_the_lan() {
 fn a_board_is_provisioned_over_its_own_network_and_the_host_goes_back() {
     let rig = ImitatedRig::start(Uart::Console, "[phone]\nwifi = \"wlan1\"\n");
     passes(&rig, &whole_way("softap", "v1"));
-    assert_eq!(rig.connected_to().as_deref(), Some("office"));
+    assert_eq!(rig.connected_to().as_deref(), Some(HOST_NETWORK));
     assert!(rig.wifi_switches() > 0);
 }
 
@@ -204,7 +200,7 @@ fn a_run_that_is_killed_in_a_devices_network_leaves_the_host_where_it_was() {
     running.kill().unwrap();
     running.wait().unwrap();
     within(Duration::from_secs(60), || {
-        rig.connected_to().as_deref() == Some("office")
+        rig.connected_to().as_deref() == Some(HOST_NETWORK)
     });
     // The next run finds everything as it should be.
     rig.power_off();

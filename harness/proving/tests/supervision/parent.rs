@@ -49,6 +49,7 @@ pub fn plan(behaviours: &[&str]) -> Plan {
         rig: None,
         uses_host_radios: false,
         takes_turns: false,
+        lasts: Duration::ZERO,
         is_alone: false,
     };
     Plan {

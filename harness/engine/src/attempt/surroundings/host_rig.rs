@@ -2,13 +2,15 @@
 //! and interfaces of this host that it names, one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use board::Power;
+use board::command::CommandTemplate;
 use board::power::{CommandSwitch, PowerSwitch};
 use board::rig::{Label, Rig, RigBoard};
+use board::{BoardError, Power};
 use clock::Clock;
 use contracts::Sight;
 use futures_util::FutureExt;
@@ -19,6 +21,7 @@ use phone::{
 };
 use trace::{Trace, Witness, WitnessReport};
 
+use super::hostapd::Setup;
 use super::lab::console;
 use super::own_firmware;
 use super::{Enrollee, MeetingPlace, Stay, Surroundings, Switched, Visit, VisitError};
@@ -27,7 +30,7 @@ use crate::attempt::console::Port;
 use crate::attempt::factory_data::Meeting;
 use crate::attempt::problem::{LabError, with_sources};
 use crate::attempt::values::AccessPointValues;
-use crate::language::{AccessPoint, Fault, Over};
+use crate::language::{AccessPoint, Auth, Fault, Over};
 
 /// What a rig file describes around one of its boards.
 pub struct HostRig {
@@ -39,8 +42,14 @@ pub struct HostRig {
     on_lan: BTreeSet<String>,
     /// Once a phone has needed it.
     bluetooth: Option<Bluetooth>,
+    /// Whether the host has met the device, as it is in this case, over Bluetooth.
+    has_met: bool,
     /// The device's network that a phone is in.
     wifi: WifiTurn,
+    /// What of access points is not as it usually is.
+    switched: Mutex<Vec<(String, Switched)>>,
+    /// The access points that were set up for this case.
+    set: BTreeSet<String>,
 }
 
 /// The only Wi-Fi interface, in whichever network a phone has it now.
@@ -57,7 +66,10 @@ impl HostRig {
             consoles: BTreeMap::new(),
             on_lan: on_lan.iter().map(|phone| (*phone).to_owned()).collect(),
             bluetooth: None,
+            has_met: false,
             wifi: WifiTurn::default(),
+            switched: Mutex::default(),
+            set: BTreeSet::new(),
         }
     }
 
@@ -90,6 +102,8 @@ impl HostRig {
         };
         let settings = BleSettings {
             request: limit,
+            // Its firmware may be another than in the last case.
+            anew: !std::mem::replace(&mut self.has_met, true),
             ..BleSettings::default()
         };
         Ok(Visit {
@@ -142,6 +156,41 @@ impl HostRig {
         })
     }
 
+    async fn run_switch(&self, role: &str, what: Switched, on: bool) -> Result<(), LabError> {
+        let point = self.rig.access_points.get(role);
+        let commands = point.and_then(|point| match what {
+            Switched::Power => point.switch.clone(),
+            Switched::Internet => point.internet.clone(),
+            Switched::Isolation => point.isolation.clone(),
+        });
+        let commands = commands.ok_or_else(|| {
+            LabError::Scenario(format!("nothing in the rig file switches {role} so"))
+        })?;
+        let power = if on { Power::On } else { Power::Off };
+        let mut switch = CommandSwitch::new(commands, self.clock().clone());
+        Ok(switch.switch(power).await?)
+    }
+
+    /// Puts access points back that the case has switched or set up; the first error.
+    async fn put_back(&mut self) -> Result<(), LabError> {
+        let mut result = Ok(());
+        let switched = std::mem::take(&mut *held(&self.switched));
+        for (role, what) in switched {
+            let back = self.run_switch(&role, what, what != Switched::Isolation);
+            result = result.and(back.await);
+        }
+        for role in std::mem::take(&mut self.set) {
+            let Some(point) = self.rig.access_points.get(&role) else {
+                continue;
+            };
+            if let Some(command) = &point.set {
+                let back = async { set(command, &usual(point)?, self.clock()).await };
+                result = result.and(back.await);
+            }
+        }
+        result
+    }
+
     fn unnamed(&self, key: &str) -> LabError {
         let board = &self.board.name;
         LabError::Scenario(format!("the rig file names no {key} for {board}"))
@@ -181,35 +230,42 @@ async fn leave(turn: &WifiTurn) -> Result<(), LabError> {
     }
 }
 
-fn held(turn: &WifiTurn) -> MutexGuard<'_, Option<HostSeat>> {
-    turn.lock().unwrap_or_else(PoisonError::into_inner)
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Surroundings for HostRig {
-    fn access_point(
-        &mut self,
-        role: &str,
-        _settings: &AccessPoint,
-        _made: AccessPointValues,
-    ) -> Result<AccessPointValues, LabError> {
-        let point = self.rig.access_points.get(role).ok_or_else(|| {
-            LabError::Scenario(format!(
-                "this world has no access point in its rig named {role}"
-            ))
-        })?;
-        let passphrase = match &point.passphrase {
-            Some(secret) => secret
-                .resolve()
-                .map_err(|error| LabError::Scenario(with_sources(&error)))?,
-            None => String::new(),
-        };
-        self.trace
-            .secrets()
-            .add(&format!("passphrase {role}"), &passphrase);
-        Ok(AccessPointValues {
-            ssid: point.ssid.clone(),
-            passphrase,
-        })
+    fn access_point<'s>(
+        &'s mut self,
+        role: &'s str,
+        settings: &'s AccessPoint,
+        made: AccessPointValues,
+    ) -> BoxFuture<'s, Result<AccessPointValues, LabError>> {
+        async move {
+            let point = self.rig.access_points.get(role).ok_or_else(|| {
+                LabError::Scenario(format!(
+                    "this world has no access point in its rig named {role}"
+                ))
+            })?;
+            let usual = usual(point)?;
+            self.trace
+                .secrets()
+                .add(&format!("passphrase {role}"), &usual.passphrase);
+            let Some(command) = point.set.clone() else {
+                return Ok(usual.into());
+            };
+            let setup = match settings.is_of_its_own() {
+                true => of_its_own(settings, &usual, made),
+                // Who was killed before has left it otherwise.
+                false => usual.clone(),
+            };
+            if settings.is_of_its_own() {
+                self.set.insert(role.to_owned());
+            }
+            set(&command, &setup, self.trace.clock()).await?;
+            Ok(setup.into())
+        }
+        .boxed()
     }
 
     fn switch<'s>(
@@ -219,18 +275,16 @@ impl Surroundings for HostRig {
         on: bool,
     ) -> BoxFuture<'s, Result<(), LabError>> {
         async move {
-            let point = self.rig.access_points.get(role);
-            let commands = point.and_then(|point| match what {
-                Switched::Power => point.switch.clone(),
-                Switched::Internet => point.internet.clone(),
-                Switched::Isolation => point.isolation.clone(),
-            });
-            let commands = commands.ok_or_else(|| {
-                LabError::Scenario(format!("nothing in the rig file switches {role} so"))
-            })?;
-            let power = if on { Power::On } else { Power::Off };
-            let mut switch = CommandSwitch::new(commands, self.trace.clock().clone());
-            Ok(switch.switch(power).await?)
+            // Isolation is what is off otherwise.
+            let is_usual = on != (what == Switched::Isolation);
+            {
+                let mut switched = held(&self.switched);
+                switched.retain(|known| *known != (role.to_owned(), what));
+                if !is_usual {
+                    switched.push((role.to_owned(), what));
+                }
+            }
+            self.run_switch(role, what, on).await
         }
         .boxed()
     }
@@ -329,6 +383,11 @@ impl Surroundings for HostRig {
         .boxed()
     }
 
+    fn is_lan_apart(&self) -> bool {
+        // A rig file that names one interface for both is refused.
+        true
+    }
+
     fn station_address(&self, device: &str) -> Option<Ipv4Addr> {
         last_address(&self.trace, device)
     }
@@ -357,13 +416,81 @@ impl Surroundings for HostRig {
     fn end(&mut self) -> BoxFuture<'_, Result<(), LabError>> {
         async {
             let left = leave(&self.wifi).await;
+            let back = self.put_back().await;
             if let Some(bluetooth) = self.bluetooth.take() {
                 bluetooth.close().await;
             }
-            left
+            left.and(back)
         }
         .boxed()
     }
+}
+
+/// An access point as its section in the rig file describes it.
+fn usual(point: &board::rig::AccessPoint) -> Result<Setup, LabError> {
+    let passphrase = match &point.passphrase {
+        Some(secret) => secret
+            .resolve()
+            .map_err(|error| LabError::Scenario(with_sources(&error)))?,
+        None => String::new(),
+    };
+    Ok(Setup {
+        ssid: point.ssid.clone(),
+        auth: match passphrase.is_empty() {
+            true => Auth::Open,
+            false => Auth::Wpa2Psk,
+        },
+        passphrase,
+        hidden: false,
+        channel: None,
+    })
+}
+
+impl From<Setup> for AccessPointValues {
+    fn from(setup: Setup) -> Self {
+        Self {
+            ssid: setup.ssid,
+            passphrase: setup.passphrase,
+        }
+    }
+}
+
+/// An access point as a scenario wants it; what that leaves open is as usual.
+fn of_its_own(settings: &AccessPoint, usual: &Setup, made: AccessPointValues) -> Setup {
+    let auth = settings.auth();
+    let passphrase = match (&settings.passphrase, auth) {
+        (None, Auth::Open) => String::new(),
+        (None, _) if !usual.passphrase.is_empty() => usual.passphrase.clone(),
+        _ => made.passphrase,
+    };
+    let ssid = settings.ssid.as_ref();
+    Setup {
+        ssid: ssid.map_or_else(|| usual.ssid.clone(), |ssid| ssid.value.clone()),
+        passphrase,
+        auth,
+        hidden: settings.hidden,
+        channel: Some(settings.channel.value),
+    }
+}
+
+/// Has a command of the rig set an access point up.
+async fn set(command: &CommandTemplate, setup: &Setup, clock: &Clock) -> Result<(), LabError> {
+    let lines = setup.lines().ok_or_else(|| {
+        LabError::Scenario("a passphrase for an access point is not printable ASCII".to_owned())
+    })?;
+    let failed = |source| LabError::Io {
+        what: "write the settings of an access point".to_owned(),
+        source,
+    };
+    // It holds a passphrase: only its owner can read it, and it is gone with the call.
+    let mut file = tempfile::NamedTempFile::with_prefix("proving-").map_err(failed)?;
+    file.write_all(lines.as_bytes()).map_err(failed)?;
+    let path = file.path().display().to_string();
+    let ended = command
+        .fill(&[("file", &path)])
+        .run(clock, &mut |_| {})
+        .await;
+    Ok(ended.map_err(BoardError::from)?)
 }
 
 /// The same with what the board's label says.

@@ -77,17 +77,20 @@ impl Lab {
 }
 
 impl Surroundings for Lab {
-    fn access_point(
-        &mut self,
-        role: &str,
-        settings: &AccessPoint,
+    fn access_point<'s>(
+        &'s mut self,
+        role: &'s str,
+        settings: &'s AccessPoint,
         made: AccessPointValues,
-    ) -> Result<AccessPointValues, LabError> {
-        let settings = access_point_settings(self.access_points, settings, &made);
-        self.air.add_access_point(role, settings);
-        self.access_points += 1;
-        self.home.get_or_insert_with(|| role.to_owned());
-        Ok(made)
+    ) -> BoxFuture<'s, Result<AccessPointValues, LabError>> {
+        async move {
+            let settings = access_point_settings(self.access_points, settings, &made);
+            self.air.add_access_point(role, settings);
+            self.access_points += 1;
+            self.home.get_or_insert_with(|| role.to_owned());
+            Ok(made)
+        }
+        .boxed()
     }
 
     fn switch<'s>(
@@ -287,17 +290,22 @@ fn access_point_settings(
         passphrase: values.passphrase.clone(),
         channel: settings.channel.value,
         rssi: settings.rssi,
-        auth: match settings.auth() {
-            Auth::Open => AuthMode::Open,
-            Auth::WpaPsk => AuthMode::WpaPsk,
-            Auth::WpaWpa2Psk => AuthMode::WpaWpa2Psk,
-            Auth::Wpa2Psk => AuthMode::Wpa2Psk,
-            Auth::Wpa2Wpa3Psk => AuthMode::Wpa2Wpa3Psk,
-            Auth::Wpa3Psk => AuthMode::Wpa3Psk,
-            Auth::Wpa2Enterprise => AuthMode::Wpa2Enterprise,
-        },
+        auth: auth_mode(settings.auth()),
         hidden: settings.hidden,
         isolation: false,
         subnet: Ipv4Addr::new(192, 168, third, 0),
+    }
+}
+
+/// As the air has it.
+pub fn auth_mode(auth: Auth) -> AuthMode {
+    match auth {
+        Auth::Open => AuthMode::Open,
+        Auth::WpaPsk => AuthMode::WpaPsk,
+        Auth::WpaWpa2Psk => AuthMode::WpaWpa2Psk,
+        Auth::Wpa2Psk => AuthMode::Wpa2Psk,
+        Auth::Wpa2Wpa3Psk => AuthMode::Wpa2Wpa3Psk,
+        Auth::Wpa3Psk => AuthMode::Wpa3Psk,
+        Auth::Wpa2Enterprise => AuthMode::Wpa2Enterprise,
     }
 }

@@ -6,6 +6,7 @@ mod bluetooth;
 mod conformance;
 mod enrollee;
 mod host_rig;
+pub mod hostapd;
 mod lab;
 mod own_firmware;
 
@@ -28,7 +29,7 @@ use crate::language::{AccessPoint, Case, Fault, Over};
 
 pub use enrollee::{Enrollee, LINE_LIMIT};
 pub use host_rig::HostRig;
-pub use lab::{Lab, Outsiders};
+pub use lab::{Lab, Outsiders, auth_mode};
 
 /// What the engine asks of the world around its devices.
 ///
@@ -57,12 +58,12 @@ pub use lab::{Lab, Outsiders};
 pub trait Surroundings: Send {
     /// Sets up the access point of `role`, or finds it. `made` are the values for one that can be
     /// set; the result are those that it has.
-    fn access_point(
-        &mut self,
-        role: &str,
-        settings: &AccessPoint,
+    fn access_point<'s>(
+        &'s mut self,
+        role: &'s str,
+        settings: &'s AccessPoint,
         made: AccessPointValues,
-    ) -> Result<AccessPointValues, LabError>;
+    ) -> BoxFuture<'s, Result<AccessPointValues, LabError>>;
 
     /// Switches something of the access point of `role`.
     fn switch<'s>(
@@ -102,6 +103,12 @@ pub trait Surroundings: Send {
         &'s mut self,
         phone: &'s str,
     ) -> BoxFuture<'s, Result<Option<Arc<dyn Dial>>, LabError>>;
+
+    /// Whether a phone stays on its LAN while it is in a device's network, as it has an interface for
+    /// each.
+    fn is_lan_apart(&self) -> bool {
+        false
+    }
 
     /// The address of a device on its LAN, once it has one.
     fn station_address(&self, device: &str) -> Option<Ipv4Addr>;

@@ -4,6 +4,7 @@
 //! the same one. Long writes and reads are the host's business.
 
 mod error;
+mod memory;
 mod names;
 mod power;
 mod search;
@@ -36,6 +37,9 @@ pub struct BleSettings {
     pub connect: Duration,
     /// How long one request may take once connected, in lab time.
     pub request: Duration,
+    /// Whether to have the host forget the device before it is connected first. BlueZ keeps the table of
+    /// a device that it has met, and the device may have another one by now.
+    pub anew: bool,
 }
 
 impl Default for BleSettings {
@@ -44,6 +48,7 @@ impl Default for BleSettings {
             search: Duration::from_secs(20),
             connect: Duration::from_secs(30),
             request: Duration::from_secs(10),
+            anew: false,
         }
     }
 }
@@ -97,13 +102,24 @@ impl Ble {
         Ok(self.link.insert(link))
     }
 
-    async fn connect(&mut self) -> Result<GattLink, BleError> {
+    async fn find(&mut self) -> Result<Found, BleError> {
         let found = self.bluetooth.find(&self.wanted, self.settings.search);
-        let found = match found.await {
-            Ok(found) => found,
-            Err(error @ BleError::NotFound { .. }) => return Err(error),
-            Err(error) => return Err(self.bluetooth.unless_gone(error).await),
-        };
+        match found.await {
+            Err(error @ BleError::NotFound { .. }) => Err(error),
+            Err(error) => Err(self.bluetooth.unless_gone(error).await),
+            found => found,
+        }
+    }
+
+    async fn connect(&mut self) -> Result<GattLink, BleError> {
+        let mut found = self.find().await?;
+        if std::mem::take(&mut self.settings.anew) {
+            let forgotten = memory::forget(self.bluetooth.name(), &found.address);
+            // What it remembers all the same is told where an endpoint is missed for it.
+            if let Ok(Ok(())) = self.clock().timeout(self.settings.request, forgotten).await {
+                found = self.find().await?;
+            }
+        }
         self.begun = Some(found.peripheral().clone());
         // What the host's Bluetooth service does is work of which the clock sees nothing.
         let _call = self.clock().call(self.bluetooth.name());

@@ -1,0 +1,56 @@
+//! How long the steps of a case wait, as far as they say so.
+
+use std::time::Duration;
+
+use super::clause::{Clause, Expect, Wanted, Window};
+use super::scenario::Case;
+use super::step::Step;
+
+impl Case {
+    /// What its waits and expectations may take together, in device time.
+    pub fn lasts(&self) -> Duration {
+        let steps = self.scenario.steps.iter();
+        let steps: Duration = steps.map(|step| lasts(step)).sum();
+        steps + self.scenario.settle
+    }
+}
+
+fn lasts(step: &Step) -> Duration {
+    match step {
+        Step::Wait(wait) => wait.0,
+        Step::Expect(Expect::Clause(clause)) => clause.window(),
+        Step::Query(query) => query.within,
+        Step::Bind(bind) => bind.within.unwrap_or_default(),
+        _ => Duration::ZERO,
+    }
+}
+
+impl Clause {
+    fn window(&self) -> Duration {
+        match &self.wanted {
+            Wanted::One(_, window)
+            | Wanted::InOrder(_, window)
+            | Wanted::AnyOrder(_, window)
+            | Wanted::Never(_, window)
+            | Wanted::Count(_, _, Window::Within(window) | Window::For(window)) => *window,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::parse;
+
+    #[test]
+    fn waits_and_windows_add_up() {
+        let text = "name: Long\nworld: { devices: { device: {} } }\nsteps:\n  - power: on\n  \
+                    - expect: { log: { text: a }, within: 5s }\n  \
+                    - expect: { never: [{ log: { text: b } }], for: 20s }\n  \
+                    - expect: { log: { text: c }, count: { at_least: 2 }, for: 2m }\n  \
+                    - wait: 10s\nsettle: 3s\n";
+        let known = crate::known().expect("our own");
+        let cases = parse("long.yaml", text, &known).expect("sound");
+        assert_eq!(cases[0].lasts(), Duration::from_secs(5 + 20 + 120 + 10 + 3));
+    }
+}
