@@ -2,6 +2,8 @@
 //! trait and does not know which of the two it is.
 
 mod bluetooth;
+#[cfg(test)]
+mod conformance;
 mod enrollee;
 mod host_rig;
 mod lab;
@@ -44,6 +46,9 @@ pub use lab::{Lab, Outsiders};
 /// An error is the host's or the lab's, but for [`VisitError::Device`]. What a rig cannot do is said
 /// before the case starts (`run::around`); an implementer that is asked for it all the same
 /// refuses with [`LabError::Scenario`] and changes nothing.
+///
+/// # Conformance
+/// `conformance.rs` asks all of this of each implementer.
 ///
 /// # Time
 /// Every call ends within a bound of the implementer's own. Dropping a future that a call gave leaves
