@@ -96,13 +96,16 @@ pub enum LeaseError {
 impl Leases {
     /// The leases of this user: in `$XDG_RUNTIME_DIR`, or where the system keeps temporary files.
     pub fn open() -> Result<Self, LeaseError> {
-        let folder = match std::env::var_os("XDG_RUNTIME_DIR") {
-            Some(folder) if Path::new(&folder).is_absolute() => {
-                PathBuf::from(folder).join("proving")
-            }
-            _ => std::env::temp_dir().join(format!("proving-{}", user())),
-        };
-        Self::in_folder(folder)
+        Self::in_folder(own_folder())
+    }
+
+    /// The same, without making anything; none if this user never had a lease.
+    pub fn if_there() -> Result<Option<Self>, LeaseError> {
+        let folder = own_folder();
+        match folder.is_dir() {
+            true => Self::in_folder(folder).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// The leases in `folder`, which is made if it is not there and must be this user's own.
@@ -251,6 +254,13 @@ impl Drop for Lease {
         {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+fn own_folder() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(folder) if Path::new(&folder).is_absolute() => PathBuf::from(folder).join("proving"),
+        _ => std::env::temp_dir().join(format!("proving-{}", user())),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The scenario engine: its language, its expectations, and what runs them.
 
 pub mod attempt;
+pub mod doctor;
 pub mod expect;
 mod known;
 pub mod language;
+pub mod mend;
 pub mod run;
 pub mod up;
 

@@ -57,7 +57,13 @@ impl Hold {
     /// Whether there is a note about `name`, by whomever.
     pub(crate) fn is_noted(name: &str) -> bool {
         let length = |path| fs::metadata(path).map(|found| found.len());
-        path(name).and_then(length).is_ok_and(|length| length > 0)
+        place(name).and_then(length).is_ok_and(|length| length > 0)
+    }
+
+    /// Whether a process holds the radio called `name`. Nothing is changed.
+    pub(crate) fn is_held(name: &str) -> bool {
+        let opened = place(name).and_then(File::open);
+        opened.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Notes what has to be put back if this process is killed; nothing, once it has been.
@@ -70,11 +76,8 @@ impl Hold {
 
 /// Where notes about the radio `name` are: in a folder of this user's alone.
 fn path(name: &str) -> io::Result<PathBuf> {
-    let user = fs::metadata("/proc/self")?.uid();
-    let folder = match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(folder) if Path::new(&folder).is_absolute() => PathBuf::from(folder).join("proving"),
-        _ => std::env::temp_dir().join(format!("proving-{user}")),
-    };
+    let user = user()?;
+    let folder = folder(user);
     match DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
@@ -89,11 +92,31 @@ fn path(name: &str) -> io::Result<PathBuf> {
         );
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
     }
+    Ok(folder.join(file_name(name)))
+}
+
+/// The same, whether the folder is there or not.
+fn place(name: &str) -> io::Result<PathBuf> {
+    Ok(folder(user()?).join(file_name(name)))
+}
+
+fn user() -> io::Result<u32> {
+    Ok(fs::metadata("/proc/self")?.uid())
+}
+
+fn folder(user: u32) -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(folder) if Path::new(&folder).is_absolute() => PathBuf::from(folder).join("proving"),
+        _ => std::env::temp_dir().join(format!("proving-{user}")),
+    }
+}
+
+fn file_name(name: &str) -> String {
     let bus = std::env::var(SYSTEM_BUS).unwrap_or_default();
     let is_plain = |c: &char| c.is_ascii_alphanumeric();
     let bus: String = bus.chars().filter(is_plain).take(120).collect();
     let name: String = name.chars().filter(is_plain).take(40).collect();
-    Ok(folder.join(format!("radio-{name}-{bus}")))
+    format!("radio-{name}-{bus}")
 }
 
 #[cfg(test)]
@@ -110,7 +133,9 @@ mod tests {
         hold.note("checkpoint 7").unwrap();
         assert!(take(Duration::from_millis(300)).await.is_none());
         assert!(Hold::is_noted(&name));
+        assert!(Hold::is_held(&name));
         drop(hold);
+        assert!(!Hold::is_held(&name));
         let (mut hold, note) = take(Duration::ZERO).await.unwrap();
         assert_eq!(note.as_deref(), Some("checkpoint 7"));
         hold.note("").unwrap();

@@ -36,6 +36,8 @@ mod hold;
 mod host_dial;
 mod http;
 mod interface;
+#[cfg(any(feature = "ble", feature = "wifi"))]
+mod look;
 mod provisioning;
 mod qr;
 pub mod security;
@@ -52,6 +54,12 @@ pub use coap::{
 pub use dial::{Datagrams, Dial, Stream};
 pub use host_dial::HostDial;
 pub use http::HttpError;
+#[cfg(feature = "ble")]
+pub use look::{AdapterLook, look_at_adapter};
+#[cfg(any(feature = "ble", feature = "wifi"))]
+pub use look::{Blocked, NoAnswer, interface_addresses, radio_is_held, radio_switch};
+#[cfg(feature = "wifi")]
+pub use look::{Consent, WIFI_ACTIONS, WifiLook, WifiUse, look_at_wifi};
 pub use provisioning::{
     Blame, Connected, Credentials, Exchange, Info, Knowledge, Outcome, OutcomeReached,
     ProvisioningClient, ProvisioningError, ScanSettings, Scanned, Settings, StationStatus,

@@ -101,6 +101,20 @@ impl CommandTemplate {
         &self.words
     }
 
+    /// The program as it is started: with a slash in its name, relative to the rig file; without one, to
+    /// be looked for in `PATH`.
+    pub fn program(&self) -> PathBuf {
+        match self.words.first() {
+            Some(program) if program.contains('/') => self.folder.join(program),
+            program => program.map(PathBuf::from).unwrap_or_default(),
+        }
+    }
+
+    /// Whether that could be started now.
+    pub fn is_there(&self) -> bool {
+        crate::process::is_there(&self.program())
+    }
+
     /// The command with these values.
     pub fn fill(&self, values: &[(&str, &str)]) -> Command {
         self.command(self.words.iter().map(|word| fill(word, values)).collect())

@@ -13,3 +13,5 @@ mod storage;
 pub use crate::error::ProcessError;
 pub use crate::rig::{ProcessLink, Text, TextError, Value};
 pub use board::{ProcessBoard, ProcessSettings};
+
+pub(crate) use run::is_there;

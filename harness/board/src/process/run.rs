@@ -310,7 +310,7 @@ impl Drop for Group {
 }
 
 /// Whether this is a program that can be started, if it can be told without starting it.
-pub(super) fn is_there(program: &Path) -> bool {
+pub(crate) fn is_there(program: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     let is_executable = |path: &Path| {
         path.metadata()

@@ -129,7 +129,7 @@ impl Channel for TcpStream {
     }
 }
 
-fn may_use(path: &Path) -> bool {
+pub(super) fn may_use(path: &Path) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
         return false;
     };
@@ -138,13 +138,13 @@ fn may_use(path: &Path) -> bool {
 }
 
 /// Whether it is a terminal of any kind, which ports are.
-fn is_tty(path: &Path) -> bool {
+pub(super) fn is_tty(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
     std::fs::metadata(path).is_ok_and(|found| found.file_type().is_char_device())
 }
 
 /// The name of the group that owns a file.
-fn group_of(path: &Path) -> Option<String> {
+pub(super) fn group_of(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let id = std::fs::metadata(path).ok()?.gid().to_string();
     let groups = std::fs::read_to_string("/etc/group").ok()?;
@@ -157,7 +157,7 @@ fn group_of(path: &Path) -> Option<String> {
 
 /// Another process that has `path` open, such as `minicom (process 4711)`. Those of other users
 /// cannot be seen.
-fn user_of(path: &Path) -> Option<String> {
+pub(super) fn user_of(path: &Path) -> Option<String> {
     let path = std::fs::canonicalize(path).ok()?;
     let own = std::process::id();
     let pids = std::fs::read_dir("/proc")

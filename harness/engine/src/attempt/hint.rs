@@ -87,8 +87,16 @@ fn innermost(event: &Event) -> Option<String> {
     })
 }
 
-/// What to do when the lab could not do its part.
-pub fn of_lab(error: &LabError) -> &'static str {
+/// What to do when the lab could not do its part: the command that mends the host, if one does.
+pub fn of_lab(error: &LabError) -> String {
+    let advice = of_lab_in_words(error);
+    match crate::mend::of(error) {
+        Some(mend) => format!("{advice}. What mends it: {mend}"),
+        None => advice.to_owned(),
+    }
+}
+
+fn of_lab_in_words(error: &LabError) -> &'static str {
     match error {
         LabError::Board(BoardError::Probe(_)) => {
             "the debug probe or its connection to the chip, not the firmware: do what the message says; \
@@ -164,7 +172,7 @@ mod tests {
         for said in [
             of_witness(None),
             of_witness(Some(Witness::Broker)),
-            of_lab(&lost),
+            &of_lab(&lost),
         ] {
             assert!(!said.contains("core"), "{said}");
         }

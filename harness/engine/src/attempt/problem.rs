@@ -150,7 +150,7 @@ pub fn finish(problem: Problem, at: Where, trace: &Trace) -> Finished {
     let mut advice = None;
     let (verdict, missed, blame) = match problem {
         Problem::Lab(error) => {
-            advice = Some(super::hint::of_lab(&error).to_owned());
+            advice = Some(super::hint::of_lab(&error));
             let missed = Missed {
                 message: with_sources(&error),
                 ..Missed::default()

@@ -14,11 +14,23 @@ const WIFI: u32 = 2;
 
 /// What NetworkManager refuses, in its own names.
 #[derive(Debug, zbus::DBusError)]
-#[zbus(prefix = "org.freedesktop.NetworkManager.Error")]
+#[zbus(prefix = "org.freedesktop.NetworkManager")]
 pub(super) enum Refusal {
     #[zbus(error)]
     ZBus(zbus::Error),
     InvalidArguments(String),
+    PermissionDenied(String),
+}
+
+/// What polkit is asked before something is done.
+fn permitted(state: &State, action: &str) -> Result<(), Refusal> {
+    if state.consent(action) == "yes" {
+        return Ok(());
+    }
+    // `NM_UTILS_ERROR_MSG_INSUFF_PRIV`: a client that shows no dialogue for a password is refused.
+    Err(Refusal::PermissionDenied(
+        "Insufficient privileges".to_owned(),
+    ))
 }
 
 type Groups = HashMap<String, HashMap<String, OwnedVariant>>;
@@ -44,19 +56,24 @@ impl Manager {
         options: HashMap<String, OwnedVariant>,
         #[zbus(connection)] bus: &Connection,
         #[zbus(header)] header: Header<'_>,
-    ) -> fdo::Result<(
-        OwnedObjectPath,
-        OwnedObjectPath,
-        HashMap<String, OwnedVariant>,
-    )> {
+    ) -> Result<
+        (
+            OwnedObjectPath,
+            OwnedObjectPath,
+            HashMap<String, OwnedVariant>,
+        ),
+        Refusal,
+    > {
         self.0.linger.touch();
+        permitted(&self.0, "network-control")?;
+        permitted(&self.0, "settings.modify.system")?;
         let heard = (0..self.0.networks().len()).map(access_point);
         if device.as_str() != DEVICE
             || !heard
                 .into_iter()
                 .any(|path| path == specific_object.as_str())
         {
-            return Err(fdo::Error::InvalidArgs(
+            return Err(Refusal::InvalidArguments(
                 "no such device or access point".to_owned(),
             ));
         }
@@ -64,7 +81,7 @@ impl Manager {
         let ssid = value("802-11-wireless", "ssid").cloned();
         let ssid = ssid.and_then(|ssid| Vec::<u8>::try_from(ssid).ok());
         let Some(ssid) = ssid else {
-            return Err(fdo::Error::InvalidArgs(
+            return Err(Refusal::InvalidArguments(
                 "802-11-wireless.ssid is missing".to_owned(),
             ));
         };
@@ -81,8 +98,8 @@ impl Manager {
         };
         tokio::spawn(self.0.clone().activate(bus.clone(), wanted));
         Ok((
-            object("/org/freedesktop/NetworkManager/Settings/2")?,
-            object("/org/freedesktop/NetworkManager/ActiveConnection/2")?,
+            known("/org/freedesktop/NetworkManager/Settings/2")?,
+            known("/org/freedesktop/NetworkManager/ActiveConnection/2")?,
             HashMap::new(),
         ))
     }
@@ -95,6 +112,7 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Refusal> {
         self.0.linger.touch();
+        permitted(&self.0, "checkpoint-rollback")?;
         if devices.iter().any(|device| device.as_str() != DEVICE) {
             return Err(Refusal::InvalidArguments("no such device".to_owned()));
         }
@@ -106,7 +124,19 @@ impl Manager {
             )));
         }
         let path = self.0.keep(bus, rollback_timeout);
-        object(&path).map_err(|error| Refusal::ZBus(error.into()))
+        let kept = Checkpoint(self.0.clone());
+        bus.object_server().at(path.clone(), kept).await?;
+        known(&path)
+    }
+
+    async fn get_permissions(&self) -> HashMap<String, String> {
+        self.0.linger.touch();
+        self.0.permissions()
+    }
+
+    #[zbus(property)]
+    async fn wireless_enabled(&self) -> bool {
+        self.0.is_enabled()
     }
 
     #[zbus(property)]
@@ -175,14 +205,39 @@ pub(super) struct Wireless(pub(super) Arc<State>);
 
 #[zbus::interface(name = "org.freedesktop.NetworkManager.Device.Wireless")]
 impl Wireless {
-    async fn request_scan(&self, _options: HashMap<String, OwnedVariant>) {
+    async fn request_scan(&self, _options: HashMap<String, OwnedVariant>) -> Result<(), Refusal> {
         self.0.linger.touch();
+        permitted(&self.0, "wifi.scan")
+    }
+
+    /// `NM_802_11_MODE_INFRA`.
+    #[zbus(property)]
+    async fn mode(&self) -> u32 {
+        2
+    }
+
+    #[zbus(property)]
+    async fn active_access_point(&self) -> fdo::Result<OwnedObjectPath> {
+        let connected = self.0.connected_index();
+        object(&connected.map_or_else(|| "/".to_owned(), access_point))
     }
 
     async fn get_all_access_points(&self) -> fdo::Result<Vec<OwnedObjectPath>> {
         self.0.linger.touch();
         let heard = 0..self.0.networks().len();
         heard.map(|index| object(&access_point(index))).collect()
+    }
+}
+
+/// What an interface goes back to.
+pub(super) struct Checkpoint(pub(super) Arc<State>);
+
+#[zbus::interface(name = "org.freedesktop.NetworkManager.Checkpoint")]
+impl Checkpoint {
+    #[zbus(property)]
+    async fn devices(&self) -> fdo::Result<Vec<OwnedObjectPath>> {
+        self.0.linger.touch();
+        Ok(vec![object(DEVICE)?])
     }
 }
 
@@ -212,6 +267,10 @@ impl Ip4Config {
         });
         address.into_iter().collect()
     }
+}
+
+fn known(path: &str) -> Result<OwnedObjectPath, Refusal> {
+    object(path).map_err(|error| Refusal::ZBus(error.into()))
 }
 
 fn object(path: &str) -> fdo::Result<OwnedObjectPath> {

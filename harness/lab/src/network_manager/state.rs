@@ -1,6 +1,6 @@
 //! What the interface is connected to, and what it goes back to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,13 +13,27 @@ use zbus::names::OwnedUniqueName;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, fdo};
 
-use super::objects::Device;
+use super::objects::{Checkpoint as KeptObject, Device};
 use super::{HostNetwork, HostWifiSwitched};
 use crate::private_bus::linger::Linger;
 
 pub(super) const DEVICE: &str = "/org/freedesktop/NetworkManager/Devices/1";
 pub(super) const IP4_CONFIG: &str = "/org/freedesktop/NetworkManager/IP4Config/1";
 
+/// Of NetworkManager 1.42, what polkit is asked about.
+const ACTIONS: [&str; 8] = [
+    "checkpoint-rollback",
+    "enable-disable-network",
+    "enable-disable-wifi",
+    "network-control",
+    "settings.modify.own",
+    "settings.modify.system",
+    "sleep-wake",
+    "wifi.scan",
+];
+/// `NMDeviceState`: unmanaged, unavailable.
+const UNMANAGED: u32 = 10;
+const UNAVAILABLE: u32 = 20;
 /// `NMDeviceState`: disconnected, preparing, getting an address, activated, failed.
 const DISCONNECTED: u32 = 30;
 const PREPARE: u32 = 40;
@@ -56,6 +70,12 @@ struct Changing {
     connected: Option<usize>,
     state: u32,
     checkpoints: BTreeMap<String, Checkpoint>,
+    /// What polkit says, where it is not `yes`, by action.
+    refused: BTreeMap<String, &'static str>,
+    /// NetworkManager was told to leave the interface alone.
+    is_unmanaged: bool,
+    /// Wi-Fi was switched off.
+    is_disabled: bool,
     next_checkpoint: u32,
     /// Number of the connection that is being made; an older one is called off.
     connecting: u64,
@@ -116,7 +136,51 @@ impl State {
     }
 
     pub(super) fn device_state(&self) -> u32 {
-        self.changing().state
+        let changing = self.changing();
+        if changing.is_unmanaged {
+            UNMANAGED
+        } else if changing.is_disabled {
+            UNAVAILABLE
+        } else {
+            changing.state
+        }
+    }
+
+    /// The number of the network that the interface is in.
+    pub(super) fn connected_index(&self) -> Option<usize> {
+        self.changing().connected
+    }
+
+    /// What polkit says of `action`.
+    pub(super) fn consent(&self, action: &str) -> &'static str {
+        self.changing()
+            .refused
+            .get(action)
+            .copied()
+            .unwrap_or("yes")
+    }
+
+    /// The same of every action, by its whole name.
+    pub(super) fn permissions(&self) -> HashMap<String, String> {
+        let whole = |action: &str| format!("{}.{action}", super::NAME);
+        let said = ACTIONS.map(|action| (whole(action), self.consent(action).to_owned()));
+        said.into()
+    }
+
+    pub(super) fn set_consent(&self, action: &str, says: &'static str) {
+        self.changing().refused.insert(action.to_owned(), says);
+    }
+
+    pub(super) fn set_managed(&self, managed: bool) {
+        self.changing().is_unmanaged = !managed;
+    }
+
+    pub(super) fn set_enabled(&self, enabled: bool) {
+        self.changing().is_disabled = !enabled;
+    }
+
+    pub(super) fn is_enabled(&self) -> bool {
+        !self.changing().is_disabled
     }
 
     fn clock(&self) -> &Clock {
@@ -266,6 +330,11 @@ impl State {
     ) -> fdo::Result<()> {
         let kept = this.changing().checkpoints.remove(checkpoint);
         let kept = kept.ok_or_else(no_checkpoint)?;
+        // It may have been taken off the bus with it.
+        let _ = connection
+            .object_server()
+            .remove::<KeptObject, _>(checkpoint)
+            .await;
         let turn = this.begin();
         this.connect(None, why);
         let Some(index) = kept.connected else {

@@ -25,6 +25,20 @@ pub enum WifiError {
         /// Name of the interface.
         interface: String,
     },
+    /// NetworkManager was told to leave the interface alone.
+    #[error("NetworkManager leaves {interface} alone, so it joins nothing")]
+    Unmanaged {
+        /// Which.
+        interface: String,
+    },
+    /// The interface is switched off, or lacks wpa_supplicant.
+    #[error(
+        "NetworkManager cannot use {interface}: it is switched off, or wpa_supplicant does not run"
+    )]
+    Unavailable {
+        /// Which.
+        interface: String,
+    },
     /// Nothing was changed, because it could not be undone.
     #[error(
         "NetworkManager makes no checkpoint of {interface}, so nothing was changed: does this user \

@@ -7,7 +7,7 @@
 //! connect the host again at once, and once more when the checkpoint runs out.
 
 mod error;
-mod network_manager;
+pub(crate) mod network_manager;
 mod seat;
 
 use std::collections::HashMap;
@@ -26,7 +26,8 @@ use zbus::{Connection, ObjectPath, OwnedObjectPath, Variant};
 pub use error::WifiError;
 use network_manager::{
     ACTIVATED, AccessPointProxy, DELETE_NEW_CONNECTIONS, DeviceProxy, FAILED, Ip4ConfigProxy,
-    NetworkManagerProxy, Profile, ROLLED_BACK, WIFI, WirelessProxy, is_included,
+    NetworkManagerProxy, Profile, ROLLED_BACK, UNAVAILABLE, UNMANAGED, WIFI, WirelessProxy,
+    is_included,
 };
 
 use crate::hold::Hold;
@@ -182,6 +183,19 @@ impl Checkpoint {
             return Err(WifiError::NotWifi {
                 interface: interface.to_owned(),
             });
+        }
+        match proxy.state().await.map_err(no_interface)? {
+            UNMANAGED => {
+                return Err(WifiError::Unmanaged {
+                    interface: interface.to_owned(),
+                });
+            }
+            UNAVAILABLE => {
+                return Err(WifiError::Unavailable {
+                    interface: interface.to_owned(),
+                });
+            }
+            _ => {}
         }
         let taken = Hold::take(interface, TURN_LIMIT, clock).await;
         let taken = taken.map_err(|source| WifiError::Note { source })?;

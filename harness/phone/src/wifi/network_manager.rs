@@ -6,21 +6,25 @@ use std::collections::HashMap;
 use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant, Variant};
 
 /// Settings of a connection: groups of names and values.
-pub(super) type Profile<'p> = HashMap<&'p str, HashMap<&'p str, Variant<'p>>>;
+pub(crate) type Profile<'p> = HashMap<&'p str, HashMap<&'p str, Variant<'p>>>;
 
 /// `NM_DEVICE_TYPE_WIFI`.
-pub(super) const WIFI: u32 = 2;
+pub(crate) const WIFI: u32 = 2;
+/// `NM_DEVICE_STATE_UNMANAGED`.
+pub(crate) const UNMANAGED: u32 = 10;
+/// `NM_DEVICE_STATE_UNAVAILABLE`.
+pub(crate) const UNAVAILABLE: u32 = 20;
 /// `NM_DEVICE_STATE_ACTIVATED`.
-pub(super) const ACTIVATED: u32 = 100;
+pub(crate) const ACTIVATED: u32 = 100;
 /// `NM_DEVICE_STATE_FAILED`.
-pub(super) const FAILED: u32 = 120;
+pub(crate) const FAILED: u32 = 120;
 /// `NM_CHECKPOINT_CREATE_FLAG_DELETE_NEW_CONNECTIONS`.
-pub(super) const DELETE_NEW_CONNECTIONS: u32 = 0x02;
+pub(crate) const DELETE_NEW_CONNECTIONS: u32 = 0x02;
 /// `NM_ROLLBACK_RESULT_OK`.
-pub(super) const ROLLED_BACK: u32 = 0;
+pub(crate) const ROLLED_BACK: u32 = 0;
 
 /// Whether NetworkManager refused a checkpoint because the device is in another one.
-pub(super) fn is_included(error: &zbus::Error) -> bool {
+pub(crate) fn is_included(error: &zbus::Error) -> bool {
     match error {
         zbus::Error::MethodError(name, Some(message), _) => {
             name.ends_with(".InvalidArguments") && message.contains("already included")
@@ -34,10 +38,17 @@ pub(super) fn is_included(error: &zbus::Error) -> bool {
     default_service = "org.freedesktop.NetworkManager",
     default_path = "/org/freedesktop/NetworkManager"
 )]
-pub(super) trait NetworkManager {
+pub(crate) trait NetworkManager {
     /// Every checkpoint that there is.
     #[zbus(property(emits_changed_signal = "false"))]
     fn checkpoints(&self) -> zbus::Result<Vec<OwnedObjectPath>>;
+
+    /// Whether Wi-Fi may be on.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn wireless_enabled(&self) -> zbus::Result<bool>;
+
+    /// What polkit says of each action of this client's: `yes`, `auth` or `no`.
+    fn get_permissions(&self) -> zbus::Result<HashMap<String, String>>;
 
     fn get_device_by_ip_iface(&self, iface: &str) -> zbus::Result<OwnedObjectPath>;
 
@@ -76,7 +87,7 @@ pub(super) trait NetworkManager {
     interface = "org.freedesktop.NetworkManager.Device",
     default_service = "org.freedesktop.NetworkManager"
 )]
-pub(super) trait Device {
+pub(crate) trait Device {
     #[zbus(property)]
     fn device_type(&self) -> zbus::Result<u32>;
 
@@ -95,17 +106,33 @@ pub(super) trait Device {
     interface = "org.freedesktop.NetworkManager.Device.Wireless",
     default_service = "org.freedesktop.NetworkManager"
 )]
-pub(super) trait Wireless {
+pub(crate) trait Wireless {
+    /// `NM80211Mode`.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn mode(&self) -> zbus::Result<u32>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn active_access_point(&self) -> zbus::Result<OwnedObjectPath>;
+
     fn request_scan(&self, options: HashMap<&str, Variant<'_>>) -> zbus::Result<()>;
 
     fn get_all_access_points(&self) -> zbus::Result<Vec<OwnedObjectPath>>;
 }
 
 #[zbus::proxy(
+    interface = "org.freedesktop.NetworkManager.Checkpoint",
+    default_service = "org.freedesktop.NetworkManager"
+)]
+pub(crate) trait Checkpoint {
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn devices(&self) -> zbus::Result<Vec<OwnedObjectPath>>;
+}
+
+#[zbus::proxy(
     interface = "org.freedesktop.NetworkManager.AccessPoint",
     default_service = "org.freedesktop.NetworkManager"
 )]
-pub(super) trait AccessPoint {
+pub(crate) trait AccessPoint {
     #[zbus(property(emits_changed_signal = "const"))]
     fn ssid(&self) -> zbus::Result<Vec<u8>>;
 }
@@ -114,7 +141,7 @@ pub(super) trait AccessPoint {
     interface = "org.freedesktop.NetworkManager.IP4Config",
     default_service = "org.freedesktop.NetworkManager"
 )]
-pub(super) trait Ip4Config {
+pub(crate) trait Ip4Config {
     #[zbus(property(emits_changed_signal = "false"))]
     fn address_data(&self) -> zbus::Result<Vec<HashMap<String, OwnedVariant>>>;
 }

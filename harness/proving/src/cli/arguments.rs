@@ -44,6 +44,8 @@ pub(super) enum Command {
     Prov(Box<super::prov::arguments::Prov>),
     /// List boards and what is attached to this host, and whether each answers
     Boards(super::hardware::arguments::Boards),
+    /// Look at what a board of the rig file needs of this host, and say what mends the rest
+    Doctor(Doctor),
     /// Flash a board
     Flash(super::hardware::arguments::Flash),
     /// Follow the log of a board
@@ -181,6 +183,21 @@ impl From<FlashWhen> for Flash {
             FlashWhen::Always => Self::Always,
         }
     }
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Changes nothing, opens no port and runs none of the rig file's commands.\nExit code: 0 nothing is not ok, 2 mistake in the command line or rig file, 3 something is not ok."
+)]
+pub(super) struct Doctor {
+    /// The board: a name in the rig file
+    #[arg(long, value_name = "NAME")]
+    pub(super) board: String,
+    #[command(flatten)]
+    pub(super) rig: RigFile,
+    /// How to tell: for people, or a JSON object per line
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(super) message_format: MessageFormat,
 }
 
 #[derive(Debug, Args)]

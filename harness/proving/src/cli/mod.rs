@@ -5,6 +5,7 @@ mod board_queue;
 mod certs;
 mod chosen_boards;
 mod contracts;
+mod doctor;
 mod error;
 mod hardware;
 mod list;
@@ -72,6 +73,7 @@ fn command(command: Command) -> Result<ExitStatus, CommandError> {
         Command::Flash(arguments) => hardware::flash(&arguments),
         Command::Log(arguments) => hardware::log(&arguments),
         Command::Test(arguments) => hardware::test(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Prov(arguments) => Ok(prov::prov(&arguments)?),
     }
 }

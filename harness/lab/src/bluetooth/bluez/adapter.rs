@@ -1,9 +1,11 @@
 //! `org.bluez.Adapter1`: a phone's radio.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use zbus::object_server::SignalEmitter;
-use zbus::{ObjectPath, OwnedVariant};
+use zbus::{ObjectPath, OwnedVariant, fdo};
 
 use super::error::BluezError;
 use super::request::{HostHandle, Request};
@@ -12,13 +14,19 @@ pub(super) struct Adapter {
     pub(super) address: String,
     pub(super) name: String,
     pub(super) powered: bool,
+    /// Whether the kernel keeps the radio off (rfkill).
+    pub(super) blocked: Arc<AtomicBool>,
     pub(super) discovering: bool,
     pub(super) host: HostHandle,
 }
 
 impl Adapter {
+    fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Acquire)
+    }
+
     async fn discover(&mut self, on: bool, emitter: &SignalEmitter<'_>) -> Result<(), BluezError> {
-        if !self.powered {
+        if !self.powered || self.is_blocked() {
             return Err(BluezError::NotReady("Resource Not Ready".to_owned()));
         }
         self.host
@@ -93,12 +101,18 @@ impl Adapter {
 
     #[zbus(property)]
     async fn powered(&self) -> bool {
-        self.powered
+        self.powered && !self.is_blocked()
     }
 
+    /// BlueZ names the error `org.bluez.Error.Blocked`, which a property of zbus' cannot; its words are
+    /// the same (5.66, `mgmt_errstr` of `MGMT_STATUS_RFKILLED`).
     #[zbus(property)]
-    async fn set_powered(&mut self, on: bool) {
+    async fn set_powered(&mut self, on: bool) -> fdo::Result<()> {
+        if on && self.is_blocked() {
+            return Err(fdo::Error::Failed("Blocked through rfkill".to_owned()));
+        }
         self.powered = on;
+        Ok(())
     }
 
     #[zbus(property)]

@@ -15,6 +15,8 @@ mod gatt;
 mod host;
 mod request;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clock::Clock;
@@ -53,6 +55,8 @@ pub struct BluezStandIn {
     stop: Option<oneshot::Sender<()>>,
     /// To the hosts, in the order of their phones.
     hosts: Vec<mpsc::UnboundedSender<Request>>,
+    /// Whether the kernel keeps the radio of a phone off, in the order of the phones.
+    blocked: Vec<Arc<AtomicBool>>,
     controllers: JoinSet<()>,
 }
 
@@ -60,6 +64,7 @@ pub struct BluezStandIn {
 struct Seat {
     phone: BluezPhone,
     hci: DuplexStream,
+    blocked: Arc<AtomicBool>,
 }
 
 impl BluezStandIn {
@@ -76,12 +81,14 @@ impl BluezStandIn {
         let (ready, started) = oneshot::channel();
         let mut seats = Vec::new();
         let mut streams = Vec::new();
-        for phone in phones {
+        let blocked: Vec<Arc<AtomicBool>> = phones.iter().map(|_| Arc::default()).collect();
+        for (phone, blocked) in phones.iter().zip(&blocked) {
             let (hci, stream) = tokio::io::duplex(PIPE);
             streams.push(stream);
             seats.push(Seat {
                 phone: phone.clone(),
                 hci,
+                blocked: Arc::clone(blocked),
             });
         }
         let (clock, address) = (clock.clone(), bus.to_owned());
@@ -121,6 +128,7 @@ impl BluezStandIn {
         Ok(Self {
             stop: Some(stop),
             hosts,
+            blocked,
             controllers,
         })
     }
@@ -130,6 +138,16 @@ impl BluezStandIn {
         if let Some(host) = self.hosts.get(index) {
             // One that is gone already is out.
             let _ = host.send(Request::Unplug);
+        }
+    }
+}
+
+impl BluezStandIn {
+    /// Has the kernel keep the radio of the phone at `index` off, as `rfkill block bluetooth` does, or no
+    /// longer.
+    pub fn set_blocked(&self, index: usize, blocked: bool) {
+        if let Some(switch) = self.blocked.get(index) {
+            switch.store(blocked, Ordering::Release);
         }
     }
 }
@@ -209,6 +227,7 @@ async fn offer(
                 .join(":"),
             name: seat.phone.name,
             powered: true,
+            blocked: seat.blocked,
             discovering: false,
             host: host.clone(),
         };

@@ -31,7 +31,7 @@ pub(super) fn human(line: &LogLine, paint: Paint) -> String {
 }
 
 /// Text that does nothing to a terminal.
-pub(super) fn printable(text: &str) -> String {
+pub(in crate::cli) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

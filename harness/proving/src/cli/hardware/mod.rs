@@ -18,7 +18,8 @@ use arguments::{Boards, Flash, Log, Test};
 
 pub(in crate::cli) use boards::in_full;
 pub(in crate::cli) use emulated::emulator;
-pub(crate) use open::LEASE;
+pub(in crate::cli) use line::printable;
+pub(crate) use open::{LEASE, find_in_rig};
 
 pub use error::HardwareError;
 

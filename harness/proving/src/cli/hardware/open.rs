@@ -99,13 +99,18 @@ impl Open {
 
 /// The board of this name in the rig file.
 pub(super) fn find(name: &str, rig: &Path) -> Result<RigBoard, HardwareError> {
+    find_in_rig(name, rig).map(|(_, board)| board)
+}
+
+/// The same, with its rig.
+pub(crate) fn find_in_rig(name: &str, rig: &Path) -> Result<(Rig, RigBoard), HardwareError> {
     // Without a rig there are the boards that need none.
     let found = match rig.exists() || rig != Path::new(DEFAULT_FILE) {
         true => Rig::read(rig)?,
         false => Rig::default(),
     };
-    if let Some(board) = found.boards.get(name) {
-        return Ok(board.clone());
+    if let Some(board) = found.boards.get(name).cloned() {
+        return Ok((found, board));
     }
     let mut known: Vec<&str> = found.boards.keys().map(String::as_str).collect();
     known.insert(0, QEMU);

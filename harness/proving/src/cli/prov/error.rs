@@ -123,10 +123,11 @@ impl Diagnostic for ProvError {
                  others may know it"
                     .to_owned()
             }
-            Self::Bluetooth(_) => {
+            Self::Bluetooth(error) => engine::mend::of_bluetooth(error).unwrap_or_else(|| {
                 "check that this host has an adapter and that `bluetoothd` runs: `bluetoothctl show`"
                     .to_owned()
-            }
+            }),
+            Self::Wifi(error) => engine::mend::of_wifi(error)?,
             _ => return None,
         };
         Some(Box::new(text))
