@@ -356,6 +356,130 @@ fn a_board_that_does_not_answer_ends_broken_and_says_which() {
     assert!(said.contains("nothing listens at socket:"), "{said}");
 }
 
+/// Its expectation fails only once the device had more than 10 s.
+const IT_IS_HEARD: &str = r#"
+name: It is heard
+world:
+  devices: { device: {} }
+steps:
+  - power: on
+  - expect: { log: { tag: app, text: Provisioning started }, within: 2s }
+"#;
+
+/// What a UART at 115200 bit/s makes of a device that sends at 74880.
+const AT_ANOTHER_SPEED: &[u8] =
+    include_bytes!("../../../fixtures/logs/esp_idf_74880_at_115200.bin");
+
+/// How the only case ends on a board that prints `first` at its first start and `second` at its second:
+/// its only attempt.
+fn printing(scenario: &str, first: &'static [u8], second: &'static [u8]) -> (Option<i32>, Value) {
+    let bench = bench("", &[("log.yaml", scenario)]);
+    let (mut device, port) = pty();
+    let rig = format!(
+        "[boards.dut]\nkind = \"serial\"\nport = \"{}\"\nreset_command = [\"./restart\"]\n\
+         factory = {{ command = [\"true\", \"{{file}}\"] }}\n",
+        port.display()
+    );
+    fs::write(bench.path().join("rig.toml"), rig).unwrap();
+    script(bench.path(), "restart", "echo >> restarted");
+    let restarted = bench.path().join("restarted");
+    let (stop, stopped) = mpsc::channel::<()>();
+    let player = thread::spawn(move || {
+        let mut starts = 0;
+        while stopped.recv_timeout(Duration::from_millis(10))
+            == Err(mpsc::RecvTimeoutError::Timeout)
+        {
+            let now = fs::read(&restarted).map_or(0, |all| all.len());
+            if now > starts {
+                starts = now;
+                device
+                    .write_all(if now == 1 { first } else { second })
+                    .unwrap();
+            }
+        }
+    });
+    let output = proving(bench.path(), &["log.yaml"]);
+    drop(stop);
+    player.join().unwrap();
+    let results = results(&output);
+    assert_eq!(results.len(), 1, "{output:?}");
+    (output.status.code(), results[0]["attempts"][0].clone())
+}
+
+#[test]
+fn a_board_that_prints_nothing_is_the_rigs_fault_and_what_is_likely_is_told() {
+    let (code, attempt) = printing(IT_IS_HEARD, b"", b"");
+    assert_eq!(
+        (code, &attempt["verdict"]),
+        (Some(3), &"broken".into()),
+        "{attempt:#}"
+    );
+    let failure = &attempt["failure"];
+    let blame = failure["blame"].as_str().unwrap();
+    assert!(blame.contains("nothing at all came from"), "{failure:#}");
+    let advice = failure["diagnosis"].as_str().unwrap();
+    for words in [
+        "the port",
+        "the power",
+        "the image",
+        "How to tell",
+        "proving log --board dut",
+    ] {
+        assert!(advice.contains(words), "{words}: {failure:#}");
+    }
+}
+
+#[test]
+fn a_board_that_prints_no_text_is_at_another_speed_which_is_told() {
+    let (code, attempt) = printing(IT_IS_HEARD, AT_ANOTHER_SPEED, b"");
+    assert_eq!(
+        (code, &attempt["verdict"]),
+        (Some(3), &"broken".into()),
+        "{attempt:#}"
+    );
+    let advice = attempt["failure"]["diagnosis"].as_str().unwrap();
+    assert!(advice.contains("write `baud = 74880`"), "{attempt:#}");
+}
+
+#[test]
+fn a_rom_loader_that_starts_no_firmware_is_the_rigs_fault() {
+    for (printed, words) in [
+        (&b"ESP-ROM:esp32c3-api1-20210207\r\nBuild:Feb  7 2021\r\nrst:0x1 (POWERON),boot:0x4 (DOWNLOAD(USB/UART0/1))\r\nwaiting for download\r\n"[..], "boot pin"),
+        (&b"ESP-ROM:esp32c3-api1-20210207\r\nrst:0x1 (POWERON),boot:0xc (SPI_FAST_FLASH_BOOT)\r\ninvalid header: 0xffffffff\r\ninvalid header: 0xffffffff\r\n"[..], "the image"),
+    ] {
+        let (code, attempt) = printing(IT_IS_HEARD, printed, b"");
+        assert_eq!((code, &attempt["verdict"]), (Some(3), &"broken".into()), "{attempt:#}");
+        let advice = attempt["failure"]["diagnosis"].as_str().unwrap();
+        assert!(advice.contains(words), "{attempt:#}");
+    }
+}
+
+#[test]
+fn a_board_that_was_heard_before_and_is_silent_after_a_reset_fails() {
+    let scenario = IT_IS_HEARD.replace(
+        "  - expect:",
+        "  - expect: { log: { tag: app, text: Hello }, within: 10s }\n  - power: reset\n  - expect:",
+    );
+    let (code, attempt) = printing(&scenario, b"I (312) app: Hello\r\n", b"");
+    assert_eq!(
+        (code, &attempt["verdict"]),
+        (Some(1), &"failed".into()),
+        "{attempt:#}"
+    );
+    let advice = attempt["failure"]["diagnosis"].as_str().unwrap();
+    assert!(advice.starts_with("the firmware: "), "{attempt:#}");
+}
+
+#[test]
+fn a_board_that_prints_something_else_fails_as_ever() {
+    let (code, attempt) = printing(IT_IS_HEARD, b"I (312) app: Hello\r\n", b"");
+    assert_eq!(
+        (code, &attempt["verdict"]),
+        (Some(1), &"failed".into()),
+        "{attempt:#}"
+    );
+}
+
 #[test]
 fn a_name_that_no_board_has_is_told_with_those_that_there_are() {
     let rig = "[boards.lamp]\nkind = \"serial\"\nport = \"socket:uart\"\n";

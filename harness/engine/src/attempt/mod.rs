@@ -21,6 +21,7 @@ mod program;
 mod provision;
 mod seen;
 mod session_steps;
+mod silence;
 mod starvation;
 mod steps;
 mod surroundings;
@@ -46,7 +47,7 @@ pub use world::World;
 
 use booted::BootWatch;
 use contracts::ContractWatch;
-use problem::{Problem, Where, finish};
+use problem::{Problem, Where, finish, finish_with};
 use seen::Subject;
 use starvation::Starvation;
 
@@ -190,17 +191,32 @@ async fn run_case(job: &Job, chosen: &Chosen, case: &Case, trace: &Trace) -> Fin
             failure: None,
         },
         Err(problem) => {
+            let mut advice = None;
             if matches!(problem, Problem::Missed(_)) {
+                advice = silent_board(chosen, &mut world, trace).await;
                 if let Some(starvation) = &attempt.starvation {
                     starvation.testify(trace);
                 }
                 world.testify().await;
             }
-            finish(problem, at, trace)
+            finish_with(problem, at, trace, advice)
         }
     };
     world.end().await;
     finished
+}
+
+/// What is likely where a board is silent, which its testimony tells.
+async fn silent_board(chosen: &Chosen, world: &mut World, trace: &Trace) -> Option<String> {
+    let (_, board) = chosen.real.as_ref()?;
+    let names: Vec<String> = world.devices().map(|(name, _)| name.to_owned()).collect();
+    for name in names {
+        if let Some(silence) = silence::of(trace, &name, board).await {
+            silence.testify(trace, &name);
+            return Some(silence.advice);
+        }
+    }
+    None
 }
 
 struct Attempt<'a> {

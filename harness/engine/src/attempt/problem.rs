@@ -147,7 +147,16 @@ pub struct Where {
 
 /// How the attempt ends that met `problem` at `at`.
 pub fn finish(problem: Problem, at: Where, trace: &Trace) -> Finished {
-    let mut advice = None;
+    finish_with(problem, at, trace, None)
+}
+
+/// The same, with `advice` on what to look at where one is known already.
+pub fn finish_with(
+    problem: Problem,
+    at: Where,
+    trace: &Trace,
+    mut advice: Option<String>,
+) -> Finished {
     let (verdict, missed, blame) = match problem {
         Problem::Lab(error) => {
             advice = Some(super::hint::of_lab(&error));
