@@ -1,6 +1,7 @@
 //! The scenario engine: its language, its expectations, and what runs them.
 
 pub mod attempt;
+pub mod authority;
 pub mod doctor;
 pub mod expect;
 mod known;

@@ -20,6 +20,7 @@
 mod error;
 mod export;
 mod identity;
+mod kept;
 mod key;
 mod mint;
 mod offset;
@@ -27,6 +28,7 @@ mod profile;
 
 pub use error::{ExportError, PkiError};
 pub use identity::{Authority, Identity};
+pub use kept::{KeptAuthority, KeptError};
 pub use mint::{Pki, pem};
 pub use offset::{Offset, OffsetError};
 pub use profile::{Chain, Issuer, Key, KeyType, Names, Profile, Profiles, Usage};

@@ -10,7 +10,10 @@ use rcgen::{
 use time::OffsetDateTime;
 
 use crate::key::new_key;
-use crate::{Authority, Chain, Identity, Issuer, Key, Names, PkiError, Profile, Profiles, Usage};
+use crate::{
+    Authority, Chain, Identity, Issuer, KeptAuthority, Key, Names, PkiError, Profile, Profiles,
+    Usage,
+};
 
 /// The authorities of one run, and what they sign. Cheap to clone.
 #[derive(Clone)]
@@ -24,12 +27,15 @@ struct Inner {
     authorities: BTreeMap<String, Signer>,
 }
 
+/// Profile of the authority that signs what names no other.
+pub(crate) const ROOT: &str = "ca";
+
 /// An authority with its key.
-struct Signer {
-    issuer: rcgen::Issuer<'static, KeyPair>,
-    der: Vec<u8>,
+pub(crate) struct Signer {
+    pub(crate) issuer: rcgen::Issuer<'static, KeyPair>,
+    pub(crate) der: Vec<u8>,
     /// Authorities between itself (included) and the root (not included), nearest first.
-    chain: Vec<Vec<u8>>,
+    pub(crate) chain: Vec<Vec<u8>>,
 }
 
 impl Pki {
@@ -38,8 +44,17 @@ impl Pki {
         Self::with_profiles(now, Profiles::built_in()?)
     }
 
+    /// The same, with `kept` in the place of the authority that everything good is signed by.
+    pub fn with_authority(now: u64, kept: &KeptAuthority) -> Result<Self, PkiError> {
+        Self::build(now, Profiles::built_in()?, Some(kept))
+    }
+
     /// Fresh authorities by other profiles. `now` is Unix time in s, by the lab's clock.
     pub fn with_profiles(now: u64, profiles: Profiles) -> Result<Self, PkiError> {
+        Self::build(now, profiles, None)
+    }
+
+    fn build(now: u64, profiles: Profiles, kept: Option<&KeptAuthority>) -> Result<Self, PkiError> {
         let mut inner = Inner {
             now: i64::try_from(now).unwrap_or(i64::MAX),
             profiles,
@@ -51,6 +66,9 @@ impl Pki {
             .filter(|(_, profile)| profile.authority)
             .map(|(name, _)| name.to_owned())
             .collect();
+        if let Some(kept) = kept {
+            inner.authorities.insert(ROOT.to_owned(), kept.signer()?);
+        }
         for name in &names {
             inner.found(name, names.len())?;
         }
@@ -120,6 +138,12 @@ impl Pki {
         Ok(Authority {
             der: signer.der.clone(),
         })
+    }
+
+    /// The authority that everything good is signed by, to be kept beyond the run.
+    pub fn keep(&self) -> Result<KeptAuthority, PkiError> {
+        let signer = self.inner.signer(ROOT)?;
+        Ok(KeptAuthority::of(signer))
     }
 
     /// What can be minted.
@@ -243,7 +267,7 @@ impl Profile {
         match &self.issuer {
             Some(issuer) => issuer.clone(),
             None if self.authority => Issuer::Itself,
-            None => Issuer::Authority("ca".to_owned()),
+            None => Issuer::Authority(ROOT.to_owned()),
         }
     }
 }

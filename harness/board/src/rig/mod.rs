@@ -103,8 +103,11 @@
 //! | `broker.port` | the broker's port | any |
 //! | `broker.time_port` | the time server's port, at the same address | any |
 //! | `broker.names` | further names and addresses for its certificate; boards are told the first one | only `bind` |
+//! | `authority.keep` | a folder in which the first run makes an authority, `ca.pem` and `ca.key`, that signs the certificates of broker and boards from then on | each case has a new one |
+//! | `authority.certificate`, `authority.key` | the team's own authority in its place, in PEM; the key in PKCS #8 and readable by its owner alone | likewise |
 //! | `broker.client_certificate` | `"required"`, `"optional"` or `"none"`; off loopback only the first | `"required"` |
 
+mod authority;
 mod firmware;
 mod mistake;
 mod phone;
@@ -126,6 +129,7 @@ use std::{fmt, fs};
 
 use crate::command::{Command, CommandTemplate, SwitchCommands};
 
+pub use authority::{AuthorityPlace, RigAuthority};
 pub use firmware::{Firmware, HandOver, NvsRow, NvsTemplate};
 pub use mistake::{RigError, RigMistake, RigMistakes};
 pub use phone::{Label, RigPhone};
@@ -152,6 +156,8 @@ pub struct Rig {
     pub access_points: BTreeMap<String, AccessPoint>,
     /// Where boards find the broker.
     pub broker: Option<Broker>,
+    /// Who signs certificates; a new authority for each case without one.
+    pub authority: Option<RigAuthority>,
 }
 
 /// One real board.
@@ -370,6 +376,25 @@ impl Rig {
     /// The rig that `text` describes. `path` is where it stands.
     pub fn parse(path: &Path, text: &str) -> Result<Self, RigMistakes> {
         read::rig(path, text).map_err(|list| RigMistakes::new(path, text, list))
+    }
+
+    /// A mistake at `span` of the rig file `path` that shows only once what it names is looked at.
+    pub fn mistake_at(
+        path: &Path,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> RigError {
+        match fs::read_to_string(path) {
+            Ok(text) => {
+                let mistake = RigMistake::new(span, message, help);
+                RigMistakes::new(path, &text, vec![mistake]).into()
+            }
+            Err(source) => RigError::Read {
+                path: path.to_owned(),
+                source,
+            },
+        }
     }
 
     /// A rig file to start from, in which everything is explained and commented out.

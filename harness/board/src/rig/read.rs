@@ -6,6 +6,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use super::authority::authority;
 use super::firmware::{Firmware, firmware};
 use super::mistake::RigMistake;
 use super::phone::{Label, RigPhone, label, phone};
@@ -78,6 +79,7 @@ fn surroundings_and_boards(root: Section<'_>) -> Rig {
         }
     }
     rig.broker = root.table("broker", "`[broker]`").and_then(broker);
+    rig.authority = root.table("authority", "`[authority]`").and_then(authority);
     let rig_phone = root.table("phone", "`[phone]`");
     let rig_phone = rig_phone.map(|section| phone(section, &RigPhone::default()));
     let rig_phone = rig_phone.unwrap_or_default();

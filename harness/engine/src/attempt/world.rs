@@ -66,7 +66,7 @@ impl World {
             what: format!("make {}", boards.display()),
             source,
         })?;
-        let pki = Pki::new(trace.clock().unix_now().as_secs())?;
+        let pki = pki(chosen, trace.clock().unix_now().as_secs())?;
         let mut maker = Maker::new(job.seed);
         let mut access_points = BTreeMap::new();
         for (role, access_point) in settings.access_points.iter() {
@@ -348,6 +348,20 @@ impl World {
             );
         }
     }
+}
+
+/// The authorities of a case: those of the rig, if its file names one.
+fn pki(chosen: &Chosen, now: u64) -> Result<Pki, LabError> {
+    let authority = chosen
+        .real
+        .as_ref()
+        .and_then(|(rig, _)| rig.authority.as_ref());
+    let Some(authority) = authority else {
+        return Ok(Pki::new(now)?);
+    };
+    let kept = crate::authority::open(&authority.place);
+    let kept = kept.map_err(|mistake| LabError::Scenario(mistake.to_string()))?;
+    Ok(Pki::with_authority(now, &kept)?)
 }
 
 fn unknown(what: &str, name: &str) -> LabError {

@@ -1,6 +1,7 @@
 //! What of this host a board of a rig needs, looked at before a run. Nothing is changed and no board is
 //! touched: no port is opened, no command is run.
 
+mod authority;
 mod bluetooth;
 mod broker;
 mod clock;
@@ -87,6 +88,7 @@ pub async fn examine(rig: &Rig, board: &RigBoard) -> Vec<Finding> {
     if let Some(name) = &board.phone.lan {
         findings.extend(lan::check(name));
     }
+    findings.extend(authority::check(rig));
     findings.extend(broker::check(rig, board));
     findings.push(clock::check());
     findings

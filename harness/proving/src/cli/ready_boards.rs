@@ -1,7 +1,7 @@
 //! Boards that are not well are found before the first attempt, and after one that was broken: each
 //! gets one power cycle, where the rig has a switch, and is taken out of the run if that does not help.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,25 @@ pub(super) fn make_ready(boards: &mut [BoardModel], stop: &StopFlag) -> Result<b
         taken_out = true;
     }
     Ok(taken_out)
+}
+
+/// Opens the authorities of the rig files of `boards`, which makes those that are to be kept, so that a
+/// mistake there is told once and nothing is run.
+pub(super) fn open_authorities(boards: &[BoardModel]) -> Result<(), CommandError> {
+    let files = boards
+        .iter()
+        .filter_map(|board| Some(&board.rig.as_ref()?.file));
+    for file in files.collect::<BTreeSet<_>>() {
+        let rig = Rig::read(file).map_err(HardwareError::from)?;
+        let Some(authority) = rig.authority else {
+            continue;
+        };
+        if let Err(mistake) = engine::authority::open(&authority.place) {
+            let error = Rig::mistake_at(file, authority.span, mistake.message, mistake.help);
+            return Err(HardwareError::from(error).into());
+        }
+    }
+    Ok(())
 }
 
 /// How boards among `boards` that have a health check are looked at after a broken attempt.

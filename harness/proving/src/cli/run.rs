@@ -27,6 +27,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         arguments.image.as_deref(),
     )?;
     let device = chosen_boards::device(arguments.device.as_deref(), &boards)?;
+    ready_boards::open_authorities(&boards)?;
     // Until the run has ended.
     let stop = StopFlag::install().map_err(CommandError::Signals)?;
     let _leases = board_queue::lease(&boards, arguments.wait.unwrap_or_default(), &stop)?;
