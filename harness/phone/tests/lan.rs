@@ -53,7 +53,7 @@ fn a_phone_reaches_a_device_by_broadcast_multicast_and_unicast_on_its_interface_
 
 /// Whether a program can be started in a network namespace of its own, where veth pairs can be made.
 fn unshared(program: &str) -> Result<(), String> {
-    let script = format!("ip link add a type veth peer name b && exec {program}");
+    let script = format!("ip link add phone0 type veth peer name device0 && exec {program}");
     let output = Command::new("unshare")
         .args(["--net", "sh", "-c", &script])
         .output();
