@@ -84,22 +84,6 @@ impl NetworkManagerStandIn {
         self.state.set_enabled(enabled);
     }
 
-    /// Has polkit say `yes`, `auth` or `no` of an action, such as `network-control`. NetworkManager
-    /// refuses what it does not say `yes` of.
-    pub fn set_consent(&self, action: &str, says: &'static str) {
-        self.state.set_consent(action, says);
-    }
-
-    /// Tells NetworkManager to leave the interface alone, or no longer.
-    pub fn set_managed(&self, managed: bool) {
-        self.state.set_managed(managed);
-    }
-
-    /// Switches Wi-Fi on or off, as `nmcli radio wifi` does.
-    pub fn set_enabled(&self, enabled: bool) {
-        self.state.set_enabled(enabled);
-    }
-
     /// The network that the interface is connected to.
     pub fn connected_to(&self) -> Option<String> {
         self.state.connected_to()

@@ -55,7 +55,7 @@ async fn obeys(surroundings: &mut dyn Surroundings, world: &WorldSpec, trace: &T
         ssid: "made".to_owned().into_bytes().into(),
         passphrase: "made up here".to_owned(),
     };
-    let values = surroundings.access_point(role, settings, made);
+    let values = surroundings.access_point(role, settings, made).await;
     assert!(!values.expect("it is there").ssid.as_bytes().is_empty());
     let nowhere = surroundings.switch("nowhere", Switched::Power, false).await;
     assert!(nowhere.is_err(), "no such access point");
@@ -177,7 +177,7 @@ async fn hosts_rig() {
         ssid: "made".to_owned().into_bytes().into(),
         passphrase: String::new(),
     };
-    let values = surroundings.access_point("home", settings, made);
+    let values = surroundings.access_point("home", settings, made).await;
     assert_eq!(values.expect("it is there").ssid.to_string(), "lab");
     let switched = surroundings.switch("home", Switched::Power, false).await;
     assert!(
