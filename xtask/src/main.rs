@@ -10,6 +10,7 @@ mod on_target;
 mod readme;
 mod release;
 mod requirements;
+mod rig;
 mod soak;
 mod test;
 mod transcript;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Some("bugs") => bugs::run_all(),
         Some("bench") => bench::bench(yes),
         Some("release") => release::release(),
+        Some("rig") => rig::rig(&arguments[1..]),
         Some("soak") => soak::soak(&arguments[1..]),
         Some("readme") => readme::readme(flag("--check")),
         Some("firmware") => firmware::build(arguments.get(1).map(String::as_str)),
