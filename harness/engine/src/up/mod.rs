@@ -1,5 +1,6 @@
 //! A scenario's world for other people's clients: everything is there, and no step is taken.
 
+mod as_rig;
 mod console;
 mod endpoints;
 mod forward;
@@ -18,6 +19,7 @@ use trace::{CreateError, Trace};
 use crate::attempt::{Chosen, Lab, LabError, Outsiders, World};
 use crate::language::{self, Case, Mistakes};
 use crate::run::{Flash, Job};
+pub use as_rig::{AsRig, ConsoleOn, up_as_rig};
 use console::ConsoleSocket;
 use endpoints::{Forwarded, Reached};
 pub use forward::{Forward, ForwardTo};
@@ -285,6 +287,14 @@ pub enum UpError {
         what: String,
         /// Why it failed.
         source: io::Error,
+    },
+    /// A folder that is no place for a rig.
+    #[error("failed to stand as a rig in {}: {why}", folder.display())]
+    FolderInUse {
+        /// The folder.
+        folder: PathBuf,
+        /// What is there.
+        why: String,
     },
     /// The trace.
     #[error(transparent)]

@@ -37,7 +37,7 @@ pub struct HostNetwork {
 /// The stand-in; see the module. Gone from the bus when dropped.
 pub struct NetworkManagerStandIn {
     state: Arc<State>,
-    _connection: Connection,
+    connection: Connection,
 }
 
 impl NetworkManagerStandIn {
@@ -59,10 +59,13 @@ impl NetworkManagerStandIn {
             bus: bus.to_owned(),
             source,
         })?;
-        Ok(Self {
-            state,
-            _connection: connection,
-        })
+        Ok(Self { state, connection })
+    }
+
+    /// One more network is heard, or none: the one that was heard so before is gone. An interface that is
+    /// connected to it loses it a while later.
+    pub fn hear(&self, network: Option<HostNetwork>) {
+        self.state.hear(&self.connection, network);
     }
 
     /// The network that the interface is connected to.
@@ -79,8 +82,8 @@ async fn offer(bus: &str, state: &Arc<State>) -> zbus::Result<Connection> {
         .serve_at(state::DEVICE, Device(state.clone()))
         .serve_at(state::DEVICE, Wireless(state.clone()))
         .serve_at(state::IP4_CONFIG, Ip4Config(state.clone()));
-    for (index, network) in state.networks().iter().enumerate() {
-        let access_point = AccessPoint(network.ssid.clone());
+    for index in 0..state.room() {
+        let access_point = AccessPoint(state.clone(), index);
         builder = builder.serve_at(state::access_point(index), access_point);
     }
     builder.name(NAME).build().await

@@ -50,11 +50,7 @@ impl Manager {
         HashMap<String, OwnedVariant>,
     )> {
         self.0.linger.touch();
-        let heard = (0..self.0.networks().len()).map(access_point);
-        if device.as_str() != DEVICE
-            || !heard
-                .into_iter()
-                .any(|path| path == specific_object.as_str())
+        if device.as_str() != DEVICE || !heard(&self.0).any(|path| path == specific_object.as_str())
         {
             return Err(fdo::Error::InvalidArgs(
                 "no such device or access point".to_owned(),
@@ -181,19 +177,19 @@ impl Wireless {
 
     async fn get_all_access_points(&self) -> fdo::Result<Vec<OwnedObjectPath>> {
         self.0.linger.touch();
-        let heard = 0..self.0.networks().len();
-        heard.map(|index| object(&access_point(index))).collect()
+        heard(&self.0).map(|path| object(&path)).collect()
     }
 }
 
-/// The network's name.
-pub(super) struct AccessPoint(pub(super) String);
+/// The network of an index.
+pub(super) struct AccessPoint(pub(super) Arc<State>, pub(super) usize);
 
 #[zbus::interface(name = "org.freedesktop.NetworkManager.AccessPoint")]
 impl AccessPoint {
     #[zbus(property)]
-    async fn ssid(&self) -> &[u8] {
-        self.0.as_bytes()
+    async fn ssid(&self) -> Vec<u8> {
+        let network = self.0.network(self.1);
+        network.map_or_else(Vec::new, |network| network.ssid.into_bytes())
     }
 }
 
@@ -212,6 +208,13 @@ impl Ip4Config {
         });
         address.into_iter().collect()
     }
+}
+
+/// The paths of the networks that are heard now.
+fn heard(state: &State) -> impl Iterator<Item = String> {
+    (0..state.room())
+        .filter(|index| state.network(*index).is_some())
+        .map(access_point)
 }
 
 fn object(path: &str) -> fdo::Result<OwnedObjectPath> {

@@ -32,6 +32,8 @@ const NO_SECRETS: u32 = 7;
 const DHCP_FAILED: u32 = 17;
 /// What joining takes.
 const JOINING: Duration = Duration::from_secs(2);
+/// Without beacons a station gives its network up.
+const BEACON_LOSS: Duration = Duration::from_secs(2);
 /// After so long without a connection NetworkManager connects the interface as it sees fit.
 const AUTOCONNECT: Duration = Duration::from_secs(6);
 /// After so long without an address NetworkManager gives up.
@@ -53,6 +55,8 @@ pub(super) struct State {
 
 #[derive(Debug, Default)]
 struct Changing {
+    /// The one that comes and goes, behind the others.
+    passing: Option<HostNetwork>,
     connected: Option<usize>,
     state: u32,
     checkpoints: BTreeMap<String, Checkpoint>,
@@ -101,18 +105,63 @@ impl State {
         }
     }
 
-    pub(super) fn networks(&self) -> &[HostNetwork] {
-        &self.networks
+    /// The most networks that there can be.
+    pub(super) fn room(&self) -> usize {
+        self.networks.len() + 1
+    }
+
+    /// The network of this index, if it is heard now.
+    pub(super) fn network(&self, index: usize) -> Option<HostNetwork> {
+        match self.networks.get(index) {
+            Some(network) => Some(network.clone()),
+            None if index == self.networks.len() => self.changing().passing.clone(),
+            None => None,
+        }
     }
 
     pub(super) fn connected_to(&self) -> Option<String> {
         let index = self.changing().connected?;
-        self.networks.get(index).map(|network| network.ssid.clone())
+        self.network(index).map(|network| network.ssid)
     }
 
     pub(super) fn address(&self) -> Option<Ipv4Addr> {
         let index = self.changing().connected?;
-        self.networks.get(index)?.address
+        self.network(index)?.address
+    }
+
+    /// The network that comes and goes is this one now, or is not there. Who is connected to one that
+    /// goes notices when its beacons are missed.
+    pub(super) fn hear(self: &Arc<Self>, connection: &Connection, network: Option<HostNetwork>) {
+        let passing = self.networks.len();
+        {
+            let mut changing = self.changing();
+            let is_left = changing.passing != network && changing.connected == Some(passing);
+            changing.passing = network;
+            if !is_left {
+                return;
+            }
+        }
+        let turn = self.begin();
+        let (this, connection) = (self.clone(), connection.clone());
+        tokio::spawn(async move {
+            this.clock().sleep(BEACON_LOSS).await;
+            if this.is_current(turn) {
+                let why = "its network is gone";
+                this.fall_back(&connection, why).await;
+            }
+        });
+    }
+
+    /// Ends the connection. A while later the interface is connected as NetworkManager sees fit.
+    async fn fall_back(&self, connection: &Connection, why: &str) {
+        self.connect(None, why);
+        self.tell(connection, DISCONNECTED, NO_REASON).await;
+        self.clock().sleep(AUTOCONNECT).await;
+        let is_idle = self.changing().state == DISCONNECTED;
+        if is_idle && !self.networks.is_empty() {
+            self.connect(Some(0), "connected of its own accord");
+            self.tell(connection, ACTIVATED, NO_REASON).await;
+        }
     }
 
     pub(super) fn device_state(&self) -> u32 {
@@ -136,10 +185,11 @@ impl State {
 
     /// Joins a network, and says how that goes on.
     pub(super) async fn activate(self: Arc<Self>, connection: Connection, wanted: Wanted) {
-        let index = self
-            .networks
-            .iter()
-            .position(|network| network.ssid.as_bytes() == wanted.ssid);
+        let is_wanted = |index: &usize| {
+            let network = self.network(*index);
+            network.is_some_and(|network| network.ssid.as_bytes() == wanted.ssid)
+        };
+        let index = (0..self.room()).find(is_wanted);
         let turn = self.begin();
         self.connect(None, "another network is asked for");
         self.tell(&connection, PREPARE, NO_REASON).await;
@@ -147,8 +197,7 @@ impl State {
         if !self.is_current(turn) {
             return;
         }
-        let Some((index, network)) =
-            index.and_then(|index| Some((index, self.networks.get(index)?)))
+        let Some((index, network)) = index.and_then(|index| Some((index, self.network(index)?)))
         else {
             return self.tell(&connection, FAILED, 53).await;
         };
@@ -169,14 +218,8 @@ impl State {
             && gone(&connection, &client).await.is_ok()
             && self.changing().connected == Some(index)
         {
-            self.connect(None, "its client is gone from the bus");
-            self.tell(&connection, DISCONNECTED, NO_REASON).await;
-            self.clock().sleep(AUTOCONNECT).await;
-            let is_idle = self.changing().state == DISCONNECTED;
-            if is_idle && !self.networks.is_empty() {
-                self.connect(Some(0), "connected of its own accord");
-                self.tell(&connection, ACTIVATED, NO_REASON).await;
-            }
+            let why = "its client is gone from the bus";
+            self.fall_back(&connection, why).await;
         }
     }
 

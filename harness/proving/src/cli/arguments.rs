@@ -247,8 +247,26 @@ pub(super) struct Up {
     #[arg(long, value_name = "PATH")]
     pub(super) console: Option<PathBuf>,
     /// Where to write endpoints.json, certificates and the trace
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "as_rig")]
+    pub(super) out: Option<PathBuf>,
+    /// Stand as a rig instead: the reference device as the board `device` of DIR/rig.toml, on a UART
+    /// and radios of this host that are imitated. DIR has to be new, empty, or left by such a rig
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["scenario", "filter", "forwards", "console", "out"])]
+    pub(super) as_rig: Option<PathBuf>,
+    /// Where the device of --as-rig has its console
+    #[arg(long, value_name = "WHERE", default_value = "log", requires = "as_rig")]
+    pub(super) console_on: ConsoleOn,
+    /// Log component whose lines the device of --as-rig does not print, such as 'app'; may be given
+    /// several times
+    #[arg(long = "without-component", value_name = "TAG", requires = "as_rig")]
+    pub(super) without_components: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ConsoleOn {
+    // Not documented one by one, which would make the help of every option long.
+    Log,
+    Uart,
 }
 
 pub(super) fn time(text: &str) -> Result<Duration, String> {

@@ -3,11 +3,22 @@
 use report::ExitStatus;
 
 use super::CommandError;
-use super::arguments::{Selection, Up};
+use super::arguments::{ConsoleOn, Selection, Up};
 use engine::language::{Case, ReadError};
-use engine::up::{self, Openings};
+use engine::up::{self, AsRig, Openings};
 
 pub(super) fn up(arguments: &Up) -> Result<ExitStatus, CommandError> {
+    if let Some(folder) = &arguments.as_rig {
+        let options = AsRig {
+            console: match arguments.console_on {
+                ConsoleOn::Log => up::ConsoleOn::Log,
+                ConsoleOn::Uart => up::ConsoleOn::Uart,
+            },
+            without_components: arguments.without_components.clone(),
+        };
+        up::up_as_rig(&options, folder)?;
+        return Ok(ExitStatus::Passed);
+    }
     let Some(case) = case(arguments)? else {
         return Ok(ExitStatus::NothingSelected);
     };
@@ -15,7 +26,8 @@ pub(super) fn up(arguments: &Up) -> Result<ExitStatus, CommandError> {
         forwards: arguments.forwards.clone(),
         console: arguments.console.clone(),
     };
-    up::up(&case, &openings, &arguments.out)?;
+    let out = arguments.out.clone().unwrap_or_default();
+    up::up(&case, &openings, &out)?;
     Ok(ExitStatus::Passed)
 }
 

@@ -1,0 +1,128 @@
+//! An imitated rig: the reference device as a board of a rig file, for users without a board.
+//!
+//! The device runs on the lab's air. Its UART, its power, its radios and its LAN are offered in the
+//! forms that a rig has, so that `proving run --rig DIR/rig.toml` on the other side cannot tell:
+//!
+//! | in the folder | what it is |
+//! |---|---|
+//! | `rig.toml` | the board `device` and what stands around it; written last |
+//! | `rig` | the script behind every command of that file; it needs a POSIX shell and nothing else |
+//! | `control/` | requests of the script and their answers ([`control`]) |
+//! | `env` | variables that the run wants, to be sourced |
+//! | `endpoints.json` | where everything is, for other programs |
+
+mod access_points;
+mod control;
+mod described;
+mod device;
+mod ends;
+mod folder;
+mod host;
+mod soft_ap;
+mod uart;
+
+use std::path::Path;
+use std::time::Duration;
+
+use clock::Clock;
+use lab::air::Air;
+use lab::bluetooth::Ether;
+use tokio::signal::unix::SignalKind;
+use trace::Trace;
+
+use super::{UpError, listen_for};
+use control::Control;
+use device::Device;
+use ends::Opened;
+use folder::Folder;
+use soft_ap::SoftApWatch;
+
+/// Name of the board in the rig file, and of the device on the air.
+const DEVICE: &str = "device";
+/// How often requests and radios are looked at.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Where the device has its console.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConsoleOn {
+    /// Where its log is, as ESP-IDF has it.
+    #[default]
+    Log,
+    /// On a second UART.
+    Uart,
+}
+
+/// How the rig is imitated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AsRig {
+    /// Where the device has its console.
+    pub console: ConsoleOn,
+    /// Log components (tags) whose lines do not appear on the UART.
+    pub without_components: Vec<String>,
+}
+
+/// What the parts of the rig share.
+pub(super) struct Stage {
+    pub trace: Trace,
+    pub air: Air,
+    pub ether: Ether,
+}
+
+/// Stands as a rig in `folder` until SIGINT or SIGTERM, and leaves nothing behind there.
+pub fn up_as_rig(options: &AsRig, folder: &Path) -> Result<(), UpError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| UpError::Io {
+            what: "start the runtime".into(),
+            source,
+        })?;
+    let folder = Folder::take(folder)?;
+    let stood = runtime.block_on(stand(options, &folder));
+    let cleared = folder.clear();
+    stood.and(cleared)
+}
+
+async fn stand(options: &AsRig, folder: &Folder) -> Result<(), UpError> {
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    // Whoever uses the rig lives in real time.
+    let trace = Trace::in_memory(Clock::start(1.0));
+    let stage = Stage {
+        air: Air::new(trace.clone()),
+        ether: Ether::new(trace.clone()),
+        trace,
+    };
+    let points = access_points::set_up(&stage);
+    let opened = host::open(&stage, options, folder).await?;
+    let Opened {
+        uart,
+        console,
+        described,
+        mut radios,
+    } = opened;
+    let mut device = Device::new(&stage, folder, uart, console, described.log.clone());
+    described::write(folder, &points, &described)?;
+    let control = Control::new(folder.control());
+    let mut watch = SoftApWatch::new(&stage.trace);
+    eprintln!("up; see {}; ends on Ctrl-C", folder.rig_toml().display());
+    let serve = async {
+        loop {
+            while let Some(request) = control.next()? {
+                let answer = device.obey(&request, &stage, &points).await;
+                control.answer(&request, answer)?;
+            }
+            if let Some(change) = watch.change(device.factory()) {
+                radios.soft_ap(change).await?;
+            }
+            stage.trace.clock().sleep(LOOK).await;
+        }
+    };
+    let served = tokio::select! {
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        served = serve => served,
+    };
+    device.end().await;
+    served
+}
