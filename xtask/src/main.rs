@@ -49,6 +49,9 @@ fn main() -> ExitCode {
         Some("bench") => bench::bench(yes),
         Some("release") => release::release(),
         Some("rig") => rig::rig(&arguments[1..]),
+        // The machine of the rig starts these two.
+        Some("rig-head") => rig::serve(arguments.get(1).map_or(".", String::as_str)),
+        Some("rig-cases") => rig::run_inside(),
         Some("soak") => soak::soak(&arguments[1..]),
         Some("readme") => readme::readme(flag("--check")),
         Some("firmware") => firmware::build(arguments.get(1).map(String::as_str)),

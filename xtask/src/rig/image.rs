@@ -1,6 +1,5 @@
 //! Building the machine's kernel and disk from Debian's packages.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -96,7 +95,7 @@ fn debian_sources() -> Result<String, String> {
         .output()
         .map_err(|error| format!("failed to start {}: {error}", shown(&ask)))?;
     let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
-    let lines: BTreeSet<&str> = answer
+    let mut lines: Vec<&str> = answer
         .lines()
         .filter(|line| {
             let release = line.split(' ').nth(2).unwrap_or_default();
@@ -104,10 +103,10 @@ fn debian_sources() -> Result<String, String> {
             rest.is_some_and(|rest| matches!(rest, "" | "-updates" | "-security"))
         })
         .collect();
+    lines.dedup();
     if lines.is_empty() {
         return Err(format!("apt has no archive of Debian {codename}"));
     }
-    let mut lines = Vec::from_iter(lines);
     lines.push("");
     Ok(lines.join("\n"))
 }
@@ -177,18 +176,11 @@ fn configure(root: &Path) -> Result<(), String> {
         let path = root.join(folder);
         fs::create_dir_all(&path).map_err(said("make", &path))?;
     }
-    run(command("chroot")
-        .arg(root)
-        .args(["/bin/busybox", "--install", "-s"])
-        .stderr(Stdio::null()))
-    // It fails where a program of another package is in the way, and goes on.
-    .or_else(|error| {
-        if root.join("bin/sh").is_symlink() {
-            Ok(())
-        } else {
-            Err(error)
-        }
-    })?;
+    let shell = root.join("bin/sh");
+    if !shell.is_symlink() {
+        symlink("dash", &shell).map_err(said("make", &shell))?;
+    }
+    link_applets(root)?;
     let run_link = root.join("var/run");
     if !run_link.is_symlink() {
         symlink("/run", &run_link).map_err(said("make", &run_link))?;
@@ -196,6 +188,24 @@ fn configure(root: &Path) -> Result<(), String> {
     write("etc/passwd", recipe::PASSWD, 0o644)?;
     write("etc/group", recipe::GROUP, 0o644)?;
     write("init", recipe::INIT, 0o755)
+}
+
+/// Has busybox stand in for every program that no package has brought.
+fn link_applets(root: &Path) -> Result<(), String> {
+    let mut list = command("chroot");
+    list.arg(root).args(["/bin/busybox", "--list"]);
+    let listed = list
+        .output()
+        .map_err(|error| format!("failed to start {}: {error}", shown(&list)))?;
+    let folders = ["bin", "sbin", "usr/bin", "usr/sbin"];
+    for applet in String::from_utf8_lossy(&listed.stdout).lines() {
+        let is_there = |folder: &&str| root.join(folder).join(applet).symlink_metadata().is_ok();
+        if !folders.iter().any(|folder| is_there(&folder)) {
+            let link = root.join("bin").join(applet);
+            symlink("busybox", &link).map_err(said("make", &link))?;
+        }
+    }
+    Ok(())
 }
 
 /// The kernel's modules, and what each needs.
@@ -307,7 +317,7 @@ impl Modules {
     }
 }
 
-fn remove(folder: &Path) -> Result<(), String> {
+pub fn remove(folder: &Path) -> Result<(), String> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(said("remove", folder)(error))
@@ -317,6 +327,6 @@ fn remove(folder: &Path) -> Result<(), String> {
 }
 
 /// Words an error of the file system.
-fn said<'w>(what: &'w str, path: &'w Path) -> impl Fn(std::io::Error) -> String + 'w {
+pub fn said<'w>(what: &'w str, path: &'w Path) -> impl Fn(std::io::Error) -> String + 'w {
     move |error| format!("failed to {what} {}: {error}", path.display())
 }

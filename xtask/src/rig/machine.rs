@@ -41,6 +41,23 @@ impl Machine {
             .args(["-device", "virtio-serial-pci"])
             .args(["-chardev", "stdio,id=report,signal=off"])
             .args(["-device", "virtserialport,chardev=report,name=report"])
+            .args(["-chardev", "socket,id=hci,path=hci.sock"])
+            .args(["-device", "virtserialport,chardev=hci,name=hci"])
+            .args(["-chardev", "socket,id=uart,path=uart.sock"])
+            .args(["-serial", "chardev:uart"]);
+        for (name, mac) in [
+            ("lan", "52:54:00:00:00:01"),
+            ("softap", "52:54:00:00:00:02"),
+        ] {
+            qemu.arg("-netdev").arg(format!(
+                "stream,id={name},server=off,addr.type=unix,addr.path={name}.sock"
+            ));
+            // Nothing is to start from it.
+            qemu.arg("-device")
+                .arg(format!("virtio-net-pci,netdev={name},mac={mac},romfile="));
+        }
+        // Paths of sockets have to be short.
+        qemu.current_dir(folder.join("host/rig"))
             // The machine's port is open as long as this is.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());

@@ -2,9 +2,11 @@
 
 /// Debian packages, with all that they depend on. They are unpacked, not configured: nothing of theirs
 /// runs before the machine does.
-pub const PACKAGES: [&str; 13] = [
+pub const PACKAGES: [&str; 14] = [
     "bluez",
     "busybox-static",
+    // busybox as the shell would take its own programs before those of the packages.
+    "dash",
     "dbus",
     "dbus-daemon",
     "dnsmasq-base",
@@ -19,7 +21,7 @@ pub const PACKAGES: [&str; 13] = [
 ];
 
 /// What of the packages is left out.
-pub const LEFT_OUT: [&str; 11] = [
+pub const LEFT_OUT: [&str; 12] = [
     "/usr/share/bash-completion/*",
     "/usr/share/bug/*",
     "/usr/share/doc/*",
@@ -27,8 +29,9 @@ pub const LEFT_OUT: [&str; 11] = [
     "/usr/share/lintian/*",
     "/usr/share/locale/*",
     "/usr/share/man/*",
-    "/usr/share/perl*",
-    "/usr/lib/x86_64-linux-gnu/perl*",
+    "/usr/share/perl/*",
+    "/usr/share/perl5/*",
+    "/usr/lib/x86_64-linux-gnu/perl*/*",
     "/usr/lib/udev/hwdb.d/*",
     "/lib/udev/hwdb.d/*",
 ];
@@ -71,12 +74,15 @@ pub const FIRST_MODULES: [&str; 4] = ["virtio_pci", "virtio_blk", "crc32c_generi
 /// The users that programs of the machine ask for.
 pub const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
      messagebus:x:100:100::/nonexistent:/usr/sbin/nologin\n\
+     dnsmasq:x:101:65534::/nonexistent:/usr/sbin/nologin\n\
+     polkitd:x:102:65534::/nonexistent:/usr/sbin/nologin\n\
+     systemd-network:x:103:65534::/nonexistent:/usr/sbin/nologin\n\
      nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n";
 
 /// Their groups.
 pub const GROUP: &str = "root:x:0:\ntty:x:5:\nmessagebus:x:100:\ndialout:x:20:\n\
      input:x:101:\nkvm:x:102:\nrender:x:103:\nvideo:x:44:\naudio:x:29:\ndisk:x:6:\n\
-     cdrom:x:24:\ntape:x:26:\nkmem:x:15:\nlp:x:7:\nsgx:x:104:\nnetdev:x:105:\nnogroup:x:65534:\n";
+     cdrom:x:24:\ntape:x:26:\nkmem:x:15:\nlp:x:7:\nsgx:x:104:\nnetdev:x:105:\nbluetooth:x:106:\nnogroup:x:65534:\n";
 
 /// What finds the disk.
 pub const FIRST_STAGE: &str = include_str!("guest/first-stage.sh");

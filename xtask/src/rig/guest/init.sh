@@ -1,4 +1,4 @@
-#!/bin/busybox sh
+#!/bin/sh
 # The machine: a host with a Bluetooth adapter, a Wi-Fi interface and a serial port, in a home with an
 # access point. What runs on it comes in the folder that it shares with its own host.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
