@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -18,6 +19,12 @@ const HCI: &str = "/dev/virtio-ports/hci";
 const VHCI: &str = "/dev/vhci";
 /// First byte of what only /dev/vhci itself understands.
 const VENDOR: u8 = 0xFF;
+/// The port with the device's log.
+const SERIAL: &str = "/dev/ttyS1";
+/// O_NONBLOCK of Linux on x86-64 (include/uapi/asm-generic/fcntl.h).
+const NONBLOCK: i32 = 0o4000;
+/// How often to look who listens there.
+const UART_LOOK: Duration = Duration::from_millis(30);
 /// How often to look at the device's own network.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -41,7 +48,52 @@ pub fn serve(folder: &str) -> Result<(), String> {
         let error = to_adapter(port, vhci);
         eprintln!("radio head: from the controller: {error:?}");
     });
+    thread::spawn(|| {
+        let error = unheard();
+        eprintln!("radio head: at the serial port: {error:?}");
+    });
     follow(&Path::new(folder).join("radio.json"))
+}
+
+/// Takes away what comes to the serial port while no program listens, as a UART loses it. QEMU would keep
+/// it for the next one.
+fn unheard() -> io::Result<()> {
+    let mut port = OpenOptions::new()
+        .read(true)
+        .custom_flags(NONBLOCK)
+        .open(SERIAL)?;
+    let raw = Command::new("stty")
+        .args(["-F", SERIAL, "raw", "-echo"])
+        .status()?;
+    if !raw.success() {
+        return Err(io::Error::other(format!("stty: {raw}")));
+    }
+    let mut bytes = [0; 4096];
+    loop {
+        if !is_listened_to()? {
+            while matches!(port.read(&mut bytes), Ok(1..)) {}
+        }
+        thread::sleep(UART_LOOK);
+    }
+}
+
+/// Whether a `proving` has the serial port open.
+fn is_listened_to() -> io::Result<bool> {
+    for process in fs::read_dir("/proc")? {
+        let process = process?.path();
+        // Processes and their files come and go meanwhile.
+        let is_proving = fs::read_link(process.join("exe"))
+            .is_ok_and(|program| program.file_name().is_some_and(|name| name == "proving"));
+        if !is_proving {
+            continue;
+        }
+        let files = fs::read_dir(process.join("fd")).into_iter().flatten();
+        let mut links = files.flatten().map(|file| fs::read_link(file.path()));
+        if links.any(|link| link.is_ok_and(|link| link == Path::new(SERIAL))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Each read of /dev/vhci is a packet.

@@ -70,6 +70,10 @@ fn share(host: &Path, proving: &Path, arguments: &[String]) -> Result<(), String
         .arg("-r")
         .arg(root().join("scenarios"))
         .arg(host.join("scenarios")))?;
+    run(command("cp")
+        .arg("-r")
+        .arg(root().join("xtask/src/rig/scenarios"))
+        .arg(host.join("rig-scenarios")))?;
     let start = host.join("start.sh");
     fs::write(&start, START).map_err(image::said("write", &start))?;
     let plan = host.join("arguments");
