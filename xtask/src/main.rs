@@ -28,6 +28,9 @@ cargo xtask <command> [--yes]
   bench    the cost of the harness, beside its peers
   release  build the binary that is handed on, with the symbols of its backtraces beside it, into
            target/dist; fails if it is too large
+  rig      run cases against a real BlueZ, NetworkManager, hostapd and serial port: in a virtual machine
+           of Debian packages, as root; --all: every scenario that fits, --proving FILE: with that
+           build, -- ARGUMENTS: those of `proving run` instead of the cases
   soak     repeat everything on a loaded machine, and kill runs at random moments
   readme   renew the output that README shows (--check: only compare)
   firmware build an image for a board: mps2, on-target, esp32c6, or all of them

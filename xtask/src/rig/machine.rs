@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use super::cases::PASSED;
 use super::image::Image;
 use crate::command::command;
 
@@ -69,16 +70,20 @@ impl Machine {
 
     /// Shows what the machine reports until it is off.
     pub fn follow(&mut self) -> Result<(), String> {
+        // As long as it is open, so is the machine's port.
+        let _input = self.qemu.stdin.take();
+        let mut passed = false;
         if let Some(report) = self.qemu.stdout.take() {
             for line in BufReader::new(report).lines().map_while(Result::ok) {
+                passed |= line == PASSED;
                 println!("{line}");
             }
         }
         let status = self.qemu.wait().map_err(|error| error.to_string())?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("QEMU: {status}"))
+        match (status.success(), passed) {
+            (true, true) => Ok(()),
+            (true, false) => Err("not every case has passed in the machine".into()),
+            (false, _) => Err(format!("QEMU: {status}")),
         }
     }
 }

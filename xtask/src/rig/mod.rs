@@ -7,6 +7,7 @@
 mod cases;
 mod head;
 mod image;
+mod killed;
 mod machine;
 mod outside;
 mod recipe;
