@@ -20,8 +20,8 @@ const GATE: [&str; 6] = [
     "scenarios/provisioning/reset_after_failure.yaml",
 ];
 /// Which cases of those: the console is no radio.
-const GATE_FILTER: &str = "!name(over=console) & !name(security=none) & !name(softap,security=v1]) \
-     | path(whole_way)";
+const GATE_FILTER: &str = "path(rig-scenarios) | !name(over=console) & !name(security=none) \
+     & !name(security=v1)";
 
 /// How the checks have ended so far.
 #[derive(Default)]

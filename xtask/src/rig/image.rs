@@ -200,7 +200,7 @@ fn link_applets(root: &Path) -> Result<(), String> {
     let folders = ["bin", "sbin", "usr/bin", "usr/sbin"];
     for applet in String::from_utf8_lossy(&listed.stdout).lines() {
         let is_there = |folder: &&str| root.join(folder).join(applet).symlink_metadata().is_ok();
-        if !folders.iter().any(|folder| is_there(&folder)) {
+        if !folders.iter().any(is_there) {
             let link = root.join("bin").join(applet);
             symlink("busybox", &link).map_err(said("make", &link))?;
         }

@@ -18,6 +18,10 @@ for place in home softap; do
 done
 echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6
 echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6
+# Two interfaces of the host are on one LAN. Were each to answer for the address of the other, what is sent
+# to lan0 would come in at wlan1, past a socket that is bound to lan0.
+echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore
+echo 2 > /proc/sys/net/ipv4/conf/all/arp_announce
 iw phy phy0 set netns name home
 iw phy phy2 set netns name softap
 ip link set eth0 netns home
