@@ -10,6 +10,7 @@ mod on_target;
 mod readme;
 mod release;
 mod requirements;
+mod rig;
 mod soak;
 mod test;
 mod transcript;
@@ -27,6 +28,9 @@ cargo xtask <command> [--yes]
   bench    the cost of the harness, beside its peers
   release  build the binary that is handed on, with the symbols of its backtraces beside it, into
            target/dist; fails if it is too large
+  rig      run cases against a real BlueZ, NetworkManager, hostapd and serial port: in a virtual machine
+           of Debian packages, as root; --all: every scenario that fits, --proving FILE: with that
+           build, -- ARGUMENTS: those of `proving run` instead of the cases
   soak     repeat everything on a loaded machine, and kill runs at random moments
   readme   renew the output that README shows (--check: only compare)
   firmware build an image for a board: mps2, on-target, esp32c6, or all of them
@@ -47,6 +51,10 @@ fn main() -> ExitCode {
         Some("bugs") => bugs::run_all(),
         Some("bench") => bench::bench(yes),
         Some("release") => release::release(),
+        Some("rig") => rig::rig(&arguments[1..]),
+        // The machine of the rig starts these two.
+        Some("rig-head") => rig::serve(arguments.get(1).map_or(".", String::as_str)),
+        Some("rig-cases") => rig::run_inside(),
         Some("soak") => soak::soak(&arguments[1..]),
         Some("readme") => readme::readme(flag("--check")),
         Some("firmware") => firmware::build(arguments.get(1).map(String::as_str)),

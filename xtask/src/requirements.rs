@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::command::{command, exists, run, target};
 
 /// Debian packages: the program that shows that one is there, and why it is needed.
-const DEBIAN: [(&str, &str, &str); 8] = [
+const DEBIAN: [(&str, &str, &str); 12] = [
     (
         "mosquitto",
         "mosquitto",
@@ -21,6 +21,18 @@ const DEBIAN: [(&str, &str, &str); 8] = [
     ("openssl", "openssl", "judge: certificates"),
     ("curl", "curl", "judge: HTTP"),
     ("qemu-system-arm", "qemu-system-arm", "the emulated board"),
+    (
+        "qemu-system-x86_64",
+        "qemu-system-x86",
+        "the machine of the rig of real parts",
+    ),
+    (
+        "mmdebstrap",
+        "mmdebstrap",
+        "unpacks what is in that machine",
+    ),
+    ("mke2fs", "e2fsprogs", "makes that machine's disk"),
+    ("strip", "binutils", "makes what runs there small"),
     ("dbus-daemon", "dbus-daemon", "judge: Bluetooth by bleak"),
     (
         "python3",

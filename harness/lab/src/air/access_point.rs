@@ -7,10 +7,12 @@ use airlink::AuthMode;
 use clock::Clock;
 use trace::Trace;
 
+use super::error::AirError;
+use super::ethernet::Ethernet;
 use super::frame::Mac;
 use super::gateway::Gateway;
 use super::names::Names;
-use super::segment::{Owner, Segment, SegmentFaults};
+use super::segment::{Owner, Port, Segment, SegmentFaults};
 use super::stack::{Addressing, Seat, Stack, StackCore};
 
 /// How an access point is set up.
@@ -88,8 +90,15 @@ pub(super) struct AccessPoint {
     pub(super) on: bool,
     pub(super) bssid: Mac,
     pub(super) segment: Segment,
-    gateway: Arc<Gateway>,
-    stack: Stack,
+    way_out: WayOut,
+}
+
+/// Where stations get addresses and names from, and where they reach services.
+enum WayOut {
+    /// The access point itself.
+    Gateway { gateway: Arc<Gateway>, stack: Stack },
+    /// Whatever is on the Ethernet behind it.
+    Ethernet(#[expect(dead_code, reason = "unplugs it when dropped")] Arc<Port>),
 }
 
 impl AccessPoint {
@@ -122,8 +131,24 @@ impl AccessPoint {
             on: true,
             bssid,
             segment,
-            gateway,
-            stack,
+            way_out: WayOut::Gateway { gateway, stack },
+        }
+    }
+
+    pub(super) fn bridged(
+        settings: AccessPointSettings,
+        bssid: Mac,
+        clock: &Clock,
+        ethernet: &Ethernet,
+    ) -> Self {
+        let segment = Segment::new(clock.clone(), settings.isolation);
+        let port = ethernet.bridge(&segment, |_| {});
+        Self {
+            settings,
+            on: true,
+            bssid,
+            segment,
+            way_out: WayOut::Ethernet(port),
         }
     }
 
@@ -143,12 +168,20 @@ impl AccessPoint {
         gateway_of(self.settings.subnet)
     }
 
-    pub(super) fn gateway(&self) -> &Gateway {
-        &self.gateway
+    /// The gateway, to change it.
+    pub(super) fn gateway_of(&self, role: &str) -> Result<&Gateway, AirError> {
+        let bridged = || AirError::Bridged { role: role.into() };
+        self.gateway()
+            .map(|(gateway, _)| gateway)
+            .ok_or_else(bridged)
     }
 
-    pub(super) fn stack(&self) -> &Arc<StackCore> {
-        self.stack.core()
+    /// The gateway and the stack that it is on; none of one that is bridged.
+    pub(super) fn gateway(&self) -> Option<(&Gateway, &Arc<StackCore>)> {
+        match &self.way_out {
+            WayOut::Gateway { gateway, stack } => Some((gateway, stack.core())),
+            WayOut::Ethernet(_) => None,
+        }
     }
 }
 

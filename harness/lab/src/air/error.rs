@@ -45,6 +45,12 @@ pub enum AirError {
         /// Its role.
         role: String,
     },
+    /// The access point has no gateway of the lab's.
+    #[error("the access point `{role}` is bridged: DHCP and the internet are on its Ethernet")]
+    Bridged {
+        /// Its role.
+        role: String,
+    },
     /// The access point has no power.
     #[error("the access point `{role}` is off")]
     Off {

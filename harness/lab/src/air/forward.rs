@@ -96,9 +96,9 @@ impl AirInner {
                 let (role, mac) = world.radio(device).joined()?;
                 let (role, mac) = (role.to_owned(), mac?);
                 let access_point = world.access_points.get(&role)?;
-                let gateway = access_point.gateway();
+                let (gateway, stack) = access_point.gateway()?;
                 Some(Route {
-                    stack: access_point.stack().clone(),
+                    stack: stack.clone(),
                     ports: gateway.forwards().clone(),
                     from: access_point.address(),
                     to: gateway.address_of(mac)?,

@@ -11,6 +11,7 @@ mod connection;
 mod dhcp;
 mod dns;
 mod error;
+mod ethernet;
 mod forward;
 mod forward_udp;
 mod frame;
@@ -41,10 +42,12 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use tokio::net::UnixListener;
 use trace::{Trace, WitnessReport};
 
 pub use access_point::{AccessPointChange, AccessPointSettings};
 pub use error::AirError;
+pub use ethernet::Ethernet;
 pub use forward::ForwardTarget;
 pub use link::RadioLink;
 pub use names::{NameFault, Protocol};
@@ -78,15 +81,37 @@ impl Air {
     /// goes everybody who was joined.
     pub fn add_access_point(&self, role: &str, settings: AccessPointSettings) {
         let air = &self.inner;
-        let mut world = air.world();
-        if let Some(old) = world.access_points.remove(role) {
-            old.segment.unplug_stations();
-            air.lose_stations(&mut world, role);
-        }
-        let bssid = world.new_mac();
-        let access_point =
-            AccessPoint::start(role, settings, bssid, air.trace(), air.clock(), &air.names);
-        world.access_points.insert(role.to_owned(), access_point);
+        air.install(role, |bssid| {
+            AccessPoint::start(role, settings, bssid, air.trace(), air.clock(), &air.names)
+        });
+    }
+
+    /// Sets up an access point that is bridged with an Ethernet, as [`Self::add_access_point`] does one
+    /// with a gateway. It authenticates stations and isolates them; addresses, names and services are
+    /// those of the Ethernet, and its subnet means nothing.
+    pub fn add_bridged_access_point(
+        &self,
+        role: &str,
+        settings: AccessPointSettings,
+        ethernet: &Ethernet,
+    ) {
+        let air = &self.inner;
+        air.install(role, |bssid| {
+            AccessPoint::bridged(settings, bssid, air.clock(), ethernet)
+        });
+    }
+
+    /// Bridges the SoftAP of `device` with an Ethernet, also those that it starts later. Stations there
+    /// are associated from their first frame on; who may join is up to the access point that they really
+    /// use.
+    pub fn bridge_soft_ap(&self, device: &str, ethernet: &Ethernet) {
+        self.inner.bridge_soft_ap(device, ethernet);
+    }
+
+    /// An Ethernet outside of the lab: a program that connects to `listener` sends and receives its
+    /// frames. Ends with the air.
+    pub fn open_ethernet(&self, listener: UnixListener) -> Ethernet {
+        Ethernet::start(&self.inner, listener)
     }
 
     /// Changes an access point; fails if the world has none of that role.
@@ -96,6 +121,12 @@ impl Air {
         let Some(access_point) = world.access_points.get_mut(role) else {
             return Err(AirError::NoAccessPoint { role: role.into() });
         };
+        if matches!(
+            change,
+            AccessPointChange::Dhcp(_) | AccessPointChange::Internet(_)
+        ) {
+            access_point.gateway_of(role)?;
+        }
         air.trace().emit(
             None,
             &AccessPointChanged {
@@ -117,8 +148,8 @@ impl Air {
                 air.dismiss_stations(&mut world, role);
             }
             AccessPointChange::Isolation(on) => access_point.segment.set_isolated(on),
-            AccessPointChange::Dhcp(on) => access_point.gateway().set_dhcp(on),
-            AccessPointChange::Internet(on) => access_point.gateway().set_internet(on),
+            AccessPointChange::Dhcp(on) => access_point.gateway_of(role)?.set_dhcp(on),
+            AccessPointChange::Internet(on) => access_point.gateway_of(role)?.set_internet(on),
             AccessPointChange::Faults(faults) => access_point.segment.set_faults(faults),
         }
         Ok(())
@@ -168,7 +199,8 @@ impl Air {
         let mut world = self.inner.world();
         let (role, mac) = world.radio(device).joined()?;
         let (role, mac) = (role.to_owned(), mac?);
-        world.access_points.get(&role)?.gateway().address_of(mac)
+        let (gateway, _) = world.access_points.get(&role)?.gateway()?;
+        gateway.address_of(mac)
     }
 
     /// Has a phone join the SoftAP `ssid`: waits until a device offers it, associates, and gets an

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use airlink::{Mode, Notice};
 
+use super::ethernet::Ethernet;
 use super::frame::Mac;
 use super::queue::FrameQueue;
 use super::segment::SegmentFaults;
@@ -22,6 +23,8 @@ pub(super) struct Radio {
     /// What is wrong with the SoftAP's frames, whenever there is one.
     pub(super) soft_ap_faults: SegmentFaults,
     pub(super) soft_ap: Option<SoftAp>,
+    /// What its SoftAP is bridged with, whenever there is one.
+    pub(super) soft_ap_ethernet: Option<Ethernet>,
     /// Counts what makes outcomes of earlier requests of the station stale.
     pub(super) attempt: u64,
     /// Events of garbage since it got power.
@@ -39,6 +42,7 @@ impl Default for Radio {
             soft_ap_settings: None,
             soft_ap_faults: SegmentFaults::default(),
             soft_ap: None,
+            soft_ap_ethernet: None,
             attempt: 0,
             garbage: 0,
         }

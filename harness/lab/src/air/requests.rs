@@ -15,7 +15,7 @@ const MOST_GARBAGE: u32 = 50;
 
 impl AirInner {
     /// Gives power to a radio or takes it away; either way it starts from nothing.
-    pub(super) fn power(&self, device: &str, on: bool) {
+    pub(super) fn power(self: &Arc<Self>, device: &str, on: bool) {
         let mut world = self.world();
         let radio = world.radio(device);
         self.leave(device, radio);

@@ -34,6 +34,8 @@ pub(super) enum Owner {
     Phone(String),
     /// Carries connections of the host, see [`super::Air::forward`].
     Forward,
+    /// Stations outside of the lab, see [`super::Ethernet`].
+    Ethernet,
 }
 
 /// How a port takes part.
@@ -43,12 +45,16 @@ pub(super) enum Place {
     Access,
     /// A client.
     Station,
+    /// An Ethernet behind the access point, with stations of its own: no address is its only one.
+    Trunk,
 }
 
 /// Where a port's frames go.
 pub(super) enum Sink {
     /// To a network stack of the lab; closed when the port is unplugged.
     Stack(Arc<FrameQueue>),
+    /// To an Ethernet outside of the lab, which stays when the port is unplugged.
+    Ethernet(Arc<FrameQueue>),
     /// Over the link to a device.
     Radio(Arc<FrameQueue>, airlink::Port),
 }
@@ -161,7 +167,7 @@ impl Segment {
     pub(super) fn unplug_stations(&self) {
         let mut state = self.state();
         state.plugs.retain(|_, plug| {
-            let stays = plug.place == Place::Access;
+            let stays = plug.place != Place::Station;
             if !stays {
                 plug.sink.close();
             }
@@ -178,9 +184,15 @@ impl Segment {
         let Some(plug) = state.plugs.get_mut(&from) else {
             return Sent::Unplugged;
         };
-        let known = *plug.mac.get_or_insert(source);
-        if known != source {
-            return Sent::Spoofed { known };
+        if plug.place == Place::Trunk {
+            if state.plugs.values().any(|plug| plug.mac == Some(source)) {
+                return Sent::Spoofed { known: source };
+            }
+        } else {
+            let known = *plug.mac.get_or_insert(source);
+            if known != source {
+                return Sent::Spoofed { known };
+            }
         }
         if state.loses_this() {
             return Sent::Taken;
@@ -253,7 +265,7 @@ impl Sink {
     fn take(&self, bytes: &[u8]) {
         // A full queue loses the frame: a receiver that does not read in time misses it, as on any radio.
         match self {
-            Self::Stack(queue) => {
+            Self::Stack(queue) | Self::Ethernet(queue) => {
                 queue.push(bytes.to_vec());
             }
             Self::Radio(queue, port) => {

@@ -1,6 +1,7 @@
 //! The access point that a device itself is.
 
 use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use clock::Clock;
@@ -27,6 +28,10 @@ pub(super) struct SoftAp {
     pub(super) port: Port,
     /// Who is associated.
     pub(super) stations: BTreeMap<Mac, String>,
+    /// The Ethernet that it is bridged with.
+    pub(super) ethernet: Option<Arc<Port>>,
+    /// Which stations of that Ethernet are associated, in the order in which they came.
+    pub(super) outsiders: VecDeque<Mac>,
     /// The station through which connections of the host reach the device.
     pub(super) forward: Option<ForwardStation>,
 }
@@ -47,6 +52,8 @@ impl SoftAp {
             segment,
             port,
             stations: BTreeMap::new(),
+            ethernet: None,
+            outsiders: VecDeque::new(),
             forward: None,
         }
     }

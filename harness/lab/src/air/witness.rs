@@ -49,6 +49,8 @@ impl AirInner {
             .access_points
             .iter()
             .filter(|(_, access_point)| access_point.on && access_point.segment.is_sound())
+            // Of what is behind a bridge, nothing is known.
+            .filter(|(_, access_point)| access_point.gateway().is_some())
             .map(|(role, access_point)| {
                 let (stack, gateway) = self.probe(access_point, mac);
                 (role.clone(), stack, gateway)

@@ -85,6 +85,17 @@ impl AirInner {
         tasks.spawn(task);
     }
 
+    /// Puts an access point into the world, in the place of the one that has that role.
+    pub(super) fn install(self: &Arc<Self>, role: &str, start: impl FnOnce(Mac) -> AccessPoint) {
+        let mut world = self.world();
+        if let Some(old) = world.access_points.remove(role) {
+            old.segment.unplug_stations();
+            self.lose_stations(&mut world, role);
+        }
+        let access_point = start(world.new_mac());
+        world.access_points.insert(role.to_owned(), access_point);
+    }
+
     /// Says that there is a new SoftAP.
     pub(super) fn announce(&self) {
         self.changes.send_modify(|count| *count += 1);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use clock::{Clock, LabTime};
+use tokio::net::UnixListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use trace::Trace;
@@ -84,6 +85,12 @@ impl Ether {
         let (address, serve) = port::open(weak, self.inner.clock.clone(), listen).await?;
         self.spawn(serve);
         Ok(address)
+    }
+
+    /// As [`Self::open_port`], for programs that connect to `listener`.
+    pub fn open_socket(&self, listener: UnixListener) {
+        let weak = WeakEther(Arc::downgrade(&self.inner));
+        self.spawn(port::serve(weak, self.inner.clock.clone(), listener));
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clock::Clock;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use super::ether::WeakEther;
@@ -25,11 +26,42 @@ pub(super) async fn open(
     Ok((address, serve(ether, clock, listener)))
 }
 
-async fn serve(ether: WeakEther, clock: Clock, listener: TcpListener) {
+/// Where programs connect.
+pub(super) trait Accept: Send + Sync {
+    /// The connection to a program.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next connection. Cancel safe.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        let (stream, _) = self.accept().await?;
+        // Without it, each small packet would wait for the last one's acknowledgement; harmless where
+        // it fails.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+}
+
+impl Accept for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<UnixStream> {
+        let (stream, _) = self.accept().await?;
+        Ok(stream)
+    }
+}
+
+/// Has each program that connects to `listener` use a controller of its own.
+pub(super) async fn serve(ether: WeakEther, clock: Clock, listener: impl Accept) {
     let mut connections = JoinSet::new();
     let mut count: u16 = 0;
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok(stream) = listener.accept().await else {
             clock.sleep(ACCEPT_AGAIN).await;
             continue;
         };
@@ -39,12 +71,14 @@ async fn serve(ether: WeakEther, clock: Clock, listener: TcpListener) {
     }
 }
 
-async fn attend(ether: WeakEther, clock: Clock, stream: TcpStream, number: u16) {
+async fn attend(
+    ether: WeakEther,
+    clock: Clock,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    number: u16,
+) {
     // It is not known here when that program has nothing left to do.
     let _busy = clock.busy();
-    // Without it, each small packet would wait for the last one's acknowledgement; harmless where
-    // it fails.
-    let _ = stream.set_nodelay(true);
     let [high, low] = number.to_be_bytes();
     let Some(controller) = ether.upgrade().map(|ether| {
         ether.controller(

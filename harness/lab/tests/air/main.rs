@@ -1,5 +1,6 @@
 //! The virtual network, as devices, phones and the host meet it.
 
+mod ethernet;
 mod fake_device;
 mod forward_udp;
 mod garbage;

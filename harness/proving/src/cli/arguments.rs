@@ -303,6 +303,10 @@ pub(super) struct Up {
     /// several times
     #[arg(long = "without-component", value_name = "TAG", requires = "as_rig")]
     pub(super) without_components: Vec<String>,
+    /// Offer UART, Bluetooth and Ethernet of --as-rig as Unix sockets in DIR, for a virtual machine with
+    /// radios and a serial port of its own, instead of imitating those on this host
+    #[arg(long, requires = "as_rig", conflicts_with = "console_on")]
+    pub(super) sockets: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -15,6 +15,7 @@ pub(super) fn up(arguments: &Up) -> Result<ExitStatus, CommandError> {
                 ConsoleOn::Uart => up::ConsoleOn::Uart,
             },
             without_components: arguments.without_components.clone(),
+            sockets: arguments.sockets,
         };
         up::up_as_rig(&options, folder)?;
         return Ok(ExitStatus::Passed);

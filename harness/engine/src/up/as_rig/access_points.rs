@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use lab::air::{AccessPointChange, AccessPointSettings};
+use lab::air::{AccessPointChange, AccessPointSettings, Ethernet};
 use rand_core::{OsRng, RngCore};
 
 use super::Stage;
@@ -49,8 +49,8 @@ impl Known {
     }
 }
 
-/// Sets up every access point, and switches it on.
-pub fn set_up(stage: &Stage) -> AccessPoints {
+/// Sets up every access point, bridged with `lan` if there is one, and switches it on.
+pub fn set_up(stage: &Stage, lan: Option<&Ethernet>) -> AccessPoints {
     let mut all = Vec::new();
     for (third, (role, channel, rssi)) in (43..).zip(ROLES) {
         let settings = AccessPointSettings {
@@ -61,7 +61,12 @@ pub fn set_up(stage: &Stage) -> AccessPoints {
             subnet: Ipv4Addr::new(192, 168, third, 0),
             ..AccessPointSettings::default()
         };
-        stage.air.add_access_point(role, settings.clone());
+        match lan {
+            Some(lan) => stage
+                .air
+                .add_bridged_access_point(role, settings.clone(), lan),
+            None => stage.air.add_access_point(role, settings.clone()),
+        }
         all.push(Known {
             role: role.to_owned(),
             settings,

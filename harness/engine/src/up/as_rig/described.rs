@@ -29,6 +29,8 @@ pub struct Described {
     pub dbus: Option<String>,
     /// How the log appears on the UART.
     pub log: LogForm,
+    /// Whether what is behind the access points is none of the lab's.
+    pub is_bridged: bool,
 }
 
 /// Writes all of it, the rig file last.
@@ -114,11 +116,17 @@ settle_ms = 0
 ssid = "{ssid}"
 passphrase = "env:{variable}"
 switch = {{ on = ["./rig", "access-point", "{role}", "power", "on"], off = ["./rig", "access-point", "{role}", "power", "off"] }}
-internet = {{ on = ["./rig", "access-point", "{role}", "internet", "on"], off = ["./rig", "access-point", "{role}", "internet", "off"] }}
+"#
+        ));
+        // None of it can be had by the lab's half of an access point.
+        if !described.is_bridged {
+            text.push_str(&format!(
+                r#"internet = {{ on = ["./rig", "access-point", "{role}", "internet", "on"], off = ["./rig", "access-point", "{role}", "internet", "off"] }}
 isolation = {{ on = ["./rig", "access-point", "{role}", "isolation", "on"], off = ["./rig", "access-point", "{role}", "isolation", "off"] }}
 set = {{ command = ["./rig", "access-point", "{role}", "set", "{{file}}"] }}
 "#
-        ));
+            ));
+        }
     }
     let (bind, port) = (broker.ip(), broker.port());
     text.push_str(&format!(

@@ -17,7 +17,12 @@ const ENV: &str = "env";
 const BOARD: &str = "board";
 const UART: &str = "uart";
 const CONSOLE: &str = "console.sock";
-const MADE: [&str; 8] = [
+const UART_SOCKET: &str = "uart.sock";
+const HCI: &str = "hci.sock";
+const LAN: &str = "lan.sock";
+const SOFT_AP: &str = "softap.sock";
+const RADIO: &str = "radio.json";
+const MADE: [&str; 13] = [
     // First, so that no run begins on a rig that is going.
     RIG_TOML,
     CONTROL,
@@ -27,6 +32,11 @@ const MADE: [&str; 8] = [
     BOARD,
     UART,
     CONSOLE,
+    UART_SOCKET,
+    HCI,
+    LAN,
+    SOFT_AP,
+    RADIO,
 ];
 
 /// The folder, held by this process.
@@ -108,6 +118,26 @@ impl Folder {
 
     pub fn console(&self) -> PathBuf {
         self.path.join(CONSOLE)
+    }
+
+    pub fn uart_socket(&self) -> PathBuf {
+        self.path.join(UART_SOCKET)
+    }
+
+    pub fn hci(&self) -> PathBuf {
+        self.path.join(HCI)
+    }
+
+    pub fn lan(&self) -> PathBuf {
+        self.path.join(LAN)
+    }
+
+    pub fn soft_ap(&self) -> PathBuf {
+        self.path.join(SOFT_AP)
+    }
+
+    pub fn radio(&self) -> PathBuf {
+        self.path.join(RADIO)
     }
 
     /// Writes the script; others only need to read and start it.

@@ -109,6 +109,7 @@ pub async fn open(stage: &Stage, options: &AsRig, folder: &Folder) -> Result<Ope
             lan: Some(lan),
             without: options.without_components.clone(),
         },
+        is_bridged: false,
     };
     Ok(Opened {
         uart: line,

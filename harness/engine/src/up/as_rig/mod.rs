@@ -10,6 +10,8 @@
 //! | `control/` | requests of the script and their answers ([`control`]) |
 //! | `env` | variables that the run wants, to be sourced |
 //! | `endpoints.json` | where everything is, for other programs |
+//!
+//! For a virtual machine on the other side, its ends are sockets: see [`sockets`].
 
 mod access_points;
 mod control;
@@ -20,6 +22,7 @@ mod folder;
 mod host;
 mod lan;
 mod narration;
+mod sockets;
 mod soft_ap;
 mod uart;
 
@@ -37,6 +40,7 @@ use control::Control;
 use device::Device;
 use ends::Opened;
 use folder::Folder;
+use sockets::Sockets;
 use soft_ap::SoftApWatch;
 
 /// Name of the board in the rig file, and of the device on the air.
@@ -61,6 +65,9 @@ pub struct AsRig {
     pub console: ConsoleOn,
     /// Log components (tags) whose lines do not appear on the UART.
     pub without_components: Vec<String>,
+    /// Whether UART and radios are sockets in the folder, for a virtual machine with a Bluetooth, a
+    /// Wi-Fi and a serial port of its own.
+    pub sockets: bool,
 }
 
 /// What the parts of the rig share.
@@ -108,8 +115,15 @@ async fn stand(
         ether: Ether::new(trace.clone()),
         trace,
     };
-    let points = access_points::set_up(&stage);
-    let opened = host::open(&stage, options, folder).await?;
+    let sockets = match options.sockets {
+        true => Some(Sockets::bind(&stage, folder)?),
+        false => None,
+    };
+    let points = access_points::set_up(&stage, sockets.as_ref().map(Sockets::lan));
+    let opened = match &sockets {
+        Some(sockets) => sockets.open(&stage, &options.without_components, folder)?,
+        None => host::open(&stage, options, folder).await?,
+    };
     let Opened {
         uart,
         console,
