@@ -17,7 +17,7 @@ world:
   devices: { device: {} }
 steps:
   - power: on
-  - expect: { log: { tag: app, text: "Verify return code: 0 (ok)" }, within: 20s }
+  - expect: { log: { tag: meet, text: "Verify return code: 0 (ok)" }, within: 20s }
   - expect: { tls: { kind: handshake, where: { /ok: true } }, within: 10s }
 "#;
 
@@ -27,7 +27,7 @@ command = [\"./meet\", \"${ca.pem}\", \"${client.pem}\", \"${client.key}\", \"${
 const MEET: &str = "#!/bin/sh\nset -eu\nhere=$(dirname \"$0\")\n\
 cp \"$1\" \"$here/told-ca.pem\"; cp \"$2\" \"$here/told-client.pem\"\n\
 openssl s_client -tls1_3 -connect \"$4\" -CAfile \"$1\" -cert \"$2\" -key \"$3\" -verify_return_error </dev/null 2>&1 |\n\
-grep 'Verify return code' | head -1 | sed 's/^ */I (1) app: /'\nsleep 60\n";
+grep 'Verify return code' | head -1 | sed 's/^ */I (1) meet: /'\nsleep 60\n";
 
 fn bench(authority: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();

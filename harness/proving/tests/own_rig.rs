@@ -48,7 +48,7 @@ const MISSING: [&str; 9] = [
     r"two phones at once on the LAN \(\w+ and \w+\)",
     r"two phones at once on one Wi-Fi interface \(\w+ and \w+\)",
     r"two phones at once on one Bluetooth adapter \(\w+ and \w+\)",
-    r"`\[access_points\.\w+\]` in the rig file",
+    r"`\[access_points\.\w+\]` in the rig file( for \w+(, \w+)*)?",
 ];
 
 fn scenarios() -> PathBuf {

@@ -21,7 +21,7 @@ world:
   devices: { device: {} }
 steps:
   - power: on
-  - expect: { log: { tag: app, text: Provisioning started }, within: 20s }
+  - expect: { log: { tag: lamp, text: Provisioning started }, within: 20s }
 "#;
 /// A board that is a program, which starts at once.
 const ONE: &str = "[boards.dut]\nkind = \"process\"\ncommand = [\"./device\"]\n";
@@ -37,7 +37,7 @@ fn bench(rig: &str) -> TempDir {
     script(
         folder.path(),
         "device",
-        "echo 'I (312) app: Provisioning started'\nsleep 60",
+        "echo 'I (312) lamp: Provisioning started'\nsleep 60",
     );
     folder
 }
@@ -164,7 +164,7 @@ fn a_run_that_is_interrupted_while_it_waits_ends_at_once() {
 fn of_two_runs_at_once_the_second_gets_the_board_of_the_first_even_if_that_is_killed() {
     for killed in [false, true] {
         let bench = bench(ONE);
-        let start = "while [ ! -e go ]; do sleep 0.1; done\necho 'I (3) app: Provisioning started'\nsleep 60";
+        let start = "while [ ! -e go ]; do sleep 0.1; done\necho 'I (3) lamp: Provisioning started'\nsleep 60";
         script(bench.path(), "device", start);
         let device = bench.path().join("device");
         let rig = format!(
@@ -279,7 +279,7 @@ fn talking_device(bench: &Path) {
             let mut stream = stream.unwrap();
             thread::spawn(move || {
                 while stream
-                    .write_all(b"I (312) app: Provisioning started\n")
+                    .write_all(b"I (312) lamp: Provisioning started\n")
                     .is_ok()
                 {
                     thread::sleep(Duration::from_millis(100));
@@ -343,7 +343,7 @@ fn a_board_that_falls_ill_in_a_run_is_taken_out_and_the_others_go_on() {
     script(
         bench.path(),
         "ill",
-        "echo 'I (3) app: Provisioning started'\nsleep 60",
+        "echo 'I (3) lamp: Provisioning started'\nsleep 60",
     );
     // Well before the run and for the first attempt; then never again.
     script(
@@ -384,7 +384,7 @@ fn cases_of_a_board_that_fell_ill_are_skipped_with_the_reason() {
     script(
         bench.path(),
         "ill",
-        "echo 'I (3) app: Provisioning started'\nsleep 60",
+        "echo 'I (3) lamp: Provisioning started'\nsleep 60",
     );
     script(
         bench.path(),
@@ -437,7 +437,7 @@ fn a_run_that_is_interrupted_while_a_board_is_looked_at_ends_soon() {
     script(
         bench.path(),
         "ill",
-        "echo 'I (3) app: Provisioning started'\nsleep 60",
+        "echo 'I (3) lamp: Provisioning started'\nsleep 60",
     );
     script(
         bench.path(),

@@ -151,7 +151,8 @@ impl Handed<'_> {
         let Some(template) = &files.command else {
             return Ok(None);
         };
-        let image = self.folder.join(format!("{}.image", self.device));
+        // Beside it, and absolute like it: the command runs in the folder of the rig file.
+        let image = folder.with_extension("image");
         let values = [
             ("folder", folder.display().to_string()),
             ("file", image.display().to_string()),

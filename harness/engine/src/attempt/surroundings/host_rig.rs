@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use board::command::CommandTemplate;
+use board::command::{CommandTemplate, SwitchCommands};
 use board::power::{CommandSwitch, PowerSwitch};
 use board::rig::{Label, Rig, RigBoard};
 use board::{BoardError, Power};
@@ -156,16 +156,21 @@ impl HostRig {
         })
     }
 
-    async fn run_switch(&self, role: &str, what: Switched, on: bool) -> Result<(), LabError> {
+    /// What switches this of an access point.
+    fn commands(&self, role: &str, what: Switched) -> Result<SwitchCommands, LabError> {
         let point = self.rig.access_points.get(role);
         let commands = point.and_then(|point| match what {
             Switched::Power => point.switch.clone(),
             Switched::Internet => point.internet.clone(),
             Switched::Isolation => point.isolation.clone(),
         });
-        let commands = commands.ok_or_else(|| {
+        commands.ok_or_else(|| {
             LabError::Scenario(format!("nothing in the rig file switches {role} so"))
-        })?;
+        })
+    }
+
+    async fn run_switch(&self, role: &str, what: Switched, on: bool) -> Result<(), LabError> {
+        let commands = self.commands(role, what)?;
         let power = if on { Power::On } else { Power::Off };
         let mut switch = CommandSwitch::new(commands, self.clock().clone());
         Ok(switch.switch(power).await?)
@@ -277,14 +282,17 @@ impl Surroundings for HostRig {
         async move {
             // Isolation is what is off otherwise.
             let is_usual = on != (what == Switched::Isolation);
-            {
-                let mut switched = held(&self.switched);
-                switched.retain(|known| *known != (role.to_owned(), what));
-                if !is_usual {
-                    switched.push((role.to_owned(), what));
-                }
+            // Refused before anything is noted that would have to be put back.
+            self.commands(role, what)?;
+            let this = (role.to_owned(), what);
+            if !is_usual && !held(&self.switched).contains(&this) {
+                held(&self.switched).push(this.clone());
             }
-            self.run_switch(role, what, on).await
+            self.run_switch(role, what, on).await?;
+            if is_usual {
+                held(&self.switched).retain(|known| *known != this);
+            }
+            Ok(())
         }
         .boxed()
     }

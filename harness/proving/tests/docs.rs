@@ -1,0 +1,111 @@
+//! The pages of `docs/`: what they show of a rig file is one, and their commands do what they say.
+
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use board::rig::Rig;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(repository().join("docs").join(name)).unwrap()
+}
+
+/// The blocks of a page that are in this language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let mut parts = page.split("```");
+    let mut blocks = Vec::new();
+    while let (Some(_), Some(block)) = (parts.next(), parts.next()) {
+        if let Some(text) = block.strip_prefix(&format!("{language}\n")) {
+            blocks.push(text.to_owned());
+        }
+    }
+    blocks
+}
+
+#[test]
+fn every_rig_file_of_the_pages_has_no_mistake() {
+    let mut read = 0;
+    for name in ["own-firmware.md", "rig.md"] {
+        for text in blocks(&page(name), "toml") {
+            let rig = Rig::parse(Path::new("/nowhere/rig.toml"), &text);
+            assert!(rig.is_ok(), "{name}: {:?}\n{text}", rig.err());
+            read += 1;
+        }
+    }
+    assert_eq!(read, 3);
+}
+
+#[test]
+fn every_link_of_the_pages_leads_to_a_file() {
+    for name in ["own-firmware.md", "rig.md"] {
+        let page = page(name);
+        let links = page
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for link in links {
+            let file = link.split('#').next().unwrap();
+            let target = repository().join("docs").join(file);
+            assert!(file.is_empty() || target.exists(), "{name}: {link}");
+        }
+    }
+}
+
+/// The commands of `own-firmware.md`, one after the other, as a reader would type them.
+#[test]
+fn a_reader_gets_from_a_desk_to_the_first_green_and_the_first_red() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let runtime = at("runtime");
+    fs::create_dir(&runtime).unwrap();
+    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
+    symlink(repository().join("scenarios"), at("scenarios")).unwrap();
+    let mut script = String::from("set -eu\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n");
+    for block in blocks(&page("own-firmware.md"), "sh") {
+        script.push_str(&format!("echo '# step'\n{block}"));
+    }
+    let programs = Path::new(env!("CARGO_BIN_EXE_proving")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(folder.path())
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .env("XDG_RUNTIME_DIR", &runtime)
+        .env("XDG_STATE_HOME", at("state"))
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .process_group(0)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}\n{told}");
+    let steps: Vec<&str> = said.split("# step\n").skip(1).collect();
+    let [_, doctor, list, green, red, _] = steps[..] else {
+        panic!("{said}");
+    };
+    assert!(doctor.contains("ok"), "{doctor}");
+    assert!(list.contains("cases would run on device"), "{list}");
+    assert!(green.contains(" PASSED "), "{green}");
+    assert!(!green.contains(" FAILED "), "{green}");
+    for line in [
+        "wanted ",
+        "but ",
+        "when ",
+        "blame    the device",
+        "look at ",
+    ] {
+        assert!(red.contains(line), "{line}: {red}");
+    }
+    let handed = at("handed");
+    let mode = fs::metadata(&handed).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "{}", handed.display());
+}
