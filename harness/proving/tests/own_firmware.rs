@@ -291,6 +291,17 @@ fn what_a_firmware_is_told_is_written_without_its_board() {
 }
 
 #[test]
+fn an_authority_that_is_kept_is_what_every_firmware_is_told() {
+    let bench = bench(&format!(
+        "{BOARD}{NVS}\n[authority]\nkeep = \"authority\"\n"
+    ));
+    let (folder, _) = handed_over(&bench, &[]);
+    let kept = fs::read_to_string(bench.path().join("authority/ca.pem")).unwrap();
+    let told = value(&folder.join("device.nvs.bin"), "ca");
+    assert_eq!(told, Some(nvs::Value::String(kept)));
+}
+
+#[test]
 fn files_and_requests_are_written_without_a_board_too() {
     let endpoint = "endpoint = { name = \"cloud-config\", value = '{\"ca\":\"${ca.pem}\",\"secret\":\"${linkkit.device_secret}\"}' }\n";
     let firmware = FILES

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use board::process::{Text, Value};
 use board::rig::{BoardLink, Broker, Firmware, ProcessLink, Rig, RigBoard, SecretReference};
 use factory::{Factory, Network};
-use pki::Pki;
 use trace::Secrets;
 
 use super::factory_data::{Meeting, factory_data};
@@ -16,7 +15,7 @@ use super::hand_over::{self, Handed};
 use super::problem::{LabError, with_sources};
 use super::program;
 use super::values::Maker;
-use super::world::HOME;
+use super::world::{self, HOME};
 use crate::language::{self, Case, Mistakes, WorldSpec};
 
 /// The scenario that has everything which a firmware can be told of.
@@ -51,7 +50,7 @@ pub fn write_hand_over(
         return Ok(Vec::new());
     }
     let world = &*hand_over::world_for(firmware, &case.scenario.world);
-    let pki = Pki::new(now)?;
+    let pki = world::pki(Some(rig), now)?;
     let mut maker = Maker::new(seed);
     let unseen = Secrets::default();
     let mut folder = Folder::new(out)?;

@@ -90,6 +90,7 @@ impl Attempt<'_> {
         let question = CoapQuery {
             target: match query.by {
                 QueryBy::Broadcast => QueryTarget::Broadcast,
+                QueryBy::Multicast => QueryTarget::Multicast,
                 QueryBy::Unicast => QueryTarget::Unicast(world.station_address(device)?),
             },
             product_key: values.product_key,

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use board::Board;
+use board::rig::Rig;
 use contracts::{AccessPointFacts, Facts, Sight};
 use factory::{Factory, Network};
 use phone::Settings;
@@ -90,7 +91,8 @@ impl World {
             what: format!("make {}", boards.display()),
             source,
         })?;
-        let pki = pki(chosen, trace.clock().unix_now().as_secs())?;
+        let rig = chosen.real.as_ref().map(|(rig, _)| rig);
+        let pki = pki(rig, trace.clock().unix_now().as_secs())?;
         let firmware = chosen.firmware();
         let settings = &*hand_over::world_for(firmware, settings);
         let mut maker = Maker::new(job.seed);
@@ -453,12 +455,8 @@ impl World {
 }
 
 /// The authorities of a case: those of the rig, if its file names one.
-fn pki(chosen: &Chosen, now: u64) -> Result<Pki, LabError> {
-    let authority = chosen
-        .real
-        .as_ref()
-        .and_then(|(rig, _)| rig.authority.as_ref());
-    let Some(authority) = authority else {
+pub fn pki(rig: Option<&Rig>, now: u64) -> Result<Pki, LabError> {
+    let Some(authority) = rig.and_then(|rig| rig.authority.as_ref()) else {
         return Ok(Pki::new(now)?);
     };
     let kept = crate::authority::open(&authority.place);

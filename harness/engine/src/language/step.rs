@@ -346,6 +346,8 @@ pub enum QueryBy {
     /// To the LAN's broadcast address, on `/sys/device/info/get`.
     #[default]
     Broadcast,
+    /// To the multicast group of all CoAP nodes (224.0.1.187), on `/sys/device/info/get`.
+    Multicast,
     /// To the device's address, on `/sys/{pk}/{dn}/device/info/get`.
     Unicast,
 }
