@@ -76,23 +76,19 @@ impl Image {
     }
 }
 
-/// Why no image can be built on this host, if that is so.
-pub fn cannot_build() -> Option<String> {
-    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    if !release.lines().any(|line| line == "ID=debian") {
-        return Some("it is made of this host's own packages, and the host is no Debian".into());
-    }
-    (!is_root()).then(|| "its disk is made of files that belong to root".into())
-}
-
 /// Debian's archives that this host's apt knows, as lines of a sources.list.
 fn debian_sources() -> Result<String, String> {
     let release = fs::read_to_string("/etc/os-release")
         .map_err(|error| format!("failed to read which Debian this is: {error}"))?;
+    if !release.lines().any(|line| line == "ID=debian") {
+        return Err(
+            "the machine is made of this host's own packages, and this host is no Debian".into(),
+        );
+    }
     let codename = release
         .lines()
         .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
-        .ok_or("the machine is made of Debian's packages, and this host is no Debian")?;
+        .ok_or("/etc/os-release does not say which Debian this is")?;
     let mut ask = command("apt-get");
     ask.args([
         "indextargets",

@@ -22,7 +22,6 @@ use outside::Outside;
 
 pub use cases::run_inside;
 pub use head::serve;
-pub use image::cannot_build;
 
 /// Starts the services of the machine and runs the cases.
 const START: &str = include_str!("guest/start.sh");
