@@ -141,6 +141,7 @@ fn the_template_is_an_empty_rig_and_everything_in_it_can_be_used() {
     assert_eq!(rig.boards["idf"].console, Some(ConsoleAt::Log));
     assert_eq!(rig.boards["idf"].phone.wifi.as_deref(), Some("wlan1"));
     assert_eq!(rig.access_points.len(), 1);
+    assert!(rig.authority.is_some());
 }
 
 #[test]

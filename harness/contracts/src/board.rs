@@ -6,7 +6,7 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, number, text};
+use crate::read::{device, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// Two cores may print a little out of order (ESP-IDF logging, dual-core chips).
@@ -20,12 +20,7 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[],
         says: "the time that a device prints never goes back while it is not started anew",
         source: "ESP-IDF logging: esp_log_timestamp counts from the boot",
-        reads: &[
-            (Source::Log, "line"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
-        ],
+        reads: since_boot![(Source::Log, "line"),],
         watch: |_| Some(Box::<Falls>::default()),
     },
     Contract {
@@ -33,12 +28,7 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Clock],
         says: "over half a minute and more, the device's clock and the lab's agree within 2 %",
         source: "house: crystals are good to 0.01 %",
-        reads: &[
-            (Source::Log, "line"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
-        ],
+        reads: since_boot![(Source::Log, "line"),],
         watch: |_| Some(Box::<Drift>::default()),
     },
     Contract {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, number, text};
+use crate::read::{device, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// RFC 7252 §4.8.2: EXCHANGE_LIFETIME.
@@ -16,13 +16,7 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(2);
 /// Messages that are remembered.
 const MOST: usize = 4096;
 
-const READS: &[(Source, &str)] = &[
-    (Source::Coap, "received"),
-    (Source::Coap, "sent"),
-    (Source::Board, "power"),
-    (Source::Board, "restarted"),
-    (Source::Board, "exited"),
-];
+const READS: &[(Source, &str)] = since_boot![(Source::Coap, "received"), (Source::Coap, "sent"),];
 
 pub const CONTRACTS: &[Contract] = &[
     Contract {
@@ -46,14 +40,11 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Clock],
         says: "a confirmable message to one device is acknowledged within two seconds",
         source: "RFC 7252 §4.2",
-        reads: &[
+        reads: since_boot![
             (Source::Coap, "received"),
             (Source::Coap, "sent"),
             (Source::Air, "leased"),
             (Source::Air, "left"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |_| Some(Box::<Acknowledged>::default()),
     },

@@ -7,7 +7,7 @@ use serde_json::Value;
 use trace::{Event, Source};
 
 use crate::facts::LinkkitFacts;
-use crate::read::{device, flag, is_boot, number, text};
+use crate::read::{device, flag, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 pub const CONTRACTS: &[Contract] = &[
@@ -16,12 +16,7 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Clock],
         says: "a token is told to the LAN no more often than the profile says, and not faster",
         source: "Linkkit C SDK 2.3.0: awss_devinfo_notify",
-        reads: &[
-            (Source::Coap, "received"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
-        ],
+        reads: since_boot![(Source::Coap, "received"),],
         watch: |facts| {
             Some(Box::new(Notifications {
                 facts: facts.linkkit.clone()?,
@@ -35,13 +30,10 @@ pub const CONTRACTS: &[Contract] = &[
         says: "what a device tells on the LAN carries the address that it was leased, and the names \
                under which the cloud accepted it",
         source: "Linkkit C SDK 2.3.0: awss_build_dev_info",
-        reads: &[
+        reads: since_boot![
             (Source::Coap, "received"),
             (Source::Air, "leased"),
             (Source::Linkkit, "connect_accepted"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |_| Some(Box::<OwnName>::default()),
     },
@@ -50,13 +42,10 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Broker],
         says: "a device subscribes to the replies in a session before it reports its token there",
         source: "Linkkit C SDK 2.3.0: awss_cmp_online_init",
-        reads: &[
+        reads: since_boot![
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "subscribe"),
             (Source::Linkkit, "token_reported"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |_| Some(Box::<Subscribes>::default()),
     },

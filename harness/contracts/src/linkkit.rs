@@ -7,16 +7,13 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::facts::LinkkitFacts;
-use crate::read::{device, is_boot, number, text};
+use crate::read::{device, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
-const READS: &[(Source, &str)] = &[
+const READS: &[(Source, &str)] = since_boot![
     (Source::Linkkit, "token_reported"),
     (Source::Linkkit, "match_replied"),
     (Source::Coap, "received"),
-    (Source::Board, "power"),
-    (Source::Board, "restarted"),
-    (Source::Board, "exited"),
 ];
 
 pub const CONTRACTS: &[Contract] = &[

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, number, text};
+use crate::read::{device, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// TCP connections of one device to one service that may be open at once: a new one may begin while
@@ -16,15 +16,12 @@ const MOST_TO_A_SERVICE: usize = 2;
 const MOST_QUESTIONS: usize = 5;
 const A_WHILE: Duration = Duration::from_secs(1);
 
-const READS: &[(Source, &str)] = &[
+const READS: &[(Source, &str)] = since_boot![
     (Source::Air, "leased"),
     (Source::Air, "left"),
     (Source::Air, "name_asked"),
     (Source::Air, "connection_opened"),
     (Source::Air, "connection_closed"),
-    (Source::Board, "power"),
-    (Source::Board, "restarted"),
-    (Source::Board, "exited"),
 ];
 
 pub const CONTRACTS: &[Contract] = &[

@@ -23,6 +23,19 @@ pub fn device(event: &Event) -> &str {
     event.device.as_deref().unwrap_or_default()
 }
 
+/// These events, and those of [`is_boot`], at which a rule forgets what the device had done before.
+macro_rules! since_boot {
+    ($($read:expr),* $(,)?) => {
+        &[
+            $($read,)*
+            (trace::Source::Board, "power"),
+            (trace::Source::Board, "restarted"),
+            (trace::Source::Board, "exited"),
+        ]
+    };
+}
+pub(crate) use since_boot;
+
 /// Whether the device begins anew, or ends, with this event of its board.
 pub fn is_boot(event: &Event) -> bool {
     event.source == trace::Source::Board && matches!(&*event.kind, "power" | "restarted" | "exited")

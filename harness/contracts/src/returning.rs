@@ -7,7 +7,7 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, text};
+use crate::read::{device, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// Until a device with an address asks for the time, or says in a session what it has to say.
@@ -24,14 +24,11 @@ pub const CONTRACTS: &[Contract] = &[
         says: "a device that was told a time server asks it within half a minute of getting an \
                address for the first time since it was started",
         source: "ESP-IDF examples: sntp_init after IP_EVENT_STA_GOT_IP",
-        reads: &[
+        reads: since_boot![
             (Source::Air, "leased"),
             (Source::Air, "left"),
             (Source::Sntp, "answered"),
             (Source::Sntp, "kept_silent"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |facts| {
             facts.sntp.as_ref()?;
@@ -51,14 +48,11 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Air, Sight::Phones, Sight::Clock],
         says: "a station that lost the network in which it had an address is back within a minute",
         source: "ESP-IDF examples: esp_wifi_connect on WIFI_EVENT_STA_DISCONNECTED",
-        reads: &[
+        reads: since_boot![
             (Source::Air, "joined"),
             (Source::Air, "leased"),
             (Source::Air, "left"),
             (Source::Provisioning, "exchange"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |_| Some(Box::<JoinsAgain>::default()),
     },
@@ -68,14 +62,11 @@ pub const CONTRACTS: &[Contract] = &[
         says: "a device that lost its MQTT session and has a network opens another one within its \
                longest delay",
         source: "ESP-IDF esp-mqtt: reconnect_timeout_ms",
-        reads: &[
+        reads: since_boot![
             (Source::Air, "leased"),
             (Source::Air, "left"),
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "connection_closed"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |facts| {
             let longest = facts.cloud.as_ref()?.reconnect_max;
@@ -87,13 +78,10 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Broker, Sight::Clock],
         says: "a device that was told telemetry publishes some within half a minute of each CONNACK",
         source: "the device's factory data",
-        reads: &[
+        reads: since_boot![
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "connection_closed"),
             (Source::Mqtt, "publish"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |facts| {
             let topic = facts.telemetry.clone()?;
@@ -113,19 +101,16 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
     Contract {
-        id: "linkkit-reports-in-each-session",
+        id: "linkkit-reports-once-connected",
         needs: &[Sight::Broker, Sight::Clock],
         says: "a device of a Linkkit product reports its token within half a minute of the first \
                CONNACK since it was started",
         source: "Linkkit C SDK 2.3.0: awss_report_token after IOTX_MQTT_EVENT_CONNECT",
-        reads: &[
+        reads: since_boot![
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "connection_closed"),
             (Source::Linkkit, "token_reported"),
             (Source::Linkkit, "report_malformed"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |facts| {
             facts.linkkit.as_ref()?;
@@ -331,7 +316,7 @@ impl ComesBack {
 impl Watch for ComesBack {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         let name = device(event);
-        let connection = crate::read::number(event, "/connection").unwrap_or_default();
+        let connection = number(event, "/connection").unwrap_or_default();
         match &*event.kind {
             "leased" if !name.is_empty() => {
                 // A renewal is no new address.

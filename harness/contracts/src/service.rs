@@ -7,7 +7,7 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::facts::ServiceFacts;
-use crate::read::{device, is_boot, text};
+use crate::read::{device, is_boot, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// From the apply that a phone was answered to the first try (ESP-IDF: a timer of a second).
@@ -18,14 +18,11 @@ const ENDING: Duration = Duration::from_secs(2);
 /// From a network that goes with the power to the event that tells of the power.
 const POWER_IS_TOLD: Duration = Duration::from_secs(1);
 
-const READS: &[(Source, &str)] = &[
+const READS: &[(Source, &str)] = since_boot![
     (Source::Air, "soft_ap_started"),
     (Source::Air, "soft_ap_stopped"),
     (Source::Air, "leased"),
     (Source::Provisioning, "exchange"),
-    (Source::Board, "power"),
-    (Source::Board, "restarted"),
-    (Source::Board, "exited"),
 ];
 
 pub const CONTRACTS: &[Contract] = &[
@@ -59,13 +56,10 @@ pub const CONTRACTS: &[Contract] = &[
         says: "a device tries a network a second after it has answered that it will, so that the \
                answer gets through",
         source: "ESP-IDF wifi_provisioning: wifi_connect_timer",
-        reads: &[
+        reads: since_boot![
             (Source::Provisioning, "exchange"),
             (Source::Air, "joined"),
             (Source::Air, "left"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |_| Some(Box::<FirstTry>::default()),
     },

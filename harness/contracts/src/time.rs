@@ -5,19 +5,14 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{is_boot, number};
+use crate::read::{device, is_boot, number, since_boot};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// RFC 4330 §10: no client asks more often than this.
 const SHORTEST_POLL: Duration = Duration::from_secs(15);
 
-const READS: &[(Source, &str)] = &[
-    (Source::Sntp, "answered"),
-    (Source::Sntp, "kept_silent"),
-    (Source::Board, "power"),
-    (Source::Board, "restarted"),
-    (Source::Board, "exited"),
-];
+const READS: &[(Source, &str)] =
+    since_boot![(Source::Sntp, "answered"), (Source::Sntp, "kept_silent"),];
 
 pub const CONTRACTS: &[Contract] = &[
     Contract {
@@ -134,7 +129,7 @@ impl Watch for TimeFirst {
             // A chip's clock goes on through a restart.
             "power" => {
                 self.told = false;
-                let name = crate::read::device(event);
+                let name = device(event);
                 if !self.devices.iter().any(|known| known == name) {
                     self.devices.push(name.to_owned());
                 }

@@ -7,7 +7,7 @@ use clock::LabTime;
 use serde_json::Value;
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, text};
+use crate::read::{device, is_boot, since_boot, text};
 use crate::{AccessPointFacts, Contract, Facts, Found, Moment, Sight, Watch};
 
 /// Until a station that has joined has an address, or gives up (RFC 2131 §4.4.1: four tries).
@@ -22,13 +22,7 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Air, Sight::Phones],
         says: "a station joins the network whose credentials were set last, and no other",
         source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_configure_sta",
-        reads: &[
-            (Source::Air, "joined"),
-            (Source::Provisioning, "exchange"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
-        ],
+        reads: since_boot![(Source::Air, "joined"), (Source::Provisioning, "exchange"),],
         watch: |facts| Some(Box::new(Joins::new(facts))),
     },
     Contract {
@@ -36,13 +30,10 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Air, Sight::Clock],
         says: "a station that has joined asks for an address within half a minute, or leaves",
         source: "RFC 2131 §4.4.1",
-        reads: &[
+        reads: since_boot![
             (Source::Air, "joined"),
             (Source::Air, "leased"),
             (Source::Air, "left"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |_| Some(Box::<Leases>::default()),
     },

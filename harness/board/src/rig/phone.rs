@@ -1,6 +1,6 @@
 //! The phone of a rig: radios and interfaces of this host, and what a board's label says to its owner.
 
-use super::secret::SecretReference;
+use super::secret::{SecretReference, secret};
 use super::section::{Found, Section};
 
 /// Longest name of a network interface in bytes (Linux, `IFNAMSIZ` less its end).
@@ -102,20 +102,7 @@ fn is_interface(name: &str) -> bool {
 
 /// `[boards.NAME.label]`.
 pub(super) fn label(section: Section<'_>) -> Label {
-    let secret = |key: &'static str| {
-        let example = format!("`{key} = \"env:{}\"`", key.to_ascii_uppercase());
-        let found = section.secret(key, &example)?;
-        let reference = SecretReference::parse(&found.value, section.folder());
-        if reference.is_none() {
-            let message = format!(
-                "`{}` must say where it is, not what it is",
-                section.name(key)
-            );
-            let help = format!("put it into the environment and write {example}");
-            section.note_secret(found.span, message, help);
-        }
-        reference
-    };
+    let secret = |key| secret(&section, key);
     let text = |key: &'static str, example: &str| Some(section.string(key, example)?.value);
     let example = "`service_name = \"PROV_0ABC01\"`, as the device advertises it";
     let label = Label {

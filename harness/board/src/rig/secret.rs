@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::section::Section;
+
 /// No secret is longer, in bytes.
 const LONGEST: u64 = 1024;
 
@@ -36,6 +38,22 @@ pub enum SecretError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// The secret that the value of `key` refers to.
+pub(super) fn secret(section: &Section<'_>, key: &'static str) -> Option<SecretReference> {
+    let example = format!("`{key} = \"env:{}\"`", key.to_ascii_uppercase());
+    let found = section.multiline(key, &example)?;
+    let reference = SecretReference::parse(&found.value, section.folder());
+    if reference.is_none() {
+        let message = format!(
+            "`{}` must say where it is, not what it is",
+            section.name(key)
+        );
+        let help = format!("put it into the environment and write {example}");
+        section.note_secret(found.span, message, help);
+    }
+    reference
 }
 
 impl SecretReference {

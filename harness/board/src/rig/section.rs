@@ -239,7 +239,7 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// A text of one line or more.
+    /// A text with whatever is in it.
     pub fn multiline(&self, key: &'static str, example: &str) -> Option<Found<String>> {
         let value = self.value(key)?;
         match value.get_ref().as_str() {
@@ -252,19 +252,6 @@ impl<'t> Section<'t> {
                 None
             }
         }
-    }
-
-    /// A text that may be a secret by mistake, whatever is in it.
-    pub fn secret(&self, key: &'static str, example: &str) -> Option<Found<String>> {
-        let value = self.value(key)?;
-        let text = value.get_ref().as_str();
-        if text.is_none() {
-            self.wrong(key, value, "a text", example);
-        }
-        Some(Found {
-            value: text?.to_owned(),
-            span: value.span(),
-        })
     }
 
     pub fn required_string(&self, key: &'static str, example: &str) -> Option<Found<String>> {

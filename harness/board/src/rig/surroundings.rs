@@ -150,7 +150,7 @@ fn set(section: Section<'_>) -> Option<CommandTemplate> {
 fn passphrase(section: &Section<'_>) -> Option<SecretReference> {
     let variable = variable(&section.key);
     let example = format!("`passphrase = \"env:{variable}\"`");
-    let found = section.secret("passphrase", &example)?;
+    let found = section.multiline("passphrase", &example)?;
     let reference = SecretReference::parse(&found.value, section.folder());
     if reference.is_none() {
         let message = format!(

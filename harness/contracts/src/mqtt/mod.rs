@@ -7,7 +7,7 @@ mod order;
 
 use trace::{Event, Source};
 
-use crate::read::{number, text};
+use crate::read::{number, since_boot, text};
 use crate::{Contract, Sight};
 
 /// Every packet that has a rule here, and what opens and closes connections.
@@ -138,13 +138,10 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[],
         says: "a device opens no second session while its first one lives",
         source: "MQTT 3.1.1 [MQTT-3.1.4-2]; house",
-        reads: &[
+        reads: since_boot![
             (Source::Mqtt, "connection_closed"),
             (Source::Mqtt, "session_opened"),
             (Source::Air, "left"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |_| Some(Box::<manners::TakesOver>::default()),
     },

@@ -6,14 +6,10 @@ mod sessions;
 
 use trace::Source;
 
+use crate::read::since_boot;
 use crate::{Contract, Sight};
 
-const EXCHANGES: &[(Source, &str)] = &[
-    (Source::Provisioning, "exchange"),
-    (Source::Board, "power"),
-    (Source::Board, "restarted"),
-    (Source::Board, "exited"),
-];
+const EXCHANGES: &[(Source, &str)] = since_boot![(Source::Provisioning, "exchange"),];
 
 pub const CONTRACTS: &[Contract] = &[
     Contract {
@@ -62,14 +58,11 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Air],
         says: "a device that says it is connected has joined that network and leased that address",
         source: "ESP-IDF wifi_provisioning: RespGetStatus; the air's own record",
-        reads: &[
+        reads: since_boot![
             (Source::Provisioning, "exchange"),
             (Source::Air, "joined"),
             (Source::Air, "leased"),
             (Source::Air, "left"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
         ],
         watch: |_| Some(Box::<claims::Connected>::default()),
     },
@@ -78,13 +71,7 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Air],
         says: "the reason that a device gives for a failed connection is the one that the air saw",
         source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_event_handler_internal",
-        reads: &[
-            (Source::Provisioning, "exchange"),
-            (Source::Air, "left"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
-        ],
+        reads: since_boot![(Source::Provisioning, "exchange"), (Source::Air, "left"),],
         watch: |_| Some(Box::<claims::Reason>::default()),
     },
     Contract {
@@ -101,13 +88,7 @@ pub const CONTRACTS: &[Contract] = &[
         says: "a device tries as often as it was told before it gives up, and tells the tries that \
                remain",
         source: "ESP-IDF wifi_provisioning 5.5: wifi_conn_attempts",
-        reads: &[
-            (Source::Provisioning, "exchange"),
-            (Source::Air, "left"),
-            (Source::Board, "power"),
-            (Source::Board, "restarted"),
-            (Source::Board, "exited"),
-        ],
+        reads: since_boot![(Source::Provisioning, "exchange"), (Source::Air, "left"),],
         watch: |facts| Some(Box::new(claims::Tries::new(facts.attempts?))),
     },
 ];

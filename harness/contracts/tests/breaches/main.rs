@@ -549,7 +549,7 @@ fn breaking() -> Vec<(&'static str, Vec<Value>, u64)> {
             40_000,
         ),
         (
-            "linkkit-reports-in-each-session",
+            "linkkit-reports-once-connected",
             vec![
                 powered(0),
                 opened(1, "c"),

@@ -115,10 +115,10 @@ pub fn facts<'f>(
     access_points: Vec<AccessPointFacts>,
 ) -> Facts {
     let mut facts: Option<Facts> = None;
+    let mut devices = 0;
     for factory in factories {
-        let mut next = of_one(factory);
-        // Several devices hear each other's networks.
-        next.access_points = facts.is_none().then(|| access_points.clone());
+        let next = of_one(factory);
+        devices += 1;
         facts = Some(match facts {
             None => next,
             Some(known) => Facts {
@@ -144,6 +144,8 @@ pub fn facts<'f>(
     }
     Facts {
         sees,
+        // Several devices hear each other's networks.
+        access_points: (devices == 1).then_some(access_points),
         ..facts.unwrap_or_default()
     }
 }

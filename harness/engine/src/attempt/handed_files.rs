@@ -6,14 +6,15 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use board::process::{Text, Value};
-use board::rig::{BoardLink, Broker, Firmware, ProcessLink, Rig, RigBoard, SecretReference};
+use board::rig::{BoardLink, Broker, Firmware, ProcessLink, Rig, RigBoard};
 use factory::{Factory, Network};
 use trace::Secrets;
 
 use super::factory_data::{Meeting, factory_data};
 use super::hand_over::{self, Handed};
-use super::problem::{LabError, with_sources};
+use super::problem::LabError;
 use super::program;
+use super::surroundings::passphrase;
 use super::values::Maker;
 use super::world::{self, HOME};
 use crate::language::{self, Case, Mistakes, WorldSpec};
@@ -86,13 +87,9 @@ fn network(rig: &Rig, world: &WorldSpec) -> Result<Option<Network>, LabError> {
     let Some(point) = rig.access_points.get(role) else {
         return Ok(None);
     };
-    let passphrase = point.passphrase.as_ref().map(SecretReference::resolve);
-    let passphrase = passphrase
-        .transpose()
-        .map_err(|error| LabError::Scenario(with_sources(&error)))?;
     Ok(Some(Network {
         ssid: point.ssid.as_bytes().to_vec(),
-        passphrase: passphrase.unwrap_or_default(),
+        passphrase: passphrase(point)?,
     }))
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::super::secret::SecretReference;
+use super::super::secret::{SecretReference, secret};
 use super::super::section::Section;
 use super::name::{ServiceName, service_name};
 
@@ -177,22 +177,6 @@ impl Provisioning {
             section.note(span.clone(), firmware(missing), help);
         }
     }
-}
-
-/// A secret, by reference.
-fn secret(section: &Section<'_>, key: &'static str) -> Option<SecretReference> {
-    let example = format!("`{key} = \"env:{}\"`", key.to_ascii_uppercase());
-    let found = section.secret(key, &example)?;
-    let reference = SecretReference::parse(&found.value, section.folder());
-    if reference.is_none() {
-        let message = format!(
-            "`{}` must say where it is, not what it is",
-            section.name(key)
-        );
-        let help = format!("put it into the environment and write {example}");
-        section.note_secret(found.span, message, help);
-    }
-    reference
 }
 
 /// As rig.toml has it.

@@ -434,14 +434,19 @@ impl Surroundings for HostRig {
     }
 }
 
-/// An access point as its section in the rig file describes it.
-fn usual(point: &board::rig::AccessPoint) -> Result<Setup, LabError> {
-    let passphrase = match &point.passphrase {
+/// The passphrase of an access point of the rig; empty if it is open.
+pub fn passphrase(point: &board::rig::AccessPoint) -> Result<String, LabError> {
+    match &point.passphrase {
         Some(secret) => secret
             .resolve()
-            .map_err(|error| LabError::Scenario(with_sources(&error)))?,
-        None => String::new(),
-    };
+            .map_err(|error| LabError::Scenario(with_sources(&error))),
+        None => Ok(String::new()),
+    }
+}
+
+/// An access point as its section in the rig file describes it.
+fn usual(point: &board::rig::AccessPoint) -> Result<Setup, LabError> {
+    let passphrase = passphrase(point)?;
     Ok(Setup {
         ssid: point.ssid.clone(),
         auth: match passphrase.is_empty() {

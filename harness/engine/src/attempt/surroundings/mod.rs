@@ -28,7 +28,7 @@ use super::values::AccessPointValues;
 use crate::language::{AccessPoint, Case, Fault, Over};
 
 pub use enrollee::{Enrollee, LINE_LIMIT};
-pub use host_rig::HostRig;
+pub use host_rig::{HostRig, passphrase};
 pub use lab::{Lab, Outsiders, auth_mode};
 
 /// What the engine asks of the world around its devices.

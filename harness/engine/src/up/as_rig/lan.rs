@@ -6,15 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::mem::size_of;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
 use lab::air::{Air, PhoneSeat};
 use phone::{Datagrams, Dial};
+use socket2::{Domain, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -135,45 +134,9 @@ async fn client(
 
 /// Binds a port that other rigs of this host may bind, too: each gets its copy of a broadcast.
 fn bind(address: SocketAddrV4) -> io::Result<UdpSocket> {
-    // SAFETY: the call takes no pointer.
-    let socket = unsafe {
-        libc::socket(
-            libc::AF_INET,
-            libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
-            0,
-        )
-    };
-    if socket < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: it was opened here, and nobody else has it.
-    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-    let yes: libc::c_int = 1;
-    let address = libc::sockaddr_in {
-        sin_family: libc::AF_INET as libc::sa_family_t,
-        sin_port: address.port().to_be(),
-        sin_addr: libc::in_addr {
-            s_addr: address.ip().to_bits().to_be(),
-        },
-        sin_zero: [0; 8],
-    };
-    // SAFETY: option and address are of the kinds and lengths that are said.
-    let bound = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_REUSEADDR,
-            (&raw const yes).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        ) == 0
-            && libc::bind(
-                socket.as_raw_fd(),
-                (&raw const address).cast(),
-                size_of::<libc::sockaddr_in>() as libc::socklen_t,
-            ) == 0
-    };
-    if !bound {
-        return Err(io::Error::last_os_error());
-    }
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
 }
