@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod finished;
+mod sandbox;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use serde_json::Value;
 use tempfile::TempDir;
+
+use finished::results;
 
 const CLOUD: &str = r#"
 name: It meets the broker
@@ -30,10 +34,7 @@ openssl s_client -tls1_3 -connect \"$4\" -CAfile \"$1\" -cert \"$2\" -key \"$3\"
 grep 'Verify return code' | head -1 | sed 's/^ */I (1) meet: /'\nsleep 60\n";
 
 fn bench(authority: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let runtime = folder.path().join("runtime");
-    fs::create_dir(&runtime).unwrap();
-    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
+    let folder = sandbox::folder();
     fs::write(
         folder.path().join("rig.toml"),
         format!("{BOARD}{authority}"),
@@ -47,7 +48,7 @@ fn bench(authority: &str) -> TempDir {
 }
 
 fn proving(bench: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_proving"))
+    sandbox::command(env!("CARGO_BIN_EXE_proving"), bench)
         .args([
             "run",
             "case.yaml",
@@ -56,27 +57,14 @@ fn proving(bench: &Path) -> Output {
             "--message-format",
             "json",
         ])
-        .current_dir(bench)
-        .env("XDG_RUNTIME_DIR", bench.join("runtime"))
-        .env("XDG_STATE_HOME", bench.join("state"))
-        .env("NO_COLOR", "1")
         .output()
         .unwrap()
 }
 
 fn passes(bench: &Path) {
     let output = proving(bench);
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    let mut messages = text
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let finished = messages
-        .find(|message| message["type"] == "case_finished")
-        .unwrap();
-    assert_eq!(
-        finished["result"]["verdict"], "passed",
-        "{finished:#} {output:?}"
-    );
+    let result = results(&output).into_iter().next().unwrap();
+    assert_eq!(result["verdict"], "passed", "{result:#} {output:?}");
 }
 
 fn openssl(folder: &Path, arguments: &[&str]) {
@@ -90,11 +78,8 @@ fn openssl(folder: &Path, arguments: &[&str]) {
 
 /// What `proving doctor` says of the authority, and its exit code.
 fn examined(bench: &Path) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_proving"))
+    let output = sandbox::command(env!("CARGO_BIN_EXE_proving"), bench)
         .args(["doctor", "--board", "dut"])
-        .current_dir(bench)
-        .env("XDG_RUNTIME_DIR", bench.join("runtime"))
-        .env("NO_COLOR", "1")
         .output()
         .unwrap();
     (

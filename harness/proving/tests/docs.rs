@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod sandbox;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use board::rig::Rig;
 
@@ -62,11 +64,8 @@ fn every_link_of_the_pages_leads_to_a_file() {
 /// The commands of `own-firmware.md`, one after the other, as a reader would type them.
 #[test]
 fn a_reader_gets_from_a_desk_to_the_first_green_and_the_first_red() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = sandbox::folder();
     let at = |name: &str| folder.path().join(name);
-    let runtime = at("runtime");
-    fs::create_dir(&runtime).unwrap();
-    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
     symlink(repository().join("scenarios"), at("scenarios")).unwrap();
     let mut script = String::from("set -eu\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n");
     for block in blocks(&page("own-firmware.md"), "sh") {
@@ -74,13 +73,9 @@ fn a_reader_gets_from_a_desk_to_the_first_green_and_the_first_red() {
     }
     let programs = Path::new(env!("CARGO_BIN_EXE_proving")).parent().unwrap();
     let path = std::env::var("PATH").unwrap();
-    let output = Command::new("bash")
+    let output = sandbox::command("bash", folder.path())
         .args(["-c", &script])
-        .current_dir(folder.path())
         .env("PATH", format!("{}:{path}", programs.display()))
-        .env("XDG_RUNTIME_DIR", &runtime)
-        .env("XDG_STATE_HOME", at("state"))
-        .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .process_group(0)
         .output()

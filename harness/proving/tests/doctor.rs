@@ -3,11 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod sandbox;
+
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -38,10 +39,7 @@ type Ask = Box<dyn FnOnce(&BluezStandIn, &NetworkManagerStandIn) + Send>;
 impl Host {
     /// A host whose rig file is `rig`, with `{port}` for the name of a pty.
     fn start(rig: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = folder.path().join("runtime");
-        fs::create_dir(&runtime).unwrap();
-        fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
+        let folder = sandbox::folder();
         static HOSTS: AtomicUsize = AtomicUsize::new(0);
         let number = HOSTS.fetch_add(1, Ordering::Relaxed);
         let bus = format!("unix:abstract=doctor-{}-{number}", std::process::id());
@@ -115,15 +113,11 @@ impl Host {
     }
 
     fn proving(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
+        let mut command = sandbox::command(env!("CARGO_BIN_EXE_proving"), self.folder());
         command
             .args(arguments)
-            .current_dir(self.folder())
-            .env("XDG_RUNTIME_DIR", self.folder().join("runtime"))
-            .env("XDG_STATE_HOME", self.folder().join("state"))
             .env("DBUS_SYSTEM_BUS_ADDRESS", &self.bus)
             .env("HOME_PASSPHRASE", "correct horse")
-            .env("NO_COLOR", "1")
             .output()
             .unwrap()
     }
@@ -308,13 +302,10 @@ fn a_host_without_bluez_and_networkmanager_is_told_how_to_have_them() {
     let host = Host::start(SOUND);
     let bus = format!("unix:abstract=doctor-empty-{}", std::process::id());
     private_bus::start(&bus).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_proving"))
+    let output = sandbox::command(env!("CARGO_BIN_EXE_proving"), host.folder())
         .args(["doctor", "--board", "dut"])
-        .current_dir(host.folder())
-        .env("XDG_RUNTIME_DIR", host.folder().join("runtime"))
         .env("DBUS_SYSTEM_BUS_ADDRESS", &bus)
         .env("HOME_PASSPHRASE", "correct horse")
-        .env("NO_COLOR", "1")
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

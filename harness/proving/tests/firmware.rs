@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod sandbox;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -33,10 +35,8 @@ const HASH: u8 = 0xa5;
 
 /// A folder with a rig, its image, a flasher that notes its calls, a scenario and leases.
 fn bench() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = sandbox::folder();
     let path = |name: &str| folder.path().join(name);
-    fs::create_dir(path("runtime")).unwrap();
-    fs::set_permissions(path("runtime"), fs::Permissions::from_mode(0o700)).unwrap();
     fs::write(path("rig.toml"), RIG).unwrap();
     fs::write(path("starts.yaml"), SCENARIO).unwrap();
     fs::write(path("app.bin"), application()).unwrap();
@@ -86,7 +86,7 @@ fn run(bench: &TempDir, log: String, arguments: &[&str]) -> Output {
             }
         }
     });
-    let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
+    let mut command = sandbox::command(env!("CARGO_BIN_EXE_proving"), bench.path());
     command
         .args([
             "run",
@@ -98,11 +98,7 @@ fn run(bench: &TempDir, log: String, arguments: &[&str]) -> Output {
             "out",
         ])
         .args(arguments)
-        .arg("starts.yaml")
-        .current_dir(bench.path())
-        .env("XDG_RUNTIME_DIR", bench.path().join("runtime"))
-        .env("XDG_STATE_HOME", bench.path().join("state"))
-        .env("NO_COLOR", "1");
+        .arg("starts.yaml");
     command.output().unwrap()
 }
 

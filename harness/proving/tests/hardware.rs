@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod sandbox;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -14,13 +16,7 @@ use tempfile::TempDir;
 
 /// A folder in which leases and notes are kept too.
 fn bench(rig: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("runtime")).unwrap();
-    fs::set_permissions(
-        folder.path().join("runtime"),
-        fs::Permissions::from_mode(0o700),
-    )
-    .unwrap();
+    let folder = sandbox::folder();
     if !rig.is_empty() {
         fs::write(folder.path().join("rig.toml"), rig).unwrap();
     }
@@ -28,13 +24,8 @@ fn bench(rig: &str) -> TempDir {
 }
 
 fn command(bench: &TempDir, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
-    command
-        .args(arguments)
-        .current_dir(bench.path())
-        .env("XDG_RUNTIME_DIR", bench.path().join("runtime"))
-        .env("XDG_STATE_HOME", bench.path().join("state"))
-        .env("NO_COLOR", "1");
+    let mut command = sandbox::command(env!("CARGO_BIN_EXE_proving"), bench.path());
+    command.args(arguments);
     command
 }
 

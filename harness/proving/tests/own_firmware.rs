@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod sandbox;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -56,10 +58,8 @@ const LOG: &str = "I (301) main_task: Calling app_main()\r\n";
 
 /// A folder with a rig, the scenario `starts.yaml` and leases.
 fn bench(rig: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = sandbox::folder();
     let path = |name: &str| folder.path().join(name);
-    fs::create_dir(path("runtime")).unwrap();
-    fs::set_permissions(path("runtime"), fs::Permissions::from_mode(0o700)).unwrap();
     fs::write(path("rig.toml"), rig).unwrap();
     fs::write(path("starts.yaml"), STARTS).unwrap();
     fs::write(path("passphrase"), "correct horse\n").unwrap();
@@ -67,14 +67,8 @@ fn bench(rig: &str) -> TempDir {
 }
 
 fn proving(bench: &TempDir, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
-    command
-        .args(arguments)
-        .current_dir(bench.path())
-        .env("XDG_RUNTIME_DIR", bench.path().join("runtime"))
-        .env("XDG_STATE_HOME", bench.path().join("state"))
-        .env("NO_COLOR", "1");
-    command.output().unwrap()
+    let mut command = sandbox::command(env!("CARGO_BIN_EXE_proving"), bench.path());
+    command.args(arguments).output().unwrap()
 }
 
 /// Runs the scenario on a device that says that it starts.

@@ -4,21 +4,21 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
-#[path = "imitated/mod.rs"]
+mod finished;
 mod imitated;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use board::rig::Rig;
 use engine::language::read_all;
 use engine::run::{BoardModel, Case};
 use regex::Regex;
-use serde_json::Value;
 
+use finished::results;
 use imitated::Standing;
 
 /// Cases of each area, chosen for how little time they take: together less than a minute and a half.
@@ -64,24 +64,15 @@ fn run(standing: &Standing, filter: Option<&str>) -> BTreeMap<String, usize> {
     arguments.extend(filter.iter().flat_map(|filter| ["-E", *filter]));
     let output = standing.proving(&arguments).output().unwrap();
     let mut verdicts = BTreeMap::new();
-    for result in results(&output) {
+    let results = results(&output);
+    assert!(!results.is_empty(), "{output:?}");
+    for result in results {
         let verdict = result["verdict"].as_str().unwrap().to_owned();
         let is_well = ["passed", "skipped"].contains(&&*verdict);
         assert!(is_well, "{result:#} {:?}", standing.told());
         *verdicts.entry(verdict).or_default() += 1;
     }
     verdicts
-}
-
-fn results(output: &Output) -> Vec<Value> {
-    let said = String::from_utf8(output.stdout.clone()).unwrap();
-    let messages = said
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let finished = messages.filter(|message| message["type"] == "case_finished");
-    let results: Vec<Value> = finished.map(|message| message["result"].clone()).collect();
-    assert!(!results.is_empty(), "{output:?}");
-    results
 }
 
 #[test]

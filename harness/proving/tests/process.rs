@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod finished;
+mod sandbox;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +13,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use finished::results;
 
 /// A client certificate, CONNECT and PUBLISH at the broker.
 const TELEMETRY: &str = r#"
@@ -93,10 +98,7 @@ const PAHO_CLIENT: &str = "CERTIFICATE = \"${client.pem}\"\nKEY = \"${client.key
 
 /// A folder with a rig file, scenarios and leases.
 fn bench(rig: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let runtime = folder.path().join("runtime");
-    fs::create_dir(&runtime).unwrap();
-    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
+    let folder = sandbox::folder();
     fs::write(folder.path().join("rig.toml"), rig).unwrap();
     for (name, text) in [
         ("telemetry.yaml", TELEMETRY),
@@ -109,14 +111,8 @@ fn bench(rig: &str) -> TempDir {
 }
 
 fn proving(bench: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
-    command
-        .args(arguments)
-        .current_dir(bench)
-        .env("XDG_RUNTIME_DIR", bench.join("runtime"))
-        .env("XDG_STATE_HOME", bench.join("state"))
-        .env("NO_COLOR", "1");
-    command.output().unwrap()
+    let mut command = sandbox::command(env!("CARGO_BIN_EXE_proving"), bench);
+    command.args(arguments).output().unwrap()
 }
 
 /// How the only case of `scenario` ended on the board of `rig`, and the trace of its attempt.
@@ -127,13 +123,9 @@ fn run(rig: &str, scenario: &str) -> (Value, String) {
         bench.path(),
         &[&["run", "--board", "dut", scenario][..], &format].concat(),
     );
-    let said = String::from_utf8(output.stdout.clone()).unwrap();
-    let result = said
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .find(|message| message["type"] == "case_finished")
-        .unwrap_or_else(|| panic!("{output:?}"));
-    (result["result"].clone(), trace_below(bench.path()))
+    let mut results = results(&output).into_iter();
+    let result = results.next().unwrap_or_else(|| panic!("{output:?}"));
+    (result, trace_below(bench.path()))
 }
 
 /// The only trace below `folder`.

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod finished;
+mod sandbox;
+
 use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::Write;
@@ -25,6 +28,8 @@ use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 use trace::Trace;
+
+use finished::results;
 
 const PASSPHRASE: &str = "correct horse";
 const BROKER: &str = "lab.example";
@@ -66,10 +71,7 @@ steps:
 
 /// A folder with a rig file, scenarios and leases.
 fn bench(rig: &str, scenarios: &[(&str, &str)]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let runtime = folder.path().join("runtime");
-    fs::create_dir(&runtime).unwrap();
-    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
+    let folder = sandbox::folder();
     fs::write(folder.path().join("rig.toml"), rig).unwrap();
     for (name, text) in scenarios {
         fs::write(folder.path().join(name), text).unwrap();
@@ -78,28 +80,12 @@ fn bench(rig: &str, scenarios: &[(&str, &str)]) -> TempDir {
 }
 
 fn proving(bench: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
+    let mut command = sandbox::command(env!("CARGO_BIN_EXE_proving"), bench);
     command
         .args(["run", "--board", "dut", "--message-format", "json"])
         .args(arguments)
-        .current_dir(bench)
-        .env("XDG_RUNTIME_DIR", bench.join("runtime"))
-        .env("XDG_STATE_HOME", bench.join("state"))
-        .env("HOME_PASSPHRASE", PASSPHRASE)
-        .env("NO_COLOR", "1");
+        .env("HOME_PASSPHRASE", PASSPHRASE);
     command.output().unwrap()
-}
-
-/// How each case ended, by its name: verdict and why it was skipped.
-fn results(output: &Output) -> Vec<Value> {
-    let said = String::from_utf8(output.stdout.clone()).unwrap();
-    let messages = said
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    messages
-        .filter(|message| message["type"] == "case_finished")
-        .map(|message| message["result"].clone())
-        .collect()
 }
 
 /// The image and the emulator, if they are there. Where the judges are required, so are they.

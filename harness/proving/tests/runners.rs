@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod finished;
+mod sandbox;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +17,8 @@ use std::time::{Duration, Instant, SystemTime};
 use board::lease::{Lease, Leases};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use finished::results;
 
 const SCENARIO: &str = r#"
 name: It starts
@@ -28,10 +33,7 @@ const ONE: &str = "[boards.dut]\nkind = \"process\"\ncommand = [\"./device\"]\n"
 
 /// A folder with a rig file, a scenario, a program as the device, and leases.
 fn bench(rig: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let runtime = folder.path().join("runtime");
-    fs::create_dir(&runtime).unwrap();
-    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
+    let folder = sandbox::folder();
     fs::write(folder.path().join("rig.toml"), rig).unwrap();
     fs::write(folder.path().join("log.yaml"), SCENARIO).unwrap();
     script(
@@ -50,14 +52,10 @@ fn script(folder: &Path, name: &str, body: &str) {
 }
 
 fn command(bench: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
+    let mut command = sandbox::command(env!("CARGO_BIN_EXE_proving"), bench);
     command
         .args(["run", "log.yaml", "--message-format", "json"])
         .args(arguments)
-        .current_dir(bench)
-        .env("XDG_RUNTIME_DIR", bench.join("runtime"))
-        .env("XDG_STATE_HOME", bench.join("state"))
-        .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -70,18 +68,6 @@ fn proving(bench: &Path, arguments: &[&str]) -> Output {
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// How each case ended.
-fn results(output: &Output) -> Vec<Value> {
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    let messages = text
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    messages
-        .filter(|message| message["type"] == "case_finished")
-        .map(|message| message["result"].clone())
-        .collect()
 }
 
 /// The boards of `results`, in the order of their names.

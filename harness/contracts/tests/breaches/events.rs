@@ -200,3 +200,77 @@ pub fn notify(ms: u64, id: u64, token: &str, remain: u64) -> Value {
         "json": { "method": "device.info.notify", "params": { "token": token, "remainTime": remain } },
     }])
 }
+
+pub fn timed(ms: u64, device_ms: u64) -> Value {
+    let data = json!({ "level": "info", "tag": "a", "text": "b", "device_ms": device_ms });
+    json!([ms, "log/line", data])
+}
+
+pub fn powered(ms: u64) -> Value {
+    json!([ms, "board/power", { "power": "on" }])
+}
+
+pub fn joined(ms: u64, ssid: &str) -> Value {
+    json!([ms, "air/joined", { "ssid": ssid }])
+}
+
+pub fn leased(ms: u64, address: &str) -> Value {
+    json!([ms, "air/leased", { "address": address }])
+}
+
+pub fn left(ms: u64, reason: u64) -> Value {
+    json!([ms, "air/left", { "reason": reason }])
+}
+
+pub fn time(ms: u64, kind: &str) -> Value {
+    json!([ms, format!("sntp/{kind}"), { "device": null, "offset_s": 0 }])
+}
+
+pub fn told_time(ms: u64) -> Value {
+    time(ms, "answered")
+}
+
+fn tcp(ms: u64, kind: &str, client: &str) -> Value {
+    json!([ms, format!("air/{kind}"), {
+        "protocol": "tcp", "host": "broker.example", "port": 8883, "client": client,
+    }])
+}
+
+pub fn opened_tcp(ms: u64, client: &str) -> Value {
+    tcp(ms, "connection_opened", client)
+}
+
+pub fn closed_tcp(ms: u64, client: &str) -> Value {
+    tcp(ms, "connection_closed", client)
+}
+
+pub fn opened(ms: u64, client: &str) -> Value {
+    json!([ms, "mqtt/session_opened", { "connection": 1, "client": client }])
+}
+
+pub fn refused(ms: u64) -> Value {
+    json!([ms, "mqtt/connect_refused", { "connection": 1, "code": 5 }])
+}
+
+pub fn subscribed(ms: u64) -> Value {
+    json!([ms, "mqtt/subscribe", {
+        "connection": 1, "direction": "in",
+        "filters": [{ "filter": "/sys/k/n/match_reply", "qos": 0 }],
+    }])
+}
+
+pub fn get(ms: u64, kind: &str, code: &str, token: &str) -> Value {
+    let more = json!({
+        "sender": "alice", "phone": "alice", "to": "192.168.1.2:5683", "type": kind,
+        "code": code, "message_id": 9, "message_token": token,
+    });
+    let way = match code.starts_with("0.") {
+        true => "coap/sent",
+        false => "coap/received",
+    };
+    json!([ms, way, more])
+}
+
+pub fn connected(ip: &str, ssid: &str) -> Value {
+    json!({ "station": "connected", "connected": { "ip": ip, "ssid": ssid } })
+}

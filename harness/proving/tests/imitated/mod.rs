@@ -1,8 +1,10 @@
 //! `proving up --as-rig`, as the tests that run cases on it start it.
 
+#[path = "../sandbox/mod.rs"]
+mod sandbox;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -23,10 +25,7 @@ pub struct Standing {
 impl Standing {
     /// Starts it with these further arguments, and waits until it stands.
     pub fn start(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = folder.path().join("runtime");
-        fs::create_dir(&runtime).unwrap();
-        fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
+        let folder = sandbox::folder();
         let mut process = Command::new(env!("CARGO_BIN_EXE_proving"))
             .args(["up", "--as-rig"])
             .arg(folder.path().join("rig"))
@@ -93,14 +92,8 @@ impl Standing {
     /// `proving` with these arguments, in the folder for what a run writes and with the variables of the
     /// rig.
     pub fn proving(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
-        command
-            .args(arguments)
-            .current_dir(self.folder())
-            .env("XDG_RUNTIME_DIR", self.folder().join("runtime"))
-            .env("XDG_STATE_HOME", self.folder().join("state"))
-            .env("NO_COLOR", "1")
-            .envs(self.env());
+        let mut command = sandbox::command(env!("CARGO_BIN_EXE_proving"), self.folder());
+        command.args(arguments).envs(self.env());
         command
     }
 

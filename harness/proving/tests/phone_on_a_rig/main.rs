@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+#[path = "../finished/mod.rs"]
+mod finished;
 #[path = "../imitated/mod.rs"]
 mod imitated;
 mod own_firmware;
@@ -15,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use finished::results;
 use rig::{ImitatedRig, Uart};
 
 /// The network that the host is in by itself.
@@ -68,12 +71,8 @@ steps:
 
 /// How the only case ended.
 fn result(output: &Output) -> Value {
-    let said = String::from_utf8(output.stdout.clone()).unwrap();
-    let mut messages = said
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let finished = messages.find(|message| message["type"] == "case_finished");
-    finished.unwrap_or_else(|| panic!("{output:?}"))["result"].clone()
+    let mut results = results(output).into_iter();
+    results.next().unwrap_or_else(|| panic!("{output:?}"))
 }
 
 fn command(rig: &ImitatedRig, scenario: &str) -> Command {

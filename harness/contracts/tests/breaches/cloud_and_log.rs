@@ -1,0 +1,180 @@
+//! What breaks the contracts on CoAP, Linkkit and the log.
+
+use serde_json::json;
+
+use super::Breaking;
+use super::events::{
+    connack, connect, from_client, get, joined, leased, left, line, notify, opened, powered,
+    puback, publish, replied, report, session, told, told_time,
+};
+
+pub fn breaking() -> Vec<Breaking> {
+    vec![
+        (
+            "coap-message-id-is-new",
+            vec![
+                report(1, json!("0"), "T"),
+                replied(2),
+                notify(3, 7, "T", 44_900),
+                json!([4, "coap/received", {
+                    "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
+                    "message_id": 7, "message_token": "aa",
+                }]),
+            ],
+            5,
+        ),
+        (
+            "coap-token-is-echoed",
+            vec![get(1, "NON", "0.01", "01"), get(2, "NON", "2.05", "02")],
+            3,
+        ),
+        (
+            "coap-confirmable-is-acknowledged",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "home"),
+                leased(4, "192.168.1.2"),
+                get(5, "CON", "0.01", "01"),
+            ],
+            3_000,
+        ),
+        (
+            "linkkit-report-ids-count",
+            vec![report(1, json!("3"), "A"), report(2, json!("3"), "B")],
+            3,
+        ),
+        (
+            "linkkit-token-is-never-revived",
+            vec![
+                report(1, json!("0"), "A"),
+                report(2, json!("1"), "B"),
+                report(3, json!("2"), "A"),
+            ],
+            4,
+        ),
+        (
+            "linkkit-reports-are-few",
+            vec![report(1, json!("0"), "A"), report(1_000, json!("1"), "A")],
+            1_001,
+        ),
+        (
+            "linkkit-tells-what-the-cloud-knows",
+            vec![report(1, json!("0"), "A"), notify(2, 1, "A", 45_000)],
+            3,
+        ),
+        (
+            "linkkit-remaining-time-is-true",
+            vec![
+                report(1, json!("0"), "A"),
+                replied(2),
+                notify(10_001, 1, "A", 45_000),
+            ],
+            10_002,
+        ),
+        (
+            "says-address-only-if-leased",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "home"),
+                leased(4, "10.0.0.2"),
+                line(5, "esp_netif_handlers", "sta ip: 10.0.0.9, mask: 255.0.0.0"),
+            ],
+            2_000,
+        ),
+        (
+            "says-connected-only-if-in-session",
+            vec![line(1, "app", "MQTT_EVENT_CONNECTED")],
+            2_000,
+        ),
+        (
+            "says-published-only-if-acknowledged",
+            vec![
+                connect(1),
+                connack(2),
+                publish(3, 1, false),
+                puback(4, 1),
+                line(5, "app", "MQTT_EVENT_PUBLISHED, msg_id=2"),
+            ],
+            2_000,
+        ),
+        (
+            "says-reason-only-if-the-air-said-so",
+            vec![
+                left(1, 15),
+                line(2, "wifi_prov_mgr", "Disconnect reason : 201"),
+            ],
+            2_000,
+        ),
+        (
+            "says-session-only-if-proven",
+            vec![line(1, "app", "Secured session established!")],
+            2_000,
+        ),
+        (
+            "says-service-only-if-there",
+            vec![line(
+                1,
+                "wifi_prov_mgr",
+                "Provisioning started with service name : PROV_1 ",
+            )],
+            2_000,
+        ),
+        (
+            "says-stopped-only-if-gone",
+            vec![line(1, "wifi_prov_mgr", "Provisioning stopped")],
+            2_000,
+        ),
+        (
+            "says-reply-only-if-replied",
+            vec![line(1, "awss", "awss_report_token_reply")],
+            2_000,
+        ),
+        ("says-no-key", vec![line(1, "app", "key: <key of dut>")], 2),
+        (
+            "linkkit-reports-once-connected",
+            vec![
+                powered(0),
+                opened(1, "c"),
+                from_client(
+                    2,
+                    "connect",
+                    json!({ "keep_alive_s": 60, "clean_session": true }),
+                ),
+                connack(3),
+                publish(4, 1, false),
+                puback(5, 1),
+            ],
+            40_000,
+        ),
+        (
+            "linkkit-notifications-are-few",
+            vec![
+                report(1, json!("0"), "A"),
+                replied(2),
+                notify(3, 1, "A", 45_000),
+                notify(10, 2, "A", 44_990),
+            ],
+            11,
+        ),
+        (
+            "linkkit-tells-its-own-name",
+            vec![
+                leased(1, "192.168.1.2"),
+                told_time(2),
+                json!([3, "coap/received", {
+                    "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
+                    "message_id": 7, "message_token": "aa",
+                    "json": { "method": "device.info.notify", "params": { "ip": "192.168.1.9" } },
+                }]),
+            ],
+            4,
+        ),
+        (
+            "linkkit-subscribes-first",
+            vec![opened(1, "c"), report(2, json!("0"), "A")],
+            4,
+        ),
+    ]
+}

@@ -1,0 +1,163 @@
+//! What breaks the contracts on a device's clock, its networks and TLS.
+
+use serde_json::json;
+
+use super::Breaking;
+use super::events::{
+    closed_tcp, exchange, handshake, joined, leased, left, opened_tcp, powered, session, time,
+    timed, told, told_time,
+};
+
+pub fn breaking() -> Vec<Breaking> {
+    vec![
+        (
+            "device-time-never-falls",
+            vec![timed(1, 900), timed(2, 800)],
+            3,
+        ),
+        (
+            "device-time-runs-true",
+            vec![timed(0, 0), timed(40_000, 20_000)],
+            40_001,
+        ),
+        (
+            "link-carries-no-garbage",
+            vec![json!([1, "board/garbage", { "problem": "noise" }])],
+            2,
+        ),
+        (
+            "joins-only-what-it-was-told",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "cafe"),
+                leased(4, "10.0.0.2"),
+            ],
+            5,
+        ),
+        (
+            "joined-then-addressed",
+            vec![session(1), told(2, "home"), joined(3, "home")],
+            60_000,
+        ),
+        (
+            "time-asked-once",
+            vec![time(1, "answered"), time(5_000, "answered")],
+            5_001,
+        ),
+        (
+            "time-asked-slowly",
+            vec![time(1, "kept_silent"), time(2_000, "kept_silent")],
+            2_001,
+        ),
+        (
+            "tls-offers-no-old-version",
+            vec![handshake(1, json!({ "offered": ["TLS 1.2", "TLS 1.0"] }))],
+            2,
+        ),
+        (
+            "tls-asks-for-its-broker",
+            vec![handshake(1, json!({ "server_name": "other.example" }))],
+            2,
+        ),
+        (
+            "tls-trusts-no-stranger",
+            vec![handshake(1, json!({ "shown": "server-expired" }))],
+            2,
+        ),
+        (
+            "tls-shows-its-certificate",
+            vec![
+                handshake(
+                    1,
+                    json!({ "client_certificate": { "subject": { "cn": "a" } } }),
+                ),
+                handshake(
+                    2,
+                    json!({ "client_certificate": { "subject": { "cn": "b" } } }),
+                ),
+            ],
+            3,
+        ),
+        (
+            "tls-failed-then-waits",
+            vec![
+                handshake(1, json!({ "ok": false })),
+                handshake(3_000, json!({ "ok": false })),
+            ],
+            3_001,
+        ),
+        (
+            "connects-from-its-address",
+            vec![leased(1, "10.0.0.2"), told_time(2), opened_tcp(3, "10.0.0.3:4000")],
+            4,
+        ),
+        (
+            "one-connection-to-a-service",
+            vec![
+                leased(1, "10.0.0.2"),
+                told_time(2),
+                opened_tcp(3, "10.0.0.2:4000"),
+                opened_tcp(4, "10.0.0.2:4001"),
+                opened_tcp(5, "10.0.0.2:4002"),
+            ],
+            6,
+        ),
+        (
+            "source-ports-move-on",
+            vec![
+                leased(1, "10.0.0.2"),
+                told_time(2),
+                opened_tcp(3, "10.0.0.2:4000"),
+                closed_tcp(4, "10.0.0.2:4000"),
+                opened_tcp(5, "10.0.0.2:4000"),
+            ],
+            6,
+        ),
+        (
+            "name-asked-slowly",
+            (1..=6)
+                .map(|ms| json!([ms, "air/name_asked", { "name": "broker.example", "answer": "silence" }]))
+                .collect(),
+            7,
+        ),
+        (
+            "time-is-asked-for",
+            vec![powered(0), leased(1, "10.0.0.2")],
+            40_000,
+        ),
+        (
+            "tls-waits-for-the-time",
+            vec![powered(0), handshake(1, json!({}))],
+            2,
+        ),
+        (
+            "joins-again",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "home"),
+                leased(4, "10.0.0.2"),
+                told_time(5),
+                left(6, 200),
+            ],
+            70_000,
+        ),
+        (
+            "scan-tells-what-is-there",
+            vec![
+                session(1),
+                exchange(
+                    2,
+                    "prov-scan",
+                    json!({ "message": "cmd_scan_result" }),
+                    json!({
+                        "message": "resp_scan_result",
+                        "entries": [{ "ssid": "home", "channel": 1, "rssi": -70, "auth": "Open" }],
+                    }),
+                ),
+            ],
+            3,
+        ),
+    ]
+}

@@ -1,0 +1,280 @@
+//! What breaks the contracts on MQTT and provisioning.
+
+use serde_json::json;
+
+use super::Breaking;
+use super::events::{
+    config, connack, connect, connected, exchange, from_client, joined, leased, left, opened,
+    powered, puback, publish, refused, report, session, status, subscribed, to_client, told,
+    told_time,
+};
+
+pub fn breaking() -> Vec<Breaking> {
+    vec![
+        (
+            "mqtt-connect-first-and-once",
+            vec![connect(1), connack(2), connect(3)],
+            4,
+        ),
+        (
+            "mqtt-waits-for-connack",
+            vec![connect(1), publish(2, 1, false)],
+            3,
+        ),
+        (
+            "mqtt-silent-after-the-end",
+            vec![
+                connect(1),
+                connack(2),
+                from_client(3, "disconnect", json!({})),
+                from_client(4, "pingreq", json!({})),
+            ],
+            5,
+        ),
+        (
+            "mqtt-packet-id-is-free",
+            vec![
+                connect(1),
+                connack(2),
+                publish(3, 1, false),
+                publish(4, 2, false),
+                publish(5, 1, false),
+            ],
+            6,
+        ),
+        (
+            "mqtt-packet-ids-move-on",
+            vec![
+                connect(1),
+                connack(2),
+                publish(3, 1, false),
+                puback(4, 1),
+                publish(5, 1, false),
+            ],
+            6,
+        ),
+        (
+            "mqtt-dup-means-again",
+            vec![connect(1), connack(2), publish(3, 1, true)],
+            4,
+        ),
+        (
+            "mqtt-qos1-is-acknowledged",
+            vec![
+                connect(1),
+                connack(2),
+                to_client(3, "publish", json!({ "topic": "t", "qos": 1, "id": 7 })),
+            ],
+            20_000,
+        ),
+        ("mqtt-keeps-alive", vec![connect(1), connack(2)], 70_000),
+        (
+            "mqtt-keep-alive-as-told",
+            vec![from_client(
+                1,
+                "connect",
+                json!({ "keep_alive_s": 30, "clean_session": true }),
+            )],
+            2,
+        ),
+        (
+            "mqtt-packets-are-well-formed",
+            vec![
+                connect(1),
+                connack(2),
+                from_client(3, "pingreq", json!({ "problem": "bytes behind the end" })),
+            ],
+            4,
+        ),
+        (
+            "mqtt-topic-is-a-name",
+            vec![
+                connect(1),
+                connack(2),
+                from_client(3, "publish", json!({ "topic": "a/#", "qos": 0 })),
+            ],
+            4,
+        ),
+        (
+            "mqtt-one-client-id",
+            vec![opened(1, "a"), opened(2, "b")],
+            3,
+        ),
+        (
+            "mqtt-takes-over-nothing",
+            vec![
+                opened(1, "a"),
+                json!([2, "mqtt/connection_closed", { "connection": 1, "end": "taken-over" }]),
+            ],
+            3,
+        ),
+        (
+            "mqtt-refused-then-waits",
+            vec![refused(1), refused(11_000), refused(22_000)],
+            22_001,
+        ),
+        (
+            "prov-no-answer-without-session",
+            vec![status(1, json!({ "station": "connecting" }))],
+            2,
+        ),
+        (
+            "prov-answer-fits-request",
+            vec![
+                session(1),
+                config(
+                    2,
+                    json!({ "message": "cmd_apply_config" }),
+                    json!({ "message": "resp_set_config" }),
+                ),
+            ],
+            3,
+        ),
+        (
+            "prov-version-is-one",
+            vec![
+                exchange(1, "proto-ver", json!("proto-ver"), json!({ "prov": 1 })),
+                exchange(2, "proto-ver", json!("proto-ver"), json!({ "prov": 2 })),
+            ],
+            3,
+        ),
+        (
+            "prov-scan-result-is-possible",
+            vec![
+                session(1),
+                exchange(
+                    2,
+                    "prov-scan",
+                    json!({ "message": "cmd_scan_result" }),
+                    json!({
+                        "message": "resp_scan_result",
+                        "entries": [{ "ssid": "home", "channel": 1, "rssi": -70, "auth": "WPA2_PSK" }, { "ssid": "near", "channel": 6, "rssi": -50, "auth": "WPA2_PSK" }],
+                    }),
+                ),
+            ],
+            3,
+        ),
+        (
+            "prov-scan-delivers-what-it-announces",
+            vec![
+                session(1),
+                exchange(
+                    2,
+                    "prov-scan",
+                    json!({ "message": "cmd_scan_status" }),
+                    json!({ "message": "resp_scan_status", "count": 0 }),
+                ),
+                exchange(
+                    3,
+                    "prov-scan",
+                    json!({ "message": "cmd_scan_result" }),
+                    json!({
+                        "message": "resp_scan_result",
+                        "entries": [{ "ssid": "home", "channel": 1, "rssi": -70, "auth": "WPA2_PSK" }],
+                    }),
+                ),
+            ],
+            4,
+        ),
+        (
+            "prov-connected-is-true",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "home"),
+                leased(4, "10.0.0.2"),
+                status(5, connected("10.0.0.3", "home")),
+            ],
+            6,
+        ),
+        (
+            "prov-reason-is-the-airs",
+            vec![
+                session(1),
+                left(2, 201),
+                status(3, json!({ "reason": "auth_error" })),
+            ],
+            4,
+        ),
+        (
+            "prov-attempts-count-down",
+            vec![
+                session(1),
+                status(2, json!({ "attempts_remaining": 1 })),
+                status(3, json!({ "attempts_remaining": 2 })),
+            ],
+            4,
+        ),
+        (
+            "prov-attempts-are-the-airs",
+            vec![
+                session(1),
+                config(
+                    2,
+                    json!({ "message": "cmd_apply_config" }),
+                    json!({ "message": "resp_apply_config", "status": "success" }),
+                ),
+                left(1_500, 15),
+                left(2_000, 15),
+                left(2_500, 15),
+                status(
+                    2_501,
+                    json!({ "station": "connecting", "attempts_remaining": 2 }),
+                ),
+            ],
+            2_502,
+        ),
+        (
+            "mqtt-comes-back",
+            vec![
+                leased(1, "10.0.0.2"),
+                told_time(2),
+                opened(3, "c"),
+                json!([4, "mqtt/connection_closed", { "connection": 1, "end": "lost" }]),
+            ],
+            95_000,
+        ),
+        (
+            "telemetry-in-each-session",
+            vec![
+                powered(0),
+                opened(1, "c"),
+                connect(2),
+                connack(3),
+                subscribed(4),
+                report(5, json!("0"), "A"),
+            ],
+            40_000,
+        ),
+        (
+            "service-stays-until-success",
+            vec![
+                json!([1, "air/soft_ap_started", { "ssid": "PROV_1" }]),
+                json!([2, "air/soft_ap_stopped", { "ssid": "PROV_1" }]),
+            ],
+            1_100,
+        ),
+        (
+            "service-ends-after-success",
+            vec![
+                json!([1, "air/soft_ap_started", { "ssid": "PROV_1" }]),
+                leased(2, "10.0.0.2"),
+                told_time(3),
+            ],
+            60_000,
+        ),
+        (
+            "station-starts-after-the-answer",
+            vec![
+                session(1),
+                config(
+                    2,
+                    json!({ "message": "cmd_apply_config" }),
+                    json!({ "message": "resp_apply_config", "status": "success" }),
+                ),
+                left(3, 201),
+            ],
+            4,
+        ),
+    ]
+}
