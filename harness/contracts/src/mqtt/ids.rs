@@ -1,6 +1,6 @@
 //! Packet identifiers and DUP.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use trace::Event;
 
@@ -87,9 +87,16 @@ impl Watch for MoveOn {
     }
 }
 
-/// What each client has published and is not acknowledged, by identifier; it outlives connections.
+/// DUP, and what it is set on.
 #[derive(Default)]
-pub struct Again(BTreeMap<(String, u64), u64>);
+pub struct Again {
+    /// What each client has published and is not acknowledged, by identifier; it outlives
+    /// connections.
+    published: BTreeMap<(String, u64), u64>,
+    /// Clients of which a connection was cut: what they sent last may not have arrived, and is rightly
+    /// sent again.
+    cut_off: BTreeSet<String>,
+}
 
 impl Watch for Again {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
@@ -97,8 +104,14 @@ impl Watch for Again {
             return;
         };
         let client = client.to_owned();
+        if event.kind == "connection_closed" {
+            if text(event, "/end") != Some("disconnected") {
+                self.cut_off.insert(client);
+            }
+            return;
+        }
         if let Some(id) = given_back(event) {
-            self.0.remove(&(client, id));
+            self.published.remove(&(client, id));
             return;
         }
         if event.kind != "publish" || !is_from_client(event) {
@@ -110,8 +123,10 @@ impl Watch for Again {
             found.check(!again, || "DUP at QoS 0".into(), [event.seq]);
             return;
         }
-        let first = self.0.insert((client, id), event.seq);
+        let may_be_lost = self.cut_off.contains(&client);
+        let first = self.published.insert((client, id), event.seq);
         match (first, again) {
+            (None, true) if may_be_lost => {}
             (None, true) => found.broken(
                 format!("DUP on identifier {id}, which was not sent before"),
                 [event.seq],

@@ -157,3 +157,25 @@ fn a_session_from_before_a_power_cut_may_be_taken_over() {
     let expected = BTreeSet::from(["mqtt-takes-over-nothing"]);
     assert_eq!(broken(&living, 8), expected);
 }
+
+#[test]
+fn what_a_cut_connection_may_have_lost_is_rightly_sent_again() {
+    let after = |end: &str| {
+        let closed =
+            json!([3, "mqtt/connection_closed", { "connection": 1, "client": "c", "end": end }]);
+        let rows = [
+            connect(1),
+            connack(2),
+            closed,
+            connect(4),
+            connack(5),
+            publish(6, 1, true),
+        ];
+        broken(&rows, 7)
+    };
+    for end in ["lost", "keep-alive", "fault"] {
+        assert_eq!(after(end), BTreeSet::new(), "{end}");
+    }
+    let orderly = BTreeSet::from(["mqtt-dup-means-again"]);
+    assert_eq!(after("disconnected"), orderly);
+}
