@@ -36,14 +36,9 @@ impl Pki {
         let mut written = Vec::new();
         for (name, _) in self.profiles().iter().filter(|(_, p)| p.authority) {
             let authority = self.authority(name)?;
-            written.push(write(
-                folder,
-                name,
-                "pem",
-                authority.pem().as_bytes(),
-                PUBLIC,
-            )?);
-            written.push(write(folder, name, "der", authority.der(), PUBLIC)?);
+            let [pem, der] = ["pem", "der"].map(|ending| format!("{name}.{ending}"));
+            written.push(write(folder, &pem, authority.pem().as_bytes(), PUBLIC)?);
+            written.push(write(folder, &der, authority.der(), PUBLIC)?);
         }
         Ok(written)
     }
@@ -55,13 +50,29 @@ impl Identity {
     /// A file that exists stays as it is and is an error.
     pub fn export(&self, folder: &Path, name: &str) -> Result<Vec<PathBuf>, ExportError> {
         make(folder)?;
+        let write = |ending: &str, bytes: &[u8], mode| {
+            write(folder, &format!("{name}.{ending}"), bytes, mode)
+        };
         Ok(vec![
-            write(folder, name, "pem", self.chain_pem().as_bytes(), PUBLIC)?,
-            write(folder, name, "der", self.certificate_der(), PUBLIC)?,
-            write(folder, name, "key.pem", self.key_pem().as_bytes(), SECRET)?,
-            write(folder, name, "key.der", self.key_der(), SECRET)?,
+            write("pem", self.chain_pem().as_bytes(), PUBLIC)?,
+            write("der", self.certificate_der(), PUBLIC)?,
+            write("key.pem", self.key_pem().as_bytes(), SECRET)?,
+            write("key.der", self.key_der(), SECRET)?,
         ])
     }
+}
+
+/// Writes files of these names to `folder`, which is made if need be; what is secret can be read by
+/// its owner alone. A file that exists stays as it is and is an error.
+pub(crate) fn write_all(
+    folder: &Path,
+    files: &[(&str, &[u8], bool)],
+) -> Result<Vec<PathBuf>, ExportError> {
+    make(folder)?;
+    let each = files.iter().map(|(name, bytes, secret)| {
+        write(folder, name, bytes, if *secret { SECRET } else { PUBLIC })
+    });
+    each.collect()
 }
 
 /// Permissions of certificates.
@@ -83,14 +94,8 @@ fn make(folder: &Path) -> Result<(), ExportError> {
         })
 }
 
-fn write(
-    folder: &Path,
-    name: &str,
-    ending: &str,
-    bytes: &[u8],
-    mode: u32,
-) -> Result<PathBuf, ExportError> {
-    let path = folder.join(format!("{name}.{ending}"));
+fn write(folder: &Path, name: &str, bytes: &[u8], mode: u32) -> Result<PathBuf, ExportError> {
+    let path = folder.join(name);
     let opened = OpenOptions::new()
         .write(true)
         .create_new(true)

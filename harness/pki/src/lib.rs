@@ -18,6 +18,7 @@
 )]
 
 mod error;
+pub mod esp8266;
 mod export;
 mod identity;
 mod kept;

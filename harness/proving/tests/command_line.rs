@@ -315,6 +315,41 @@ fn the_schema_is_json() {
 }
 
 #[test]
+fn images_of_an_esp8266_that_cannot_work_are_told_by_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = proving(folder.path(), &["certs", "esp8266", "--out", "made"]);
+    assert!(made.status.success(), "{made:?}");
+    let check = |more: &[&str]| {
+        let check = ["certs", "esp8266", "--check", "made"];
+        let output = proving(folder.path(), &[&check[..], more].concat());
+        (output.status.code(), stdout(&output))
+    };
+    let (code, said) = check(&["--ca-sector", "0x78"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        said.contains("the call's second argument must be 0x77"),
+        "{said}"
+    );
+    assert!(!said.contains("esptool.py"), "{said}");
+    let (code, said) = check(&["--buffer", "1024"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("the SDK takes 2048 to 8192"), "{said}");
+    fs::write(folder.path().join("made/esp_ca_cert.bin"), [0xff; 64]).unwrap();
+    let (code, said) = check(&[]);
+    assert_eq!(code, Some(2));
+    assert!(
+        said.contains("byte 0: the length of the record is 0xFFFF"),
+        "{said}"
+    );
+    let nowhere = proving(folder.path(), &["certs", "esp8266", "--check", "nowhere"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(
+        stderr(&nowhere).contains("failed to read nowhere/esp_ca_cert.bin"),
+        "{nowhere:?}"
+    );
+}
+
+#[test]
 fn certs_writes_what_it_names_and_never_over_something() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["certs", "--out", "minted", "--name", "mqtt.example"];

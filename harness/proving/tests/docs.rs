@@ -47,7 +47,7 @@ fn every_rig_file_of_the_pages_has_no_mistake() {
 
 #[test]
 fn every_link_of_the_pages_leads_to_a_file() {
-    for name in ["own-firmware.md", "rig.md"] {
+    for name in ["own-firmware.md", "rig.md", "esp8266.md"] {
         let page = page(name);
         let links = page
             .split("](")
@@ -103,4 +103,36 @@ fn a_reader_gets_from_a_desk_to_the_first_green_and_the_first_red() {
     let handed = at("handed");
     let mode = fs::metadata(&handed).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "{}", handed.display());
+}
+
+#[test]
+fn the_page_on_the_esp8266_runs_as_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = blocks(&page("esp8266.md"), "sh");
+    assert_eq!(commands.len(), 4);
+    let mut said = String::new();
+    for command in &commands {
+        let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_proving"))
+            .args(&words)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+        said = String::from_utf8(output.stdout).unwrap();
+    }
+    assert!(
+        said.contains("espconn_secure_cert_req_enable(0x01, 0x7a)"),
+        "{said}"
+    );
+    assert!(
+        said.contains("0x7a000 made/esp_cert_private_key.bin"),
+        "{said}"
+    );
+    // Converted, they are the same; with the authority alone there is no client image.
+    for image in ["esp_ca_cert.bin", "esp_cert_private_key.bin"] {
+        let read = |way: &str| fs::read(folder.path().join(way).join(image));
+        assert_eq!(read("made").unwrap(), read("own").unwrap());
+        assert_eq!(read("one-way").is_ok(), image == "esp_ca_cert.bin");
+    }
 }

@@ -227,16 +227,25 @@ pub(super) struct Doctor {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Certs {
+    #[command(subcommand)]
+    pub(super) command: Option<CertsCommand>,
     /// Where to write them; existing files stay as they are
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    pub(super) out: Option<PathBuf>,
     /// Host names and addresses for server certificates
     #[arg(long = "name", value_name = "NAME", default_value = "localhost")]
     pub(super) names: Vec<String>,
     /// Common name for client certificates
     #[arg(long, value_name = "NAME", default_value = "device")]
     pub(super) client: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CertsCommand {
+    /// Make the images of an ESP8266's flash (NONOS SDK), check where they go, and print the commands
+    Esp8266(Box<super::esp8266::Esp8266>),
 }
 
 #[derive(Debug, Args)]

@@ -33,6 +33,17 @@ pub(super) enum CommandError {
     /// Certificates could not be written.
     #[error(transparent)]
     Export(#[from] pki::ExportError),
+    /// Certificates that an ESP8266 cannot use.
+    #[error(transparent)]
+    Esp8266(#[from] pki::esp8266::Esp8266Error),
+    /// A file for an ESP8266 could not be read.
+    #[error("failed to read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: io::Error,
+    },
     /// What a firmware is told could not be written.
     #[error("failed to write what the firmware is told")]
     HandOver(#[source] LabError),
@@ -142,6 +153,8 @@ impl CommandError {
             | Self::Show(_)
             | Self::Trace(_)
             | Self::Folder { .. }
+            | Self::Esp8266(_)
+            | Self::Unreadable { .. }
             | Self::NoTraces(_) => ExitStatus::Usage,
             Self::HandOver(LabError::HandOver { .. } | LabError::Scenario(_)) => ExitStatus::Usage,
             Self::Export(_)

@@ -7,6 +7,7 @@ mod chosen_boards;
 mod contracts;
 mod doctor;
 mod error;
+mod esp8266;
 mod hand_over;
 mod hardware;
 mod list;
