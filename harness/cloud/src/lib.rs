@@ -16,9 +16,10 @@ pub mod sntp;
 mod tls;
 
 pub use broker::{
-    Broker, BrokerSettings, Client, ConnectRefused, ConnectionClosed, ConnectionOpened, Decision,
-    Denied, Dropped, End, Faults, Hook, Injector, Limits, ListenerSettings, PacketTrace,
-    ProbeError, SessionOpened, StartError, Strangers, WillPublished,
+    BadPacket, Broker, BrokerSettings, Client, ConnectRefused, ConnectionClosed, ConnectionOpened,
+    Decision, Denied, Down, Dropped, End, EndedBy, Faults, Hook, Injector, Limits,
+    ListenerSettings, PacketTrace, ProbeError, Reply, SessionOpened, StartError, Strangers,
+    WillPublished,
 };
 pub use devices::Devices;
 pub use linkkit::{

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use cloud::{Broker, BrokerSettings, Faults, Limits, Publish};
+use cloud::{BadPacket, Broker, BrokerSettings, Down, EndedBy, Faults, Limits, Publish, Reply};
 use support::*;
 use trace::{Source, Trace};
 
@@ -43,7 +43,7 @@ fn connack_has_the_code_that_the_scenario_wants() {
 fn connect_is_never_answered() {
     run(async {
         let (broker, trace) = faulty(Faults {
-            ignore_connect: true,
+            connect: Reply::Never,
             ..Faults::default()
         })
         .await;
@@ -60,7 +60,7 @@ fn connect_is_never_answered() {
 fn connect_is_answered_by_a_reset() {
     run(async {
         let (broker, _) = faulty(Faults {
-            reset_after_connect: true,
+            connect: Reply::Reset,
             ..Faults::default()
         })
         .await;
@@ -97,9 +97,9 @@ fn subscriptions_are_refused_by_topic() {
 fn silence_on_subscribe_publish_and_ping() {
     run(async {
         let (broker, _) = faulty(Faults {
-            ignore_subscribe: true,
-            drop_puback: true,
-            ignore_ping: true,
+            subscribe: Reply::Never,
+            publish: Reply::Never,
+            ping: Reply::Never,
             ..Faults::default()
         })
         .await;
@@ -209,5 +209,143 @@ fn a_password_and_a_named_secret_never_reach_the_trace() {
         let all = format!("{:?}", trace.since(0));
         assert!(!all.contains("hunter22") && !all.contains(&hex::encode("hunter22")));
         assert!(!all.contains("correct horse") && all.contains("<passphrase home>"));
+    });
+}
+
+#[test]
+fn answers_come_late_and_in_the_order_in_which_they_are_due() {
+    run(async {
+        let late = |seconds| Reply::After(Duration::from_secs(seconds));
+        let (broker, trace) = faulty(Faults {
+            connect: late(4),
+            subscribe: late(9),
+            publish: late(3),
+            ping: late(6),
+            ..Faults::default()
+        })
+        .await;
+        let clock = trace.clock();
+        let start = clock.now();
+        let since = || (clock.now() - start).as_secs();
+        let mut wire = Wire::to(&broker).await;
+        wire.send(&connect("c")).await;
+        wire.expect(&CONNACK, "connack").await;
+        assert!((4..9).contains(&since()), "{}", since());
+        wire.send(&subscribe(1, &[("t", 0)])).await;
+        wire.send(&publish_with_id(1, 2, "t", "x")).await;
+        wire.send(&[0xc0, 0]).await;
+        // Delivery is not held back; only answers are.
+        wire.expect(&publish("t", "x"), "the message").await;
+        wire.expect(&with_id(0x40, 2), "puback").await;
+        wire.expect(&[0xd0, 0], "pingresp").await;
+        wire.expect(&suback(1, &[0]), "suback").await;
+        assert!((13..20).contains(&since()), "{}", since());
+    });
+}
+
+#[test]
+fn acknowledgements_may_have_another_identifier_or_be_a_reset() {
+    run(async {
+        let (broker, trace) = faulty(Faults {
+            subscribe: Reply::WrongId,
+            publish: Reply::WrongId,
+            ..Faults::default()
+        })
+        .await;
+        let mut wire = Wire::connected(&broker, "c").await;
+        wire.send(&subscribe(1, &[("t", 0)])).await;
+        wire.expect(&suback(0x8001, &[0]), "suback").await;
+        wire.send(&publish_with_id(1, 0x8000, "other", "x")).await;
+        wire.expect(&with_id(0x40, 1), "puback").await;
+        broker.set_faults(Faults {
+            ping: Reply::Reset,
+            ..Faults::default()
+        });
+        wire.send(&[0xc0, 0]).await;
+        let closed = event_of(&trace, Source::Mqtt, "connection_closed").await;
+        assert_eq!(closed["end"], "fault");
+    });
+}
+
+#[test]
+fn bytes_may_come_one_by_one() {
+    run(async {
+        let (broker, _) = faulty(Faults {
+            single_bytes: true,
+            ..Faults::default()
+        })
+        .await;
+        let mut wire = Wire::connected(&broker, "c").await;
+        wire.send(&subscribe(1, &[("t", 0)])).await;
+        wire.expect(&suback(1, &[0]), "suback").await;
+        broker.publish(Publish::new("t", "in pieces"));
+        wire.expect(&publish("t", "in pieces"), "whole").await;
+    });
+}
+
+#[test]
+fn a_bad_packet_comes_once_on_every_connection() {
+    run(async {
+        let (broker, _) = plain_broker().await;
+        let mut here = Wire::connected(&broker, "here").await;
+        broker.set_faults(Faults {
+            bad_packet: Some(BadPacket::QosThree),
+            ..Faults::default()
+        });
+        let bad = [0x36, 5, 0, 1, b't', 0, 1];
+        here.expect(&bad, "at once").await;
+        let mut later = Wire::connected(&broker, "later").await;
+        later.expect(&bad, "behind CONNACK").await;
+        later.send(&[0xc0, 0]).await;
+        later.expect(&[0xd0, 0], "and then no more").await;
+    });
+}
+
+#[test]
+fn a_broker_that_is_down_refuses_and_comes_back_on_its_port() {
+    run(async {
+        for (down, present) in [(Down::KeepsSessions, 1), (Down::LosesSessions, 0)] {
+            let (broker, trace) = plain_broker().await;
+            let mut kept = Wire::to(&broker).await;
+            kept.send(&connect_with(0, 60, &[&text("kept")])).await;
+            kept.expect(&CONNACK, "a session to be kept").await;
+            let mut waiting = Wire::to(&broker).await;
+            broker.set_faults(Faults {
+                down: Some(down),
+                ..Faults::default()
+            });
+            kept.closed("reset").await;
+            waiting.closed("before CONNECT").await;
+            let closed = event_of(&trace, Source::Mqtt, "connection_closed").await;
+            assert_eq!(closed["detail"], "the broker went down");
+            let refused = loop {
+                match tokio::net::TcpStream::connect(broker.address()).await {
+                    // It was accepted before the listener was gone.
+                    Ok(_) => tokio::task::yield_now().await,
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+            broker.set_faults(Faults::default());
+            broker.listens().await.unwrap();
+            let mut back = Wire::to(&broker).await;
+            back.send(&connect_with(0, 60, &[&text("kept")])).await;
+            back.expect(&[0x20, 2, present, 0], "back").await;
+        }
+    });
+}
+
+#[test]
+fn sessions_are_ended_from_outside() {
+    run(async {
+        for (by, end) in [(EndedBy::Reset, "fault"), (EndedBy::Takeover, "taken-over")] {
+            let (broker, trace) = plain_broker().await;
+            let mut wire = Wire::connected(&broker, "c").await;
+            broker.end_sessions(by);
+            wire.closed("ended").await;
+            let closed = event_of(&trace, Source::Mqtt, "connection_closed").await;
+            assert_eq!(closed["end"], end);
+            assert_eq!(broker.sessions(), []);
+        }
     });
 }

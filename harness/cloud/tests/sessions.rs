@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use cloud::{BrokerSettings, ListenerSettings, StartError};
+use cloud::{BrokerSettings, ListenerSettings, Reply, StartError};
 use support::*;
 use trace::Source;
 
@@ -290,7 +290,7 @@ fn a_probe_leaves_no_trace_and_is_blind_to_faults() {
         let (broker, trace) = plain_broker().await;
         let before = trace.len();
         broker.set_faults(cloud::Faults {
-            ignore_connect: true,
+            connect: Reply::Never,
             connack: Some(5),
             withhold_messages: true,
             ..cloud::Faults::default()

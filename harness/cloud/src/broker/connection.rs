@@ -9,8 +9,8 @@ use clock::Patience;
 
 use super::core::Core;
 use super::greeting::{Arrival, Ended, Guest};
-use super::{Client, ConnectionClosed, ConnectionOpened, Denied, End};
-use crate::packet::{Packet, Publish, QoS, Subscription, decode, is_filter};
+use super::{Client, ConnectionClosed, ConnectionOpened, Denied, End, Reply};
+use crate::packet::{Encoder, Packet, Publish, QoS, Subscription, decode, is_filter};
 
 /// Messages delivered before the connection is looked at again.
 const BATCH: usize = 64;
@@ -84,7 +84,14 @@ pub(super) async fn serve(core: Arc<Core>, arrival: Arrival) {
     if !probe {
         core.trace.emit(None, &opened);
     }
-    let (client, ended) = match core.greet(arrival).await {
+    let greeted = tokio::select! {
+        biased;
+        greeted = core.greet(arrival) => greeted,
+        () = core.goes_down(), if !probe => {
+            Err(Ended::because(End::Fault, "the broker went down"))
+        }
+    };
+    let (client, ended) = match greeted {
         Ok(guest) => {
             let client = guest.client.clone();
             (Some(client), core.attend(guest).await)
@@ -130,6 +137,7 @@ impl Core {
         let mut patience = self.patience(silence);
         let mut intake = Intake::default();
         loop {
+            self.misbehave(guest);
             if self.receive(guest, &mut intake) || !intake.reads() {
                 patience = self.patience(silence);
             }
@@ -165,9 +173,53 @@ impl Core {
                 },
                 () = intake.routed(), if waits => {}
                 () = wake.notified() => {}
+                () = guest.late.wait(&self.clock), if !guest.late.is_empty() => {}
                 _ = self.clock.lost_patience(patience, peer), if !silence.is_zero() => {
                     return Ended::because(End::KeepAlive, format!("silent for {silence:?}"));
                 }
+            }
+        }
+    }
+
+    /// Does what faults want of a connection, besides answering otherwise.
+    fn misbehave(&self, guest: &mut Guest) {
+        let faults = self.faults_for(&guest.line);
+        guest.line.in_single_bytes = faults.single_bytes;
+        if faults.bad_packet != guest.bad_packet {
+            guest.bad_packet = faults.bad_packet;
+            if let Some(packet) = faults.bad_packet {
+                guest.line.send(|out| out.raw(&packet.bytes()));
+            }
+        }
+        while let Some(write) = guest.late.due(self.clock.now()) {
+            guest.line.send(write);
+        }
+    }
+
+    /// Answers a request with packet identifier `id` in this way; `write` is given the identifier to
+    /// use.
+    fn answer(
+        &self,
+        guest: &mut Guest,
+        reply: Reply,
+        id: u16,
+        write: impl FnOnce(&mut Encoder, u16) + Send + Sync + 'static,
+    ) {
+        match reply {
+            Reply::AtOnce => guest.line.send(|out| write(out, id)),
+            Reply::After(delay) => {
+                let due = self.clock.now() + delay;
+                guest.late.hold(due, move |out| write(out, id));
+            }
+            Reply::Never => {}
+            Reply::Reset => guest.attachment.kick.kick(
+                End::Fault,
+                Some("a request was answered by a reset".to_owned()),
+            ),
+            Reply::WrongId => {
+                // As far away as can be, and never 0.
+                let wrong = (id ^ 0x8000).max(1);
+                guest.line.send(|out| write(out, wrong));
             }
         }
     }
@@ -256,11 +308,10 @@ impl Core {
             Packet::PubComp(id) => {
                 self.with_progress(client, |session| session.completed(id));
             }
-            Packet::PingReq => {
-                if !self.faults_for(&guest.line).ignore_ping {
-                    guest.line.send(|out| out.pingresp());
-                }
-            }
+            Packet::PingReq => match self.faults_for(&guest.line).ping {
+                Reply::WrongId => {}
+                reply => self.answer(guest, reply, 0, |out, _| out.pingresp()),
+            },
             other => return Some(other),
         }
         None
@@ -333,13 +384,10 @@ impl Core {
     }
 
     fn acknowledge_only(&self, guest: &mut Guest, publish: &Publish) {
-        let Some(id) = publish
-            .id
-            .filter(|_| !self.faults_for(&guest.line).drop_puback)
-        else {
-            return;
-        };
-        guest.line.send(|out| match publish.qos {
+        let Some(id) = publish.id else { return };
+        let qos = publish.qos;
+        let reply = self.faults_for(&guest.line).publish;
+        self.answer(guest, reply, id, move |out, id| match qos {
             QoS::ExactlyOnce => out.pubrec(id),
             _ => out.puback(id),
         });
@@ -347,8 +395,8 @@ impl Core {
 
     fn subscribe(&self, guest: &mut Guest, id: u16, wanted: Vec<Subscription>) {
         let faults = self.faults_for(&guest.line);
-        if faults.ignore_subscribe {
-            return;
+        if matches!(faults.subscribe, Reply::Never | Reply::Reset) {
+            return self.answer(guest, faults.subscribe, id, |_, _| {});
         }
         let hooks = self.hooks_for(&guest.line);
         let mut codes = Vec::with_capacity(wanted.len());
@@ -366,7 +414,9 @@ impl Core {
                 granted.push((filter, qos));
             }
         }
-        guest.line.send(|out| out.suback(id, &codes));
+        self.answer(guest, faults.subscribe, id, move |out, id| {
+            out.suback(id, &codes);
+        });
         for (filter, qos) in granted {
             self.send_retained(&guest.client, &filter, qos);
         }

@@ -9,7 +9,7 @@ use trace::Trace;
 
 use super::line::Line;
 use super::session::{Again, BrokerSession};
-use super::{Client, Decision, End, Faults, Hook, Limits, Strangers};
+use super::{Client, Decision, Down, End, Faults, Hook, Limits, Strangers};
 use crate::Devices;
 use crate::packet::{Connect, Publish, Will};
 
@@ -26,6 +26,8 @@ pub(super) struct Core {
     strangers: Strangers,
     hooks: RwLock<Vec<Arc<dyn Hook>>>,
     faults: RwLock<Faults>,
+    /// Notified when the faults have changed.
+    changed: Notify,
     pub(super) state: Mutex<State>,
 }
 
@@ -110,6 +112,7 @@ impl Core {
             strangers: settings.strangers,
             hooks: RwLock::default(),
             faults: RwLock::new(settings.faults.clone()),
+            changed: Notify::new(),
             state: Mutex::default(),
         })
     }
@@ -154,12 +157,53 @@ impl Core {
     }
 
     pub(super) fn set_faults(&self, faults: Faults) {
+        if let Some(down) = faults.down {
+            self.end_sessions(End::Fault, "the broker went down");
+            if down == Down::LosesSessions {
+                self.state().sessions.clear();
+            }
+        }
         *self.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
+        self.changed.notify_waiters();
         // What was withheld may be due now.
         for entry in self.state().sessions.values() {
             entry.wake.notify_one();
             entry.room.notify_waiters();
         }
+    }
+
+    /// Ends when the broker is down. Cancel safe.
+    pub(super) async fn goes_down(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.faults().down.is_some() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Ends when the broker is up. Cancel safe.
+    pub(super) async fn comes_up(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.faults().down.is_none() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Ends the connection of every session in this way, without a will.
+    pub(super) fn end_sessions(&self, end: End, detail: &str) {
+        self.state().sessions.retain(|_, entry| {
+            if let Some(attached) = entry.attached.take() {
+                attached.kick.kick(end, Some(detail.to_owned()));
+                entry.session.detach();
+            }
+            entry.room.notify_waiters();
+            !entry.clean
+        });
     }
 
     /// What the hooks say of a CONNECT, or what holds for strangers.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::core::{Attachment, Core};
+use super::late::Late;
 use super::line::Line;
 use super::session::Again;
 use super::transport::Transport;
-use super::{Client, ConnectRefused, Decision, End, SessionOpened};
+use super::{BadPacket, Client, ConnectRefused, Decision, End, Reply, SessionOpened};
 use crate::packet::{Connect, Level, Packet, Violation, decode};
 use crate::tls::{self, Accepted, Peer, PresentedCertificate, Tap};
 
@@ -18,6 +19,10 @@ pub(super) struct Guest {
     pub(super) level: Level,
     /// s; 0 for none.
     pub(super) keep_alive: u16,
+    /// Answers that a fault holds back, by when they are due.
+    pub(super) late: Late,
+    /// The bad packet that it was sent last.
+    pub(super) bad_packet: Option<BadPacket>,
 }
 
 /// How a connection ended that never became a session.
@@ -129,9 +134,13 @@ impl Core {
             }
         };
         line.show_received(&frame, &self.hooks_for(line));
-        if self.faults_for(line).ignore_connect {
-            line.transport.swallow().await;
-            return Err(Ended::because(End::Fault, "CONNECT was never answered"));
+        match self.faults_for(line).connect {
+            Reply::Never | Reply::WrongId => {
+                line.transport.swallow().await;
+                return Err(Ended::because(End::Fault, "CONNECT was never answered"));
+            }
+            Reply::After(delay) => self.clock.sleep(delay).await,
+            Reply::AtOnce | Reply::Reset => {}
         }
         match decode(&frame, Level::V311) {
             Ok(Packet::Connect(connect)) => Ok(connect),
@@ -165,7 +174,7 @@ impl Core {
             encrypted,
         };
         line.device = client.device.clone();
-        if faults.reset_after_connect {
+        if faults.connect == Reply::Reset {
             line.transport.reset();
             return Err(Ended::because(
                 End::Fault,
@@ -212,6 +221,8 @@ impl Core {
             attachment,
             level: connect.level,
             keep_alive: connect.keep_alive,
+            late: Late::default(),
+            bad_packet: None,
         })
     }
 

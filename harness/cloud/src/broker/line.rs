@@ -27,6 +27,8 @@ pub(super) struct Line {
     trace: Option<Trace>,
     /// Whether packets go into the trace too.
     packets: bool,
+    /// Whether each byte is sent by itself.
+    pub(super) in_single_bytes: bool,
     buffer: BytesMut,
     out: Encoder,
 }
@@ -45,6 +47,7 @@ impl Line {
             client: None,
             device: None,
             trace,
+            in_single_bytes: false,
             buffer: BytesMut::new(),
             out: Encoder::default(),
         }
@@ -94,9 +97,13 @@ impl Line {
         // A client in another process is as slow as the host lets it be: lab time must not run
         // ahead while it is waited for.
         let _busy = clock.busy();
+        let at_once = if self.in_single_bytes { 1 } else { bytes.len() };
         let writing = async {
-            self.transport.write_all(&bytes).await?;
-            self.transport.flush().await
+            for part in bytes.chunks(at_once) {
+                self.transport.write_all(part).await?;
+                self.transport.flush().await?;
+            }
+            Ok(())
         };
         clock
             .timeout_for(peer, limits.write, writing)

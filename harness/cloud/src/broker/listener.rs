@@ -72,9 +72,38 @@ impl Listener {
         lock(&self.probes).remove(address);
     }
 
-    /// Accepts until it is aborted; then its connections end too.
+    /// Accepts until it is aborted; then its connections end too. Nothing listens while the broker is
+    /// down.
     pub(super) async fn run(self: Arc<Self>, socket: TcpListener, core: Arc<Core>) {
         let mut connections = JoinSet::new();
+        let mut listening = Some(socket);
+        loop {
+            if core.faults().down.is_some() {
+                listening = None;
+                core.comes_up().await;
+            }
+            let socket = match listening.take() {
+                Some(socket) => socket,
+                None => match TcpListener::bind(self.address).await {
+                    Ok(socket) => socket,
+                    Err(error) => {
+                        self.report(&core, "listen again", &error);
+                        core.clock.sleep(PAUSE).await;
+                        continue;
+                    }
+                },
+            };
+            tokio::select! {
+                biased;
+                () = core.goes_down() => continue,
+                () = self.accept(&socket, &core, &mut connections) => {}
+            }
+            listening = Some(socket);
+        }
+    }
+
+    /// Accepts for ever.
+    async fn accept(&self, socket: &TcpListener, core: &Arc<Core>, connections: &mut JoinSet<()>) {
         loop {
             tokio::select! {
                 accepted = socket.accept() => match accepted {
@@ -82,10 +111,10 @@ impl Listener {
                         core.clock.touch();
                         // Packets are small and waited for.
                         let _ = stream.set_nodelay(true);
-                        let arrival = self.arrival(&core, stream, peer);
+                        let arrival = self.arrival(core, stream, peer);
                         connections.spawn(serve(core.clone(), arrival));
                     }
-                    Err(error) => self.survive(&core, &error).await,
+                    Err(error) => self.survive(core, &error).await,
                 },
                 Some(_) = connections.join_next() => {}
             }
@@ -116,13 +145,17 @@ impl Listener {
         if error.kind() == io::ErrorKind::ConnectionAborted {
             return;
         }
+        self.report(core, "accept a connection", error);
+        core.clock.sleep(PAUSE).await;
+    }
+
+    fn report(&self, core: &Core, failed: &str, error: &io::Error) {
         let report = trace::WitnessReport {
             witness: trace::Witness::Broker,
             sound: false,
-            detail: format!("failed to accept a connection on {}: {error}", self.address),
+            detail: format!("failed to {failed} on {}: {error}", self.address),
         };
         core.trace.emit(None, &report);
-        core.clock.sleep(PAUSE).await;
     }
 }
 

@@ -34,6 +34,7 @@ mod delivery;
 mod faults;
 mod greeting;
 mod hooks;
+mod late;
 mod line;
 mod listener;
 mod probe;
@@ -43,10 +44,10 @@ mod settings;
 mod transport;
 
 pub use self::core::Injector;
-pub use faults::Faults;
+pub use faults::{BadPacket, Down, Faults, Reply};
 pub use hooks::{Client, Decision, Hook};
 pub use probe::ProbeError;
-pub use service::{Broker, StartError};
+pub use service::{Broker, EndedBy, StartError};
 pub use settings::{BrokerSettings, Limits, ListenerSettings, PacketTrace, Strangers};
 pub use trace::mqtt::{
     ConnectRefused, ConnectionClosed, ConnectionOpened, Denied, Dropped, End, SessionOpened,

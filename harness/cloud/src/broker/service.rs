@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -11,7 +12,7 @@ use trace::Trace;
 
 use super::core::{Core, Injector};
 use super::listener::Listener;
-use super::{BrokerSettings, Faults, Hook, ListenerSettings};
+use super::{BrokerSettings, End, Faults, Hook, ListenerSettings, ProbeError};
 use crate::Devices;
 use crate::packet::Publish;
 use crate::tls::{ClientCertificate, TlsConfigError, TlsSettings};
@@ -120,6 +121,30 @@ impl Broker {
             .try_for_each(|listener| listener.change_tls(&self.core.clock, &change))
     }
 
+    /// Ends the connection of every session: by a reset, or as if another client had come with the
+    /// same client id.
+    pub fn end_sessions(&self, by: EndedBy) {
+        match by {
+            EndedBy::Reset => self
+                .core
+                .end_sessions(End::Fault, "the scenario wants it so"),
+            EndedBy::Takeover => self
+                .core
+                .end_sessions(End::TakenOver, "the scenario wants it so"),
+        }
+    }
+
+    /// Waits until it listens, which takes a moment after it was down.
+    pub async fn listens(&self) -> Result<(), ProbeError> {
+        let patience = self.core.clock.now() + SOON;
+        loop {
+            match self.probe().await {
+                Err(_) if self.core.clock.now() < patience => self.core.clock.sleep(POLL).await,
+                settled => return settled,
+            }
+        }
+    }
+
     /// Breaks the connection of `client` (a client id) by a reset. False if there is none.
     pub fn disconnect(&self, client: &str) -> bool {
         self.core.disconnect(client)
@@ -145,6 +170,19 @@ impl Drop for Broker {
         }
     }
 }
+
+/// How the broker ends sessions that it was not asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// TCP is reset.
+    Reset,
+    /// Another client has come with the same client id (MQTT-3.1.4-2).
+    Takeover,
+}
+
+/// A broker that was down listens again within this time.
+const SOON: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(20);
 
 /// A broker could not be started.
 #[derive(Debug, thiserror::Error)]

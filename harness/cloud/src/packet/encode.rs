@@ -59,6 +59,11 @@ impl Encoder {
         self.out.extend(&publish.payload);
     }
 
+    /// Any bytes.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend(bytes);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.out.is_empty()
     }
