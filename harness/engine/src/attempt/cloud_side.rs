@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, SocketAddrV4};
 
 use cloud::{
-    Broker, BrokerSettings, ClientCertificate, Devices, Linkkit, LinkkitDevice, LinkkitSettings,
-    MatchReply, Rules, Sntp, SntpFaults, TlsSettings,
+    BadPacket, Broker, BrokerSettings, ClientCertificate, Devices, Down, EndedBy, Faults, Linkkit,
+    LinkkitDevice, LinkkitSettings, MatchReply, Reply, Rules, Sntp, SntpFaults, TlsSettings,
 };
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
@@ -14,7 +14,7 @@ use super::factory_data::Meeting;
 use super::problem::{LabError, with_sources};
 use super::surroundings::Surroundings;
 use super::values::DeviceValues;
-use crate::language::{self, Certificate, Fault};
+use crate::language::{self, Answer, Certificate, Fault, PromptAnswer, Sessions};
 
 /// Certificate profile of a broker that no scenario breaks.
 const GOOD: &str = "server";
@@ -126,6 +126,28 @@ impl CloudSide {
                     });
                 }
             }
+            Fault::BrokerDown(sessions) => {
+                faults.down = on.then_some(match sessions {
+                    Sessions::SessionsKept => Down::KeepsSessions,
+                    Sessions::SessionsLost => Down::LosesSessions,
+                });
+            }
+            Fault::HandshakeStalled => faults.stall_handshake = on,
+            Fault::ConnectAnswer(answer) => faults.connect = prompt_reply(*answer, on),
+            Fault::SubscribeAnswer(answer) => faults.subscribe = reply(*answer, on),
+            Fault::PublishAnswer(answer) => faults.publish = reply(*answer, on),
+            Fault::PingAnswer(answer) => faults.ping = prompt_reply(*answer, on),
+            Fault::MessagesWithheld => faults.withhold_messages = on,
+            Fault::SingleBytes => faults.single_bytes = on,
+            Fault::BadPacket(packet) => faults.bad_packet = on.then(|| bad_packet(*packet)),
+            Fault::SessionEnded(by) => {
+                if on {
+                    self.broker.end_sessions(match by {
+                        language::EndedBy::Reset => EndedBy::Reset,
+                        language::EndedBy::Takeover => EndedBy::Takeover,
+                    });
+                }
+            }
             Fault::AccessPointOff(_)
             | Fault::Isolation(_)
             | Fault::InternetOff(_)
@@ -138,7 +160,12 @@ impl CloudSide {
 
     /// Lets the cloud's witnesses speak.
     pub async fn testify(&self, trace: &Trace) {
-        let broker = self.broker.probe().await;
+        // What the scenario left down is no fault of the host's.
+        self.broker.set_faults(Faults {
+            down: None,
+            ..self.broker.faults()
+        });
+        let broker = self.broker.listens().await;
         testimony(
             trace,
             Witness::Broker,
@@ -186,6 +213,39 @@ fn linkkit_settings(
             ..Rules::default()
         },
         ..LinkkitSettings::default()
+    }
+}
+
+fn prompt_reply(answer: PromptAnswer, on: bool) -> Reply {
+    reply(
+        match answer {
+            PromptAnswer::Never => Answer::Never,
+            PromptAnswer::Reset => Answer::Reset,
+            PromptAnswer::After(delay) => Answer::After(delay),
+        },
+        on,
+    )
+}
+
+fn reply(answer: Answer, on: bool) -> Reply {
+    match answer {
+        _ if !on => Reply::AtOnce,
+        Answer::Never => Reply::Never,
+        Answer::Reset => Reply::Reset,
+        Answer::WrongId => Reply::WrongId,
+        Answer::After(delay) => Reply::After(delay),
+    }
+}
+
+fn bad_packet(packet: language::BadPacket) -> BadPacket {
+    match packet {
+        language::BadPacket::BadLength => BadPacket::BadLength,
+        language::BadPacket::UnknownType => BadPacket::UnknownType,
+        language::BadPacket::CutTopic => BadPacket::CutTopic,
+        language::BadPacket::QosThree => BadPacket::QosThree,
+        language::BadPacket::Oversized => BadPacket::Oversized,
+        language::BadPacket::SecondConnack => BadPacket::SecondConnack,
+        language::BadPacket::UnaskedPuback => BadPacket::UnaskedPuback,
     }
 }
 

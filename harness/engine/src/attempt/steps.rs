@@ -152,10 +152,26 @@ impl Attempt<'_> {
     }
 
     async fn fault(&self, fault: &FaultStep, world: &mut World) -> Result<(), Problem> {
-        let (fault, on) = match fault {
-            FaultStep::On(fault) => (fault, true),
-            FaultStep::Off(fault) => (fault, false),
-        };
+        match fault {
+            FaultStep::On(fault) => self.set_fault(fault, true, world).await,
+            FaultStep::Off(fault) => self.set_fault(fault, false, world).await,
+            FaultStep::Pulse(fault, pulse) => {
+                let clock = self.trace.clock();
+                let start = clock.now();
+                for time in 0..u32::from(pulse.times) {
+                    clock.sleep_until(start + pulse.every * time).await;
+                    self.set_fault(fault, true, world).await?;
+                    clock
+                        .sleep_until(start + pulse.every * time + pulse.lasts)
+                        .await;
+                    self.set_fault(fault, false, world).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn set_fault(&self, fault: &Fault, on: bool, world: &mut World) -> Result<(), Problem> {
         match fault {
             Fault::AccessPointOff(role) => {
                 world.switch(role, Switched::Power, !on).await?;
@@ -166,13 +182,10 @@ impl Attempt<'_> {
             Fault::InternetOff(role) => {
                 world.switch(role, Switched::Internet, !on).await?;
             }
-            Fault::TimeSilent
-            | Fault::ConnectRefused(_)
-            | Fault::SubscribeRefused(_)
-            | Fault::MatchReply(_) => world.cloud()?.set_fault(fault, on),
             Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
                 world.set_bluetooth_fault(fault, on)?;
             }
+            _ => world.cloud()?.set_fault(fault, on),
         }
         self.trace.emit(
             None,
@@ -221,6 +234,14 @@ pub(super) fn label(step: &Step) -> String {
         Step::Expect(Expect::Transcript(wanted)) => format!("expect transcript {}", wanted.name),
         Step::Fault(FaultStep::On(fault)) => format!("fault {} on", fault.name()),
         Step::Fault(FaultStep::Off(fault)) => format!("fault {} off", fault.name()),
+        Step::Fault(FaultStep::Pulse(fault, pulse)) => {
+            let lasts = duration::display(pulse.lasts);
+            let times = match pulse.times {
+                1 => String::new(),
+                times => format!(", {times} times, every {}", duration::display(pulse.every)),
+            };
+            format!("fault {} for {lasts}{times}", fault.name())
+        }
         Step::Wait(wait) => format!("wait {}", duration::display(wait.0)),
         Step::EraseStorage(_) => "erase storage".into(),
     }

@@ -495,7 +495,7 @@ impl<'s> Checker<'s> {
     }
 
     fn fault(&mut self, step: &'s FaultStep, span: Span) {
-        let (FaultStep::On(fault) | FaultStep::Off(fault)) = step;
+        let fault = step.fault();
         if let Some(role) = fault.access_point() {
             self.known(
                 role,
@@ -507,18 +507,28 @@ impl<'s> Checker<'s> {
             Fault::ConnectRefused(code) if !(1..=5).contains(&code.value) => {
                 self.wrong(code.span, "CONNACK refuses with 1 to 5");
             }
-            Fault::ConnectRefused(_) | Fault::SubscribeRefused(_)
-                if self.scenario.world.cloud.is_none() =>
-            {
+            fault if fault.is_of_broker() && self.scenario.world.cloud.is_none() => {
                 self.wrong(span, "there is no `cloud` in the world");
             }
             Fault::MatchReply(_) => self.needs_linkkit(span, "this fault"),
             _ => {}
         }
+        if matches!(fault, Fault::SessionEnded(_)) {
+            if matches!(step, FaultStep::Off(_)) {
+                self.wrong(
+                    span,
+                    "what has ended is not mended; the device connects again",
+                );
+            }
+            return;
+        }
         let standing = self.faults.iter().position(|on| *on == fault);
         match (step, standing) {
             (FaultStep::On(_), None) => self.faults.push(fault),
-            (FaultStep::On(_), Some(_)) => self.wrong(span, "this fault is on already"),
+            (FaultStep::On(_) | FaultStep::Pulse(..), Some(_)) => {
+                self.wrong(span, "this fault is on already");
+            }
+            (FaultStep::Pulse(..), None) => {}
             (FaultStep::Off(_), Some(position)) => {
                 self.faults.remove(position);
             }

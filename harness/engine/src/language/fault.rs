@@ -1,21 +1,117 @@
 //! What a scenario breaks on purpose.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use super::duration;
 use super::span::Placed;
 
-/// `fault: { on: … }` breaks something, `fault: { off: … }` mends it.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+/// `fault: { on: … }` breaks something, `fault: { off: … }` mends it, `fault: { on: …, for: … }` does both.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Written")]
 pub enum FaultStep {
     /// Broken from now on.
     On(Fault),
     /// As before the fault, from now on.
     Off(Fault),
+    /// Broken and mended, as often as that.
+    Pulse(Fault, Pulse),
+}
+
+/// How often something is broken, and for how long; in device time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// From each time that it breaks until it is mended.
+    pub lasts: Duration,
+    /// From each time that it breaks to the next.
+    pub every: Duration,
+    /// Number of times, at least 1.
+    pub times: u16,
+}
+
+impl Pulse {
+    /// From the first time that it breaks until it is mended for the last time.
+    pub fn whole(&self) -> Duration {
+        self.every * u32::from(self.times.saturating_sub(1)) + self.lasts
+    }
+}
+
+/// `fault` as it is written.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    /// Breaks this.
+    on: Option<Fault>,
+    /// Mends this.
+    off: Option<Fault>,
+    /// Mends it again after this time, and goes on to the next step then.
+    #[serde(default, rename = "for", deserialize_with = "duration::optional")]
+    #[schemars(with = "Option<duration::Text>")]
+    lasts: Option<Duration>,
+    /// With `times`: from each time that it breaks to the next.
+    #[serde(default, deserialize_with = "duration::optional")]
+    #[schemars(with = "Option<duration::Text>")]
+    every: Option<Duration>,
+    /// How often it breaks; once if left out.
+    times: Option<u16>,
+}
+
+impl JsonSchema for FaultStep {
+    fn schema_name() -> Cow<'static, str> {
+        "FaultStep".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Written::json_schema(generator)
+    }
+}
+
+impl TryFrom<Written> for FaultStep {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let Written {
+            on,
+            off,
+            lasts,
+            every,
+            times,
+        } = written;
+        match (on, off, lasts) {
+            (Some(fault), None, None) if every.is_none() && times.is_none() => Ok(Self::On(fault)),
+            (None, Some(fault), None) if every.is_none() && times.is_none() => Ok(Self::Off(fault)),
+            (Some(_), None, None) => {
+                Err("`every` and `times` need `for`: how long it lasts each time")
+            }
+            (Some(fault), None, Some(lasts)) => {
+                let pulse = match (every, times) {
+                    (None, None | Some(1)) => Pulse {
+                        lasts,
+                        every: lasts,
+                        times: 1,
+                    },
+                    (_, Some(0)) => return Err("`times` is at least 1"),
+                    (Some(every), Some(_)) if every < lasts => {
+                        return Err("`every` is shorter than `for`");
+                    }
+                    (Some(every), Some(times)) => Pulse {
+                        lasts,
+                        every,
+                        times,
+                    },
+                    (None, Some(_)) => return Err("`times` needs `every`: from each to the next"),
+                    (Some(_), None) => return Err("`every` needs `times`: how often"),
+                };
+                Ok(Self::Pulse(fault, pulse))
+            }
+            (None, None, _) => Err("`on` or `off` is missing: what is broken or mended"),
+            (Some(_), Some(_), _) => Err("`on` and `off` are two steps"),
+            (None, Some(_), _) => Err("`for`, `every` and `times` go with `on`"),
+        }
+    }
 }
 
 /// Something that can be broken and mended. To mend it, it is named as it was broken.
@@ -34,6 +130,27 @@ pub enum Fault {
     ConnectRefused(Placed<u8>),
     /// The broker answers SUBSCRIBE to filters which this topic filter covers with 0x80.
     SubscribeRefused(Placed<String>),
+    /// Nothing listens where the broker was, and its connections are reset. Mended, it is back on the
+    /// same port.
+    BrokerDown(Sessions),
+    /// The broker accepts TCP and never answers the TLS handshake.
+    HandshakeStalled,
+    /// The broker answers CONNECT in this way.
+    ConnectAnswer(PromptAnswer),
+    /// The broker answers SUBSCRIBE in this way. One that is never answered subscribes nothing.
+    SubscribeAnswer(Answer),
+    /// The broker acknowledges messages of QoS 1 and 2 in this way. It takes them in any case.
+    PublishAnswer(Answer),
+    /// The broker answers PINGREQ in this way.
+    PingAnswer(PromptAnswer),
+    /// The broker delivers no message to a client.
+    MessagesWithheld,
+    /// The broker sends each byte by itself, in a TLS record of its own.
+    SingleBytes,
+    /// The broker sends this once on every connection: at once, and after each CONNACK to come.
+    BadPacket(BadPacket),
+    /// The broker ends every session's connection in this way, once. There is nothing to mend.
+    SessionEnded(EndedBy),
     /// The Linkkit cloud answers a reported token in this way.
     MatchReply(MatchReply),
     /// No phone hears Bluetooth advertisements.
@@ -42,6 +159,80 @@ pub enum Fault {
     BluetoothDropAfter(u32),
     /// The Bluetooth link carries this many bytes a second.
     BluetoothSlow(u32),
+}
+
+/// What becomes of sessions when the broker goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sessions {
+    /// They are there when it is back, as far as clients wanted them kept.
+    SessionsKept,
+    /// They are gone.
+    SessionsLost,
+}
+
+/// How the broker may answer a request of which the answer has no packet identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromptAnswer {
+    /// Not at all.
+    Never,
+    /// By a reset of the TCP connection.
+    Reset,
+    /// As usual, but after this time.
+    After(
+        #[serde(deserialize_with = "duration::required")]
+        #[schemars(with = "duration::Text")]
+        Duration,
+    ),
+}
+
+/// How the broker may answer a request of which the answer has a packet identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// Not at all.
+    Never,
+    /// By a reset of the TCP connection.
+    Reset,
+    /// With another packet identifier.
+    WrongId,
+    /// As usual, but after this time.
+    After(
+        #[serde(deserialize_with = "duration::required")]
+        #[schemars(with = "duration::Text")]
+        Duration,
+    ),
+}
+
+/// A packet that no client has to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BadPacket {
+    /// A remaining length of five bytes (MQTT 3.1.1 §2.2.3).
+    BadLength,
+    /// A type that is reserved (§2.2.1).
+    UnknownType,
+    /// PUBLISH of which the topic is longer than the packet (§3.3.2).
+    CutTopic,
+    /// PUBLISH with QoS 3 (MQTT-3.3.1-4).
+    QosThree,
+    /// A sound PUBLISH of 64 KiB.
+    Oversized,
+    /// CONNACK in the middle of a session.
+    SecondConnack,
+    /// PUBACK for what was not sent.
+    UnaskedPuback,
+}
+
+/// How the broker ends sessions that it was not asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndedBy {
+    /// TCP is reset.
+    Reset,
+    /// As if another client had come with the same client id (MQTT-3.1.4-2).
+    Takeover,
 }
 
 /// How the Linkkit cloud may answer a reported token, other than at once with code 200.
@@ -64,6 +255,15 @@ pub enum MatchReply {
     ),
 }
 
+impl FaultStep {
+    /// What breaks or is mended.
+    pub fn fault(&self) -> &Fault {
+        match self {
+            Self::On(fault) | Self::Off(fault) | Self::Pulse(fault, _) => fault,
+        }
+    }
+}
+
 impl Fault {
     /// Its name in the scenario language.
     pub fn name(&self) -> &'static str {
@@ -74,11 +274,40 @@ impl Fault {
             Self::TimeSilent => "time_silent",
             Self::ConnectRefused(_) => "connect_refused",
             Self::SubscribeRefused(_) => "subscribe_refused",
+            Self::BrokerDown(_) => "broker_down",
+            Self::HandshakeStalled => "handshake_stalled",
+            Self::ConnectAnswer(_) => "connect_answer",
+            Self::SubscribeAnswer(_) => "subscribe_answer",
+            Self::PublishAnswer(_) => "publish_answer",
+            Self::PingAnswer(_) => "ping_answer",
+            Self::MessagesWithheld => "messages_withheld",
+            Self::SingleBytes => "single_bytes",
+            Self::BadPacket(_) => "bad_packet",
+            Self::SessionEnded(_) => "session_ended",
             Self::MatchReply(_) => "match_reply",
             Self::BluetoothSilent => "bluetooth_silent",
             Self::BluetoothDropAfter(_) => "bluetooth_drop_after",
             Self::BluetoothSlow(_) => "bluetooth_slow",
         }
+    }
+
+    /// Whether it is the broker that breaks.
+    pub fn is_of_broker(&self) -> bool {
+        matches!(
+            self,
+            Self::ConnectRefused(_)
+                | Self::SubscribeRefused(_)
+                | Self::BrokerDown(_)
+                | Self::HandshakeStalled
+                | Self::ConnectAnswer(_)
+                | Self::SubscribeAnswer(_)
+                | Self::PublishAnswer(_)
+                | Self::PingAnswer(_)
+                | Self::MessagesWithheld
+                | Self::SingleBytes
+                | Self::BadPacket(_)
+                | Self::SessionEnded(_)
+        )
     }
 
     /// The access point that it is about.

@@ -115,12 +115,25 @@ impl fmt::Display for Fault {
             Self::AccessPointOff(role) | Self::Isolation(role) | Self::InternetOff(role) => {
                 write!(f, "{name} {role}")
             }
-            Self::TimeSilent | Self::BluetoothSilent => f.write_str(name),
+            Self::TimeSilent
+            | Self::BluetoothSilent
+            | Self::HandshakeStalled
+            | Self::MessagesWithheld
+            | Self::SingleBytes => f.write_str(name),
             Self::BluetoothDropAfter(bytes) | Self::BluetoothSlow(bytes) => {
                 write!(f, "{name} {bytes}")
             }
             Self::ConnectRefused(code) => write!(f, "{name} {code}"),
             Self::SubscribeRefused(filter) => write!(f, "{name} {filter}"),
+            Self::BrokerDown(how) => write!(f, "{name} {how:?}"),
+            Self::ConnectAnswer(answer) | Self::PingAnswer(answer) => {
+                write!(f, "{name} {answer:?}")
+            }
+            Self::SubscribeAnswer(answer) | Self::PublishAnswer(answer) => {
+                write!(f, "{name} {answer:?}")
+            }
+            Self::BadPacket(packet) => write!(f, "{name} {packet:?}"),
+            Self::SessionEnded(by) => write!(f, "{name} {by:?}"),
             Self::MatchReply(reply) => write!(f, "{name} {reply:?}"),
         }
     }

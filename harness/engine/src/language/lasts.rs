@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::clause::{Clause, Expect, Wanted, Window};
+use super::fault::FaultStep;
 use super::scenario::Case;
 use super::step::Step;
 
@@ -18,6 +19,7 @@ impl Case {
 fn lasts(step: &Step) -> Duration {
     match step {
         Step::Wait(wait) => wait.0,
+        Step::Fault(FaultStep::Pulse(_, pulse)) => pulse.whole(),
         Step::Expect(Expect::Clause(clause)) => clause.window(),
         Step::Query(query) => query.within,
         Step::Bind(bind) => bind.within.unwrap_or_default(),
@@ -48,9 +50,13 @@ mod tests {
                     - expect: { log: { text: a }, within: 5s }\n  \
                     - expect: { never: [{ log: { text: b } }], for: 20s }\n  \
                     - expect: { log: { text: c }, count: { at_least: 2 }, for: 2m }\n  \
-                    - wait: 10s\nsettle: 3s\n";
+                    - wait: 10s\n  \
+                    - fault: { on: time_silent, for: 5s, every: 60s, times: 3 }\nsettle: 3s\n";
         let known = crate::known().expect("our own");
         let cases = parse("long.yaml", text, &known).expect("sound");
-        assert_eq!(cases[0].lasts(), Duration::from_secs(5 + 20 + 120 + 10 + 3));
+        assert_eq!(
+            cases[0].lasts(),
+            Duration::from_secs(5 + 20 + 120 + 10 + 125 + 3)
+        );
     }
 }

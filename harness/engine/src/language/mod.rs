@@ -67,7 +67,9 @@ pub use certificate::Certificate;
 pub use check::Known;
 pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window};
 pub use differences::{Difference, Differences, Otherwise};
-pub use fault::{Fault, FaultStep, MatchReply};
+pub use fault::{
+    Answer, BadPacket, EndedBy, Fault, FaultStep, MatchReply, PromptAnswer, Pulse, Sessions,
+};
 pub use filter::Filter;
 pub use logic::FilterError;
 pub use mistake::{Mistakes, Report, nearest};

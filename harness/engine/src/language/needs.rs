@@ -8,7 +8,7 @@ use board::rig::Feature;
 use trace::{Level, Source};
 
 use super::clause::{Clause, Expect, Wanted};
-use super::fault::{Fault, FaultStep};
+use super::fault::Fault;
 use super::pattern::Pattern;
 use super::power::PowerAction;
 use super::scenario::Case;
@@ -187,7 +187,7 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
         },
         Step::EraseStorage(_) => needs.extend([Need::Storage]),
         Step::Console(_) => needs.extend([Need::Console]),
-        Step::Fault(FaultStep::On(fault) | FaultStep::Off(fault)) => add_fault(fault, needs),
+        Step::Fault(step) => add_fault(step.fault(), needs),
         Step::Provision(step) => {
             needs.insert(Need::Visit);
             let pop = step.pop.as_ref().map(|_| Security::V1);
@@ -224,11 +224,9 @@ fn add_fault(fault: &Fault, needs: &mut BTreeSet<Need>) {
         Fault::AccessPointOff(_) | Fault::InternetOff(_) => Need::SwitchAccessPoint,
         // The cloud is ours on every board.
         Fault::TimeSilent => can(Feature::Sntp),
-        Fault::ConnectRefused(_) | Fault::SubscribeRefused(_) => can(Feature::Mqtt),
         Fault::MatchReply(_) => can(Feature::Linkkit),
-        Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
-            Need::OwnRadio
-        }
+        fault if fault.is_of_broker() => can(Feature::Mqtt),
+        _ => Need::OwnRadio,
     });
 }
 

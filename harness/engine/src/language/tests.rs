@@ -303,6 +303,37 @@ fn steps_that_make_no_sense_are_refused() {
         ("fault: { on: { connect_refused: 0 } }", "1 to 5"),
         ("fault: { on: { time_silent: 1 } }", "stands alone"),
         ("fault: { on: time_silnt }", "unknown value `time_silnt`"),
+        ("fault: { for: 5s }", "`on` or `off` is missing"),
+        ("fault: { on: time_silent, every: 5s }", "need `for`"),
+        (
+            "fault: { on: time_silent, for: 5s, times: 2 }",
+            "needs `every`",
+        ),
+        (
+            "fault: { on: time_silent, for: 5s, every: 9s }",
+            "needs `times`",
+        ),
+        (
+            "fault: { on: time_silent, for: 5s, every: 1s, times: 2 }",
+            "`every` is shorter than `for`",
+        ),
+        (
+            "fault: { on: time_silent, for: 5s, every: 9s, times: 0 }",
+            "`times` is at least 1",
+        ),
+        ("fault: { off: time_silent, for: 5s }", "go with `on`"),
+        (
+            "fault: { on: time_silent, off: time_silent }",
+            "`on` and `off` are two steps",
+        ),
+        (
+            "fault: { on: { connect_answer: wrong-id } }",
+            "unknown value `wrong-id`",
+        ),
+        (
+            "fault: { off: { session_ended: reset } }",
+            "what has ended is not mended",
+        ),
         ("expect: { transcript: ../x }", "is made of letters"),
         ("wait: 5", "`2m` or `1h`, found the number 5"),
         ("wait: 5sec", "expected a duration"),
@@ -443,6 +474,8 @@ fn a_case_needs_what_its_steps_do() {
     let faults =
         "  - fault: { on: { isolation: home } }\n  - fault: { on: { internet_off: home } }\n";
     assert_eq!(needs(faults), "isolate switch-access-point");
+    let lasting = "  - fault: { on: { internet_off: home }, for: 1h, every: 2h, times: 3 }\n";
+    assert_eq!(needs(lasting), "switch-access-point");
 }
 
 #[test]
