@@ -26,7 +26,7 @@ pub use linkkit::{
     BindOutcome, BindReply, Linkkit, LinkkitDevice, LinkkitSettings, MatchReply, Rules,
 };
 pub use packet::{Connect, Publish, QoS, Will, is_filter, is_name, matches};
-pub use sntp::{Sntp, SntpFaults};
+pub use sntp::{Sntp, SntpFaults, Unusable};
 pub use tls::{
     Alert, Cause, ClientCertificate, Handshake, PresentedCertificate, Subject, TlsConfigError,
     TlsSettings, Versions,

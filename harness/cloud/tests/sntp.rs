@@ -134,3 +134,27 @@ fn a_probe_leaves_no_trace_and_is_blind_to_faults() {
         assert_eq!(trace.len(), before);
     });
 }
+
+#[test]
+fn an_unusable_answer_breaks_one_rule_and_is_an_hour_wrong() {
+    use cloud::Unusable;
+    run(async {
+        let answer = async |unusable| {
+            let (sntp, trace) = server(SntpFaults {
+                unusable: Some(unusable),
+                ..SntpFaults::default()
+            })
+            .await;
+            let reply = ask(&sntp, &trace, &request(4)).await.unwrap();
+            sntp.probe().await.unwrap();
+            reply
+        };
+        let unsynchronised = answer(Unusable::Unsynchronised).await;
+        assert_eq!(unsynchronised[0] >> 6, 3);
+        assert!(told(&unsynchronised).abs_diff(NOW - 3600) < 100);
+        let another = answer(Unusable::AnotherRequest).await;
+        assert_ne!(&another[24..32], b"original");
+        assert_eq!(answer(Unusable::CutShort).await.len(), 47);
+        assert_eq!(answer(Unusable::NoTime).await[40..48], [0; 8]);
+    });
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, number, since_boot};
+use crate::read::{device, is_boot, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// RFC 4330 §10: no client asks more often than this.
@@ -22,6 +22,14 @@ pub const CONTRACTS: &[Contract] = &[
         source: "RFC 4330 §10, best practice 1",
         reads: READS,
         watch: |_| Some(Box::<AfterAnswer>::default()),
+    },
+    Contract {
+        id: "time-refusal-heeded",
+        needs: &[Sight::Clock],
+        says: "a device that the time server sends away does not ask again within fifteen seconds",
+        source: "RFC 4330 §8, §10, best practice 1",
+        reads: READS,
+        watch: |_| Some(Box::<AfterRefusal>::default()),
     },
     Contract {
         id: "time-asked-slowly",
@@ -80,9 +88,49 @@ impl Watch for AfterAnswer {
                 [seq, event.seq],
             );
         }
-        if event.kind == "answered" && number(event, "/offset_s").is_some() {
+        if was_told(event) {
             self.answered = Some((event.at(), event.seq));
         }
+    }
+}
+
+/// Whether a client was told the time, be it wrong.
+fn was_told(event: &Event) -> bool {
+    event.kind == "answered"
+        && text(event, "/kiss_of_death").is_none()
+        && text(event, "/unusable").is_none()
+}
+
+/// When a client was sent away. The time server sees no names; with several devices nothing is claimed.
+#[derive(Default)]
+struct AfterRefusal {
+    refused: Option<(LabTime, u64)>,
+    devices: Vec<String>,
+}
+
+impl Watch for AfterRefusal {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) {
+            self.refused = None;
+            if let Some(device) = &event.device
+                && !self.devices.contains(device)
+            {
+                self.devices.push(device.clone());
+            }
+            return;
+        }
+        if self.devices.len() > 1 {
+            return;
+        }
+        if let Some((at, seq)) = self.refused {
+            found.check(
+                event.at() - at >= SHORTEST_POLL,
+                || format!("asked again {:.1?} after it was sent away", event.at() - at),
+                [seq, event.seq],
+            );
+        }
+        let refused = text(event, "/kiss_of_death").is_some();
+        self.refused = refused.then(|| (event.at(), event.seq));
     }
 }
 
@@ -134,7 +182,7 @@ impl Watch for TimeFirst {
                     self.devices.push(name.to_owned());
                 }
             }
-            "answered" => self.told = true,
+            "answered" => self.told |= was_told(event),
             _ if self.devices.len() == 1 => found.check(
                 self.told,
                 || "began TLS, and was not told the time".into(),

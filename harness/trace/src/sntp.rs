@@ -24,6 +24,9 @@ pub struct TimeAnswered {
     /// The code by which it was sent away instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kiss_of_death: Option<String>,
+    /// Why the answer is none, on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<String>,
 }
 
 /// A client asked and, on purpose, was told nothing.

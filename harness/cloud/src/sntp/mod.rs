@@ -3,5 +3,5 @@
 mod message;
 mod service;
 
-pub use service::{Sntp, SntpError, SntpFaults, SntpProbeError};
+pub use service::{Sntp, SntpError, SntpFaults, SntpProbeError, Unusable};
 pub use trace::sntp::{TimeAnswered, TimeGarbage, TimeKept};

@@ -27,7 +27,26 @@ pub struct SntpFaults {
     pub offset_s: i64,
     /// It sends clients away with this code, such as `*b"RATE"` or `*b"DENY"`.
     pub kiss_of_death: Option<[u8; 4]>,
+    /// Its answer is no answer.
+    pub unusable: Option<Unusable>,
 }
+
+/// Why an answer of the time server is none. What it tells is an hour wrong besides, so that a client
+/// that takes it shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// It says that its own clock is not set: leap indicator 3 (RFC 4330 §4).
+    Unsynchronised,
+    /// It does not belong to the request: another originate timestamp (§5).
+    AnotherRequest,
+    /// It is shorter than 48 bytes.
+    CutShort,
+    /// It does not say when it was sent: the transmit timestamp is 0 (§5).
+    NoTime,
+}
+
+/// By so many seconds an unusable answer is wrong.
+const USED_ALL_THE_SAME_S: i64 = -3600;
 
 /// A running time server, on loopback unless it has to be elsewhere. Ends when it is dropped.
 pub struct Sntp {
@@ -145,8 +164,28 @@ async fn serve(socket: UdpSocket, shared: Arc<Shared>) {
     }
 }
 
+impl Unusable {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unsynchronised => "unsynchronised",
+            Self::AnotherRequest => "another request's",
+            Self::CutShort => "cut short",
+            Self::NoTime => "no time",
+        }
+    }
+
+    fn spoil(self, reply: &mut Vec<u8>) {
+        match self {
+            Self::Unsynchronised => reply[0] |= 3 << 6,
+            Self::AnotherRequest => reply[24..32].iter_mut().for_each(|byte| *byte = !*byte),
+            Self::CutShort => reply.truncate(LENGTH - 1),
+            Self::NoTime => reply[40..48].fill(0),
+        }
+    }
+}
+
 impl Shared {
-    fn deal_with(&self, datagram: &[u8], peer: SocketAddr) -> Option<[u8; LENGTH]> {
+    fn deal_with(&self, datagram: &[u8], peer: SocketAddr) -> Option<Vec<u8>> {
         let request = match Request::read(datagram) {
             Ok(request) => request,
             Err(reason) => {
@@ -161,7 +200,7 @@ impl Shared {
         };
         let now = self.trace.clock().unix_now();
         if lock(&self.probes).contains(&peer) {
-            return Some(answer(&request, now));
+            return Some(answer(&request, now).to_vec());
         }
         let faults = *lock(&self.faults);
         let version = request.version;
@@ -170,23 +209,33 @@ impl Shared {
             self.trace.emit(None, &TimeKept { peer, version });
             return None;
         }
-        let told = shifted(now, faults.offset_s);
+        let offset_s = match faults.unusable {
+            Some(_) => USED_ALL_THE_SAME_S,
+            None => faults.offset_s,
+        };
+        let told = shifted(now, offset_s);
         self.trace.emit(
             None,
             &TimeAnswered {
                 peer: peer.to_string(),
                 version,
                 unix_s: told.as_secs(),
-                offset_s: faults.offset_s,
+                offset_s,
                 kiss_of_death: faults
                     .kiss_of_death
                     .map(|code| String::from_utf8_lossy(&code).into_owned()),
+                unusable: faults.unusable.map(|why| why.name().to_owned()),
             },
         );
-        Some(match faults.kiss_of_death {
+        let mut reply = match faults.kiss_of_death {
             Some(code) => kiss_of_death(&request, code),
             None => answer(&request, told),
-        })
+        }
+        .to_vec();
+        if let Some(unusable) = faults.unusable {
+            unusable.spoil(&mut reply);
+        }
+        Some(reply)
     }
 }
 

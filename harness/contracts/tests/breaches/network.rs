@@ -46,6 +46,14 @@ pub fn breaking() -> Vec<Breaking> {
             5_001,
         ),
         (
+            "time-refusal-heeded",
+            vec![
+                json!([1, "sntp/answered", { "device": null, "kiss_of_death": "RATE" }]),
+                time(5_000, "answered"),
+            ],
+            5_001,
+        ),
+        (
             "time-asked-slowly",
             vec![time(1, "kept_silent"), time(2_000, "kept_silent")],
             2_001,

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, SocketAddrV4};
 use cloud::{
     BadPacket, Broker, BrokerSettings, ClientCertificate, Devices, Down, EndedBy, Faults, Linkkit,
     LinkkitDevice, LinkkitSettings, MatchReply, Reply, Rules, Sntp, SntpFaults, TlsSettings,
+    Unusable,
 };
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
@@ -14,7 +15,7 @@ use super::factory_data::Meeting;
 use super::problem::{LabError, with_sources};
 use super::surroundings::Surroundings;
 use super::values::DeviceValues;
-use crate::language::{self, Answer, Certificate, Fault, PromptAnswer, Sessions};
+use crate::language::{self, Answer, Certificate, Fault, PromptAnswer, Sessions, TimeAnswer};
 
 /// Certificate profile of a broker that no scenario breaks.
 const GOOD: &str = "server";
@@ -117,6 +118,17 @@ impl CloudSide {
                 silent: on,
                 ..self.time.faults()
             }),
+            Fault::TimeAnswer(answer) => {
+                let sound = SntpFaults {
+                    silent: self.time.faults().silent,
+                    ..SntpFaults::default()
+                };
+                self.time.set_faults(if on {
+                    time_answer(*answer, sound)
+                } else {
+                    sound
+                });
+            }
             Fault::MatchReply(reply) => {
                 if let Some(linkkit) = &self.linkkit {
                     linkkit.set_match_reply(if on {
@@ -213,6 +225,26 @@ fn linkkit_settings(
             ..Rules::default()
         },
         ..LinkkitSettings::default()
+    }
+}
+
+fn time_answer(answer: TimeAnswer, sound: SntpFaults) -> SntpFaults {
+    let sent_away = |code: &[u8; 4]| SntpFaults {
+        kiss_of_death: Some(*code),
+        ..sound
+    };
+    let unusable = |why| SntpFaults {
+        unusable: Some(why),
+        ..sound
+    };
+    match answer {
+        TimeAnswer::Rate => sent_away(b"RATE"),
+        TimeAnswer::Deny => sent_away(b"DENY"),
+        TimeAnswer::Unsynchronised => unusable(Unusable::Unsynchronised),
+        TimeAnswer::AnotherRequest => unusable(Unusable::AnotherRequest),
+        TimeAnswer::CutShort => unusable(Unusable::CutShort),
+        TimeAnswer::NoTime => unusable(Unusable::NoTime),
+        TimeAnswer::Wrong(offset_s) => SntpFaults { offset_s, ..sound },
     }
 }
 

@@ -163,9 +163,10 @@ impl Subject {
                 continue;
             }
             if let Some(answered) = event.payload::<TimeAnswered>() {
-                last = Some(match answered.kiss_of_death {
-                    Some(code) => format!("a request, answered with kiss-o'-death {code}"),
-                    None => format!(
+                last = Some(match (answered.kiss_of_death, answered.unusable) {
+                    (Some(code), _) => format!("a request, answered with kiss-o'-death {code}"),
+                    (None, Some(why)) => format!("a request, with an answer that is none: {why}"),
+                    (None, None) => format!(
                         "a request, answered with Unix time {} (wrong by {} s)",
                         answered.unix_s, answered.offset_s
                     ),

@@ -126,6 +126,8 @@ pub enum Fault {
     InternetOff(Placed<String>),
     /// The time server answers nothing.
     TimeSilent,
+    /// The time server answers in this way.
+    TimeAnswer(TimeAnswer),
     /// The broker answers CONNECT with this return code, 1 to 5 (MQTT 3.1.1 §3.2.2.3).
     ConnectRefused(Placed<u8>),
     /// The broker answers SUBSCRIBE to filters which this topic filter covers with 0x80.
@@ -159,6 +161,27 @@ pub enum Fault {
     BluetoothDropAfter(u32),
     /// The Bluetooth link carries this many bytes a second.
     BluetoothSlow(u32),
+}
+
+/// How the time server may answer, other than with the time. What is no answer is an hour wrong besides, so
+/// that a device which takes it shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeAnswer {
+    /// Kiss of death RATE: ask less often (RFC 4330 §8).
+    Rate,
+    /// Kiss of death DENY: do not ask any more (RFC 4330 §8).
+    Deny,
+    /// Its own clock is not set (leap indicator 3).
+    Unsynchronised,
+    /// Another request's answer (originate timestamp).
+    AnotherRequest,
+    /// A byte less than an answer has.
+    CutShort,
+    /// Without the time at which it was sent.
+    NoTime,
+    /// So many seconds wrong.
+    Wrong(i64),
 }
 
 /// What becomes of sessions when the broker goes down.
@@ -272,6 +295,7 @@ impl Fault {
             Self::Isolation(_) => "isolation",
             Self::InternetOff(_) => "internet_off",
             Self::TimeSilent => "time_silent",
+            Self::TimeAnswer(_) => "time_answer",
             Self::ConnectRefused(_) => "connect_refused",
             Self::SubscribeRefused(_) => "subscribe_refused",
             Self::BrokerDown(_) => "broker_down",

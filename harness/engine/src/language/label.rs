@@ -125,6 +125,7 @@ impl fmt::Display for Fault {
             }
             Self::ConnectRefused(code) => write!(f, "{name} {code}"),
             Self::SubscribeRefused(filter) => write!(f, "{name} {filter}"),
+            Self::TimeAnswer(answer) => write!(f, "{name} {answer:?}"),
             Self::BrokerDown(how) => write!(f, "{name} {how:?}"),
             Self::ConnectAnswer(answer) | Self::PingAnswer(answer) => {
                 write!(f, "{name} {answer:?}")

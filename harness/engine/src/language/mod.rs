@@ -69,6 +69,7 @@ pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window
 pub use differences::{Difference, Differences, Otherwise};
 pub use fault::{
     Answer, BadPacket, EndedBy, Fault, FaultStep, MatchReply, PromptAnswer, Pulse, Sessions,
+    TimeAnswer,
 };
 pub use filter::Filter;
 pub use logic::FilterError;

@@ -223,7 +223,7 @@ fn add_fault(fault: &Fault, needs: &mut BTreeSet<Need>) {
         Fault::Isolation(_) => Need::Isolate,
         Fault::AccessPointOff(_) | Fault::InternetOff(_) => Need::SwitchAccessPoint,
         // The cloud is ours on every board.
-        Fault::TimeSilent => can(Feature::Sntp),
+        Fault::TimeSilent | Fault::TimeAnswer(_) => can(Feature::Sntp),
         Fault::MatchReply(_) => can(Feature::Linkkit),
         fault if fault.is_of_broker() => can(Feature::Mqtt),
         _ => Need::OwnRadio,

@@ -24,6 +24,9 @@ pub(super) type ClockSet = Signal<NoopRawMutex, ()>;
 /// From one synchronisation to the next (ESP-IDF, `CONFIG_LWIP_SNTP_UPDATE_DELAY`).
 const UPDATE: Duration = Duration::from_secs(3_600);
 
+/// After a server has sent us away; RFC 4330 §8 wants us to ask less often than before.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+
 /// Keeps the clock right for ever. `awaited` says whether a task cannot begin before it is set.
 pub(super) async fn keep_time<R: RngCore, W: WallClock>(
     stack: Stack<'_>,
@@ -58,7 +61,7 @@ pub(super) async fn keep_time<R: RngCore, W: WallClock>(
                 if awaited && wall_clock.now().is_none() {
                     log::warn!(target: "app", "Waiting for system time to be set... ({failures})");
                 }
-                Timer::after(Duration::from_millis(settings.retry_ms.into())).await;
+                Timer::after(error.pause(settings)).await;
             }
         }
     }
@@ -110,6 +113,17 @@ enum SntpError {
     Silent(Duration),
     /// Its answer is of no use.
     Reply(ReplyError),
+}
+
+impl SntpError {
+    /// How long to wait before the server is asked again.
+    fn pause(&self, settings: &Sntp) -> Duration {
+        let retry = Duration::from_millis(settings.retry_ms.into());
+        match self {
+            Self::Reply(ReplyError::Kiss(_)) => retry.max(REFUSED_PAUSE),
+            _ => retry,
+        }
+    }
 }
 
 impl fmt::Display for SntpError {

@@ -126,6 +126,7 @@ async fn what_time_was_answered_stands_beside_what_the_device_says() {
         unix_s: 1_700_000_000,
         offset_s: 60,
         kiss_of_death: None,
+        unusable: None,
     };
     trace.emit(None, &answered);
     assert_eq!(
