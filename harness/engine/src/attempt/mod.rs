@@ -11,6 +11,8 @@ mod cloud_side;
 mod console;
 mod console_port;
 mod contracts;
+mod discover;
+mod external_cloud;
 mod factory_data;
 mod hand_over;
 mod handed_files;

@@ -20,6 +20,7 @@ fn lasts(step: &Step) -> Duration {
         Step::Wait(wait) => wait.0,
         Step::Expect(Expect::Clause(clause)) => clause.window(),
         Step::Query(query) => query.within,
+        Step::Discover(discover) => discover.within,
         Step::Bind(bind) => bind.within.unwrap_or_default(),
         _ => Duration::ZERO,
     }
