@@ -22,7 +22,7 @@ const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 99, 1, 59);
 const RESPONDER: &str = r#"
 import os, socket, sys, time
 from zeroconf import ServiceInfo, Zeroconf, IPVersion
-while not os.path.exists("/sys/class/net/device0"):
+while "device0" not in [name for _, name in socket.if_nameindex()]:
     time.sleep(0.05)
 os.system("ip addr add 10.99.1.59/24 brd + dev device0 && ip link set device0 up && ip link set lo up")
 os.system("ip route add default via 10.99.1.7 dev device0")
@@ -218,11 +218,10 @@ async fn phone() {
 
 /// How much has left by the interface of the default route.
 fn sent() -> String {
-    std::fs::read_to_string("/sys/class/net/other0/statistics/tx_packets").unwrap_or_else(|_| {
-        // `/sys` shows the interfaces of the namespace in which it was mounted.
-        let output = Command::new("ip")
-            .args(["-s", "-o", "link", "show", "dev", "other0"])
-            .output();
-        String::from_utf8(output.unwrap().stdout).unwrap()
-    })
+    let output = Command::new("ip")
+        .args(["-s", "-o", "link", "show", "dev", "other0"])
+        .output();
+    let said = String::from_utf8(output.unwrap().stdout).unwrap();
+    let (_, sent) = said.split_once("TX:").unwrap();
+    sent.to_owned()
 }
