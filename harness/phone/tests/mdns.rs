@@ -27,7 +27,7 @@ while "device0" not in [name for _, name in socket.if_nameindex()]:
 os.system("ip addr add 10.99.1.59/24 brd + dev device0 && ip link set device0 up && ip link set lo up")
 os.system("ip route add default via 10.99.1.7 dev device0")
 zeroconf = Zeroconf(interfaces=["10.99.1.59"], ip_version=IPVersion.V4Only)
-for name, port in [("A lamp. On 2 dots", 8080), ("Another", 81)]:
+for name, port in [("A lamp (2)", 8080), ("Another", 81)]:
     zeroconf.register_service(ServiceInfo(
         "_http._tcp.local.", name + "._http._tcp.local.", port=port, server="Lamp-%d.local." % port,
         addresses=[socket.inet_aton("10.99.1.59")], properties={"path": "/", "board": "esp32"}))
@@ -158,7 +158,7 @@ async fn phone() {
         async |wanted: Wanted| discover(&dial, &wanted, Duration::from_secs(8), &clock).await;
     let service = Wanted {
         service: Some("_http._tcp".into()),
-        instance: Some("A lamp. On 2 dots".into()),
+        instance: Some("A lamp (2)".into()),
         from: Some(DEVICE),
         ..Wanted::default()
     };

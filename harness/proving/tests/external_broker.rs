@@ -297,7 +297,7 @@ fn a_device_of_an_external_broker_is_judged_by_its_log() {
     assert_eq!(result["verdict"], "passed", "{result}\n{trace}");
     let said = mosquitto.said();
     assert!(said.contains("New client connected"), "{said}");
-    // Nobody pretends to have seen the broker's side, and no rule is said to have held there.
+    // Nothing of the broker's side is in the trace, and no rule is said to have held there.
     for event in trace.lines() {
         let event: Value = serde_json::from_str(event).unwrap();
         let source = event["source"].as_str().unwrap();

@@ -283,7 +283,13 @@ fn cloud_of(source: Source) -> Option<CloudNeed> {
         // A device tells phones of itself once its cloud has taken its token.
         Source::Linkkit | Source::Coap => Some(CloudNeed::Linkkit),
         Source::Sntp => Some(CloudNeed::Time),
-        _ => None,
+        // Whose cloud it is makes no difference to these; a source that is new has to say so here.
+        Source::Log
+        | Source::Board
+        | Source::Air
+        | Source::Provisioning
+        | Source::Engine
+        | Source::Witness => None,
     }
 }
 
