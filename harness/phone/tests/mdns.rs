@@ -145,6 +145,9 @@ async fn phone() {
     ip("link add phone0 type veth peer name device0");
     // Another network, which nothing must be sent to.
     ip("link add other0 type veth peer name other1");
+    // Without an address of IPv6 the kernel has nothing of its own to send there.
+    ip("link set other0 addrgenmode none");
+    ip("link set other1 addrgenmode none");
     ip("addr add 10.98.1.7/24 brd + dev other0");
     ip("link set other0 up");
     ip("link set other1 up");
