@@ -4,7 +4,8 @@ use std::path::Path;
 
 use board::process::Value;
 use board::rig::{
-    Ability, BoardLink, ConsoleAt, PortAddress, Rig, RigError, SecretReference, SerialLog, Wire,
+    Ability, AuthorityPlace, BoardLink, ConsoleAt, PortAddress, Rig, RigBroker, RigError,
+    SecretReference, SerialLog, Wire,
 };
 use proptest::prelude::*;
 
@@ -99,7 +100,9 @@ fn a_rig_says_how_boards_are_reached_and_what_stands_around_them() {
     );
     let set = home.set.as_ref().expect("there is one");
     assert_eq!(set.words(), ["./set-up", "home", "{file}"]);
-    let broker = rig.broker.expect("there is one");
+    let Some(RigBroker::Own(broker)) = rig.broker else {
+        panic!("{:?}", rig.broker);
+    };
     assert!(broker.is_off_loopback());
     assert_eq!(broker.certificate_names(), ["192.168.1.10", "proving.lab"]);
 }
@@ -287,6 +290,111 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
         lines[0].contains("boards.b") && lines[1].contains("boards.a"),
         "{said}"
     );
+}
+
+#[test]
+fn a_broker_can_be_left_to_others() {
+    let rig = parse(
+        "[broker]\nexternal = \"mqtts://broker.example\"\nbind = \"192.168.1.10\"\ntime_port = 123\n\
+         [authority]\ncertificate = \"ca.pem\"\n",
+    )
+    .expect("no mistakes");
+    let broker = rig.broker.expect("there is one");
+    let external = broker.external().expect("it is external");
+    assert_eq!(
+        (&*external.host, external.port, external.tls),
+        ("broker.example", 8883, true)
+    );
+    assert_eq!(external.time, Some(([192, 168, 1, 10], 123).into()));
+    let authority = rig.authority.expect("there is one").place;
+    assert_eq!(authority, AuthorityPlace::Trusted("/bench/ca.pem".into()));
+    let plain = parse("[broker]\nexternal = \"mqtt://127.0.0.1\"\n").expect("no mistakes");
+    let plain = plain.broker.expect("there is one");
+    let plain = plain.external().expect("it is external");
+    assert_eq!((plain.port, plain.tls, plain.time), (1883, false, None));
+}
+
+#[test]
+fn a_url_of_a_broker_is_judged_where_it_is_wrong() {
+    let wants = "write `external = \"mqtts://broker.example:8883\"`";
+    for (url, at, words) in [
+        ("broker.example", "broker.example", "is no URL"),
+        ("mqttss://b", "mqttss", "`mqttss` is not spoken"),
+        ("wss://b:443", "wss", "`wss` is not spoken"),
+        ("mqtts://:8883", "mqtts://:8883", "there is no host in it"),
+        ("mqtts://b c:1", "b c", "neither a host name nor an address"),
+        ("mqtts://b:0", "0", "`0` is no port"),
+        ("mqtts://b:70000", "70000", "`70000` is no port"),
+        ("mqtts://b:+1", "+1", "`+1` is no port"),
+        ("mqtts://b:8883/mqtt", "/mqtt", "`/mqtt` behind the port"),
+        ("mqtts://[::1", "[::1", "neither a host name"),
+    ] {
+        let text = format!("[broker]\nexternal = \"{url}\"\n");
+        let mistakes = Rig::parse(Path::new("rig.toml"), &text).expect_err(url);
+        let mistake = mistakes.iter().next().expect("one");
+        assert!(
+            mistake.message.contains(words),
+            "{url}: {}",
+            mistake.message
+        );
+        assert_eq!(mistake.help, wants);
+        assert_eq!(text[mistake.span.clone()].trim_matches('"'), at, "{url}");
+        assert_eq!(mistakes.line(mistake), 2);
+    }
+    let text = "[broker]\nexternal = \"mqtts://lamp:hunter2@b\"\n";
+    let mistakes = Rig::parse(Path::new("rig.toml"), text).expect_err("a password");
+    let said = mistakes.to_string();
+    assert!(said.contains("must not stand in a rig file"), "{said}");
+    assert!(
+        !said.contains("hunter2") && !mistakes.text().contains("hunter2"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_boards_are_handed_of_an_external_broker_has_to_be_there() {
+    let rig = |value: &str, authority: &str| {
+        let text = format!(
+            "[broker]\nexternal = \"mqtts://b\"\n{authority}\
+             [boards.demo]\nkind = \"process\"\ncommand = [\"x\", \"{value}\"]\n"
+        );
+        parse(&text).err().unwrap_or_default()
+    };
+    let trusted = "[authority]\ncertificate = \"ca.pem\"\n";
+    let own = "[authority]\ncertificate = \"ca.pem\"\nkey = \"ca.key\"\n";
+    assert_eq!(rig("${broker.host}", ""), "");
+    let said = rig("${ca.pem}", "");
+    assert!(
+        said.starts_with("/bench/rig.toml:3: `boards.demo` is handed `${ca.pem}`"),
+        "{said}"
+    );
+    assert!(
+        said.contains("write `[authority]` with `certificate = \"ca.pem\"`"),
+        "{said}"
+    );
+    assert_eq!(rig("${ca.pem}", trusted), "");
+    let said = rig("${client.pem}", trusted);
+    assert!(
+        said.contains("only the key of the authority can sign"),
+        "{said}"
+    );
+    assert_eq!(rig("${client.pem}", own), "");
+    assert!(rig("${time.host}", "").contains("says of no time server"));
+    assert_eq!(rig("${time.host}", "bind = \"127.0.0.1\"\n"), "");
+    let said = rig("${broker.host}", "port = 1\n");
+    assert!(
+        said.contains("rig.toml:3: `broker.port` is about a broker of ours"),
+        "{said}"
+    );
+    let said = rig("${broker.host}", "[authority]\nkey = \"ca.key\"\n");
+    assert!(
+        said.contains("has no `certificate`") && said.lines().count() == 1,
+        "{said}"
+    );
+    let reference = "[broker]\nexternal = \"mqtts://b\"\n[boards.a]\nkind = \"serial\"\nport = \"/dev/ttyUSB0\"\n";
+    let said = parse(reference).expect_err("factory data have an authority");
+    assert!(said.contains("`boards.a` is handed factory data"), "{said}");
+    assert_eq!(parse(&reference.replace("mqtts", "mqtt")).err(), None);
 }
 
 #[test]

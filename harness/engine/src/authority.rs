@@ -35,18 +35,48 @@ impl AuthorityMistake {
 
 /// The authority at `place`; one that is kept is made, if it is not there yet.
 pub fn open(place: &AuthorityPlace) -> Result<KeptAuthority, AuthorityMistake> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default().as_secs();
+    let now = now();
     if let AuthorityPlace::Kept(folder) = place
-        && !place.files().0.exists()
+        && !place.certificate().exists()
     {
         make(folder, now)?;
     }
     read(place, now)
 }
 
+/// Whether the authority at `place` can be used as its place says; one that is kept is made, if it is not
+/// there yet.
+pub fn check(place: &AuthorityPlace) -> Result<(), AuthorityMistake> {
+    match place {
+        AuthorityPlace::Trusted(certificate) => trusted(certificate).map(drop),
+        AuthorityPlace::Kept(_) | AuthorityPlace::Own { .. } => open(place).map(drop),
+    }
+}
+
+/// The certificate of an authority in the file at `path`, in DER.
+pub fn trusted(path: &Path) -> Result<Vec<u8>, AuthorityMistake> {
+    let text = text(path)?;
+    pki::authority_certificate(&text, now()).map_err(|error| {
+        AuthorityMistake::new(
+            format!("{} {error}", path.display()),
+            "name the certificate of an authority that is valid now",
+        )
+    })
+}
+
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
+}
+
 fn read(place: &AuthorityPlace, now: u64) -> Result<KeptAuthority, AuthorityMistake> {
-    let (certificate, key) = place.files();
+    let certificate = place.certificate();
+    let Some(key) = place.key() else {
+        return Err(AuthorityMistake::new(
+            format!("the authority of {} has no key here", certificate.display()),
+            "write `key` under `[authority]`",
+        ));
+    };
     let found = fs::metadata(&key).map_err(|error| unread(&key, &error))?;
     if found.mode() & OTHERS != 0 {
         return Err(AuthorityMistake::new(
@@ -116,15 +146,18 @@ fn make(folder: &Path, now: u64) -> Result<(), AuthorityMistake> {
     name.push(format!(".{}", std::process::id()));
     let new = folder.with_file_name(name);
     let written = DirBuilder::new().mode(0o700).create(&new).and_then(|()| {
-        let (certificate, key) = AuthorityPlace::Kept(new.clone()).files();
-        write(&key, &kept.key_pem(), 0o600)?;
+        write(&new.join(AuthorityPlace::KEY), &kept.key_pem(), 0o600)?;
+        let certificate = new.join(AuthorityPlace::CERTIFICATE);
         write(&certificate, &kept.certificate_pem(), 0o644)?;
         fs::rename(&new, folder)
     });
     let Err(error) = written else { return Ok(()) };
     // What there is of it is of no use.
     let _ = fs::remove_dir_all(&new);
-    match AuthorityPlace::Kept(folder.to_owned()).files().0.exists() {
+    match AuthorityPlace::Kept(folder.to_owned())
+        .certificate()
+        .exists()
+    {
         // Another run was faster.
         true => Ok(()),
         false => Err(failed("write files", &error)),
@@ -150,7 +183,7 @@ mod tests {
         let place = AuthorityPlace::Kept(folder.path().join("lab/authority"));
         let first = open(&place).expect("it is made");
         assert_eq!(open(&place), Ok(first));
-        let (certificate, key) = place.files();
+        let (certificate, key) = (place.certificate(), place.key().expect("it has one"));
         let mode = |path: &Path| fs::metadata(path).expect("it is there").mode() & 0o777;
         assert_eq!((mode(&key), mode(&certificate)), (0o600, 0o644));
         fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).expect("ours");
@@ -184,7 +217,7 @@ mod tests {
         let [one, other] = ["one", "other"].map(|name| {
             let place = AuthorityPlace::Kept(folder.path().join(name));
             open(&place).expect("it is made");
-            place.files()
+            (place.certificate(), place.key().expect("it has one"))
         });
         let mixed = AuthorityPlace::Own {
             certificate: one.0,

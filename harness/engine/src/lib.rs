@@ -4,6 +4,7 @@ pub mod attempt;
 pub mod authority;
 pub mod doctor;
 pub mod expect;
+pub mod external_broker;
 mod known;
 pub mod language;
 pub mod mend;

@@ -38,6 +38,7 @@ mod http;
 mod interface;
 #[cfg(any(feature = "ble", feature = "wifi"))]
 mod look;
+pub mod mdns;
 mod provisioning;
 mod qr;
 pub mod security;

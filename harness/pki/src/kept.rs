@@ -56,24 +56,32 @@ impl KeptError {
     }
 }
 
+/// The certificate in this text, in DER, which has to be that of an authority that is valid at `now`, in s
+/// of Unix time. Of several, the first counts.
+pub fn authority_certificate(text: &str, now: u64) -> Result<Vec<u8>, KeptError> {
+    let certificate =
+        CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| KeptError::NoCertificate)?;
+    let (_, read) = parse_x509_certificate(&certificate).map_err(|_| KeptError::Unreadable)?;
+    if !read.is_ca() {
+        return Err(KeptError::NoAuthority);
+    }
+    let validity = read.validity();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    if now < validity.not_before.timestamp() || now > validity.not_after.timestamp() {
+        return Err(KeptError::NotNow {
+            from: validity.not_before.to_string(),
+            to: validity.not_after.to_string(),
+        });
+    }
+    Ok(certificate.to_vec())
+}
+
 impl KeptAuthority {
     /// The authority of these texts, which has to be one that is valid at `now`, in s of Unix time. Of
     /// several certificates, the first counts.
     pub fn from_pem(certificate: &str, key: &str, now: u64) -> Result<Self, KeptError> {
-        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())
-            .map_err(|_| KeptError::NoCertificate)?;
+        let certificate = authority_certificate(certificate, now)?;
         let (_, read) = parse_x509_certificate(&certificate).map_err(|_| KeptError::Unreadable)?;
-        if !read.is_ca() {
-            return Err(KeptError::NoAuthority);
-        }
-        let validity = read.validity();
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
-        if now < validity.not_before.timestamp() || now > validity.not_after.timestamp() {
-            return Err(KeptError::NotNow {
-                from: validity.not_before.to_string(),
-                to: validity.not_after.to_string(),
-            });
-        }
         let key =
             PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes()).map_err(|_| KeptError::NoKey)?;
         let pair = KeyPair::try_from(&key).map_err(|_| KeptError::KeyKind)?;
@@ -81,7 +89,7 @@ impl KeptAuthority {
             return Err(KeptError::OtherKey);
         }
         let kept = Self {
-            certificate: certificate.to_vec(),
+            certificate: certificate.clone(),
             key: key.secret_pkcs8_der().to_vec(),
         };
         kept.signer().map_err(|_| KeptError::Unreadable)?;

@@ -29,7 +29,7 @@ mod profile;
 
 pub use error::{ExportError, PkiError};
 pub use identity::{Authority, Identity};
-pub use kept::{KeptAuthority, KeptError};
+pub use kept::{KeptAuthority, KeptError, authority_certificate};
 pub use mint::{Pki, pem};
 pub use offset::{Offset, OffsetError};
 pub use profile::{Chain, Issuer, Key, KeyType, Names, Profile, Profiles, Usage};

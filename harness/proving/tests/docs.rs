@@ -42,7 +42,7 @@ fn every_rig_file_of_the_pages_has_no_mistake() {
             read += 1;
         }
     }
-    assert_eq!(read, 3);
+    assert_eq!(read, 4);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_reader_gets_from_a_desk_to_the_first_green_and_the_first_red() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}\n{told}");
     let steps: Vec<&str> = said.split("# step\n").skip(1).collect();
-    let [_, doctor, list, green, red, _] = steps[..] else {
+    let [_, doctor, list, green, red, _, left] = steps[..] else {
         panic!("{said}");
     };
     assert!(doctor.contains("ok"), "{doctor}");
@@ -100,6 +100,7 @@ fn a_reader_gets_from_a_desk_to_the_first_green_and_the_first_red() {
     ] {
         assert!(red.contains(line), "{line}: {red}");
     }
+    assert!(left.contains("broker-events ("), "{left}");
     let handed = at("handed");
     let mode = fs::metadata(&handed).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "{}", handed.display());

@@ -52,7 +52,15 @@ struct State {
 impl Trace {
     /// A trace that is kept in memory only, all of it.
     pub fn in_memory(clock: Clock) -> Self {
-        Self::new(clock, Store::in_memory())
+        Self::new(clock, Store::in_memory(), Secrets::default())
+    }
+
+    /// A trace of which only the last events are kept, in memory, some MiB of them, as they were emitted:
+    /// for what is passed on, and stored nowhere. What only looks like a secret stays.
+    ///
+    /// A reader that falls behind finds events missing: [`Event::seq`] tells which one it has.
+    pub fn passing(clock: Clock) -> Self {
+        Self::new(clock, Store::of_the_last(), Secrets::only_added())
     }
 
     /// A trace that is written to a new file at `path`, one write per event. The last events are
@@ -62,15 +70,15 @@ impl Trace {
             path: path.to_owned(),
             source,
         })?;
-        Ok(Self::new(clock, store))
+        Ok(Self::new(clock, store, Secrets::default()))
     }
 
-    fn new(clock: Clock, store: Store) -> Self {
+    fn new(clock: Clock, store: Store, secrets: Secrets) -> Self {
         let epoch_s = clock.epoch().as_secs();
         let trace = Self {
             inner: Arc::new(Inner {
                 clock,
-                secrets: Secrets::default(),
+                secrets,
                 state: Mutex::new(State {
                     store,
                     waiting: Vec::new(),
@@ -183,8 +191,8 @@ impl Trace {
     fn chunk(&self, position: usize, end: usize) -> (Vec<Arc<Event>>, usize) {
         let filed = match self.state().store.chunk(position, end) {
             Chunk::Held(events) => {
-                let behind = position + events.len().max(1);
-                return (events, behind);
+                let last = events.last().map_or(position, |last| last.seq as usize);
+                return (events, last + 1);
             }
             Chunk::Filed(filed) => filed,
         };

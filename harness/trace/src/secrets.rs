@@ -1,6 +1,7 @@
 //! Replacing secrets by stable names at the one entry to the trace.
 
 mod finder;
+mod qr;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -33,22 +34,40 @@ struct Inner {
     spellings: BTreeMap<String, String>,
     plain: BTreeMap<String, Vec<u8>>,
     counts: BTreeMap<String, usize>,
+    /// Whether what looks like a secret becomes one.
+    learns: bool,
 }
 
 impl Default for Inner {
     fn default() -> Self {
         let mut finder = Finder::default();
         finder.add(TOKEN, None);
+        for spelling in [qr::START, &escaped(qr::START)] {
+            finder.add(spelling, None);
+        }
         Self {
             finder,
             spellings: BTreeMap::new(),
             plain: BTreeMap::new(),
             counts: BTreeMap::new(),
+            learns: true,
         }
     }
 }
 
 impl Secrets {
+    /// Those of a trace that is stored nowhere: only what is added is replaced.
+    pub(crate) fn only_added() -> Self {
+        let inner = Inner {
+            finder: Finder::default(),
+            learns: false,
+            ..Inner::default()
+        };
+        Self {
+            inner: Arc::new(RwLock::new(inner)),
+        }
+    }
+
     /// From now on `secret` is written as `<name>`. A secret of fewer than four bytes is ignored.
     pub fn add(&self, name: &str, secret: impl AsRef<[u8]>) {
         let secret = secret.as_ref();
@@ -134,16 +153,29 @@ impl Secrets {
         }
     }
 
-    /// `text` with every secret replaced. A bind token that a device has just made, and that nobody
-    /// could add before, is recognised by its shape.
+    /// `text` with every secret replaced. What a device has just told, and could not be added before, is
+    /// recognised by its shape: a bind token, and the secrets of a QR code's payload.
     pub fn redact_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if !self.may_stand_in(text) {
             return Cow::Borrowed(text);
         }
+        if self.read().learns {
+            self.learn(text);
+        }
+        self.read().finder.replace(text)
+    }
+
+    /// Adds what looks like a secret in `text`.
+    fn learn(&self, text: &str) {
         for token in bind_tokens(text) {
             self.add_numbered("token", token);
         }
-        self.read().finder.replace(text)
+        for (kind, secret) in qr::secrets(text) {
+            let is_a_name = self.read().plain.contains_key(&secret);
+            if secret.len() >= SHORTEST && !is_a_name {
+                self.add_numbered(kind, secret);
+            }
+        }
     }
 
     /// Whether there may be a secret in `text`, which may be JSON. If not, there is none for sure:

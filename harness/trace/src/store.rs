@@ -32,6 +32,8 @@ pub(crate) struct Store {
     /// About how many bytes they take.
     held: usize,
     file: Option<TraceFile>,
+    /// Whether what is in no file is forgotten, too.
+    forgets: bool,
     failure: Option<io::Error>,
     /// For each source and device the position of its first event, in order of appearance.
     beginnings: Vec<(Source, Option<String>, usize)>,
@@ -112,8 +114,17 @@ impl Store {
             first: 0,
             held: 0,
             file: None,
+            forgets: false,
             failure: None,
             beginnings: Vec::new(),
+        }
+    }
+
+    /// Keeps the last events in memory, and nothing else.
+    pub fn of_the_last() -> Self {
+        Self {
+            forgets: true,
+            ..Self::in_memory()
         }
     }
 
@@ -170,6 +181,11 @@ impl Store {
                 Ok(added) => bytes = added,
                 Err(error) => self.fail(error),
             }
+        } else if self.forgets {
+            match serde_json::to_string(&event) {
+                Ok(text) => bytes = text.len(),
+                Err(error) => self.fail(error.into()),
+            }
         }
         self.held += bytes + OVERHEAD;
         self.recent.push_back(Held {
@@ -184,16 +200,22 @@ impl Store {
 
     /// Writes what was gathered.
     pub fn flush(&mut self) {
-        let Some(file) = &mut self.file else { return };
-        if let Err(error) = file.flush() {
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.flush()
+        {
             self.fail(error);
         }
         self.forget();
     }
 
-    /// Forgets the oldest events in memory, if there are too many, that are in the file.
+    /// Forgets the oldest events in memory, if there are too many, that are in the file or need not be.
     fn forget(&mut self) {
-        let filed = self.file.as_ref().map_or(0, |file| file.written_events);
+        let filed = match &self.file {
+            Some(file) => file.written_events,
+            // The last one stays, however large it is.
+            None if self.forgets => self.len().saturating_sub(1),
+            None => 0,
+        };
         while self.held > MOST_HELD && self.first < filed {
             let Some(oldest) = self.recent.pop_front() else {
                 return;
@@ -203,7 +225,8 @@ impl Store {
         }
     }
 
-    /// Some events from `position` on, before `end`; at least one if there is one.
+    /// Some events from `position` on, before `end`; at least one if there is one. Those that are
+    /// forgotten are left out.
     pub fn chunk(&self, position: usize, end: usize) -> Chunk {
         match &self.file {
             Some(file) if position < self.first => Chunk::Filed(file.block(position)),

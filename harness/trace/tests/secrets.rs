@@ -2,9 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use clock::Clock;
 use proptest::prelude::*;
 use serde_json::json;
-use trace::Secrets;
+use trace::{LogLine, Secrets, Trace};
 
 #[test]
 fn a_secret_is_replaced_in_every_spelling() {
@@ -82,4 +83,37 @@ proptest! {
         let text = STANDARD.encode(bytes);
         prop_assert!(secrets.redact_text(&text).contains("<key>"));
     }
+}
+
+/// As ESP-IDF's example prints it when it starts.
+const QR_LINE: &str = "https://espressif.github.io/esp-jumpstart/qrcode.html?data={\"ver\":\"v1\",\"name\":\"PROV_1\",\"pop\":\"hunter22\",\"transport\":\"ble\"}";
+
+#[tokio::test]
+async fn the_first_qr_code_that_a_device_prints_is_stored_without_its_secret() {
+    let trace = Trace::in_memory(Clock::start(1.0));
+    let line = |text: &str| LogLine {
+        level: trace::Level::Info,
+        tag: "app".into(),
+        text: text.into(),
+        device_ms: None,
+        place: None,
+    };
+    for _ in 0..2 {
+        trace.emit(Some("lamp"), &line(QR_LINE));
+    }
+    trace.emit(Some("lamp"), &line("the proof is hunter22"));
+    let stored: Vec<String> = trace
+        .since(1)
+        .iter()
+        .map(|event| serde_json::to_string(event).expect("JSON"))
+        .collect();
+    for text in &stored {
+        assert!(!text.contains("hunter22"), "{text}");
+        assert!(text.contains("<proof of possession 1>"), "{text}");
+    }
+    // The name stays the same, however often the redacted text is redacted.
+    let secrets = trace.secrets();
+    let once = secrets.redact_text(QR_LINE).into_owned();
+    assert_eq!(secrets.redact_text(&once), once);
+    assert_eq!(secrets.reveal("<proof of possession 1>"), "hunter22");
 }

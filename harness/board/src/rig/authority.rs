@@ -27,6 +27,9 @@ pub enum AuthorityPlace {
         /// Its key.
         key: PathBuf,
     },
+    /// In a file of the team's own, in PEM, without its key: it has signed the certificate of a broker
+    /// that runs without us, and signs nothing here.
+    Trusted(PathBuf),
 }
 
 impl AuthorityPlace {
@@ -35,16 +38,26 @@ impl AuthorityPlace {
     /// Name of the key in a folder that is kept.
     pub const KEY: &str = "ca.key";
 
-    /// The files of certificate and key.
-    pub fn files(&self) -> (PathBuf, PathBuf) {
+    /// The file of its certificate.
+    pub fn certificate(&self) -> PathBuf {
         match self {
-            Self::Kept(folder) => (folder.join(Self::CERTIFICATE), folder.join(Self::KEY)),
-            Self::Own { certificate, key } => (certificate.clone(), key.clone()),
+            Self::Kept(folder) => folder.join(Self::CERTIFICATE),
+            Self::Own { certificate, .. } | Self::Trusted(certificate) => certificate.clone(),
+        }
+    }
+
+    /// The file of its key, if it has one.
+    pub fn key(&self) -> Option<PathBuf> {
+        match self {
+            Self::Kept(folder) => Some(folder.join(Self::KEY)),
+            Self::Own { key, .. } => Some(key.clone()),
+            Self::Trusted(_) => None,
         }
     }
 }
 
-pub(super) fn authority(section: Section<'_>) -> Option<RigAuthority> {
+/// `[authority]`, whose key may be left out if the broker `is_external`.
+pub(super) fn authority(section: Section<'_>, is_external: bool) -> Option<RigAuthority> {
     let kept = section.path("keep", "`keep = \"authority\"`, a folder");
     let certificate = section.path("certificate", "`certificate = \"ca.pem\"`");
     let key = section.path("key", "`key = \"ca.key\"`");
@@ -52,6 +65,9 @@ pub(super) fn authority(section: Section<'_>) -> Option<RigAuthority> {
     let place = match (kept, certificate, key) {
         (Some(folder), None, None) => Some(AuthorityPlace::Kept(folder)),
         (None, Some(certificate), Some(key)) => Some(AuthorityPlace::Own { certificate, key }),
+        (None, Some(certificate), None) if is_external && !section.has("key") => {
+            Some(AuthorityPlace::Trusted(certificate))
+        }
         (None, Some(_), None) if !section.has("key") => {
             section.missing("key", "`key = \"ca.key\"`, which belongs to `certificate`");
             None

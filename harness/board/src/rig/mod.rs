@@ -128,16 +128,19 @@
 //! | `access_points.NAME.internet.on`, `.off` | what switches its way to the internet | likewise |
 //! | `access_points.NAME.isolation.on`, `.off` | what keeps its clients apart | `isolate` cannot be |
 //! | `access_points.NAME.set.command` | what sets it up for a case, before its device gets power, and puts it back afterwards: `{file}` has `ssid2`, `channel`, `wpa`, `wpa_key_mgmt`, `wpa_passphrase` and so on, as lines of hostapd.conf | scenarios that want another name, passphrase or authentication are skipped |
-//! | `broker.bind` | the address of this host at which boards find it | boards cannot be run |
+//! | `broker.bind` | the address of this host at which boards find broker and time server | boards cannot be run |
 //! | `broker.port` | the broker's port | any |
 //! | `broker.time_port` | the time server's port, at the same address | any |
+//! | `broker.external` | `"mqtts://HOST:PORT"` or `"mqtt://HOST:PORT"`: a broker that runs without us. Boards are told of it, its certificate is `authority`'s, and cases that need what only a broker of ours sees or does are skipped. Beside it, `bind` and `time_port` are those of our time server | the broker is ours |
 //! | `broker.names` | further names and addresses for its certificate; boards are told the first one | only `bind` |
 //! | `authority.keep` | a folder in which the first run makes an authority, `ca.pem` and `ca.key`, that signs the certificates of broker and boards from then on | each case has a new one |
-//! | `authority.certificate`, `authority.key` | the team's own authority in its place, in PEM; the key in PKCS #8 and readable by its owner alone | likewise |
+//! | `authority.certificate`, `authority.key` | the team's own authority in its place, in PEM; the key in PKCS #8 and readable by its owner alone. Beside `broker.external` the key can be left out: boards are then told whom to trust, and get no certificate of their own | likewise |
 //! | `broker.client_certificate` | `"required"`, `"optional"` or `"none"`; off loopback only the first | `"required"` |
 
 mod authority;
 mod board_firmware;
+mod broker;
+mod external_broker;
 mod firmware;
 mod mistake;
 mod phone;
@@ -160,6 +163,8 @@ use std::{fmt, fs};
 use crate::command::{Command, CommandTemplate, SwitchCommands};
 
 pub use authority::{AuthorityPlace, RigAuthority};
+pub use broker::{Broker, ClientCertificate, RigBroker};
+pub use external_broker::ExternalBroker;
 pub use firmware::{
     Components, ESP_IDF, Endpoint, Feature, FileEntry, Files, Firmware, HandOver, NameTemplate,
     NvsRow, NvsTemplate, PartitionError, PlacedPartition, Provisioning, REFERENCE, Security,
@@ -169,7 +174,7 @@ pub use mistake::{RigError, RigMistake, RigMistakes};
 pub use phone::{Label, RigPhone};
 pub use process::ProcessLink;
 pub use secret::{SecretError, SecretReference};
-pub use surroundings::{AccessPoint, Broker, ClientCertificate};
+pub use surroundings::AccessPoint;
 pub use text::{Text, TextError, Value};
 
 /// The rig file, unless `--rig` names another.
@@ -188,8 +193,8 @@ pub struct Rig {
     pub boards: BTreeMap<String, RigBoard>,
     /// By the names that scenarios have for them.
     pub access_points: BTreeMap<String, AccessPoint>,
-    /// Where boards find the broker.
-    pub broker: Option<Broker>,
+    /// The broker that boards meet.
+    pub broker: Option<RigBroker>,
     /// Who signs certificates; a new authority for each case without one.
     pub authority: Option<RigAuthority>,
 }

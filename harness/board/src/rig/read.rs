@@ -8,12 +8,14 @@ use toml::de::DeTable;
 
 use super::authority::authority;
 use super::board_firmware;
+use super::broker::broker;
+use super::external_broker;
 use super::firmware::{Firmware, firmware};
 use super::mistake::RigMistake;
 use super::phone::{Label, RigPhone, label, phone};
 use super::process::{log_form, process};
 use super::section::{Notes, Section};
-use super::surroundings::{access_point, broker, switch};
+use super::surroundings::{access_point, switch};
 use super::{
     Ability, BoardLink, ConsoleAt, ConsolePort, ControlLine, FlashCommand, ImageAt, PortAddress,
     ProbeLink, ProbeLog, Rig, RigBoard, SerialLink, StorageCommands, VIRTUAL_BOARDS, Wire,
@@ -80,7 +82,13 @@ fn surroundings_and_boards(root: Section<'_>) -> Rig {
         }
     }
     rig.broker = root.table("broker", "`[broker]`").and_then(broker);
-    rig.authority = root.table("authority", "`[authority]`").and_then(authority);
+    let is_external = rig
+        .broker
+        .as_ref()
+        .is_some_and(|broker| broker.external().is_some());
+    let has_authority = root.has("authority");
+    let signer = root.table("authority", "`[authority]`");
+    rig.authority = signer.and_then(|section| authority(section, is_external));
     let rig_phone = root.table("phone", "`[phone]`");
     let rig_phone = rig_phone.map(|section| phone(section, &RigPhone::default()));
     let rig_phone = rig_phone.unwrap_or_default();
@@ -100,7 +108,9 @@ fn surroundings_and_boards(root: Section<'_>) -> Rig {
         check_name(&name, &section);
         let power = switches.iter().find(|(of, ..)| *of == name);
         let power = power.and_then(|(.., commands)| commands.clone());
+        let span = section.span.clone();
         if let Some(board) = board(&name, section, power, &rig, &rig_phone, &firmwares) {
+            external_broker::check_handed(&root, &span, &board, &rig, has_authority);
             rig.boards.insert(name, board);
         }
     }

@@ -140,6 +140,11 @@ impl<'t> Section<'t> {
         value.is_some_and(|value| value.get_ref().as_str().is_some())
     }
 
+    /// Where the value of a key stands, if it is there; the key is known then.
+    pub fn place_of(&self, key: &'static str) -> Option<Range<usize>> {
+        self.value(key).map(Spanned::span)
+    }
+
     fn value(&self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.known.borrow_mut().push(key);
         self.table.get(key)

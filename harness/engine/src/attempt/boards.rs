@@ -8,7 +8,7 @@ use board::power::{CommandSwitch, PowerSwitch};
 
 use board::probe::{Limits, ProbeBoard, ProbeSettings};
 use board::process::ProcessBoard;
-use board::rig::{BoardLink, Broker, ConsoleAt, Firmware, Rig, RigBoard};
+use board::rig::{BoardLink, Broker, ConsoleAt, Firmware, Rig, RigBoard, RigBroker};
 use board::serial::{Dial, HostPort, SerialBoard};
 use board::{Board, BoardError};
 use factory::{Factory, Lab};
@@ -84,7 +84,8 @@ fn real(job: &Job) -> Result<Option<(Rig, RigBoard)>, LabError> {
         Some(board) => {
             if matches!(board.link, BoardLink::Process(_)) {
                 // It is on this host.
-                rig.broker.get_or_insert_with(Broker::on_loopback);
+                rig.broker
+                    .get_or_insert_with(|| RigBroker::Own(Broker::on_loopback()));
             }
             Ok(Some((rig, board)))
         }

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, SocketAddrV4};
 
 use cloud::{
-    BadPacket, Broker, BrokerSettings, ClientCertificate, Devices, Down, EndedBy, Faults, Linkkit,
-    LinkkitDevice, LinkkitSettings, MatchReply, Reply, Rules, Sntp, SntpFaults, TlsSettings,
-    Unusable,
+    Broker, BrokerSettings, ClientCertificate, Devices, EndedBy, Faults, Linkkit, LinkkitDevice,
+    LinkkitSettings, MatchReply, Rules, Sntp, SntpFaults, TlsSettings,
 };
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
 
+use super::cloud_faults;
 use super::factory_data::Meeting;
 use super::problem::{LabError, with_sources};
 use super::surroundings::Surroundings;
 use super::values::DeviceValues;
-use crate::language::{self, Answer, Certificate, Fault, PromptAnswer, Sessions, TimeAnswer};
+use crate::language::{self, Certificate, Fault};
 
 /// Certificate profile of a broker that no scenario breaks.
 const GOOD: &str = "server";
@@ -104,31 +104,10 @@ impl CloudSide {
 
     /// Breaks or mends something of the cloud; faults of the air are none of its.
     pub fn set_fault(&self, fault: &Fault, on: bool) {
-        let mut faults = self.broker.faults();
+        if let Some(faults) = cloud_faults::of_time(fault, on, self.time.faults()) {
+            self.time.set_faults(faults);
+        }
         match fault {
-            Fault::ConnectRefused(code) => faults.connack = on.then_some(code.value),
-            Fault::SubscribeRefused(filter) => {
-                let refused = &mut faults.refuse_subscriptions;
-                refused.retain(|refused| *refused != filter.value);
-                if on {
-                    refused.push(filter.value.clone());
-                }
-            }
-            Fault::TimeSilent => self.time.set_faults(SntpFaults {
-                silent: on,
-                ..self.time.faults()
-            }),
-            Fault::TimeAnswer(answer) => {
-                let sound = SntpFaults {
-                    silent: self.time.faults().silent,
-                    ..SntpFaults::default()
-                };
-                self.time.set_faults(if on {
-                    time_answer(*answer, sound)
-                } else {
-                    sound
-                });
-            }
             Fault::MatchReply(reply) => {
                 if let Some(linkkit) = &self.linkkit {
                     linkkit.set_match_reply(if on {
@@ -138,36 +117,15 @@ impl CloudSide {
                     });
                 }
             }
-            Fault::BrokerDown(sessions) => {
-                faults.down = on.then_some(match sessions {
-                    Sessions::SessionsKept => Down::KeepsSessions,
-                    Sessions::SessionsLost => Down::LosesSessions,
-                });
+            Fault::SessionEnded(by) if on => self.broker.end_sessions(match by {
+                language::EndedBy::Reset => EndedBy::Reset,
+                language::EndedBy::Takeover => EndedBy::Takeover,
+            }),
+            _ => {
+                let faults = cloud_faults::of_broker(fault, on, self.broker.faults());
+                self.broker.set_faults(faults);
             }
-            Fault::HandshakeStalled => faults.stall_handshake = on,
-            Fault::ConnectAnswer(answer) => faults.connect = prompt_reply(*answer, on),
-            Fault::SubscribeAnswer(answer) => faults.subscribe = reply(*answer, on),
-            Fault::PublishAnswer(answer) => faults.publish = reply(*answer, on),
-            Fault::PingAnswer(answer) => faults.ping = prompt_reply(*answer, on),
-            Fault::MessagesWithheld => faults.withhold_messages = on,
-            Fault::SingleBytes => faults.single_bytes = on,
-            Fault::BadPacket(packet) => faults.bad_packet = on.then(|| bad_packet(*packet)),
-            Fault::SessionEnded(by) => {
-                if on {
-                    self.broker.end_sessions(match by {
-                        language::EndedBy::Reset => EndedBy::Reset,
-                        language::EndedBy::Takeover => EndedBy::Takeover,
-                    });
-                }
-            }
-            Fault::AccessPointOff(_)
-            | Fault::Isolation(_)
-            | Fault::InternetOff(_)
-            | Fault::BluetoothSilent
-            | Fault::BluetoothDropAfter(_)
-            | Fault::BluetoothSlow(_) => {}
         }
-        self.broker.set_faults(faults);
     }
 
     /// Lets the cloud's witnesses speak.
@@ -225,59 +183,6 @@ fn linkkit_settings(
             ..Rules::default()
         },
         ..LinkkitSettings::default()
-    }
-}
-
-fn time_answer(answer: TimeAnswer, sound: SntpFaults) -> SntpFaults {
-    let sent_away = |code: &[u8; 4]| SntpFaults {
-        kiss_of_death: Some(*code),
-        ..sound
-    };
-    let unusable = |why| SntpFaults {
-        unusable: Some(why),
-        ..sound
-    };
-    match answer {
-        TimeAnswer::Rate => sent_away(b"RATE"),
-        TimeAnswer::Deny => sent_away(b"DENY"),
-        TimeAnswer::Unsynchronised => unusable(Unusable::Unsynchronised),
-        TimeAnswer::AnotherRequest => unusable(Unusable::AnotherRequest),
-        TimeAnswer::CutShort => unusable(Unusable::CutShort),
-        TimeAnswer::NoTime => unusable(Unusable::NoTime),
-        TimeAnswer::Wrong(offset_s) => SntpFaults { offset_s, ..sound },
-    }
-}
-
-fn prompt_reply(answer: PromptAnswer, on: bool) -> Reply {
-    reply(
-        match answer {
-            PromptAnswer::Never => Answer::Never,
-            PromptAnswer::Reset => Answer::Reset,
-            PromptAnswer::After(delay) => Answer::After(delay),
-        },
-        on,
-    )
-}
-
-fn reply(answer: Answer, on: bool) -> Reply {
-    match answer {
-        _ if !on => Reply::AtOnce,
-        Answer::Never => Reply::Never,
-        Answer::Reset => Reply::Reset,
-        Answer::WrongId => Reply::WrongId,
-        Answer::After(delay) => Reply::After(delay),
-    }
-}
-
-fn bad_packet(packet: language::BadPacket) -> BadPacket {
-    match packet {
-        language::BadPacket::BadLength => BadPacket::BadLength,
-        language::BadPacket::UnknownType => BadPacket::UnknownType,
-        language::BadPacket::CutTopic => BadPacket::CutTopic,
-        language::BadPacket::QosThree => BadPacket::QosThree,
-        language::BadPacket::Oversized => BadPacket::Oversized,
-        language::BadPacket::SecondConnack => BadPacket::SecondConnack,
-        language::BadPacket::UnaskedPuback => BadPacket::UnaskedPuback,
     }
 }
 

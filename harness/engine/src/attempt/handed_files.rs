@@ -10,6 +10,7 @@ use board::rig::{BoardLink, Broker, Firmware, ProcessLink, Rig, RigBoard};
 use factory::{Factory, Network};
 use trace::Secrets;
 
+use super::external_cloud::ExternalCloud;
 use super::factory_data::{Meeting, factory_data};
 use super::hand_over::{self, Handed};
 use super::problem::LabError;
@@ -57,16 +58,21 @@ pub fn write_hand_over(
     let mut folder = Folder::new(out)?;
     let loopback = Broker::on_loopback();
     let is_program = matches!(board.link, BoardLink::Process(_));
-    let meeting = match rig.broker.as_ref().or(is_program.then_some(&loopback)) {
+    let own = rig.broker.as_ref().and_then(|broker| broker.own());
+    let meeting = match own.or(is_program.then_some(&loopback)) {
         Some(broker) => Meeting {
             broker: (broker.host(), broker.port),
             time: (broker.host(), broker.time_port),
         },
         None => Meeting::default(),
     };
+    let external = ExternalCloud::of(rig)?;
     for (name, device) in world.devices.iter() {
         let values = maker.device(name, world, &unseen);
         let mut factory = factory_data(device, &values, world, &pki, None, None, &meeting)?;
+        if let Some(external) = &external {
+            external.tell(&mut factory);
+        }
         if firmware.is_some_and(Firmware::is_told_of_a_network) {
             factory.network = network(rig, world)?;
         }

@@ -9,7 +9,7 @@ use trace::Fault as FaultEvent;
 use super::problem::{LabError, Missed, Problem};
 use super::surroundings::{Switched, VisitError};
 use super::world::World;
-use super::{Attempt, console, provision, session_steps, transcript};
+use super::{Attempt, console, discover, provision, session_steps, transcript};
 use crate::language::{
     Bind, BindOutcome, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query, QueryBy,
     QueryOutcome, ReadVersion, Step, duration,
@@ -34,6 +34,9 @@ impl Attempt<'_> {
             Step::Leave(step) => Ok(world.go_home(&step.phone).await?),
             Step::Reconnect(step) => Ok(world.phone(&step.phone)?.reconnect()?),
             Step::Query(query) => self.query(query, world).await,
+            Step::Discover(step) => {
+                discover::discover(self.case, step, world, &mut self.captures).await
+            }
             Step::Bind(bind) => self.bind(bind, world).await,
             Step::Expect(Expect::Clause(clause)) => self
                 .expectations
@@ -185,7 +188,7 @@ impl Attempt<'_> {
             Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
                 world.set_bluetooth_fault(fault, on)?;
             }
-            _ => world.cloud()?.set_fault(fault, on),
+            _ => world.set_cloud_fault(fault, on)?,
         }
         self.trace.emit(
             None,
@@ -229,6 +232,7 @@ pub(super) fn label(step: &Step) -> String {
         Step::Leave(step) => format!("{} leaves", step.phone),
         Step::Reconnect(step) => format!("{} connects again", step.phone),
         Step::Query(step) => format!("{} queries the token: {:?}", step.phone, step.outcome),
+        Step::Discover(step) => format!("{} looks for it by mDNS: {:?}", step.phone, step.outcome),
         Step::Bind(step) => format!("{} binds: {:?}", step.phone, step.outcome.value),
         Step::Expect(Expect::Clause(clause)) => format!("expect {}", clause),
         Step::Expect(Expect::Transcript(wanted)) => format!("expect transcript {}", wanted.name),

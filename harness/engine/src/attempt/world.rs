@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use board::Board;
-use board::rig::Rig;
+use board::rig::{AuthorityPlace, Rig};
 use contracts::{AccessPointFacts, Facts, Sight};
 use factory::{Factory, Network};
 use phone::Settings;
@@ -15,6 +15,7 @@ use trace::{Trace, Witness, WitnessReport};
 use super::boards::{self, Chosen};
 use super::cloud_side::CloudSide;
 use super::console::Port;
+use super::external_cloud::ExternalCloud;
 use super::factory_data::{Meeting, factory_data};
 use super::hand_over::{self, Handed, HandedRequest};
 use super::phones::{Phone, PhoneSession};
@@ -30,6 +31,8 @@ pub struct World {
     surroundings: Box<dyn Surroundings>,
     pki: Pki,
     cloud: Option<CloudSide>,
+    /// In its place, where the broker is not ours.
+    external: Option<ExternalCloud>,
     access_points: BTreeMap<String, AccessPointValues>,
     devices: BTreeMap<String, UnderTest>,
     phones: BTreeMap<String, Phone>,
@@ -129,17 +132,23 @@ impl World {
                 (name.to_owned(), values)
             })
             .collect();
-        let cloud = match &settings.cloud {
-            Some(cloud) => {
-                Some(CloudSide::start(cloud, &values, &pki, &*surroundings, trace).await?)
+        let (mut cloud, mut external) = (None, None);
+        if let Some(wanted) = &settings.cloud {
+            external = surroundings.external_cloud()?;
+            match &mut external {
+                Some(external) => external.start(trace).await?,
+                None => {
+                    let own = CloudSide::start(wanted, &values, &pki, &*surroundings, trace);
+                    cloud = Some(own.await?);
+                }
             }
-            None => None,
-        };
+        }
         let mut world = Self {
             trace: trace.clone(),
             surroundings,
             pki,
             cloud,
+            external,
             access_points,
             devices: BTreeMap::new(),
             phones: BTreeMap::new(),
@@ -190,6 +199,9 @@ impl World {
         let nowhere = Meeting::default();
         let meeting = self.cloud.as_ref().map_or(&nowhere, CloudSide::meeting);
         let mut factory = factory_data(device, &values, settings, &self.pki, bug, lab, meeting)?;
+        if let Some(external) = &self.external {
+            external.tell(&mut factory);
+        }
         let first = settings.access_points.names().next().unwrap_or(HOME);
         let first = self.access_points.get(first);
         let first = first.filter(|_| Self::is_told_of_a_network(device, chosen));
@@ -228,8 +240,7 @@ impl World {
                 request = handed.request();
             }
         }
-        // What firmware of others was told, and heeds, is not known here.
-        if chosen.model.kind != BoardKind::Rig {
+        if self.surroundings.are_devices_known() {
             self.factories.push(factory);
         }
         let reference = Enrollee::reference(device, &values);
@@ -279,6 +290,17 @@ impl World {
         self.cloud
             .as_ref()
             .ok_or_else(|| LabError::Scenario("this world has no cloud".into()))
+    }
+
+    /// Breaks or mends something of the cloud.
+    pub fn set_cloud_fault(&self, fault: &Fault, on: bool) -> Result<(), LabError> {
+        match &self.external {
+            Some(external) => external.set_fault(fault, on),
+            None => {
+                self.cloud()?.set_fault(fault, on);
+                Ok(())
+            }
+        }
     }
 
     /// Where phones bind devices.
@@ -415,6 +437,9 @@ impl World {
         if let Some(cloud) = &self.cloud {
             cloud.testify(&self.trace).await;
         }
+        if let Some(external) = &self.external {
+            external.testify(&self.trace).await;
+        }
         self.surroundings.testify().await;
         let host = WitnessReport {
             witness: Witness::Host,
@@ -459,6 +484,10 @@ pub fn pki(rig: Option<&Rig>, now: u64) -> Result<Pki, LabError> {
     let Some(authority) = rig.and_then(|rig| rig.authority.as_ref()) else {
         return Ok(Pki::new(now)?);
     };
+    if matches!(authority.place, AuthorityPlace::Trusted(_)) {
+        // What boards are told of it, they are told by the external cloud.
+        return Ok(Pki::new(now)?);
+    }
     let kept = crate::authority::open(&authority.place);
     let kept = kept.map_err(|mistake| LabError::Scenario(mistake.to_string()))?;
     Ok(Pki::with_authority(now, &kept)?)

@@ -1,19 +1,31 @@
 //! Where boards find the broker.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
-use board::rig::{BoardLink, Broker, Rig, RigBoard};
+use board::rig::{BoardLink, Broker, Rig, RigBoard, RigBroker};
 
-use super::Finding;
+use super::{Finding, external_broker};
 
 const CHECK: &str = "broker";
 
 /// Tries to listen, and stops again.
 type Bind<'b> = &'b dyn Fn() -> io::Result<()>;
 
-pub(super) fn check(rig: &Rig, board: &RigBoard) -> Vec<Finding> {
-    let Some(broker) = &rig.broker else {
+pub(super) async fn check(rig: &Rig, board: &RigBoard) -> Vec<Finding> {
+    let broker = match &rig.broker {
+        Some(RigBroker::Own(broker)) => Some(broker),
+        Some(RigBroker::External(broker)) => {
+            let mut findings = vec![external_broker::check(rig, broker).await];
+            if let Some(time) = broker.time {
+                findings.push(bound(time.ip()));
+                findings.extend(time_port(time));
+            }
+            return findings;
+        }
+        None => None,
+    };
+    let Some(broker) = broker else {
         return match board.link {
             // It is on loopback then.
             BoardLink::Process(_) => Vec::new(),
@@ -23,7 +35,7 @@ pub(super) fn check(rig: &Rig, board: &RigBoard) -> Vec<Finding> {
             )],
         };
     };
-    let mut findings = vec![bound(broker)];
+    let mut findings = vec![bound(broker.bind)];
     if findings[0].mend.is_none() {
         findings.extend(reached(broker, board));
         findings.extend(ports(broker));
@@ -32,8 +44,7 @@ pub(super) fn check(rig: &Rig, board: &RigBoard) -> Vec<Finding> {
 }
 
 /// Whether the address is one of this host's.
-fn bound(broker: &Broker) -> Finding {
-    let address = broker.bind;
+fn bound(address: IpAddr) -> Finding {
     match TcpListener::bind((address, 0)) {
         Ok(_) => Finding::ok(CHECK, format!("{address} is an address of this host")),
         Err(error) => Finding::not_ok(
@@ -103,35 +114,79 @@ fn is_in(address: IpAddr, (own, broadcast): (Ipv4Addr, Ipv4Addr)) -> bool {
 
 /// Whether the ports are free that the rig file names.
 fn ports(broker: &Broker) -> Vec<Finding> {
-    let (bind, port, time_port) = (broker.bind, broker.port, broker.time_port);
+    let (bind, port) = (broker.bind, broker.port);
     let tcp = || TcpListener::bind((bind, port)).map(drop);
-    let udp = || UdpSocket::bind((bind, time_port)).map(drop);
-    let tried: [(&str, &str, &str, &str, u16, Bind<'_>); 2] = [
-        ("broker", "port", "tcp", "-ltnp", port, &tcp),
-        ("time server", "time_port", "udp", "-ulnp", time_port, &udp),
-    ];
-    let named = tried.into_iter().filter(|(.., port, _)| *port != 0);
-    named
-        .map(|(of, key, protocol, options, port, bind)| match bind() {
-            Ok(()) => Finding::ok(CHECK, format!("{protocol} port {port} is free for the {of}")),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Finding::not_ok(
-                CHECK,
-                format!("this user may not listen on {protocol} port {port}"),
-                format!(
-                    "leave `{key}` out, or `sudo setcap cap_net_bind_service=+ep \"$(command -v \
-                     proving)\"`"
-                ),
+    let own = free(&Port {
+        of: "broker",
+        key: "port",
+        protocol: "tcp",
+        options: "-ltnp",
+        port,
+        bind: &tcp,
+    });
+    let time = time_port((bind, broker.time_port).into());
+    own.into_iter().chain(time).collect()
+}
+
+fn time_port(time: SocketAddr) -> Option<Finding> {
+    free(&Port {
+        of: "time server",
+        key: "time_port",
+        protocol: "udp",
+        options: "-ulnp",
+        port: time.port(),
+        bind: &|| UdpSocket::bind(time).map(drop),
+    })
+}
+
+/// A port that the rig file names.
+struct Port<'p> {
+    /// What listens there.
+    of: &'static str,
+    /// The key that names it.
+    key: &'static str,
+    protocol: &'static str,
+    /// Those of `ss` that list it.
+    options: &'static str,
+    port: u16,
+    bind: Bind<'p>,
+}
+
+/// Whether a port is free; nothing, if any will do.
+fn free(tried: &Port<'_>) -> Option<Finding> {
+    let Port {
+        of,
+        key,
+        protocol,
+        options,
+        port,
+        bind,
+    } = tried;
+    if *port == 0 {
+        return None;
+    }
+    Some(match bind() {
+        Ok(()) => Finding::ok(
+            CHECK,
+            format!("{protocol} port {port} is free for the {of}"),
+        ),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Finding::not_ok(
+            CHECK,
+            format!("this user may not listen on {protocol} port {port}"),
+            format!(
+                "leave `{key}` out, or `sudo setcap cap_net_bind_service=+ep \"$(command -v \
+                 proving)\"`"
             ),
-            Err(error) => Finding::not_ok(
-                CHECK,
-                format!("{protocol} port {port} cannot be had for the {of}: {error}"),
-                format!(
-                    "`ss {options} 'sport = :{port}'` shows which program has it: end that, or leave \
-                     `{key}` out"
-                ),
+        ),
+        Err(error) => Finding::not_ok(
+            CHECK,
+            format!("{protocol} port {port} cannot be had for the {of}: {error}"),
+            format!(
+                "`ss {options} 'sport = :{port}'` shows which program has it: end that, or leave \
+                 `{key}` out"
             ),
-        })
-        .collect()
+        ),
+    })
 }
 
 #[cfg(test)]

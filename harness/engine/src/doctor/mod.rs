@@ -5,6 +5,7 @@ mod authority;
 mod bluetooth;
 mod broker;
 mod clock;
+mod external_broker;
 mod lan;
 mod lease;
 mod port;
@@ -89,7 +90,7 @@ pub async fn examine(rig: &Rig, board: &RigBoard) -> Vec<Finding> {
         findings.extend(lan::check(name));
     }
     findings.extend(authority::check(rig));
-    findings.extend(broker::check(rig, board));
+    findings.extend(broker::check(rig, board).await);
     findings.push(clock::check());
     findings
 }

@@ -225,6 +225,14 @@ impl<'s> Checker<'s> {
                 self.needs_linkkit(step.span, "a query");
                 self.capture(&query.capture);
             }
+            Step::Discover(discover) => {
+                self.phone(&discover.phone);
+                if let Some((message, help)) = discover.mistake() {
+                    self.mistakes
+                        .push(Mistake::at(step.span, message).help(help));
+                }
+                self.capture(&discover.capture);
+            }
             Step::Bind(bind) => {
                 self.phone(&bind.phone);
                 self.needs_linkkit(step.span, "a bind");

@@ -22,6 +22,7 @@ fn lasts(step: &Step) -> Duration {
         Step::Fault(FaultStep::Pulse(_, pulse)) => pulse.whole(),
         Step::Expect(Expect::Clause(clause)) => clause.window(),
         Step::Query(query) => query.within,
+        Step::Discover(discover) => discover.within,
         Step::Bind(bind) => bind.within.unwrap_or_default(),
         _ => Duration::ZERO,
     }

@@ -37,6 +37,7 @@ mod check;
 mod clause;
 mod decode;
 mod differences;
+mod discover;
 pub mod duration;
 mod events;
 mod fault;
@@ -67,6 +68,7 @@ pub use certificate::Certificate;
 pub use check::Known;
 pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window};
 pub use differences::{Difference, Differences, Otherwise};
+pub use discover::{Discover, DiscoverOutcome};
 pub use fault::{
     Answer, BadPacket, EndedBy, Fault, FaultStep, MatchReply, PromptAnswer, Pulse, Sessions,
     TimeAnswer,
@@ -74,7 +76,7 @@ pub use fault::{
 pub use filter::Filter;
 pub use logic::FilterError;
 pub use mistake::{Mistakes, Report, nearest};
-pub use needs::{FirmwareNeed, Need};
+pub use needs::{CloudNeed, FirmwareNeed, Need};
 pub use pattern::{Field, Pattern};
 pub use power::{Power, PowerAction};
 pub use read::{ReadError, parse, read_all, read_file};

@@ -39,8 +39,24 @@ pub enum Need {
     OwnAir,
     /// A UART at which the console scheme is typed at.
     Console,
+    /// Something of the cloud that is seen or done only where that is ours.
+    OwnCloud(CloudNeed),
     /// Something of the firmware.
     Firmware(FirmwareNeed),
+}
+
+/// Something of the cloud that a cloud of others does not show, or is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CloudNeed {
+    /// What the broker sees of TLS and MQTT.
+    BrokerEvents,
+    /// What the broker does wrong on purpose, a certificate of its own, and how it takes one of a device
+    /// that is wrong.
+    BrokerFaults,
+    /// What the Linkkit cloud sees, its answers, and its API.
+    Linkkit,
+    /// The time server.
+    Time,
 }
 
 /// Something that not every firmware does.
@@ -81,13 +97,25 @@ impl Case {
         for step in &self.scenario.steps {
             add_step(step, &mut needs);
         }
-        let devices = &self.scenario.world.devices;
+        for never in &self.scenario.never {
+            needs.extend(cloud_of(never.pattern.source).map(Need::OwnCloud));
+        }
+        let world = &self.scenario.world;
+        if let Some(cloud) = &world.cloud {
+            let shows = cloud.broker.certificate.is_some();
+            needs.extend(shows.then_some(Need::OwnCloud(CloudNeed::BrokerFaults)));
+        }
+        let devices = &world.devices;
         let is_visited = needs.contains(&Need::Visit);
         for (_, device) in devices.iter() {
             let mut firmware = BTreeSet::new();
             add_device(device, &mut firmware);
             if device.telemetry.is_some() && self.expects_what_is_published() {
                 firmware.insert(FirmwareNeed::Feature(Feature::Telemetry));
+            }
+            // Whether a broker takes a certificate that is wrong, or none, is its own doing.
+            if device.cloud.certificate.is_some() {
+                needs.insert(Need::OwnCloud(CloudNeed::BrokerFaults));
             }
             needs.extend(firmware.into_iter().map(Need::Firmware));
         }
@@ -199,8 +227,15 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
         Step::Scan(_) => needs.extend([Need::Visit, can(Feature::ProvScan)]),
         Step::Control(_) => needs.extend([Need::Visit, can(Feature::ProvCtrl)]),
         Step::Custom(_) => needs.extend([Need::Visit]),
-        Step::Query(_) => needs.extend([Need::Lan, can(Feature::Linkkit)]),
-        Step::Bind(_) => needs.extend([can(Feature::Linkkit)]),
+        Step::Query(_) => needs.extend([
+            Need::Lan,
+            Need::OwnCloud(CloudNeed::Linkkit),
+            can(Feature::Linkkit),
+        ]),
+        Step::Discover(_) => needs.extend([Need::Lan, can(Feature::Mdns)]),
+        Step::Bind(_) => {
+            needs.extend([Need::OwnCloud(CloudNeed::Linkkit), can(Feature::Linkkit)]);
+        }
         Step::Leave(_) | Step::Reconnect(_) | Step::Wait(_) => {}
         Step::Expect(Expect::Clause(clause)) => {
             let seen_by = |source| clause.patterns().any(|pattern| pattern.source == source);
@@ -209,6 +244,9 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
             } else if seen_by(Source::Coap) {
                 needs.insert(Need::Lan);
             }
+            // Also what must not happen: it would not be seen.
+            let clouds = clause.patterns().filter_map(|p| cloud_of(p.source));
+            needs.extend(clouds.map(Need::OwnCloud));
             clause.expected().iter().for_each(|p| add_pattern(p, needs));
         }
         Step::Expect(Expect::Transcript(_)) => {
@@ -219,15 +257,38 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
 
 fn add_fault(fault: &Fault, needs: &mut BTreeSet<Need>) {
     let can = |feature| Need::Firmware(FirmwareNeed::Feature(feature));
+    let cloud = match fault {
+        Fault::TimeSilent | Fault::TimeAnswer(_) => Some(CloudNeed::Time),
+        fault if fault.is_of_broker() => Some(CloudNeed::BrokerFaults),
+        Fault::MatchReply(_) => Some(CloudNeed::Linkkit),
+        _ => None,
+    };
+    needs.extend(cloud.map(Need::OwnCloud));
     needs.insert(match fault {
         Fault::Isolation(_) => Need::Isolate,
         Fault::AccessPointOff(_) | Fault::InternetOff(_) => Need::SwitchAccessPoint,
-        // The cloud is ours on every board.
         Fault::TimeSilent | Fault::TimeAnswer(_) => can(Feature::Sntp),
         Fault::MatchReply(_) => can(Feature::Linkkit),
         fault if fault.is_of_broker() => can(Feature::Mqtt),
         _ => Need::OwnRadio,
     });
+}
+
+/// Whose cloud sees events of `source`, if one does.
+fn cloud_of(source: Source) -> Option<CloudNeed> {
+    match source {
+        Source::Tls | Source::Mqtt => Some(CloudNeed::BrokerEvents),
+        // A device tells phones of itself once its cloud has taken its token.
+        Source::Linkkit | Source::Coap => Some(CloudNeed::Linkkit),
+        Source::Sntp => Some(CloudNeed::Time),
+        // Whose cloud it is makes no difference to these; a source that is new has to say so here.
+        Source::Log
+        | Source::Board
+        | Source::Air
+        | Source::Provisioning
+        | Source::Engine
+        | Source::Witness => None,
+    }
 }
 
 /// What it takes that an event like this happens.
@@ -265,7 +326,19 @@ impl fmt::Display for Need {
             Self::Lan => "lan",
             Self::OwnAir => "own-air",
             Self::Console => "console",
+            Self::OwnCloud(need) => return need.fmt(f),
             Self::Firmware(need) => return need.fmt(f),
+        })
+    }
+}
+
+impl fmt::Display for CloudNeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BrokerEvents => "broker-events",
+            Self::BrokerFaults => "broker-faults",
+            Self::Linkkit => "linkkit-cloud",
+            Self::Time => "time-server",
         })
     }
 }
@@ -370,6 +443,51 @@ mod tests {
             assert!(can.contains(&wanted), "{wanted}: {can:?}");
         }
         let any = "  - expect: { mqtt: publish, within: 5s }\n";
-        assert_eq!(needs(device, any), ["a firmware that can mqtt"]);
+        assert_eq!(
+            needs(device, any),
+            ["broker-events", "a firmware that can mqtt"]
+        );
+    }
+
+    #[test]
+    fn what_only_a_cloud_of_ours_sees_or_does_is_needed_also_where_it_must_not_happen() {
+        for (steps, need) in [
+            (
+                "  - expect: { tls: handshake, within: 5s }\n",
+                "broker-events",
+            ),
+            (
+                "  - expect: { never: [{ mqtt: publish }], for: 5s }\n",
+                "broker-events",
+            ),
+            (
+                "  - expect: { mqtt: publish, count: { at_most: 0 }, for: 5s }\n",
+                "broker-events",
+            ),
+            (
+                "  - wait: 1s\nnever:\n  - { mqtt: publish }\n",
+                "broker-events",
+            ),
+            (
+                "  - fault: { on: { connect_refused: 3 } }\n",
+                "broker-faults",
+            ),
+            ("  - fault: { on: time_silent }\n", "time-server"),
+            (
+                "  - expect: { cloud: { linkkit: token_reported }, within: 5s }\n",
+                "linkkit-cloud",
+            ),
+            (
+                "  - query: { phone: alice, by: broadcast, outcome: unanswered, within: 1s }\n",
+                "linkkit-cloud",
+            ),
+        ] {
+            let needed = needs("{}", steps);
+            assert!(needed.contains(&need.to_owned()), "{steps}: {needed:?}");
+        }
+        let certificate = "{ cloud: { certificate: client-expired } }";
+        assert!(needs(certificate, "").contains(&"broker-faults".to_owned()));
+        let log = "  - expect: { log: { text: MQTT_EVENT_CONNECTED }, within: 5s }\n";
+        assert_eq!(needs("{}", log), [""; 0]);
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::captures::CaptureList;
 use super::clause::Expect;
+use super::discover::Discover;
 use super::duration;
 use super::fault::FaultStep;
 use super::power::Power;
@@ -39,6 +40,8 @@ pub enum Step {
     Reconnect(Reconnect),
     /// A phone asks a device for its token.
     Query(Query),
+    /// A phone looks for a device by mDNS.
+    Discover(Box<Discover>),
     /// A phone's owner binds a device to an account.
     Bind(Bind),
     /// Something must happen, or must not.
@@ -431,6 +434,7 @@ impl Step {
             Self::Custom(step) => step.device.as_ref(),
             Self::Console(step) => step.device.as_ref(),
             Self::Query(step) => step.device.as_ref(),
+            Self::Discover(step) => step.device.as_ref(),
             Self::Bind(step) => step.device.as_ref(),
             Self::EraseStorage(step) => step.device.as_ref(),
             Self::Expect(Expect::Transcript(transcript)) => transcript.device.as_ref(),
@@ -464,6 +468,7 @@ impl Step {
             Self::Custom(step) => &step.catches,
             Self::Console(step) => &step.catches,
             Self::Query(step) => &step.catches,
+            Self::Discover(step) => &step.catches,
             Self::Bind(step) => &step.catches,
             Self::Expect(step) => step.catches(),
             Self::Power(_)

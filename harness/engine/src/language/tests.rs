@@ -464,7 +464,7 @@ fn a_case_needs_what_its_steps_do() {
     assert_eq!(needs("  - power: on\n  - power: reset\n"), "");
     assert_eq!(
         needs("  - fault: { on: time_silent }\n"),
-        "a firmware that can sntp"
+        "time-server a firmware that can sntp"
     );
     assert_eq!(
         needs("  - power: off\n  - erase_storage\n  - power: off\n"),

@@ -29,7 +29,7 @@ impl std::fmt::Display for AtOnce {
 }
 
 impl Case {
-    /// The phones that have to be on the LAN: those that query devices, that hear them, and that
+    /// The phones that have to be on the LAN: those that query devices or look for them, that hear them, and that
     /// acknowledge what they hear once a device is bound.
     pub fn phones_on_lan(&self) -> BTreeSet<&str> {
         let mut phones = BTreeSet::new();
@@ -38,6 +38,9 @@ impl Case {
             match &**step {
                 Step::Query(query) => {
                     phones.insert(query.phone.value.as_str());
+                }
+                Step::Discover(discover) => {
+                    phones.insert(discover.phone.value.as_str());
                 }
                 Step::Bind(bind) if bind.outcome.value == BindOutcome::Bound => {
                     phones.insert(bind.phone.value.as_str());

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use board::Abilities;
 use board::process::{ProcessLink, Value};
-use board::rig::{Ability, BoardLink, Firmware, Rig, RigBoard, RigPhone};
+use board::rig::{Ability, BoardLink, Firmware, Rig, RigBoard, RigBroker, RigPhone};
 use trace::Source;
 
 use super::around_firmware;
 use crate::attempt::HOME;
-use crate::language::{self, Expect, FirmwareNeed, Need, Outcome, Over, Step};
+use crate::language::{self, CloudNeed, Expect, FirmwareNeed, Need, Outcome, Over, Step};
 
 /// What stands around a real board.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct InRig {
     pub identity: String,
     /// The access points that are there, by role, and whether each can be set up.
     roles: BTreeMap<String, bool>,
-    /// Whether others than this host can reach the broker; none without one.
-    broker_is_reached: Option<bool>,
+    /// The broker; none without one.
+    broker: Option<BrokerOf>,
     /// What the rig can do.
     can: BTreeSet<Ability>,
     /// Whether it has a console.
@@ -34,6 +34,52 @@ pub struct InRig {
     program: Option<ProcessLink>,
     /// Its firmware; the reference firmware without one.
     firmware: Option<Firmware>,
+}
+
+/// Whose broker it is, as far as it decides what can run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum BrokerOf {
+    /// Ours.
+    Own {
+        /// Whether others than this host can reach it.
+        is_reached: bool,
+    },
+    /// One that runs without us.
+    External {
+        /// As the rig file has it.
+        url: String,
+        /// Whether a time server of ours stands beside it.
+        has_time: bool,
+    },
+}
+
+impl BrokerOf {
+    fn new(broker: &RigBroker) -> Self {
+        match broker {
+            RigBroker::Own(broker) => Self::Own {
+                is_reached: broker.is_off_loopback(),
+            },
+            RigBroker::External(broker) => Self::External {
+                url: broker.to_string(),
+                has_time: broker.time.is_some(),
+            },
+        }
+    }
+
+    /// What is missing for `need`, if it is.
+    fn lacks(&self, need: CloudNeed) -> Option<String> {
+        let Self::External { url, has_time } = self else {
+            return None;
+        };
+        let what = match need {
+            CloudNeed::BrokerEvents => "what a broker of ours sees of TLS and MQTT",
+            CloudNeed::BrokerFaults => "a broker that can be broken on purpose",
+            CloudNeed::Linkkit => "a Linkkit cloud of ours",
+            CloudNeed::Time if *has_time => return None,
+            CloudNeed::Time => "`broker.bind`, for a time server of ours",
+        };
+        Some(format!("{need} ({what}; `broker.external` is {url})"))
+    }
 }
 
 /// What of a case is missing on a board with these abilities, which stands in `rig` or, without one,
@@ -83,6 +129,9 @@ fn lack(abilities: Abilities, rig: Option<&InRig>, need: &Need, over: Over) -> O
         (Need::OwnRadio | Need::OwnAir, Some(_)) => return Some(of_the_lab(need)),
         (Need::Visit, Some(rig)) => return rig.phone_lacks(over),
         (Need::Lan, Some(rig)) => return rig.unnamed("lan", "lan", &rig.phone.lan),
+        (Need::OwnCloud(need), Some(rig)) => {
+            return rig.broker.as_ref().and_then(|broker| broker.lacks(*need));
+        }
         (Need::Firmware(need), Some(rig)) => return rig.firmware_lacks(need),
     };
     (!is_there).then(|| need.to_string())
@@ -137,7 +186,7 @@ impl InRig {
             BoardLink::Process(link) => Some((**link).clone()),
             BoardLink::Probe(_) | BoardLink::Serial(_) => None,
         };
-        let broker_is_reached = rig.broker.as_ref().map(|broker| broker.is_off_loopback());
+        let broker = rig.broker.as_ref().map(BrokerOf::new);
         Self {
             file: file.to_owned(),
             identity: board.identity(),
@@ -145,7 +194,9 @@ impl InRig {
                 .map(|(role, point)| (role.clone(), point.set.is_some()))
                 .collect(),
             // The broker of a program is on loopback unless the rig file says otherwise.
-            broker_is_reached: broker_is_reached.or(program.as_ref().map(|_| false)),
+            broker: broker.or(program
+                .as_ref()
+                .map(|_| BrokerOf::Own { is_reached: false })),
             can: board.can.clone(),
             console: board.console.is_some(),
             phone: board.phone.clone(),
@@ -245,9 +296,11 @@ impl InRig {
         }
         if let Some(cloud) = &world.cloud {
             let required = language::ClientCertificate::Required;
-            match self.broker_is_reached {
+            match self.broker {
                 None => missing.push("`[broker]` in the rig file".to_owned()),
-                Some(true) if cloud.broker.client_certificate != required => {
+                Some(BrokerOf::Own { is_reached: true })
+                    if cloud.broker.client_certificate != required =>
+                {
                     missing.push("a broker on loopback, as others could use it".to_owned());
                 }
                 Some(_) => {}

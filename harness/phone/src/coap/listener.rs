@@ -84,6 +84,11 @@ impl Listener {
         Ok(Self { port, task })
     }
 
+    /// The network that it listens on.
+    pub fn dial(&self) -> &Arc<dyn Dial> {
+        &self.port.dial
+    }
+
     /// Whether notifications are answered from now on.
     pub fn answer_notifications(&self, whether: bool) {
         self.port

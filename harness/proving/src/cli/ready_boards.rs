@@ -55,7 +55,7 @@ pub(super) fn open_authorities(boards: &[BoardModel]) -> Result<(), CommandError
         let Some(authority) = rig.authority else {
             continue;
         };
-        if let Err(mistake) = engine::authority::open(&authority.place) {
+        if let Err(mistake) = engine::authority::check(&authority.place) {
             let error = Rig::mistake_at(file, authority.span, mistake.message, mistake.help);
             return Err(HardwareError::from(error).into());
         }

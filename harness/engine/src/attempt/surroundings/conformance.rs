@@ -47,8 +47,13 @@ fn enrollee(world: &WorldSpec, trace: &Trace) -> Enrollee {
     Enrollee::reference(device, &values)
 }
 
-/// The rules, in the order in which the engine asks.
-async fn obeys(surroundings: &mut dyn Surroundings, world: &WorldSpec, trace: &Trace) {
+/// The rules, in the order in which the engine asks. `heeds`: whether its devices heed what they are told.
+async fn obeys(surroundings: &mut dyn Surroundings, world: &WorldSpec, trace: &Trace, heeds: bool) {
+    assert_eq!(surroundings.are_devices_known(), heeds);
+    // The broker is ours, unless a rig file leaves it to others.
+    let external = surroundings.external_cloud().expect("no error");
+    assert!(external.is_none(), "it is asked for no meeting place then");
+
     // An access point is there from then on, by its role alone.
     let (role, settings) = world.access_points.iter().next().expect("one");
     let made = AccessPointValues {
@@ -116,13 +121,15 @@ async fn obeys(surroundings: &mut dyn Surroundings, world: &WorldSpec, trace: &T
             .all(|event| event.source == Source::Witness)
     );
     surroundings.end().await.expect("all is put back");
+    // What is known of devices does not change in a case.
+    assert_eq!(surroundings.are_devices_known(), heeds);
 }
 
 #[tokio::test]
 async fn the_lab_obeys() {
     let (world, trace) = (world(), Trace::in_memory(Clock::start(1000.0)));
     let mut lab = Lab::start(&world, &trace).await.expect("a lab");
-    obeys(&mut lab, &world, &trace).await;
+    obeys(&mut lab, &world, &trace, true).await;
 }
 
 /// In a process of its own, whose system bus is a private one.
@@ -184,7 +191,7 @@ async fn hosts_rig() {
         matches!(switched, Err(LabError::Scenario(_))),
         "{switched:?}"
     );
-    obeys(&mut surroundings, &world, &trace).await;
+    obeys(&mut surroundings, &world, &trace, false).await;
     assert_eq!(
         host.connected_to().as_deref(),
         Some("office"),

@@ -27,6 +27,7 @@ use super::own_firmware;
 use super::{Enrollee, MeetingPlace, Stay, Surroundings, Switched, Visit, VisitError};
 use crate::attempt::boards::Wires;
 use crate::attempt::console::Port;
+use crate::attempt::external_cloud::ExternalCloud;
 use crate::attempt::factory_data::Meeting;
 use crate::attempt::problem::{LabError, with_sources};
 use crate::attempt::values::AccessPointValues;
@@ -297,8 +298,12 @@ impl Surroundings for HostRig {
         .boxed()
     }
 
+    fn external_cloud(&self) -> Result<Option<ExternalCloud>, LabError> {
+        ExternalCloud::of(&self.rig)
+    }
+
     fn meeting_place(&self) -> MeetingPlace {
-        let Some(broker) = &self.rig.broker else {
+        let Some(broker) = self.rig.broker.as_ref().and_then(|broker| broker.own()) else {
             return MeetingPlace::on_loopback("localhost", &["localhost", "127.0.0.1"]);
         };
         MeetingPlace {
@@ -415,6 +420,11 @@ impl Surroundings for HostRig {
     fn sights(&self) -> BTreeSet<Sight> {
         // There are access points and phones of others.
         BTreeSet::new()
+    }
+
+    fn are_devices_known(&self) -> bool {
+        // Firmware of others has settings of its own, whatever it is told.
+        false
     }
 
     fn testify(&self) -> BoxFuture<'_, ()> {

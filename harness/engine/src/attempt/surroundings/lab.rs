@@ -19,6 +19,7 @@ use super::bluetooth::Bluetooth;
 use super::{Enrollee, MeetingPlace, Stay, Surroundings, Switched, Visit, VisitError};
 use crate::attempt::boards::Wires;
 use crate::attempt::console::Port;
+use crate::attempt::external_cloud::ExternalCloud;
 use crate::attempt::factory_data::{BROKER_HOST, BROKER_PORT, Meeting, TIME_HOST, TIME_PORT};
 use crate::attempt::problem::LabError;
 use crate::attempt::values::AccessPointValues;
@@ -108,6 +109,10 @@ impl Surroundings for Lab {
             Ok(self.air.set_access_point(role, change)?)
         }
         .boxed()
+    }
+
+    fn external_cloud(&self) -> Result<Option<ExternalCloud>, LabError> {
+        Ok(None)
     }
 
     fn meeting_place(&self) -> MeetingPlace {
@@ -220,6 +225,11 @@ impl Surroundings for Lab {
 
     fn sights(&self) -> BTreeSet<Sight> {
         [Sight::Air, Sight::Phones].into()
+    }
+
+    fn are_devices_known(&self) -> bool {
+        // They run the reference firmware.
+        true
     }
 
     fn testify(&self) -> BoxFuture<'_, ()> {

@@ -22,6 +22,7 @@ use trace::Trace;
 
 use super::boards::{Chosen, Wires};
 use super::console::Port;
+use super::external_cloud::ExternalCloud;
 use super::factory_data::Meeting;
 use super::problem::LabError;
 use super::values::AccessPointValues;
@@ -40,7 +41,8 @@ pub use lab::{Lab, Outsiders, auth_mode};
 /// [`Visit`] leaves the device's network, [`Stay::leave`] waits until that is done.
 ///
 /// # Order
-/// [`access_point`](Self::access_point) for each role, [`meeting_place`](Self::meeting_place),
+/// [`access_point`](Self::access_point) for each role, [`external_cloud`](Self::external_cloud) and,
+/// where there is none, [`meeting_place`](Self::meeting_place) and
 /// [`publish`](Self::publish), [`wires`](Self::wires) for each device; then phones, faults and
 /// queries in any order; [`end`](Self::end) once, after the boards have lost their power.
 ///
@@ -72,6 +74,10 @@ pub trait Surroundings: Send {
         what: Switched,
         on: bool,
     ) -> BoxFuture<'s, Result<(), LabError>>;
+
+    /// The cloud that runs without us, where there is one; broker and time server have no meeting place
+    /// then.
+    fn external_cloud(&self) -> Result<Option<ExternalCloud>, LabError>;
 
     /// Where broker and time server are to listen.
     fn meeting_place(&self) -> MeetingPlace;
@@ -123,6 +129,9 @@ pub trait Surroundings: Send {
 
     /// What is seen here of devices, besides what broker and boards tell.
     fn sights(&self) -> BTreeSet<Sight>;
+
+    /// Whether every device here heeds what it is told, so that contracts may hold it to that.
+    fn are_devices_known(&self) -> bool;
 
     /// Every witness of these surroundings says whether its part works.
     fn testify(&self) -> BoxFuture<'_, ()>;

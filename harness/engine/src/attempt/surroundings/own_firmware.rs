@@ -104,7 +104,9 @@ impl Learned {
             }
             let Some(line) = event.line() else { continue };
             let wanted = self.name.as_ref();
-            name = wanted.and_then(|wanted| wanted.in_line(line.text)).or(name);
+            // What was recognised as a secret stands there by its name.
+            let text = trace.secrets().reveal(line.text);
+            name = wanted.and_then(|wanted| wanted.in_line(&text)).or(name);
             code = qr_code(line.text).or(code);
             mac = station_mac(line.text).or(mac);
         }
@@ -113,15 +115,18 @@ impl Learned {
         }
         let has_code = code.is_some();
         if let Some(code) = code.filter(|_| self.qr) {
-            // Once it is known, the trace has its name in its place.
-            let pop = trace.secrets().reveal(&code.pop);
+            // The trace has its name in its place from the first line that tells it.
+            let reveal = |text: &str| trace.secrets().reveal(text);
+            let pop = reveal(&code.pop);
             trace
                 .secrets()
                 .add(&format!("proof of possession of {device}"), &pop);
             enrollee.pop.clone_from(&pop);
             enrollee.password = pop;
-            enrollee.username = code.username.unwrap_or_else(|| enrollee.username.clone());
-            name = name.or(Some(code.name));
+            if let Some(username) = &code.username {
+                enrollee.username = reveal(username);
+            }
+            name = name.or(Some(reveal(&code.name)));
         }
         let has_name = self.name.is_none() || name.is_some();
         if let (Some(name), Some(_)) = (name, &self.name) {
@@ -275,6 +280,23 @@ mod tests {
             assert_eq!(learn(&mut found, &trace), None);
             assert_eq!(found.pop, "abcd1234");
         }
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_stands_in_the_name_too_leaves_the_name_as_it_is() {
+        let keys = "transport = \"ble\", security = \"v2\", qr = \"log\"";
+        let (mut found, trace) = made(keys, None).await;
+        log(
+            &trace,
+            "{\"ver\":\"v1\",\"name\":\"PROV_0001\",\"username\":\"u0001\",\"pop\":\"0001\"}",
+        );
+        assert_eq!(learn(&mut found, &trace), None);
+        assert_eq!(
+            (&*found.service_name, &*found.username),
+            ("PROV_0001", "u0001")
+        );
+        let stored = trace.since(0);
+        assert!(!format!("{stored:?}").contains("0001"), "{stored:?}");
     }
 
     #[test]

@@ -109,7 +109,7 @@ async fn stand(
     told_to_end: impl Future<Output = ()>,
 ) -> Result<(), UpError> {
     // Programs on the other side live in real time.
-    let trace = Trace::in_memory(Clock::start_fixed(1.0));
+    let trace = Trace::passing(Clock::start_fixed(1.0));
     let stage = Stage {
         air: Air::new(trace.clone()),
         ether: Ether::new(trace.clone()),

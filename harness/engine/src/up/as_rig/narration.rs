@@ -12,7 +12,7 @@ pub async fn narrate(trace: Trace) {
     loop {
         trace.longer_than(next).await;
         for event in trace.events_from(next) {
-            next += 1;
+            next = event.seq as usize + 1;
             if let Some(line) = line(&event) {
                 say(&line);
             }

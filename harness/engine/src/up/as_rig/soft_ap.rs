@@ -37,7 +37,7 @@ impl SoftApWatch {
     pub fn change(&mut self, factory: Option<&Factory>) -> Option<Option<SoftAp>> {
         let mut change = None;
         for event in self.trace.events_from(self.next) {
-            self.next += 1;
+            self.next = event.seq as usize + 1;
             if event.device.as_deref() != Some(DEVICE) {
                 continue;
             }

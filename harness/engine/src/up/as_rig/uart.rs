@@ -38,7 +38,7 @@ pub async fn print_log(trace: Trace, form: LogForm, to: mpsc::Sender<Vec<u8>>) {
     loop {
         trace.longer_than(next).await;
         for event in trace.events_from(next) {
-            next += 1;
+            next = event.seq as usize + 1;
             let Some(mut line) = event.payload::<LogLine>() else {
                 continue;
             };
