@@ -8,24 +8,29 @@
     expect(clippy::unwrap_used, reason = "in tests a panic is the message")
 )]
 
+mod account_http;
 mod broker;
+mod clouds;
 mod devices;
 pub mod linkkit;
 mod packet;
 pub mod sntp;
+pub mod thingsboard;
 mod tls;
 
 pub use broker::{
     Broker, BrokerSettings, Client, ConnectRefused, ConnectionClosed, ConnectionOpened, Decision,
     Denied, Dropped, End, Faults, Hook, Injector, Limits, ListenerSettings, PacketTrace,
-    ProbeError, SessionOpened, StartError, Strangers, WillPublished,
+    ProbeError, Reception, SessionOpened, StartError, Strangers, WillPublished,
 };
+pub use clouds::{CloudFault, Fake, Newcomer};
 pub use devices::Devices;
 pub use linkkit::{
     BindOutcome, BindReply, Linkkit, LinkkitDevice, LinkkitSettings, MatchReply, Rules,
 };
 pub use packet::{Connect, Publish, QoS, Will, is_filter, is_name, matches};
 pub use sntp::{Sntp, SntpFaults};
+pub use thingsboard::{ThingsBoard, ThingsBoardSettings};
 pub use tls::{
     Alert, Cause, ClientCertificate, Handshake, PresentedCertificate, Subject, TlsConfigError,
     TlsSettings, Versions,

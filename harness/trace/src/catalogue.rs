@@ -98,7 +98,10 @@ fn declared(source: Source) -> Vec<Kind> {
         Source::Air => crate::air::kinds(),
         Source::Tls => crate::tls::kinds(),
         Source::Mqtt => crate::mqtt::kinds(),
-        Source::Linkkit => crate::linkkit::kinds(),
+        Source::Cloud => {
+            let linkkit = crate::linkkit::kinds().into_iter();
+            linkkit.chain(crate::thingsboard::kinds()).collect()
+        }
         Source::Sntp => crate::sntp::kinds(),
         Source::Coap => crate::coap::kinds(),
         Source::Provisioning => crate::provisioning::kinds(),

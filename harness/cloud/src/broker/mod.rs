@@ -44,7 +44,7 @@ mod transport;
 
 pub use self::core::Injector;
 pub use faults::Faults;
-pub use hooks::{Client, Decision, Hook};
+pub use hooks::{Client, Decision, Hook, Reception};
 pub use probe::ProbeError;
 pub use service::{Broker, StartError};
 pub use settings::{BrokerSettings, Limits, ListenerSettings, PacketTrace, Strangers};

@@ -196,7 +196,7 @@ impl Service {
     fn of(source: Source, tag: Option<&str>) -> Option<Self> {
         match (source, tag) {
             (Source::Tls | Source::Mqtt, _) => Some(Self::Broker),
-            (Source::Linkkit, _) => Some(Self::Cloud),
+            (Source::Cloud, _) => Some(Self::Cloud),
             (Source::Sntp, _) => Some(Self::TimeServer),
             (Source::Log, Some(tag)) => {
                 let has = |part| tag.to_ascii_lowercase().contains(part);

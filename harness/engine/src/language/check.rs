@@ -423,7 +423,7 @@ impl<'s> Checker<'s> {
             Source::Tls | Source::Mqtt if world.cloud.is_none() => {
                 self.wrong(pattern.span, "there is no `cloud` in the world");
             }
-            Source::Linkkit => self.needs_linkkit(pattern.span, "this event"),
+            Source::Cloud => self.needs_linkkit(pattern.span, "this event"),
             _ => {}
         }
         if let Some(text) = &pattern.text {

@@ -176,10 +176,7 @@ impl Unknown {
 
 /// What scenarios call `source`.
 fn word(source: Source) -> &'static str {
-    match source {
-        Source::Linkkit => "cloud",
-        other => other.name(),
-    }
+    source.name()
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ fn source_name(source: Source) -> &'static str {
         Source::Air => "air",
         Source::Tls => "tls",
         Source::Mqtt => "mqtt",
-        Source::Linkkit => "linkkit",
+        Source::Cloud => "cloud",
         Source::Sntp => "sntp",
         Source::Coap => "coap",
         Source::Provisioning => "provisioning",

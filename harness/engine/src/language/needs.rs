@@ -247,7 +247,7 @@ fn add_pattern(pattern: &Pattern, needs: &mut BTreeSet<Need>) {
         Source::Tls | Source::Mqtt => {
             firmware(FirmwareNeed::Feature(Feature::Mqtt));
         }
-        Source::Linkkit | Source::Coap => {
+        Source::Cloud | Source::Coap => {
             firmware(FirmwareNeed::Feature(Feature::Linkkit));
         }
         _ => {}

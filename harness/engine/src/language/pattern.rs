@@ -186,7 +186,7 @@ impl CloudPattern {
         Pattern {
             kind: Some(self.linkkit),
             fields: pointed(self.fields),
-            ..Pattern::of(Source::Linkkit)
+            ..Pattern::of(Source::Cloud)
         }
     }
 }
@@ -290,7 +290,7 @@ macro_rules! with_sources {
                     placed(self.air.take(), |event| event.into_pattern(trace::Source::Air)),
                     placed(self.tls.take(), |event| event.into_pattern(trace::Source::Tls)),
                     placed(self.mqtt.take(), |event| event.into_pattern(trace::Source::Mqtt)),
-                    placed(self.cloud.take(), |cloud| cloud.into_pattern(trace::Source::Linkkit)),
+                    placed(self.cloud.take(), |cloud| cloud.into_pattern(trace::Source::Cloud)),
                     placed(self.coap.take(), |coap| coap.into_pattern(trace::Source::Coap)),
                     placed(self.provisioning.take(), |event| {
                         event.into_pattern(trace::Source::Provisioning)
