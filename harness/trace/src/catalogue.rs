@@ -62,6 +62,12 @@ pub fn kinds(source: Source) -> &'static BTreeMap<&'static str, Kind> {
     &all[&source]
 }
 
+/// Whether `kind` of the source `cloud` is one of ThingsBoard's.
+pub fn is_of_thingsboard(kind: &str) -> bool {
+    let mut kinds = crate::thingsboard::kinds().into_iter();
+    kinds.any(|known| known.name == kind)
+}
+
 /// What `event` has that the catalogue lacks; nothing for every event that this version writes.
 pub fn lacking(event: &Event) -> Option<String> {
     let Some(kind) = kinds(event.source).get(&*event.kind) else {

@@ -14,6 +14,7 @@ use trace::{Trace, Witness, WitnessReport};
 
 use super::boards::{self, Chosen};
 use super::cloud_side::CloudSide;
+use super::clouds;
 use super::console::Port;
 use super::factory_data::{Meeting, factory_data};
 use super::hand_over::{self, Handed, HandedRequest};
@@ -21,7 +22,7 @@ use super::phones::{Phone, PhoneSession};
 use super::problem::{LabError, with_sources};
 use super::surroundings::{Enrollee, Surroundings, Switched, VisitError};
 use super::values::{AccessPointValues, DeviceValues, Maker};
-use crate::language::{self, Fault};
+use crate::language::{self, Fault, Trusts};
 use crate::run::{BoardKind, Job};
 
 /// Everything that stands around the steps of a case.
@@ -190,6 +191,12 @@ impl World {
         let nowhere = Meeting::default();
         let meeting = self.cloud.as_ref().map_or(&nowhere, CloudSide::meeting);
         let mut factory = factory_data(device, &values, settings, &self.pki, bug, lab, meeting)?;
+        if let Some(cloud) = &self.cloud {
+            if let (Trusts::Broker, Some(told)) = (device.cloud.trusts, &mut factory.cloud) {
+                told.authority = cloud.shown().to_vec();
+            }
+            cloud.register(&clouds::newcomer(&name, &values, &factory));
+        }
         let first = settings.access_points.names().next().unwrap_or(HOME);
         let first = self.access_points.get(first);
         let first = first.filter(|_| Self::is_told_of_a_network(device, chosen));
@@ -281,11 +288,11 @@ impl World {
             .ok_or_else(|| LabError::Scenario("this world has no cloud".into()))
     }
 
-    /// Where phones bind devices.
-    pub fn bind_api(&self) -> Result<SocketAddrV4, LabError> {
+    /// Where the users of devices reach the cloud.
+    pub fn account_api(&self) -> Result<SocketAddrV4, LabError> {
         self.cloud()?
-            .bind_api()
-            .ok_or_else(|| LabError::Scenario("this world's cloud has no Linkkit".into()))
+            .account_api()
+            .ok_or_else(|| LabError::Scenario("this world's cloud has no users".into()))
     }
 
     /// Every device, by name.

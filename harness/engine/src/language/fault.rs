@@ -36,6 +36,8 @@ pub enum Fault {
     SubscribeRefused(Placed<String>),
     /// The Linkkit cloud answers a reported token in this way.
     MatchReply(MatchReply),
+    /// ThingsBoard answers no request of a device: for attributes, calls, chunks or credentials.
+    CloudUnanswered,
     /// No phone hears Bluetooth advertisements.
     BluetoothSilent,
     /// The Bluetooth link is lost after so many more bytes of data.
@@ -75,6 +77,7 @@ impl Fault {
             Self::ConnectRefused(_) => "connect_refused",
             Self::SubscribeRefused(_) => "subscribe_refused",
             Self::MatchReply(_) => "match_reply",
+            Self::CloudUnanswered => "cloud_unanswered",
             Self::BluetoothSilent => "bluetooth_silent",
             Self::BluetoothDropAfter(_) => "bluetooth_drop_after",
             Self::BluetoothSlow(_) => "bluetooth_slow",

@@ -115,7 +115,7 @@ impl fmt::Display for Fault {
             Self::AccessPointOff(role) | Self::Isolation(role) | Self::InternetOff(role) => {
                 write!(f, "{name} {role}")
             }
-            Self::TimeSilent | Self::BluetoothSilent => f.write_str(name),
+            Self::TimeSilent | Self::BluetoothSilent | Self::CloudUnanswered => f.write_str(name),
             Self::BluetoothDropAfter(bytes) | Self::BluetoothSlow(bytes) => {
                 write!(f, "{name} {bytes}")
             }

@@ -9,7 +9,7 @@ use trace::{Level, Source};
 
 use super::clause::{Clause, Expect, Wanted};
 use super::fault::{Fault, FaultStep};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Vendor};
 use super::power::PowerAction;
 use super::scenario::Case;
 use super::step::Step;
@@ -154,6 +154,9 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
     if device.cloud.certificate.is_some() {
         needs.insert(Need::Certificate);
     }
+    if device.thingsboard.is_some() {
+        needs.insert(Need::Feature(Feature::ThingsBoard));
+    }
     let set = [
         (!settings.auto_stop, "auto_stop"),
         (settings.attempts.is_some(), "attempts"),
@@ -201,6 +204,7 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
         Step::Custom(_) => needs.extend([Need::Visit]),
         Step::Query(_) => needs.extend([Need::Lan, can(Feature::Linkkit)]),
         Step::Bind(_) => needs.extend([can(Feature::Linkkit)]),
+        Step::Claim(_) | Step::Unclaim(_) => needs.extend([can(Feature::ThingsBoard)]),
         Step::Leave(_) | Step::Reconnect(_) | Step::Wait(_) => {}
         Step::Expect(Expect::Clause(clause)) => {
             let seen_by = |source| clause.patterns().any(|pattern| pattern.source == source);
@@ -226,6 +230,7 @@ fn add_fault(fault: &Fault, needs: &mut BTreeSet<Need>) {
         Fault::TimeSilent => can(Feature::Sntp),
         Fault::ConnectRefused(_) | Fault::SubscribeRefused(_) => can(Feature::Mqtt),
         Fault::MatchReply(_) => can(Feature::Linkkit),
+        Fault::CloudUnanswered => can(Feature::ThingsBoard),
         Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
             Need::OwnRadio
         }
@@ -246,6 +251,9 @@ fn add_pattern(pattern: &Pattern, needs: &mut BTreeSet<Need>) {
         }
         Source::Tls | Source::Mqtt => {
             firmware(FirmwareNeed::Feature(Feature::Mqtt));
+        }
+        Source::Cloud if pattern.vendor == Some(Vendor::ThingsBoard) => {
+            firmware(FirmwareNeed::Feature(Feature::ThingsBoard));
         }
         Source::Cloud | Source::Coap => {
             firmware(FirmwareNeed::Feature(Feature::Linkkit));

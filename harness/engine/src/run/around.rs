@@ -247,7 +247,7 @@ impl InRig {
             let required = language::ClientCertificate::Required;
             match self.broker_is_reached {
                 None => missing.push("`[broker]` in the rig file".to_owned()),
-                Some(true) if cloud.broker.client_certificate != required => {
+                Some(true) if cloud.client_certificate() != required => {
                     missing.push("a broker on loopback, as others could use it".to_owned());
                 }
                 Some(_) => {}
