@@ -14,7 +14,7 @@ use rand_core::RngCore;
 use serde::Deserialize;
 
 use super::query::{Held, Query};
-use super::{Action, TokenBinding, Datagram, json};
+use super::{Action, Datagram, TokenBinding, json};
 use crate::bugs::{self, Bug};
 use crate::coap::{self, Message, Refusal, Request};
 

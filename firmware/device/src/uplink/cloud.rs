@@ -18,9 +18,7 @@ use super::{forever, offline, online};
 use crate::backoff::Backoff;
 use crate::board::{Tls, WallClock};
 use crate::bugs::{self, Bug};
-use crate::mqtt::{
-    Ended, MqttSession, MqttSessionError, PacketError, Settings, exchange,
-};
+use crate::mqtt::{Ended, MqttSession, MqttSessionError, PacketError, Settings, exchange};
 use crate::transport::{self, Numbers, OpenError, log_failure, log_read_failure};
 
 /// Bytes of TCP in each direction.

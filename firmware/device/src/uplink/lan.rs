@@ -18,7 +18,7 @@ use rand_core::RngCore;
 use super::{forever, online};
 use crate::coap::MAX_LEN;
 use crate::handover::Handover;
-use crate::linkkit::{Action, TokenBinding, Datagram};
+use crate::linkkit::{Action, Datagram, TokenBinding};
 use crate::network;
 
 /// Datagrams that wait to be read or sent.

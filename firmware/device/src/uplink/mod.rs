@@ -74,9 +74,7 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
             let cloud = factory.cloud.as_ref();
             Bound::Linkkit(LinkkitBinding::new(settings, cloud, &queues))
         }
-        (None, Some(_)) => {
-            Bound::ThingsBoard(ThingsBoardBinding::new(&client, random.clone()))
-        }
+        (None, Some(_)) => Bound::ThingsBoard(ThingsBoardBinding::new(&client, random.clone())),
         (None, None) => Bound::Plain(Plain),
     };
     let session = cloud::keep_connected(opener, &clock_set, bound);

@@ -75,10 +75,7 @@ impl Core {
         }
     }
 
-    async fn secure(
-        &self,
-        arrival: Arrival,
-    ) -> Result<(Transport, ShownByClient), Ended> {
+    async fn secure(&self, arrival: Arrival) -> Result<(Transport, ShownByClient), Ended> {
         let Arrival { tap, peer, tls, .. } = arrival;
         let Some(tls) = tls else {
             return Ok((Transport::Plain(tap), ShownByClient::default()));

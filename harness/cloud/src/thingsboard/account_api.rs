@@ -130,7 +130,11 @@ fn no_device() -> Response {
 
 /// As ThingsBoard tells an error (`ThingsboardErrorResponse`).
 fn error(status: u16, reason: &'static str, message: &str) -> Response {
-    json_of(status, reason, &json!({ "status": status, "message": message }))
+    json_of(
+        status,
+        reason,
+        &json!({ "status": status, "message": message }),
+    )
 }
 
 fn json_of(status: u16, reason: &'static str, body: &Value) -> Response {

@@ -6,10 +6,10 @@ use trace::thingsboard::{
 };
 use x509_parser::parse_x509_certificate;
 
+use super::ReturnCode;
 use super::credentials::{basic_id, certificate_id};
 use super::registry::{Credentials, Registry};
 use super::service::{Session, Shared, Strategy};
-use super::ReturnCode;
 use crate::packet::Connect;
 use crate::{Client, Decision};
 
@@ -147,10 +147,12 @@ impl Shared {
             return match basic(client_id, None) {
                 Some(found) if found.2 => Ok(known(found)),
                 Some(_) => Err(wrong()),
-                None if client_id.is_none() => {
-                    Err(Refusal::new("neither certificate nor user name nor client id"))
-                }
-                None => Err(Refusal::new("no certificate, no user name, and an unknown client id")),
+                None if client_id.is_none() => Err(Refusal::new(
+                    "neither certificate nor user name nor client id",
+                )),
+                None => Err(Refusal::new(
+                    "no certificate, no user name, and an unknown client id",
+                )),
             };
         };
         if client_id.is_some() {

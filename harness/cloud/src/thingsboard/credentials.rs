@@ -71,7 +71,10 @@ mod tests {
         let over_pem = text_id(&fact("certificate_pem"));
         assert_eq!(over_der, fact("wrong: sha3_256 over DER"));
         assert_eq!(other, fact("wrong: sha256 over normalised text"));
-        assert_eq!(over_pem, fact("wrong: sha3_256 over PEM text incl. headers"));
+        assert_eq!(
+            over_pem,
+            fact("wrong: sha3_256 over PEM text incl. headers")
+        );
         for wrong in [over_der, other, over_pem] {
             assert_ne!(id, wrong);
         }

@@ -53,6 +53,11 @@ impl Hook for Arc<Shared> {
         wanted.min(QoS::AtLeastOnce)
     }
 
+    /// Answers come to a device whether or not it has subscribed to them.
+    fn subscribes(&self, _: &Client) -> Vec<String> {
+        topic::ANSWERS.map(str::to_owned).into()
+    }
+
     fn receive(&self, client: &Client, publish: &Publish) -> Reception {
         let said = topic::read(&publish.topic);
         let (connection, topic) = (client.connection, publish.topic.clone());
@@ -221,7 +226,11 @@ impl Shared {
             answer: answer.clone(),
         };
         self.emit(Some(device), &event);
-        self.reply(client, topic::attributes_answer(form, request), answer.to_string());
+        self.reply(
+            client,
+            topic::attributes_answer(form, request),
+            answer.to_string(),
+        );
         Ok(())
     }
 
@@ -305,7 +314,10 @@ impl Shared {
             text => {
                 let text = std::str::from_utf8(text).ok();
                 let size = text.and_then(|text| text.parse::<usize>().ok());
-                Some(size.filter(|size| *size > 0).ok_or("the chunk size is no number")?)
+                Some(
+                    size.filter(|size| *size > 0)
+                        .ok_or("the chunk size is no number")?,
+                )
             }
         };
         let part = {
@@ -323,7 +335,9 @@ impl Shared {
                 (Some(bytes), size) => {
                     // Without a size, the whole; what is behind the end is empty.
                     let size = size.unwrap_or(bytes.len());
-                    let start = usize::try_from(chunk).ok().and_then(|n| n.checked_mul(size));
+                    let start = usize::try_from(chunk)
+                        .ok()
+                        .and_then(|n| n.checked_mul(size));
                     let start = start.map_or(bytes.len(), |start| start.min(bytes.len()));
                     let end = start.saturating_add(size).min(bytes.len());
                     Ok(bytes.slice(start..end))

@@ -261,7 +261,11 @@ mod tests {
                 json!({"a": 1.5}),
                 Some(1_700_000_000_000),
             ),
-            (r#"[{"a":1},{"b":"x"},{"a":2}]"#, json!({"a": 2, "b": "x"}), None),
+            (
+                r#"[{"a":1},{"b":"x"},{"a":2}]"#,
+                json!({"a": 2, "b": "x"}),
+                None,
+            ),
             (
                 r#"[{"ts":1,"values":{"a":1}},{"ts":2,"values":{"b":true}}]"#,
                 json!({"a": 1, "b": true}),
@@ -275,7 +279,11 @@ mod tests {
             ("[]", json!({}), None),
         ] {
             let read = telemetry(payload.as_bytes()).unwrap();
-            assert_eq!((Value::Object(read.values), read.ts), (values, ts), "{payload}");
+            assert_eq!(
+                (Value::Object(read.values), read.ts),
+                (values, ts),
+                "{payload}"
+            );
         }
     }
 
@@ -314,7 +322,11 @@ mod tests {
     fn both_parts_of_a_claim_message_may_be_left_out() {
         let minute = Some(Duration::from_secs(60));
         for (payload, secret_key, duration) in [
-            (r#"{"secretKey":"value","durationMs":60000}"#, "value", minute),
+            (
+                r#"{"secretKey":"value","durationMs":60000}"#,
+                "value",
+                minute,
+            ),
             (r#"{"secretKey":"value"}"#, "value", None),
             (r#"{"durationMs":60000}"#, "", minute),
             (r#"{"secretKey":"value","durationMs":0}"#, "value", None),

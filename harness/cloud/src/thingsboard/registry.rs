@@ -312,21 +312,39 @@ mod tests {
         let mut registry = registry();
         assert!(registry.offer("d", "one", at(60)));
         assert!(!registry.offer("d", "two", at(60)));
-        assert_eq!(registry.claim("bob", "d", "two", at(1)), Some(Claimed::WrongKey));
+        assert_eq!(
+            registry.claim("bob", "d", "two", at(1)),
+            Some(Claimed::WrongKey)
+        );
         // The wrong guess has destroyed it.
-        assert_eq!(registry.claim("bob", "d", "one", at(1)), Some(Claimed::NothingThere));
+        assert_eq!(
+            registry.claim("bob", "d", "one", at(1)),
+            Some(Claimed::NothingThere)
+        );
         assert!(registry.offer("d", "two", at(60)));
-        assert_eq!(registry.claim("bob", "d", "two", at(1)), Some(Claimed::Success));
+        assert_eq!(
+            registry.claim("bob", "d", "two", at(1)),
+            Some(Claimed::Success)
+        );
     }
 
     #[test]
     fn a_claim_ends_with_its_time() {
         let mut registry = registry();
         registry.offer("d", "one", at(60));
-        assert_eq!(registry.claim("bob", "d", "one", at(61)), Some(Claimed::Expired));
-        assert_eq!(registry.claim("bob", "d", "one", at(1)), Some(Claimed::NothingThere));
+        assert_eq!(
+            registry.claim("bob", "d", "one", at(61)),
+            Some(Claimed::Expired)
+        );
+        assert_eq!(
+            registry.claim("bob", "d", "one", at(1)),
+            Some(Claimed::NothingThere)
+        );
         registry.offer("d", "one", at(60));
-        assert_eq!(registry.claim("bob", "d", "one", at(60)), Some(Claimed::Success));
+        assert_eq!(
+            registry.claim("bob", "d", "one", at(60)),
+            Some(Claimed::Success)
+        );
     }
 
     #[test]
@@ -334,12 +352,21 @@ mod tests {
         let mut registry = registry();
         registry.offer("d", "one", at(60));
         registry.claim("bob", "d", "one", at(1));
-        assert_eq!(registry.claim("eve", "d", "one", at(1)), Some(Claimed::Owned));
+        assert_eq!(
+            registry.claim("eve", "d", "one", at(1)),
+            Some(Claimed::Owned)
+        );
         registry.offer("d", "one", at(60));
-        assert_eq!(registry.claim("eve", "d", "one", at(1)), Some(Claimed::Owned));
+        assert_eq!(
+            registry.claim("eve", "d", "one", at(1)),
+            Some(Claimed::Owned)
+        );
         assert_eq!(registry.unclaim("d"), Some(Some("bob".into())));
         assert_eq!(registry.unclaim("d"), Some(None));
-        assert_eq!(registry.claim("eve", "d", "one", at(1)), Some(Claimed::Success));
+        assert_eq!(
+            registry.claim("eve", "d", "one", at(1)),
+            Some(Claimed::Success)
+        );
         assert_eq!(registry.claim("eve", "x", "one", at(1)), None);
         assert_eq!(registry.unclaim("x"), None);
     }
@@ -355,6 +382,9 @@ mod tests {
         registry.set_credentials("d", token("u")).unwrap();
         assert!(registry.find("t").is_none());
         assert_eq!(registry.find("u").unwrap().0, "d");
-        assert_eq!(registry.add("d", None, None).err(), Some(NotAdded::NameTaken));
+        assert_eq!(
+            registry.add("d", None, None).err(),
+            Some(NotAdded::NameTaken)
+        );
     }
 }

@@ -75,6 +75,21 @@ pub(super) enum Wanted {
 pub(super) const PROVISION_REQUEST: &str = "/provision/request";
 pub(super) const PROVISION_RESPONSE: &str = "/provision/response";
 
+/// Filters of what a device gets without a subscription.
+pub(super) const ANSWERS: [&str; 11] = [
+    "v1/devices/me/attributes/response/+",
+    "v2/a/res/+",
+    "v2/a/res/j/+",
+    "v1/devices/me/rpc/response/+",
+    "v2/r/res/+",
+    "v2/r/res/j/+",
+    "v2/fw/response/+/chunk/+",
+    "v2/sw/response/+/chunk/+",
+    "v2/fw/error",
+    "v2/sw/error",
+    PROVISION_RESPONSE,
+];
+
 /// What `topic` is for; none if the device API has no such topic.
 pub(super) fn read(topic: &str) -> Option<Said> {
     use Form::{Long, Short, ShortJson};

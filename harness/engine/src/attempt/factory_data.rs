@@ -1,9 +1,8 @@
 //! What a device of a scenario is born with.
 
 use factory::{
-    AppInfo, Ble, Cloud, Credentials, Factory, Identity, Lab, Mdns,
-    MemoryRelease, PhoneToken, Provisioning, Scheme, Sntp, Telemetry, TokenForm, Unregister,
-    Version,
+    AppInfo, Ble, Cloud, Credentials, Factory, Identity, Lab, Mdns, MemoryRelease, PhoneToken,
+    Provisioning, Scheme, Sntp, Telemetry, TokenForm, Unregister, Version,
 };
 use pki::{Pki, PkiError};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
@@ -197,7 +196,7 @@ fn cloud(
     pki: &Pki,
     meeting: &Meeting,
 ) -> Result<Cloud, PkiError> {
-    let good = clouds::certificate(settings);
+    let good = clouds::certificate(settings, device);
     let certificate = device.cloud.certificate.as_ref();
     let credentials = match certificate.map_or(&good, |certificate| &certificate.value) {
         none if none.is_named("none") => None,

@@ -191,6 +191,14 @@ impl World {
         let nowhere = Meeting::default();
         let meeting = self.cloud.as_ref().map_or(&nowhere, CloudSide::meeting);
         let mut factory = factory_data(device, &values, settings, &self.pki, bug, lab, meeting)?;
+        let claim = factory
+            .thingsboard
+            .as_ref()
+            .and_then(|it| it.claim.as_ref());
+        if let Some(secret) = claim.and_then(|claim| claim.secret_key.as_ref()) {
+            let claim = format!("claim secret of {name}");
+            self.trace.secrets().add(&claim, secret);
+        }
         if let Some(cloud) = &self.cloud {
             if let (Trusts::Broker, Some(told)) = (device.cloud.trusts, &mut factory.cloud) {
                 told.authority = cloud.shown().to_vec();
@@ -273,7 +281,8 @@ impl World {
         if !self.is_emulated {
             sees.insert(Sight::Clock);
         }
-        super::contracts::facts(&self.factories, sees, self.in_the_air.clone())
+        let shown = self.cloud.as_ref().map(CloudSide::shown);
+        super::contracts::facts(&self.factories, shown, sees, self.in_the_air.clone())
     }
 
     /// Certificates of this world.

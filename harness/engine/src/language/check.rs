@@ -448,7 +448,8 @@ impl<'s> Checker<'s> {
                 Some(Vendor::Linkkit) => self.needs_linkkit(pattern.span, "this event"),
                 Some(Vendor::ThingsBoard) => self.needs_thingsboard(pattern.span, "this event"),
                 None => {
-                    let message = "exactly one cloud has seen an event: name `linkkit` or `thingsboard`";
+                    let message =
+                        "exactly one cloud has seen an event: name `linkkit` or `thingsboard`";
                     self.wrong(pattern.span, message);
                 }
             },

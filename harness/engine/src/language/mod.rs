@@ -92,8 +92,8 @@ pub use thingsboard::{
 };
 pub use world::{
     AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, IdfVersion,
-    Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security, Telemetry,
-    Trusts, WorldSpec,
+    Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security, Telemetry, Trusts,
+    WorldSpec,
 };
 
 #[cfg(test)]

@@ -196,7 +196,8 @@ mod tests {
                 password: text("p"),
             })
         );
-        let token = r#"{"credentialsValue":"t","credentialsType":"ACCESS_TOKEN","status":"SUCCESS"}"#;
+        let token =
+            r#"{"credentialsValue":"t","credentialsType":"ACCESS_TOKEN","status":"SUCCESS"}"#;
         assert_eq!(
             read(token),
             Ok(Got::Credentials {
@@ -214,7 +215,10 @@ mod tests {
     fn a_refusal_is_told_as_it_came() {
         let refused = r#"{"errorMsg":"Provision data was not found!","status":"NOT_FOUND"}"#;
         let told = parse(refused.as_bytes()).expect_err("refused");
-        assert_eq!(told, alloc::format!("provision response is failure! {refused}"));
+        assert_eq!(
+            told,
+            alloc::format!("provision response is failure! {refused}")
+        );
         let no_token = r#"{"credentialsType":"ACCESS_TOKEN","status":"SUCCESS"}"#;
         assert!(parse(no_token.as_bytes()).is_err());
         assert!(parse(br#"{"status":"SUCCESS"}"#).is_err());

@@ -66,9 +66,9 @@ pub fn put_in(
 }
 
 /// The certificate of a device for which a scenario names none.
-pub fn certificate(settings: &language::Cloud) -> Certificate {
+pub fn certificate(settings: &language::Cloud, device: &Device) -> Certificate {
     let name = match &settings.thingsboard {
-        Some(thingsboard) => thingsboard::certificate(thingsboard),
+        Some(thingsboard) => thingsboard::certificate(thingsboard, device),
         None => "client",
     };
     Certificate::Named(name.to_owned())

@@ -83,7 +83,13 @@ pub fn client_id(values: &DeviceValues) -> String {
 }
 
 /// Profile of the certificate of a device for which a scenario names none.
-pub(super) fn certificate(settings: &language::ThingsBoard) -> &'static str {
+pub(super) fn certificate(settings: &language::ThingsBoard, device: &Device) -> &'static str {
+    let asks = device.thingsboard.as_ref();
+    let asks = asks.and_then(|asks| asks.provision.as_ref());
+    // One that shows a certificate is known by nothing else.
+    if asks.is_some_and(|asks| asks.by != ProvisionedBy::X509) {
+        return "none";
+    }
     match (settings.registered, settings.provisioning) {
         (_, Some(ProvisionStrategy::X509Chain)) => "client-by-intermediate",
         (Registered::AccessToken | Registered::MqttBasic, _) => "none",
