@@ -5,7 +5,7 @@
 
 mod shape;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -64,8 +64,12 @@ pub fn kinds(source: Source) -> &'static BTreeMap<&'static str, Kind> {
 
 /// Whether `kind` of the source `cloud` is one of ThingsBoard's.
 pub fn is_of_thingsboard(kind: &str) -> bool {
-    let mut kinds = crate::thingsboard::kinds().into_iter();
-    kinds.any(|known| known.name == kind)
+    static NAMES: OnceLock<BTreeSet<&'static str>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        let kinds = crate::thingsboard::kinds().into_iter();
+        kinds.map(|kind| kind.name).collect()
+    });
+    names.contains(kind)
 }
 
 /// What `event` has that the catalogue lacks; nothing for every event that this version writes.
