@@ -86,6 +86,10 @@ const PYTHON: [(&str, &str, &str); 10] = [
 /// Alibaba's SDK for devices, in a folder of its own: it calls paho-mqtt as version 1 was called.
 const LINKKIT_SDK: [&str; 2] = ["aliyun-iot-linkkit==1.2.13", "paho-mqtt<2"];
 
+/// ThingsBoard's SDK for devices, in a folder of its own: later versions speak MQTT 5 alone, and this one
+/// calls paho-mqtt as version 1 was called.
+const THINGSBOARD_SDK: [&str; 2] = ["tb-mqtt-client==1.4", "paho-mqtt<2"];
+
 /// Folder of the Python environment that holds the judges.
 pub fn judges() -> PathBuf {
     target().join("judges")
@@ -94,6 +98,30 @@ pub fn judges() -> PathBuf {
 /// Folder of Alibaba's SDK and what it needs.
 fn linkkit_sdk() -> PathBuf {
     judges().join("linkkit")
+}
+
+/// Folder of ThingsBoard's SDK and what it needs.
+fn thingsboard_sdk() -> PathBuf {
+    judges().join("thingsboard")
+}
+
+/// Packages that lie in a folder of their own: the file that shows that they are there, the folder, the
+/// packages, and what they are for.
+fn apart() -> [(PathBuf, PathBuf, [&'static str; 2], &'static str); 2] {
+    [
+        (
+            linkkit_sdk().join("linkkit/linkkit.py"),
+            linkkit_sdk(),
+            LINKKIT_SDK,
+            "an independent device: Alibaba's cloud",
+        ),
+        (
+            thingsboard_sdk().join("tb_device_mqtt.py"),
+            thingsboard_sdk(),
+            THINGSBOARD_SDK,
+            "an independent device, and judge: ThingsBoard",
+        ),
+    ]
 }
 
 /// Whether we may install Debian packages.
@@ -115,7 +143,12 @@ pub fn install(yes: bool) -> Result<(), String> {
         .iter()
         .filter(|(module, ..)| !importable(module))
         .collect();
-    let lacks_sdk = !linkkit_sdk().join("linkkit/linkkit.py").is_file();
+    let lacking = apart();
+    let lacking: Vec<_> = lacking
+        .iter()
+        .filter(|(file, ..)| !file.is_file())
+        .collect();
+    let lacks_sdk = !lacking.is_empty();
     if debian.is_empty() && python.is_empty() && bare_metal.is_empty() && !lacks_sdk {
         return Ok(());
     }
@@ -129,12 +162,9 @@ pub fn install(yes: bool) -> Result<(), String> {
     for (_, package, why) in &python {
         eprintln!("  {package} (PyPI, into {}): {why}", judges().display());
     }
-    if lacks_sdk {
-        eprintln!(
-            "  {} (PyPI, into {}): an independent device: Alibaba's cloud",
-            LINKKIT_SDK.join(" and "),
-            linkkit_sdk().display()
-        );
+    for (_, folder, packages, why) in &lacking {
+        let packages = packages.join(" and ");
+        eprintln!("  {packages} (PyPI, into {}): {why}", folder.display());
     }
     let packages: Vec<&str> = debian
         .iter()
@@ -172,11 +202,11 @@ pub fn install(yes: bool) -> Result<(), String> {
             .args(["-m", "pip", "install", "--quiet"])
             .args(python.iter().map(|(_, package, _)| package)))?;
     }
-    if lacks_sdk {
+    for (_, folder, packages, _) in &lacking {
         run(command(judges().join("bin/python"))
             .args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"])
-            .arg(linkkit_sdk())
-            .args(LINKKIT_SDK))?;
+            .arg(folder)
+            .args(packages))?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ pub use provisioning::{
     TokenForm, Unregister, Version,
 };
 pub use sections::{
-    ClientIdForm, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, Network,
-    NoToken, SignMethod, Sntp, Telemetry,
+    ClaimMessage, ClientIdForm, Cloud, Credentials, Factory, Identity, Lab, Linkkit,
+    LinkkitProfile, Network, NoToken, ProvisionRequest, ProvisionedBy, SignMethod, Sntp, Telemetry,
+    ThingsBoard,
 };

@@ -23,6 +23,8 @@ pub struct Factory {
     pub cloud: Option<Cloud>,
     /// How it is bound to an account by a one-time token.
     pub linkkit: Option<Linkkit>,
+    /// What it does with a ThingsBoard cloud.
+    pub thingsboard: Option<ThingsBoard>,
     /// What it reports.
     pub telemetry: Option<Telemetry>,
     /// Defects put into the device on purpose, by name; images ignore them.
@@ -215,6 +217,70 @@ pub enum NoToken {
     Code400,
 }
 
+/// What the device does with a ThingsBoard cloud: the X.509 example of esp32-thingsboard-mqtt-client,
+/// and the provisioning and claiming of the same library.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThingsBoard {
+    /// Turns of the example's loop, one a second; the example has 20.
+    pub turns: u32,
+    /// How it gets its credentials, if it is born without.
+    pub provision: Option<ProvisionRequest>,
+    /// What it sends so that a customer can claim it.
+    pub claim: Option<ClaimMessage>,
+}
+
+impl Default for ThingsBoard {
+    fn default() -> Self {
+        Self {
+            turns: 20,
+            provision: None,
+            claim: None,
+        }
+    }
+}
+
+/// What a device sends to get its credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvisionRequest {
+    /// Its name in the cloud; empty for one that the cloud makes up.
+    pub device_name: String,
+    /// Provision device key.
+    pub key: String,
+    /// Provision device secret.
+    pub secret: String,
+    /// What it wants to be known by.
+    pub by: ProvisionedBy,
+}
+
+/// What a device wants to be known by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProvisionedBy {
+    /// A token that the cloud makes up.
+    Generated,
+    /// This token.
+    AccessToken(String),
+    /// These fields of CONNECT.
+    MqttBasic {
+        /// Client id.
+        client_id: String,
+        /// User name.
+        username: String,
+        /// Password.
+        password: String,
+    },
+    /// Its certificate, in PEM.
+    X509(String),
+}
+
+/// What a device sends so that a customer can claim it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimMessage {
+    /// The secret that the customer has to know.
+    pub secret_key: Option<String>,
+    /// For how long, in ms.
+    pub duration_ms: Option<u32>,
+}
+
 /// What the device reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Telemetry {
@@ -246,6 +312,7 @@ impl Factory {
         put(&mut map, "sntp", self.sntp.as_ref());
         put(&mut map, "cloud", self.cloud.as_ref());
         put(&mut map, "linkkit", self.linkkit.as_ref());
+        put(&mut map, "thingsboard", self.thingsboard.as_ref());
         put(&mut map, "telemetry", self.telemetry.as_ref());
         put(&mut map, "bugs", Some(&self.bugs));
         put(&mut map, "lab", self.lab.as_ref());
@@ -262,6 +329,7 @@ impl Factory {
             sntp: optional(&map, "sntp")?,
             cloud: optional(&map, "cloud")?,
             linkkit: optional(&map, "linkkit")?,
+            thingsboard: optional(&map, "thingsboard")?,
             telemetry: optional(&map, "telemetry")?,
             bugs: optional(&map, "bugs")?.unwrap_or_default(),
             lab: optional(&map, "lab")?,

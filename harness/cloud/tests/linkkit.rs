@@ -86,7 +86,7 @@ impl World {
     }
 
     async fn linkkit_event(&self, kind: &str) -> Value {
-        event_of(&self.trace, Source::Linkkit, kind).await
+        event_of(&self.trace, Source::Cloud, kind).await
     }
 }
 
@@ -418,7 +418,7 @@ fn a_wrong_signature_is_refused_by_its_code_and_named() {
         assert_eq!(refused["code"], 4);
         assert!(refused["reason"].as_str().unwrap().contains("signature"));
         let named = event(&world.trace, |e| {
-            e.source == Source::Linkkit && e.kind == "connect_refused"
+            e.source == Source::Cloud && e.kind == "connect_refused"
         });
         assert_eq!(named.await.device.as_deref(), Some("lamp"));
 

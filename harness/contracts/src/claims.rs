@@ -136,7 +136,7 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Broker, Sight::Clock],
         says: "a device logs the reply to a report once for each that the cloud has sent",
         source: "Linkkit C SDK 2.3.0: awss_report_token_reply",
-        reads: &[(Source::Log, "line"), (Source::Linkkit, "match_replied")],
+        reads: &[(Source::Log, "line"), (Source::Cloud, "match_replied")],
         watch: |_| {
             Some(Box::new(Claim::new(
                 |line| (line == "awss_report_token_reply").then(String::new),

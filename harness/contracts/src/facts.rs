@@ -82,6 +82,8 @@ pub struct CloudFacts {
     pub tls: bool,
     /// Whether it was given a certificate to show.
     pub shows_certificate: bool,
+    /// Whether what it trusts is the broker's own certificate, which signs itself, and no authority.
+    pub trusts_broker_itself: bool,
     /// Whether it verifies the dates of the broker's certificate.
     pub checks_dates: bool,
     /// Whether it verifies the name in the broker's certificate.

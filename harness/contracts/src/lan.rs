@@ -33,7 +33,7 @@ pub const CONTRACTS: &[Contract] = &[
         reads: since_boot![
             (Source::Coap, "received"),
             (Source::Air, "leased"),
-            (Source::Linkkit, "connect_accepted"),
+            (Source::Cloud, "connect_accepted"),
         ],
         watch: |_| Some(Box::<OwnName>::default()),
     },
@@ -45,7 +45,7 @@ pub const CONTRACTS: &[Contract] = &[
         reads: since_boot![
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "subscribe"),
-            (Source::Linkkit, "token_reported"),
+            (Source::Cloud, "token_reported"),
         ],
         watch: |_| Some(Box::<Subscribes>::default()),
     },

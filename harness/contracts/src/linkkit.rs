@@ -11,8 +11,8 @@ use crate::read::{device, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 const READS: &[(Source, &str)] = since_boot![
-    (Source::Linkkit, "token_reported"),
-    (Source::Linkkit, "match_replied"),
+    (Source::Cloud, "token_reported"),
+    (Source::Cloud, "match_replied"),
     (Source::Coap, "received"),
 ];
 

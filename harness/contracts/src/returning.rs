@@ -109,8 +109,8 @@ pub const CONTRACTS: &[Contract] = &[
         reads: since_boot![
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "connection_closed"),
-            (Source::Linkkit, "token_reported"),
-            (Source::Linkkit, "report_malformed"),
+            (Source::Cloud, "token_reported"),
+            (Source::Cloud, "report_malformed"),
         ],
         watch: |facts| {
             facts.linkkit.as_ref()?;

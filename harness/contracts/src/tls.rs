@@ -133,10 +133,8 @@ impl Watch for Trust {
         let bad = match shown {
             "server-expired" | "server-not-yet-valid" => self.0.checks_dates,
             "server-wrong-name" => self.0.checks_name,
-            "server-other-ca"
-            | "server-self-signed"
-            | "server-missing-intermediate"
-            | "server-client-usage" => true,
+            "server-self-signed" => !self.0.trusts_broker_itself,
+            "server-other-ca" | "server-missing-intermediate" | "server-client-usage" => true,
             _ => false,
         };
         if bad {

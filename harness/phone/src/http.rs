@@ -134,27 +134,41 @@ impl HttpClient {
         content_type: &str,
         body: &[u8],
     ) -> Result<Response, HttpError> {
-        let request = self.request(path, content_type, body);
+        let request = self.request("POST", path, content_type, "", body);
+        self.send(&request).await
+    }
+
+    /// Sends a request that was made by [`request`](Self::request).
+    pub(crate) async fn send(&mut self, request: &[u8]) -> Result<Response, HttpError> {
         let clock = self.clock.clone();
         let limit = self.limit;
         clock
-            .timeout(limit, self.exchange(&request))
+            .timeout(limit, self.exchange(request))
             .await
             .unwrap_or(Err(HttpError::Timeout { to: self.to, limit }))
     }
 
-    fn request(&self, path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+    /// A request; `more` are headers on top, each with its line end.
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        more: &str,
+        body: &[u8],
+    ) -> Vec<u8> {
         let cookie = match &self.cookie {
             // Alone and without attributes: ESP-IDF reads it into a buffer of 20 bytes.
             Some(cookie) => format!("Cookie: {cookie}\r\n"),
             None => String::new(),
         };
         let mut request = format!(
-            "POST {path} HTTP/1.1\r\n\
+            "{method} {path} HTTP/1.1\r\n\
              Host: {host}\r\n\
              Content-Type: {content_type}\r\n\
              Accept: text/plain\r\n\
              {cookie}\
+             {more}\
              Content-Length: {length}\r\n\r\n",
             host = self.to,
             length = body.len(),

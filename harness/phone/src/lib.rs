@@ -29,6 +29,7 @@
 )]
 
 mod bind;
+mod claim;
 mod coap;
 mod dial;
 #[cfg(any(feature = "ble", feature = "wifi"))]
@@ -48,6 +49,7 @@ mod transport;
 mod wifi;
 
 pub use bind::{BindError, bind, check};
+pub use claim::{ClaimReply, claim, unclaim};
 pub use coap::{
     Answer, CoapGarbage, CoapSeen, CoapSent, Listener, ListenerSettings, Query, QueryError,
     QueryTarget,

@@ -117,8 +117,19 @@ impl Pki {
             source,
         })?;
         let mut chain = vec![certificate.der().to_vec()];
-        if settings.chain == Chain::Full {
-            chain.extend_from_slice(above);
+        match settings.chain {
+            Chain::Full => chain.extend_from_slice(above),
+            Chain::LeafOnly => {}
+            Chain::Unlinked => {
+                let other = new_key(profile, settings.key_type)?;
+                let params = inner.params(profile, settings, names, common_name)?;
+                let other = params.self_signed(&other);
+                let other = other.map_err(|source| PkiError::Mint {
+                    name: profile.to_owned(),
+                    source,
+                })?;
+                chain.push(other.der().to_vec());
+            }
         }
         let key = match settings.key {
             Key::Own => key,

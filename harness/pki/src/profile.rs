@@ -124,6 +124,8 @@ pub enum Chain {
     Full,
     /// The certificate alone.
     LeafOnly,
+    /// The certificate, and another one that has not signed it.
+    Unlinked,
 }
 
 /// Which private key is handed out.

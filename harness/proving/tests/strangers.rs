@@ -33,6 +33,16 @@ const LINKKIT: &[(&str, &str)] = &[
     ("DEVICE_SECRET", "${linkkit.device_secret}"),
     ("TOKEN", "4786F0F6E1CC7BF86017FD4D1429EE4F"),
 ];
+/// What a device of ThingsBoard is told.
+const THINGSBOARD: &[(&str, &str)] = &[
+    ("CLIENT_ID", "${client.id}"),
+    ("HOST", "${broker.host}"),
+    ("PORT", "${broker.port}"),
+    ("CA", "${ca.pem}"),
+    ("CERTIFICATE", "${client.pem}"),
+    ("KEY", "${client.key}"),
+    ("CLAIM", "secret of the sdk"),
+];
 const MOSQUITTO: &[&str] = &[
     "mosquitto_pub",
     "-h",
@@ -73,6 +83,10 @@ const ALL: usize = 13;
 struct Stranger {
     command: Vec<String>,
     environment: BTreeMap<String, String>,
+    /// Folders of its scenarios, below `fixtures/strangers`.
+    scenarios: &'static [&'static str],
+    /// What it can besides what it is told of.
+    can: Option<&'static str>,
 }
 
 impl Stranger {
@@ -81,6 +95,8 @@ impl Stranger {
         Self {
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             environment: told.iter().map(own).collect(),
+            scenarios: &["scenarios", "../../scenarios/on_network"],
+            can: None,
         }
     }
 
@@ -96,7 +112,13 @@ impl Stranger {
         let command: Vec<String> = self.command.iter().map(quoted).collect();
         let command = command.join(", ");
         let mut rig = format!("[boards.dut]\nkind = \"process\"\ncommand = [{command}]\n");
-        rig += "[boards.dut.environment]\n";
+        if let Some(can) = self.can {
+            write!(rig, "firmware = \"own\"\n[firmware.own]\n").unwrap();
+            write!(rig, "provisioning = \"none\"\ncan = {can}\n").unwrap();
+            rig += "[firmware.own.environment]\n";
+        } else {
+            rig += "[boards.dut.environment]\n";
+        }
         for (name, value) in &self.environment {
             writeln!(rig, "{name} = {}", quoted(value)).unwrap();
         }
@@ -125,8 +147,7 @@ impl Stranger {
         let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
         command
             .args(["run", "--board", "dut", "--message-format", "json"])
-            .arg(fixtures().join("scenarios"))
-            .arg(fixtures().join("../../scenarios/on_network"))
+            .args(self.scenarios.iter().map(|folder| fixtures().join(folder)))
             .current_dir(bench.path())
             .env("XDG_RUNTIME_DIR", &runtime)
             .env("XDG_STATE_HOME", bench.path().join("state"));
@@ -281,4 +302,27 @@ fn alibabas_sdk_passes_what_fits_and_fails_with_another_secret_or_if_it_takes_an
     );
     let any_name = sdk.with("CHECK_NAME", "no");
     any_name.breaks("name(~server-wrong-name)", "handshake");
+}
+
+#[test]
+fn thingsboards_sdk_passes_what_fits_and_fails_with_another_secret() {
+    let python = judges().join("bin/python").display().to_string();
+    let library = judges().join("thingsboard").display().to_string();
+    let mut found = Command::new(&python);
+    found
+        .args(["-c", "import tb_device_mqtt"])
+        .env("PYTHONPATH", &library);
+    let what = "ThingsBoard's SDK (PyPI: tb-mqtt-client)";
+    if !is_there("thingsboards_sdk_passes_what_fits", what, &mut found) {
+        return;
+    }
+    let command = [&*python, &fixture("thingsboard_sdk.py")];
+    let mut sdk = Stranger::new(&command, THINGSBOARD).with("PYTHONPATH", &library);
+    sdk.scenarios = &["thingsboard"];
+    sdk.can = Some("[\"mqtt\", \"telemetry\", \"thingsboard\"]");
+    for result in sdk.run(None) {
+        assert_eq!(result["verdict"], "passed", "{result}");
+    }
+    let another_secret = sdk.with("CLAIM", "another secret");
+    another_secret.breaks("name(~of ThingsBoard's SDK)", "FAILURE");
 }

@@ -5,7 +5,7 @@
 
 mod shape;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -62,6 +62,16 @@ pub fn kinds(source: Source) -> &'static BTreeMap<&'static str, Kind> {
     &all[&source]
 }
 
+/// Whether `kind` of the source `cloud` is one of ThingsBoard's.
+pub fn is_of_thingsboard(kind: &str) -> bool {
+    static NAMES: OnceLock<BTreeSet<&'static str>> = OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        let kinds = crate::thingsboard::kinds().into_iter();
+        kinds.map(|kind| kind.name).collect()
+    });
+    names.contains(kind)
+}
+
 /// What `event` has that the catalogue lacks; nothing for every event that this version writes.
 pub fn lacking(event: &Event) -> Option<String> {
     let Some(kind) = kinds(event.source).get(&*event.kind) else {
@@ -98,7 +108,10 @@ fn declared(source: Source) -> Vec<Kind> {
         Source::Air => crate::air::kinds(),
         Source::Tls => crate::tls::kinds(),
         Source::Mqtt => crate::mqtt::kinds(),
-        Source::Linkkit => crate::linkkit::kinds(),
+        Source::Cloud => {
+            let linkkit = crate::linkkit::kinds().into_iter();
+            linkkit.chain(crate::thingsboard::kinds()).collect()
+        }
         Source::Sntp => crate::sntp::kinds(),
         Source::Coap => crate::coap::kinds(),
         Source::Provisioning => crate::provisioning::kinds(),

@@ -106,8 +106,10 @@ pub enum Source {
     Tls,
     /// MQTT packets and sessions at the broker's front.
     Mqtt,
-    /// The Linkkit cloud: token reports and binds.
-    Linkkit,
+    /// The vendor's cloud behind the broker: Linkkit, ThingsBoard. Before ThingsBoard came, it was
+    /// written as `linkkit`.
+    #[serde(alias = "linkkit")]
+    Cloud,
     /// The time server.
     Sntp,
     /// Datagrams of CoAP as the phones see them.
@@ -128,7 +130,7 @@ impl Source {
         Self::Air,
         Self::Tls,
         Self::Mqtt,
-        Self::Linkkit,
+        Self::Cloud,
         Self::Sntp,
         Self::Coap,
         Self::Provisioning,
@@ -144,7 +146,7 @@ impl Source {
             Self::Air => "air",
             Self::Tls => "tls",
             Self::Mqtt => "mqtt",
-            Self::Linkkit => "linkkit",
+            Self::Cloud => "cloud",
             Self::Sntp => "sntp",
             Self::Coap => "coap",
             Self::Provisioning => "provisioning",

@@ -24,6 +24,7 @@ mod secrets;
 pub mod sntp;
 mod ssid;
 mod store;
+pub mod thingsboard;
 pub mod tls;
 pub mod witness;
 

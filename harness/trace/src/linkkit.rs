@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 payloads! {
-    Linkkit:
+    Cloud:
     LinkkitConnectAccepted => "connect_accepted",
     LinkkitConnectRefused => "connect_refused",
     TokenReported => "token_reported",

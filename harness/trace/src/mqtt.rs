@@ -79,6 +79,8 @@ pub enum End {
     Violation,
     /// CONNECT was refused.
     Refused,
+    /// The cloud behind the broker closed it, because of what the client published.
+    Closed,
     /// The TLS handshake failed.
     Handshake,
     /// CONNECT did not come in time, or the client did not take what it was sent.

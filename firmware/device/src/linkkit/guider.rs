@@ -56,7 +56,7 @@ pub(crate) fn log_handshake() {
 }
 
 /// After the TLS handshake.
-pub(crate) fn log_verification<S>(outcome: &Result<S, OpenError>) {
+pub(crate) fn log_verification(outcome: Result<(), &OpenError>) {
     let flags = match outcome {
         Ok(_) => {
             log::info!(target: "tls", " ok");

@@ -1,7 +1,7 @@
-//! Binding by a one-time token (Linkkit, "bind"), without I/O.
+//! TokenBinding by a one-time token (Linkkit, "bind"), without I/O.
 //!
-//! [`Binding`] takes what happens, with the time at which it happens, and wants things done
-//! ([`Binding::take`]). The token is reported to the cloud; once the cloud has replied, it is told to
+//! [`TokenBinding`] takes what happens, with the time at which it happens, and wants things done
+//! ([`TokenBinding::take`]). The token is reported to the cloud; once the cloud has replied, it is told to
 //! phones on the LAN, by broadcast and on request; each phone gets its own.
 
 mod guider;
@@ -65,7 +65,7 @@ pub(crate) struct Datagram<'d> {
 }
 
 /// The binding of one device.
-pub(crate) struct Binding<R> {
+pub(crate) struct TokenBinding<R> {
     settings: Linkkit,
     mac: String,
     unicast_path: String,
@@ -80,7 +80,7 @@ pub(crate) struct Binding<R> {
     actions: VecDeque<Action>,
 }
 
-impl<R: RngCore> Binding<R> {
+impl<R: RngCore> TokenBinding<R> {
     /// A device that has reported nothing yet.
     pub(crate) fn new(settings: Linkkit, mac: [u8; 6], mut random: R) -> Self {
         let profile = &settings.profile;
@@ -197,7 +197,7 @@ impl<R: RngCore> Binding<R> {
         }
     }
 
-    /// When [`Binding::poll`] has something to do.
+    /// When [`TokenBinding::poll`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [
             self.reporting.deadline(),

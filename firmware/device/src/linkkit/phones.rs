@@ -14,14 +14,14 @@ use rand_core::RngCore;
 use serde::Deserialize;
 
 use super::query::{Held, Query};
-use super::{Action, Binding, Datagram, json};
+use super::{Action, Datagram, TokenBinding, json};
 use crate::bugs::{self, Bug};
 use crate::coap::{self, Message, Refusal, Request};
 
 /// Longest body of a phone's answer to a notification, in bytes (SDK 3.0.1 `awss_notify.c`).
 const MAX_ANSWER_LEN: usize = 64;
 
-impl<R: RngCore> Binding<R> {
+impl<R: RngCore> TokenBinding<R> {
     /// A datagram has arrived, while our address is `own`.
     pub(crate) fn datagram(&mut self, datagram: Datagram<'_>, own: Ipv4Addr, now: Instant) {
         if *datagram.from.ip() == own {

@@ -42,7 +42,7 @@ impl RngCore for Counting {
 
 /// A binding and its clock.
 struct World {
-    binding: Binding<Counting>,
+    binding: TokenBinding<Counting>,
     now: Instant,
 }
 
@@ -72,7 +72,7 @@ impl World {
             profile,
         };
         Self {
-            binding: Binding::new(settings, [0xB0, 0xF8, 0x93, 0x15, 0xBF, 0x21], Counting(0)),
+            binding: TokenBinding::new(settings, [0xB0, 0xF8, 0x93, 0x15, 0xBF, 0x21], Counting(0)),
             now: Instant::from_secs(100),
         }
     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use embassy_time::Duration;
 
 /// Who connects.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Credentials {
     /// Client id.
     pub(crate) client_id: String,
@@ -45,7 +45,11 @@ pub(crate) enum Event {
         filter: String,
         /// Whether it was granted.
         granted: bool,
+        /// Packet identifier of the request.
+        identifier: u16,
     },
+    /// The broker has ended a subscription.
+    Unsubscribed(u16),
     /// The broker has not acknowledged a message in time.
     Unacknowledged(u16),
 }

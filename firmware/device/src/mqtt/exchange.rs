@@ -39,6 +39,8 @@ pub(crate) enum Ended {
     Connection(ReadFailure),
     /// The broker takes no bytes.
     WriteTimedOut,
+    /// We have said goodbye.
+    Left,
 }
 
 /// Runs `session` until it ends. `failure_of` knows why TLS failed, if it was TLS.
@@ -69,6 +71,9 @@ where
                 Ok(Err(error)) => return failure(error),
                 Err(TimeoutError) => return Ended::WriteTimedOut,
             }
+        }
+        if session.is_leaving() {
+            return Ended::Left;
         }
         let next = select3(
             connection.read(&mut buffer),

@@ -10,7 +10,7 @@ use embassy_time::{Duration, Instant};
 use heapless::Deque;
 use mqttrs::{
     Connack, Connect, ConnectReturnCode, Packet, Pid, Protocol, Publish, QoS, QosPid, Suback,
-    Subscribe, SubscribeReturnCodes, SubscribeTopic,
+    Subscribe, SubscribeReturnCodes, SubscribeTopic, Unsubscribe,
 };
 
 use super::error::{MqttSessionError, RequestError};
@@ -41,6 +41,10 @@ pub(crate) struct MqttSession {
     ping_until: Option<Instant>,
     next_pid: Pid,
     outstanding: Deque<Outstanding, MAX_OUTSTANDING>,
+    /// An UNSUBSCRIBE that was not answered.
+    unsubscribing: Option<Pid>,
+    /// Whether DISCONNECT is among the outgoing bytes, or was.
+    is_leaving: bool,
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
 }
@@ -72,6 +76,8 @@ impl MqttSession {
             ping_until: None,
             next_pid: Pid::new(),
             outstanding: Deque::new(),
+            unsubscribing: None,
+            is_leaving: false,
             incoming: Vec::new(),
             outgoing: packet::encode(&connect)?,
         })
@@ -107,8 +113,8 @@ impl MqttSession {
         Ok(if at_least_once { pid.get() } else { 0 })
     }
 
-    /// Asks for the messages of `filter` at quality of service 0.
-    pub(crate) fn subscribe(&mut self, filter: &str, now: Instant) -> Result<(), RequestError> {
+    /// Asks for the messages of `filter` at quality of service 0. The answer is the packet identifier.
+    pub(crate) fn subscribe(&mut self, filter: &str, now: Instant) -> Result<u16, RequestError> {
         let pid = self.next_pid;
         let topic = SubscribeTopic {
             topic_path: filter.parse().map_err(|_| RequestError::TooLong)?,
@@ -118,7 +124,43 @@ impl MqttSession {
             pid,
             topics: core::iter::once(topic).collect(),
         });
-        self.request(&subscribe, Some((pid, Some(filter.to_string()))), now)
+        self.request(&subscribe, Some((pid, Some(filter.to_string()))), now)?;
+        Ok(pid.get())
+    }
+
+    /// Does without the messages of `filter`. The answer is the packet identifier.
+    pub(crate) fn unsubscribe(&mut self, filter: &str, now: Instant) -> Result<u16, RequestError> {
+        let pid = self.next_pid;
+        let unsubscribe = Packet::Unsubscribe(Unsubscribe {
+            pid,
+            topics: core::iter::once(filter.parse().map_err(|_| RequestError::TooLong)?).collect(),
+        });
+        self.request(&unsubscribe, None, now)?;
+        self.unsubscribing = Some(pid);
+        self.next_pid = pid + 1;
+        Ok(pid.get())
+    }
+
+    /// Says goodbye: once the outgoing bytes are written, the session is over.
+    pub(crate) fn disconnect(&mut self) {
+        // Two bytes always fit into a packet.
+        if let Ok(bytes) = packet::encode(&Packet::Disconnect) {
+            self.outgoing.extend(bytes);
+        }
+        self.is_leaving = true;
+    }
+
+    /// Whether it has said goodbye.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+
+    /// The next packet identifier is `number`, unless that is 0 or in use.
+    pub(crate) fn number_next(&mut self, number: u16) {
+        let is_free = |pid: Pid| self.outstanding.iter().all(|request| request.pid != pid);
+        if let Some(pid) = Pid::try_from(number).ok().filter(|pid| is_free(*pid)) {
+            self.next_pid = pid;
+        }
     }
 
     fn request(
@@ -188,6 +230,10 @@ impl MqttSession {
             }
             Packet::Puback(pid) => Ok(self.settle(pid, false).map(|_| Event::Published(pid.get()))),
             Packet::Suback(suback) => Ok(self.handle_suback(&suback)),
+            Packet::Unsuback(pid) if self.unsubscribing == Some(pid) => {
+                self.unsubscribing = None;
+                Ok(Some(Event::Unsubscribed(pid.get())))
+            }
             Packet::Publish(publish) => self.handle_publish(&publish, now).map(Some),
             _ => Err(MqttSessionError::Unexpected(
                 "packet of quality of service 2",
@@ -214,7 +260,11 @@ impl MqttSession {
             suback.return_codes.first(),
             Some(SubscribeReturnCodes::Success(_))
         );
-        Some(Event::Subscribed { filter, granted })
+        Some(Event::Subscribed {
+            filter,
+            granted,
+            identifier: suback.pid.get(),
+        })
     }
 
     fn handle_publish(
@@ -303,6 +353,7 @@ impl MqttSession {
                 Some(filter) => Event::Subscribed {
                     filter,
                     granted: false,
+                    identifier: request.pid.get(),
                 },
                 None => Event::Unacknowledged(request.pid.get()),
             }))

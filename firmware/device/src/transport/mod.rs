@@ -14,7 +14,7 @@ use crate::board::{Tls, TlsClient, TlsFailure};
 use crate::bugs::{self, Bug};
 use crate::resolve::{ResolveError, resolve};
 
-pub(crate) use self::report::{log_failure, log_read_failure};
+pub(crate) use self::report::{Numbers, log_error_event, log_failure, log_read_failure};
 
 /// Why there is no connection to the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]

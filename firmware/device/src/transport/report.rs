@@ -6,13 +6,16 @@ use crate::board::{CertificateProblems, TlsFailure};
 
 use super::{OpenError, ReadFailure};
 
-/// Prints why there is no connection to `host`, as ESP-IDF does and as its MQTT example does.
-pub(crate) fn log_failure(host: &str, error: &OpenError) {
+/// Prints why there is no connection to `host`, as ESP-IDF does; `tag` is that of esp-mqtt.
+pub(crate) fn log_failure(host: &str, tag: &str, error: &OpenError) {
     log_cause(host, error);
     log::error!(target: "esp-tls", "Failed to open new connection");
     log::error!(target: "transport_base", "Failed to open a new connection");
-    log::error!(target: "mqtt_client", "Error transport connect");
-    let numbers = Numbers::of(error);
+    log::error!(target: tag, "Error transport connect");
+}
+
+/// Prints an `MQTT_EVENT_ERROR`, as ESP-IDF's MQTT example does.
+pub(crate) fn log_error_event(numbers: Numbers) {
     log::info!(target: "app", "MQTT_EVENT_ERROR");
     log_number("Last error reported from esp-tls", numbers.esp);
     log_number("Last tls stack error number", numbers.stack);
@@ -117,15 +120,20 @@ fn stack_code(failure: &TlsFailure) -> u32 {
 
 /// The numbers of an `MQTT_EVENT_ERROR`; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Numbers {
-    esp: u32,
-    stack: u32,
-    flags: u32,
-    errno: u32,
+pub(crate) struct Numbers {
+    /// Of esp-tls.
+    pub(crate) esp: u32,
+    /// Of mbedTLS.
+    pub(crate) stack: u32,
+    /// What is wrong with the broker's certificate.
+    pub(crate) flags: u32,
+    /// Of the socket.
+    pub(crate) errno: u32,
 }
 
 impl Numbers {
-    fn of(error: &OpenError) -> Self {
+    /// Those of a connection that could not be opened.
+    pub(crate) fn of(error: &OpenError) -> Self {
         const ECONNRESET: u32 = 104;
         const EHOSTUNREACH: u32 = 118;
         let none = Self::default();

@@ -1,27 +1,25 @@
 //! Keeps an MQTT session with the broker.
 
 use alloc::vec;
+use core::future::pending;
 
-use embassy_futures::select::{Either, select};
+use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use factory::{Cloud, Factory};
 use mqttrs::ConnectReturnCode;
+use rand_core::RngCore;
 
 use super::agent::Agent;
-use super::lan::BindingQueues;
+use super::binding::{Binding, Bound, Failure, Stage};
 use super::sntp::ClockSet;
 use super::{forever, offline, online};
 use crate::backoff::Backoff;
 use crate::board::{Tls, WallClock};
 use crate::bugs::{self, Bug};
-use crate::linkkit;
-use crate::mqtt::{
-    Credentials, Ended, MqttSession, MqttSessionError, PacketError, Settings, exchange,
-};
-use crate::transport::{self, OpenError};
-use crate::transport::{log_failure, log_read_failure};
+use crate::mqtt::{Ended, MqttSession, MqttSessionError, PacketError, Settings, exchange};
+use crate::transport::{self, Numbers, OpenError, log_failure, log_read_failure};
 
 /// Bytes of TCP in each direction.
 const TCP_LEN: usize = 4_096;
@@ -52,125 +50,139 @@ pub(super) fn awaits_clock(factory: &Factory) -> bool {
         && !bugs::is(Bug::ClockNotAwaited)
 }
 
-/// Keeps a session for ever.
-pub(super) async fn keep_connected<T: Tls, W: WallClock>(
+/// Keeps a session for as long as `bound` wants one.
+pub(super) async fn keep_connected<T: Tls, W: WallClock, R: RngCore>(
     opener: Opener<'_, T, W>,
     clock_set: &ClockSet,
-    queues: &BindingQueues,
+    bound: Bound<'_, R>,
 ) -> ! {
     let Opener { stack, factory, .. } = opener;
     let Some(cloud) = &factory.cloud else {
         forever().await;
     };
-    let credentials = credentials(factory, cloud);
-    let mut agent = Agent::new(factory, queues);
+    let stop = bound.stop();
+    let stopped = || async {
+        match stop {
+            Some(stop) => stop.wait().await,
+            None => pending().await,
+        }
+    };
+    let mut agent = Agent::new(factory, bound);
     let longest = cloud.reconnect_max_ms.max(cloud.reconnect_ms);
     let mut backoff = Backoff::new(cloud.reconnect_ms, longest);
 
     online(stack).await;
-    if let Some(settings) = &factory.linkkit {
-        linkkit::log_start(settings, cloud, &credentials.client_id);
-    }
+    agent.binding.on_stage(Stage::Online, cloud);
     loop {
+        agent.binding.wanted().await;
         online(stack).await;
         if awaits_clock(factory) {
             while opener.wall_clock.now().is_none() {
                 clock_set.wait().await;
             }
         }
-        let attempt = opener.attempt(cloud, &credentials, &mut agent);
-        let outcome = select(attempt, offline(stack)).await;
+        agent.binding.on_stage(Stage::Begins, cloud);
+        let tag = agent.binding.mqtt_tag();
+        let attempt = opener.attempt(cloud, &mut agent);
+        let outcome = select3(attempt, offline(stack), stopped()).await;
         if agent.was_connected() {
             backoff.reset();
         }
-        if let Either::Second(()) = outcome {
-            log::warn!(target: "mqtt_client", "The network is lost");
+        if let Either3::Second(()) = outcome {
+            log::warn!(target: tag, "The network is lost");
         }
         agent.session_lost();
-        log::info!(target: "app", "MQTT_EVENT_DISCONNECTED");
-        if let Either::First(()) = outcome {
+        if let Either3::First(Goes::On) = outcome {
             let delay = if bugs::is(Bug::RetryStorm) {
                 STORM_DELAY_MS
             } else {
                 backoff.delay()
             };
-            log::info!(target: "mqtt_client", "Reconnect after {delay} ms");
-            Timer::after_millis(delay.into()).await;
+            log::info!(target: tag, "Reconnect after {delay} ms");
+            let waited = select(Timer::after_millis(delay.into()), stopped()).await;
+            if let Either::Second(()) = waited {
+                agent.binding.lost(false);
+            }
         }
     }
 }
 
 impl<T: Tls, W: WallClock> Opener<'_, T, W> {
     /// One connection, from the broker's name to its end, which is logged.
-    async fn attempt(&self, cloud: &Cloud, credentials: &Credentials, agent: &mut Agent<'_>) {
+    async fn attempt<R: RngCore>(&self, cloud: &Cloud, agent: &mut Agent<'_, R>) -> Goes {
         let mut rx = vec![0; TCP_LEN];
         let mut tx = vec![0; TCP_LEN];
         let mut socket = TcpSocket::new(self.stack, &mut rx, &mut tx);
-        let outcome = self.converse(&mut socket, cloud, credentials, agent).await;
-        match outcome {
-            Ok(ended) => log_end(&ended, agent.was_connected()),
-            Err(error) => log_failure(&cloud.host, &error),
-        }
+        let tag = agent.binding.mqtt_tag();
+        let outcome = self.converse(&mut socket, cloud, agent).await;
+        let goes = match outcome {
+            Ok(Ended::Left) => Goes::Home,
+            Ok(ended) => {
+                if let Some(failure) = log_end(&ended, agent.was_connected(), tag) {
+                    agent.binding.on_failure(failure);
+                }
+                log_not_connected(agent.was_connected(), tag);
+                Goes::On
+            }
+            Err(error) => {
+                log_failure(&cloud.host, tag, &error);
+                agent.binding.on_failure(Failure {
+                    numbers: Numbers::of(&error),
+                    return_code: 0,
+                });
+                Goes::On
+            }
+        };
         socket.close();
         // Whether the broker learns of it changes nothing for us.
         if with_timeout(CLOSE_LIMIT, socket.flush()).await.is_err() {
             socket.abort();
         }
+        goes
     }
 
-    async fn converse(
+    async fn converse<R: RngCore>(
         &self,
         socket: &mut TcpSocket<'_>,
         cloud: &Cloud,
-        credentials: &Credentials,
-        agent: &mut Agent<'_>,
+        agent: &mut Agent<'_, R>,
     ) -> Result<Ended, OpenError> {
-        let is_linkkit = self.factory.linkkit.is_some();
-        if is_linkkit {
-            linkkit::log_connecting(cloud);
-        }
+        agent.binding.on_stage(Stage::Connecting, cloud);
         let address = transport::find(self.stack, cloud).await?;
-        if is_linkkit {
-            log::info!(target: "tls", "connecting IP_ADDRESS: {address}");
-        }
+        agent.binding.on_stage(Stage::Found(address), cloud);
         transport::connect(socket, address, cloud).await?;
         if !cloud.tls {
-            return Ok(self
-                .talk(socket, |_| None, "mqtt", cloud, credentials, agent)
-                .await);
+            return Ok(self.talk(socket, |_| None, "mqtt", cloud, agent).await);
         }
-        if is_linkkit {
-            linkkit::log_handshake();
-        }
+        agent.binding.on_stage(Stage::Handshake, cloud);
         let now = self.wall_clock.now();
         let session = transport::secure(self.tls, &mut *socket, cloud, now).await;
-        if is_linkkit {
-            linkkit::log_verification(&session);
-        }
+        let verified = session.as_ref().map(drop);
+        agent.binding.on_stage(Stage::Verified(verified), cloud);
         let mut session = session?;
         log::info!(target: "esp-tls-mbedtls", "Certificate verified.");
         let failure_of = T::failure_of::<&mut TcpSocket<'_>>;
         Ok(self
-            .talk(&mut session, failure_of, "mqtts", cloud, credentials, agent)
+            .talk(&mut session, failure_of, "mqtts", cloud, agent)
             .await)
     }
 
-    async fn talk<C, F>(
+    async fn talk<C, F, R>(
         &self,
         connection: &mut C,
         failure_of: F,
         scheme: &str,
         cloud: &Cloud,
-        credentials: &Credentials,
-        agent: &mut Agent<'_>,
+        agent: &mut Agent<'_, R>,
     ) -> Ended
     where
+        R: RngCore,
         C: embedded_io_async::Read + embedded_io_async::Write,
         F: Fn(&C::Error) -> Option<crate::board::TlsFailure>,
     {
         let limit = transport::limit(cloud);
         log::debug!(
-            target: "mqtt_client",
+            target: agent.binding.mqtt_tag(),
             "Transport connected to {scheme}://{}:{}",
             cloud.host,
             cloud.port
@@ -179,64 +191,71 @@ impl<T: Tls, W: WallClock> Opener<'_, T, W> {
             keep_alive_s: cloud.keep_alive_s,
             limit,
         };
-        match MqttSession::new(credentials, settings, Instant::now()) {
+        match MqttSession::new(&agent.binding.credentials(cloud), settings, Instant::now()) {
             Ok(mut session) => exchange(connection, failure_of, limit, &mut session, agent).await,
             Err(error) => Ended::Session(MqttSessionError::Packet(error)),
         }
     }
 }
 
-fn credentials(factory: &Factory, cloud: &Cloud) -> Credentials {
-    match &factory.linkkit {
-        Some(settings) => linkkit::sign(settings, cloud.tls),
-        None => Credentials {
-            client_id: cloud.client_id.clone(),
-            username: cloud.username.clone(),
-            password: cloud.password.clone(),
-        },
-    }
+/// Whether another connection is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goes {
+    /// After a while.
+    On,
+    /// Not before it is wanted again.
+    Home,
 }
 
-/// Prints how a session ended, as esp-mqtt does.
-fn log_end(ended: &Ended, was_connected: bool) {
+/// Prints how a session ended, as esp-mqtt does. What the application is told, if it is told of an
+/// error.
+fn log_end(ended: &Ended, was_connected: bool, tag: &str) -> Option<Failure> {
     match ended {
         Ended::Session(MqttSessionError::NoConnack) => {
-            log::error!(target: "mqtt_client", "esp_mqtt_connect: mqtt_message_receive() returned 0");
+            log::error!(target: tag, "esp_mqtt_connect: mqtt_message_receive() returned 0");
         }
         Ended::Session(MqttSessionError::Refused(code)) => {
-            log_refusal(refusal(*code));
+            return Some(refused(refusal(*code), *code as u8, tag));
         }
-        Ended::Session(MqttSessionError::Packet(PacketError::UnknownReturnCode(_))) => {
-            log_refusal("Unknow reason");
+        Ended::Session(MqttSessionError::Packet(PacketError::UnknownReturnCode(code))) => {
+            return Some(refused("Unknow reason", *code, tag));
         }
         Ended::Session(MqttSessionError::NoPingResponse) => {
-            log::error!(target: "mqtt_client", "No PING_RESP, disconnected");
+            log::error!(target: tag, "No PING_RESP, disconnected");
         }
         Ended::Session(error) => {
-            log::error!(target: "mqtt_client", "{error}, aborting connection");
+            log::error!(target: tag, "{error}, aborting connection");
         }
         Ended::Connection(failure) => {
             log_read_failure(failure);
             if was_connected {
                 log::error!(
-                    target: "mqtt_client",
+                    target: tag,
                     "Poll read error: {}, aborting connection",
                     failure.errno()
                 );
             } else {
-                log::error!(target: "mqtt_client", "esp_mqtt_connect: mqtt_message_receive() returned -1");
+                log::error!(target: tag, "esp_mqtt_connect: mqtt_message_receive() returned -1");
             }
         }
-        Ended::WriteTimedOut => log::error!(target: "mqtt_client", "Writing failed: errno=11"),
+        Ended::WriteTimedOut => log::error!(target: tag, "Writing failed: errno=11"),
+        Ended::Left => {}
     }
+    None
+}
+
+fn log_not_connected(was_connected: bool, tag: &str) {
     if !was_connected {
-        log::error!(target: "mqtt_client", "MQTT connect failed");
+        log::error!(target: tag, "MQTT connect failed");
     }
 }
 
-fn log_refusal(reason: &str) {
-    log::warn!(target: "mqtt_client", "Connection refused, {reason}");
-    log::info!(target: "app", "MQTT_EVENT_ERROR");
+fn refused(reason: &str, return_code: u8, tag: &str) -> Failure {
+    log::warn!(target: tag, "Connection refused, {reason}");
+    Failure {
+        numbers: Numbers::default(),
+        return_code,
+    }
 }
 
 fn refusal(code: ConnectReturnCode) -> &'static str {

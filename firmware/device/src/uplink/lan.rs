@@ -1,4 +1,4 @@
-//! The LAN side of binding: the CoAP socket, and the actions of [`Binding`].
+//! The LAN side of binding: the CoAP socket, and the actions of [`TokenBinding`].
 
 use alloc::string::String;
 use alloc::vec;
@@ -18,7 +18,7 @@ use rand_core::RngCore;
 use super::{forever, online};
 use crate::coap::MAX_LEN;
 use crate::handover::Handover;
-use crate::linkkit::{Action, Binding, Datagram};
+use crate::linkkit::{Action, Datagram, TokenBinding};
 use crate::network;
 
 /// Datagrams that wait to be read or sent.
@@ -65,7 +65,7 @@ impl BindingQueues {
 /// Serves phones and runs `binding` for ever.
 pub(super) async fn serve<R: RngCore>(
     stack: Stack<'_>,
-    mut binding: Binding<R>,
+    mut binding: TokenBinding<R>,
     queues: &BindingQueues,
     handover: &Handover,
 ) -> ! {

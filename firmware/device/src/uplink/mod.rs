@@ -1,13 +1,16 @@
 //! From a network to the cloud: clock, MQTT, binding and telemetry.
 //!
 //! [`run`] joins three loops that never end: [`sntp`] keeps the clock, [`cloud`] keeps an MQTT
-//! session, [`lan`] serves phones and runs the binding. What they decide is in modules without I/O:
+//! session, and the application of the device's [`binding`] runs beside it: [`lan`], which serves phones,
+//! or [`thingsboard`]. What they decide is in modules without I/O:
 //! [`crate::mqtt`], [`crate::linkkit`], [`crate::coap`].
 
 mod agent;
+mod binding;
 mod cloud;
 mod lan;
 mod sntp;
+mod thingsboard;
 
 use core::future::pending;
 
@@ -17,6 +20,7 @@ use embassy_net::Stack;
 use factory::Factory;
 use rand_core::RngCore;
 
+use self::binding::{Bound, LinkkitBinding, Plain, ThingsBoardBinding};
 use crate::board::{Tls, WallClock};
 use crate::handover::Handover;
 use crate::linkkit;
@@ -48,6 +52,7 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
         handover,
     } = uplink;
     let queues = lan::BindingQueues::new();
+    let client = thingsboard::ClientQueues::new();
     let clock_set = sntp::ClockSet::new();
 
     let time = sntp::keep_time(
@@ -64,18 +69,29 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
         wall_clock,
         factory,
     };
-    let session = cloud::keep_connected(opener, &clock_set, &queues);
-    let phones = async {
-        match &factory.linkkit {
-            Some(settings) => {
+    let bound = match (&factory.linkkit, &factory.thingsboard) {
+        (Some(settings), _) => {
+            let cloud = factory.cloud.as_ref();
+            Bound::Linkkit(LinkkitBinding::new(settings, cloud, &queues))
+        }
+        (None, Some(_)) => Bound::ThingsBoard(ThingsBoardBinding::new(&client, random.clone())),
+        (None, None) => Bound::Plain(Plain),
+    };
+    let session = cloud::keep_connected(opener, &clock_set, bound);
+    let application = async {
+        match (&factory.linkkit, &factory.thingsboard, &factory.cloud) {
+            (Some(settings), ..) => {
                 let mac = factory.identity.mac;
-                let binding = linkkit::Binding::new(settings.clone(), mac, random);
+                let binding = linkkit::TokenBinding::new(settings.clone(), mac, random);
                 lan::serve(stack, binding, &queues, handover).await
             }
-            None => forever().await,
+            (None, Some(settings), Some(cloud)) => {
+                thingsboard::run(stack, factory, cloud, settings, &client).await
+            }
+            _ => forever().await,
         }
     };
-    let (never, _, _) = join3(time, session, phones).await;
+    let (never, _, _) = join3(time, session, application).await;
     never
 }
 

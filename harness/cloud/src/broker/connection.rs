@@ -9,7 +9,7 @@ use clock::Patience;
 
 use super::core::Core;
 use super::greeting::{Arrival, Ended, Guest};
-use super::{Client, ConnectionClosed, ConnectionOpened, Denied, End, Reply};
+use super::{Client, ConnectionClosed, ConnectionOpened, Denied, End, Reception, Reply};
 use crate::packet::{Encoder, Packet, Publish, QoS, Subscription, decode, is_filter};
 
 /// Messages delivered before the connection is looked at again.
@@ -281,14 +281,13 @@ impl Core {
                 return intake.end.take();
             };
             intake.bytes -= size;
-            match packet {
+            let dealt = match packet {
                 Packet::Publish(publish) => self.take(guest, intake, publish),
-                packet => {
-                    if let Err(ended) = self.deal_with(guest, packet) {
-                        intake.backlog.clear();
-                        return Some(ended);
-                    }
-                }
+                packet => self.deal_with(guest, packet),
+            };
+            if let Err(ended) = dealt {
+                intake.backlog.clear();
+                return Some(ended);
             }
         }
         None
@@ -348,7 +347,12 @@ impl Core {
     }
 
     /// Passes a message on. It is acknowledged once there was room for it with every subscriber.
-    fn take(self: &Arc<Self>, guest: &mut Guest, intake: &mut Intake, publish: Publish) {
+    fn take(
+        self: &Arc<Self>,
+        guest: &mut Guest,
+        intake: &mut Intake,
+        publish: Publish,
+    ) -> Result<(), Ended> {
         let client = &guest.client;
         // §4.3.3: one of QoS 2 that is here already is only acknowledged again.
         let first = match (publish.qos, publish.id) {
@@ -364,15 +368,30 @@ impl Core {
         {
             self.deny(guest, "publish", &publish.topic);
             self.acknowledge_only(guest, &publish);
-        } else if !first {
+            return Ok(());
+        }
+        if !first {
             self.acknowledge_only(guest, &publish);
-        } else if let Some(routing) = self.route(&publish) {
+            return Ok(());
+        }
+        let received = hooks.iter().map(|hook| hook.receive(client, &publish));
+        let mut received = received.filter(|received| *received != Reception::Route);
+        match received.next().unwrap_or_default() {
+            Reception::Route => {}
+            Reception::Keep => {
+                self.acknowledge_only(guest, &publish);
+                return Ok(());
+            }
+            Reception::Close { reason } => return Err(Ended::because(End::Closed, reason)),
+        }
+        if let Some(routing) = self.route(&publish) {
             let core = self.clone();
             let finished = Box::pin(async move { core.finish(routing).await });
             intake.waiting = Some((finished, publish));
         } else {
             self.acknowledge(guest, &publish);
         }
+        Ok(())
     }
 
     /// A message has been passed on to every subscriber.
@@ -409,6 +428,8 @@ impl Core {
                 self.deny(guest, "subscribe", &filter);
                 codes.push(0x80);
             } else {
+                let granted_by = hooks.iter().map(|hook| hook.grants(client, &filter, qos));
+                let qos = granted_by.min().unwrap_or(qos);
                 self.with_session(client, |session| session.subscribe(filter.clone(), qos));
                 codes.push(qos.number());
                 granted.push((filter, qos));

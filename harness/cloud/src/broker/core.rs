@@ -135,6 +135,11 @@ impl Core {
         if line.is_probe() {
             return Vec::new();
         }
+        self.hooks()
+    }
+
+    /// Every hook.
+    pub(super) fn hooks(&self) -> Vec<Arc<dyn Hook>> {
         self.hooks
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -419,13 +424,28 @@ pub(super) struct TooManySessions;
 /// Publishes in the broker's own name. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Injector {
-    pub(super) sender: mpsc::UnboundedSender<Publish>,
+    pub(super) sender: mpsc::UnboundedSender<Injected>,
+}
+
+/// A message in the broker's own name.
+#[derive(Debug)]
+pub(super) struct Injected {
+    /// Client id of the only session that may get it; any if left out.
+    pub(super) only: Option<String>,
+    pub(super) publish: Publish,
 }
 
 impl Injector {
     /// Publishes to the subscribers, in the order of these calls. Does not wait; once the
     /// broker is gone, nothing happens.
     pub fn publish(&self, publish: Publish) {
-        let _ = self.sender.send(publish);
+        let only = None;
+        let _ = self.sender.send(Injected { only, publish });
+    }
+
+    /// The same for the session of one client alone, if it has subscribed.
+    pub fn publish_to(&self, client: &str, publish: Publish) {
+        let only = Some(client.to_owned());
+        let _ = self.sender.send(Injected { only, publish });
     }
 }

@@ -38,7 +38,12 @@ impl Core {
     /// Passes `publish`, which was accepted, on to every subscriber, and keeps it if it is to be
     /// retained (§3.3.1.3). Waits for room.
     pub(super) async fn publish(self: &Arc<Self>, publish: Publish) {
-        if let Some(routing) = self.route(&publish) {
+        self.publish_to(None, publish).await;
+    }
+
+    /// The same for the session of one client alone, if `only` names one.
+    pub(super) async fn publish_to(self: &Arc<Self>, only: Option<&str>, publish: Publish) {
+        if let Some(routing) = self.route_to(only, &publish) {
             self.finish(routing).await;
         }
     }
@@ -46,6 +51,10 @@ impl Core {
     /// The same without waiting. What is returned has subscribers left for whom there is no room;
     /// [`finish`](Self::finish) waits for it.
     pub(super) fn route(&self, publish: &Publish) -> Option<Routing> {
+        self.route_to(None, publish)
+    }
+
+    fn route_to(&self, only: Option<&str>, publish: &Publish) -> Option<Routing> {
         if publish.retain {
             self.retain(publish);
         }
@@ -63,6 +72,9 @@ impl Core {
             let mut state = self.state();
             // Backwards, since they are waited for from the end on.
             for (client, entry) in state.sessions.iter_mut().rev() {
+                if only.is_some_and(|only| only != client) {
+                    continue;
+                }
                 let Some(qos) = entry.session.wants(&publish.topic) else {
                     continue;
                 };

@@ -53,6 +53,13 @@ pub(super) struct Arrival {
     pub(super) probe: bool,
 }
 
+/// The certificates that a client has shown.
+#[derive(Default)]
+struct ShownByClient {
+    certificate: Option<PresentedCertificate>,
+    chain: Arc<[Vec<u8>]>,
+}
+
 /// What a listener shows at this moment.
 pub(super) struct ShownTls {
     pub(super) config: Arc<rustls::ServerConfig>,
@@ -65,21 +72,18 @@ impl Core {
         let trace = (!arrival.probe).then(|| self.trace.clone());
         let number = arrival.peer.connection;
         let encrypted = arrival.tls.is_some();
-        let (transport, certificate) = self.secure(arrival).await?;
+        let (transport, shown) = self.secure(arrival).await?;
         let mut line = Line::new(transport, number, trace, self.packets);
         match self.await_connect(&mut line).await {
-            Ok(connect) => self.admit(line, *connect, certificate, encrypted).await,
+            Ok(connect) => self.admit(line, *connect, shown, encrypted).await,
             Err(ended) => self.end(line, ended).await,
         }
     }
 
-    async fn secure(
-        &self,
-        arrival: Arrival,
-    ) -> Result<(Transport, Option<PresentedCertificate>), Ended> {
+    async fn secure(&self, arrival: Arrival) -> Result<(Transport, ShownByClient), Ended> {
         let Arrival { tap, peer, tls, .. } = arrival;
         let Some(tls) = tls else {
-            return Ok((Transport::Plain(tap), None));
+            return Ok((Transport::Plain(tap), ShownByClient::default()));
         };
         if self.faults().stall_handshake {
             tls::report_stalled(&self.trace, &peer, &tls.profile);
@@ -98,7 +102,14 @@ impl Core {
             .and_then(|shown| self.devices.find(shown.subject.common_name.as_deref()));
         self.trace.emit(device.as_deref(), &report);
         match accepted {
-            Accepted::Stream(stream, shown) => Ok((Transport::Tls(stream), shown)),
+            Accepted::Stream(stream, certificate) => {
+                let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+                let chain: Arc<[Vec<u8>]> = chain.iter().map(|der| der.to_vec()).collect();
+                for hook in self.hooks() {
+                    hook.secured(peer.connection, &chain);
+                }
+                Ok((Transport::Tls(stream), ShownByClient { certificate, chain }))
+            }
             Accepted::Refused(tap) => {
                 Transport::Plain(tap).close(&self.clock, &self.limits).await;
                 Err(Ended::new(End::Handshake))
@@ -161,9 +172,10 @@ impl Core {
         self: &Arc<Self>,
         mut line: Line,
         connect: Connect,
-        certificate: Option<PresentedCertificate>,
+        shown: ShownByClient,
         encrypted: bool,
     ) -> Result<Guest, Ended> {
+        let ShownByClient { certificate, chain } = shown;
         let faults = self.faults_for(&line);
         let mut client = Client {
             connection: line.number,
@@ -171,6 +183,7 @@ impl Core {
             username: connect.username.clone(),
             device: self.device(certificate.as_ref(), &connect),
             certificate,
+            chain,
             encrypted,
         };
         line.device = client.device.clone();
@@ -200,7 +213,8 @@ impl Core {
         };
         match decision {
             Decision::Refuse { code, reason } => {
-                return self.refuse(line, &client, code, reason).await;
+                let present = self.session_present(&line, &connect);
+                return self.refuse(line, &client, code, reason, present).await;
             }
             Decision::Accept { device } => client.device = device.or(client.device),
             Decision::Pass => {}
@@ -212,7 +226,11 @@ impl Core {
         line.client = Some(client.id.clone());
         let attachment = match self.attach(&connect, &client).await {
             Ok(attachment) => attachment,
-            Err(error) => return self.refuse(line, &client, 3, error.to_string()).await,
+            Err(error) => {
+                let present = self.session_present(&line, &connect);
+                let reason = error.to_string();
+                return self.refuse(line, &client, 3, reason, present).await;
+            }
         };
         self.welcome(&mut line, &connect, &client, &attachment);
         Ok(Guest {
@@ -227,7 +245,9 @@ impl Core {
     }
 
     fn welcome(&self, line: &mut Line, connect: &Connect, client: &Client, held: &Attachment) {
-        line.send(|out| out.connack(held.session_present, 0));
+        let present = self.session_present(line, connect);
+        let present = present.unwrap_or(held.session_present);
+        line.send(|out| out.connack(present, 0));
         for again in &held.again {
             match again {
                 Again::Publish(publish) => line.send(|out| out.publish(publish)),
@@ -245,7 +265,7 @@ impl Core {
             }
             .to_owned(),
             clean_session: connect.clean_session,
-            session_present: held.session_present,
+            session_present: present,
             keep_alive_s: connect.keep_alive,
             common_name: certificate.and_then(|shown| shown.subject.common_name.clone()),
         });
@@ -263,8 +283,9 @@ impl Core {
         client: &Client,
         code: u8,
         reason: String,
+        session_present: Option<bool>,
     ) -> Result<Guest, Ended> {
-        line.send(|out| out.connack(false, code));
+        line.send(|out| out.connack(session_present.unwrap_or(false), code));
         line.emit(&ConnectRefused {
             connection: client.connection,
             client: client.id.clone(),
@@ -272,6 +293,12 @@ impl Core {
             reason: reason.clone(),
         });
         self.end(line, Ended::because(End::Refused, reason)).await
+    }
+
+    /// What a hook has the CONNACK say of the session.
+    fn session_present(&self, line: &Line, connect: &Connect) -> Option<bool> {
+        let hooks = self.hooks_for(line);
+        hooks.iter().find_map(|hook| hook.session_present(connect))
     }
 
     /// Sends what is in line and closes in order, so that the reason arrives.

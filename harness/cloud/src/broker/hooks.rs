@@ -1,6 +1,8 @@
 //! How a stand-in takes part in what happens at the broker.
 
-use crate::packet::{Connect, Publish};
+use std::sync::Arc;
+
+use crate::packet::{Connect, Publish, QoS};
 use crate::tls::PresentedCertificate;
 
 /// A connected client.
@@ -14,6 +16,8 @@ pub struct Client {
     pub username: Option<String>,
     /// The certificate that it showed.
     pub certificate: Option<PresentedCertificate>,
+    /// DER of the certificates that it showed, its own first.
+    pub chain: Arc<[Vec<u8>]>,
     /// Whether the connection is encrypted.
     pub encrypted: bool,
     /// The device of the scenario, if it is known by now.
@@ -39,12 +43,37 @@ pub enum Decision {
     },
 }
 
+/// What becomes of a message that a client has published and may publish.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Reception {
+    /// It is passed on to subscribers, then acknowledged.
+    #[default]
+    Route,
+    /// It is acknowledged and goes no further: this cloud is no broker between its clients.
+    Keep,
+    /// The connection ends without an acknowledgement.
+    Close {
+        /// For the trace.
+        reason: String,
+    },
+}
+
 /// A stand-in behind the broker. All of these are called in between two packets of a client and
 /// must not wait.
 pub trait Hook: Send + Sync {
+    /// The TLS handshake of `connection` has succeeded, and the client has shown `chain` (DER, its own
+    /// certificate first; empty for none).
+    fn secured(&self, _connection: u64, _chain: &[Vec<u8>]) {}
+
     /// Judges a CONNECT. The first hook that does not pass decides.
     fn authenticate(&self, _connect: &Connect, _client: &Client) -> Decision {
         Decision::Pass
+    }
+
+    /// The flag "session present" of the CONNACK that answers `connect`, where that is not what the
+    /// standard says. The first hook that gives one decides.
+    fn session_present(&self, _connect: &Connect) -> Option<bool> {
+        None
     }
 
     /// Whether it can cope with U+0000 in a client id or user name, as devices send that pad
@@ -64,6 +93,18 @@ pub trait Hook: Send + Sync {
     /// Whether `client` may subscribe to `filter`. If not, the answer is 0x80.
     fn may_subscribe(&self, _client: &Client, _filter: &str) -> bool {
         true
+    }
+
+    /// At which quality of service a subscription of `client` that asks for `wanted` is granted. The
+    /// lowest counts.
+    fn grants(&self, _client: &Client, _filter: &str, wanted: QoS) -> QoS {
+        wanted
+    }
+
+    /// `client` has published something that it may; called before the message is passed on and
+    /// acknowledged. The first hook that does not have it passed on decides.
+    fn receive(&self, _client: &Client, _publish: &Publish) -> Reception {
+        Reception::Route
     }
 
     /// Filters that the session of `client` has from its start, at QoS 0, without subscribing.

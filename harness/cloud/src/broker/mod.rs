@@ -45,7 +45,7 @@ mod transport;
 
 pub use self::core::Injector;
 pub use faults::{BadPacket, Down, Faults, Reply};
-pub use hooks::{Client, Decision, Hook};
+pub use hooks::{Client, Decision, Hook, Reception};
 pub use probe::ProbeError;
 pub use service::{Broker, EndedBy, StartError};
 pub use settings::{BrokerSettings, Limits, ListenerSettings, PacketTrace, Strangers};

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use trace::Trace;
 
-use super::core::{Core, Injector};
+use super::core::{Core, Injected, Injector};
 use super::listener::Listener;
 use super::{BrokerSettings, End, Faults, Hook, ListenerSettings, ProbeError};
 use crate::Devices;
@@ -241,8 +241,8 @@ async fn bind(
 }
 
 /// Publishes what stand-ins behind the broker have to say, one by one.
-async fn inject(core: Arc<Core>, mut injected: mpsc::UnboundedReceiver<Publish>) {
-    while let Some(publish) = injected.recv().await {
-        core.publish(publish).await;
+async fn inject(core: Arc<Core>, mut injected: mpsc::UnboundedReceiver<Injected>) {
+    while let Some(Injected { only, publish }) = injected.recv().await {
+        core.publish_to(only.as_deref(), publish).await;
     }
 }

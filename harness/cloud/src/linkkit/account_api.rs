@@ -1,14 +1,45 @@
 //! What phones can ask of the cloud.
 
+use clock::Clock;
 use serde_json::{Map, Value, json};
 
 use super::codes::{self, message};
 use super::registry::Key;
 use super::service::Shared;
 use super::{BindRefused, BindReply, Bound, TokenChecked};
+use crate::account_http::{AccountApi, Request, Response};
 
 /// Longest text that is a parameter, in bytes.
 const LONGEST: usize = 256;
+
+impl AccountApi for Shared {
+    fn clock(&self) -> &Clock {
+        self.trace.clock()
+    }
+
+    fn answer(&self, request: &Request) -> Response {
+        if request.method != "POST" {
+            let body = b"{}".to_vec();
+            return Response {
+                status: 405,
+                reason: "Method Not Allowed",
+                body,
+            };
+        }
+        let called = self.call(&request.path, &request.body);
+        let (status, reason) = match called {
+            Some(_) => (200, "OK"),
+            None => (404, "Not Found"),
+        };
+        let answer = called.unwrap_or_else(|| reply(codes::NOT_FOUND, json!({})));
+        Response {
+            status,
+            reason,
+            // Numbers and texts can always be written.
+            body: serde_json::to_vec(&answer).unwrap_or_default(),
+        }
+    }
+}
 
 impl Shared {
     pub(super) fn bind(&self, account: &str, device: &Key, token: &str) -> BindReply {

@@ -21,7 +21,6 @@
 mod account_api;
 pub mod codes;
 mod hook;
-mod http;
 mod padding;
 mod registry;
 mod service;

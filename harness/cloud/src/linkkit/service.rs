@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use trace::Trace;
 
 use super::registry::{Key, Registry};
-use super::{BindOutcome, Rules, http};
+use super::{BindOutcome, Rules};
+use crate::account_http::AccountServer;
+use crate::clouds::{CloudFault, Fake, Newcomer};
 use crate::{Broker, Injector};
 
 /// A device that the cloud knows.
@@ -94,8 +94,7 @@ impl BindReply {
 /// A running stand-in. Its bind API ends when it is dropped.
 pub struct Linkkit {
     pub(super) shared: Arc<Shared>,
-    address: SocketAddr,
-    server: JoinHandle<()>,
+    server: AccountServer,
 }
 
 /// What the hook and the API share.
@@ -139,10 +138,6 @@ impl Linkkit {
         broker: &Broker,
         trace: Trace,
     ) -> Result<Self, LinkkitError> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (address, listener) = listener.map_err(|source| LinkkitError { source })?;
         let mut devices = BTreeMap::new();
         for device in settings.devices {
             let name = format!("device secret {}", device.device);
@@ -163,18 +158,15 @@ impl Linkkit {
             devices,
             trace,
         });
+        let server = AccountServer::start(shared.clone()).await;
+        let server = server.map_err(|source| LinkkitError { source })?;
         broker.attach(Arc::new(shared.clone()));
-        let server = tokio::spawn(http::serve(listener, shared.clone()));
-        Ok(Self {
-            shared,
-            address,
-            server,
-        })
+        Ok(Self { shared, server })
     }
 
     /// Where phones reach the bind API.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 
     /// Answers the reports to come in another way.
@@ -211,9 +203,18 @@ impl Linkkit {
     }
 }
 
-impl Drop for Linkkit {
-    fn drop(&mut self) {
-        self.server.abort();
+impl Fake for Linkkit {
+    fn account_api(&self) -> SocketAddr {
+        self.address()
+    }
+
+    /// Does nothing: the devices of a Linkkit product are there, with their secrets, from the start.
+    fn register(&self, _: &Newcomer) {}
+
+    fn set_fault(&self, fault: &CloudFault, on: bool) {
+        if let CloudFault::MatchReply(reply) = fault {
+            self.set_match_reply(if on { *reply } else { MatchReply::Answer });
+        }
     }
 }
 

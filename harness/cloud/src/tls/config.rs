@@ -10,7 +10,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use super::verifier::Recording;
+use super::verifier::{Linked, Recording};
 
 /// TLS of one listener.
 #[derive(Clone, Debug)]
@@ -46,6 +46,9 @@ pub enum ClientCertificate {
     Required,
     /// Asked for; one that is shown must be good.
     Optional,
+    /// Asked for; one that is shown is taken unjudged if the client has its key and every certificate
+    /// of the chain is signed by the next. The cloud behind the broker judges it (ThingsBoard).
+    Any,
     /// Not even asked for.
     NotAsked,
 }
@@ -96,6 +99,10 @@ pub(crate) fn server_config(
             .map_err(|error| wrap("these protocol versions do not go together")(error.into()))?;
     let builder = match settings.client_certificate {
         ClientCertificate::NotAsked => builder.with_no_client_auth(),
+        ClientCertificate::Any => {
+            let verifier = Arc::new(Linked::new(&provider));
+            builder.with_client_cert_verifier(Arc::new(Recording::new(verifier)))
+        }
         asked => {
             let mut roots = RootCertStore::empty();
             for authority in &settings.client_authorities {

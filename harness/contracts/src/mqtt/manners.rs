@@ -79,6 +79,11 @@ impl Watch for OneName {
         }
         let client = own_id(text(event, "/client").unwrap_or_default());
         let username = text(event, "/username").unwrap_or_default();
+        // So a device of ThingsBoard asks who it is from then on.
+        if username == "provision" || client == "provision" {
+            self.0.remove(device(event));
+            return;
+        }
         let name = format!("{client} (user `{username}`)");
         match self.0.get(device(event)) {
             Some((first, seq)) => found.check(

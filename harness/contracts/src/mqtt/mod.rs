@@ -128,8 +128,9 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "mqtt-one-client-id",
         needs: &[],
-        says: "a device connects by one client id and user name, whatever happens to it",
-        source: "house; MQTT 3.1.1 §3.1.3.1",
+        says: "a device connects by one client id and user name, whatever happens to it, unless it \
+               gets others in a session for provisioning",
+        source: "house; MQTT 3.1.1 §3.1.3.1; ThingsBoard: /provision/request",
         reads: &[(Source::Mqtt, "session_opened")],
         watch: |_| Some(Box::<manners::OneName>::default()),
     },

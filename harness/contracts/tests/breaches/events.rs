@@ -20,6 +20,7 @@ fn facts() -> Facts {
             server_name: Some("broker.example".into()),
             tls: true,
             shows_certificate: true,
+            trusts_broker_itself: false,
             checks_dates: true,
             checks_name: true,
             keep_alive: Duration::from_secs(60),
@@ -83,7 +84,18 @@ pub fn event(seq: u64, row: &Value) -> Event {
 
 /// Ids of the contracts that `rows` break, with the last judgement at `until` ms.
 pub fn broken(rows: &[Value], until: u64) -> BTreeSet<&'static str> {
-    let mut contracts = Contracts::new(&facts());
+    broken_with(rows, until, |_| {})
+}
+
+/// The same of a device of which something else is known.
+pub fn broken_with(
+    rows: &[Value],
+    until: u64,
+    change: impl FnOnce(&mut Facts),
+) -> BTreeSet<&'static str> {
+    let mut facts = facts();
+    change(&mut facts);
+    let mut contracts = Contracts::new(&facts);
     let mut broken = BTreeSet::new();
     for (seq, row) in rows.iter().enumerate() {
         let breaches = contracts.event(&event(seq as u64, row));

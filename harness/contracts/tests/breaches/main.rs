@@ -138,6 +138,39 @@ fn the_time_in_a_linkkit_client_id_is_no_other_name() {
 }
 
 #[test]
+fn a_device_that_asks_for_its_credentials_may_have_another_name_afterwards() {
+    let opened = |ms: u64, client: &str, username: &str| json!([ms, "mqtt/session_opened", { "connection": ms, "client": client, "username": username }]);
+    let closed = |ms: u64| json!([ms, "mqtt/connection_closed", { "connection": ms - 1, "end": "disconnected" }]);
+    let asks = [
+        opened(1, "ESP32_1", "provision"),
+        closed(2),
+        opened(3, "dev1", "alice"),
+    ];
+    assert_eq!(broken(&asks, 4), BTreeSet::new());
+    let changes = [
+        opened(1, "ESP32_1", "bob"),
+        closed(2),
+        opened(3, "dev1", "alice"),
+    ];
+    assert_eq!(broken(&changes, 4), BTreeSet::from(["mqtt-one-client-id"]));
+}
+
+#[test]
+fn a_server_that_is_trusted_itself_is_no_stranger() {
+    let handshake = json!([1, "tls/handshake", { "connection": 1, "ok": true, "shown": "server-self-signed", "offered": ["TLS 1.3"], "server_name": "broker.example", "client_certificate": { "subject": { "common_name": "dut" } } }]);
+    let rows = [handshake];
+    assert_eq!(broken(&rows, 2), BTreeSet::from(["tls-trusts-no-stranger"]));
+    assert_eq!(
+        events::broken_with(&rows, 2, |facts| {
+            if let Some(cloud) = &mut facts.cloud {
+                cloud.trusts_broker_itself = true;
+            }
+        }),
+        BTreeSet::new()
+    );
+}
+
+#[test]
 fn a_session_from_before_a_power_cut_may_be_taken_over() {
     let opened = |ms: u64, connection: u64| json!([ms, "mqtt/session_opened", { "connection": connection, "client": "a" }]);
     let power = |ms: u64, on: bool| json!([ms, "board/power", { "on": on, "how": "switched" }]);

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, SocketAddrV4};
 
 use cloud::{
-    Broker, BrokerSettings, ClientCertificate, Devices, EndedBy, Faults, Linkkit, LinkkitDevice,
-    LinkkitSettings, MatchReply, Rules, Sntp, SntpFaults, TlsSettings,
+    Broker, BrokerSettings, ClientCertificate, Devices, EndedBy, Fake, Faults, Newcomer, Sntp,
+    SntpFaults, TlsSettings,
 };
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
 
 use super::cloud_faults;
+use super::clouds;
 use super::factory_data::Meeting;
 use super::problem::{LabError, with_sources};
 use super::surroundings::Surroundings;
@@ -23,7 +24,10 @@ const GOOD: &str = "server";
 /// Everything that a device meets on the internet.
 pub struct CloudSide {
     broker: Broker,
-    linkkit: Option<Linkkit>,
+    /// The cloud of a vendor behind the broker.
+    fake: Option<Box<dyn Fake>>,
+    /// DER of the certificate that the broker shows.
+    shown: Vec<u8>,
     time: Sntp,
     meeting: Meeting,
 }
@@ -42,20 +46,23 @@ impl CloudSide {
         let certificate = certificate.map_or(&good, |certificate| &certificate.value);
         let place = surroundings.meeting_place();
         let names: Vec<&str> = place.names.iter().map(String::as_str).collect();
+        let identity = certificate.mint(pki, &names, &place.host)?;
+        let shown = identity.certificate_der().to_vec();
         let tls = TlsSettings {
-            client_certificate: match settings.broker.client_certificate {
+            client_certificate: match settings.client_certificate() {
                 language::ClientCertificate::Required => ClientCertificate::Required,
                 language::ClientCertificate::Optional => ClientCertificate::Optional,
+                language::ClientCertificate::Any => ClientCertificate::Any,
                 language::ClientCertificate::None => ClientCertificate::NotAsked,
             },
-            ..TlsSettings::mutual(
-                certificate.mint(pki, &names, &place.host)?,
-                vec![pki.authority("ca")?],
-            )
+            ..TlsSettings::mutual(identity, vec![pki.authority("ca")?])
         };
         let known = Devices::default();
         for (name, values) in devices {
             known.know(&values.device_name, name);
+            if settings.thingsboard.is_some() {
+                known.know(clouds::client_id(values), name);
+            }
         }
         let mut settings_of_broker = BrokerSettings::tls(tls);
         for listener in &mut settings_of_broker.listeners {
@@ -64,16 +71,11 @@ impl CloudSide {
         let broker = Broker::start(settings_of_broker, trace.clone(), known).await?;
         let time = Sntp::start_at(place.time, trace.clone(), SntpFaults::default()).await?;
         let meeting = surroundings.publish(broker.address(), time.address());
-        let linkkit = match &settings.linkkit {
-            Some(settings) => {
-                let settings = linkkit_settings(settings, devices);
-                Some(Linkkit::start(settings, &broker, trace.clone()).await?)
-            }
-            None => None,
-        };
+        let fake = clouds::start(settings, devices, &broker, pki, trace).await?;
         Ok(Self {
             broker,
-            linkkit,
+            fake,
+            shown,
             time,
             meeting,
         })
@@ -94,9 +96,21 @@ impl CloudSide {
         self.time.address()
     }
 
-    /// Where phones bind devices, if there is a Linkkit cloud.
-    pub fn bind_api(&self) -> Option<SocketAddrV4> {
-        match self.linkkit.as_ref()?.address() {
+    /// DER of the certificate that the broker shows.
+    pub fn shown(&self) -> &[u8] {
+        &self.shown
+    }
+
+    /// A device has got its factory data.
+    pub fn register(&self, newcomer: &Newcomer) {
+        if let Some(fake) = &self.fake {
+            fake.register(newcomer);
+        }
+    }
+
+    /// Where the users of devices reach the cloud, if it is a vendor's.
+    pub fn account_api(&self) -> Option<SocketAddrV4> {
+        match self.fake.as_ref()?.account_api() {
             SocketAddr::V4(address) => Some(address),
             SocketAddr::V6(_) => None,
         }
@@ -108,13 +122,9 @@ impl CloudSide {
             self.time.set_faults(faults);
         }
         match fault {
-            Fault::MatchReply(reply) => {
-                if let Some(linkkit) = &self.linkkit {
-                    linkkit.set_match_reply(if on {
-                        match_reply(*reply)
-                    } else {
-                        MatchReply::Answer
-                    });
+            Fault::MatchReply(_) | Fault::CloudUnanswered => {
+                if let (Some(fake), Some(fault)) = (&self.fake, clouds::fault(fault)) {
+                    fake.set_fault(&fault, on);
                 }
             }
             Fault::SessionEnded(by) if on => self.broker.end_sessions(match by {
@@ -162,48 +172,4 @@ fn testimony<E: std::error::Error>(
         },
     };
     trace.emit(None, &report);
-}
-
-fn linkkit_settings(
-    settings: &language::Linkkit,
-    devices: &BTreeMap<String, DeviceValues>,
-) -> LinkkitSettings {
-    LinkkitSettings {
-        devices: devices
-            .iter()
-            .map(|(name, values)| LinkkitDevice {
-                device: name.clone(),
-                product_key: values.product_key.clone(),
-                device_name: values.device_name.clone(),
-                device_secret: values.device_secret.clone(),
-            })
-            .collect(),
-        rules: Rules {
-            token_life: settings.token_life,
-            ..Rules::default()
-        },
-        ..LinkkitSettings::default()
-    }
-}
-
-fn match_reply(reply: language::MatchReply) -> MatchReply {
-    match reply {
-        language::MatchReply::Never => MatchReply::Never,
-        language::MatchReply::WrongId => MatchReply::WrongId,
-        language::MatchReply::EarlierId => MatchReply::EarlierId,
-        language::MatchReply::Code(code) => MatchReply::Code(code),
-        language::MatchReply::After(delay) => MatchReply::After(delay),
-    }
-}
-
-/// What a code of the bind API means in the scenario language; none for refusals of other kinds.
-pub fn bind_outcome(code: i64) -> Option<language::BindOutcome> {
-    match cloud::linkkit::codes::outcome(code) {
-        cloud::BindOutcome::Bound => Some(language::BindOutcome::Bound),
-        cloud::BindOutcome::Unknown => Some(language::BindOutcome::Unknown),
-        cloud::BindOutcome::Mismatched => Some(language::BindOutcome::Mismatched),
-        cloud::BindOutcome::Expired => Some(language::BindOutcome::Expired),
-        cloud::BindOutcome::AlreadyUsed => Some(language::BindOutcome::AlreadyUsed),
-        cloud::BindOutcome::Refused => None,
-    }
 }

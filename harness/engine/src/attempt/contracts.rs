@@ -107,17 +107,19 @@ pub fn missed(breach: &Breach) -> Missed {
     }
 }
 
-/// What is known of the devices of a world by what they were told. With several devices only what
+/// What is known of the devices of a world by what they were told, and by the certificate that the
+/// broker shows (DER). With several devices only what
 /// holds for all of them is known.
 pub fn facts<'f>(
     factories: impl IntoIterator<Item = &'f Factory>,
+    shown: Option<&[u8]>,
     sees: BTreeSet<Sight>,
     access_points: Vec<AccessPointFacts>,
 ) -> Facts {
     let mut facts: Option<Facts> = None;
     let mut devices = 0;
     for factory in factories {
-        let next = of_one(factory);
+        let next = of_one(factory, shown);
         devices += 1;
         facts = Some(match facts {
             None => next,
@@ -150,7 +152,7 @@ pub fn facts<'f>(
     }
 }
 
-fn of_one(factory: &Factory) -> Facts {
+fn of_one(factory: &Factory, shown: Option<&[u8]>) -> Facts {
     let millis = |ms: u32| Duration::from_millis(ms.into());
     Facts {
         sees: BTreeSet::new(),
@@ -163,6 +165,7 @@ fn of_one(factory: &Factory) -> Facts {
             server_name: Some(cloud.host.clone()).filter(|host| host.parse::<IpAddr>().is_err()),
             tls: cloud.tls,
             shows_certificate: cloud.credentials.is_some(),
+            trusts_broker_itself: shown == Some(&*cloud.authority),
             checks_dates: cloud.check_dates,
             checks_name: cloud.check_name,
             keep_alive: Duration::from_secs(cloud.keep_alive_s.into()),

@@ -1,16 +1,16 @@
 //! What a device of a scenario is born with.
 
 use factory::{
-    AppInfo, Ble, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, Mdns,
-    MemoryRelease, PhoneToken, Provisioning, Scheme, Sntp, Telemetry, TokenForm, Unregister,
-    Version,
+    AppInfo, Ble, Cloud, Credentials, Factory, Identity, Lab, Mdns, MemoryRelease, PhoneToken,
+    Provisioning, Scheme, Sntp, Telemetry, TokenForm, Unregister, Version,
 };
 use pki::{Pki, PkiError};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
+use super::clouds;
 use super::surroundings::LINE_LIMIT;
 use super::values::DeviceValues;
-use crate::language::{self, Certificate, Device, IdfVersion, Over, Profile, Security, WorldSpec};
+use crate::language::{self, Device, IdfVersion, Over, Security, WorldSpec};
 
 /// Name of the broker inside the air.
 pub const BROKER_HOST: &str = "mqtt.proving.example";
@@ -50,11 +50,7 @@ pub fn factory_data(
     lab: Option<Lab>,
     meeting: &Meeting,
 ) -> Result<Factory, PkiError> {
-    let linkkit = world
-        .cloud
-        .as_ref()
-        .and_then(|cloud| cloud.linkkit.as_ref());
-    Ok(Factory {
+    let mut factory = Factory {
         identity: Identity { mac: values.mac },
         provisioning: provisioning(device, values),
         network: None,
@@ -67,18 +63,10 @@ pub fn factory_data(
         cloud: world
             .cloud
             .as_ref()
-            .map(|_| cloud(device, values, pki, meeting))
+            .map(|settings| cloud(settings, device, values, pki, meeting))
             .transpose()?,
-        linkkit: linkkit.map(|settings| Linkkit {
-            product_key: values.product_key.clone(),
-            device_name: values.device_name.clone(),
-            device_secret: values.device_secret.clone(),
-            profile: match settings.profile {
-                Profile::Seed2019 => LinkkitProfile::seed_2019(),
-                Profile::Sdk230 => LinkkitProfile::sdk_2_3_0(),
-                Profile::Sdk301 => LinkkitProfile::sdk_3_0_1(),
-            },
-        }),
+        linkkit: None,
+        thingsboard: None,
         telemetry: device.telemetry.as_ref().map(|telemetry| Telemetry {
             topic: telemetry.topic.clone(),
             payload: telemetry.payload.clone(),
@@ -86,7 +74,11 @@ pub fn factory_data(
         }),
         bugs: bug.map(str::to_owned).into_iter().collect(),
         lab,
-    })
+    };
+    if let Some(settings) = &world.cloud {
+        clouds::put_in(settings, device, values, &mut factory);
+    }
+    Ok(factory)
 }
 
 fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
@@ -198,12 +190,13 @@ fn security(device: &Device, values: &DeviceValues) -> factory::Security {
 }
 
 fn cloud(
+    settings: &language::Cloud,
     device: &Device,
     values: &DeviceValues,
     pki: &Pki,
     meeting: &Meeting,
 ) -> Result<Cloud, PkiError> {
-    let good = Certificate::Named("client".to_owned());
+    let good = clouds::certificate(settings, device);
     let certificate = device.cloud.certificate.as_ref();
     let credentials = match certificate.map_or(&good, |certificate| &certificate.value) {
         none if none.is_named("none") => None,

@@ -34,7 +34,8 @@ pub fn world_for<'w>(firmware: Option<&Firmware>, world: &'w WorldSpec) -> Cow<'
     }
     let mut world = world.clone();
     let cloud = world.cloud.get_or_insert_default();
-    if linkkit {
+    // A world has one cloud.
+    if linkkit && cloud.thingsboard.is_none() {
         cloud.linkkit.get_or_insert_default();
     }
     Cow::Owned(world)

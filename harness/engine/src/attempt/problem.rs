@@ -56,6 +56,9 @@ pub enum LabError {
     /// The Linkkit cloud did not start.
     #[error(transparent)]
     Linkkit(#[from] cloud::linkkit::LinkkitError),
+    /// The ThingsBoard cloud did not start.
+    #[error(transparent)]
+    ThingsBoard(#[from] cloud::thingsboard::ThingsBoardError),
     /// The time server did not start.
     #[error(transparent)]
     Time(#[from] cloud::sntp::SntpError),

@@ -1,4 +1,4 @@
-//! What the broker, the Linkkit cloud and the time server saw of a device, beside what its log says.
+//! What the broker, the vendor's cloud and the time server saw of a device, beside what its log says.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ impl Subject {
     pub fn of_step(step: &Step) -> Self {
         match step {
             Step::Expect(Expect::Clause(clause)) => Self::of_patterns(clause.wanted.patterns()),
-            Step::Bind(_) => Self {
+            Step::Bind(_) | Step::Claim(_) | Step::Unclaim(_) => Self {
                 services: [Service::Cloud].into(),
                 device: None,
             },
@@ -126,6 +126,9 @@ impl Subject {
 
     /// The last that the cloud took, refused or answered.
     fn at_the_cloud(&self, trace: &Trace) -> String {
+        if let Some(seen) = self.at_thingsboard(trace) {
+            return seen;
+        }
         let (mut connect, mut report, mut bind) = (None, None, None);
         for event in trace.events_from(0) {
             if !self.concerns(&event) {
@@ -153,6 +156,23 @@ impl Subject {
         }
         let report = report.unwrap_or_else(|| "no token report".to_owned());
         joined([connect, Some(report), bind, None], "nothing")
+    }
+
+    /// The last that ThingsBoard saw, if that is the cloud and has seen anything.
+    fn at_thingsboard(&self, trace: &Trace) -> Option<String> {
+        let mut last = None;
+        for event in trace.events_from(0) {
+            let is_its =
+                event.source == Source::Cloud && ::trace::catalogue::is_of_thingsboard(&event.kind);
+            if is_its && self.concerns(&event) {
+                let reason = event.data.get("reason").and_then(Value::as_str);
+                last = Some(match reason {
+                    Some(reason) => format!("{} ({reason})", event.kind),
+                    None => event.kind.to_string(),
+                });
+            }
+        }
+        last
     }
 
     /// The last question after the time, and its answer.
@@ -197,7 +217,7 @@ impl Service {
     fn of(source: Source, tag: Option<&str>) -> Option<Self> {
         match (source, tag) {
             (Source::Tls | Source::Mqtt, _) => Some(Self::Broker),
-            (Source::Linkkit, _) => Some(Self::Cloud),
+            (Source::Cloud, _) => Some(Self::Cloud),
             (Source::Sntp, _) => Some(Self::TimeServer),
             (Source::Log, Some(tag)) => {
                 let has = |part| tag.to_ascii_lowercase().contains(part);

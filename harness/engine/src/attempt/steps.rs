@@ -38,6 +38,8 @@ impl Attempt<'_> {
                 discover::discover(self.case, step, world, &mut self.captures).await
             }
             Step::Bind(bind) => self.bind(bind, world).await,
+            Step::Claim(claim) => self.claim(claim, world).await,
+            Step::Unclaim(step) => self.unclaim(step, world).await,
             Step::Expect(Expect::Clause(clause)) => self
                 .expectations
                 .meet(clause, &mut self.captures, began)
@@ -135,12 +137,12 @@ impl Attempt<'_> {
             device_name: values.device_name.clone(),
             token: self.trace.secrets().reveal(&token),
         };
-        let cloud = world.bind_api()?;
+        let cloud = world.account_api()?;
         if let Some(patience) = bind.within {
             phone::wait_for_report(cloud, &request, CLOUD_POLL, patience, self.trace).await?;
         }
         let reply = phone::bind(cloud, &request, self.trace).await?;
-        let outcome = super::cloud_side::bind_outcome(reply.code);
+        let outcome = super::clouds::bind_outcome(reply.code);
         if outcome == Some(BindOutcome::Bound) {
             // The app now tells the device that its token was put to use.
             world.phone(&bind.phone)?.acknowledge_notifications();
@@ -201,7 +203,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn fill(&self, text: &Placed<String>) -> Result<String, Problem> {
+    pub(super) fn fill(&self, text: &Placed<String>) -> Result<String, Problem> {
         self.captures
             .fill(text)
             .map_err(|error| Problem::Lab(LabError::Scenario(error.to_string())))
@@ -234,6 +236,8 @@ pub(super) fn label(step: &Step) -> String {
         Step::Query(step) => format!("{} queries the token: {:?}", step.phone, step.outcome),
         Step::Discover(step) => format!("{} looks for it by mDNS: {:?}", step.phone, step.outcome),
         Step::Bind(step) => format!("{} binds: {:?}", step.phone, step.outcome.value),
+        Step::Claim(step) => format!("{} claims: {:?}", step.phone, step.outcome.value),
+        Step::Unclaim(step) => format!("{} gives it back", step.phone),
         Step::Expect(Expect::Clause(clause)) => format!("expect {}", clause),
         Step::Expect(Expect::Transcript(wanted)) => format!("expect transcript {}", wanted.name),
         Step::Fault(FaultStep::On(fault)) => format!("fault {} on", fault.name()),

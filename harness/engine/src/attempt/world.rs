@@ -14,6 +14,7 @@ use trace::{Trace, Witness, WitnessReport};
 
 use super::boards::{self, Chosen};
 use super::cloud_side::CloudSide;
+use super::clouds;
 use super::console::Port;
 use super::external_cloud::ExternalCloud;
 use super::factory_data::{Meeting, factory_data};
@@ -22,7 +23,7 @@ use super::phones::{Phone, PhoneSession};
 use super::problem::{LabError, with_sources};
 use super::surroundings::{Enrollee, Surroundings, Switched, VisitError};
 use super::values::{AccessPointValues, DeviceValues, Maker};
-use crate::language::{self, Fault};
+use crate::language::{self, Fault, Trusts};
 use crate::run::{BoardKind, Job};
 
 /// Everything that stands around the steps of a case.
@@ -199,6 +200,20 @@ impl World {
         let nowhere = Meeting::default();
         let meeting = self.cloud.as_ref().map_or(&nowhere, CloudSide::meeting);
         let mut factory = factory_data(device, &values, settings, &self.pki, bug, lab, meeting)?;
+        let claim = factory
+            .thingsboard
+            .as_ref()
+            .and_then(|it| it.claim.as_ref());
+        if let Some(secret) = claim.and_then(|claim| claim.secret_key.as_ref()) {
+            let claim = format!("claim secret of {name}");
+            self.trace.secrets().add(&claim, secret);
+        }
+        if let Some(cloud) = &self.cloud {
+            if let (Trusts::Broker, Some(told)) = (device.cloud.trusts, &mut factory.cloud) {
+                told.authority = cloud.shown().to_vec();
+            }
+            cloud.register(&clouds::newcomer(&name, &values, &factory));
+        }
         if let Some(external) = &self.external {
             external.tell(&mut factory);
         }
@@ -277,7 +292,8 @@ impl World {
         if !self.is_emulated {
             sees.insert(Sight::Clock);
         }
-        super::contracts::facts(&self.factories, sees, self.in_the_air.clone())
+        let shown = self.cloud.as_ref().map(CloudSide::shown);
+        super::contracts::facts(&self.factories, shown, sees, self.in_the_air.clone())
     }
 
     /// Certificates of this world.
@@ -303,11 +319,11 @@ impl World {
         }
     }
 
-    /// Where phones bind devices.
-    pub fn bind_api(&self) -> Result<SocketAddrV4, LabError> {
+    /// Where the users of devices reach the cloud.
+    pub fn account_api(&self) -> Result<SocketAddrV4, LabError> {
         self.cloud()?
-            .bind_api()
-            .ok_or_else(|| LabError::Scenario("this world's cloud has no Linkkit".into()))
+            .account_api()
+            .ok_or_else(|| LabError::Scenario("this world's cloud has no users".into()))
     }
 
     /// Every device, by name.

@@ -120,7 +120,7 @@ impl JsonSchema for Certificate {
                         "usage": { "enum": ["any", "server", "client"], "description": "What its extendedKeyUsage allows." },
                         "not_before": moment("Start of its validity, from the lab's now: `-1d`."),
                         "not_after": moment("End of its validity, from the lab's now: `365d`."),
-                        "chain": { "enum": ["full", "leaf-only"], "description": "How much of its chain is shown." },
+                        "chain": { "enum": ["full", "leaf-only", "unlinked"], "description": "How much of its chain is shown." },
                         "key": { "enum": ["own", "other"], "description": "Which private key is handed out with it." },
                         "key_type": {
                             "enum": ["p-256", "p-384", "rsa-2048", "rsa-3072", "rsa-4096"],

@@ -12,7 +12,7 @@ use super::clause::{Clause, Expect};
 use super::events;
 use super::fault::{Fault, FaultStep};
 use super::mistake::Mistake;
-use super::pattern::{Pattern, regular_expression};
+use super::pattern::{Pattern, Vendor, regular_expression};
 use super::scenario::Scenario;
 use super::span::{Placed, Span};
 use super::step::{Outcome, Provision, Stage, Step};
@@ -120,6 +120,10 @@ impl<'s> Checker<'s> {
         if let Some(cloud) = &world.cloud {
             let known = &self.known.server_certificates;
             self.certificate(cloud.broker.certificate.as_ref(), known);
+            if let (Some(_), Some(thingsboard)) = (&cloud.linkkit, &cloud.thingsboard) {
+                let message = "a world has one cloud: `linkkit` or `thingsboard`";
+                self.wrong(thingsboard.span, message);
+            }
         }
         for (_, device) in world.devices.iter() {
             let certificate = device.cloud.certificate.as_ref();
@@ -238,6 +242,15 @@ impl<'s> Checker<'s> {
                 self.needs_linkkit(step.span, "a bind");
                 self.references(&bind.token, bind.token.span);
             }
+            Step::Claim(claim) => {
+                self.phone(&claim.phone);
+                self.needs_thingsboard(step.span, "a claim");
+                self.references(&claim.secret_key, claim.secret_key.span);
+            }
+            Step::Unclaim(unclaim) => {
+                self.phone(&unclaim.phone);
+                self.needs_thingsboard(step.span, "giving a device back");
+            }
             Step::Expect(Expect::Clause(clause)) => self.clause(clause),
             Step::Expect(Expect::Transcript(transcript)) => {
                 if !is_word(&transcript.name) {
@@ -308,6 +321,14 @@ impl<'s> Checker<'s> {
         match named {
             Some(name) => devices.named(name),
             None => devices.iter().next().map(|(_, device)| device),
+        }
+    }
+
+    fn needs_thingsboard(&mut self, span: Span, what: &str) {
+        let cloud = self.scenario.world.cloud.as_ref();
+        if cloud.is_none_or(|cloud| cloud.thingsboard.is_none()) {
+            let message = format!("{what} needs `thingsboard` in the world's cloud");
+            self.wrong(span, message);
         }
     }
 
@@ -431,7 +452,15 @@ impl<'s> Checker<'s> {
             Source::Tls | Source::Mqtt if world.cloud.is_none() => {
                 self.wrong(pattern.span, "there is no `cloud` in the world");
             }
-            Source::Linkkit => self.needs_linkkit(pattern.span, "this event"),
+            Source::Cloud => match pattern.vendor {
+                Some(Vendor::Linkkit) => self.needs_linkkit(pattern.span, "this event"),
+                Some(Vendor::ThingsBoard) => self.needs_thingsboard(pattern.span, "this event"),
+                None => {
+                    let message =
+                        "exactly one cloud has seen an event: name `linkkit` or `thingsboard`";
+                    self.wrong(pattern.span, message);
+                }
+            },
             _ => {}
         }
         if let Some(text) = &pattern.text {
@@ -519,6 +548,7 @@ impl<'s> Checker<'s> {
                 self.wrong(span, "there is no `cloud` in the world");
             }
             Fault::MatchReply(_) => self.needs_linkkit(span, "this fault"),
+            Fault::CloudUnanswered => self.needs_thingsboard(span, "this fault"),
             _ => {}
         }
         if matches!(fault, Fault::SessionEnded(_)) {

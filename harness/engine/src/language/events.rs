@@ -1,12 +1,14 @@
 //! Whether a scenario's patterns and captures name what the trace can hold.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use trace::Source;
 use trace::catalogue::{self, Kind, Shape, UnknownField};
 
 use super::captures::{CaptureList, references};
 use super::mistake::Mistake;
-use super::pattern::{Field, Pattern, regular_expression};
+use super::pattern::{Field, Pattern, Vendor, regular_expression};
 use super::span::{Placed, Span};
 
 /// What is wrong with `pattern`: a kind that its source has not, a field that the kind has not, a
@@ -41,13 +43,22 @@ pub(super) fn capture_mistakes(pattern: &Pattern, list: &CaptureList) -> Vec<Mis
 
 /// The kinds that `pattern` can match.
 fn kinds(pattern: &Pattern) -> Result<Vec<&'static Kind>, Mistake> {
-    let all = catalogue::kinds(pattern.source);
+    let of_vendor = |name: &str| {
+        pattern.vendor.is_none_or(|vendor| {
+            catalogue::is_of_thingsboard(name) == (vendor == Vendor::ThingsBoard)
+        })
+    };
+    let all = catalogue::kinds(pattern.source).iter();
+    let all: BTreeMap<&str, &'static Kind> = all
+        .filter(|(name, _)| of_vendor(name))
+        .map(|(name, kind)| (*name, kind))
+        .collect();
     // What a phone receives is the only kind that scenarios can name of CoAP.
     let Some(name) = &pattern.kind else {
-        return Ok(all.values().collect());
+        return Ok(all.into_values().collect());
     };
     match all.get(name.value.as_str()) {
-        Some(kind) => Ok(vec![kind]),
+        Some(kind) => Ok(vec![*kind]),
         None => {
             // In its short form a kind stands where its pattern does.
             let span = Some(name.span).filter(|span| *span != Span::default());
@@ -176,10 +187,7 @@ impl Unknown {
 
 /// What scenarios call `source`.
 fn word(source: Source) -> &'static str {
-    match source {
-        Source::Linkkit => "cloud",
-        other => other.name(),
-    }
+    source.name()
 }
 
 #[cfg(test)]

@@ -155,6 +155,8 @@ pub enum Fault {
     SessionEnded(EndedBy),
     /// The Linkkit cloud answers a reported token in this way.
     MatchReply(MatchReply),
+    /// ThingsBoard answers no request of a device: for attributes, calls, chunks or credentials.
+    CloudUnanswered,
     /// No phone hears Bluetooth advertisements.
     BluetoothSilent,
     /// The Bluetooth link is lost after so many more bytes of data.
@@ -309,6 +311,7 @@ impl Fault {
             Self::BadPacket(_) => "bad_packet",
             Self::SessionEnded(_) => "session_ended",
             Self::MatchReply(_) => "match_reply",
+            Self::CloudUnanswered => "cloud_unanswered",
             Self::BluetoothSilent => "bluetooth_silent",
             Self::BluetoothDropAfter(_) => "bluetooth_drop_after",
             Self::BluetoothSlow(_) => "bluetooth_slow",

@@ -99,7 +99,7 @@ fn source_name(source: Source) -> &'static str {
         Source::Air => "air",
         Source::Tls => "tls",
         Source::Mqtt => "mqtt",
-        Source::Linkkit => "linkkit",
+        Source::Cloud => "cloud",
         Source::Sntp => "sntp",
         Source::Coap => "coap",
         Source::Provisioning => "provisioning",
@@ -117,6 +117,7 @@ impl fmt::Display for Fault {
             }
             Self::TimeSilent
             | Self::BluetoothSilent
+            | Self::CloudUnanswered
             | Self::HandshakeStalled
             | Self::MessagesWithheld
             | Self::SingleBytes => f.write_str(name),

@@ -18,6 +18,8 @@
 //!   that device; its JSON can be captured from. `unanswered` waits for all of `within`.
 //! - `bind: { phone, token, outcome }`: the phone's owner binds the device with that token, over the
 //!   phone's own mobile network.
+//! - `claim: { phone, secret_key, outcome }` and `unclaim: { phone }`: the phone's owner claims the
+//!   device at ThingsBoard as a customer, or gives it back, over the phone's own mobile network.
 //! - `expect`: see [`Clause`], and `expect::Expectations` for how it is met; `expect: { transcript }`
 //!   compares the device's log with a snapshot.
 //! - `fault: { on | off: … }`: breaks something, or mends it; see [`Fault`]. A fault before the first
@@ -56,6 +58,7 @@ mod scenario;
 mod schema;
 mod span;
 mod step;
+mod thingsboard;
 mod tree;
 mod turns;
 mod unset;
@@ -88,9 +91,13 @@ pub use step::{
     Bind, BindOutcome, Command, Console, Control, Custom, EraseStorage, Leave, Outcome, Provision,
     Query, QueryBy, QueryOutcome, ReadVersion, Reconnect, RequestOutcome, Scan, Stage, Step, Wait,
 };
+pub use thingsboard::{
+    Claim, ClaimOutcome, DeviceClaim, DeviceProvision, DeviceThingsBoard, ProvisionStrategy,
+    ProvisionedBy, Registered, ThingsBoard, Unclaim,
+};
 pub use world::{
     AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, IdfVersion,
-    Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security, Telemetry,
+    Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security, Telemetry, Trusts,
     WorldSpec,
 };
 

@@ -9,7 +9,7 @@ use trace::{Level, Source};
 
 use super::clause::{Clause, Expect, Wanted};
 use super::fault::Fault;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Vendor};
 use super::power::PowerAction;
 use super::scenario::Case;
 use super::step::Step;
@@ -55,6 +55,8 @@ pub enum CloudNeed {
     BrokerFaults,
     /// What the Linkkit cloud sees, its answers, and its API.
     Linkkit,
+    /// What ThingsBoard sees, its answers, and its API.
+    ThingsBoard,
     /// The time server.
     Time,
 }
@@ -98,7 +100,7 @@ impl Case {
             add_step(step, &mut needs);
         }
         for never in &self.scenario.never {
-            needs.extend(cloud_of(never.pattern.source).map(Need::OwnCloud));
+            needs.extend(cloud_of(&never.pattern).map(Need::OwnCloud));
         }
         let world = &self.scenario.world;
         if let Some(cloud) = &world.cloud {
@@ -182,6 +184,9 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
     if device.cloud.certificate.is_some() {
         needs.insert(Need::Certificate);
     }
+    if device.thingsboard.is_some() {
+        needs.insert(Need::Feature(Feature::ThingsBoard));
+    }
     let set = [
         (!settings.auto_stop, "auto_stop"),
         (settings.attempts.is_some(), "attempts"),
@@ -236,6 +241,12 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
         Step::Bind(_) => {
             needs.extend([Need::OwnCloud(CloudNeed::Linkkit), can(Feature::Linkkit)]);
         }
+        Step::Claim(_) | Step::Unclaim(_) => {
+            needs.extend([
+                Need::OwnCloud(CloudNeed::ThingsBoard),
+                can(Feature::ThingsBoard),
+            ]);
+        }
         Step::Leave(_) | Step::Reconnect(_) | Step::Wait(_) => {}
         Step::Expect(Expect::Clause(clause)) => {
             let seen_by = |source| clause.patterns().any(|pattern| pattern.source == source);
@@ -245,7 +256,7 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
                 needs.insert(Need::Lan);
             }
             // Also what must not happen: it would not be seen.
-            let clouds = clause.patterns().filter_map(|p| cloud_of(p.source));
+            let clouds = clause.patterns().filter_map(cloud_of);
             needs.extend(clouds.map(Need::OwnCloud));
             clause.expected().iter().for_each(|p| add_pattern(p, needs));
         }
@@ -261,6 +272,7 @@ fn add_fault(fault: &Fault, needs: &mut BTreeSet<Need>) {
         Fault::TimeSilent | Fault::TimeAnswer(_) => Some(CloudNeed::Time),
         fault if fault.is_of_broker() => Some(CloudNeed::BrokerFaults),
         Fault::MatchReply(_) => Some(CloudNeed::Linkkit),
+        Fault::CloudUnanswered => Some(CloudNeed::ThingsBoard),
         _ => None,
     };
     needs.extend(cloud.map(Need::OwnCloud));
@@ -269,17 +281,21 @@ fn add_fault(fault: &Fault, needs: &mut BTreeSet<Need>) {
         Fault::AccessPointOff(_) | Fault::InternetOff(_) => Need::SwitchAccessPoint,
         Fault::TimeSilent | Fault::TimeAnswer(_) => can(Feature::Sntp),
         Fault::MatchReply(_) => can(Feature::Linkkit),
+        Fault::CloudUnanswered => can(Feature::ThingsBoard),
         fault if fault.is_of_broker() => can(Feature::Mqtt),
         _ => Need::OwnRadio,
     });
 }
 
-/// Whose cloud sees events of `source`, if one does.
-fn cloud_of(source: Source) -> Option<CloudNeed> {
-    match source {
+/// Whose cloud sees events like this, if one does.
+fn cloud_of(pattern: &Pattern) -> Option<CloudNeed> {
+    match pattern.source {
         Source::Tls | Source::Mqtt => Some(CloudNeed::BrokerEvents),
         // A device tells phones of itself once its cloud has taken its token.
-        Source::Linkkit | Source::Coap => Some(CloudNeed::Linkkit),
+        Source::Cloud if pattern.vendor == Some(Vendor::ThingsBoard) => {
+            Some(CloudNeed::ThingsBoard)
+        }
+        Source::Cloud | Source::Coap => Some(CloudNeed::Linkkit),
         Source::Sntp => Some(CloudNeed::Time),
         // Whose cloud it is makes no difference to these; a source that is new has to say so here.
         Source::Log
@@ -306,7 +322,10 @@ fn add_pattern(pattern: &Pattern, needs: &mut BTreeSet<Need>) {
         Source::Tls | Source::Mqtt => {
             firmware(FirmwareNeed::Feature(Feature::Mqtt));
         }
-        Source::Linkkit | Source::Coap => {
+        Source::Cloud if pattern.vendor == Some(Vendor::ThingsBoard) => {
+            firmware(FirmwareNeed::Feature(Feature::ThingsBoard));
+        }
+        Source::Cloud | Source::Coap => {
             firmware(FirmwareNeed::Feature(Feature::Linkkit));
         }
         _ => {}
@@ -338,6 +357,7 @@ impl fmt::Display for CloudNeed {
             Self::BrokerEvents => "broker-events",
             Self::BrokerFaults => "broker-faults",
             Self::Linkkit => "linkkit-cloud",
+            Self::ThingsBoard => "thingsboard-cloud",
             Self::Time => "time-server",
         })
     }

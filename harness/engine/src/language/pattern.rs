@@ -16,6 +16,9 @@ pub struct Pattern {
     pub source: Source,
     /// Which device it must concern.
     pub device: Option<Placed<String>>,
+    /// Whose cloud must have seen it; none for other sources, and where the scenario does not name
+    /// exactly one.
+    pub vendor: Option<Vendor>,
     /// Its kind.
     pub kind: Option<Placed<String>>,
     /// Level of a log line.
@@ -28,6 +31,25 @@ pub struct Pattern {
     pub fields: Vec<Field>,
     /// Where the pattern stands.
     pub span: Span,
+}
+
+/// Whose cloud an event is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vendor {
+    /// Alibaba.
+    Linkkit,
+    /// ThingsBoard.
+    ThingsBoard,
+}
+
+impl Vendor {
+    /// Its word in scenarios.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Linkkit => "linkkit",
+            Self::ThingsBoard => "thingsboard",
+        }
+    }
 }
 
 /// A value in an event's data.
@@ -121,7 +143,9 @@ struct RawEvent {
 #[serde(deny_unknown_fields)]
 pub struct CloudPattern {
     /// Kind of an event of the Linkkit fake.
-    linkkit: Placed<String>,
+    linkkit: Option<Placed<String>>,
+    /// Kind of an event of the ThingsBoard fake.
+    thingsboard: Option<Placed<String>>,
     /// JSON pointers into the event's data, and what must stand there.
     #[serde(default, rename = "where")]
     #[schemars(with = "Where")]
@@ -184,9 +208,14 @@ impl EventPattern {
 impl CloudPattern {
     fn pattern(self) -> Pattern {
         Pattern {
-            kind: Some(self.linkkit),
+            vendor: match (&self.linkkit, &self.thingsboard) {
+                (Some(_), None) => Some(Vendor::Linkkit),
+                (None, Some(_)) => Some(Vendor::ThingsBoard),
+                _ => None,
+            },
+            kind: self.linkkit.or(self.thingsboard),
             fields: pointed(self.fields),
-            ..Pattern::of(Source::Linkkit)
+            ..Pattern::of(Source::Cloud)
         }
     }
 }
@@ -241,6 +270,7 @@ impl Pattern {
         Self {
             source,
             device: None,
+            vendor: None,
             kind: None,
             level: None,
             tag: None,
@@ -290,7 +320,7 @@ macro_rules! with_sources {
                     placed(self.air.take(), |event| event.into_pattern(trace::Source::Air)),
                     placed(self.tls.take(), |event| event.into_pattern(trace::Source::Tls)),
                     placed(self.mqtt.take(), |event| event.into_pattern(trace::Source::Mqtt)),
-                    placed(self.cloud.take(), |cloud| cloud.into_pattern(trace::Source::Linkkit)),
+                    placed(self.cloud.take(), |cloud| cloud.into_pattern(trace::Source::Cloud)),
                     placed(self.coap.take(), |coap| coap.into_pattern(trace::Source::Coap)),
                     placed(self.provisioning.take(), |event| {
                         event.into_pattern(trace::Source::Provisioning)

@@ -14,6 +14,7 @@ use super::fault::FaultStep;
 use super::power::Power;
 use super::roles::Roles;
 use super::span::Placed;
+use super::thingsboard::{Claim, Unclaim};
 
 /// One step; see the [module](super) for what each means.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -44,6 +45,10 @@ pub enum Step {
     Discover(Box<Discover>),
     /// A phone's owner binds a device to an account.
     Bind(Bind),
+    /// A phone's owner claims a device at ThingsBoard.
+    Claim(Claim),
+    /// A phone's owner gives a device of ThingsBoard back.
+    Unclaim(Unclaim),
     /// Something must happen, or must not.
     Expect(Expect),
     /// Something is broken on purpose, or mended.
@@ -436,6 +441,8 @@ impl Step {
             Self::Query(step) => step.device.as_ref(),
             Self::Discover(step) => step.device.as_ref(),
             Self::Bind(step) => step.device.as_ref(),
+            Self::Claim(step) => step.device.as_ref(),
+            Self::Unclaim(step) => step.device.as_ref(),
             Self::EraseStorage(step) => step.device.as_ref(),
             Self::Expect(Expect::Transcript(transcript)) => transcript.device.as_ref(),
             Self::Expect(Expect::Clause(_))
@@ -470,8 +477,10 @@ impl Step {
             Self::Query(step) => &step.catches,
             Self::Discover(step) => &step.catches,
             Self::Bind(step) => &step.catches,
+            Self::Claim(step) => &step.catches,
             Self::Expect(step) => step.catches(),
             Self::Power(_)
+            | Self::Unclaim(_)
             | Self::Leave(_)
             | Self::Reconnect(_)
             | Self::Fault(_)

@@ -13,6 +13,7 @@ use super::certificate::Certificate;
 use super::duration;
 use super::roles::Roles;
 use super::span::{Placed, Span};
+use super::thingsboard::{DeviceThingsBoard, ThingsBoard};
 
 /// Roles and how they are set up; the lab, or the rig, makes the values.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -73,6 +74,19 @@ pub struct Cloud {
     pub broker: Broker,
     /// Token match and bind; every device then has a Linkkit identity.
     pub linkkit: Option<Linkkit>,
+    /// ThingsBoard in the place of a broker; a world has only one of the two clouds.
+    pub thingsboard: Option<Placed<ThingsBoard>>,
+}
+
+impl Cloud {
+    /// Whether devices must show a certificate.
+    pub fn client_certificate(&self) -> ClientCertificate {
+        let usual = match self.thingsboard {
+            Some(_) => ClientCertificate::Any,
+            None => ClientCertificate::Required,
+        };
+        self.broker.client_certificate.unwrap_or(usual)
+    }
 }
 
 /// The MQTT broker's front.
@@ -82,20 +96,20 @@ pub struct Broker {
     /// The certificate that it shows: a profile's name in `certs/`, `FILE.yaml#NAME` for one in a
     /// file of one's own, or a profile; a good one if left out.
     pub certificate: Option<Placed<Certificate>>,
-    /// Whether devices must show theirs.
-    #[serde(default)]
-    pub client_certificate: ClientCertificate,
+    /// Whether devices must show theirs; they must if left out, but with ThingsBoard any will do.
+    pub client_certificate: Option<ClientCertificate>,
 }
 
 /// Whether the broker asks for a client's certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientCertificate {
     /// It asks, and ends the handshake without one.
-    #[default]
     Required,
     /// It asks, and goes on without one.
     Optional,
+    /// It asks, and takes none as well as any whose chain holds together; the cloud judges it.
+    Any,
     /// It does not ask.
     None,
 }
@@ -144,6 +158,8 @@ pub struct Device {
     pub cloud: DeviceCloud,
     /// What it reports once it is connected; nothing if left out.
     pub telemetry: Option<Telemetry>,
+    /// What it does with ThingsBoard besides reporting the telemetry of the example.
+    pub thingsboard: Option<DeviceThingsBoard>,
 }
 
 /// How a device is provisioned.
@@ -397,6 +413,9 @@ impl fmt::Display for Security {
 pub struct DeviceCloud {
     /// Its own certificate, as the broker's; `none` for a device without; a good one if left out.
     pub certificate: Option<Placed<Certificate>>,
+    /// Whose signature it trusts on the broker's certificate.
+    #[serde(default)]
+    pub trusts: Trusts,
     /// Whether it checks the dates in the broker's certificate.
     #[serde(default = "yes")]
     pub check_dates: bool,
@@ -405,10 +424,22 @@ pub struct DeviceCloud {
     pub check_name: bool,
 }
 
+/// Whose signature a device trusts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trusts {
+    /// That of the authority that signs everything good.
+    #[default]
+    Authority,
+    /// That of the broker's own certificate, which signs itself.
+    Broker,
+}
+
 impl Default for DeviceCloud {
     fn default() -> Self {
         Self {
             certificate: None,
+            trusts: Trusts::default(),
             check_dates: true,
             check_name: true,
         }

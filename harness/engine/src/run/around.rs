@@ -75,6 +75,7 @@ impl BrokerOf {
             CloudNeed::BrokerEvents => "what a broker of ours sees of TLS and MQTT",
             CloudNeed::BrokerFaults => "a broker that can be broken on purpose",
             CloudNeed::Linkkit => "a Linkkit cloud of ours",
+            CloudNeed::ThingsBoard => "a ThingsBoard of ours",
             CloudNeed::Time if *has_time => return None,
             CloudNeed::Time => "`broker.bind`, for a time server of ours",
         };
@@ -299,7 +300,7 @@ impl InRig {
             match self.broker {
                 None => missing.push("`[broker]` in the rig file".to_owned()),
                 Some(BrokerOf::Own { is_reached: true })
-                    if cloud.broker.client_certificate != required =>
+                    if cloud.client_certificate() != required =>
                 {
                     missing.push("a broker on loopback, as others could use it".to_owned());
                 }

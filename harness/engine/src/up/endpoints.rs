@@ -57,7 +57,7 @@ pub fn endpoints(
                 },
             },
             "time": { "address": cloud.time_address().to_string(), "name": TIME_HOST },
-            "bind_api": cloud.bind_api().map(|address| address.to_string()),
+            "bind_api": cloud.account_api().map(|address| address.to_string()),
         }),
     };
     let access_points: Map<String, Value> = world

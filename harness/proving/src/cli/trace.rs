@@ -16,7 +16,7 @@ const SOURCES: [Source; 11] = [
     Source::Air,
     Source::Tls,
     Source::Mqtt,
-    Source::Linkkit,
+    Source::Cloud,
     Source::Sntp,
     Source::Coap,
     Source::Provisioning,

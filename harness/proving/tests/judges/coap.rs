@@ -122,7 +122,7 @@ fn reported(up: &Up) -> BTreeSet<String> {
 }
 
 fn is(event: &Event, kind: &str) -> bool {
-    event.source == Source::Linkkit && event.kind == kind
+    event.source == Source::Cloud && event.kind == kind
 }
 
 fn judges(client: Option<Client>) {

@@ -110,8 +110,47 @@ fn a_subscription_is_granted_refused_or_late() {
             None => session.tick(at(10_000)),
         };
         let filter = "a/b".into();
-        assert_eq!(event, Ok(Some(Event::Subscribed { filter, granted })));
+        let identifier = 1;
+        assert_eq!(
+            event,
+            Ok(Some(Event::Subscribed {
+                filter,
+                granted,
+                identifier
+            }))
+        );
     }
+}
+
+#[test]
+fn a_subscription_is_ended_and_a_session_is_left() {
+    let mut session = connected(0);
+    assert_eq!(session.unsubscribe("a/b", at(0)), Ok(1));
+    assert_eq!(session.take_outgoing(), b"\xa2\x07\x00\x01\x00\x03a/b");
+    session.receive(&[0xb0, 2, 0, 1]);
+    assert_eq!(session.next_event(at(1)), Ok(Some(Event::Unsubscribed(1))));
+    assert!(!session.is_leaving());
+    session.disconnect();
+    assert_eq!(session.take_outgoing(), [0xe0, 0]);
+    assert!(session.is_leaving());
+}
+
+#[test]
+fn an_unsuback_to_nothing_ends_the_session() {
+    let mut session = connected(0);
+    session.receive(&[0xb0, 2, 0, 1]);
+    assert!(session.next_event(at(1)).is_err());
+}
+
+#[test]
+fn an_identifier_can_be_chosen_unless_it_is_in_use() {
+    let mut session = connected(0);
+    session.number_next(32_736);
+    assert_eq!(session.publish("a", b"", true, at(0)), Ok(32_736));
+    session.number_next(0);
+    assert_eq!(session.publish("a", b"", true, at(0)), Ok(32_737));
+    session.number_next(32_736);
+    assert_eq!(session.publish("a", b"", true, at(0)), Ok(32_738));
 }
 
 #[test]

@@ -59,9 +59,23 @@ const OF_PROVISIONING: [&str; 12] = [
     "wifi_prov_scheme_ble",
 ];
 
-/// Tags of the reference firmware that are not ESP-IDF's: its application's, and Linkkit's.
-pub const REFERENCE: [&str; 10] = [
-    "app", "CoAP", "awss", "factory", "guider", "iotx_mc", "security", "sntp", "storage", "tls",
+/// Tags of the reference firmware that are not ESP-IDF's: its application's, Linkkit's and
+/// ThingsBoard's.
+pub const REFERENCE: [&str; 14] = [
+    "app",
+    "CoAP",
+    "EXAM_X509_W_TWOWAYSSL",
+    "awss",
+    "factory",
+    "guider",
+    "iotx_mc",
+    "provision",
+    "security",
+    "sntp",
+    "storage",
+    "tb_mqtt_client_helper",
+    "tb_mqtt_wapper",
+    "tls",
 ];
 
 /// The tags in the log of a firmware.

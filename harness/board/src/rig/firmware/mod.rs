@@ -53,6 +53,8 @@ pub enum Feature {
     Telemetry,
     /// Be bound to an account by a token, as Linkkit has it.
     Linkkit,
+    /// Speak ThingsBoard's device API.
+    ThingsBoard,
     /// Ask the time server.
     Sntp,
     /// Announce its provisioning service by mDNS.
@@ -65,10 +67,11 @@ pub enum Feature {
 
 impl Feature {
     /// Each, with its word in rig.toml.
-    pub const ALL: [(&str, Self); 7] = [
+    pub const ALL: [(&str, Self); 8] = [
         ("mqtt", Self::Mqtt),
         ("telemetry", Self::Telemetry),
         ("linkkit", Self::Linkkit),
+        ("thingsboard", Self::ThingsBoard),
         ("sntp", Self::Sntp),
         ("mdns", Self::Mdns),
         ("prov-scan", Self::ProvScan),
@@ -189,6 +192,7 @@ fn told_of(is_told: impl Fn(Value) -> bool) -> BTreeSet<Feature> {
         (Value::DeviceName, Feature::Linkkit),
         (Value::DeviceSecret, Feature::Linkkit),
         (Value::Factory, Feature::Linkkit),
+        (Value::Factory, Feature::ThingsBoard),
         (Value::TimeHost, Feature::Sntp),
         (Value::TimePort, Feature::Sntp),
         (Value::Factory, Feature::Sntp),

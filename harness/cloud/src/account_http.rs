@@ -1,29 +1,86 @@
-//! HTTP/1.1, as much of it as the bind API needs.
+//! HTTP/1.1, as much of it as the account APIs of the clouds need.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
-use super::service::Shared;
+use clock::Clock;
+
 use crate::tls::Tap;
 
 /// Request line and headers together, in bytes.
 const LONGEST_HEAD: usize = 8 << 10;
-/// A bind has less than 300 bytes.
+/// A bind and a claim have less than 300 bytes.
 const LONGEST_BODY: usize = 16 << 10;
 const MOST_HEADERS: usize = 64;
 const MOST_CONNECTIONS: usize = 64;
 /// For a whole request, in the time that the client lives in.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Serves the bind API on `listener` until it is aborted.
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let clock = shared.trace.clock().clone();
+/// What a cloud does for the users of its devices. Requests come one after the other on each
+/// connection, and from several connections at once; an answer must not wait.
+pub(crate) trait AccountApi: Send + Sync + 'static {
+    /// The lab's clock.
+    fn clock(&self) -> &Clock;
+
+    /// Answers one request.
+    fn answer(&self, request: &Request) -> Response;
+}
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// Without its query.
+    pub(crate) path: String,
+    /// `X-Authorization`, as ThingsBoard has it.
+    pub(crate) authorization: Option<String>,
+    pub(crate) body: Vec<u8>,
+    keep_alive: bool,
+}
+
+/// Its answer, in JSON.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) reason: &'static str,
+    pub(crate) body: Vec<u8>,
+}
+
+/// An API that is being served on loopback, until it is dropped.
+pub(crate) struct AccountServer {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl AccountServer {
+    /// Listens on a free port.
+    pub(crate) async fn start<A: AccountApi>(api: Arc<A>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let task = tokio::spawn(serve(listener, api));
+        Ok(Self { address, task })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for AccountServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve<A: AccountApi>(listener: TcpListener, api: Arc<A>) {
+    let clock = api.clock().clone();
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -42,17 +99,17 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             continue;
         };
         let tap = Tap::new(stream, peer, clock.clone());
-        let shared = shared.clone();
+        let api = api.clone();
         connections.spawn(async move {
             let _place = place;
             // A phone that goes away in the middle needs no answer.
-            let _ = talk(tap, &shared).await;
+            let _ = talk(tap, &*api).await;
         });
     }
 }
 
-async fn talk(mut tap: Tap, shared: &Shared) -> io::Result<()> {
-    let clock = shared.trace.clock();
+async fn talk(mut tap: Tap, api: &dyn AccountApi) -> io::Result<()> {
+    let clock = api.clock();
     let mut buffer = Vec::new();
     loop {
         let request = clock
@@ -67,24 +124,21 @@ async fn talk(mut tap: Tap, shared: &Shared) -> io::Result<()> {
             Received::End => return Ok(()),
             Received::Bad(status, reason) => {
                 respond(&mut tap, status, reason, b"{}", false).await?;
-                return close(tap, shared).await;
+                return close(tap, clock).await;
             }
             Received::Request(request) => {
-                let (status, reason, body) = answer(shared, &request);
+                let Response {
+                    status,
+                    reason,
+                    body,
+                } = api.answer(&request);
                 respond(&mut tap, status, reason, &body, request.keep_alive).await?;
                 if !request.keep_alive {
-                    return close(tap, shared).await;
+                    return close(tap, clock).await;
                 }
             }
         }
     }
-}
-
-struct Request {
-    is_post: bool,
-    path: String,
-    body: Vec<u8>,
-    keep_alive: bool,
 }
 
 enum Received {
@@ -92,31 +146,6 @@ enum Received {
     /// Status and reason; the connection cannot be used any more.
     Bad(u16, &'static str),
     End,
-}
-
-fn answer(shared: &Shared, request: &Request) -> (u16, &'static str, Vec<u8>) {
-    let reply = match request.is_post {
-        true => shared.call(&request.path, &request.body),
-        false => return (405, "Method Not Allowed", b"{}".to_vec()),
-    };
-    let (status, reason, reply) = match reply {
-        Some(reply) => (200, "OK", reply),
-        None => {
-            let code = super::codes::NOT_FOUND;
-            let reply = super::BindReply {
-                code,
-                message: super::codes::message(code).to_owned(),
-                data: serde_json::json!({}),
-            };
-            (404, "Not Found", reply)
-        }
-    };
-    // Numbers and texts can always be written.
-    (
-        status,
-        reason,
-        serde_json::to_vec(&reply).unwrap_or_default(),
-    )
 }
 
 /// Reads one request; what came behind it stays in `buffer`.
@@ -178,7 +207,7 @@ fn read_head(buffer: &[u8]) -> Head {
             .find(|header| header.name.eq_ignore_ascii_case(name))
             .map(|header| String::from_utf8_lossy(header.value).trim().to_owned())
     };
-    let is_post = parsed.method == Some("POST");
+    let method = parsed.method.unwrap_or_default().to_owned();
     if header("transfer-encoding").is_some() {
         return Head::Bad(411, "Length Required");
     }
@@ -186,7 +215,7 @@ fn read_head(buffer: &[u8]) -> Head {
         Some(Ok(length)) if length <= LONGEST_BODY => length,
         Some(Ok(_)) => return Head::Bad(413, "Content Too Large"),
         Some(Err(_)) => return Head::Bad(400, "Bad Request"),
-        None if is_post => return Head::Bad(411, "Length Required"),
+        None if method == "POST" => return Head::Bad(411, "Length Required"),
         None => 0,
     };
     let wish = header("connection").unwrap_or_default();
@@ -199,7 +228,8 @@ fn read_head(buffer: &[u8]) -> Head {
         head,
         length,
         request: Request {
-            is_post,
+            authorization: header("x-authorization"),
+            method,
             path: path.split('?').next().unwrap_or_default().to_owned(),
             body: Vec::new(),
             keep_alive,
@@ -228,7 +258,7 @@ async fn respond(
 }
 
 /// Ends a connection so that the response arrives although more may come in.
-async fn close(mut tap: Tap, shared: &Shared) -> io::Result<()> {
+async fn close(mut tap: Tap, clock: &Clock) -> io::Result<()> {
     tap.shutdown().await?;
     let peer = tap.peer();
     let draining = async {
@@ -239,9 +269,7 @@ async fn close(mut tap: Tap, shared: &Shared) -> io::Result<()> {
             }
         }
     };
-    let _ = shared
-        .trace
-        .clock()
+    let _ = clock
         .timeout_for(peer, Duration::from_secs(2), draining)
         .await;
     Ok(())

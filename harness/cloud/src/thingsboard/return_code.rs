@@ -1,0 +1,61 @@
+//! How a CONNECT is answered, in either generation of the protocol.
+
+/// What comes of a CONNECT (`ReturnCodeResolver` of ThingsBoard).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReturnCode {
+    /// The device is in.
+    Accepted,
+    /// The client id cannot be used.
+    ClientIdNotValid,
+    /// The cloud cannot say.
+    ServerUnavailable,
+    /// Too many connections from there.
+    RateLimited,
+    /// A wrong password to a user name that is known.
+    BadUsernameOrPassword,
+    /// Unknown or outdated credentials.
+    NotAuthorized,
+}
+
+impl ReturnCode {
+    /// Return code of a CONNACK of MQTT 3.1 and 3.1.1. ThingsBoard never sends 4.
+    pub const fn v3(self) -> u8 {
+        match self {
+            Self::Accepted => 0,
+            Self::ClientIdNotValid => 2,
+            Self::ServerUnavailable | Self::RateLimited => 3,
+            Self::BadUsernameOrPassword | Self::NotAuthorized => 5,
+        }
+    }
+
+    /// Reason code of a CONNACK of MQTT 5.
+    pub const fn v5(self) -> u8 {
+        match self {
+            Self::Accepted => 0x00,
+            Self::ClientIdNotValid => 0x85,
+            Self::ServerUnavailable => 0x88,
+            Self::RateLimited => 0x9f,
+            Self::BadUsernameOrPassword => 0x86,
+            Self::NotAuthorized => 0x87,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ReturnCode::*;
+
+    #[test]
+    fn refusals_have_their_numbers_in_both_generations() {
+        for (code, v3, v5) in [
+            (Accepted, 0, 0x00),
+            (ClientIdNotValid, 2, 0x85),
+            (ServerUnavailable, 3, 0x88),
+            (RateLimited, 3, 0x9f),
+            (BadUsernameOrPassword, 5, 0x86),
+            (NotAuthorized, 5, 0x87),
+        ] {
+            assert_eq!((code.v3(), code.v5()), (v3, v5), "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! The stand-in as others hold it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use regex::Regex;
+use serde_json::{Map, Value, json};
+use trace::Trace;
+use trace::thingsboard::{AttributesPushed, ClaimOutcome, RpcSent};
+
+use super::registry::{self, Credentials, Registry};
+use super::topic::{self, Package, Wanted};
+use crate::account_http::AccountServer;
+use crate::clouds::{CloudFault, Fake, Newcomer};
+use crate::packet::{Publish, QoS};
+use crate::{Broker, Injector};
+
+/// How the stand-in is set up.
+#[derive(Clone, Debug)]
+pub struct ThingsBoardSettings {
+    /// How devices that are not registered get their credentials; none do if left out.
+    pub provisioning: Option<ProvisionProfile>,
+    /// Whether devices may be claimed without the server attribute `claimingAllowed`
+    /// (`SECURITY_CLAIM_ALLOW_CLAIMING_BY_DEFAULT`).
+    pub claiming_by_default: bool,
+    /// Whether the dates of a client's certificate do not count
+    /// (`MQTT_SSL_SKIP_VALIDITY_CHECK_FOR_CLIENT_CERT`).
+    pub skip_validity_check: bool,
+    /// Whether a payload that cannot be read is acknowledged and the session goes on: the device
+    /// profile's "send PUBACK on validation exception".
+    pub acknowledges_malformed: bool,
+    /// How a device proves who it is that [`Fake::register`] makes known.
+    pub registers: Registers,
+}
+
+impl Default for ThingsBoardSettings {
+    fn default() -> Self {
+        Self {
+            provisioning: None,
+            claiming_by_default: true,
+            skip_validity_check: false,
+            acknowledges_malformed: false,
+            registers: Registers::Certificate,
+        }
+    }
+}
+
+/// By what a device is known that is made known before it has power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registers {
+    /// By its certificate.
+    Certificate,
+    /// By its user name.
+    AccessToken,
+    /// By client id, user name and password.
+    MqttBasic,
+    /// It is not known.
+    Nothing,
+}
+
+/// A device profile by which devices are provisioned.
+#[derive(Clone, Debug)]
+pub struct ProvisionProfile {
+    /// Provision device key; of a profile for certificates, the id of its authority.
+    pub key: String,
+    /// Provision device secret.
+    pub secret: String,
+    /// Which devices get credentials.
+    pub strategy: Strategy,
+}
+
+/// Which devices are provisioned.
+#[derive(Clone, Debug)]
+pub enum Strategy {
+    /// Those that the cloud does not know yet.
+    AllowCreate,
+    /// Those that the cloud knows, once.
+    CheckPreProvisioned,
+    /// Those whose chain of certificates has the profile's authority in it.
+    CertificateChain {
+        /// What it finds in the leaf's common name is the device's name.
+        common_name: Regex,
+        /// Whether a device is made that the cloud does not know; otherwise only known ones get the
+        /// new certificate.
+        creates: bool,
+    },
+}
+
+/// A running stand-in. Its HTTP API ends when it is dropped.
+pub struct ThingsBoard {
+    shared: Arc<Shared>,
+    server: AccountServer,
+}
+
+/// What the hook and the API share.
+pub(super) struct Shared {
+    pub(super) trace: Trace,
+    pub(super) injector: Injector,
+    pub(super) settings: ThingsBoardSettings,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) registry: Registry,
+    /// By number of the connection.
+    pub(super) sessions: HashMap<u64, Session>,
+    /// Answers to devices' calls, by method.
+    pub(super) answers: BTreeMap<String, Value>,
+    pub(super) packages: BTreeMap<Package, Bytes>,
+    /// Names in the scenario, by names in the cloud.
+    pub(super) newcomers: BTreeMap<String, String>,
+    /// Devices that were made up.
+    pub(super) made: u64,
+    pub(super) unanswered: bool,
+    calls: i64,
+}
+
+/// A session of a device.
+pub(super) struct Session {
+    client: String,
+    /// Device name; none if the session is for provisioning.
+    pub(super) device: Option<String>,
+    pub(super) wanted: BTreeSet<Wanted>,
+    /// Bytes of the chunks that it has asked for last.
+    pub(super) chunk_size: Option<usize>,
+}
+
+impl Session {
+    pub(super) fn new(client: String, device: Option<String>) -> Self {
+        Self {
+            client,
+            device,
+            wanted: BTreeSet::new(),
+            chunk_size: None,
+        }
+    }
+}
+
+impl ThingsBoard {
+    /// Takes its place behind `broker`, and serves the HTTP API of customers on loopback. It must be
+    /// the only cloud there: clients that it does not know are refused.
+    pub async fn start(
+        settings: ThingsBoardSettings,
+        broker: &Broker,
+        trace: Trace,
+    ) -> Result<Self, ThingsBoardError> {
+        if let Some(profile) = &settings.provisioning {
+            trace.secrets().add("provision secret", &profile.secret);
+        }
+        let shared = Arc::new(Shared {
+            injector: broker.injector(),
+            settings,
+            state: Mutex::default(),
+            trace,
+        });
+        let server = AccountServer::start(shared.clone()).await;
+        let server = server.map_err(|source| ThingsBoardError { source })?;
+        broker.attach(Arc::new(shared.clone()));
+        Ok(Self { shared, server })
+    }
+
+    /// Adds a device, as an administrator does. False if there is one of this name or with these
+    /// credentials.
+    pub fn add_device(&self, name: &str, credentials: Option<Credentials>) -> bool {
+        let mut state = self.shared.state();
+        let scenario = state.newcomers.get(name).cloned();
+        let added = state.registry.add(name, scenario.as_deref(), credentials);
+        added.is_ok()
+    }
+
+    /// The latest value of every key of telemetry of a device; nothing of one that is not known.
+    pub fn latest(&self, name: &str) -> Map<String, Value> {
+        let state = self.shared.state();
+        let device = state.registry.device(name);
+        device.map_or_else(Map::new, |device| device.latest.clone())
+    }
+
+    /// The attributes that a device has sent of itself.
+    pub fn client_attributes(&self, name: &str) -> Map<String, Value> {
+        let state = self.shared.state();
+        let device = state.registry.device(name);
+        device.map_or_else(Map::new, |device| device.client.clone())
+    }
+
+    /// Sets shared attributes of a device and tells it, if it has subscribed. One that is `null` is
+    /// deleted. False if there is no such device.
+    pub fn set_shared(&self, name: &str, values: Map<String, Value>) -> bool {
+        let (kept, deleted): (Map<_, _>, Map<_, _>) =
+            values.into_iter().partition(|(_, value)| !value.is_null());
+        {
+            let mut state = self.shared.state();
+            let Some(device) = state.registry.device_mut(name) else {
+                return false;
+            };
+            registry::keep(&mut device.shared, &kept);
+            device.shared.retain(|key, _| !deleted.contains_key(key));
+        }
+        if !kept.is_empty() {
+            self.shared.push(name, kept.into());
+        }
+        if !deleted.is_empty() {
+            let keys: Vec<_> = deleted.keys().collect();
+            self.shared.push(name, json!({ "deleted": keys }));
+        }
+        true
+    }
+
+    /// Sets the server attribute `claimingAllowed` of a device.
+    pub fn allow_claiming(&self, name: &str, allowed: bool) {
+        if let Some(device) = self.shared.state().registry.device_mut(name) {
+            device.claiming_allowed = allowed;
+        }
+    }
+
+    /// Calls a method of a device. The number of the call, under which the answer comes; none if the
+    /// device is not there or does not listen for calls.
+    pub fn call(&self, name: &str, method: &str, params: Value) -> Option<i64> {
+        let shared = &self.shared;
+        let (request, to) = {
+            let mut state = shared.state();
+            let to = state.listeners(name, |wanted| match wanted {
+                Wanted::RpcCalls(form) => Some(form),
+                _ => None,
+            });
+            if to.is_empty() {
+                return None;
+            }
+            let request = state.calls;
+            state.calls += 1;
+            state.registry.device_mut(name)?.called(request);
+            (request, to)
+        };
+        let body = json!({ "method": method, "params": params }).to_string();
+        let event = RpcSent {
+            device_name: name.to_owned(),
+            request,
+            method: method.to_owned(),
+            params,
+        };
+        shared.emit(Some(name), &event);
+        for (client, form) in to {
+            shared.send(&client, topic::rpc_call(form, request), body.clone());
+        }
+        Some(request)
+    }
+
+    /// Answers devices' calls of `method` by `answer` from now on.
+    pub fn answer_calls(&self, method: &str, answer: Value) {
+        let method = method.to_owned();
+        self.shared.state().answers.insert(method, answer);
+    }
+
+    /// Hands out `bytes` as the firmware of every device.
+    pub fn set_firmware(&self, bytes: impl Into<Bytes>) {
+        let mut state = self.shared.state();
+        state.packages.insert(Package::Firmware, bytes.into());
+    }
+
+    /// Hands out `bytes` as the software of every device.
+    pub fn set_software(&self, bytes: impl Into<Bytes>) {
+        let mut state = self.shared.state();
+        state.packages.insert(Package::Software, bytes.into());
+    }
+
+    /// Claims a device for a customer, as the HTTP API does. None if there is no such device.
+    pub fn claim(&self, customer: &str, name: &str, secret_key: &str) -> Option<ClaimOutcome> {
+        self.shared.claim(customer, name, secret_key)
+    }
+
+    /// Takes a device from its customer. False if there is no such device.
+    pub fn unclaim(&self, name: &str) -> bool {
+        self.shared.unclaim(name).is_some()
+    }
+
+    /// The customer whose the device is.
+    pub fn customer(&self, name: &str) -> Option<String> {
+        self.shared.state().registry.device(name)?.customer.clone()
+    }
+}
+
+impl Fake for ThingsBoard {
+    fn account_api(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    fn register(&self, newcomer: &Newcomer) {
+        let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        let credentials = match self.shared.settings.registers {
+            Registers::Nothing => None,
+            Registers::Certificate => newcomer
+                .certificate
+                .as_deref()
+                .map(Credentials::certificate),
+            Registers::AccessToken => given(&newcomer.username).map(Credentials::AccessToken),
+            Registers::MqttBasic => Some(Credentials::MqttBasic {
+                client_id: given(&newcomer.client_id),
+                username: given(&newcomer.username),
+                password: given(&newcomer.password),
+            }),
+        };
+        let mut state = self.shared.state();
+        let (name, device) = (&newcomer.device_name, &newcomer.device);
+        state.newcomers.insert(name.clone(), device.clone());
+        if let Some(credentials) = credentials {
+            // Names and credentials of a world's devices differ.
+            let _ = state.registry.add(name, Some(device), Some(credentials));
+        }
+    }
+
+    fn set_fault(&self, fault: &CloudFault, on: bool) {
+        if let CloudFault::Unanswered = fault {
+            self.shared.state().unanswered = on;
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The scenario's name of a device.
+    pub(super) fn scenario_name(&self, device: &str) -> Option<String> {
+        let state = self.state();
+        let known = state.registry.device(device);
+        let known = known.and_then(|known| known.scenario.clone());
+        known.or_else(|| state.newcomers.get(device).cloned())
+    }
+
+    /// `device` is its name in the cloud.
+    pub(super) fn emit<P: trace::Payload>(&self, device: Option<&str>, payload: &P) {
+        let device = device.and_then(|device| self.scenario_name(device));
+        self.trace.emit(device.as_deref(), payload);
+    }
+
+    fn push(&self, name: &str, update: Value) {
+        let to = self.state().listeners(name, |wanted| match wanted {
+            Wanted::SharedAttributes(form) => Some(form),
+            _ => None,
+        });
+        let event = AttributesPushed {
+            device_name: name.to_owned(),
+            update: update.clone(),
+        };
+        self.emit(Some(name), &event);
+        for (client, form) in to {
+            let topic = topic::attributes(form).to_owned();
+            self.send(&client, topic, update.to_string());
+        }
+    }
+
+    fn send(&self, client: &str, topic: String, body: String) {
+        let publish = Publish::new(topic, body).with_qos(QoS::AtLeastOnce);
+        self.injector.publish_to(client, publish);
+    }
+}
+
+impl State {
+    /// Client ids of a device's sessions that have subscribed to something, and in which form; in the
+    /// order of their connections.
+    fn listeners(
+        &self,
+        name: &str,
+        form: impl Fn(Wanted) -> Option<topic::Form>,
+    ) -> Vec<(String, topic::Form)> {
+        let mut sessions: Vec<_> = self.sessions.iter().collect();
+        sessions.sort_by_key(|(connection, _)| **connection);
+        let of_device = |session: &&Session| session.device.as_deref() == Some(name);
+        let sessions = sessions.into_iter().map(|(_, session)| session);
+        let told = |session: &Session| {
+            // The first form that it has subscribed to: one call is one message.
+            let form = session.wanted.iter().find_map(|wanted| form(*wanted))?;
+            Some((session.client.clone(), form))
+        };
+        sessions.filter(of_device).filter_map(told).collect()
+    }
+}
+
+/// The stand-in could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to listen on 127.0.0.1 for customers")]
+pub struct ThingsBoardError {
+    source: io::Error,
+}

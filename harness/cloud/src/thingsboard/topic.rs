@@ -1,0 +1,304 @@
+//! Topics of the device API (`MqttTopics` of ThingsBoard), in the long form, in the short one, and in
+//! the short one that says JSON.
+
+/// How a topic is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Form {
+    /// `v1/devices/me/telemetry`.
+    Long,
+    /// `v2/t`.
+    Short,
+    /// `v2/t/j`.
+    ShortJson,
+}
+
+/// What a device publishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Telemetry,
+    Attributes,
+    AttributesRequest(Form, i64),
+    /// The answer to a call of the cloud's.
+    RpcAnswer(i64),
+    /// A call of the device's.
+    RpcCall(Form, i64),
+    Claim,
+    Provision,
+    Chunk {
+        package: Package,
+        request: i64,
+        chunk: u64,
+    },
+}
+
+/// What is handed out in chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Package {
+    Firmware,
+    Software,
+}
+
+impl Package {
+    const ALL: [Self; 2] = [Self::Firmware, Self::Software];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Firmware => "fw",
+            Self::Software => "sw",
+        }
+    }
+
+    pub(super) fn chunk_topic(self, request: i64, chunk: u64) -> String {
+        format!("v2/{}/response/{request}/chunk/{chunk}", self.word())
+    }
+
+    pub(super) fn error_topic(self) -> String {
+        format!("v2/{}/error", self.word())
+    }
+}
+
+/// What a device subscribes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wanted {
+    /// Changes of shared attributes.
+    SharedAttributes(Form),
+    AttributesAnswers,
+    /// Calls of the cloud's.
+    RpcCalls(Form),
+    RpcAnswers,
+    ProvisionAnswer,
+    Chunks,
+    /// Allowed, and nothing ever comes there.
+    Gateway,
+}
+
+pub(super) const PROVISION_REQUEST: &str = "/provision/request";
+pub(super) const PROVISION_RESPONSE: &str = "/provision/response";
+
+/// Filters of what a device gets without a subscription.
+pub(super) const ANSWERS: [&str; 11] = [
+    "v1/devices/me/attributes/response/+",
+    "v2/a/res/+",
+    "v2/a/res/j/+",
+    "v1/devices/me/rpc/response/+",
+    "v2/r/res/+",
+    "v2/r/res/j/+",
+    "v2/fw/response/+/chunk/+",
+    "v2/sw/response/+/chunk/+",
+    "v2/fw/error",
+    "v2/sw/error",
+    PROVISION_RESPONSE,
+];
+
+/// What `topic` is for; none if the device API has no such topic.
+pub(super) fn read(topic: &str) -> Option<Said> {
+    use Form::{Long, Short, ShortJson};
+    Some(match topic {
+        "v1/devices/me/telemetry" | "v2/t" | "v2/t/j" => Said::Telemetry,
+        "v1/devices/me/attributes" | "v2/a" | "v2/a/j" => Said::Attributes,
+        "v1/devices/me/claim" => Said::Claim,
+        PROVISION_REQUEST => Said::Provision,
+        _ => {
+            let numbered = |prefix: &str| topic.strip_prefix(prefix)?.parse::<i64>().ok();
+            // The JSON form first, because the number of the short one cannot be `j/1`.
+            let forms: [(Form, &str, &str, &str); 3] = [
+                (
+                    Long,
+                    "v1/devices/me/attributes/request/",
+                    "v1/devices/me/rpc/response/",
+                    "v1/devices/me/rpc/request/",
+                ),
+                (ShortJson, "v2/a/req/j/", "v2/r/res/j/", "v2/r/req/j/"),
+                (Short, "v2/a/req/", "v2/r/res/", "v2/r/req/"),
+            ];
+            for (form, attributes, answer, call) in forms {
+                if let Some(request) = numbered(attributes) {
+                    return Some(Said::AttributesRequest(form, request));
+                }
+                if let Some(request) = numbered(answer) {
+                    return Some(Said::RpcAnswer(request));
+                }
+                if let Some(request) = numbered(call) {
+                    return Some(Said::RpcCall(form, request));
+                }
+            }
+            return chunk(topic);
+        }
+    })
+}
+
+fn chunk(topic: &str) -> Option<Said> {
+    let of = |package: Package| {
+        let rest = topic.strip_prefix("v2/")?.strip_prefix(package.word())?;
+        let (request, chunk) = rest.strip_prefix("/request/")?.split_once("/chunk/")?;
+        Some(Said::Chunk {
+            package,
+            request: request.parse().ok().filter(|request| *request >= 0)?,
+            chunk: chunk.parse().ok()?,
+        })
+    };
+    Package::ALL.into_iter().find_map(of)
+}
+
+/// What a subscription to `filter` is for; none if it is refused.
+pub(super) fn filter(filter: &str) -> Option<Wanted> {
+    use Form::{Long, Short, ShortJson};
+    Some(match filter {
+        "v1/devices/me/attributes" => Wanted::SharedAttributes(Long),
+        "v2/a" => Wanted::SharedAttributes(Short),
+        "v2/a/j" => Wanted::SharedAttributes(ShortJson),
+        "v1/devices/me/attributes/response/+" | "v2/a/res/+" | "v2/a/res/j/+" => {
+            Wanted::AttributesAnswers
+        }
+        "v1/devices/me/rpc/request/+" => Wanted::RpcCalls(Long),
+        "v2/r/req/+" => Wanted::RpcCalls(Short),
+        "v2/r/req/j/+" => Wanted::RpcCalls(ShortJson),
+        "v1/devices/me/rpc/response/+" | "v2/r/res/+" | "v2/r/res/j/+" => Wanted::RpcAnswers,
+        PROVISION_RESPONSE => Wanted::ProvisionAnswer,
+        "v2/fw/response/+/chunk/+" | "v2/fw/error" | "v2/sw/response/+/chunk/+" | "v2/sw/error" => {
+            Wanted::Chunks
+        }
+        "v1/gateway/attributes" | "v1/gateway/rpc" | "v1/gateway/attributes/response" => {
+            Wanted::Gateway
+        }
+        _ => return None,
+    })
+}
+
+/// Where a change of shared attributes is told.
+pub(super) fn attributes(form: Form) -> &'static str {
+    match form {
+        Form::Long => "v1/devices/me/attributes",
+        Form::Short => "v2/a",
+        Form::ShortJson => "v2/a/j",
+    }
+}
+
+/// Where a request after attributes is answered.
+pub(super) fn attributes_answer(form: Form, request: i64) -> String {
+    match form {
+        Form::Long => format!("v1/devices/me/attributes/response/{request}"),
+        Form::Short => format!("v2/a/res/{request}"),
+        Form::ShortJson => format!("v2/a/res/j/{request}"),
+    }
+}
+
+/// Where a device is called.
+pub(super) fn rpc_call(form: Form, request: i64) -> String {
+    match form {
+        Form::Long => format!("v1/devices/me/rpc/request/{request}"),
+        Form::Short => format!("v2/r/req/{request}"),
+        Form::ShortJson => format!("v2/r/req/j/{request}"),
+    }
+}
+
+/// Where a device's call is answered.
+pub(super) fn rpc_answer(form: Form, request: i64) -> String {
+    match form {
+        Form::Long => format!("v1/devices/me/rpc/response/{request}"),
+        Form::Short => format!("v2/r/res/{request}"),
+        Form::ShortJson => format!("v2/r/res/j/{request}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_topic_of_the_device_api_is_read() {
+        use Form::{Long, Short, ShortJson};
+        let chunk = |package| Said::Chunk {
+            package,
+            request: 3,
+            chunk: 14,
+        };
+        for (topic, said) in [
+            ("v1/devices/me/telemetry", Said::Telemetry),
+            ("v2/t", Said::Telemetry),
+            ("v2/t/j", Said::Telemetry),
+            ("v1/devices/me/attributes", Said::Attributes),
+            ("v2/a", Said::Attributes),
+            ("v2/a/j", Said::Attributes),
+            (
+                "v1/devices/me/attributes/request/1",
+                Said::AttributesRequest(Long, 1),
+            ),
+            ("v2/a/req/1", Said::AttributesRequest(Short, 1)),
+            ("v2/a/req/j/1", Said::AttributesRequest(ShortJson, 1)),
+            ("v1/devices/me/rpc/response/2", Said::RpcAnswer(2)),
+            ("v2/r/res/2", Said::RpcAnswer(2)),
+            ("v2/r/res/j/2", Said::RpcAnswer(2)),
+            ("v1/devices/me/rpc/request/2", Said::RpcCall(Long, 2)),
+            ("v2/r/req/2", Said::RpcCall(Short, 2)),
+            ("v2/r/req/j/2", Said::RpcCall(ShortJson, 2)),
+            ("v1/devices/me/claim", Said::Claim),
+            ("/provision/request", Said::Provision),
+            ("v2/fw/request/3/chunk/14", chunk(Package::Firmware)),
+            ("v2/sw/request/3/chunk/14", chunk(Package::Software)),
+        ] {
+            assert_eq!(read(topic), Some(said), "{topic}");
+        }
+        for topic in [
+            "",
+            "provision/request",
+            "v1/devices/me/telemetry/",
+            "v1/devices/you/telemetry",
+            "v1/devices/me/rpc/request/",
+            "v1/devices/me/rpc/request/x",
+            "v2/t/p",
+            "v2/fw/request/3/chunk/-1",
+            "v2/fw/request/-3/chunk/1",
+            "v1/gateway/telemetry",
+        ] {
+            assert_eq!(read(topic), None, "{topic}");
+        }
+    }
+
+    #[test]
+    fn a_filter_outside_the_device_api_is_refused() {
+        for filter_text in [
+            "v1/devices/me/attributes",
+            "v1/devices/me/attributes/response/+",
+            "v1/devices/me/rpc/request/+",
+            "v1/devices/me/rpc/response/+",
+            "/provision/response",
+            "v2/fw/response/+/chunk/+",
+            "v2/fw/error",
+            "v2/sw/response/+/chunk/+",
+            "v2/sw/error",
+            "v2/a",
+            "v2/a/j",
+            "v2/a/res/+",
+            "v2/r/req/+",
+            "v2/r/req/j/+",
+            "v2/r/res/+",
+            "v1/gateway/attributes",
+            "v1/gateway/rpc",
+            "v1/gateway/attributes/response",
+        ] {
+            assert!(filter(filter_text).is_some(), "{filter_text}");
+        }
+        for filter_text in [
+            "#",
+            "+",
+            "v1/devices/me/#",
+            "v1/devices/me/+",
+            "v1/devices/me/telemetry",
+            "v1/devices/me/rpc/request/1",
+            "v1/devices/me/attributes/response/1",
+        ] {
+            assert_eq!(filter(filter_text), None, "{filter_text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_topic_is_read_without_a_panic(topic in "\\PC{0,60}") {
+            read(&topic);
+            filter(&topic);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! ThingsBoard's own SDK for devices at our stand-in.
+
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cloud::thingsboard::{
+    ClaimOutcome, Credentials, ProvisionProfile, Strategy, ThingsBoard, ThingsBoardSettings,
+};
+use cloud::{Broker, BrokerSettings, ClientCertificate, Devices, ListenerSettings, TlsSettings};
+use serde_json::{Value, json};
+use support::{event, run};
+use trace::Trace;
+
+/// The environment that `cargo xtask setup` makes.
+fn judges() -> PathBuf {
+    let judges = std::env::var_os("PROVING_JUDGES").map(PathBuf::from);
+    judges.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/judges"))
+}
+
+fn judge(arguments: &[&str]) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = script.join("../../fixtures/strangers/thingsboard_judge.py");
+    let mut command = Command::new(judges().join("bin/python"));
+    command
+        .arg(script)
+        .args(arguments)
+        .env("PYTHONPATH", judges().join("thingsboard"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Whether the SDK is not there. Where the judges must be there, that is a failure.
+fn is_missing() -> bool {
+    let mut command = Command::new(judges().join("bin/python"));
+    let found = command
+        .args(["-c", "import tb_device_mqtt"])
+        .env("PYTHONPATH", judges().join("thingsboard"))
+        .stderr(Stdio::null())
+        .status();
+    if found.is_ok_and(|status| status.success()) {
+        return false;
+    }
+    assert!(
+        std::env::var_os("PROVING_JUDGES_REQUIRED").is_none(),
+        "tb-mqtt-client is not installed: `cargo xtask setup` installs it"
+    );
+    eprintln!("skipped, because tb-mqtt-client is not installed: `cargo xtask setup` installs it");
+    true
+}
+
+struct World {
+    broker: Broker,
+    trace: Trace,
+    cloud: ThingsBoard,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// With a device `lamp` that has a certificate which signs itself, and a profile for others.
+    async fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let pki = pki::Pki::new(now.as_secs()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let server = pki.mint("server", &["localhost"], "localhost").unwrap();
+        let tls = TlsSettings {
+            client_certificate: ClientCertificate::Any,
+            ..TlsSettings::mutual(server, Vec::new())
+        };
+        let settings = BrokerSettings {
+            listeners: vec![
+                ListenerSettings::default(),
+                ListenerSettings {
+                    tls: Some(tls),
+                    ..ListenerSettings::default()
+                },
+            ],
+            ..BrokerSettings::default()
+        };
+        // Others' clients live in the host's time.
+        let trace = Trace::in_memory(clock::Clock::start(1.0));
+        let broker = Broker::start(settings, trace.clone(), Devices::default());
+        let broker = broker.await.unwrap();
+        let settings = ThingsBoardSettings {
+            provisioning: Some(ProvisionProfile {
+                key: "the key".into(),
+                secret: "the secret".into(),
+                strategy: Strategy::AllowCreate,
+            }),
+            ..ThingsBoardSettings::default()
+        };
+        let cloud = ThingsBoard::start(settings, &broker, trace.clone());
+        let cloud = cloud.await.unwrap();
+        let identity = pki.mint("client-self-signed", &[], "lamp").unwrap();
+        pki.export_authorities(folder.path()).unwrap();
+        identity.export(folder.path(), "lamp").unwrap();
+        let certificate = Credentials::certificate(identity.certificate_der());
+        assert!(cloud.add_device("lamp", Some(certificate)));
+        Self {
+            broker,
+            trace,
+            cloud,
+            folder,
+        }
+    }
+
+    /// What the judge says when it provisions a device.
+    async fn provision(&self, request: Value) -> Vec<Value> {
+        let port = self.broker.addresses()[0].port().to_string();
+        let request = request.to_string();
+        let mut command = judge(&["provision", "127.0.0.1", &port, &request]);
+        let output = tokio::task::spawn_blocking(move || command.output());
+        said(&output.await.unwrap().unwrap())
+    }
+
+    /// Lets the judge be the device `name` that has `secret`, to its good end.
+    async fn device(&self, name: &str, port: u16, secret: &str) {
+        let shared = json!({"on": false}).as_object().unwrap().clone();
+        assert!(self.cloud.set_shared(name, shared));
+        self.cloud.answer_calls("getTime", json!({"time": 1}));
+        let mut command = judge(&["device", "localhost", &port.to_string(), secret]);
+        let mut output = tokio::task::spawn_blocking(move || command.output());
+        let own = |kind: &'static str| {
+            event(&self.trace, move |e| {
+                e.kind == kind && e.data["device_name"] == name
+            })
+        };
+        tokio::select! {
+            output = &mut output => panic!("{:?}", output.unwrap()),
+            _ = own("claim_received") => {}
+        }
+        let shared = json!({"on": true}).as_object().unwrap().clone();
+        assert!(self.cloud.set_shared(name, shared));
+        let request = self.cloud.call(name, "blink", json!({"n": 2}));
+        assert!(request.is_some());
+        let said = said(&output.await.unwrap().unwrap());
+        let told = |key: &str| {
+            let told = said.iter().find_map(|line| line.get(key)).cloned();
+            told.unwrap_or_else(|| panic!("{key}: {said:?}"))
+        };
+        assert_eq!(told("connack"), 0);
+        assert_eq!(
+            told("answer"),
+            json!({"client": {"fw": "1.2"}, "shared": {"on": false}})
+        );
+        assert_eq!(told("update"), json!({"on": true}));
+        assert_eq!(told("call"), json!({"method": "blink", "params": {"n": 2}}));
+        assert_eq!(told("reply"), json!({"time": 1}));
+    }
+}
+
+fn said(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_sdk_does_everything_of_the_device_api_with_a_certificate_and_with_a_token() {
+    if is_missing() {
+        return;
+    }
+    run(async {
+        let world = World::new().await;
+        let token = Credentials::AccessToken("the token of the fan".into());
+        assert!(world.cloud.add_device("fan", Some(token)));
+        let path = |name: &str| world.folder.path().join(name).display().to_string();
+        let files = [path("lamp.pem"), path("lamp.key.pem"), path("ca.pem")].join("+");
+        let addresses = world.broker.addresses();
+        for (name, port, secret) in [
+            ("lamp", addresses[1].port(), files.as_str()),
+            ("fan", addresses[0].port(), "the token of the fan"),
+        ] {
+            world.device(name, port, secret).await;
+            assert_eq!(world.cloud.latest(name)["temprature"], 25);
+            assert_eq!(world.cloud.client_attributes(name)["fw"], "1.2");
+            let claimed = world.cloud.claim("bob", name, "value");
+            assert_eq!(claimed, Some(ClaimOutcome::Success));
+            let answered = event(&world.trace, |e| {
+                e.kind == "rpc_answered" && e.data["device_name"] == name
+            });
+            let answered = answered.await.data.clone();
+            assert_eq!(answered["answer"], json!({"done": {"n": 2}}));
+            assert_eq!(answered["expected"], true);
+            let asked = event(&world.trace, |e| {
+                e.kind == "attributes_answered" && e.data["device_name"] == name
+            });
+            let answer = json!({"client": {"fw": "1.2"}, "shared": {"on": false}});
+            assert_eq!(asked.await.data["answer"], answer);
+        }
+        let malformed = world
+            .trace
+            .since(0)
+            .iter()
+            .any(|e| e.kind == "payload_malformed");
+        assert!(!malformed);
+    });
+}
+
+#[test]
+fn the_sdk_provisions_a_device_and_reads_a_refusal() {
+    if is_missing() {
+        return;
+    }
+    run(async {
+        let world = World::new().await;
+        let request = |secret: &str| {
+            json!({
+                "deviceName": "new",
+                "provisionDeviceKey": "the key",
+                "provisionDeviceSecret": secret,
+                "credentialsType": "ACCESS_TOKEN",
+                "token": "a token of its own",
+            })
+        };
+        let refused = world.provision(request("not the secret")).await;
+        assert_eq!(refused, [json!({"credentials": null})]);
+        let provisioned = world.provision(request("the secret")).await;
+        assert_eq!(provisioned, [json!({"credentials": "a token of its own"})]);
+        let again = world.provision(request("the secret")).await;
+        assert_eq!(again, [json!({"credentials": null})]);
+    });
+}

@@ -1,0 +1,158 @@
+//! ThingsBoard in a scenario: what the cloud knows, what a device asks of it, what a customer does.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::duration;
+use super::span::Placed;
+
+/// The ThingsBoard fake.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ThingsBoard {
+    /// By what the cloud knows the devices of this world from the start.
+    #[serde(default)]
+    pub registered: Registered,
+    /// Which devices the cloud gives credentials to, on top of those that it knows; to none if left
+    /// out.
+    pub provisioning: Option<ProvisionStrategy>,
+    /// Whether every device may be claimed.
+    #[serde(default = "yes")]
+    pub claiming: bool,
+    /// Whether a message that cannot be read is acknowledged instead of the session being closed.
+    #[serde(default)]
+    pub acknowledges_malformed: bool,
+}
+
+impl Default for ThingsBoard {
+    fn default() -> Self {
+        Self {
+            registered: Registered::default(),
+            provisioning: None,
+            claiming: true,
+            acknowledges_malformed: false,
+        }
+    }
+}
+
+/// By what ThingsBoard knows a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Registered {
+    /// By its certificate, which signs itself unless the device has another.
+    #[default]
+    X509,
+    /// By a token in the place of the user name.
+    AccessToken,
+    /// By client id, user name and password.
+    MqttBasic,
+    /// It does not know it.
+    None,
+}
+
+/// Which devices ThingsBoard gives credentials to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProvisionStrategy {
+    /// Those that it does not know yet.
+    AllowCreate,
+    /// Those that it knows, once.
+    CheckPreProvisioned,
+    /// Those whose certificate is signed by the authority `intermediate`, which come into being with
+    /// the TLS handshake.
+    X509Chain,
+}
+
+/// What a device does with ThingsBoard besides its telemetry.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceThingsBoard {
+    /// It asks for credentials before anything else.
+    pub provision: Option<DeviceProvision>,
+    /// It sends a claim message whenever it is connected.
+    pub claim: Option<DeviceClaim>,
+}
+
+/// How a device asks for credentials.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceProvision {
+    /// What it wants to be known by.
+    #[serde(default)]
+    pub by: ProvisionedBy,
+    /// Sent in the place of the right secret.
+    pub secret: Option<String>,
+}
+
+/// What a device wants to be known by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProvisionedBy {
+    /// A token that the cloud makes up.
+    #[default]
+    Generated,
+    /// A token of its own.
+    AccessToken,
+    /// Client id, user name and password of its own.
+    MqttBasic,
+    /// Its certificate.
+    X509,
+}
+
+/// The claim message of a device.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceClaim {
+    /// The secret that a customer has to know; empty if left out.
+    pub secret_key: Option<String>,
+    /// How long it may be used; a day if left out.
+    #[serde(default, deserialize_with = "duration::optional")]
+    #[schemars(with = "Option<duration::Text>")]
+    pub duration: Option<Duration>,
+}
+
+/// A phone's owner claims a device, as a customer of ThingsBoard.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// Whose phone, and which customer.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// The secret; empty if left out.
+    #[serde(default)]
+    pub secret_key: Placed<String>,
+    /// What the cloud must say.
+    pub outcome: Placed<ClaimOutcome>,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+/// What ThingsBoard says to a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClaimOutcome {
+    /// The device belongs to the customer (`SUCCESS`).
+    Claimed,
+    /// Wrong secret, too late, or no claim message that counts (`FAILURE`).
+    Refused,
+    /// The device belongs to a customer already (`CLAIMED`).
+    Owned,
+}
+
+/// A phone's owner gives a device back.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unclaim {
+    /// Whose phone, and which customer.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+}
+
+fn yes() -> bool {
+    true
+}
