@@ -17,6 +17,8 @@ const HOME: Duration = Duration::from_secs(45);
 const STAYS: Duration = Duration::from_secs(15);
 /// The next look over Bluetooth may take so long, start of the case included.
 const NEXT_LOOK: Duration = Duration::from_secs(25);
+/// How long the adapter may take to be off, or on.
+const PUT_BACK: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Everything about killed runs.
@@ -54,21 +56,28 @@ pub fn check_all(tally: &mut Tally) {
         },
     );
     tally.check(
-        "after a run that is killed in a Bluetooth session the next finds the device at once",
+        "after a run that is killed in a Bluetooth session the next finds the device at once, and puts \
+         back the power of the adapter that was off",
         || {
-            killed("ble", || !bluetooth("devices Connected").trim().is_empty())?;
+            switch_adapter("off")?;
+            killed("ble", is_connected)?;
+            if !is_powered() {
+                return Err("a killed run cannot have switched the adapter off".into());
+            }
             let began = Instant::now();
             succeeds(&mut looked_at("ble")?)?;
             let took = began.elapsed();
             if took > NEXT_LOOK {
                 return Err(format!("it took {:.1} s", took.as_secs_f64()));
             }
-            Ok(())
+            within(PUT_BACK, "hci0 is off again", || !is_powered())?;
+            switch_adapter("on")
         },
     );
 }
 
-fn looked_at(over: &str) -> Result<Command, String> {
+/// The case that only looks at the device.
+pub fn looked_at(over: &str) -> Result<Command, String> {
     let filter = format!("name(over={over})");
     proving_run(&["rig-scenarios/looked_at.yaml", "-E", &filter])
 }
@@ -87,7 +96,10 @@ fn killed(over: &str, arrived: impl Fn() -> bool) -> Result<(), String> {
     thread::sleep(Duration::from_secs(2));
     for process in provings() {
         // Those that are gone meanwhile need none.
-        let _ = Command::new("kill").args(["-9", &process]).status();
+        let _ = Command::new("kill")
+            .args(["-9", &process])
+            .stderr(Stdio::null())
+            .status();
     }
     let _ = run.wait();
     there?;
@@ -95,6 +107,24 @@ fn killed(over: &str, arrived: impl Fn() -> bool) -> Result<(), String> {
         [] => Ok(()),
         left => Err(format!("processes are left: {left:?}")),
     }
+}
+
+/// Whether a device is connected over Bluetooth.
+pub fn is_connected() -> bool {
+    !bluetooth("devices Connected").trim().is_empty()
+}
+
+/// Whether the adapter is on.
+pub fn is_powered() -> bool {
+    bluetooth("show").contains("Powered: yes")
+}
+
+/// Switches the adapter on or off, as its user does.
+pub fn switch_adapter(to: &str) -> Result<(), String> {
+    bluetooth(&format!("power {to}"));
+    within(PUT_BACK, &format!("hci0 is {to}"), || {
+        is_powered() == (to == "on")
+    })
 }
 
 /// The processes of this machine that are a `proving`.

@@ -59,6 +59,7 @@ ip netns exec home dnsmasq --interface=br0 --bind-interfaces --no-resolv --no-ho
   --user=root --log-facility=/host/out/dnsmasq.log
 
 # The host: Bluetooth, and NetworkManager on its Wi-Fi interface alone.
+/host/bin/xtask rig-adapter > /host/out/adapter.log 2>&1 &
 /host/bin/xtask rig-head $rig > /host/out/head.log 2>&1 &
 dbus-daemon --system --fork
 /usr/libexec/bluetooth/bluetoothd -n > /host/out/bluetoothd.log 2>&1 &
