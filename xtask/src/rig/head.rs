@@ -130,9 +130,12 @@ fn configuration(network: &Value) -> Option<String> {
 fn start(configuration: &str) -> Result<Child, String> {
     let path = "/run/softap.conf";
     fs::write(path, configuration).map_err(|error| format!("failed to write {path}: {error}"))?;
-    let mut hostapd = Command::new("ip");
+    // It goes before all that computes, as that of the home does.
+    let mut hostapd = Command::new("nice");
     hostapd
-        .args(["netns", "exec", "softap", "hostapd", path])
+        .args([
+            "-n", "-20", "ip", "netns", "exec", "softap", "hostapd", path,
+        ])
         .stdin(Stdio::null());
     hostapd
         .spawn()
