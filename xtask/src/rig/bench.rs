@@ -48,9 +48,9 @@ pub fn measure(tally: &mut Tally) {
     tally.check("provisioning beside Espressif's client", || {
         let (ssid, passphrase) = home()?;
         let note = format!(
-            "in a virtual machine, whose processor is emulated, over its BlueZ or Wi-Fi; both ask for the \
-             status every {POLL_S} s, and the peer listens for Bluetooth devices for 5 s whatever it hears; \
-             {}",
+            "in a virtual machine, whose processor is emulated, over its BlueZ or Wi-Fi; of a device that \
+             the host meets for the first time; both ask for the status every {POLL_S} s, and the peer \
+             listens for Bluetooth devices for 5 s whatever it hears; {}",
             peer::versions()?
         );
         let mut rows = Vec::new();

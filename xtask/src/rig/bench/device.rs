@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::super::cases::{SHARED, proving_run, succeeds};
 use super::super::head::{NONBLOCK, SERIAL};
-use super::super::killed::{wifi, within};
+use super::super::killed::{bluetooth, wifi, within};
 use super::Turn;
 
 /// How long it may take until it can be provisioned.
@@ -52,6 +52,7 @@ impl Device {
         let _powered = Powered;
         rig(&["power", "off"])?;
         rig(&["storage", "erase"])?;
+        forget();
         let label = started()?;
         if self.over == "softap" {
             join(&label.name)?;
@@ -61,6 +62,15 @@ impl Device {
             leave(&label.name)?;
         }
         turn
+    }
+}
+
+/// Has BlueZ forget every device, so that each turn is with one that the host meets for the first time.
+fn forget() {
+    for line in bluetooth("devices").lines() {
+        if let Some(address) = line.split(' ').nth(1) {
+            bluetooth(&format!("remove {address}"));
+        }
     }
 }
 
