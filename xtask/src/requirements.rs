@@ -110,7 +110,10 @@ pub fn is_root() -> bool {
 
 /// Installs what is missing, after showing it.
 pub fn install(yes: bool) -> Result<(), String> {
-    let rig = RIG.iter().filter(|_| crate::rig::cannot().is_none());
+    let rig: &[_] = match crate::rig::cannot() {
+        Some(_) => &[],
+        None => &RIG,
+    };
     let debian: Vec<_> = DEBIAN
         .iter()
         .chain(rig)

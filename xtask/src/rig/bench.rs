@@ -24,7 +24,7 @@ use table::Row;
 pub use peer::share;
 
 /// Turns of each of both.
-const SAMPLES: usize = 5;
+const SAMPLES: usize = 3;
 /// From one question for the status to the next, on both sides.
 const POLL_S: &str = "0.5";
 /// As scenarios name them, with `sec_ver`.

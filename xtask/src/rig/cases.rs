@@ -1,6 +1,7 @@
 //! The cases, run inside the machine.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -153,4 +154,30 @@ pub fn succeeds(command: &mut Command) -> Result<(), String> {
     } else {
         Err(status.to_string())
     }
+}
+
+/// The folder of the last run.
+pub fn last_run() -> Result<PathBuf, String> {
+    let runs = fs::read_dir(format!("{SHARED}/out/runs"));
+    let runs = runs.map_err(|error| format!("failed to look for the last run: {error}"))?;
+    let last = runs.flatten().map(|run| run.path()).max();
+    last.ok_or_else(|| "there was no run".to_owned())
+}
+
+/// The traces of the last run, one after the other.
+pub fn traces() -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("failed to read the last run: {error}");
+    let mut folders = vec![last_run()?];
+    let mut all = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).map_err(failed)?.flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|name| name == "trace.jsonl") {
+                all += &String::from_utf8_lossy(&fs::read(path).map_err(failed)?);
+            }
+        }
+    }
+    Ok(all)
 }
