@@ -16,6 +16,9 @@ import time
 from rmaker_tools.common import prov, security, transport
 from rmaker_tools.common.security import srp6a
 
+# How often a device is looked for.
+LOOKS = 3
+
 original_random = srp6a.get_random_of_length
 
 
@@ -46,7 +49,14 @@ class Ble:
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.transport = Transport_BLE(self.service, self.endpoints)
-        self.loop.run_until_complete(self.transport.connect(name))
+        for tries in range(1, LOOKS + 1):
+            try:
+                self.loop.run_until_complete(self.transport.connect(name))
+                return
+            except RuntimeError as error:
+                # It listens for 5 s and gives up; its user starts it again.
+                if str(error) != "Device not found" or tries == LOOKS:
+                    raise
 
     def disconnect(self):
         self.loop.run_until_complete(self.transport.disconnect())
