@@ -22,15 +22,16 @@ cargo xtask <command> [--yes]
 
   setup    install what the tests need: shows the plan, then asks; --yes does not ask
   test     set up, then format, lint, build the images, test, run every scenario on both boards
-           and the suites that run on the board itself, and put every bug into the device; passes
-           only if all of that does
+           and the suites that run on the board itself, put every bug into the device, and run the
+           rig of real parts; passes only if all of that does
   bugs     only the last: each bug must be caught where a scenario claims it
   bench    the cost of the harness, beside its peers
   release  build the binary that is handed on, with the symbols of its backtraces beside it, into
            target/dist; fails if it is too large
   rig      run cases against a real BlueZ, NetworkManager, hostapd and serial port: in a virtual machine
-           of Debian packages, as root; --all: every scenario that fits, --proving FILE: with that
-           build, -- ARGUMENTS: those of `proving run` instead of the cases
+           of Debian packages, as root; --all: every scenario that fits, --checks: only what is no
+           scenario, --bench: provisioning beside Espressif's client, -- ARGUMENTS: those of
+           `proving run` instead of the cases; --proving FILE: with that build
   soak     repeat everything on a loaded machine, and kill runs at random moments
   readme   renew the output that README shows (--check: only compare)
   firmware build an image for a board: mps2, on-target, esp32c6, or all of them
@@ -51,8 +52,9 @@ fn main() -> ExitCode {
         Some("bugs") => bugs::run_all(),
         Some("bench") => bench::bench(yes),
         Some("release") => release::release(),
-        Some("rig") => rig::rig(&arguments[1..]),
-        // The machine of the rig starts these two.
+        Some("rig") => rig::Plan::of(&arguments[1..]).and_then(|plan| rig::rig(&plan)),
+        // The machine of the rig starts these three.
+        Some("rig-adapter") => rig::serve_adapter(),
         Some("rig-head") => rig::serve(arguments.get(1).map_or(".", String::as_str)),
         Some("rig-cases") => rig::run_inside(),
         Some("soak") => soak::soak(&arguments[1..]),

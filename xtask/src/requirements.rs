@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::command::{command, exists, run, target};
 
 /// Debian packages: the program that shows that one is there, and why it is needed.
-const DEBIAN: [(&str, &str, &str); 12] = [
+const DEBIAN: [(&str, &str, &str); 8] = [
     (
         "mosquitto",
         "mosquitto",
@@ -21,6 +21,16 @@ const DEBIAN: [(&str, &str, &str); 12] = [
     ("openssl", "openssl", "judge: certificates"),
     ("curl", "curl", "judge: HTTP"),
     ("qemu-system-arm", "qemu-system-arm", "the emulated board"),
+    ("dbus-daemon", "dbus-daemon", "judge: Bluetooth by bleak"),
+    (
+        "python3",
+        "python3-venv",
+        "runs the judges that are written in Python",
+    ),
+];
+
+/// The same for the machine of the rig, where there can be one.
+const RIG: [(&str, &str, &str); 4] = [
     (
         "qemu-system-x86_64",
         "qemu-system-x86",
@@ -33,12 +43,6 @@ const DEBIAN: [(&str, &str, &str); 12] = [
     ),
     ("mke2fs", "e2fsprogs", "makes that machine's disk"),
     ("strip", "binutils", "makes what runs there small"),
-    ("dbus-daemon", "dbus-daemon", "judge: Bluetooth by bleak"),
-    (
-        "python3",
-        "python3-venv",
-        "runs the judges that are written in Python",
-    ),
 ];
 
 /// PyPI packages, with the module that shows that one is there.
@@ -134,8 +138,13 @@ pub fn is_root() -> bool {
 
 /// Installs what is missing, after showing it.
 pub fn install(yes: bool) -> Result<(), String> {
+    let rig: &[_] = match crate::rig::cannot() {
+        Some(_) => &[],
+        None => &RIG,
+    };
     let debian: Vec<_> = DEBIAN
         .iter()
+        .chain(rig)
         .filter(|(program, ..)| !exists(program))
         .collect();
     let bare_metal = crate::firmware::missing_packages();

@@ -1,9 +1,9 @@
 """Provisions a device with Espressif's client modules (PyPI: esp-rainmaker-cli).
 
-Usage: rainmaker_provision.py HOST:PORT|NAME@HOST:PORT SECURITY POP USERNAME PASSWORD SSID PASSPHRASE POLL_S
+Usage: rainmaker_provision.py HOST:PORT|NAME@[HOST:PORT] SECURITY POP USERNAME PASSWORD SSID PASSPHRASE POLL_S
 
-Over HTTP, or to the device that advertises NAME by Bumble (PyPI: bumble) on a controller's HCI. Prints a
-JSON object: ms from the first request, or from listening for advertisements, to the answer to `apply`, and
+Over HTTP, or to the device that advertises NAME: by Bumble (PyPI: bumble) on a controller's HCI, or by this
+host's own Bluetooth (bleak) where no controller is named. Prints a JSON object: ms from the first request, or from listening for advertisements, to the answer to `apply`, and
 to the status that says "connected"; and ms that were slept in between.
 """
 
@@ -15,6 +15,9 @@ import time
 
 from rmaker_tools.common import prov, security, transport
 from rmaker_tools.common.security import srp6a
+
+# How often a device is looked for.
+LOOKS = 3
 
 original_random = srp6a.get_random_of_length
 
@@ -36,15 +39,27 @@ class Ble:
     endpoints = {"prov-session": "ff51", "prov-config": "ff52", "proto-ver": "ff53"}
 
     def __init__(self, name, controller):
-        import bumble_client
         from rmaker_tools.common.transport import ble_cli
         from rmaker_tools.common.transport.transport_ble import Transport_BLE
 
-        ble_cli.get_client = lambda: bumble_client.BumbleClient(controller)
+        if controller:
+            import bumble_client
+
+            ble_cli.get_client = lambda: bumble_client.BumbleClient(controller)
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.transport = Transport_BLE(self.service, self.endpoints)
-        self.loop.run_until_complete(self.transport.connect(name))
+        for tries in range(1, LOOKS + 1):
+            try:
+                self.loop.run_until_complete(self.transport.connect(name))
+                return
+            except RuntimeError as error:
+                # It listens for 5 s and gives up; its user starts it again.
+                if str(error) != "Device not found" or tries == LOOKS:
+                    raise
+
+    def disconnect(self):
+        self.loop.run_until_complete(self.transport.disconnect())
 
     def send_data(self, endpoint, data):
         return self.loop.run_until_complete(self.transport.send_data(endpoint, data))
@@ -83,9 +98,13 @@ def provision(way, scheme, pop, username, password, ssid, passphrase, poll):
         state = ask(prov.config_get_status_request, prov.config_get_status_response)
     assert state == "connected", state
     ms = lambda seconds: seconds * 1e3
+    connected = time.monotonic()
+    if way.endswith("@"):
+        # BlueZ keeps the connection of a client that has ended.
+        link.disconnect()
     return {
         "applied": ms(applied - began),
-        "connected": ms(time.monotonic() - began),
+        "connected": ms(connected - began),
         "slept": ms(slept),
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::figures::Figure;
+use super::figures::Figure;
 
 /// What was measured, or why it could not be.
 pub type Measured = Result<Figure, String>;
@@ -238,8 +238,8 @@ pub fn json(rows: &[Row]) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::figures::Unit;
     use super::*;
-    use crate::figures::Unit;
 
     fn millis(value: f64) -> Measured {
         Ok(Figure::single(value, Unit::Millis))

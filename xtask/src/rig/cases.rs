@@ -1,15 +1,17 @@
 //! The cases, run inside the machine.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-use super::killed;
+use super::plan::{Plan, What};
+use super::{bench, killed, radios, refusals};
 
 /// Says outside that everything has passed.
 pub const PASSED: &str = "rig: passed";
 /// Where the machine has what it shares with its host.
-const SHARED: &str = "/host";
+pub const SHARED: &str = "/host";
 /// What every change is judged by.
 const GATE: [&str; 6] = [
     "rig-scenarios/whole_way.yaml",
@@ -22,6 +24,14 @@ const GATE: [&str; 6] = [
 /// Which cases of those: the console is no radio.
 const GATE_FILTER: &str = "path(rig-scenarios) | !name(over=console) & !name(security=none) \
      & !name(security=v1)";
+
+/// Everything; what does not fit is skipped.
+const ALL: [&str; 4] = [
+    "scenarios",
+    "rig-scenarios/whole_way.yaml",
+    "rig-scenarios/bound_by_notify.yaml",
+    "rig-scenarios/bound_by_query.yaml",
+];
 
 /// How the checks have ended so far.
 #[derive(Default)]
@@ -49,33 +59,31 @@ impl Tally {
     }
 }
 
-/// Runs the cases and says how each ended.
+/// Runs what the plan says, and says how each part ended.
 pub fn run_inside() -> Result<(), String> {
-    let arguments = fs::read_to_string(format!("{SHARED}/arguments")).unwrap_or_default();
-    let arguments: Vec<&str> = arguments.lines().collect();
-    let chosen = arguments.iter().position(|argument| *argument == "--");
+    let written = fs::read_to_string(format!("{SHARED}/plan"))
+        .map_err(|error| format!("failed to read the plan: {error}"))?;
+    let plan = Plan::of(&written.lines().map(str::to_owned).collect::<Vec<_>>())?;
     let mut tally = Tally::default();
-    if let Some(place) = chosen {
-        tally.check("the cases that were named", || {
-            succeeds(&mut proving_run(&arguments[place + 1..])?)
-        });
-    } else {
-        let all = arguments.contains(&"--all");
-        let filter = ["-E", GATE_FILTER, "--no-skips"];
-        let cases = match all {
-            true => vec![
-                "scenarios",
-                "rig-scenarios/whole_way.yaml",
-                "rig-scenarios/bound_by_notify.yaml",
-                "rig-scenarios/bound_by_query.yaml",
-            ],
-            false => [GATE.as_slice(), &filter].concat(),
-        };
-        tally.check("scenarios", || succeeds(&mut proving_run(&cases)?));
-        killed::check_all(&mut tally);
+    match plan.what {
+        What::Gate => {
+            let filter = ["-E", GATE_FILTER, "--no-skips"];
+            scenarios(&mut tally, &[GATE.as_slice(), &filter].concat());
+            checks(&mut tally, false);
+        }
+        What::All => {
+            scenarios(&mut tally, &ALL);
+            checks(&mut tally, true);
+        }
+        What::Checks => checks(&mut tally, true),
+        What::Bench => bench::measure(&mut tally),
+        What::Named => {
+            let named: Vec<&str> = plan.named.iter().map(String::as_str).collect();
+            scenarios(&mut tally, &named);
+        }
     }
     println!("{} passed, {} failed", tally.passed, tally.failed.len());
-    if tally.failed.is_empty() {
+    if tally.failed.is_empty() && tally.passed > 0 {
         println!("{PASSED}");
         Ok(())
     } else {
@@ -83,11 +91,21 @@ pub fn run_inside() -> Result<(), String> {
     }
 }
 
+fn scenarios(tally: &mut Tally, arguments: &[&str]) {
+    tally.check("scenarios", || succeeds(&mut proving_run(arguments)?));
+}
+
+/// What no scenario can show; `all` of it takes minutes longer.
+fn checks(tally: &mut Tally, all: bool) {
+    refusals::check_all(tally);
+    killed::check_all(tally);
+    radios::check_all(tally, all);
+}
+
 /// `proving run` on the board of the rig, with these arguments.
 pub fn proving_run(arguments: &[&str]) -> Result<Command, String> {
-    let mut run = Command::new(format!("{SHARED}/bin/proving"));
-    run.current_dir(SHARED)
-        .args(["run", "--rig", "rig/rig.toml", "--board", "device"])
+    let mut run = proving();
+    run.args(["run", "--rig", "rig/rig.toml", "--board", "device"])
         .args(["--out", "out/runs"])
         .args(arguments);
     let env = fs::read_to_string(format!("{SHARED}/rig/env"))
@@ -103,6 +121,29 @@ pub fn proving_run(arguments: &[&str]) -> Result<Command, String> {
     Ok(run)
 }
 
+/// Name and passphrase of the home's access point.
+pub fn home() -> Result<(String, String), String> {
+    let told = fs::read(format!("{SHARED}/rig/endpoints.json"));
+    let told = told.map_err(|error| format!("failed to read the rig's endpoints: {error}"))?;
+    let told: serde_json::Value =
+        serde_json::from_slice(&told).map_err(|error| format!("the rig's endpoints: {error}"))?;
+    let text = |field: &str| {
+        told["access_points"]["home"][field]
+            .as_str()
+            .map(str::to_owned)
+    };
+    text("ssid")
+        .zip(text("passphrase"))
+        .ok_or_else(|| "the rig does not tell of its home".to_owned())
+}
+
+/// The build that is judged, in the shared folder.
+pub fn proving() -> Command {
+    let mut command = Command::new(format!("{SHARED}/bin/proving"));
+    command.current_dir(SHARED);
+    command
+}
+
 /// Runs it, and fails if it does.
 pub fn succeeds(command: &mut Command) -> Result<(), String> {
     let status = command
@@ -113,4 +154,30 @@ pub fn succeeds(command: &mut Command) -> Result<(), String> {
     } else {
         Err(status.to_string())
     }
+}
+
+/// The folder of the last run.
+pub fn last_run() -> Result<PathBuf, String> {
+    let runs = fs::read_dir(format!("{SHARED}/out/runs"));
+    let runs = runs.map_err(|error| format!("failed to look for the last run: {error}"))?;
+    let last = runs.flatten().map(|run| run.path()).max();
+    last.ok_or_else(|| "there was no run".to_owned())
+}
+
+/// The traces of the last run, one after the other.
+pub fn traces() -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("failed to read the last run: {error}");
+    let mut folders = vec![last_run()?];
+    let mut all = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).map_err(failed)?.flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|name| name == "trace.jsonl") {
+                all += &String::from_utf8_lossy(&fs::read(path).map_err(failed)?);
+            }
+        }
+    }
+    Ok(all)
 }

@@ -1,10 +1,10 @@
 //! The radio head: runs inside the machine and gives its radios what the lab sends.
 //!
-//! The controller on a port of the machine becomes an adapter of its own by /dev/vhci, and a device's own
-//! network becomes one on the air of its Wi-Fi by hostapd.
+//! A device's own network becomes one on the air of the machine's Wi-Fi by hostapd, and what its UART says
+//! while no program listens is lost, as on a real one.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,41 +13,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The port with H4.
-const HCI: &str = "/dev/virtio-ports/hci";
-/// Makes an adapter for as long as it is open (Linux, drivers/bluetooth/hci_vhci.c).
-const VHCI: &str = "/dev/vhci";
-/// First byte of what only /dev/vhci itself understands.
-const VENDOR: u8 = 0xFF;
 /// The port with the device's log.
-const SERIAL: &str = "/dev/ttyS1";
+pub const SERIAL: &str = "/dev/ttyS1";
 /// O_NONBLOCK of Linux on x86-64 (include/uapi/asm-generic/fcntl.h).
-const NONBLOCK: i32 = 0o4000;
+pub const NONBLOCK: i32 = 0o4000;
 /// How often to look who listens there.
 const UART_LOOK: Duration = Duration::from_millis(30);
 /// How often to look at the device's own network.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Serves the radios of the machine until it is killed; `folder` is that of the rig.
+/// Serves the serial port and the device's own network until it is killed; `folder` is that of the rig.
 pub fn serve(folder: &str) -> Result<(), String> {
-    let open = |path: &str| {
-        let opened = OpenOptions::new().read(true).write(true).open(path);
-        opened.map_err(|error| format!("failed to open {path}: {error}"))
-    };
-    let (port, vhci) = (open(HCI)?, open(VHCI)?);
-    let both = |file: &File| file.try_clone().map_err(|error| error.to_string());
-    let (port_again, vhci_again) = (both(&port)?, both(&vhci)?);
-    (&vhci)
-        .write_all(&[VENDOR, 0])
-        .map_err(|error| format!("failed to make an adapter: {error}"))?;
-    thread::spawn(move || {
-        let error = to_controller(vhci_again, port_again);
-        eprintln!("radio head: from the adapter: {error:?}");
-    });
-    thread::spawn(move || {
-        let error = to_adapter(port, vhci);
-        eprintln!("radio head: from the controller: {error:?}");
-    });
     thread::spawn(|| {
         let error = unheard();
         eprintln!("radio head: at the serial port: {error:?}");
@@ -77,14 +53,25 @@ fn unheard() -> io::Result<()> {
     }
 }
 
-/// Whether a `proving` has the serial port open.
+/// Whether a `proving`, or another process of ours, has the serial port open.
 fn is_listened_to() -> io::Result<bool> {
     for process in fs::read_dir("/proc")? {
-        let process = process?.path();
+        let process = process?;
+        let number = process
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        // There is `self`, too.
+        if number.is_none_or(|number: u32| number == std::process::id()) {
+            continue;
+        }
+        let process = process.path();
         // Processes and their files come and go meanwhile.
-        let is_proving = fs::read_link(process.join("exe"))
-            .is_ok_and(|program| program.file_name().is_some_and(|name| name == "proving"));
-        if !is_proving {
+        let is_ours = fs::read_link(process.join("exe")).is_ok_and(|program| {
+            let name = program.file_name();
+            name.is_some_and(|name| name == "proving" || name == "xtask")
+        });
+        if !is_ours {
             continue;
         }
         let files = fs::read_dir(process.join("fd")).into_iter().flatten();
@@ -94,53 +81,6 @@ fn is_listened_to() -> io::Result<bool> {
         }
     }
     Ok(false)
-}
-
-/// Each read of /dev/vhci is a packet.
-fn to_controller(mut vhci: File, mut port: File) -> io::Result<()> {
-    let mut packet = [0; 4096];
-    loop {
-        let length = vhci.read(&mut packet)?;
-        match packet.first() {
-            Some(&VENDOR) | None => {}
-            Some(_) => port.write_all(&packet[..length])?,
-        }
-    }
-}
-
-/// Each write to /dev/vhci has to be a whole packet.
-fn to_adapter(mut port: File, mut vhci: File) -> io::Result<()> {
-    loop {
-        let packet = read_packet(&mut port)?;
-        vhci.write_all(&packet)?;
-    }
-}
-
-/// The next packet of an H4 stream (Bluetooth Core 5.4, volume 4, part A, §2).
-fn read_packet(from: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut packet = vec![0];
-    from.read_exact(&mut packet)?;
-    let header = match packet[0] {
-        // ACL data, synchronous data, events, isochronous data.
-        2 | 5 => 4,
-        3 => 3,
-        4 => 2,
-        other => {
-            let problem = format!("an H4 packet of type {other}");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-        }
-    };
-    packet.resize(1 + header, 0);
-    from.read_exact(&mut packet[1..])?;
-    let length = match packet[0] {
-        2 => usize::from(u16::from_le_bytes([packet[3], packet[4]])),
-        5 => usize::from(u16::from_le_bytes([packet[3], packet[4]]) & 0x3FFF),
-        _ => usize::from(packet[header]),
-    };
-    let start = packet.len();
-    packet.resize(start + length, 0);
-    from.read_exact(&mut packet[start..])?;
-    Ok(packet)
 }
 
 /// Keeps hostapd as the device's own network is.
@@ -190,9 +130,12 @@ fn configuration(network: &Value) -> Option<String> {
 fn start(configuration: &str) -> Result<Child, String> {
     let path = "/run/softap.conf";
     fs::write(path, configuration).map_err(|error| format!("failed to write {path}: {error}"))?;
-    let mut hostapd = Command::new("ip");
+    // It goes before all that computes, as that of the home does.
+    let mut hostapd = Command::new("nice");
     hostapd
-        .args(["netns", "exec", "softap", "hostapd", path])
+        .args([
+            "-n", "-20", "ip", "netns", "exec", "softap", "hostapd", path,
+        ])
         .stdin(Stdio::null());
     hostapd
         .spawn()
@@ -202,30 +145,6 @@ fn start(configuration: &str) -> Result<Child, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn packets_are_told_apart_by_their_lengths() {
-        let stream: Vec<u8> = [
-            [4, 0x0E, 2, 7, 8].as_slice(),
-            &[2, 0x40, 0, 3, 0, 1, 2, 3],
-            &[4, 0x0F, 0],
-        ]
-        .concat();
-        let mut rest = stream.as_slice();
-        let lengths: Vec<usize> = (0..3)
-            .map(|_| read_packet(&mut rest).expect("a packet").len())
-            .collect();
-        assert_eq!(lengths, [5, 8, 3]);
-        assert!(read_packet(&mut rest).is_err());
-        for cut in [
-            &[4][..],
-            &[4, 0x0E, 2, 7],
-            &[2, 0, 0, 0xFF, 0xFF, 1],
-            &[9, 0, 0],
-        ] {
-            assert!(read_packet(&mut &*cut).is_err(), "{cut:?}");
-        }
-    }
 
     #[test]
     fn a_network_becomes_a_configuration_of_hostapd() {

@@ -10,28 +10,39 @@ use super::recipe;
 use crate::command::{command, run, shown};
 use crate::requirements::is_root;
 
+/// What the image in a folder was built from.
+const STAMP: &str = "recipe";
+
 /// What QEMU starts.
 pub struct Image {
     folder: PathBuf,
 }
 
 impl Image {
+    /// Why it cannot be had on this host, if that is so: it is not in `folder`, and cannot be built.
+    pub fn cannot_be_had(folder: &Path) -> Option<String> {
+        let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        if !is_debian(&release) || std::env::consts::ARCH != "x86_64" {
+            let why = "it is made of the host's own packages, and this host is no Debian on x86-64";
+            return Some(why.into());
+        }
+        let is_built = debian_sources().is_ok_and(|sources| is_of(folder, &recipe::text(&sources)));
+        (!is_built && !is_root())
+            .then(|| "its disk is made of files that belong to root: start this as root".into())
+    }
+
     /// The image in `folder`, built anew if it was built from something else than the recipe.
     pub fn of(folder: &Path) -> Result<Self, String> {
         let image = Self {
             folder: folder.to_owned(),
         };
+        if let Some(why) = Self::cannot_be_had(folder) {
+            return Err(format!("there is no machine: {why}"));
+        }
         let sources = debian_sources()?;
         let recipe = recipe::text(&sources);
-        let stamp = folder.join("recipe");
-        if fs::read_to_string(&stamp).is_ok_and(|built| built == recipe) {
+        if is_of(folder, &recipe) {
             return Ok(image);
-        }
-        if !is_root() {
-            return Err(
-                "the machine's disk is made of files that belong to root: start this as root"
-                    .into(),
-            );
         }
         remove(folder)?;
         let root = folder.join("root");
@@ -39,6 +50,7 @@ impl Image {
         unpack(&sources, &root)?;
         image.finish(&root)?;
         remove(&root)?;
+        let stamp = folder.join(STAMP);
         fs::write(&stamp, recipe).map_err(said("write", &stamp))?;
         Ok(image)
     }
@@ -76,15 +88,19 @@ impl Image {
     }
 }
 
+/// Whether the image in `folder` was built from this recipe.
+fn is_of(folder: &Path, recipe: &str) -> bool {
+    fs::read_to_string(folder.join(STAMP)).is_ok_and(|built| built == recipe)
+}
+
+fn is_debian(os_release: &str) -> bool {
+    os_release.lines().any(|line| line == "ID=debian")
+}
+
 /// Debian's archives that this host's apt knows, as lines of a sources.list.
 fn debian_sources() -> Result<String, String> {
     let release = fs::read_to_string("/etc/os-release")
         .map_err(|error| format!("failed to read which Debian this is: {error}"))?;
-    if !release.lines().any(|line| line == "ID=debian") {
-        return Err(
-            "the machine is made of this host's own packages, and this host is no Debian".into(),
-        );
-    }
     let codename = release
         .lines()
         .find_map(|line| line.strip_prefix("VERSION_CODENAME="))

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::cases::{Tally, proving_run, succeeds};
+use super::cases::{Tally, proving_run, succeeds, traces};
 
 /// How long a run may take until its phone is where it is to be killed.
 const ARRIVAL: Duration = Duration::from_secs(60);
@@ -15,8 +15,11 @@ const ARRIVAL: Duration = Duration::from_secs(60);
 const HOME: Duration = Duration::from_secs(45);
 /// How long it is watched after that, for whether it leaves home again.
 const STAYS: Duration = Duration::from_secs(15);
-/// The next look over Bluetooth may take so long, start of the case included.
-const NEXT_LOOK: Duration = Duration::from_secs(25);
+/// How much longer the next look over Bluetooth may take than others: a device that is searched for in vain
+/// takes 20 s.
+const LATER: Duration = Duration::from_secs(12);
+/// How long the adapter may take to be off, or on.
+const PUT_BACK: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Everything about killed runs.
@@ -54,21 +57,40 @@ pub fn check_all(tally: &mut Tally) {
         },
     );
     tally.check(
-        "after a run that is killed in a Bluetooth session the next finds the device at once",
+        "after a run that is killed in a Bluetooth session the next finds the device at once, and puts \
+         back the power of the adapter that was off",
         || {
-            killed("ble", || !bluetooth("devices Connected").trim().is_empty())?;
-            let began = Instant::now();
-            succeeds(&mut looked_at("ble")?)?;
-            let took = began.elapsed();
-            if took > NEXT_LOOK {
-                return Err(format!("it took {:.1} s", took.as_secs_f64()));
+            switch_adapter("off")?;
+            killed("ble", is_connected)?;
+            if !is_powered() {
+                return Err("a killed run cannot have switched the adapter off".into());
             }
-            Ok(())
+            let took = look_from_off()?;
+            // As the host is at this time.
+            let usual = look_from_off()?;
+            println!("  it takes {took:.1?}, and {usual:.1?} after a run that was not killed");
+            if took > usual + LATER {
+                return Err("it takes too long".into());
+            }
+            switch_adapter("on")
         },
     );
 }
 
-fn looked_at(over: &str) -> Result<Command, String> {
+/// Has a run look at the device by an adapter that is off, and is off again afterwards; how long it took.
+fn look_from_off() -> Result<Duration, String> {
+    let began = Instant::now();
+    succeeds(&mut looked_at("ble")?)?;
+    let took = began.elapsed();
+    if !traces()?.contains("hci0 was off: it is on until the case ends") {
+        return Err("the trace does not say that the adapter was switched on".into());
+    }
+    within(PUT_BACK, "hci0 is off again", || !is_powered())?;
+    Ok(took)
+}
+
+/// The case that only looks at the device.
+pub fn looked_at(over: &str) -> Result<Command, String> {
     let filter = format!("name(over={over})");
     proving_run(&["rig-scenarios/looked_at.yaml", "-E", &filter])
 }
@@ -87,7 +109,10 @@ fn killed(over: &str, arrived: impl Fn() -> bool) -> Result<(), String> {
     thread::sleep(Duration::from_secs(2));
     for process in provings() {
         // Those that are gone meanwhile need none.
-        let _ = Command::new("kill").args(["-9", &process]).status();
+        let _ = Command::new("kill")
+            .args(["-9", &process])
+            .stderr(Stdio::null())
+            .status();
     }
     let _ = run.wait();
     there?;
@@ -95,6 +120,24 @@ fn killed(over: &str, arrived: impl Fn() -> bool) -> Result<(), String> {
         [] => Ok(()),
         left => Err(format!("processes are left: {left:?}")),
     }
+}
+
+/// Whether a device is connected over Bluetooth.
+pub fn is_connected() -> bool {
+    !bluetooth("devices Connected").trim().is_empty()
+}
+
+/// Whether the adapter is on.
+pub fn is_powered() -> bool {
+    bluetooth("show").contains("Powered: yes")
+}
+
+/// Switches the adapter on or off, as its user does.
+pub fn switch_adapter(to: &str) -> Result<(), String> {
+    bluetooth(&format!("power {to}"));
+    within(PUT_BACK, &format!("hci0 is {to}"), || {
+        is_powered() == (to == "on")
+    })
 }
 
 /// The processes of this machine that are a `proving`.

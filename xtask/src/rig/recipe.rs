@@ -2,7 +2,7 @@
 
 /// Debian packages, with all that they depend on. They are unpacked, not configured: nothing of theirs
 /// runs before the machine does.
-pub const PACKAGES: [&str; 14] = [
+pub const PACKAGES: [&str; 17] = [
     "bluez",
     "busybox-static",
     // busybox as the shell would take its own programs before those of the packages.
@@ -14,8 +14,13 @@ pub const PACKAGES: [&str; 14] = [
     "iproute2",
     "iw",
     "kmod",
+    // gdbus, which asks what the host's services refuse.
+    "libglib2.0-bin",
     "linux-image-amd64",
     "network-manager",
+    // Runs the client that ours is measured beside.
+    "python3",
+    "rfkill",
     "udev",
     "wpasupplicant",
 ];

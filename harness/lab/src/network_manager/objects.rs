@@ -12,7 +12,8 @@ use super::state::{DEVICE, IP4_CONFIG, State, Wanted, access_point};
 /// `NM_DEVICE_TYPE_WIFI`.
 const WIFI: u32 = 2;
 
-/// What NetworkManager refuses, in its own names.
+/// What NetworkManager refuses, in its own names and words (NetworkManager 1.42, by
+/// fixtures/stand_ins/refusals.json).
 #[derive(Debug, zbus::DBusError)]
 #[zbus(prefix = "org.freedesktop.NetworkManager")]
 pub(super) enum Refusal {
@@ -20,6 +21,11 @@ pub(super) enum Refusal {
     ZBus(zbus::Error),
     InvalidArguments(String),
     PermissionDenied(String),
+    UnknownDevice(String),
+    #[zbus(name = "Device.InvalidConnection")]
+    InvalidConnection(String),
+    #[zbus(name = "Device.SpecificObjectNotFound")]
+    SpecificObjectNotFound(String),
 }
 
 /// What polkit is asked before something is done.
@@ -39,13 +45,13 @@ pub(super) struct Manager(pub(super) Arc<State>);
 
 #[zbus::interface(name = "org.freedesktop.NetworkManager")]
 impl Manager {
-    async fn get_device_by_ip_iface(&self, iface: &str) -> fdo::Result<OwnedObjectPath> {
+    async fn get_device_by_ip_iface(&self, iface: &str) -> Result<OwnedObjectPath, Refusal> {
         self.0.linger.touch();
         if iface != self.0.interface {
-            let missing = format!("No device found for the requested iface '{iface}'");
-            return Err(fdo::Error::Failed(missing));
+            let missing = "No device found for the requested iface.";
+            return Err(Refusal::UnknownDevice(missing.to_owned()));
         }
-        object(DEVICE)
+        known(DEVICE)
     }
 
     async fn add_and_activate_connection2(
@@ -67,19 +73,22 @@ impl Manager {
         self.0.linger.touch();
         permitted(&self.0, "network-control")?;
         permitted(&self.0, "settings.modify.system")?;
-        if device.as_str() != DEVICE || !heard(&self.0).any(|path| path == specific_object.as_str())
-        {
-            return Err(Refusal::InvalidArguments(
-                "no such device or access point".to_owned(),
-            ));
+        if device.as_str() != DEVICE {
+            return Err(Refusal::UnknownDevice("Device not found".to_owned()));
         }
         let value = |group: &str, name: &str| connection.get(group)?.get(name);
         let ssid = value("802-11-wireless", "ssid").cloned();
         let ssid = ssid.and_then(|ssid| Vec::<u8>::try_from(ssid).ok());
+        let point = specific_object.as_str();
+        if point != "/" && !heard(&self.0).any(|path| path == point) {
+            return Err(Refusal::SpecificObjectNotFound(format!(
+                "The access point {point} was not in the scan list."
+            )));
+        }
         let Some(ssid) = ssid else {
-            return Err(Refusal::InvalidArguments(
-                "802-11-wireless.ssid is missing".to_owned(),
-            ));
+            let missing =
+                "A 'wireless' setting with a valid SSID is required if no AP path was given.";
+            return Err(Refusal::InvalidConnection(missing.to_owned()));
         };
         let psk = value("802-11-wireless-security", "psk");
         let bind = options.get("bind-activation");
@@ -109,8 +118,9 @@ impl Manager {
     ) -> Result<OwnedObjectPath, Refusal> {
         self.0.linger.touch();
         permitted(&self.0, "checkpoint-rollback")?;
-        if devices.iter().any(|device| device.as_str() != DEVICE) {
-            return Err(Refusal::InvalidArguments("no such device".to_owned()));
+        if let Some(device) = devices.iter().find(|device| device.as_str() != DEVICE) {
+            let missing = format!("device {} does not exist", device.as_str());
+            return Err(Refusal::UnknownDevice(missing));
         }
         // A device is in one checkpoint at most (NetworkManager 1.42, `nm-checkpoint-manager.c`).
         if let Some(kept) = self.0.checkpoints().first() {
@@ -148,7 +158,7 @@ impl Manager {
         &self,
         checkpoint: ObjectPath<'_>,
         add_timeout: u32,
-    ) -> fdo::Result<()> {
+    ) -> Result<(), Refusal> {
         self.0.linger.touch();
         self.0.keep_on(checkpoint.as_str(), add_timeout)
     }
@@ -157,7 +167,7 @@ impl Manager {
         &self,
         checkpoint: ObjectPath<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> fdo::Result<HashMap<String, u32>> {
+    ) -> Result<HashMap<String, u32>, Refusal> {
         self.0.linger.touch();
         State::restore(&self.0, bus, checkpoint.as_str(), "rolled back").await?;
         Ok(HashMap::from([(DEVICE.to_owned(), 0)]))

@@ -8,12 +8,12 @@ use std::time::Duration;
 use clock::{Clock, LabTime};
 use futures_util::StreamExt;
 use trace::Trace;
+use zbus::Connection;
 use zbus::fdo::DBusProxy;
 use zbus::names::OwnedUniqueName;
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, fdo};
 
-use super::objects::{Checkpoint as KeptObject, Device};
+use super::objects::{Checkpoint as KeptObject, Device, Refusal};
 use super::{HostNetwork, HostWifiSwitched};
 use crate::private_bus::linger::Linger;
 
@@ -330,11 +330,11 @@ impl State {
     }
 
     /// Keeps it for so long from now on.
-    pub(super) fn keep_on(&self, checkpoint: &str, secs: u32) -> fdo::Result<()> {
+    pub(super) fn keep_on(&self, checkpoint: &str, secs: u32) -> Result<(), Refusal> {
         let ends = self.clock().now() + Duration::from_secs(u64::from(secs));
         let mut changing = self.changing();
-        let checkpoint = changing.checkpoints.get_mut(checkpoint);
-        checkpoint.ok_or_else(no_checkpoint)?.ends = ends;
+        let kept = changing.checkpoints.get_mut(checkpoint);
+        kept.ok_or_else(|| no_checkpoint(checkpoint))?.ends = ends;
         Ok(())
     }
 
@@ -370,9 +370,9 @@ impl State {
         connection: &Connection,
         checkpoint: &str,
         why: &str,
-    ) -> fdo::Result<()> {
+    ) -> Result<(), Refusal> {
         let kept = this.changing().checkpoints.remove(checkpoint);
-        let kept = kept.ok_or_else(no_checkpoint)?;
+        let kept = kept.ok_or_else(|| no_checkpoint(checkpoint))?;
         // It may have been taken off the bus with it.
         let _ = connection
             .object_server()
@@ -397,8 +397,8 @@ impl State {
     }
 }
 
-fn no_checkpoint() -> fdo::Error {
-    fdo::Error::Failed("No checkpoint with that path exists".to_owned())
+fn no_checkpoint(path: &str) -> Refusal {
+    Refusal::InvalidArguments(format!("checkpoint {path} does not exist"))
 }
 
 /// Ends when a client has left the bus.

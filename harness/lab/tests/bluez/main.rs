@@ -18,6 +18,7 @@ mod network;
 mod outsider;
 mod phone;
 mod raw;
+mod refusals;
 #[path = "../bluetooth/world.rs"]
 mod world;
 
@@ -58,6 +59,7 @@ fn main() {
         losses::CASES,
         network::CASES,
         adapters::CASES,
+        refusals::CASES,
     ]
     .concat();
     let trials = cases.into_iter().map(|(name, case)| {

@@ -52,17 +52,21 @@ wpa_key_mgmt=WPA-PSK
 rsn_pairwise=CCMP
 wpa_passphrase=$HOME_PASSPHRASE
 X
-ip netns exec home hostapd -B -f /host/out/hostapd-home.log /run/home/hostapd.conf
+# A station gives an access point 200 ms to answer before it asks again, and a second answer undoes the first
+# one's keys: what answers goes before all that computes.
+first="nice -n -20"
+$first ip netns exec home hostapd -B -f /host/out/hostapd-home.log /run/home/hostapd.conf
 ip netns exec home dnsmasq --interface=br0 --bind-interfaces --no-resolv --no-hosts --no-ping \
   --address=/lab.example/192.168.77.2 --dhcp-range=192.168.77.10,192.168.77.99,1h \
   --dhcp-authoritative --dhcp-leasefile=/run/home/leases --pid-file=/run/home/dnsmasq.pid \
   --user=root --log-facility=/host/out/dnsmasq.log
 
 # The host: Bluetooth, and NetworkManager on its Wi-Fi interface alone.
+$first /host/bin/xtask rig-adapter > /host/out/adapter.log 2>&1 &
 /host/bin/xtask rig-head $rig > /host/out/head.log 2>&1 &
 dbus-daemon --system --fork
 /usr/libexec/bluetooth/bluetoothd -n > /host/out/bluetoothd.log 2>&1 &
-wpa_supplicant -u -f /host/out/wpa_supplicant.log &
+$first wpa_supplicant -u -f /host/out/wpa_supplicant.log &
 mkdir -p /etc/NetworkManager/system-connections
 cat > /etc/NetworkManager/NetworkManager.conf <<X
 [main]

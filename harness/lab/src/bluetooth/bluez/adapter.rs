@@ -25,10 +25,16 @@ impl Adapter {
         self.blocked.load(Ordering::Acquire)
     }
 
-    async fn discover(&mut self, on: bool, emitter: &SignalEmitter<'_>) -> Result<(), BluezError> {
-        if !self.powered || self.is_blocked() {
-            return Err(BluezError::NotReady("Resource Not Ready".to_owned()));
+    /// Refuses what an adapter without power cannot do.
+    fn ready(&self) -> Result<(), BluezError> {
+        match self.powered && !self.is_blocked() {
+            true => Ok(()),
+            false => Err(BluezError::NotReady("Resource Not Ready".to_owned())),
         }
+    }
+
+    async fn discover(&mut self, on: bool, emitter: &SignalEmitter<'_>) -> Result<(), BluezError> {
+        self.ready()?;
         self.host
             .ask(|reply| Request::Discover { on, reply })
             .await?;
@@ -56,6 +62,7 @@ impl Adapter {
         &mut self,
         #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
     ) -> Result<(), BluezError> {
+        self.ready()?;
         if !self.discovering {
             return Err(BluezError::Failed("No discovery started".to_owned()));
         }
@@ -104,12 +111,12 @@ impl Adapter {
         self.powered && !self.is_blocked()
     }
 
-    /// BlueZ names the error `org.bluez.Error.Blocked`, which a property of zbus' cannot; its words are
-    /// the same (5.66, `mgmt_errstr` of `MGMT_STATUS_RFKILLED`).
+    /// BlueZ 5.66 on Linux 6.1 names the error `org.bluez.Error.Failed`, which a property of zbus' cannot;
+    /// its words are the same. On older kernels both say that it is blocked.
     #[zbus(property)]
     async fn set_powered(&mut self, on: bool) -> fdo::Result<()> {
         if on && self.is_blocked() {
-            return Err(fdo::Error::Failed("Blocked through rfkill".to_owned()));
+            return Err(fdo::Error::Failed("Failed".to_owned()));
         }
         self.powered = on;
         Ok(())

@@ -8,6 +8,7 @@ use std::io;
 pub(super) enum BluezError {
     #[zbus(error)]
     ZBus(zbus::Error),
+    DoesNotExist(String),
     Failed(String),
     InProgress(String),
     InvalidValueLength(String),

@@ -86,7 +86,7 @@ pub(super) async fn run(
                     Some(Request::Remove { node, reply }) => {
                         let answer = match devices.remove(&node).await {
                             Ok(true) => Ok(()),
-                            _ => Err(BluezError::Failed("Does Not Exist".to_owned())),
+                            _ => Err(BluezError::DoesNotExist("Does Not Exist".to_owned())),
                         };
                         let _ = reply.send(answer);
                     }

@@ -160,7 +160,10 @@ impl Bluetooth {
         let everything = ScanFilter::default();
         {
             let _busy = self.clock.busy();
-            self.adapter.start_scan(everything).await.map_err(failed)?;
+            if let Err(source) = self.adapter.start_scan(everything).await {
+                // Of one that the kernel keeps off BlueZ says no more than that it failed.
+                return Err(self.unless_gone(failed(source)).await);
+            }
         }
         let deadline = self.clock.now() + limit;
         let heard = loop {
