@@ -6,7 +6,7 @@ extern crate alloc;
 
 /// The parser itself: the device does not offer it to anybody.
 #[expect(dead_code, reason = "the fuzz target needs less of it than the device")]
-#[path = "../../firmware/device/src/provisioning/softap/http.rs"]
+#[path = "../../firmware/device/src/http/message.rs"]
 mod device_http;
 
 use std::io;

@@ -10,6 +10,7 @@ extern crate alloc;
 mod map;
 mod provisioning;
 mod sections;
+mod web_server;
 
 pub use map::{FactoryError, Map};
 pub use provisioning::{
@@ -20,3 +21,4 @@ pub use sections::{
     ClientIdForm, Cloud, Credentials, Factory, Identity, Lab, Linkkit, LinkkitProfile, Network,
     NoToken, SignMethod, Sntp, Telemetry,
 };
+pub use web_server::{ClientAuth, ServerCertificate, WebApplication, WebServer};

@@ -114,6 +114,8 @@ pub enum Source {
     Coap,
     /// Provisioning exchanges as the phones see them.
     Provisioning,
+    /// A device's web server, as its clients see it.
+    Web,
     /// The scenario engine: steps, faults, verdicts.
     Engine,
     /// Self-checks of the lab.
@@ -122,7 +124,7 @@ pub enum Source {
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Log,
         Self::Board,
         Self::Air,
@@ -132,6 +134,7 @@ impl Source {
         Self::Sntp,
         Self::Coap,
         Self::Provisioning,
+        Self::Web,
         Self::Engine,
         Self::Witness,
     ];
@@ -148,6 +151,7 @@ impl Source {
             Self::Sntp => "sntp",
             Self::Coap => "coap",
             Self::Provisioning => "provisioning",
+            Self::Web => "web",
             Self::Engine => "engine",
             Self::Witness => "witness",
         }

@@ -25,6 +25,7 @@ pub mod sntp;
 mod ssid;
 mod store;
 pub mod tls;
+pub mod web;
 pub mod witness;
 
 pub use board::{
