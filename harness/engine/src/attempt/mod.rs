@@ -28,6 +28,7 @@ mod steps;
 mod surroundings;
 mod transcript;
 mod values;
+mod web;
 mod world;
 
 use std::process::ExitCode;

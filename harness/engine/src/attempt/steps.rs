@@ -9,7 +9,7 @@ use trace::Fault as FaultEvent;
 use super::problem::{LabError, Missed, Problem};
 use super::surroundings::{Switched, VisitError};
 use super::world::World;
-use super::{Attempt, console, provision, session_steps, transcript};
+use super::{Attempt, console, provision, session_steps, transcript, web};
 use crate::language::{
     Bind, BindOutcome, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query, QueryBy,
     QueryOutcome, ReadVersion, Step, duration,
@@ -35,6 +35,8 @@ impl Attempt<'_> {
             Step::Reconnect(step) => Ok(world.phone(&step.phone)?.reconnect()?),
             Step::Query(query) => self.query(query, world).await,
             Step::Bind(bind) => self.bind(bind, world).await,
+            Step::Browse(step) => web::browse(self.case, step, world).await,
+            Step::WebSocket(step) => web::websocket(self.case, step, world).await,
             Step::Expect(Expect::Clause(clause)) => self
                 .expectations
                 .meet(clause, &mut self.captures, began)
@@ -217,6 +219,10 @@ pub(super) fn label(step: &Step) -> String {
         Step::Reconnect(step) => format!("{} connects again", step.phone),
         Step::Query(step) => format!("{} queries the token: {:?}", step.phone, step.outcome),
         Step::Bind(step) => format!("{} binds: {:?}", step.phone, step.outcome.value),
+        Step::Browse(step) => {
+            format!("{} browses {}: {:?}", step.phone, step.path, step.outcome)
+        }
+        Step::WebSocket(step) => format!("{} uses a WebSocket: {:?}", step.phone, step.outcome),
         Step::Expect(Expect::Clause(clause)) => format!("expect {}", clause),
         Step::Expect(Expect::Transcript(wanted)) => format!("expect transcript {}", wanted.name),
         Step::Fault(FaultStep::On(fault)) => format!("fault {} on", fault.name()),

@@ -202,6 +202,16 @@ impl World {
                 .secrets()
                 .add(&format!("key of {name}"), &credentials.key);
         }
+        for shown in factory
+            .web_server
+            .iter()
+            .flat_map(|server| &server.certificates)
+        {
+            let name = format!("key of the server of {name}");
+            self.trace
+                .secrets()
+                .add_numbered(&name, &shown.credentials.key);
+        }
         let over = device.provisioning.over();
         let wires = self.surroundings.wires(&name, values.mac, over);
         let mut board = boards::make(&name, job, chosen, &self.trace, wires, &factory).await?;

@@ -18,6 +18,14 @@
 //!   that device; its JSON can be captured from. `unanswered` waits for all of `within`.
 //! - `bind: { phone, token, outcome }`: the phone's owner binds the device with that token, over the
 //!   phone's own mobile network.
+//! - `browse: { phone, path }`: a phone on the LAN asks the device's web server. It opens a connection of
+//!   its own, which it closes again unless `keep` is set; `kept` goes on with one that was kept. With
+//!   `kept` and an outcome other than `answered` nothing is sent: the step waits for what becomes of
+//!   the connection. `stop_after` leaves the connection as it is then.
+//! - `websocket: { phone, open | send | receive | ping | close | misbehave | ends }`: one thing over the
+//!   phone's WebSocket. Frames that came since the last such step are looked at in turn; those that
+//!   are not waited for are passed over. PINGs are answered all the time, unless `answers_pings` is
+//!   `false`.
 //! - `expect`: see [`Clause`], and `expect::Expectations` for how it is met; `expect: { transcript }`
 //!   compares the device's log with a snapshot.
 //! - `fault: { on | off: … }`: breaks something, or mends it; see [`Fault`]. A fault before the first
@@ -58,6 +66,7 @@ mod step;
 mod tree;
 mod turns;
 mod unset;
+mod web;
 mod world;
 
 pub use access_point::Auth;
@@ -82,6 +91,10 @@ pub use span::{Placed, Span};
 pub use step::{
     Bind, BindOutcome, Command, Console, Control, Custom, EraseStorage, Leave, Outcome, Provision,
     Query, QueryBy, QueryOutcome, ReadVersion, Reconnect, RequestOutcome, Scan, Stage, Step, Wait,
+};
+pub use web::{
+    Browse, BrowseOutcome, BrowseStage, ClientTls, Misbehaviour, ServerCertificate, WebApplication,
+    WebServer, WebSocketOutcome, WebSocketStep,
 };
 pub use world::{
     AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, IdfVersion,

@@ -169,6 +169,7 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
         (settings.phone_token.is_some(), "phone_token"),
         (!settings.unregister.is_empty(), "unregister"),
         (settings.stale_reason, "stale_reason"),
+        (device.server.is_some(), "server"),
         (!device.cloud.check_dates, "check_dates"),
         (!device.cloud.check_name, "check_name"),
     ];
@@ -201,6 +202,9 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
         Step::Custom(_) => needs.extend([Need::Visit]),
         Step::Query(_) => needs.extend([Need::Lan, can(Feature::Linkkit)]),
         Step::Bind(_) => needs.extend([can(Feature::Linkkit)]),
+        Step::Browse(_) | Step::WebSocket(_) => {
+            needs.extend([Need::Lan, can(Feature::WebServer)]);
+        }
         Step::Leave(_) | Step::Reconnect(_) | Step::Wait(_) => {}
         Step::Expect(Expect::Clause(clause)) => {
             let seen_by = |source| clause.patterns().any(|pattern| pattern.source == source);

@@ -13,6 +13,7 @@ use super::fault::FaultStep;
 use super::power::Power;
 use super::roles::Roles;
 use super::span::Placed;
+use super::web::{Browse, WebSocketStep};
 
 /// One step; see the [module](super) for what each means.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -41,6 +42,11 @@ pub enum Step {
     Query(Query),
     /// A phone's owner binds a device to an account.
     Bind(Bind),
+    /// A phone asks a device's web server for something.
+    Browse(Box<Browse>),
+    /// A phone does something over a WebSocket.
+    #[serde(rename = "websocket")]
+    WebSocket(Box<WebSocketStep>),
     /// Something must happen, or must not.
     Expect(Expect),
     /// Something is broken on purpose, or mended.
@@ -432,6 +438,8 @@ impl Step {
             Self::Console(step) => step.device.as_ref(),
             Self::Query(step) => step.device.as_ref(),
             Self::Bind(step) => step.device.as_ref(),
+            Self::Browse(step) => step.device.as_ref(),
+            Self::WebSocket(step) => step.device.as_ref(),
             Self::EraseStorage(step) => step.device.as_ref(),
             Self::Expect(Expect::Transcript(transcript)) => transcript.device.as_ref(),
             Self::Expect(Expect::Clause(_))
@@ -465,6 +473,8 @@ impl Step {
             Self::Console(step) => &step.catches,
             Self::Query(step) => &step.catches,
             Self::Bind(step) => &step.catches,
+            Self::Browse(step) => &step.catches,
+            Self::WebSocket(step) => &step.catches,
             Self::Expect(step) => step.catches(),
             Self::Power(_)
             | Self::Leave(_)

@@ -13,6 +13,7 @@ use super::certificate::Certificate;
 use super::duration;
 use super::roles::Roles;
 use super::span::{Placed, Span};
+use super::web::WebServer;
 
 /// Roles and how they are set up; the lab, or the rig, makes the values.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -144,6 +145,8 @@ pub struct Device {
     pub cloud: DeviceCloud,
     /// What it reports once it is connected; nothing if left out.
     pub telemetry: Option<Telemetry>,
+    /// Its own web server; none if left out.
+    pub server: Option<WebServer>,
 }
 
 /// How a device is provisioned.

@@ -32,6 +32,8 @@ pub struct WebRequest {
     pub path: String,
     /// Header fields, besides `Host` and the length of a body.
     pub fields: Vec<(String, String)>,
+    /// Fills the fields up to so many bytes, their ends included, with one more.
+    pub fields_length: Option<usize>,
     /// The body, if there is one.
     pub body: Option<Vec<u8>>,
 }
@@ -124,6 +126,12 @@ impl WebConnection {
         }
         if let Some(body) = &request.body {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        if let Some(length) = request.fields_length {
+            let line = format!("{method} {path} HTTP/1.1\r\n").len();
+            let empty = "X-Filler: \r\n";
+            let missing = (line + length).saturating_sub(head.len() + empty.len());
+            head.push_str(&format!("X-Filler: {}\r\n", "x".repeat(missing)));
         }
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();

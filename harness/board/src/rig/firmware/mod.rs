@@ -61,11 +61,13 @@ pub enum Feature {
     ProvScan,
     /// Answer `prov-ctrl`.
     ProvCtrl,
+    /// Serve web pages as ESP-IDF's servers do.
+    WebServer,
 }
 
 impl Feature {
     /// Each, with its word in rig.toml.
-    pub const ALL: [(&str, Self); 7] = [
+    pub const ALL: [(&str, Self); 8] = [
         ("mqtt", Self::Mqtt),
         ("telemetry", Self::Telemetry),
         ("linkkit", Self::Linkkit),
@@ -73,6 +75,7 @@ impl Feature {
         ("mdns", Self::Mdns),
         ("prov-scan", Self::ProvScan),
         ("prov-ctrl", Self::ProvCtrl),
+        ("web-server", Self::WebServer),
     ];
 }
 
