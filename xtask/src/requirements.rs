@@ -42,7 +42,7 @@ const DEBIAN: [(&str, &str, &str); 12] = [
 ];
 
 /// PyPI packages, with the module that shows that one is there.
-const PYTHON: [(&str, &str, &str); 10] = [
+const PYTHON: [(&str, &str, &str); 11] = [
     (
         "rmaker_tools",
         "esp-rainmaker-cli",
@@ -54,6 +54,7 @@ const PYTHON: [(&str, &str, &str); 10] = [
         "judge: an independent provisioning client",
     ),
     ("aiocoap", "aiocoap", "judge: CoAP"),
+    ("websockets", "websockets", "judge: WebSocket"),
     ("bumble", "bumble", "judge: Bluetooth"),
     (
         "paho",

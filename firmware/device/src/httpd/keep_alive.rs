@@ -12,6 +12,7 @@ use embassy_time::{Duration, Instant, Timer};
 use super::server::Server;
 use super::websocket::Frame;
 use crate::board::{Tls, WallClock};
+use crate::bugs::{self, Bug};
 
 const TAG: &str = "wss_keep_alive";
 const PERIOD: Duration = Duration::from_secs(5);
@@ -91,7 +92,9 @@ impl KeepAlive {
             if seen + NOT_ALIVE_AFTER <= now {
                 log::error!(target: TAG, "Client (fd={fd}) not alive!");
                 log::error!(target: "wss_echo_server", "Client not alive, closing fd {fd}");
-                server.close(fd);
+                if !bugs::is(Bug::SilentClientKept) {
+                    server.close(fd);
+                }
             } else {
                 log::debug!(target: "wss_echo_server", "Checking if client (fd={fd}) is alive");
                 server.send(fd, Frame::ping());

@@ -11,6 +11,8 @@ mod keep_alive;
 mod request;
 mod server;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod websocket;
 
 use embassy_futures::select::select;
@@ -18,6 +20,7 @@ use embassy_net::Stack;
 use factory::WebServer;
 
 use crate::board::{Tls, WallClock};
+use crate::bugs::{self, Bug};
 use application::Application;
 use events::Event;
 use server::Server;
@@ -46,7 +49,9 @@ pub(crate) async fn keep_serving<T: Tls, W: WallClock>(
             let server = Server::new(stack, tls, wall_clock, settings);
             let stop = async {
                 offline(stack).await;
-                server.stop();
+                if !bugs::is(Bug::ServerOutlivesStation) {
+                    server.stop();
+                }
                 core::future::pending::<()>().await;
             };
             select(server.run(), stop).await;

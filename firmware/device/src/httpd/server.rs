@@ -1,5 +1,6 @@
 //! The server's sockets: who is let in, who makes room, who waits.
 
+use alloc::borrow::Cow;
 use alloc::vec;
 use core::cell::Cell;
 
@@ -14,7 +15,7 @@ use embassy_sync::semaphore::{FairSemaphore, Semaphore, SemaphoreReleaser};
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Timer, with_timeout};
 use embedded_io_async::{Read, Write};
-use factory::WebServer;
+use factory::{ClientAuth, WebServer};
 
 use super::application::Application;
 use super::events::{self, Event};
@@ -23,6 +24,7 @@ use super::request::{Ended, Session};
 use super::stream::Observed;
 use super::websocket::Frame;
 use crate::board::{Tls, TlsFailure, TlsServer, WallClock};
+use crate::bugs::{self, Bug};
 use crate::http::Connection;
 use crate::transport::{log_alert, stack_code};
 
@@ -201,6 +203,7 @@ impl<'s, T: Tls, W: WallClock> Server<'s, T, W> {
             self.closed(seat, fd);
             return drop(room);
         }
+        let task = (!bugs::is(Bug::HandshakeDoesNotBlock)).then_some(task);
         match self.shake_hands(&mut *socket).await {
             Ok(session) => {
                 log::debug!(target: super::TAG, "Secure socket open");
@@ -250,7 +253,11 @@ impl<'s, T: Tls, W: WallClock> Server<'s, T, W> {
     /// Closes the connection that was used least recently.
     fn evict(&self) {
         let seats = self.seats.iter().filter(|seat| seat.client.get().is_some());
-        let oldest = seats.min_by_key(|seat| seat.client.get().map(|client| client.last_use));
+        let last_use = |seat: &&Seat| seat.client.get().map(|client| client.last_use);
+        let oldest = match bugs::is(Bug::NewestPutOut) {
+            true => seats.max_by_key(last_use),
+            false => seats.min_by_key(last_use),
+        };
         if let Some(oldest) = oldest
             && !self.stopping.get()
         {
@@ -272,13 +279,27 @@ impl<'s, T: Tls, W: WallClock> Server<'s, T, W> {
         socket: S,
     ) -> Result<T::Session<S>, Option<TlsFailure>> {
         log::info!(target: super::TAG, "performing session handshake");
+        let mut certificates = Cow::Borrowed(&self.settings.certificates);
+        if bugs::is(Bug::ServerNameIgnored) {
+            for certificate in certificates.to_mut() {
+                certificate.server_name = None;
+            }
+        }
+        let client = match &self.settings.client {
+            ClientAuth::Required(_) if bugs::is(Bug::WebClientLetIn) => &ClientAuth::None,
+            client => client,
+        };
         let options = TlsServer {
-            certificates: &self.settings.certificates,
-            client: &self.settings.client,
+            certificates: &certificates,
+            client,
             alpn: &self.settings.alpn,
         };
         let limit = Duration::from_millis(self.settings.handshake_timeout_ms.into());
         let accepted = self.tls.accept(socket, &options, self.wall_clock.now());
+        let limit = match bugs::is(Bug::HandshakeNeverTimesOut) {
+            true => Duration::MAX,
+            false => limit,
+        };
         match with_timeout(limit, accepted).await {
             Ok(accepted) => accepted.map_err(Some),
             Err(_) => Err(None),

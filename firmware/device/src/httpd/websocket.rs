@@ -10,6 +10,7 @@ use sha1::{Digest, Sha1};
 
 use super::application::WebSocketHandler;
 use super::request::Ended;
+use crate::bugs::{self, Bug};
 use crate::http::{Connection, Unread, Upgrade};
 
 pub(super) const TAG: &str = "httpd_ws";
@@ -205,6 +206,12 @@ async fn header<S: Read + Write>(connection: &mut Connection<S>) -> Result<Heade
         }
         length => length.into(),
     };
+    if second & MASKED == 0 && bugs::is(Bug::UnmaskedFrameTaken) {
+        return Ok(Header {
+            length,
+            mask: [0; 4],
+        });
+    }
     if second & MASKED == 0 {
         return Err(warn("WS frame is not properly masked."));
     }

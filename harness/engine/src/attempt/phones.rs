@@ -98,6 +98,19 @@ impl Phone {
         Ok(())
     }
 
+    /// Joins its LAN again, which was away; what was open there is lost.
+    pub async fn come_back(
+        &mut self,
+        surroundings: &mut dyn Surroundings,
+        trace: &Trace,
+    ) -> Result<(), LabError> {
+        self.lan = None;
+        self.seat = None;
+        self.web = None;
+        self.websocket = None;
+        self.go_home(surroundings, trace).await
+    }
+
     /// Ends its session, if it has one open.
     pub async fn hang_up(&mut self) -> Result<(), LabError> {
         match self.session.take() {

@@ -29,11 +29,14 @@ pub async fn browse(case: &Case, step: &Browse, world: &mut World) -> Result<(),
         return Err(LabError::Scenario(what).into());
     }
     let visitor = Visitor::new(case, &step.phone, step.device.as_ref(), &step.tls, world)?;
-    let Some(visitor) = visitor else {
+    let Some(mut visitor) = visitor else {
         // Without an address nothing is reached.
         return judge(step, Err(Ended::NoAddress));
     };
     let request = request(step);
+    if kept.is_none() {
+        visitor.be_there(world).await?;
+    }
     let done = clock
         .timeout(step.within, visit(step, &visitor, kept, &request))
         .await;
@@ -220,7 +223,8 @@ pub async fn websocket(
     let mut socket = match &step.open {
         Some(path) => {
             let visitor = Visitor::new(case, &step.phone, step.device.as_ref(), &step.tls, world)?;
-            let visitor = visitor.ok_or_else(|| Missed::saying("the device has no address"))?;
+            let mut visitor = visitor.ok_or_else(|| Missed::saying("the device has no address"))?;
+            visitor.be_there(world).await?;
             let opening = opening(step, path);
             let opened = clock.timeout(step.within, async {
                 visitor.open(false).await?.into_websocket(&opening).await
@@ -435,6 +439,17 @@ impl Visitor {
             phone: phone.to_owned(),
             trace: world.trace().clone(),
         }))
+    }
+
+    /// Comes back to the LAN, if its access point was away meanwhile.
+    async fn be_there(&mut self, world: &mut World) -> Result<(), Problem> {
+        if let Err(error) = self.seat.udp(0).await
+            && error.kind() == std::io::ErrorKind::NetworkDown
+        {
+            world.come_back(&self.phone).await?;
+            self.seat = world.phone(&self.phone)?.seat()?;
+        }
+        Ok(())
     }
 
     async fn open(&self, is_bare: bool) -> Result<WebConnection, WebError> {

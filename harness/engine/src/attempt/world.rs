@@ -411,6 +411,15 @@ impl World {
         self.surroundings.set_bluetooth_fault(&devices, fault, on)
     }
 
+    /// A phone joins its LAN again, which was away.
+    pub async fn come_back(&mut self, phone: &str) -> Result<(), LabError> {
+        let owner = self
+            .phones
+            .get_mut(phone)
+            .ok_or_else(|| unknown("phone", phone))?;
+        owner.come_back(&mut *self.surroundings, &self.trace).await
+    }
+
     /// A phone goes back to its LAN.
     pub async fn go_home(&mut self, phone: &str) -> Result<(), LabError> {
         let phone = self

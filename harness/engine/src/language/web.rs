@@ -277,7 +277,7 @@ impl WebSocketStep {
 pub enum Misbehaviour {
     /// It does not mask a frame.
     Unmasked,
-    /// It sends a PING of more than 125 bytes.
+    /// It sends a PING of 127 bytes, where 125 are allowed and ESP-IDF takes 126.
     LongPing,
     /// It says that a frame has more bytes than a device has memory.
     Endless,

@@ -9,6 +9,7 @@ use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use trace::Trace;
@@ -44,9 +45,15 @@ impl WebTls {
         let name = ServerName::try_from(self.server_name.clone())
             .map_err(|error| WebError::SetUp(error.to_string()))?;
         let config = self.config(trace.clock())?;
-        let opened = TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await;
+        let connect = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        let opened = match connect.into_fallible().await {
+            Ok(stream) => Ok(stream),
+            Err((error, mut stream)) => {
+                // The alert that says why has to leave before the connection does.
+                let _ = stream.shutdown().await;
+                Err(error)
+            }
+        };
         trace.clock().touch();
         let mut seen = WebHandshake {
             phone: phone.to_owned(),

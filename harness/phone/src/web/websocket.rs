@@ -76,7 +76,7 @@ impl Opcode {
 pub enum Misbehaviour {
     /// It does not mask a frame.
     Unmasked,
-    /// It sends a PING of more than 125 bytes.
+    /// It sends a PING of 127 bytes, where 125 are allowed.
     LongPing,
     /// It says that a frame has more bytes than the server has memory.
     Endless,
@@ -216,7 +216,7 @@ impl WebSocket {
 
     /// Sends something that no client should send.
     pub async fn misbehave(&self, how: Misbehaviour) -> Result<(), WebError> {
-        let long = vec![b'x'; 126];
+        let long = vec![b'x'; 127];
         let bytes: &[u8] = match how {
             Misbehaviour::LongPing => return self.send(Opcode::PING, true, &long).await,
             Misbehaviour::Unmasked => {
