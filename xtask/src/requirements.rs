@@ -42,7 +42,7 @@ const DEBIAN: [(&str, &str, &str); 12] = [
 ];
 
 /// PyPI packages, with the module that shows that one is there.
-const PYTHON: [(&str, &str, &str); 11] = [
+const PYTHON: [(&str, &str, &str); 12] = [
     (
         "rmaker_tools",
         "esp-rainmaker-cli",
@@ -55,6 +55,11 @@ const PYTHON: [(&str, &str, &str); 11] = [
     ),
     ("aiocoap", "aiocoap", "judge: CoAP"),
     ("websockets", "websockets", "judge: WebSocket"),
+    (
+        "kosoku",
+        "kosoku",
+        "judge: WebSocket, by the cases of the Autobahn suite",
+    ),
     ("bumble", "bumble", "judge: Bluetooth"),
     (
         "paho",

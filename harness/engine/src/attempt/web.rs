@@ -163,6 +163,11 @@ fn judge(step: &Browse, ended: Result<Answer, Ended>) -> Result<(), Problem> {
         Err(Ended::By(WebError::SetUp(why))) => {
             return Err(LabError::Scenario(why.clone()).into());
         }
+        Err(Ended::By(WebError::Refused { .. } | WebError::Closed | WebError::Tls { .. }))
+            if wanted == Outcome::TurnedAway =>
+        {
+            true
+        }
         Err(Ended::By(error)) => Some(wanted) == outcome_of(error),
     };
     if is_wanted {

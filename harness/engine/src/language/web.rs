@@ -184,6 +184,9 @@ pub enum BrowseOutcome {
     Closed,
     /// The server refuses the TLS session with an alert.
     Refused,
+    /// The server ends the TLS session, whether the phone can read why or not: MbedTLS sends no alert
+    /// in TLS 1.2 where there is no certificate, and an unreadable one in TLS 1.3.
+    TurnedAway,
     /// The phone refuses the server's certificate.
     Distrusted,
     /// There is no server.

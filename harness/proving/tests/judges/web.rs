@@ -1,5 +1,6 @@
 //! curl, OpenSSL and `websockets` at the device's own web server.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -210,4 +211,48 @@ fn websockets_talks_over_ws_and_wss() {
         assert_eq!(said.text().trim(), "all well");
         up.end();
     }
+}
+
+#[test]
+fn the_cases_of_autobahn_fail_where_esp_idf_differs_and_nowhere_else() {
+    let Some(python) = python("kosoku", "kosoku") else {
+        return;
+    };
+    let up = bring_up("catalogue", false, "none");
+    let report = up.out().join("kosoku");
+    // Not: large messages, which a device has no memory for, and compression, which it does not speak.
+    let said = run(Command::new(python)
+        .args(["-c", "from kosoku._cli import main; main()"])
+        .arg(format!("ws://{}/ws", up.forward("tcp", "sta", 80)))
+        .args([
+            "--exclude",
+            "9.*",
+            "--exclude",
+            "12.*",
+            "--exclude",
+            "13.*",
+            "--outdir",
+        ])
+        .arg(&report));
+    let index = std::fs::read(report.join("index.json"));
+    let index = index.unwrap_or_else(|error| panic!("{error}: {said:?}"));
+    let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+    let agents = index.as_object().unwrap().values();
+    let cases = agents.flat_map(|cases| cases.as_object().unwrap());
+    let (mut failed, mut count) = (BTreeSet::new(), 0);
+    for (case, result) in cases {
+        count += 1;
+        if result["behavior"] == "FAILED" {
+            failed.insert(case.clone());
+        }
+    }
+    let known = std::fs::read_to_string(fixture("websocket_differences.txt")).unwrap();
+    let known: BTreeSet<String> = known
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    assert!(count > 200, "{said:?}");
+    assert_eq!(failed, known);
+    up.end();
 }
