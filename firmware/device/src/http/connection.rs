@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use embassy_time::{Duration, with_timeout};
-use embedded_io_async::{Read, Write};
+use embedded_io_async::{ErrorType, Read, Write};
 
 use super::message::{Head, MAX_HEAD, Refusal};
 
@@ -22,6 +22,31 @@ pub(crate) enum Unread {
     Gone,
     /// The client is told why.
     Refused(Refusal),
+}
+
+/// A stream whose flush does not wait for the peer: embassy-net's TCP waits until all was acknowledged,
+/// which lwIP's does not.
+#[derive(Debug)]
+pub(crate) struct Unacknowledged<S>(pub(crate) S);
+
+impl<S: ErrorType> ErrorType for Unacknowledged<S> {
+    type Error = S::Error;
+}
+
+impl<S: Read> Read for Unacknowledged<S> {
+    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, S::Error> {
+        self.0.read(bytes).await
+    }
+}
+
+impl<S: Write> Write for Unacknowledged<S> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, S::Error> {
+        self.0.write(bytes).await
+    }
+
+    async fn flush(&mut self) -> Result<(), S::Error> {
+        Ok(())
+    }
 }
 
 /// A client's connection, and what of it was read and not yet used.

@@ -6,5 +6,5 @@
 mod connection;
 mod message;
 
-pub(crate) use connection::{Connection, Unread};
+pub(crate) use connection::{Connection, Unacknowledged, Unread};
 pub(crate) use message::{Head, MAX_BODY, Method, Refusal, Upgrade, success};

@@ -365,6 +365,19 @@ mod tests {
     }
 
     #[test]
+    fn a_web_server_is_used_from_the_lan() {
+        let steps = "  - browse: { phone: alice }\n  - websocket: { phone: alice, open: /ws }\n";
+        assert_eq!(
+            needs("{ server: {} }", steps),
+            [
+                "lan",
+                "a firmware that can web-server",
+                "the reference firmware (for `server`)"
+            ]
+        );
+    }
+
+    #[test]
     fn what_broker_and_cloud_see_the_firmware_must_be_able_to_do() {
         let steps = "  - expect: { cloud: { linkkit: token_reported }, within: 5s }\n  \
                      - expect: { mqtt: { kind: publish, where: { /topic: t } }, within: 5s }\n  \

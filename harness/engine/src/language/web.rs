@@ -298,3 +298,75 @@ pub enum WebSocketOutcome {
     /// The server closes instead.
     Closed,
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::language::parse;
+
+    /// The messages of all mistakes in a scenario with this device and this step.
+    fn mistakes(device: &str, step: &str) -> Vec<String> {
+        let text = format!(
+            "name: Web\nworld: {{ access_points: {{ home: {{}} }}, devices: {{ device: {device} }}, phones: [alice] }}\n\
+             steps:\n  - {step}\n"
+        );
+        let known = crate::known().expect("our own");
+        match parse("web.yaml", &text, &known) {
+            Ok(_) => Vec::new(),
+            Err(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn a_step_needs_a_server_and_says_one_thing() {
+        let server = "{ server: {} }";
+        for (device, step, wrong) in [
+            (server, "browse: { phone: alice }", None),
+            (server, "websocket: { phone: alice, open: /ws }", None),
+            ("{}", "browse: { phone: alice }", Some("has no web server")),
+            (
+                server,
+                "browse: { phone: bob }",
+                Some("unknown phone `bob`"),
+            ),
+            (
+                server,
+                "browse: { phone: alice, tls: { trusts: cb } }",
+                Some("unknown authority `cb`"),
+            ),
+            (
+                server,
+                "browse: { phone: alice, tls: { certificate: clients } }",
+                Some("unknown certificate profile `clients`"),
+            ),
+            (
+                server,
+                "browse: { phone: alice, kept: true, stop_after: handshake }",
+                Some("past every stage"),
+            ),
+            (
+                server,
+                "websocket: { phone: alice }",
+                Some("one thing at a time"),
+            ),
+            (
+                server,
+                "websocket: { phone: alice, open: /ws, send: x }",
+                Some("one thing at a time"),
+            ),
+            (
+                "{ server: { certificates: [{ certificate: serfer }] } }",
+                "browse: { phone: alice }",
+                Some("unknown certificate profile `serfer`"),
+            ),
+        ] {
+            let told = mistakes(device, step);
+            match wrong {
+                None => assert_eq!(told, Vec::<String>::new(), "{step}"),
+                Some(wrong) => {
+                    assert_eq!(told.len(), 1, "{step}: {told:?}");
+                    assert!(told[0].contains(wrong), "{step}: {told:?}");
+                }
+            }
+        }
+    }
+}

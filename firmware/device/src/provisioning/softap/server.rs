@@ -14,7 +14,7 @@ use embassy_sync::signal::Signal;
 use embassy_time::{Duration, with_timeout};
 
 use crate::bugs::{self, Bug};
-use crate::http::{self, Connection, Head, MAX_BODY, Method, Refusal, Unread};
+use crate::http::{self, Connection, Head, MAX_BODY, Method, Refusal, Unacknowledged, Unread};
 
 /// ESP-IDF puts the function's name into the text, too.
 const TAG: &str = "httpd_uri";
@@ -162,7 +162,7 @@ impl<'s, S: Service> Server<'s, S> {
     /// ends the socket; one that has come is answered first.
     async fn serve(&self, slot: usize, socket: &mut TcpSocket<'_>) -> Option<End> {
         let number = FIRST_SOCKET + slot as u32;
-        let mut connection = Connection::new(socket);
+        let mut connection = Connection::new(Unacknowledged(socket));
         loop {
             let request = self.next_request(&mut connection);
             let (head, body) = match select(request, self.ends[slot].wait()).await {
@@ -192,7 +192,7 @@ impl<'s, S: Service> Server<'s, S> {
     /// Reads a request.
     async fn next_request(
         &self,
-        connection: &mut Connection<&mut TcpSocket<'_>>,
+        connection: &mut Connection<Unacknowledged<&mut TcpSocket<'_>>>,
     ) -> Result<(Head, Result<Vec<u8>, BodyError>), Unread> {
         with_timeout(IDLE_LIMIT, connection.await_bytes())
             .await
@@ -220,7 +220,7 @@ impl<'s, S: Service> Server<'s, S> {
 
 /// Reads the body behind `head`.
 async fn read_body(
-    connection: &mut Connection<&mut TcpSocket<'_>>,
+    connection: &mut Connection<Unacknowledged<&mut TcpSocket<'_>>>,
     head: &Head,
 ) -> Result<Vec<u8>, BodyError> {
     match head.body {
