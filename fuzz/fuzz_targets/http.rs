@@ -6,7 +6,7 @@ extern crate alloc;
 
 /// The parser itself: the device does not offer it to anybody.
 #[expect(dead_code, reason = "the fuzz target needs less of it than the device")]
-#[path = "../../firmware/device/src/provisioning/softap/http.rs"]
+#[path = "../../firmware/device/src/http/message.rs"]
 mod device_http;
 
 use std::io;
@@ -18,6 +18,7 @@ use clock::Clock;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use libfuzzer_sys::fuzz_target;
+use phone::web::{WebConnection, WebRequest};
 use phone::{Datagrams, Dial, SoftAp, Stream, Transport};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
@@ -40,6 +41,21 @@ fuzz_target!(|bytes: &[u8]| {
             open: Mutex::new(Vec::new()),
         });
         let address = SocketAddrV4::new(Ipv4Addr::new(192, 168, 4, 1), 80);
+        let trace = trace::Trace::in_memory(clock.clone());
+        let browser: Arc<dyn Dial> = dial.clone();
+        let opened = WebConnection::open(&browser, address, None, "fuzz", &trace).await;
+        if let Ok(mut connection) = opened {
+            let request = WebRequest {
+                method: "GET".into(),
+                path: "/".into(),
+                fields: Vec::new(),
+                fields_length: None,
+                body: None,
+            };
+            if let Ok(answer) = connection.request(&request).await {
+                assert!(answer.length <= bytes.len() as u64);
+            }
+        }
         let mut soft_ap = SoftAp::new(dial, address, clock, Duration::from_secs(1));
         if let Ok(answer) = soft_ap.send("proto-ver", b"---").await {
             assert!(answer.len() <= LONGEST_BODY.max(bytes.len()));

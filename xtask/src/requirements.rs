@@ -46,7 +46,7 @@ const RIG: [(&str, &str, &str); 4] = [
 ];
 
 /// PyPI packages, with the module that shows that one is there.
-const PYTHON: [(&str, &str, &str); 10] = [
+const PYTHON: [(&str, &str, &str); 12] = [
     (
         "rmaker_tools",
         "esp-rainmaker-cli",
@@ -58,6 +58,12 @@ const PYTHON: [(&str, &str, &str); 10] = [
         "judge: an independent provisioning client",
     ),
     ("aiocoap", "aiocoap", "judge: CoAP"),
+    ("websockets", "websockets", "judge: WebSocket"),
+    (
+        "kosoku",
+        "kosoku",
+        "judge: WebSocket, by the cases of the Autobahn suite",
+    ),
     ("bumble", "bumble", "judge: Bluetooth"),
     (
         "paho",

@@ -153,6 +153,14 @@ pub trait Tls {
         now: Option<u64>,
     ) -> Result<Self::Session<S>, TlsFailure>;
 
+    /// Opens a session as server. `now` is Unix time in s, if the clock is set.
+    async fn accept<S: Read + Write>(
+        &self,
+        socket: S,
+        options: &TlsServer<'_>,
+        now: Option<u64>,
+    ) -> Result<Self::Session<S>, TlsFailure>;
+
     /// Why an established session's read or write failed; none if the socket below is to blame.
     /// A TLS 1.3 server judges the client's certificate only after the client's handshake is over
     /// (RFC 8446 §4.4.2.4), so its alert arrives with the first read.
@@ -178,18 +186,53 @@ pub struct TlsClient<'o> {
     pub check_name: bool,
 }
 
+/// How a server opens a TLS session.
+#[derive(Clone, Copy, Debug)]
+pub struct TlsServer<'o> {
+    /// What it can show; see [`TlsServer::certificate`].
+    pub certificates: &'o [factory::ServerCertificate],
+    /// Whether clients show a certificate.
+    pub client: &'o factory::ClientAuth,
+    /// Protocols of ALPN, the preferred first; none is negotiated if there are none.
+    pub alpn: &'o [String],
+}
+
+impl<'o> TlsServer<'o> {
+    /// The protocol that ALPN settles on, if the client offers one that is spoken.
+    pub fn protocol<'c>(&self, offered: impl Iterator<Item = &'c [u8]> + Clone) -> Option<&'o str> {
+        let mut spoken = self.alpn.iter();
+        let is_offered = |name: &&String| offered.clone().any(|offer| offer == name.as_bytes());
+        spoken.find(is_offered).map(String::as_str)
+    }
+
+    /// The certificate for a client that asks for this name, where ALPN has settled on this protocol:
+    /// the first that fits. One that names neither fits every client.
+    pub fn certificate(
+        &self,
+        name: Option<&str>,
+        protocol: Option<&str>,
+    ) -> Option<&'o factory::ServerCertificate> {
+        self.certificates.iter().find(|certificate| {
+            let wanted = certificate.server_name.as_deref();
+            let is_named = wanted
+                .is_none_or(|wanted| name.is_some_and(|name| name.eq_ignore_ascii_case(wanted)));
+            is_named && (certificate.alpn.is_none() || certificate.alpn.as_deref() == protocol)
+        })
+    }
+}
+
 /// Why there is no TLS session, in no library's terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsFailure {
-    /// The server's certificate was refused.
+    /// The peer's certificate was refused.
     Certificate(CertificateProblems),
-    /// The server refused, with this alert.
+    /// The peer refused, with this alert.
     AlertReceived(u8),
     /// The connection was reset in the handshake.
     Reset,
     /// The connection was closed in the handshake.
     Closed,
-    /// The server does not speak TLS as we do.
+    /// The peer does not speak TLS as we do.
     Protocol,
     /// Our own certificate, key or authority cannot be used.
     Configuration,
@@ -207,11 +250,13 @@ bitflags::bitflags! {
         const NAME_MISMATCH = 0x4;
         /// No trusted authority signed it.
         const NOT_TRUSTED = 0x8;
+        /// There is none, although one is required.
+        const MISSING = 0x40;
         /// Something else.
         const OTHER = 0x100;
         /// Its time has not come.
         const NOT_YET_VALID = 0x200;
-        /// It is not meant for a server.
+        /// It is not meant for this use.
         const WRONG_USE = 0x1000;
     }
 }

@@ -1,10 +1,11 @@
 //! From power-on to everything that runs at once.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::future::pending;
 
-use embassy_futures::join::join3;
+use embassy_futures::join::{join3, join4};
 use embassy_futures::select::{Either, select};
 use factory::Factory;
 
@@ -14,6 +15,7 @@ use crate::bugs::{self, Bug};
 use crate::credentials::Credentials;
 use crate::description;
 use crate::handover::Handover;
+use crate::httpd;
 use crate::network::{self, Nudge};
 use crate::provisioning::{self, Profile, Provisioning, Transport, Transports};
 use crate::station::{News, Station, StationReport};
@@ -109,10 +111,21 @@ async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
         factory,
         handover: &handover,
     });
-    let always = join3(
+    let web = async {
+        match &factory.web_server {
+            Some(settings) => {
+                let (tls, clock) = (&parts.tls, &parts.wall_clock);
+                // Large, and on most devices absent.
+                Box::pin(httpd::keep_serving(station_stack, tls, clock, settings)).await
+            }
+            None => pending().await,
+        }
+    };
+    let always = join4(
         listen(radio, &station, &provisioning),
         station.run(&news),
         uplink,
+        web,
     );
     let users = async {
         match select(always, online).await {

@@ -153,6 +153,22 @@ bugs! {
     LongReadTruncated = "long-read-truncated",
     /// Characteristics do not tell their endpoints' names.
     EndpointNameMissing = "endpoint-name-missing",
+    /// The web server puts out the client that it served most recently.
+    NewestPutOut = "newest-put-out",
+    /// The web server serves others while it shakes hands with a client.
+    HandshakeDoesNotBlock = "handshake-does-not-block",
+    /// A handshake with the web server may take for ever.
+    HandshakeNeverTimesOut = "handshake-never-times-out",
+    /// The web server shows its first certificate, whatever name it is asked for.
+    ServerNameIgnored = "server-name-ignored",
+    /// The web server lets clients in without a certificate that it requires.
+    WebClientLetIn = "web-client-let-in",
+    /// The web server keeps a WebSocket's client that answers no PING.
+    SilentClientKept = "silent-client-kept",
+    /// A WebSocket's frame that is not masked is taken.
+    UnmaskedFrameTaken = "unmasked-frame-taken",
+    /// The web server does not stop when the station has left its network.
+    ServerOutlivesStation = "server-outlives-station",
 }
 
 impl Bug {

@@ -25,6 +25,8 @@ mod coap;
 pub mod credentials;
 pub mod description;
 pub mod handover;
+mod http;
+mod httpd;
 mod linkkit;
 mod mqtt;
 mod network;

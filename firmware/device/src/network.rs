@@ -16,8 +16,8 @@ pub(crate) const SOFT_AP_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 4, 1);
 /// Prefix length of the SoftAP's network.
 pub(crate) const SOFT_AP_PREFIX: u8 = 24;
 
-/// Sockets of the station: clock, MQTT, CoAP, DHCP, DNS, and room.
-const STATION_SOCKETS: usize = 12;
+/// Sockets of the station: clock, MQTT, CoAP, DHCP, DNS, ten of the web server's, and room.
+const STATION_SOCKETS: usize = 22;
 /// Sockets of the SoftAP: HTTP, DHCP, DNS, and room.
 const SOFT_AP_SOCKETS: usize = 8;
 

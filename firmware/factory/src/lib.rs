@@ -10,6 +10,7 @@ extern crate alloc;
 mod map;
 mod provisioning;
 mod sections;
+mod web_server;
 
 pub use map::{FactoryError, Map};
 pub use provisioning::{
@@ -21,3 +22,4 @@ pub use sections::{
     LinkkitProfile, Network, NoToken, ProvisionRequest, ProvisionedBy, SignMethod, Sntp, Telemetry,
     ThingsBoard,
 };
+pub use web_server::{ClientAuth, ServerCertificate, WebApplication, WebServer};

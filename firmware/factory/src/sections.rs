@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{FactoryError, Map, Provisioning};
+use crate::{FactoryError, Map, Provisioning, WebServer};
 
 /// Everything that a device is born with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Factory {
     pub thingsboard: Option<ThingsBoard>,
     /// What it reports.
     pub telemetry: Option<Telemetry>,
+    /// Its own web server, if it has one.
+    pub web_server: Option<WebServer>,
     /// Defects put into the device on purpose, by name; images ignore them.
     pub bugs: Vec<String>,
     /// What an emulated board needs to stand in for a real one.
@@ -314,6 +316,7 @@ impl Factory {
         put(&mut map, "linkkit", self.linkkit.as_ref());
         put(&mut map, "thingsboard", self.thingsboard.as_ref());
         put(&mut map, "telemetry", self.telemetry.as_ref());
+        put(&mut map, "web_server", self.web_server.as_ref());
         put(&mut map, "bugs", Some(&self.bugs));
         put(&mut map, "lab", self.lab.as_ref());
         Map(map).encode()
@@ -331,6 +334,7 @@ impl Factory {
             linkkit: optional(&map, "linkkit")?,
             thingsboard: optional(&map, "thingsboard")?,
             telemetry: optional(&map, "telemetry")?,
+            web_server: optional(&map, "web_server")?,
             bugs: optional(&map, "bugs")?.unwrap_or_default(),
             lab: optional(&map, "lab")?,
         })

@@ -1,14 +1,16 @@
 //! The C structures of one session, from set-up to release.
 
+use alloc::boxed::Box;
 use alloc::ffi::CString;
 use core::ffi::{CStr, c_int, c_void};
 use core::net::IpAddr;
 use core::ptr::{NonNull, null, null_mut};
 
-use device::board::{TlsClient, TlsFailure};
-use factory::Credentials;
+use device::board::{TlsClient, TlsFailure, TlsServer};
+use factory::{ClientAuth, Credentials};
 use mbedtls_rs_sys::*;
 
+use crate::server::{Shown, choose};
 use crate::verify::{Rule, verify};
 use crate::{heap, random};
 
@@ -26,6 +28,8 @@ struct Parts {
     chain: mbedtls_x509_crt,
     key: mbedtls_pk_context,
     rule: Rule,
+    /// What a server shows; null for a client.
+    shown: *mut Shown,
 }
 
 /// A session of MbedTLS without a socket.
@@ -38,11 +42,46 @@ impl Context {
         succeeded(unsafe { psa_crypto_init() })?;
         let context = Self::blank(Rule::new(options, now))?;
         context.trust(options.authority)?;
-        context.configure()?;
+        context.configure(MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_VERIFY_REQUIRED)?;
         if let Some(credentials) = options.credentials {
             context.present(credentials)?;
         }
         context.set_up(options.server_name)?;
+        Ok(context)
+    }
+
+    /// Everything but the handshake, of a server.
+    pub(crate) fn server(options: &TlsServer<'_>, now: Option<u64>) -> Result<Self, TlsFailure> {
+        // SAFETY: as above.
+        succeeded(unsafe { psa_crypto_init() })?;
+        let context = Self::blank(Rule::of_clients(now))?;
+        let verify = match options.client {
+            ClientAuth::None => MBEDTLS_SSL_VERIFY_NONE,
+            ClientAuth::Optional(authority) => {
+                context.trust(authority)?;
+                MBEDTLS_SSL_VERIFY_OPTIONAL
+            }
+            ClientAuth::Required(authority) => {
+                context.trust(authority)?;
+                MBEDTLS_SSL_VERIFY_REQUIRED
+            }
+        };
+        context.configure(MBEDTLS_SSL_IS_SERVER, verify)?;
+        let mut shown = Box::new(Shown::new(options)?);
+        let alpn = shown.alpn();
+        let p = context.0.as_ptr();
+        // SAFETY: what is shown lives as long as the session does.
+        unsafe {
+            (*p).shown = Box::into_raw(shown);
+            let config = &raw mut (*p).config;
+            if let Some(list) = alpn {
+                succeeded(mbedtls_ssl_conf_alpn_protocols(config, list))?;
+            }
+            (*config).private_user_data.p = (*p).shown.cast();
+            (*config).private_f_cert_cb = Some(choose);
+            mbedtls_ssl_conf_new_session_tickets(config, 0);
+            succeeded(mbedtls_ssl_setup(&raw mut (*p).ssl, config))?;
+        }
         Ok(context)
     }
 
@@ -59,6 +98,7 @@ impl Context {
             mbedtls_x509_crt_init(&raw mut (*p).chain);
             mbedtls_pk_init(&raw mut (*p).key);
             (&raw mut (*p).rule).write(rule);
+            (&raw mut (*p).shown).write(null_mut());
             Ok(Self(parts))
         }
     }
@@ -71,18 +111,18 @@ impl Context {
         })
     }
 
-    fn configure(&self) -> Result<(), TlsFailure> {
+    fn configure(&self, side: u32, verification: u32) -> Result<(), TlsFailure> {
         let p = self.0.as_ptr();
         // SAFETY: the parts live as long as the configuration does.
         unsafe {
             let config = &raw mut (*p).config;
             succeeded(mbedtls_ssl_config_defaults(
                 config,
-                MBEDTLS_SSL_IS_CLIENT as c_int,
+                side as c_int,
                 MBEDTLS_SSL_TRANSPORT_STREAM as c_int,
                 MBEDTLS_SSL_PRESET_DEFAULT as c_int,
             ))?;
-            mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_REQUIRED as c_int);
+            mbedtls_ssl_conf_authmode(config, verification as c_int);
             mbedtls_ssl_conf_ca_chain(config, &raw mut (*p).authority, null_mut());
             mbedtls_ssl_conf_verify(config, Some(verify), (&raw mut (*p).rule).cast());
             mbedtls_ssl_conf_rng(config, Some(random::fill), null_mut());
@@ -181,7 +221,7 @@ impl Context {
         }
     }
 
-    /// What is wrong with the server's certificate.
+    /// What is wrong with the peer's certificate.
     pub(crate) fn verify_flags(&self) -> u32 {
         // SAFETY: the parts are alive.
         unsafe { mbedtls_ssl_get_verify_result(&raw const (*self.0.as_ptr()).ssl) }
@@ -206,6 +246,9 @@ impl Drop for Context {
             mbedtls_pk_free(&raw mut (*p).key);
             mbedtls_x509_crt_free(&raw mut (*p).chain);
             mbedtls_x509_crt_free(&raw mut (*p).authority);
+            if !(*p).shown.is_null() {
+                drop(Box::from_raw((*p).shown));
+            }
             heap::free(p.cast());
         }
     }
@@ -237,7 +280,7 @@ impl Call {
 }
 
 /// All that can fail before the handshake is ours.
-fn succeeded(code: c_int) -> Result<(), TlsFailure> {
+pub(crate) fn succeeded(code: c_int) -> Result<(), TlsFailure> {
     if code == 0 {
         return Ok(());
     }

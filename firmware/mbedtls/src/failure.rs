@@ -5,8 +5,9 @@ use core::ffi::c_int;
 use device::board::{CertificateProblems, TlsFailure};
 use mbedtls_rs_sys::{
     MBEDTLS_ERR_SSL_ALLOC_FAILED, MBEDTLS_ERR_SSL_BAD_CERTIFICATE, MBEDTLS_ERR_SSL_CONN_EOF,
-    MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE, MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY,
-    MBEDTLS_ERR_X509_ALLOC_FAILED, MBEDTLS_ERR_X509_CERT_VERIFY_FAILED,
+    MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE, MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE,
+    MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY, MBEDTLS_ERR_X509_ALLOC_FAILED,
+    MBEDTLS_ERR_X509_CERT_VERIFY_FAILED,
 };
 
 use crate::context::Context;
@@ -18,6 +19,9 @@ pub(crate) fn failure(code: c_int, context: &Context) -> TlsFailure {
         MBEDTLS_ERR_SSL_CONN_EOF | MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY => TlsFailure::Closed,
         MBEDTLS_ERR_X509_CERT_VERIFY_FAILED | MBEDTLS_ERR_SSL_BAD_CERTIFICATE => {
             TlsFailure::Certificate(problems(context.verify_flags()))
+        }
+        MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE => {
+            TlsFailure::Certificate(CertificateProblems::MISSING)
         }
         // Memory is ours to have.
         MBEDTLS_ERR_SSL_ALLOC_FAILED | MBEDTLS_ERR_X509_ALLOC_FAILED => TlsFailure::Configuration,

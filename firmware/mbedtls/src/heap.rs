@@ -8,9 +8,9 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use mbedtls_rs_sys::mbedtls_platform_set_calloc_free;
 
-/// Bytes that MbedTLS may hold at once: two sessions, one of them in its handshake. What a server
-/// sends cannot make it more.
-pub const HEAP_LIMIT: usize = 160 * 1024;
+/// Bytes that MbedTLS may hold at once: the four sessions of a web server and one with a broker, one of
+/// them in its handshake. What a peer sends cannot make it more.
+pub const HEAP_LIMIT: usize = 320 * 1024;
 
 /// In front of each block stands its length; C wants blocks aligned for two words.
 const HEADER: usize = 2 * size_of::<usize>();

@@ -37,9 +37,10 @@ mod heap;
 #[cfg(target_os = "none")]
 mod libc;
 mod random;
+mod server;
 mod verify;
 
-use device::board::{TlsClient, TlsFailure, TlsSession, TlsSessionError};
+use device::board::{TlsClient, TlsFailure, TlsServer, TlsSession, TlsSessionError};
 use embedded_io_async::{Read, Write};
 use rand_core::{CryptoRng, RngCore};
 
@@ -47,7 +48,7 @@ use context::Context;
 pub use engine::MbedTls;
 pub use heap::{HEAP_LIMIT, HeapUse, heap_use};
 
-/// TLS 1.2 and 1.3 as a client. Sessions are never resumed, as devices of this kind never do.
+/// TLS 1.2 and 1.3, as client and as server. Sessions are never resumed, as devices of this kind never do.
 #[derive(Clone, Debug)]
 pub struct Tls {
     _made_by_new: (),
@@ -80,6 +81,16 @@ impl device::board::Tls for Tls {
         now: Option<u64>,
     ) -> Result<TlsSession<MbedTls<S>>, TlsFailure> {
         let context = Context::new(options, now)?;
+        TlsSession::open(MbedTls::new(socket, context)).await
+    }
+
+    async fn accept<S: Read + Write>(
+        &self,
+        socket: S,
+        options: &TlsServer<'_>,
+        now: Option<u64>,
+    ) -> Result<TlsSession<MbedTls<S>>, TlsFailure> {
+        let context = Context::server(options, now)?;
         TlsSession::open(MbedTls::new(socket, context)).await
     }
 

@@ -32,6 +32,15 @@ impl Rule {
         }
     }
 
+    /// What a server checks of its clients: names are not among it.
+    pub(crate) fn of_clients(now: Option<u64>) -> Self {
+        Self {
+            now: Some(moment(now.unwrap_or(0))),
+            name: false,
+            authority: true,
+        }
+    }
+
     /// MbedTLS's flags of a certificate that stands `depth` above the server's own, put right.
     fn judge(&self, certificate: &mbedtls_x509_crt, depth: c_int, found: u32) -> u32 {
         let mut flags = found;

@@ -45,6 +45,7 @@ mod qr;
 pub mod security;
 mod token;
 mod transport;
+pub mod web;
 #[cfg(feature = "wifi")]
 mod wifi;
 

@@ -115,6 +115,7 @@ fn declared(source: Source) -> Vec<Kind> {
         Source::Sntp => crate::sntp::kinds(),
         Source::Coap => crate::coap::kinds(),
         Source::Provisioning => crate::provisioning::kinds(),
+        Source::Web => crate::web::kinds(),
         Source::Engine => crate::engine::kinds(),
         Source::Witness => crate::witness::kinds(),
     }

@@ -116,6 +116,8 @@ pub enum Source {
     Coap,
     /// Provisioning exchanges as the phones see them.
     Provisioning,
+    /// A device's web server, as its clients see it.
+    Web,
     /// The scenario engine: steps, faults, verdicts.
     Engine,
     /// Self-checks of the lab.
@@ -124,7 +126,7 @@ pub enum Source {
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Log,
         Self::Board,
         Self::Air,
@@ -134,6 +136,7 @@ impl Source {
         Self::Sntp,
         Self::Coap,
         Self::Provisioning,
+        Self::Web,
         Self::Engine,
         Self::Witness,
     ];
@@ -150,6 +153,7 @@ impl Source {
             Self::Sntp => "sntp",
             Self::Coap => "coap",
             Self::Provisioning => "provisioning",
+            Self::Web => "web",
             Self::Engine => "engine",
             Self::Witness => "witness",
         }

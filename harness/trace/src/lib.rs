@@ -26,6 +26,7 @@ mod ssid;
 mod store;
 pub mod thingsboard;
 pub mod tls;
+pub mod web;
 pub mod witness;
 
 pub use board::{

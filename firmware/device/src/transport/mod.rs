@@ -14,7 +14,9 @@ use crate::board::{Tls, TlsClient, TlsFailure};
 use crate::bugs::{self, Bug};
 use crate::resolve::{ResolveError, resolve};
 
-pub(crate) use self::report::{Numbers, log_error_event, log_failure, log_read_failure};
+pub(crate) use self::report::{
+    Numbers, log_alert, log_error_event, log_failure, log_read_failure, stack_code,
+};
 
 /// Why there is no connection to the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]

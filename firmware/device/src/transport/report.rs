@@ -81,7 +81,7 @@ fn log_cause(host: &str, error: &OpenError) {
 }
 
 /// As mbedTLS does at its debug level (`ssl_msg.c`); the number is nowhere else in the log.
-fn log_alert(failure: &TlsFailure) {
+pub(crate) fn log_alert(failure: &TlsFailure) {
     if let TlsFailure::AlertReceived(alert) = failure {
         log::debug!(target: "mbedtls", "is a fatal alert message (msg {alert})");
     }
@@ -105,10 +105,13 @@ const NET_CONN_RESET: u32 = 0x0050;
 const X509_CERT_VERIFY_FAILED: u32 = 0x2700;
 const SSL_INVALID_RECORD: u32 = 0x7200;
 const SSL_CONN_EOF: u32 = 0x7280;
+const SSL_NO_CLIENT_CERTIFICATE: u32 = 0x7480;
 const SSL_FATAL_ALERT_MESSAGE: u32 = 0x7780;
 
-fn stack_code(failure: &TlsFailure) -> u32 {
+/// mbedTLS's number for a failure, without its sign; 0 where it has none.
+pub(crate) fn stack_code(failure: &TlsFailure) -> u32 {
     match failure {
+        TlsFailure::Certificate(CertificateProblems::MISSING) => SSL_NO_CLIENT_CERTIFICATE,
         TlsFailure::Certificate(_) => X509_CERT_VERIFY_FAILED,
         TlsFailure::AlertReceived(_) => SSL_FATAL_ALERT_MESSAGE,
         TlsFailure::Reset => NET_CONN_RESET,
@@ -175,7 +178,7 @@ impl Numbers {
 
 /// The text that `mbedtls_x509_crt_verify_info` makes, on one line.
 fn verification_info(problems: CertificateProblems) -> String {
-    const TEXTS: [(CertificateProblems, &str); 7] = [
+    const TEXTS: [(CertificateProblems, &str); 8] = [
         (
             CertificateProblems::EXPIRED,
             "The certificate validity has expired",
@@ -192,6 +195,7 @@ fn verification_info(problems: CertificateProblems) -> String {
             CertificateProblems::NOT_TRUSTED,
             "The certificate is not correctly signed by the trusted CA",
         ),
+        (CertificateProblems::MISSING, "Certificate was missing"),
         (
             CertificateProblems::OTHER,
             "Other reason (can be used by verify callback)",

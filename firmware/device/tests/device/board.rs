@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 use bt_hci_transport::{PacketToController, PacketToHost, Transport};
 use device::board::{
     AbsentError, AccessPoint, Board, Mode, Parts, Radio, RadioEvent, Tls, TlsClient, TlsFailure,
-    WallClock,
+    TlsServer, WallClock,
 };
 use embassy_time::Instant;
 use embedded_io_async::{ErrorType, Read, Write};
@@ -197,6 +197,15 @@ impl Tls for NoTls {
         &self,
         _: S,
         _: &TlsClient<'_>,
+        _: Option<u64>,
+    ) -> Result<Never, TlsFailure> {
+        Err(TlsFailure::Configuration)
+    }
+
+    async fn accept<S: Read + Write>(
+        &self,
+        _: S,
+        _: &TlsServer<'_>,
         _: Option<u64>,
     ) -> Result<Never, TlsFailure> {
         Err(TlsFailure::Configuration)

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use device::board::{Tls, TlsClient, TlsFailure};
+use device::board::{Tls, TlsClient, TlsFailure, TlsServer};
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 
 #[derive(Default)]
@@ -43,6 +43,21 @@ impl Tls for FakeTls {
             has_certificate: options.credentials.is_some(),
             now,
         }));
+        match self.handshake.borrow().clone() {
+            Some(failure) => Err(failure),
+            None => Ok(FakeSession {
+                socket,
+                failure: self.read.borrow().clone(),
+            }),
+        }
+    }
+
+    async fn accept<S: Read + Write>(
+        &self,
+        socket: S,
+        _: &TlsServer<'_>,
+        _: Option<u64>,
+    ) -> Result<FakeSession<S>, TlsFailure> {
         match self.handshake.borrow().clone() {
             Some(failure) => Err(failure),
             None => Ok(FakeSession {

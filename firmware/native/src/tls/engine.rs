@@ -6,9 +6,9 @@ use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use device::board::{TlsEngine, TlsFailure, TlsSessionError};
+use device::board::{CertificateProblems, TlsEngine, TlsFailure, TlsSessionError};
 use embedded_io_async::{Error as _, ErrorKind, Read, Write};
-use rustls::{ClientConnection, Error};
+use rustls::{Connection, Error};
 
 use super::Found;
 
@@ -18,10 +18,10 @@ pub(super) const MAX_UNSENT: usize = 16 * 1024;
 const CHUNK: usize = 4 * 1024;
 /// Chunks that are searched for an alert when sending has failed.
 const LAST_WORDS: usize = 4;
-/// A client of rustls on its socket.
+/// A client or server of rustls on its socket.
 pub struct Rustls<S> {
     socket: S,
-    tls: ClientConnection,
+    tls: Connection,
     outgoing: Vec<u8>,
     sent: usize,
     incoming: Box<[u8]>,
@@ -37,7 +37,7 @@ enum Progress {
 
 impl<S: Read + Write> Rustls<S> {
     /// Everything but the handshake.
-    pub(super) fn new(socket: S, tls: ClientConnection, found: Found) -> Self {
+    pub(super) fn new(socket: S, tls: Connection, found: Found) -> Self {
         Self {
             socket,
             tls,
@@ -118,6 +118,7 @@ impl<S: Read + Write> Rustls<S> {
         match error {
             Error::AlertReceived(alert) => TlsFailure::AlertReceived((*alert).into()),
             Error::InvalidCertificate(_) => TlsFailure::Certificate(self.found.problems()),
+            Error::NoCertificatesPresented => TlsFailure::Certificate(CertificateProblems::MISSING),
             _ => TlsFailure::Protocol,
         }
     }

@@ -1,11 +1,16 @@
 //! TLS by rustls, with ring.
 
+mod client_verifier;
 mod engine;
+mod path;
+mod server;
 mod verifier;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use device::board::{CertificateProblems, TlsClient, TlsFailure, TlsSession, TlsSessionError};
+use device::board::{
+    CertificateProblems, TlsClient, TlsFailure, TlsServer, TlsSession, TlsSessionError,
+};
 use embedded_io_async::{Read, Write};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
@@ -15,7 +20,7 @@ use rustls::{ClientConfig, ClientConnection};
 pub use engine::Rustls;
 use verifier::Verifier;
 
-/// TLS 1.2 and 1.3 as a client. Sessions are never resumed, as devices of this kind never do.
+/// TLS 1.2 and 1.3, as client and as server. Sessions are never resumed, as devices of this kind never do.
 #[derive(Clone, Debug)]
 pub struct Tls {
     provider: Arc<CryptoProvider>,
@@ -40,7 +45,18 @@ impl device::board::Tls for Tls {
     ) -> Result<TlsSession<Rustls<S>>, TlsFailure> {
         let found = Found::default();
         let connection = self.connection(options, now, &found)?;
-        TlsSession::open(Rustls::new(socket, connection, found)).await
+        TlsSession::open(Rustls::new(socket, connection.into(), found)).await
+    }
+
+    async fn accept<S: Read + Write>(
+        &self,
+        socket: S,
+        options: &TlsServer<'_>,
+        now: Option<u64>,
+    ) -> Result<TlsSession<Rustls<S>>, TlsFailure> {
+        let found = Found::default();
+        let connection = server::connection(&self.provider, options, now, &found)?;
+        TlsSession::open(Rustls::new(socket, connection.into(), found)).await
     }
 
     fn failure_of<S: Read + Write>(error: &TlsSessionError) -> Option<TlsFailure> {

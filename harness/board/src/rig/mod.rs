@@ -68,7 +68,7 @@
 //! | `provisioning.qr` | `"log"`: it prints the payload of a QR code, which tells name and secret | not read |
 //! | `provisioning.url` | where the service is in its own network | `http://192.168.4.1` |
 //! | `provisioning.custom_endpoints` | endpoints of the application's own | none |
-//! | `can` | `"mqtt"`, `"telemetry"`, `"linkkit"`, `"thingsboard"`, `"sntp"`, `"mdns"`, `"prov-scan"`, `"prov-ctrl"`; what it is told of it can without being named | `prov-scan` and `prov-ctrl`, if it is provisioned |
+//! | `can` | `"mqtt"`, `"telemetry"`, `"linkkit"`, `"thingsboard"`, `"sntp"`, `"mdns"`, `"prov-scan"`, `"prov-ctrl"`, `"web-server"`; what it is told of it can without being named | `prov-scan` and `prov-ctrl`, if it is provisioned |
 //! | `components` | the tags in its log; `"esp-idf"` for all of ESP-IDF's | ESP-IDF's, and any that this harness does not know; not `app`, which is ESP-IDF's example |
 //! | `log_level` | the least grave level in its log, `"error"` to `"verbose"` | `"info"`, as ESP-IDF has it |
 //! | `hand_over` | `"none"`: broker, certificates and secrets are built in | one or more of what follows |

@@ -1,8 +1,9 @@
 //! What a device of a scenario is born with.
 
 use factory::{
-    AppInfo, Ble, Cloud, Credentials, Factory, Identity, Lab, Mdns, MemoryRelease, PhoneToken,
-    Provisioning, Scheme, Sntp, Telemetry, TokenForm, Unregister, Version,
+    AppInfo, Ble, ClientAuth, Cloud, Credentials, Factory, Identity, Lab, Mdns, MemoryRelease,
+    PhoneToken, Provisioning, Scheme, ServerCertificate, Sntp, Telemetry, TokenForm, Unregister,
+    Version, WebApplication, WebServer,
 };
 use pki::{Pki, PkiError};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
@@ -10,7 +11,7 @@ use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 use super::clouds;
 use super::surroundings::LINE_LIMIT;
 use super::values::DeviceValues;
-use crate::language::{self, Device, IdfVersion, Over, Security, WorldSpec};
+use crate::language::{self, Certificate, Device, IdfVersion, Over, Security, WorldSpec};
 
 /// Name of the broker inside the air.
 pub const BROKER_HOST: &str = "mqtt.proving.example";
@@ -20,6 +21,9 @@ pub const BROKER_PORT: u16 = 8883;
 pub const TIME_HOST: &str = "time.proving.example";
 /// Port of the time server inside the air.
 pub const TIME_PORT: u16 = 123;
+
+/// Name that clients ask a device's web server for, where a scenario names none.
+pub const WEB_HOST: &str = "device.proving.example";
 
 /// Where a device finds broker and time server: names and ports.
 #[derive(Clone, Debug)]
@@ -72,6 +76,11 @@ pub fn factory_data(
             payload: telemetry.payload.clone(),
             qos: telemetry.qos.value,
         }),
+        web_server: device
+            .server
+            .as_ref()
+            .map(|server| web_server(server, pki))
+            .transpose()?,
         bugs: bug.map(str::to_owned).into_iter().collect(),
         lab,
     };
@@ -79,6 +88,74 @@ pub fn factory_data(
         clouds::put_in(settings, device, values, &mut factory);
     }
     Ok(factory)
+}
+
+/// Port of a device's web server.
+pub fn web_port(server: &language::WebServer) -> u16 {
+    blank_web_server(server).port
+}
+
+/// With all that follows from how it is to serve.
+fn blank_web_server(server: &language::WebServer) -> WebServer {
+    let application = match server.application {
+        language::WebApplication::Simple => WebApplication::Simple,
+        language::WebApplication::WssServer => WebApplication::WssServer,
+        language::WebApplication::Catalogue => WebApplication::Catalogue,
+    };
+    match server.secure {
+        true => WebServer::secure(application),
+        false => WebServer::plain(application),
+    }
+}
+
+fn web_server(server: &language::WebServer, pki: &Pki) -> Result<WebServer, PkiError> {
+    let defaults = blank_web_server(server);
+    let authority = || Ok::<_, PkiError>(pki.authority("ca")?.der().to_vec());
+    let good = [language::ServerCertificate {
+        certificate: None,
+        server_name: None,
+        alpn: None,
+    }];
+    let certificates = match &server.certificates[..] {
+        [] if server.secure => &good[..],
+        named => named,
+    };
+    Ok(WebServer {
+        max_open_sockets: server.max_open_sockets.unwrap_or(defaults.max_open_sockets),
+        lru_purge: server.lru_purge.unwrap_or(defaults.lru_purge),
+        certificates: certificates
+            .iter()
+            .map(|certificate| server_certificate(certificate, pki))
+            .collect::<Result<_, _>>()?,
+        client: match server.client_certificate {
+            language::AskedOfClients::None => ClientAuth::None,
+            language::AskedOfClients::Optional => ClientAuth::Optional(authority()?),
+            language::AskedOfClients::Required => ClientAuth::Required(authority()?),
+        },
+        alpn: server.alpn.clone(),
+        ..defaults
+    })
+}
+
+fn server_certificate(
+    settings: &language::ServerCertificate,
+    pki: &Pki,
+) -> Result<ServerCertificate, PkiError> {
+    let good = Certificate::Named("server".to_owned());
+    let certificate = settings.certificate.as_ref();
+    let certificate = certificate.map_or(&good, |certificate| &certificate.value);
+    let name = settings.server_name.as_deref().unwrap_or(WEB_HOST);
+    let common_name = settings.server_name.as_ref().or(settings.alpn.as_ref());
+    let common_name = common_name.map_or(WEB_HOST, String::as_str);
+    let identity = certificate.mint(pki, &[name], common_name)?;
+    Ok(ServerCertificate {
+        credentials: Credentials {
+            chain: identity.chain_der().to_vec(),
+            key: identity.key_der().to_vec(),
+        },
+        server_name: settings.server_name.clone(),
+        alpn: settings.alpn.clone(),
+    })
 }
 
 fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {

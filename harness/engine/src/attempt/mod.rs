@@ -33,6 +33,7 @@ mod surroundings;
 mod thingsboard_steps;
 mod transcript;
 mod values;
+mod web;
 mod world;
 
 use std::process::ExitCode;

@@ -1,8 +1,10 @@
 //! The phones of a world: where they are, and what they have open.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use phone::{Listener, ListenerSettings, ProvisioningClient, ProvisioningError, Settings};
+use phone::web::{WebConnection, WebSocket};
+use phone::{Dial, Listener, ListenerSettings, ProvisioningClient, ProvisioningError, Settings};
 use trace::Trace;
 
 use super::problem::{LabError, Problem};
@@ -16,6 +18,11 @@ pub struct Phone {
     devices: BTreeMap<String, String>,
     /// Its place on the LAN, with an open ear for notifications; dropping it leaves the network.
     lan: Option<Listener>,
+    /// The same place, for connections.
+    seat: Option<Arc<dyn Dial>>,
+    /// A connection to a web server that was kept open.
+    web: Option<WebConnection>,
+    websocket: Option<WebSocket>,
     session: Option<PhoneSession>,
 }
 
@@ -56,6 +63,9 @@ impl Phone {
             name: name.to_owned(),
             devices,
             lan: None,
+            seat: None,
+            web: None,
+            websocket: None,
             session: None,
         }
     }
@@ -78,6 +88,7 @@ impl Phone {
             answer_notifications: false,
             devices: self.devices.clone(),
         };
+        self.seat = Some(seat.clone());
         let listener = Listener::start(seat, settings, trace.clone()).await;
         let listener = listener.map_err(|source| LabError::Io {
             what: format!("listen for CoAP as {}", self.name),
@@ -85,6 +96,19 @@ impl Phone {
         })?;
         self.lan = Some(listener);
         Ok(())
+    }
+
+    /// Joins its LAN again, which was away; what was open there is lost.
+    pub async fn come_back(
+        &mut self,
+        surroundings: &mut dyn Surroundings,
+        trace: &Trace,
+    ) -> Result<(), LabError> {
+        self.lan = None;
+        self.seat = None;
+        self.web = None;
+        self.websocket = None;
+        self.go_home(surroundings, trace).await
     }
 
     /// Ends its session, if it has one open.
@@ -106,6 +130,9 @@ impl Phone {
         self.hang_up().await?;
         if enrollee.over == Over::Softap && !surroundings.is_lan_apart() {
             self.lan = None;
+            self.seat = None;
+            self.web = None;
+            self.websocket = None;
         }
         let limit = settings.request_timeout;
         let visit = surroundings
@@ -145,13 +172,40 @@ impl Phone {
         }
     }
 
+    /// Its place on the LAN.
+    pub fn seat(&self) -> Result<Arc<dyn Dial>, Problem> {
+        self.seat.clone().ok_or_else(|| self.on_no_lan())
+    }
+
+    /// The connection to a web server that was kept open, which is gone then.
+    pub fn web_connection(&mut self) -> Option<WebConnection> {
+        self.web.take()
+    }
+
+    /// Keeps a connection to a web server for later, or closes the one that was kept.
+    pub fn keep_web_connection(&mut self, connection: Option<WebConnection>) {
+        self.web = connection;
+    }
+
+    /// The WebSocket that is open, which is gone then.
+    pub fn websocket(&mut self) -> Option<WebSocket> {
+        self.websocket.take()
+    }
+
+    /// Keeps a WebSocket for later.
+    pub fn keep_websocket(&mut self, websocket: WebSocket) {
+        self.websocket = Some(websocket);
+    }
+
+    fn on_no_lan(&self) -> Problem {
+        Problem::Lab(LabError::Scenario(format!(
+            "{} is on no LAN: the world has no access point that is on",
+            self.name
+        )))
+    }
+
     /// Its ear on the LAN.
     pub fn listener(&self) -> Result<&Listener, Problem> {
-        self.lan.as_ref().ok_or_else(|| {
-            Problem::Lab(LabError::Scenario(format!(
-                "{} is on no LAN: the world has no access point that is on",
-                self.name
-            )))
-        })
+        self.lan.as_ref().ok_or_else(|| self.on_no_lan())
     }
 }

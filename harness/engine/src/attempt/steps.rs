@@ -9,7 +9,7 @@ use trace::Fault as FaultEvent;
 use super::problem::{LabError, Missed, Problem};
 use super::surroundings::{Switched, VisitError};
 use super::world::World;
-use super::{Attempt, console, discover, provision, session_steps, transcript};
+use super::{Attempt, console, discover, provision, session_steps, transcript, web};
 use crate::language::{
     Bind, BindOutcome, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query, QueryBy,
     QueryOutcome, ReadVersion, Step, duration,
@@ -40,6 +40,8 @@ impl Attempt<'_> {
             Step::Bind(bind) => self.bind(bind, world).await,
             Step::Claim(claim) => self.claim(claim, world).await,
             Step::Unclaim(step) => self.unclaim(step, world).await,
+            Step::Browse(step) => web::browse(self.case, step, world).await,
+            Step::WebSocket(step) => web::websocket(self.case, step, world).await,
             Step::Expect(Expect::Clause(clause)) => self
                 .expectations
                 .meet(clause, &mut self.captures, began)
@@ -238,6 +240,10 @@ pub(super) fn label(step: &Step) -> String {
         Step::Bind(step) => format!("{} binds: {:?}", step.phone, step.outcome.value),
         Step::Claim(step) => format!("{} claims: {:?}", step.phone, step.outcome.value),
         Step::Unclaim(step) => format!("{} gives it back", step.phone),
+        Step::Browse(step) => {
+            format!("{} browses {}: {:?}", step.phone, step.path, step.outcome)
+        }
+        Step::WebSocket(step) => format!("{} uses a WebSocket: {:?}", step.phone, step.outcome),
         Step::Expect(Expect::Clause(clause)) => format!("expect {}", clause),
         Step::Expect(Expect::Transcript(wanted)) => format!("expect transcript {}", wanted.name),
         Step::Fault(FaultStep::On(fault)) => format!("fault {} on", fault.name()),

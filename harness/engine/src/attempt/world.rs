@@ -229,6 +229,16 @@ impl World {
                 .secrets()
                 .add(&format!("key of {name}"), &credentials.key);
         }
+        for shown in factory
+            .web_server
+            .iter()
+            .flat_map(|server| &server.certificates)
+        {
+            let name = format!("key of the server of {name}");
+            self.trace
+                .secrets()
+                .add_numbered(&name, &shown.credentials.key);
+        }
         let over = device.provisioning.over();
         let wires = self.surroundings.wires(&name, values.mac, over);
         let mut board = boards::make(&name, job, chosen, &self.trace, wires, &factory).await?;
@@ -437,6 +447,15 @@ impl World {
     pub fn set_bluetooth_fault(&mut self, fault: &Fault, on: bool) -> Result<(), LabError> {
         let devices: Vec<&str> = self.devices.keys().map(String::as_str).collect();
         self.surroundings.set_bluetooth_fault(&devices, fault, on)
+    }
+
+    /// A phone joins its LAN again, which was away.
+    pub async fn come_back(&mut self, phone: &str) -> Result<(), LabError> {
+        let owner = self
+            .phones
+            .get_mut(phone)
+            .ok_or_else(|| unknown("phone", phone))?;
+        owner.come_back(&mut *self.surroundings, &self.trace).await
     }
 
     /// A phone goes back to its LAN.

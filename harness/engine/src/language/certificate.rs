@@ -11,6 +11,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use super::mistake::Mistake;
 use super::scenario::Scenario;
 use super::span::{Placed, Span};
+use super::step::Step;
 
 /// What stands between a file and the profile in it.
 const IN_FILE: &str = ".yaml#";
@@ -141,10 +142,22 @@ pub(super) fn read_files(scenario: &mut Scenario, file: &str) -> Vec<Mistake> {
         .iter_mut()
         .map(|cloud| &mut cloud.broker.certificate);
     let devices = world.devices.iter_mut();
-    let devices = devices.map(|(_, device)| &mut device.cloud.certificate);
+    let devices = devices.flat_map(|(_, device)| {
+        let shown = device.server.iter_mut();
+        let shown = shown.flat_map(|server| &mut server.certificates);
+        let shown = shown.map(|shown| &mut shown.certificate);
+        shown.chain([&mut device.cloud.certificate])
+    });
+    let steps = scenario.steps.iter_mut();
+    let clients = steps.filter_map(|step| match &mut step.value {
+        Step::Browse(step) => Some(&mut step.tls.certificate),
+        Step::WebSocket(step) => Some(&mut step.tls.certificate),
+        _ => None,
+    });
     let folder = Path::new(file).parent().unwrap_or(Path::new(""));
     broker
         .chain(devices)
+        .chain(clients)
         .flatten()
         .filter_map(|certificate| read_file(certificate, folder).err())
         .collect()

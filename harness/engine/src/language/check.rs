@@ -16,6 +16,7 @@ use super::pattern::{Pattern, Vendor, regular_expression};
 use super::scenario::Scenario;
 use super::span::{Placed, Span};
 use super::step::{Outcome, Provision, Stage, Step};
+use super::web::{ClientTls, WebSocketStep};
 use super::world::{Device, Over, Security, WorldSpec};
 
 /// What there is outside the file that a scenario may name.
@@ -135,6 +136,10 @@ impl<'s> Checker<'s> {
             {
                 self.wrong(limit.span, "a line of the console has 64 to 4096 bytes");
             }
+            for shown in device.server.iter().flat_map(|server| &server.certificates) {
+                let known = &self.known.server_certificates;
+                self.certificate(shown.certificate.as_ref(), known);
+            }
             if let Some(telemetry) = &device.telemetry
                 && telemetry.qos.value > 1
             {
@@ -251,6 +256,15 @@ impl<'s> Checker<'s> {
                 self.phone(&unclaim.phone);
                 self.needs_thingsboard(step.span, "giving a device back");
             }
+            Step::Browse(browse) => {
+                self.phone(&browse.phone);
+                self.needs_server(browse.device.as_ref(), step.span);
+                self.client_tls(&browse.tls);
+                if browse.kept && browse.stop_after.is_some() {
+                    self.wrong(step.span, "a kept connection is past every stage");
+                }
+            }
+            Step::WebSocket(websocket) => self.websocket(websocket, step.span),
             Step::Expect(Expect::Clause(clause)) => self.clause(clause),
             Step::Expect(Expect::Transcript(transcript)) => {
                 if !is_word(&transcript.name) {
@@ -329,6 +343,34 @@ impl<'s> Checker<'s> {
         if cloud.is_none_or(|cloud| cloud.thingsboard.is_none()) {
             let message = format!("{what} needs `thingsboard` in the world's cloud");
             self.wrong(span, message);
+        }
+    }
+
+    fn needs_server(&mut self, named: Option<&Placed<String>>, span: Span) {
+        if self
+            .meant(named)
+            .is_some_and(|device| device.server.is_none())
+        {
+            self.wrong(span, "the device has no web server: say `server: {}`");
+        }
+    }
+
+    fn client_tls(&mut self, tls: &ClientTls) {
+        let known = &self.known.client_certificates;
+        self.certificate(tls.certificate.as_ref(), known);
+        if let Some(authority) = &tls.trusts {
+            let known = self.known.authorities.iter().map(String::as_str);
+            self.known(authority, "authority", known);
+        }
+    }
+
+    fn websocket(&mut self, step: &WebSocketStep, span: Span) {
+        self.phone(&step.phone);
+        self.needs_server(step.device.as_ref(), span);
+        self.client_tls(&step.tls);
+        if step.actions() != 1 {
+            let what = "a WebSocket does one thing at a time: `open`, `send`, `receive`, `ping`, `close`, `misbehave` or `ends`";
+            self.wrong(span, what);
         }
     }
 

@@ -103,6 +103,7 @@ fn source_name(source: Source) -> &'static str {
         Source::Sntp => "sntp",
         Source::Coap => "coap",
         Source::Provisioning => "provisioning",
+        Source::Web => "web",
         Source::Engine => "engine",
         Source::Witness => "witness",
     }

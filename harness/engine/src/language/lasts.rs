@@ -23,6 +23,8 @@ fn lasts(step: &Step) -> Duration {
         Step::Expect(Expect::Clause(clause)) => clause.window(),
         Step::Query(query) => query.within,
         Step::Discover(discover) => discover.within,
+        Step::Browse(step) => step.within,
+        Step::WebSocket(step) => step.within,
         Step::Bind(bind) => bind.within.unwrap_or_default(),
         _ => Duration::ZERO,
     }
@@ -47,17 +49,19 @@ mod tests {
 
     #[test]
     fn waits_and_windows_add_up() {
-        let text = "name: Long\nworld: { devices: { device: {} } }\nsteps:\n  - power: on\n  \
+        let text = "name: Long\nworld: { devices: { device: { server: {} } }, phones: [alice] }\nsteps:\n  - power: on\n  \
                     - expect: { log: { text: a }, within: 5s }\n  \
                     - expect: { never: [{ log: { text: b } }], for: 20s }\n  \
                     - expect: { log: { text: c }, count: { at_least: 2 }, for: 2m }\n  \
+                    - browse: { phone: alice, within: 7s }\n  \
+                    - websocket: { phone: alice, ends: true, within: 12s }\n  \
                     - wait: 10s\n  \
                     - fault: { on: time_silent, for: 5s, every: 60s, times: 3 }\nsettle: 3s\n";
         let known = crate::known().expect("our own");
         let cases = parse("long.yaml", text, &known).expect("sound");
         assert_eq!(
             cases[0].lasts(),
-            Duration::from_secs(5 + 20 + 120 + 10 + 125 + 3)
+            Duration::from_secs(5 + 20 + 120 + 7 + 12 + 10 + 125 + 3)
         );
     }
 }

@@ -20,6 +20,14 @@
 //!   phone's own mobile network.
 //! - `claim: { phone, secret_key, outcome }` and `unclaim: { phone }`: the phone's owner claims the
 //!   device at ThingsBoard as a customer, or gives it back, over the phone's own mobile network.
+//! - `browse: { phone, path }`: a phone on the LAN asks the device's web server. It opens a connection of
+//!   its own, which it closes again unless `keep` is set; `kept` goes on with one that was kept. With
+//!   `kept` and an outcome other than `answered` nothing is sent: the step waits for what becomes of
+//!   the connection. `stop_after` leaves the connection as it is then.
+//! - `websocket: { phone, open | send | receive | ping | close | misbehave | ends }`: one thing over the
+//!   phone's WebSocket. Frames that came since the last such step are looked at in turn; those that
+//!   are not waited for are passed over. PINGs are answered all the time, unless `answers_pings` is
+//!   `false`.
 //! - `expect`: see [`Clause`], and `expect::Expectations` for how it is met; `expect: { transcript }`
 //!   compares the device's log with a snapshot.
 //! - `fault: { on | off: … }`: breaks something, or mends it; see [`Fault`]. A fault before the first
@@ -62,6 +70,7 @@ mod thingsboard;
 mod tree;
 mod turns;
 mod unset;
+mod web;
 mod world;
 
 pub use access_point::Auth;
@@ -94,6 +103,10 @@ pub use step::{
 pub use thingsboard::{
     Claim, ClaimOutcome, DeviceClaim, DeviceProvision, DeviceThingsBoard, ProvisionStrategy,
     ProvisionedBy, Registered, ThingsBoard, Unclaim,
+};
+pub use web::{
+    AskedOfClients, Browse, BrowseOutcome, BrowseStage, ClientTls, Misbehaviour, ServerCertificate,
+    WebApplication, WebServer, WebSocketOutcome, WebSocketStep,
 };
 pub use world::{
     AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, IdfVersion,

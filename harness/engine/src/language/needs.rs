@@ -202,6 +202,7 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
         (settings.phone_token.is_some(), "phone_token"),
         (!settings.unregister.is_empty(), "unregister"),
         (settings.stale_reason, "stale_reason"),
+        (device.server.is_some(), "server"),
         (!device.cloud.check_dates, "check_dates"),
         (!device.cloud.check_name, "check_name"),
     ];
@@ -246,6 +247,9 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
                 Need::OwnCloud(CloudNeed::ThingsBoard),
                 can(Feature::ThingsBoard),
             ]);
+        }
+        Step::Browse(_) | Step::WebSocket(_) => {
+            needs.extend([Need::Lan, can(Feature::WebServer)]);
         }
         Step::Leave(_) | Step::Reconnect(_) | Step::Wait(_) => {}
         Step::Expect(Expect::Clause(clause)) => {
@@ -302,6 +306,7 @@ fn cloud_of(pattern: &Pattern) -> Option<CloudNeed> {
         | Source::Board
         | Source::Air
         | Source::Provisioning
+        | Source::Web
         | Source::Engine
         | Source::Witness => None,
     }
@@ -449,6 +454,19 @@ mod tests {
         let never = "  - expect: { never: [{ log: { tag: app, level: debug } }], for: 5s }\n  \
                      - expect: { log: { tag: app }, count: { at_most: 3 }, for: 5s }\n";
         assert_eq!(needs("{}", never), [""; 0]);
+    }
+
+    #[test]
+    fn a_web_server_is_used_from_the_lan() {
+        let steps = "  - browse: { phone: alice }\n  - websocket: { phone: alice, open: /ws }\n";
+        assert_eq!(
+            needs("{ server: {} }", steps),
+            [
+                "lan",
+                "a firmware that can web-server",
+                "the reference firmware (for `server`)"
+            ]
+        );
     }
 
     #[test]

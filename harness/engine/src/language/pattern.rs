@@ -306,6 +306,8 @@ macro_rules! with_sources {
             coap: Option<$crate::language::Placed<$crate::language::pattern::CoapPattern>>,
             /// A provisioning exchange, as the phone sees it.
             provisioning: Option<$crate::language::Placed<$crate::language::pattern::EventPattern>>,
+            /// What a client has seen of a device's web server.
+            web: Option<$crate::language::Placed<$crate::language::pattern::EventPattern>>,
             $($fields)*
         }
 
@@ -325,6 +327,7 @@ macro_rules! with_sources {
                     placed(self.provisioning.take(), |event| {
                         event.into_pattern(trace::Source::Provisioning)
                     }),
+                    placed(self.web.take(), |event| event.into_pattern(trace::Source::Web)),
                 ]
                 .into_iter()
                 .flatten()
@@ -405,7 +408,7 @@ pub(super) fn sole(mut patterns: Vec<Pattern>) -> Result<Pattern, &'static str> 
         (Some(pattern), true) => Ok(pattern),
         (Some(_), false) => Err("one pattern names one source, here are several"),
         (None, _) => Err(
-            "which event? Give one of `log`, `board`, `air`, `tls`, `mqtt`, `cloud`, `coap`, `provisioning`",
+            "which event? Give one of `log`, `board`, `air`, `tls`, `mqtt`, `cloud`, `coap`, `provisioning`, `web`",
         ),
     }
 }

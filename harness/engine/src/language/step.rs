@@ -15,6 +15,7 @@ use super::power::Power;
 use super::roles::Roles;
 use super::span::Placed;
 use super::thingsboard::{Claim, Unclaim};
+use super::web::{Browse, WebSocketStep};
 
 /// One step; see the [module](super) for what each means.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -49,6 +50,11 @@ pub enum Step {
     Claim(Claim),
     /// A phone's owner gives a device of ThingsBoard back.
     Unclaim(Unclaim),
+    /// A phone asks a device's web server for something.
+    Browse(Box<Browse>),
+    /// A phone does something over a WebSocket.
+    #[serde(rename = "websocket")]
+    WebSocket(Box<WebSocketStep>),
     /// Something must happen, or must not.
     Expect(Expect),
     /// Something is broken on purpose, or mended.
@@ -443,6 +449,8 @@ impl Step {
             Self::Bind(step) => step.device.as_ref(),
             Self::Claim(step) => step.device.as_ref(),
             Self::Unclaim(step) => step.device.as_ref(),
+            Self::Browse(step) => step.device.as_ref(),
+            Self::WebSocket(step) => step.device.as_ref(),
             Self::EraseStorage(step) => step.device.as_ref(),
             Self::Expect(Expect::Transcript(transcript)) => transcript.device.as_ref(),
             Self::Expect(Expect::Clause(_))
@@ -478,6 +486,8 @@ impl Step {
             Self::Discover(step) => &step.catches,
             Self::Bind(step) => &step.catches,
             Self::Claim(step) => &step.catches,
+            Self::Browse(step) => &step.catches,
+            Self::WebSocket(step) => &step.catches,
             Self::Expect(step) => step.catches(),
             Self::Power(_)
             | Self::Unclaim(_)

@@ -42,6 +42,12 @@ impl Case {
                 Step::Discover(discover) => {
                     phones.insert(discover.phone.value.as_str());
                 }
+                Step::Browse(step) => {
+                    phones.insert(step.phone.value.as_str());
+                }
+                Step::WebSocket(step) => {
+                    phones.insert(step.phone.value.as_str());
+                }
                 Step::Bind(bind) if bind.outcome.value == BindOutcome::Bound => {
                     phones.insert(bind.phone.value.as_str());
                 }

@@ -14,6 +14,7 @@ use super::duration;
 use super::roles::Roles;
 use super::span::{Placed, Span};
 use super::thingsboard::{DeviceThingsBoard, ThingsBoard};
+use super::web::WebServer;
 
 /// Roles and how they are set up; the lab, or the rig, makes the values.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -160,6 +161,8 @@ pub struct Device {
     pub telemetry: Option<Telemetry>,
     /// What it does with ThingsBoard besides reporting the telemetry of the example.
     pub thingsboard: Option<DeviceThingsBoard>,
+    /// Its own web server; none if left out.
+    pub server: Option<WebServer>,
 }
 
 /// How a device is provisioned.

@@ -10,7 +10,7 @@ use trace::{Level, Source};
 use super::arguments::{ShowTrace, Trace, TraceCommand};
 use super::{CommandError, paint};
 
-const SOURCES: [Source; 11] = [
+const SOURCES: [Source; 12] = [
     Source::Log,
     Source::Board,
     Source::Air,
@@ -20,6 +20,7 @@ const SOURCES: [Source; 11] = [
     Source::Sntp,
     Source::Coap,
     Source::Provisioning,
+    Source::Web,
     Source::Engine,
     Source::Witness,
 ];

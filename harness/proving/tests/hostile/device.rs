@@ -9,7 +9,7 @@ use std::path::Path;
 
 use airlink::tether::{FromDevice, encode};
 use airlink::{Packet, Port};
-use device::board::{Board, Ending, Parts, TlsClient, TlsFailure};
+use device::board::{Board, Ending, Parts, TlsClient, TlsFailure, TlsServer};
 use embassy_time::Timer;
 use embedded_io_async::{ErrorType, Read, Write as AsyncWrite};
 use native::{Interface, NativeBoard, main_with_firmware};
@@ -243,6 +243,18 @@ impl device::board::Tls for HostileTls {
     ) -> Result<Self::Session<S>, TlsFailure> {
         Ok(HostileSession {
             inner: self.inner.connect(socket, options, now).await?,
+            instead: self.instead,
+        })
+    }
+
+    async fn accept<S: Read + AsyncWrite>(
+        &self,
+        socket: S,
+        options: &TlsServer<'_>,
+        now: Option<u64>,
+    ) -> Result<Self::Session<S>, TlsFailure> {
+        Ok(HostileSession {
+            inner: self.inner.accept(socket, options, now).await?,
             instead: self.instead,
         })
     }

@@ -20,3 +20,4 @@ mod prov;
 mod requests;
 mod tls;
 mod up;
+mod web;

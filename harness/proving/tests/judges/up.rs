@@ -63,6 +63,12 @@ impl Up {
 
     /// Brings up the case `case` of the scenario `name`, with these arguments.
     pub fn start_with(name: &str, case: &str, arguments: &[&str]) -> Self {
+        Self::start_until(name, case, arguments, ("app", "Provisioning started"))
+    }
+
+    /// Brings up the case `case` of the scenario `name`, with these arguments, and waits until the
+    /// device has printed a line with this tag and text.
+    pub fn start_until(name: &str, case: &str, arguments: &[&str], ready: (&str, &str)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let errors = fs::File::create(folder.path().join("stderr")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_proving"));
@@ -89,7 +95,7 @@ impl Up {
         });
         up.endpoints = serde_json::from_slice(&text).unwrap();
         // The lab answers now; the device does once it has started, as any would.
-        up.see_line("app", "Provisioning started");
+        up.see_line(ready.0, ready.1);
         up
     }
 

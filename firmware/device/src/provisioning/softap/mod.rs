@@ -2,7 +2,6 @@
 //! `protocomm_httpd.c`).
 
 mod dhcp;
-mod http;
 mod mdns;
 mod server;
 mod session;
@@ -22,7 +21,7 @@ use super::NotStarted;
 use super::endpoints::Endpoints;
 use super::profile::Profile;
 use crate::board::{Mode, Radio};
-use http::Head;
+use crate::http::Head;
 use server::{BodyError, Reply, Server, Service, ServiceFailed};
 use session::{Belongs, HttpSessions, TAG};
 

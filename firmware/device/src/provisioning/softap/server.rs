@@ -13,8 +13,8 @@ use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, with_timeout};
 
-use super::http::{self, BadRequest, Head, MAX_BODY, MAX_HEAD, MAX_URI, Method, Refusal};
 use crate::bugs::{self, Bug};
+use crate::http::{self, Connection, Head, MAX_BODY, Method, Refusal, Unacknowledged, Unread};
 
 /// ESP-IDF puts the function's name into the text, too.
 const TAG: &str = "httpd_uri";
@@ -25,9 +25,6 @@ const SOCKETS: usize = 4;
 const SOCKET_BUFFER: usize = 2048;
 /// Numbers of lwIP's sockets begin here in ESP-IDF.
 const FIRST_SOCKET: u32 = 54;
-/// Limit for each part of a request and for a response (ESP-IDF: `recv_wait_timeout` and
-/// `send_wait_timeout`).
-const IO_LIMIT: Duration = Duration::from_secs(5);
 /// A client that has been silent for so long between two requests is forgotten.
 const IDLE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a closed connection is given to say goodbye.
@@ -165,15 +162,15 @@ impl<'s, S: Service> Server<'s, S> {
     /// ends the socket; one that has come is answered first.
     async fn serve(&self, slot: usize, socket: &mut TcpSocket<'_>) -> Option<End> {
         let number = FIRST_SOCKET + slot as u32;
-        let mut bytes = Vec::new();
+        let mut connection = Connection::new(Unacknowledged(socket));
         loop {
-            let request = self.next_request(socket, &mut bytes);
+            let request = self.next_request(&mut connection);
             let (head, body) = match select(request, self.ends[slot].wait()).await {
                 Either::First(Ok(request)) => request,
                 Either::First(Err(Unread::Gone)) => return None,
                 Either::First(Err(Unread::Refused(refusal))) => {
                     refusal.log();
-                    respond(socket, &refusal.response()).await.ok()?;
+                    connection.send(&refusal.response()).await.ok()?;
                     return None;
                 }
                 Either::Second(end) => return Some(end),
@@ -188,36 +185,21 @@ impl<'s, S: Service> Server<'s, S> {
                 return None;
             };
             let response = http::success(&reply.body, reply.session);
-            respond(socket, &response).await.ok()?;
+            connection.send(&response).await.ok()?;
         }
     }
 
-    /// Reads a request from what is left in `bytes` and what comes, and takes it out of them.
+    /// Reads a request.
     async fn next_request(
         &self,
-        socket: &mut TcpSocket<'_>,
-        bytes: &mut Vec<u8>,
+        connection: &mut Connection<Unacknowledged<&mut TcpSocket<'_>>>,
     ) -> Result<(Head, Result<Vec<u8>, BodyError>), Unread> {
-        let head = loop {
-            match Head::parse(bytes) {
-                Ok(Some(head)) => break head,
-                Ok(None) => {}
-                Err(bad) => {
-                    bad.log();
-                    return Err(Unread::Refused(bad.into()));
-                }
-            }
-            let (limit, begun) = match bytes.is_empty() {
-                true => (IDLE_LIMIT, false),
-                false => (IO_LIMIT, true),
-            };
-            match read_more(socket, bytes, limit).await {
-                Err(Unread::Refused(_)) if !begun => return Err(Unread::Gone),
-                other => other?,
-            }
-        };
+        with_timeout(IDLE_LIMIT, connection.await_bytes())
+            .await
+            .unwrap_or(Err(Unread::Gone))?;
+        let head = connection.head().await?;
         self.check(&head).await?;
-        let body = read_body(socket, bytes, &head).await;
+        let body = read_body(connection, &head).await;
         Ok((head, body))
     }
 
@@ -236,10 +218,9 @@ impl<'s, S: Service> Server<'s, S> {
     }
 }
 
-/// Reads the body behind `head`, and takes both out of `bytes`.
+/// Reads the body behind `head`.
 async fn read_body(
-    socket: &mut TcpSocket<'_>,
-    bytes: &mut Vec<u8>,
+    connection: &mut Connection<Unacknowledged<&mut TcpSocket<'_>>>,
     head: &Head,
 ) -> Result<Vec<u8>, BodyError> {
     match head.body {
@@ -247,65 +228,7 @@ async fn read_body(
         0..=MAX_BODY => {}
         _ => return Err(BodyError::TooLong),
     }
-    let whole = head.length + head.body;
-    while bytes.len() < whole {
-        let more = read_more(socket, bytes, IO_LIMIT).await;
-        more.map_err(|_| BodyError::Cut)?;
-    }
-    let body = bytes[head.length..whole].to_vec();
-    bytes.drain(..whole);
-    Ok(body)
-}
-
-impl BadRequest {
-    /// Logs what the parser says, as far as that does not depend on how the bytes came in.
-    fn log(self) {
-        if let Self::UriTooLong(length) = self {
-            let tag = "httpd_parse";
-            log::warn!(target: tag, "cb_url: URI length ({length}) greater than supported ({MAX_URI})");
-            log::warn!(target: tag, "parse_block: parsing failed");
-        }
-    }
-}
-
-/// Why there is no request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unread {
-    /// The client has closed, or has been silent for too long.
-    Gone,
-    /// The client is told why.
-    Refused(Refusal),
-}
-
-async fn read_more(
-    socket: &mut TcpSocket<'_>,
-    bytes: &mut Vec<u8>,
-    limit: Duration,
-) -> Result<(), Unread> {
-    let mut chunk = [0; 512];
-    // What may wait unread is bounded by the largest request.
-    let room = (MAX_HEAD + MAX_BODY)
-        .saturating_sub(bytes.len())
-        .min(chunk.len());
-    match with_timeout(limit, socket.read(&mut chunk[..room])).await {
-        Ok(Ok(0) | Err(_)) => Err(Unread::Gone),
-        Ok(Ok(count)) => {
-            bytes.extend_from_slice(&chunk[..count]);
-            Ok(())
-        }
-        Err(_) => Err(Unread::Refused(Refusal::Timeout)),
-    }
-}
-
-async fn respond(socket: &mut TcpSocket<'_>, mut response: &[u8]) -> Result<(), Unread> {
-    while !response.is_empty() {
-        let written = with_timeout(IO_LIMIT, socket.write(response)).await;
-        let Ok(Ok(count @ 1..)) = written else {
-            return Err(Unread::Gone);
-        };
-        response = &response[count..];
-    }
-    Ok(())
+    connection.take(head.body).await.map_err(|_| BodyError::Cut)
 }
 
 /// Closes, and makes the socket fit to listen again.

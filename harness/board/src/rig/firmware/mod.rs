@@ -63,11 +63,13 @@ pub enum Feature {
     ProvScan,
     /// Answer `prov-ctrl`.
     ProvCtrl,
+    /// Serve web pages as ESP-IDF's servers do.
+    WebServer,
 }
 
 impl Feature {
     /// Each, with its word in rig.toml.
-    pub const ALL: [(&str, Self); 8] = [
+    pub const ALL: [(&str, Self); 9] = [
         ("mqtt", Self::Mqtt),
         ("telemetry", Self::Telemetry),
         ("linkkit", Self::Linkkit),
@@ -76,6 +78,7 @@ impl Feature {
         ("mdns", Self::Mdns),
         ("prov-scan", Self::ProvScan),
         ("prov-ctrl", Self::ProvCtrl),
+        ("web-server", Self::WebServer),
     ];
 }
 

@@ -1,16 +1,18 @@
-//! HTTP/1.1 as far as protocomm needs it: requests from bytes, bytes of responses.
+//! HTTP/1.1 as `esp_http_server` speaks it: requests from bytes, bytes of responses.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Longest request line and header fields together, in bytes.
-pub(crate) const MAX_HEAD: usize = 1024;
+/// Longest block of header fields, in bytes (ESP-IDF `CONFIG_HTTPD_MAX_REQ_HDR_LEN`).
+pub(crate) const MAX_FIELD_BYTES: usize = 1024;
+/// Longest request line and header fields together, in bytes: method, URI, version, line ends.
+pub(crate) const MAX_HEAD: usize = 64 + MAX_URI + MAX_FIELD_BYTES;
 /// Longest body, in bytes (ESP-IDF 5.5 `protocomm_httpd.c`).
 pub(crate) const MAX_BODY: usize = 4096;
 /// Longest URI, in bytes (ESP-IDF `CONFIG_HTTPD_MAX_URI_LEN`).
 pub(crate) const MAX_URI: usize = 512;
-const MAX_FIELDS: usize = 24;
+const MAX_FIELDS: usize = 48;
 
 /// Methods by their numbers in Node's `http_parser`, which ESP-IDF logs. CONNECT is 5, but no path
 /// can be asked for with it.
@@ -56,6 +58,7 @@ const METHODS: [&str; 34] = [
 pub(crate) struct Method(pub(crate) usize);
 
 impl Method {
+    pub(crate) const GET: Self = Self(1);
     pub(crate) const POST: Self = Self(3);
 
     fn named(name: &[u8]) -> Option<Self> {
@@ -75,10 +78,23 @@ pub(crate) struct Head {
     pub(crate) uri: String,
     /// Value of the Cookie field.
     pub(crate) cookie: Option<Vec<u8>>,
+    /// What it says of a WebSocket, if it asks for one.
+    pub(crate) upgrade: Option<Upgrade>,
     /// Length of the body, 0 if none is told.
     pub(crate) body: usize,
     /// Bytes that the head took.
     pub(crate) length: usize,
+}
+
+/// The fields of a request for a WebSocket (RFC 6455 §4.1), unchecked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Upgrade {
+    /// Sec-WebSocket-Version.
+    pub(crate) version: Option<Vec<u8>>,
+    /// Sec-WebSocket-Key.
+    pub(crate) key: Option<Vec<u8>>,
+    /// Sec-WebSocket-Protocol.
+    pub(crate) protocols: Option<Vec<u8>>,
 }
 
 /// Bytes that are no request.
@@ -86,9 +102,11 @@ pub(crate) struct Head {
 pub(crate) enum BadRequest {
     /// Not the syntax of HTTP/1.1.
     Syntax,
+    /// Another version of HTTP.
+    Version,
     /// A URI longer than [`MAX_URI`]; so much of it has come.
     UriTooLong(usize),
-    /// A head longer than [`MAX_HEAD`], or of too many fields.
+    /// Header fields longer than [`MAX_FIELD_BYTES`], or too many.
     TooLong,
 }
 
@@ -102,19 +120,25 @@ impl Head {
         let mut request = httparse::Request::new(&mut fields);
         let length = match request.parse(&bytes[..bytes.len().min(MAX_HEAD)]) {
             Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) if bytes.len() >= MAX_HEAD => {
+            Ok(httparse::Status::Partial)
+                if bytes.len() >= MAX_HEAD || field_bytes(bytes) > MAX_FIELD_BYTES =>
+            {
                 return Err(BadRequest::TooLong);
             }
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(httparse::Error::TooManyHeaders) => return Err(BadRequest::TooLong),
+            Err(httparse::Error::Version) if names_a_version(bytes) => {
+                return Err(BadRequest::Version);
+            }
             Err(_) => return Err(BadRequest::Syntax),
         };
+        // The empty line is none of the fields.
+        if field_bytes(&bytes[..length]) > MAX_FIELD_BYTES + 2 {
+            return Err(BadRequest::TooLong);
+        }
         let uri = request.path.ok_or(BadRequest::Syntax)?;
-        let values = |name: &'static str| {
-            let fields = request.headers.iter();
-            let named = fields.filter(move |field| field.name.eq_ignore_ascii_case(name));
-            named.map(|field| field.value)
-        };
+        let fields = &request.headers[..];
+        let values = |name| values_of(fields, name);
         let mut lengths = values("content-length");
         let body = match (lengths.next(), lengths.next()) {
             (None, _) => 0,
@@ -126,6 +150,7 @@ impl Head {
             method,
             uri: uri.into(),
             cookie: values("cookie").next().map(<[u8]>::to_vec),
+            upgrade: upgrade(fields),
             body,
             length,
         }))
@@ -160,6 +185,52 @@ fn begin(bytes: &[u8]) -> Result<Option<Method>, BadRequest> {
     }
 }
 
+/// How many of `bytes` stand behind the request line.
+fn field_bytes(bytes: &[u8]) -> usize {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let start = bytes.iter().position(|byte| !is_end(byte));
+    let line = start.map_or(&[][..], |start| &bytes[start..]);
+    let end = line.iter().position(|byte| *byte == b'\n');
+    end.map_or(0, |end| line.len() - end - 1)
+}
+
+/// The values of every field of this name.
+fn values_of<'b>(
+    fields: &'b [httparse::Header<'b>],
+    name: &'static str,
+) -> impl Iterator<Item = &'b [u8]> {
+    let named = fields
+        .iter()
+        .filter(move |field| field.name.eq_ignore_ascii_case(name));
+    named.map(|field| field.value)
+}
+
+/// The fields of a WebSocket, where both fields that ask for one are there.
+fn upgrade(fields: &[httparse::Header<'_>]) -> Option<Upgrade> {
+    let has = |name, word: &str| {
+        values_of(fields, name)
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let first = |name| values_of(fields, name).next().map(<[u8]>::to_vec);
+    (has("upgrade", "websocket") && has("connection", "upgrade")).then(|| Upgrade {
+        version: first("sec-websocket-version"),
+        key: first("sec-websocket-key"),
+        protocols: first("sec-websocket-protocol"),
+    })
+}
+
+/// Whether the request line ends in a version of HTTP, with one digit on each side of the point.
+fn names_a_version(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| matches!(byte, b'\r' | b'\n'));
+    let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    let version = line.rsplit(|byte| *byte == b' ').next();
+    let Some([major, b'.', minor]) = version.and_then(|word| word.strip_prefix(b"HTTP/")) else {
+        return false;
+    };
+    major.is_ascii_digit() && minor.is_ascii_digit()
+}
+
 fn decimal(value: &[u8]) -> Option<usize> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
@@ -190,10 +261,14 @@ pub(crate) enum Refusal {
     MethodNotAllowed,
     /// 408.
     Timeout,
+    /// 413.
+    ContentTooLarge,
     /// 414.
     UriTooLong,
     /// 431.
     HeadTooLong,
+    /// 505.
+    Version,
 }
 
 impl Refusal {
@@ -207,12 +282,22 @@ impl Refusal {
                 "Specified method is invalid for this resource",
             ),
             Self::Timeout => ("408 Request Timeout", "Server closed this connection"),
+            Self::ContentTooLarge => ("413 Content Too Large", "Content is too large"),
             Self::UriTooLong => ("414 URI Too Long", "URI is too long"),
             Self::HeadTooLong => (
                 "431 Request Header Fields Too Large",
                 "Header fields are too long",
             ),
+            Self::Version => (
+                "505 Version Not Supported",
+                "HTTP version not supported by server",
+            ),
         }
+    }
+
+    /// The status line, without the version.
+    pub(crate) fn status(self) -> &'static str {
+        self.words().0
     }
 
     /// Logs what the client is told.
@@ -236,8 +321,20 @@ impl From<BadRequest> for Refusal {
     fn from(bad: BadRequest) -> Self {
         match bad {
             BadRequest::Syntax => Self::BadRequest,
+            BadRequest::Version => Self::Version,
             BadRequest::UriTooLong(_) => Self::UriTooLong,
             BadRequest::TooLong => Self::HeadTooLong,
+        }
+    }
+}
+
+impl BadRequest {
+    /// Logs what the parser says, as far as that does not depend on how the bytes came in.
+    pub(crate) fn log(self) {
+        if let Self::UriTooLong(length) = self {
+            let tag = "httpd_parse";
+            log::warn!(target: tag, "cb_url: URI length ({length}) greater than supported ({MAX_URI})");
+            log::warn!(target: tag, "parse_block: parsing failed");
         }
     }
 }
@@ -339,6 +436,42 @@ mod tests {
     }
 
     #[test]
+    fn another_version_of_http_is_told_apart_from_nonsense() {
+        for (version, expected) in [
+            ("HTTP/1.1", None),
+            // ESP-IDF serves it.
+            ("HTTP/1.0", None),
+            ("HTTP/2.0", Some(BadRequest::Version)),
+            ("HTTP/0.9", Some(BadRequest::Version)),
+            ("HTTQ/1.1", Some(BadRequest::Syntax)),
+            ("HTTP/1.x", Some(BadRequest::Syntax)),
+        ] {
+            let request = format!("GET / {version}\r\n\r\n");
+            let head = Head::parse(request.as_bytes());
+            assert_eq!(head.err(), expected, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_request_for_a_websocket_needs_both_fields() {
+        let head = |fields: &str| {
+            let request = format!("GET /ws HTTP/1.1\r\n{fields}Sec-WebSocket-Version: 13\r\n\r\n");
+            Head::parse(request.as_bytes()).unwrap().unwrap().upgrade
+        };
+        let asked = head("Upgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n").unwrap();
+        assert_eq!(asked.version.as_deref(), Some(&b"13"[..]));
+        assert_eq!(asked.key, None);
+        for fields in [
+            "",
+            "Upgrade: websocket\r\n",
+            "Connection: Upgrade\r\n",
+            "Upgrade: h2c\r\nConnection: Upgrade\r\n",
+        ] {
+            assert_eq!(head(fields), None, "{fields}");
+        }
+    }
+
+    #[test]
     fn a_head_without_end_is_too_long() {
         let mut bytes = b"GET / HTTP/1.1\r\n".to_vec();
         while bytes.len() < MAX_HEAD {
@@ -366,6 +499,22 @@ mod tests {
             success(b"", None),
             b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn header_fields_have_a_limit_of_their_own() {
+        // 1024 bytes of fields with their ends; the line before them does not count.
+        let request = |fields: usize| {
+            let uri = "u".repeat(MAX_URI - 1);
+            format!(
+                "GET /{uri} HTTP/1.1\r\nA: {}\r\n\r\n",
+                "a".repeat(fields - 5)
+            )
+        };
+        let longest = request(MAX_FIELD_BYTES);
+        assert!(matches!(Head::parse(longest.as_bytes()), Ok(Some(_))));
+        let longer = request(MAX_FIELD_BYTES + 1);
+        assert_eq!(Head::parse(longer.as_bytes()), Err(BadRequest::TooLong));
     }
 
     proptest! {
