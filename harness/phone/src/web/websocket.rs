@@ -102,7 +102,7 @@ pub enum Seen {
 
 /// An open WebSocket. PINGs are answered while nobody looks.
 pub struct WebSocket {
-    writer: Arc<Mutex<WriteHalf<Box<dyn Stream>>>>,
+    writer: Arc<Writer>,
     seen: mpsc::Receiver<Seen>,
     reader: JoinHandle<()>,
     phone: String,
@@ -277,12 +277,7 @@ impl Outgoing<'_> {
         bytes
     }
 
-    async fn send(
-        &self,
-        writer: &Mutex<WriteHalf<Box<dyn Stream>>>,
-        phone: &str,
-        trace: &Trace,
-    ) -> Result<(), WebError> {
+    async fn send(&self, writer: &Writer, phone: &str, trace: &Trace) -> Result<(), WebError> {
         let seen = WebFrameSent {
             phone: phone.to_owned(),
             frame: self.opcode.name(),
@@ -295,11 +290,7 @@ impl Outgoing<'_> {
     }
 }
 
-async fn write(
-    writer: &Mutex<WriteHalf<Box<dyn Stream>>>,
-    bytes: &[u8],
-    trace: &Trace,
-) -> Result<(), WebError> {
+async fn write(writer: &Writer, bytes: &[u8], trace: &Trace) -> Result<(), WebError> {
     let mut writer = writer.lock().await;
     let sent = async {
         writer.write_all(bytes).await?;
@@ -310,12 +301,15 @@ async fn write(
     sent.map_err(|error| tls::error_of(&error))
 }
 
+/// What tasks of one connection write by, in turns.
+type Writer = Mutex<WriteHalf<Box<dyn Stream>>>;
+
 /// Reads frames as long as there are any.
 struct Listening {
     reader: ReadHalf<Box<dyn Stream>>,
     received: Vec<u8>,
     /// Where PINGs are answered, if they are.
-    writer: Option<Arc<Mutex<WriteHalf<Box<dyn Stream>>>>>,
+    writer: Option<Arc<Writer>>,
     seen: mpsc::Sender<Seen>,
     phone: String,
     trace: Trace,
