@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crate::up::eventually;
+use crate::up::{PATIENCE, within};
 
 /// Set where a judge that is missing is a failure.
 const REQUIRED: &str = "PROVING_JUDGES_REQUIRED";
@@ -95,6 +96,11 @@ pub fn run(command: &mut Command) -> Said {
     Running::start(command).end()
 }
 
+/// Runs a program that takes as long as that, to its end.
+pub fn run_within(patience: Duration, command: &mut Command) -> Said {
+    Running::start(command).end_within(patience)
+}
+
 /// A program that runs. Ended when dropped.
 pub struct Running {
     shown: String,
@@ -131,8 +137,12 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub fn end(mut self) -> Said {
-        let status = eventually(&format!("the end of {}", self.shown), || {
+    pub fn end(self) -> Said {
+        self.end_within(PATIENCE)
+    }
+
+    fn end_within(mut self, patience: Duration) -> Said {
+        let status = within(patience, &format!("the end of {}", self.shown), || {
             self.child.try_wait().unwrap()
         });
         let all = |from: &mut Option<JoinHandle<Vec<u8>>>| from.take().unwrap().join().unwrap();

@@ -11,7 +11,7 @@ use serde_json::Value;
 use trace::{Event, LogLine};
 
 /// How long a world may take to be up, to show something, and to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How often is looked.
 const GLANCE: Duration = Duration::from_millis(10);
 
@@ -33,11 +33,16 @@ pub struct Memory {
 
 /// What `look` finds, which has to be soon.
 pub fn eventually<R>(what: &str, look: impl FnMut() -> Option<R>) -> R {
-    sought(look).unwrap_or_else(|| panic!("never came: {what}"))
+    within(PATIENCE, what, look)
 }
 
-fn sought<R>(mut look: impl FnMut() -> Option<R>) -> Option<R> {
-    let deadline = Instant::now() + PATIENCE;
+/// The same, where it may take longer.
+pub fn within<R>(patience: Duration, what: &str, look: impl FnMut() -> Option<R>) -> R {
+    sought(patience, look).unwrap_or_else(|| panic!("never came: {what}"))
+}
+
+fn sought<R>(patience: Duration, mut look: impl FnMut() -> Option<R>) -> Option<R> {
+    let deadline = Instant::now() + patience;
     loop {
         let seen = look();
         if seen.is_some() || Instant::now() > deadline {
@@ -167,7 +172,7 @@ impl Up {
 
     /// The first event in which `look` finds something, as soon as there is one.
     pub fn see<R>(&self, what: &str, look: impl Fn(&Event) -> Option<R>) -> R {
-        let seen = sought(|| self.events().iter().find_map(&look));
+        let seen = sought(PATIENCE, || self.events().iter().find_map(&look));
         seen.unwrap_or_else(|| {
             let events: Vec<String> = self.events().iter().map(shown).collect();
             panic!("never came: {what}\n{}", events.join("\n"))

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use crate::peer::{Said, is_there, python, run};
+use crate::peer::{Said, is_there, python, run, run_within};
 use crate::up::{Up, fixture};
 
 /// curl's "the server returned nothing".
@@ -213,6 +214,9 @@ fn websockets_talks_over_ws_and_wss() {
     }
 }
 
+/// For some 250 cases, of which those that fail wait for what does not come.
+const MINUTES: Duration = Duration::from_secs(300);
+
 #[test]
 fn the_cases_of_autobahn_fail_where_esp_idf_differs_and_nowhere_else() {
     let Some(python) = python("kosoku", "kosoku") else {
@@ -221,19 +225,22 @@ fn the_cases_of_autobahn_fail_where_esp_idf_differs_and_nowhere_else() {
     let up = bring_up("catalogue", false, "none");
     let report = up.out().join("kosoku");
     // Not: large messages, which a device has no memory for, and compression, which it does not speak.
-    let said = run(Command::new(python)
-        .args(["-c", "from kosoku._cli import main; main()"])
-        .arg(format!("ws://{}/ws", up.forward("tcp", "sta", 80)))
-        .args([
-            "--exclude",
-            "9.*",
-            "--exclude",
-            "12.*",
-            "--exclude",
-            "13.*",
-            "--outdir",
-        ])
-        .arg(&report));
+    let said = run_within(
+        MINUTES,
+        Command::new(python)
+            .args(["-c", "from kosoku._cli import main; main()"])
+            .arg(format!("ws://{}/ws", up.forward("tcp", "sta", 80)))
+            .args([
+                "--exclude",
+                "9.*",
+                "--exclude",
+                "12.*",
+                "--exclude",
+                "13.*",
+                "--outdir",
+            ])
+            .arg(&report),
+    );
     let index = std::fs::read(report.join("index.json"));
     let index = index.unwrap_or_else(|error| panic!("{error}: {said:?}"));
     let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
