@@ -29,15 +29,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The gate's run, of this build.
-    pub fn gate(proving: PathBuf) -> Self {
-        Self {
-            what: What::Gate,
-            proving: Some(proving),
-            named: Vec::new(),
-        }
-    }
-
     /// As it was typed; every word has to be known.
     pub fn of(arguments: &[String]) -> Result<Self, String> {
         let mut plan = Self {
@@ -133,7 +124,14 @@ mod tests {
     #[test]
     fn a_word_that_is_not_known_is_no_run_of_the_gate() {
         let gate = plan(&["--proving", "a/proving"]).expect("a plan");
-        assert_eq!(gate, Plan::gate("a/proving".into()));
+        assert_eq!(
+            gate,
+            Plan {
+                what: What::Gate,
+                proving: Some("a/proving".into()),
+                named: Vec::new(),
+            }
+        );
         for words in [&["--al"][..], &["--all", "--bench"], &["--proving"]] {
             assert!(plan(words).is_err(), "{words:?}");
         }
