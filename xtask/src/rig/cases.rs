@@ -13,7 +13,7 @@ pub const PASSED: &str = "rig: passed";
 /// Where the machine has what it shares with its host.
 pub const SHARED: &str = "/host";
 /// What every change is judged by.
-const GATE: [&str; 6] = [
+const CASES: [&str; 6] = [
     "rig-scenarios/whole_way.yaml",
     "rig-scenarios/bound_by_notify.yaml",
     "rig-scenarios/bound_by_query.yaml",
@@ -22,7 +22,7 @@ const GATE: [&str; 6] = [
     "scenarios/provisioning/reset_after_failure.yaml",
 ];
 /// Which cases of those: the console is no radio.
-const GATE_FILTER: &str = "path(rig-scenarios) | !name(over=console) & !name(security=none) \
+const CASES_FILTER: &str = "path(rig-scenarios) | !name(over=console) & !name(security=none) \
      & !name(security=v1)";
 
 /// Everything; what does not fit is skipped.
@@ -66,9 +66,9 @@ pub fn run_inside() -> Result<(), String> {
     let plan = Plan::of(&written.lines().map(str::to_owned).collect::<Vec<_>>())?;
     let mut tally = Tally::default();
     match plan.what {
-        What::Gate => {
-            let filter = ["-E", GATE_FILTER, "--no-skips"];
-            scenarios(&mut tally, &[GATE.as_slice(), &filter].concat());
+        What::Cases => {
+            let filter = ["-E", CASES_FILTER, "--no-skips"];
+            scenarios(&mut tally, &[CASES.as_slice(), &filter].concat());
             checks(&mut tally, false);
         }
         What::All => {

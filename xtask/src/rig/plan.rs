@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// The cases and checks that every change is judged by.
-    Gate,
+    Cases,
     /// Every scenario that fits, and the checks.
     All,
     /// The checks alone.
@@ -32,7 +32,7 @@ impl Plan {
     /// As it was typed; every word has to be known.
     pub fn of(arguments: &[String]) -> Result<Self, String> {
         let mut plan = Self {
-            what: What::Gate,
+            what: What::Cases,
             proving: None,
             named: Vec::new(),
         };
@@ -55,7 +55,7 @@ impl Plan {
     }
 
     fn choose(&mut self, what: What) -> Result<(), String> {
-        if self.what != What::Gate {
+        if self.what != What::Cases {
             return Err("choose one of --all, --checks, --bench and -- ARGUMENTS".into());
         }
         self.what = what;
@@ -65,7 +65,7 @@ impl Plan {
     /// The plan for the inside of the machine, a word on each line.
     pub fn written(&self) -> String {
         let what = match self.what {
-            What::Gate => "--gate",
+            What::Cases => "--cases",
             What::All => "--all",
             What::Checks => "--checks",
             What::Bench => "--bench",
@@ -75,11 +75,11 @@ impl Plan {
         words.collect::<Vec<_>>().join("\n")
     }
 
-    /// How long the machine may be up; one that hangs is ended then. The gate's run takes five minutes
+    /// How long the machine may be up; one that hangs is ended then. The cases take five minutes
     /// on two cores.
     pub fn limit(&self) -> Duration {
         Duration::from_secs(match self.what {
-            What::Gate | What::Checks => 15 * 60,
+            What::Cases | What::Checks => 15 * 60,
             What::Bench => 30 * 60,
             What::All | What::Named => 150 * 60,
         })
@@ -88,7 +88,7 @@ impl Plan {
 
 fn named(word: &str) -> Option<What> {
     match word {
-        "--gate" => Some(What::Gate),
+        "--cases" => Some(What::Cases),
         "--all" => Some(What::All),
         "--checks" => Some(What::Checks),
         "--bench" => Some(What::Bench),
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn what_is_written_for_the_machine_is_read_there() {
         for words in [
-            &["--gate"][..],
+            &["--cases"][..],
             &["--all"],
             &["--checks"],
             &["--bench"],
@@ -122,12 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_not_known_is_no_run_of_the_gate() {
-        let gate = plan(&["--proving", "a/proving"]).expect("a plan");
+    fn a_word_that_is_not_known_is_no_run_of_the_cases() {
+        let cases = plan(&["--proving", "a/proving"]).expect("a plan");
         assert_eq!(
-            gate,
+            cases,
             Plan {
-                what: What::Gate,
+                what: What::Cases,
                 proving: Some("a/proving".into()),
                 named: Vec::new(),
             }
