@@ -21,7 +21,7 @@ pub const CONTRACTS: &[Contract] = &[
         says: "a device that was told the time does not ask again within fifteen seconds",
         source: "RFC 4330 §10, best practice 1",
         reads: READS,
-        watch: |_| Some(Box::<AfterAnswer>::default()),
+        watch: |_| Some(Box::new(NotSoonAfter::new(was_told, "told"))),
     },
     Contract {
         id: "time-refusal-heeded",
@@ -29,7 +29,7 @@ pub const CONTRACTS: &[Contract] = &[
         says: "a device that the time server sends away does not ask again within fifteen seconds",
         source: "RFC 4330 §8, §10, best practice 1",
         reads: READS,
-        watch: |_| Some(Box::<AfterRefusal>::default()),
+        watch: |_| Some(Box::new(NotSoonAfter::new(was_sent_away, "sent away"))),
     },
     Contract {
         id: "time-asked-slowly",
@@ -60,17 +60,33 @@ pub const CONTRACTS: &[Contract] = &[
     },
 ];
 
-/// When it was told last. The time server sees no names; with several devices nothing is claimed.
-#[derive(Default)]
-struct AfterAnswer {
-    answered: Option<(LabTime, u64)>,
+/// Nothing is asked again too soon after an event. The time server sees no names; with several devices
+/// nothing is claimed.
+struct NotSoonAfter {
+    /// Whether it is such an event.
+    is: fn(&Event) -> bool,
+    /// What happened in it, for messages.
+    what: &'static str,
+    /// The last event, if it was one.
+    last: Option<(LabTime, u64)>,
     devices: Vec<String>,
 }
 
-impl Watch for AfterAnswer {
+impl NotSoonAfter {
+    fn new(is: fn(&Event) -> bool, what: &'static str) -> Self {
+        Self {
+            is,
+            what,
+            last: None,
+            devices: Vec::new(),
+        }
+    }
+}
+
+impl Watch for NotSoonAfter {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         if is_boot(event) {
-            self.answered = None;
+            self.last = None;
             if let Some(device) = &event.device
                 && !self.devices.contains(device)
             {
@@ -81,15 +97,16 @@ impl Watch for AfterAnswer {
         if self.devices.len() > 1 {
             return;
         }
-        if let Some((at, seq)) = self.answered {
+        if let Some((at, seq)) = self.last {
+            let (waited, what) = (event.at() - at, self.what);
             found.check(
-                event.at() - at >= SHORTEST_POLL,
-                || format!("asked again {:.1?} after it was told", event.at() - at),
+                waited >= SHORTEST_POLL,
+                || format!("asked again {waited:.1?} after it was {what}"),
                 [seq, event.seq],
             );
         }
-        if was_told(event) {
-            self.answered = Some((event.at(), event.seq));
+        if (self.is)(event) {
+            self.last = Some((event.at(), event.seq));
         }
     }
 }
@@ -101,37 +118,9 @@ fn was_told(event: &Event) -> bool {
         && text(event, "/unusable").is_none()
 }
 
-/// When a client was sent away. The time server sees no names; with several devices nothing is claimed.
-#[derive(Default)]
-struct AfterRefusal {
-    refused: Option<(LabTime, u64)>,
-    devices: Vec<String>,
-}
-
-impl Watch for AfterRefusal {
-    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
-        if is_boot(event) {
-            self.refused = None;
-            if let Some(device) = &event.device
-                && !self.devices.contains(device)
-            {
-                self.devices.push(device.clone());
-            }
-            return;
-        }
-        if self.devices.len() > 1 {
-            return;
-        }
-        if let Some((at, seq)) = self.refused {
-            found.check(
-                event.at() - at >= SHORTEST_POLL,
-                || format!("asked again {:.1?} after it was sent away", event.at() - at),
-                [seq, event.seq],
-            );
-        }
-        let refused = text(event, "/kiss_of_death").is_some();
-        self.refused = refused.then(|| (event.at(), event.seq));
-    }
+/// Whether a client was sent away.
+fn was_sent_away(event: &Event) -> bool {
+    text(event, "/kiss_of_death").is_some()
 }
 
 struct AfterSilence {

@@ -4,7 +4,9 @@
 //! network, with TLS or without. `docs/https.md` says why it is no crate of others.
 
 mod connection;
+mod goodbye;
 mod message;
 
 pub(crate) use connection::{Connection, Unacknowledged, Unread};
+pub(crate) use goodbye::say_goodbye;
 pub(crate) use message::{Head, MAX_BODY, Method, Refusal, Upgrade, success};

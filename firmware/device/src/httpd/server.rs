@@ -25,7 +25,7 @@ use super::stream::Observed;
 use super::websocket::Frame;
 use crate::board::{Tls, TlsFailure, TlsServer, WallClock};
 use crate::bugs::{self, Bug};
-use crate::http::{Connection, Unacknowledged};
+use crate::http::{Connection, Unacknowledged, say_goodbye};
 use crate::transport::{log_alert, stack_code};
 
 /// Sockets that listen or are open: as many clients as ESP-IDF's server takes at most, and some that
@@ -36,8 +36,6 @@ const SOCKET_BUFFER: usize = 2048;
 const FIRST_SOCKET: u32 = 57;
 /// Frames of the application that wait for one client.
 const FRAMES: usize = 4;
-/// How long a closed connection is given to say goodbye.
-const GOODBYE_LIMIT: Duration = Duration::from_millis(300);
 /// From one message to all WebSocket clients to the next (`wss_server`).
 const HELLO: Duration = Duration::from_secs(10);
 
@@ -406,18 +404,4 @@ impl Seat {
     fn is(&self, fd: u32) -> bool {
         self.client.get().is_some_and(|client| client.fd == fd)
     }
-}
-
-/// Closes, and makes the socket fit to listen again.
-async fn say_goodbye(socket: &mut TcpSocket<'_>) {
-    socket.close();
-    let mut rest = [0; 64];
-    let goodbye = async {
-        let _ = socket.flush().await;
-        // A reset would take from the client what it has not read yet, so wait for its own end.
-        while matches!(socket.read(&mut rest).await, Ok(1..)) {}
-    };
-    let _ = with_timeout(GOODBYE_LIMIT, goodbye).await;
-    socket.abort();
-    let _ = with_timeout(GOODBYE_LIMIT, socket.flush()).await;
 }

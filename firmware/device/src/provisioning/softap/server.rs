@@ -14,7 +14,9 @@ use embassy_sync::signal::Signal;
 use embassy_time::{Duration, with_timeout};
 
 use crate::bugs::{self, Bug};
-use crate::http::{self, Connection, Head, MAX_BODY, Method, Refusal, Unacknowledged, Unread};
+use crate::http::{
+    self, Connection, Head, MAX_BODY, Method, Refusal, Unacknowledged, Unread, say_goodbye,
+};
 
 /// ESP-IDF puts the function's name into the text, too.
 const TAG: &str = "httpd_uri";
@@ -27,8 +29,6 @@ const SOCKET_BUFFER: usize = 2048;
 const FIRST_SOCKET: u32 = 54;
 /// A client that has been silent for so long between two requests is forgotten.
 const IDLE_LIMIT: Duration = Duration::from_secs(120);
-/// How long a closed connection is given to say goodbye.
-const GOODBYE_LIMIT: Duration = Duration::from_millis(300);
 
 /// A request that no response answers: the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,18 +229,4 @@ async fn read_body(
         _ => return Err(BodyError::TooLong),
     }
     connection.take(head.body).await.map_err(|_| BodyError::Cut)
-}
-
-/// Closes, and makes the socket fit to listen again.
-async fn say_goodbye(socket: &mut TcpSocket<'_>) {
-    socket.close();
-    let mut rest = [0; 64];
-    let goodbye = async {
-        let _ = socket.flush().await;
-        // A reset would take from the client what it has not read yet, so wait for its own end.
-        while matches!(socket.read(&mut rest).await, Ok(1..)) {}
-    };
-    let _ = with_timeout(GOODBYE_LIMIT, goodbye).await;
-    socket.abort();
-    let _ = with_timeout(GOODBYE_LIMIT, socket.flush()).await;
 }
