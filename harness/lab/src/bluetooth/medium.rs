@@ -77,7 +77,15 @@ impl Medium {
     /// A packet from a host.
     pub(super) fn hear(&mut self, from: RadioId, packet: Packet, now: LabTime) {
         match packet {
-            Packet::Command { opcode, parameters } => self.command(from, opcode, &parameters, now),
+            Packet::Command { opcode, parameters } => {
+                let listened = self.is_listened_to();
+                self.command(from, opcode, &parameters, now);
+                if !listened && self.is_listened_to() {
+                    for radio in self.radios.values_mut() {
+                        radio.advertising.catch_up(now);
+                    }
+                }
+            }
             Packet::Acl(acl) => self.transmit(from, acl, now),
             // Controllers send events; a host that does is not listened to.
             Packet::Event { .. } | Packet::Other => {}
@@ -113,9 +121,13 @@ impl Medium {
         stream
     }
 
+    fn is_listened_to(&self) -> bool {
+        self.radios.values().any(Radio::listens)
+    }
+
     /// When something happens by itself, if it does.
     pub(super) fn next(&self, now: LabTime) -> Option<LabTime> {
-        let listened = self.radios.values().any(Radio::listens);
+        let listened = self.is_listened_to();
         let advertised = self
             .radios
             .values()
@@ -132,7 +144,7 @@ impl Medium {
         for link in links {
             self.carry(link, now);
         }
-        if !self.radios.values().any(Radio::listens) {
+        if !self.is_listened_to() {
             return;
         }
         let ids: Vec<RadioId> = self.radios.keys().copied().collect();

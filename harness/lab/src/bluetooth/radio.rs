@@ -204,11 +204,22 @@ impl Radio {
 }
 
 impl Advertising {
-    /// When it is on the air next, if a scanner listens. One that no scanner listened to for a while is
-    /// so at once.
+    /// When it is on the air next, if a scanner listens.
     pub(super) fn next(&self) -> Option<LabTime> {
         let since = self.since?;
         Some(self.last.map_or(since, |last| last + self.interval))
+    }
+
+    /// Leaves out the events that are over: a scanner that begins to listen `now` waits for the next one,
+    /// as it would for a device that was on the air all the time.
+    pub(super) fn catch_up(&mut self, now: LabTime) {
+        let Some(next) = self.next().filter(|next| *next < now) else {
+            return;
+        };
+        let interval = self.interval.as_micros().max(1);
+        let missed = (now.since(next).as_micros() - 1) / interval;
+        let missed = Duration::from_micros((missed * interval).min(u128::from(u64::MAX)) as u64);
+        self.last = Some(next + missed);
     }
 
     pub(super) fn is_connectable(&self) -> bool {
@@ -290,6 +301,27 @@ mod tests {
         assert_eq!(advertising.next(), Some(LabTime::from_micros(5)));
         advertising.last = Some(LabTime::from_micros(7));
         assert_eq!(advertising.next(), Some(LabTime::from_micros(107)));
+    }
+
+    #[test]
+    fn who_begins_to_listen_waits_for_the_next_advertising_event() {
+        let at = LabTime::from_micros;
+        let mut advertising = Advertising {
+            since: Some(at(5)),
+            interval: Duration::from_micros(100),
+            ..Advertising::default()
+        };
+        for (now, next) in [
+            (4, 5),
+            (5, 5),
+            (6, 105),
+            (105, 105),
+            (106, 205),
+            (1000, 1005),
+        ] {
+            advertising.catch_up(at(now));
+            assert_eq!(advertising.next(), Some(at(next)), "at {now}");
+        }
     }
 
     #[test]

@@ -82,11 +82,10 @@ impl Phone {
             else {
                 continue;
             };
-            let device = self
-                .adapter
-                .peripheral(&id)
-                .await
-                .expect("it was discovered");
+            // One of which an event is left may be gone.
+            let Ok(device) = self.adapter.peripheral(&id).await else {
+                continue;
+            };
             let properties = device
                 .properties()
                 .await

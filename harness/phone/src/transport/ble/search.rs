@@ -17,6 +17,10 @@ use super::power::{self, Borrowed};
 
 /// From one look at what was heard to the next.
 const GLANCE: Duration = Duration::from_millis(200);
+/// How long one scan lasts before the next begins. An adapter reports a device once in a scan, and Linux
+/// drops reports that come before its discovery counts as begun (net/bluetooth/mgmt.c,
+/// `mgmt_device_found`): such a device is heard in the next scan, which BlueZ begins after ten seconds only.
+const SCAN: Duration = Duration::from_secs(3);
 /// Prefix of the names that are looked for if no name is given.
 const PREFIX: &str = "PROV_";
 /// ESP-IDF's own service, and that of its example.
@@ -156,16 +160,9 @@ impl Bluetooth {
         is_enough: impl Fn(&[Found]) -> bool,
     ) -> Result<(Vec<Found>, Vec<Found>), BleError> {
         let failed = |source| BleError::Adapter { source };
-        // Not by service: on a filter, BlueZ withholds those whose service stands elsewhere.
-        let everything = ScanFilter::default();
-        {
-            let _busy = self.clock.busy();
-            if let Err(source) = self.adapter.start_scan(everything).await {
-                // Of one that the kernel keeps off BlueZ says no more than that it failed.
-                return Err(self.unless_gone(failed(source)).await);
-            }
-        }
+        self.start_scan().await?;
         let deadline = self.clock.now() + limit;
+        let mut next_scan = self.clock.now() + SCAN;
         let heard = loop {
             let is_over = self.clock.now() >= deadline;
             let heard = {
@@ -181,12 +178,32 @@ impl Bluetooth {
                 }
                 ended => break ended.map(|all| wanted.among(all)),
             }
+            if self.clock.now() >= next_scan {
+                self.stop_scan().await;
+                self.start_scan().await?;
+                next_scan = self.clock.now() + SCAN;
+            }
             self.clock.sleep(GLANCE).await;
         };
-        let _busy = self.clock.busy();
-        // Other listeners go on listening.
-        let _ = self.adapter.stop_scan().await;
+        self.stop_scan().await;
         heard
+    }
+
+    async fn start_scan(&self) -> Result<(), BleError> {
+        let _busy = self.clock.busy();
+        // Not by service: on a filter, BlueZ withholds those whose service stands elsewhere.
+        let everything = ScanFilter::default();
+        match self.adapter.start_scan(everything).await {
+            Ok(()) => Ok(()),
+            // Of one that the kernel keeps off BlueZ says no more than that it failed.
+            Err(source) => Err(self.unless_gone(BleError::Adapter { source }).await),
+        }
+    }
+
+    /// Other listeners go on listening.
+    async fn stop_scan(&self) {
+        let _busy = self.clock.busy();
+        let _ = self.adapter.stop_scan().await;
     }
 
     /// Who has been heard, or is connected: a device that is does not advertise. BlueZ remembers others
