@@ -22,8 +22,8 @@ cargo xtask <command> [--yes]
 
   setup    install what the tests need: shows the plan, then asks; --yes does not ask
   test     set up, then format, lint, build the images, test, run every scenario on both boards
-           and the suites that run on the board itself, and put every bug into the device; passes
-           only if all of that does
+           and the suites that run on the board itself, put every bug into the device, and run the
+           rig of real parts; passes only if all of that does
   bugs     only the last: each bug must be caught where a scenario claims it
   bench    the cost of the harness, beside its peers
   release  build the binary that is handed on, with the symbols of its backtraces beside it, into

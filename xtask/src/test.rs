@@ -1,7 +1,7 @@
 //! Everything that must hold before a change is taken.
 
 use crate::command::{cargo, command, root, run, target};
-use crate::{bugs, firmware, fuzz, on_target, readme, release, requirements};
+use crate::{bugs, firmware, fuzz, on_target, readme, release, requirements, rig};
 
 /// Runs all of it; ends at the first thing that does not hold.
 pub fn run_all(yes: bool) -> Result<(), String> {
@@ -39,5 +39,10 @@ pub fn run_all(yes: bool) -> Result<(), String> {
         .arg(&out))?;
     on_target::run_all(&proving)?;
     bugs::run_all()?;
-    readme::readme(true)
+    readme::readme(true)?;
+    match rig::cannot() {
+        Some(why) => println!("the rig of real parts: skipped, because {why}"),
+        None => rig::rig(&rig::Plan::gate(proving))?,
+    }
+    Ok(())
 }

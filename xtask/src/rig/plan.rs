@@ -29,6 +29,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The gate's run, of this build.
+    pub fn gate(proving: PathBuf) -> Self {
+        Self {
+            what: What::Cases,
+            proving: Some(proving),
+            named: Vec::new(),
+        }
+    }
+
     /// As it was typed; every word has to be known.
     pub fn of(arguments: &[String]) -> Result<Self, String> {
         let mut plan = Self {
@@ -124,14 +133,7 @@ mod tests {
     #[test]
     fn a_word_that_is_not_known_is_no_run_of_the_cases() {
         let cases = plan(&["--proving", "a/proving"]).expect("a plan");
-        assert_eq!(
-            cases,
-            Plan {
-                what: What::Cases,
-                proving: Some("a/proving".into()),
-                named: Vec::new(),
-            }
-        );
+        assert_eq!(cases, Plan::gate("a/proving".into()));
         for words in [&["--al"][..], &["--all", "--bench"], &["--proving"]] {
             assert!(plan(words).is_err(), "{words:?}");
         }

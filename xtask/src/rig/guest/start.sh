@@ -65,6 +65,7 @@ ip netns exec home dnsmasq --interface=br0 --bind-interfaces --no-resolv --no-ho
 $first /host/bin/xtask rig-adapter > /host/out/adapter.log 2>&1 &
 /host/bin/xtask rig-head $rig > /host/out/head.log 2>&1 &
 dbus-daemon --system --fork
+# What BlueZ and the controller say to each other.
 btmon -t > /host/out/btmon.log 2>&1 &
 /usr/libexec/bluetooth/bluetoothd -n > /host/out/bluetoothd.log 2>&1 &
 $first wpa_supplicant -u -f /host/out/wpa_supplicant.log &
