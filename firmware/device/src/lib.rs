@@ -28,6 +28,7 @@ pub mod handover;
 mod http;
 mod httpd;
 mod linkkit;
+mod mdns;
 mod mqtt;
 mod network;
 mod provisioning;

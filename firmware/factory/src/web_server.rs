@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Credentials;
+use crate::{Credentials, Mdns};
 
 /// A server that is there while the station has an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct WebServer {
     pub alpn: Vec<String>,
     /// What it serves.
     pub application: WebApplication,
+    /// How it is announced in the network, if it is.
+    pub mdns: Option<Mdns>,
 }
 
 impl WebServer {
@@ -45,6 +47,7 @@ impl WebServer {
             client: ClientAuth::None,
             alpn: Vec::new(),
             application,
+            mdns: None,
         }
     }
 

@@ -15,12 +15,15 @@ mod stream;
 mod tests;
 mod websocket;
 
-use embassy_futures::select::select;
+use core::future::pending;
+
+use embassy_futures::select::{select, select3};
 use embassy_net::Stack;
 use factory::WebServer;
 
 use crate::board::{Tls, WallClock};
 use crate::bugs::{self, Bug};
+use crate::mdns;
 use application::Application;
 use events::Event;
 use server::Server;
@@ -52,15 +55,24 @@ pub(crate) async fn keep_serving<T: Tls, W: WallClock>(
                 if !bugs::is(Bug::ServerOutlivesStation) {
                     server.stop();
                 }
-                core::future::pending::<()>().await;
+                pending::<()>().await;
             };
-            select(server.run(), stop).await;
+            select3(server.run(), stop, announce(stack, settings)).await;
             stopped(settings);
         } else {
             log::info!(target: tag, "Error starting server!");
             offline(stack).await;
         }
     }
+}
+
+/// Announces the server, if it is to be, for ever.
+async fn announce(stack: Stack<'static>, settings: &WebServer) {
+    if let (Some(mdns), Some(config)) = (&settings.mdns, stack.config_v4()) {
+        let service = mdns::web_server(settings.secure, settings.port);
+        mdns::serve(stack, mdns, config.address.address(), &service).await;
+    }
+    pending().await
 }
 
 async fn offline(stack: Stack<'_>) {

@@ -133,6 +133,7 @@ fn web_server(server: &language::WebServer, pki: &Pki) -> Result<WebServer, PkiE
             language::AskedOfClients::Required => ClientAuth::Required(authority()?),
         },
         alpn: server.alpn.clone(),
+        mdns: server.mdns.clone().map(|hostname| Mdns { hostname }),
         ..defaults
     })
 }

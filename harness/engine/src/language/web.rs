@@ -36,6 +36,9 @@ pub struct WebServer {
     /// Protocols of ALPN, the preferred first.
     #[serde(default)]
     pub alpn: Vec<String>,
+    /// Announces it by mDNS as `_https._tcp`, or `_http._tcp`, of the host of this name in the domain
+    /// `local`; not announced if left out.
+    pub mdns: Option<String>,
 }
 
 fn yes() -> bool {

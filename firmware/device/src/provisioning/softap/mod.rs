@@ -2,7 +2,6 @@
 //! `protocomm_httpd.c`).
 
 mod dhcp;
-mod mdns;
 mod server;
 mod session;
 
@@ -22,6 +21,8 @@ use super::endpoints::Endpoints;
 use super::profile::Profile;
 use crate::board::{Mode, Radio};
 use crate::http::Head;
+use crate::mdns;
+use crate::network::SOFT_AP_ADDRESS;
 use server::{BodyError, Reply, Server, Service, ServiceFailed};
 use session::{Belongs, HttpSessions, TAG};
 
@@ -75,7 +76,11 @@ pub(super) async fn serve<R: Radio, F: NorFlash, N: RngCore + CryptoRng>(
     let neighbours = async {
         match announced {
             Some(settings) => {
-                join(dhcp::serve(stack), mdns::serve(stack, settings)).await;
+                join(
+                    dhcp::serve(stack),
+                    mdns::serve(stack, settings, SOFT_AP_ADDRESS, &mdns::PROVISIONING),
+                )
+                .await;
             }
             None => {
                 dhcp::serve(stack).await;

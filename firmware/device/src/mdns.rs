@@ -1,4 +1,5 @@
-//! The service's announcement by mDNS, which ESP-IDF 4.4 makes (`scheme_softap.c`).
+//! Announcements by mDNS: that of the provisioning service, which ESP-IDF 4.4 makes (`scheme_softap.c`),
+//! and that of a web server, as ESP-IDF's example `restful_server` makes it.
 
 use core::net::Ipv4Addr;
 
@@ -9,7 +10,7 @@ use embassy_net::udp::{PacketMetadata, UdpMetadata, UdpSocket};
 use embassy_net::{IpAddress, Stack};
 use factory::Mdns;
 
-use crate::network::{self, SOFT_AP_ADDRESS};
+use crate::network;
 
 const TAG: &str = "mdns";
 /// RFC 6762 §3.
@@ -21,7 +22,8 @@ const TTL: Ttl = Ttl::from_secs(120);
 const MESSAGE: usize = 1_024;
 const MESSAGES: usize = 4;
 
-const SERVICE: Service<'static> = Service {
+/// The provisioning service in the device's own network.
+pub(crate) const PROVISIONING: Service<'static> = Service {
     name: "Wi-Fi Provisioning Service",
     priority: 0,
     weight: 0,
@@ -36,9 +38,28 @@ const SERVICE: Service<'static> = Service {
     ],
 };
 
-/// Announces the service, and answers queries, for ever.
-pub(crate) async fn serve(stack: Stack<'static>, settings: &Mdns) {
-    let host = host(settings);
+/// A web server in the station's network.
+pub(crate) fn web_server(secure: bool, port: u16) -> Service<'static> {
+    Service {
+        name: "ESP32-WebServer",
+        priority: 0,
+        weight: 0,
+        service: if secure { "_https" } else { "_http" },
+        protocol: "_tcp",
+        port,
+        service_subtypes: &[],
+        txt_kvs: &[("board", "esp32"), ("path", "/")],
+    }
+}
+
+/// Announces `service` of the host at `address`, and answers queries, for ever.
+pub(crate) async fn serve(
+    stack: Stack<'static>,
+    settings: &Mdns,
+    address: Ipv4Addr,
+    service: &Service<'_>,
+) {
+    let host = host(settings, address);
     let mut receive_meta = [PacketMetadata::EMPTY; MESSAGES];
     let mut send_meta = [PacketMetadata::EMPTY; MESSAGES];
     let mut receive = alloc::vec![0; MESSAGES * MESSAGE];
@@ -58,12 +79,12 @@ pub(crate) async fn serve(stack: Stack<'static>, settings: &Mdns) {
     log::debug!(
         target: TAG,
         "{}.{} announced on {}.local",
-        SERVICE.service,
-        SERVICE.protocol,
+        service.service,
+        service.protocol,
         host.hostname
     );
     let (mut request, mut reply) = (alloc::vec![0; MESSAGE], alloc::vec![0; MESSAGE]);
-    if let Some(announcement) = answer(&host, MdnsRequest::None, &mut reply) {
+    if let Some(announcement) = answer(&host, service, MdnsRequest::None, &mut reply) {
         network::send(&mut socket, PORT, announcement, (GROUP, PORT)).await;
     }
     loop {
@@ -72,18 +93,17 @@ pub(crate) async fn serve(stack: Stack<'static>, settings: &Mdns) {
             continue;
         };
         let (message, to) = addressed(&request[..length], &meta);
-        if let Some(answer) = answer(&host, message, &mut reply) {
+        if let Some(answer) = answer(&host, service, message, &mut reply) {
             // A client that misses it asks again.
             network::send(&mut socket, PORT, answer, to).await;
         }
     }
 }
 
-/// The device, as it is known on its own network.
-fn host(settings: &Mdns) -> Host<'_> {
+fn host(settings: &Mdns, address: Ipv4Addr) -> Host<'_> {
     Host {
         hostname: &settings.hostname,
-        ipv4: SOFT_AP_ADDRESS,
+        ipv4: address,
         ipv6: core::net::Ipv6Addr::UNSPECIFIED,
         ttl: TTL,
     }
@@ -107,8 +127,13 @@ fn addressed<'m>(message: &'m [u8], meta: &UdpMetadata) -> (MdnsRequest<'m>, (Ip
 }
 
 /// What is to be sent; nothing for what is no question, or none of ours.
-fn answer<'b>(host: &Host<'_>, request: MdnsRequest<'_>, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    let mut handler = HostAnswersMdnsHandler::new(ServiceAnswers::new(host, &SERVICE));
+fn answer<'b>(
+    host: &Host<'_>,
+    service: &Service<'_>,
+    request: MdnsRequest<'_>,
+    buffer: &'b mut [u8],
+) -> Option<&'b [u8]> {
+    let mut handler = HostAnswersMdnsHandler::new(ServiceAnswers::new(host, service));
     match handler.handle(request, buffer) {
         Ok(MdnsResponse::Reply { data, .. }) => Some(data),
         Ok(MdnsResponse::None) | Err(_) => None,
@@ -122,6 +147,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::network::SOFT_AP_ADDRESS;
 
     fn contains(message: &[u8], text: &[u8]) -> bool {
         message.windows(text.len()).any(|part| part == text)
@@ -134,7 +160,13 @@ mod tests {
             multicast: true,
             data: message,
         };
-        answer(&host(&Mdns::default()), request, &mut buffer).map(<[u8]>::to_vec)
+        answer(
+            &host(&Mdns::default(), SOFT_AP_ADDRESS),
+            &PROVISIONING,
+            request,
+            &mut buffer,
+        )
+        .map(<[u8]>::to_vec)
     }
 
     /// A question for pointers of `_esp_wifi_prov._tcp.local`.
@@ -168,7 +200,13 @@ mod tests {
         let settings = Mdns {
             hostname: "kettle".into(),
         };
-        let announcement = answer(&host(&settings), MdnsRequest::None, &mut buffer).unwrap();
+        let announcement = answer(
+            &host(&settings, SOFT_AP_ADDRESS),
+            &PROVISIONING,
+            MdnsRequest::None,
+            &mut buffer,
+        )
+        .unwrap();
         assert!(contains(announcement, b"version_endpoint=/proto-ver"));
         assert!(contains(announcement, b"\x06kettle\x05local"));
     }
