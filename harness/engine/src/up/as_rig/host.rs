@@ -14,6 +14,7 @@ use super::described::{BROKER, Described};
 use super::ends::{Opened, Radios};
 use super::folder::Folder;
 use super::lan;
+use super::pty;
 use super::soft_ap::SoftAp;
 use super::uart::{self, LogForm};
 use super::{AsRig, ConsoleOn, DEVICE, Stage, UpError};
@@ -44,7 +45,7 @@ pub async fn open(stage: &Stage, options: &AsRig, folder: &Folder) -> Result<Ope
     };
     let clock = stage.trace.clock();
     let mut tasks = JoinSet::new();
-    let line = uart::pty(
+    let line = pty::open(
         &folder.uart(),
         &folder.control().join("uart"),
         clock,

@@ -22,6 +22,7 @@ mod folder;
 mod host;
 mod lan;
 mod narration;
+mod pty;
 mod sockets;
 mod soft_ap;
 mod uart;

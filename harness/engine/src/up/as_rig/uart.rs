@@ -1,24 +1,17 @@
-//! UARTs: a pseudo-terminal of this host, or a Unix socket.
+//! What a UART prints, and a UART at a Unix socket.
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd, RawFd};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::path::Path;
 
-use clock::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_serial::{SerialPort, SerialStream};
 use trace::{Level, LogLine, Trace};
 
 use super::ends::{Line, OVERRUN};
 
-/// How often to look whether a port was opened.
-const LOOK: Duration = Duration::from_millis(10);
 /// Bytes that are read at once.
 const CHUNK: usize = 1024;
 
@@ -70,105 +63,6 @@ fn as_esp_idf(line: &LogLine) -> Vec<u8> {
     };
     let ms = line.device_ms.unwrap_or_default();
     format!("{letter} ({ms}) {}: {}\r\n", line.tag, line.text).into_bytes()
-}
-
-/// A pseudo-terminal, to which `link` leads; every client that opens it after another finds a new one.
-/// `unfinished` is a path in the same file system. Gone with its task in `tasks`.
-pub fn pty(
-    link: &Path,
-    unfinished: &Path,
-    clock: &Clock,
-    tasks: &mut JoinSet<()>,
-) -> io::Result<Line> {
-    let (prints, printed) = mpsc::channel(OVERRUN);
-    let (types, typed) = mpsc::channel(OVERRUN);
-    let mut pty = Pty {
-        link: link.to_owned(),
-        unfinished: unfinished.to_owned(),
-        clock: clock.clone(),
-        printed,
-        types,
-    };
-    let master = pty.open()?;
-    tasks.spawn(async move { pty.carry(master).await });
-    Ok(Line { prints, typed })
-}
-
-struct Pty {
-    link: PathBuf,
-    unfinished: PathBuf,
-    clock: Clock,
-    printed: mpsc::Receiver<Vec<u8>>,
-    types: mpsc::Sender<Vec<u8>>,
-}
-
-impl Pty {
-    /// A new one, to which the link leads from now on.
-    fn open(&mut self) -> io::Result<SerialStream> {
-        let (master, slave) = SerialStream::pair()?;
-        let name = slave
-            .name()
-            .ok_or_else(|| io::Error::other("a pseudo-terminal has no name"))?;
-        std::os::unix::fs::symlink(&name, &self.unfinished)?;
-        std::fs::rename(&self.unfinished, &self.link)?;
-        // The modes of the terminal last as long as its master. With this end held open, it could not be
-        // seen whether a client has it open.
-        Ok(master)
-    }
-
-    async fn carry(&mut self, mut master: SerialStream) {
-        let was_open = AtomicBool::new(false);
-        let mut bytes = vec![0; CHUNK];
-        loop {
-            let fd = master.as_raw_fd();
-            let is_open = || {
-                let is_open = has_client(fd);
-                was_open.fetch_or(is_open, Ordering::Relaxed);
-                is_open
-            };
-            let reading = async {
-                if !is_open() {
-                    self.clock.sleep(LOOK).await;
-                }
-                master.read(&mut bytes).await
-            };
-            tokio::select! {
-                line = self.printed.recv() => match line {
-                    // On a UART that is not listened to, it is lost at once.
-                    Some(line) if is_open() => {
-                        let _ = master.write_all(&line).await;
-                    }
-                    Some(_) => {}
-                    None => return,
-                },
-                read = reading => match read {
-                    Ok(length @ 1..) => {
-                        let _ = self.types.try_send(bytes[..length].to_vec());
-                    }
-                    Ok(_) | Err(_) => {
-                        let is_closed = !is_open() && was_open.swap(false, Ordering::Relaxed);
-                        // What the last client has not read, and its claim to be the only one, go with
-                        // the old terminal. Without a new one, the old one stays.
-                        if is_closed && let Ok(anew) = self.open() {
-                            master = anew;
-                        }
-                    }
-                },
-            }
-        }
-    }
-}
-
-/// Whether a client has the other end of this pseudo-terminal open.
-fn has_client(master: RawFd) -> bool {
-    let mut asked = libc::pollfd {
-        fd: master,
-        events: 0,
-        revents: 0,
-    };
-    // SAFETY: one entry is asked about, and there is one.
-    let answered = unsafe { libc::poll(&raw mut asked, 1, 0) };
-    answered >= 0 && asked.revents & libc::POLLHUP == 0
 }
 
 /// A Unix socket at `path`; one client after the other is at the UART. Gone with its task in `tasks`.

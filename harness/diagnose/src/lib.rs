@@ -1,0 +1,33 @@
+//! A log in, its cause out: the stage that a device reached on its way online, what proves it, the first
+//! cause of its failure, and what to do next.
+//!
+//! Rules are data, one file per stage in `rules/`. A log is read once, line by line, in memory that does
+//! not grow with it. What was recovered from is history, what follows an open problem is its consequence,
+//! and a log that tells nothing gets no cause.
+//!
+//! ```
+//! let mut log = diagnose::Log::new("device.log");
+//! log.line(b"I (500) wifi:state: init -> auth (b0)");
+//! log.line(b"I (4512) wifi:state: run -> init (f00)");
+//! log.line(b"W (4513) app: Disconnected, reason 15: 4WAY_HANDSHAKE_TIMEOUT");
+//! let diagnosis = log.end();
+//! assert_eq!(diagnosis.causes[0].stage, diagnose::Stage::Join);
+//! ```
+
+mod decode;
+mod diagnosis;
+mod human;
+mod incident;
+mod kind;
+mod log;
+mod rules;
+mod stage;
+
+pub use decode::{Reading, decode};
+pub use diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Milestone, Past, RuledOut};
+pub use human::to_text;
+pub use incident::{Incident, Named};
+pub use kind::Kind;
+pub use log::Log;
+pub use rules::{Example, RuleText, examples};
+pub use stage::Stage;

@@ -1,0 +1,285 @@
+//! Rules out of their files.
+
+use std::sync::LazyLock;
+
+use regex::{Regex, RegexSet, RegexSetBuilder};
+use serde::Deserialize;
+
+use crate::{Certainty, Kind, Stage};
+
+const FILES: [(Stage, &str); 15] = [
+    (Stage::Power, include_str!("../rules/power.toml")),
+    (Stage::Storage, include_str!("../rules/storage.toml")),
+    (
+        Stage::Provisioning,
+        include_str!("../rules/provisioning.toml"),
+    ),
+    (Stage::Session, include_str!("../rules/session.toml")),
+    (
+        Stage::Credentials,
+        include_str!("../rules/credentials.toml"),
+    ),
+    (Stage::Join, include_str!("../rules/join.toml")),
+    (Stage::Dhcp, include_str!("../rules/dhcp.toml")),
+    (Stage::Dns, include_str!("../rules/dns.toml")),
+    (Stage::Tcp, include_str!("../rules/tcp.toml")),
+    (Stage::Clock, include_str!("../rules/clock.toml")),
+    (Stage::Tls, include_str!("../rules/tls.toml")),
+    (Stage::Mqtt, include_str!("../rules/mqtt.toml")),
+    (Stage::Cloud, include_str!("../rules/cloud.toml")),
+    (Stage::Bind, include_str!("../rules/bind.toml")),
+    (Stage::Serving, include_str!("../rules/serving.toml")),
+];
+/// Of the states of all expressions together.
+const EXPRESSIONS: usize = 64 << 20;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    milestone: Vec<MilestoneText>,
+    #[serde(default)]
+    rule: Vec<RuleText>,
+}
+
+/// A line that proves a stage.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MilestoneText {
+    says: String,
+    proves: String,
+    /// Whether the stage is over with it; else it has only begun.
+    #[serde(default = "yes")]
+    passed: bool,
+    /// Whether the line begins another attempt.
+    #[serde(default)]
+    begins: bool,
+    #[serde(default)]
+    log: Option<Kind>,
+    /// A line that says it.
+    good: String,
+}
+
+/// A rule, as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleText {
+    /// Its name.
+    pub id: String,
+    /// Lines that say it, all of them needed; over when the attempt gets further.
+    #[serde(default)]
+    pub says: Vec<String>,
+    /// Lines that must have been seen before in the attempt.
+    #[serde(default)]
+    pub after: Vec<String>,
+    /// Lines that must not be there in the attempt.
+    #[serde(default)]
+    pub unless: Vec<String>,
+    /// What is the cause.
+    pub cause: String,
+    /// Who can mend it.
+    pub whose: String,
+    /// How much it can be relied on.
+    #[serde(default = "likely")]
+    pub sure: Certainty,
+    /// Whether any other cause of its stage tells more.
+    #[serde(default)]
+    pub general: bool,
+    /// Whether it stays a cause when the attempt gets further.
+    #[serde(default)]
+    pub lasting: bool,
+    /// Whose log it can stand in; a device's if left out.
+    #[serde(default)]
+    pub log: Option<Kind>,
+    /// What to do.
+    pub check: Vec<String>,
+    /// Other causes of the same lines.
+    #[serde(default)]
+    pub or: Vec<Alternative>,
+    /// A log that it is the cause in.
+    pub good: String,
+    /// A log that resembles it, in which it is not.
+    pub bad: String,
+}
+
+/// Another cause of the same lines.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alternative {
+    /// The cause.
+    pub cause: String,
+    /// The line that rules it out.
+    #[serde(default)]
+    pub unless: Option<String>,
+    /// What would tell.
+    pub tell: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn likely() -> Certainty {
+    Certainty::Likely
+}
+
+/// An expression's place in [`Rules::set`].
+pub type Pattern = usize;
+
+/// A rule with its expressions.
+pub struct Rule {
+    pub stage: Stage,
+    pub text: RuleText,
+    pub says: Vec<Pattern>,
+    pub after: Vec<Pattern>,
+    pub unless: Vec<Pattern>,
+    pub or: Vec<Option<Pattern>>,
+}
+
+/// A milestone with its expression.
+pub struct Mark {
+    pub stage: Stage,
+    pub proves: String,
+    pub passed: bool,
+    pub begins: bool,
+    pub log: Option<Kind>,
+    pub says: Pattern,
+    good: String,
+}
+
+/// All rules.
+pub struct Rules {
+    pub rules: Vec<Rule>,
+    pub marks: Vec<Mark>,
+    pub set: RegexSet,
+    pub patterns: Vec<Regex>,
+}
+
+static RULES: LazyLock<Rules> = LazyLock::new(|| {
+    // Tests read every file.
+    #[expect(clippy::expect_used, reason = "the rules are part of the program")]
+    Rules::read().expect("the rules are sound")
+});
+
+/// All rules, compiled once.
+pub fn rules() -> &'static Rules {
+    &RULES
+}
+
+/// What is wrong with a file of rules.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// It is no such file.
+    #[error("rules of {stage}: {source}")]
+    Toml {
+        stage: Stage,
+        source: toml::de::Error,
+    },
+    /// An expression cannot be one.
+    #[error("an expression of the rules")]
+    Expression(#[from] regex::Error),
+}
+
+#[derive(Default)]
+struct Patterns(Vec<String>);
+
+impl Patterns {
+    fn add(&mut self, text: &str) -> Pattern {
+        if let Some(known) = self.0.iter().position(|known| known == text) {
+            return known;
+        }
+        self.0.push(text.to_owned());
+        self.0.len() - 1
+    }
+
+    fn add_all(&mut self, texts: &[String]) -> Vec<Pattern> {
+        texts.iter().map(|text| self.add(text)).collect()
+    }
+}
+
+impl Rules {
+    fn read() -> Result<Self, RulesError> {
+        let mut patterns = Patterns::default();
+        let (mut rules, mut marks) = (Vec::new(), Vec::new());
+        for (stage, text) in FILES {
+            let file: File =
+                toml::from_str(text).map_err(|source| RulesError::Toml { stage, source })?;
+            marks.extend(file.milestone.into_iter().map(|mark| Mark {
+                stage,
+                says: patterns.add(&mark.says),
+                proves: mark.proves,
+                passed: mark.passed,
+                begins: mark.begins,
+                log: mark.log,
+                good: mark.good,
+            }));
+            for text in file.rule {
+                let unless = |other: &Alternative| other.unless.clone();
+                let or: Vec<Option<String>> = text.or.iter().map(unless).collect();
+                rules.push(Rule {
+                    stage,
+                    says: patterns.add_all(&text.says),
+                    after: patterns.add_all(&text.after),
+                    unless: patterns.add_all(&text.unless),
+                    or: or
+                        .iter()
+                        .map(|unless| unless.as_deref().map(|unless| patterns.add(unless)))
+                        .collect(),
+                    text,
+                });
+            }
+        }
+        let set = RegexSetBuilder::new(&patterns.0)
+            .size_limit(EXPRESSIONS)
+            .dfa_size_limit(EXPRESSIONS)
+            .build()?;
+        let patterns = patterns.0.iter().map(|text| Regex::new(text));
+        Ok(Self {
+            rules,
+            marks,
+            set,
+            patterns: patterns.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// An example of a rule or a milestone.
+pub struct Example {
+    /// What it is an example of.
+    pub of: String,
+    /// The stage.
+    pub stage: Stage,
+    /// The log.
+    pub log: &'static str,
+    /// Whether the rule is the cause in it.
+    pub good: bool,
+    /// Whether it is of a milestone.
+    pub milestone: bool,
+}
+
+/// The examples of all rules and milestones.
+pub fn examples() -> Vec<Example> {
+    let rules = rules();
+    let mut all = Vec::new();
+    for mark in &rules.marks {
+        all.push(Example {
+            of: mark.proves.clone(),
+            stage: mark.stage,
+            log: &mark.good,
+            good: true,
+            milestone: true,
+        });
+    }
+    for rule in &rules.rules {
+        for (log, good) in [(&rule.text.good, true), (&rule.text.bad, false)] {
+            all.push(Example {
+                of: rule.text.id.clone(),
+                stage: rule.stage,
+                log,
+                good,
+                milestone: false,
+            });
+        }
+    }
+    all
+}

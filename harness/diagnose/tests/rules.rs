@@ -1,0 +1,225 @@
+//! Every rule with its examples, and logs that more than one rule could speak to.
+
+use diagnose::{Diagnosis, Kind, Log, Stage, examples};
+
+fn read(text: &str) -> Diagnosis {
+    let mut log = Log::new("example");
+    for line in text.trim().lines() {
+        log.line(line.as_bytes());
+    }
+    log.end()
+}
+
+fn first(text: &str) -> String {
+    read(text)
+        .causes
+        .first()
+        .map_or_else(String::new, |cause| cause.id.clone())
+}
+
+#[test]
+fn every_rule_is_the_cause_in_its_good_example_and_not_in_its_bad_one() {
+    let mut wrong = Vec::new();
+    for example in examples().iter().filter(|example| !example.milestone) {
+        let diagnosis = read(example.log);
+        let is_first = diagnosis
+            .causes
+            .first()
+            .is_some_and(|cause| cause.id == example.of);
+        if is_first != example.good {
+            let causes: Vec<&str> = diagnosis
+                .causes
+                .iter()
+                .map(|cause| cause.id.as_str())
+                .collect();
+            let word = if example.good { "good" } else { "bad" };
+            wrong.push(format!("{} in its {word} example: {causes:?}", example.of));
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn every_milestone_is_proved_by_its_example() {
+    for example in examples().iter().filter(|example| example.milestone) {
+        let diagnosis = read(example.log);
+        let proved = diagnosis
+            .last
+            .proved
+            .iter()
+            .any(|milestone| milestone.what == example.of);
+        assert!(proved, "{}: {:?}", example.of, diagnosis.last.proved);
+    }
+}
+
+#[test]
+fn every_rule_has_a_name_of_its_own() {
+    let all = examples();
+    let mut names: Vec<&str> = all
+        .iter()
+        .filter(|example| example.good && !example.milestone)
+        .map(|example| example.of.as_str())
+        .collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
+}
+
+#[test]
+fn what_follows_a_lost_access_point_is_no_problem_of_tls() {
+    let diagnosis = read(
+        "I (3012) wifi:connected with home, aid = 1, channel 6, BW20, bssid = 02:00:00:00:00:01
+I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+I (7012) app: MQTT_EVENT_CONNECTED
+I (90012) wifi:bcn_timeout,ap_probe_send_start
+E (96012) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x0050
+W (96013) app: MQTT_EVENT_DISCONNECTED",
+    );
+    assert_eq!(diagnosis.causes[0].id, "beacon-lost");
+    let followed: Vec<Stage> = diagnosis
+        .consequences
+        .iter()
+        .map(|cause| cause.stage)
+        .collect();
+    assert!(followed.contains(&Stage::Tls), "{followed:?}");
+}
+
+#[test]
+fn what_was_over_is_history() {
+    let diagnosis = read(
+        "W (5541) app: disconnected, reason 15
+I (9012) wifi:connected with home, aid = 1, channel 6, BW20, bssid = 02:00:00:00:00:01
+I (9512) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+E (15012) esp-tls: couldn't get hostname for :broker.example: getaddrinfo() returns 202, addrinfo=0x0",
+    );
+    assert_eq!(diagnosis.causes[0].id, "name-not-resolved");
+    assert!(
+        diagnosis
+            .history
+            .iter()
+            .any(|past| past.id == "wrong-passphrase" && past.recovered)
+    );
+    assert_eq!(diagnosis.last.reached, Some(Stage::Dhcp));
+}
+
+#[test]
+fn an_earlier_crash_is_told_though_the_next_start_is_clean() {
+    let diagnosis = read(
+        "ets Jun  8 2016 00:22:57
+rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)
+I (3012) wifi:connected with home, aid = 1, channel 6, BW20, bssid = 02:00:00:00:00:01
+Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.
+ets Jun  8 2016 00:22:57
+rst:0xc (SW_CPU_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)
+I (30) boot: ESP-IDF v5.1 2nd stage bootloader",
+    );
+    assert_eq!(diagnosis.causes[0].id, "panic");
+    assert_eq!(diagnosis.last.number, 1);
+    assert!(
+        diagnosis.notes[0].contains("attempt 2"),
+        "{:?}",
+        diagnosis.notes
+    );
+}
+
+#[test]
+fn silence_and_rubbish_are_said_to_be_that() {
+    let nothing = read("hello\nworld");
+    assert_eq!(nothing.causes, []);
+    assert!(
+        nothing.notes[0].contains("no line of the log"),
+        "{:?}",
+        nothing.notes
+    );
+    assert!(read("").notes[0].contains("empty"));
+    let mut log = Log::new("garbled");
+    for _ in 0..20 {
+        log.line(b"\xf2\x9c\xe0\x00\x8c\xe3\xff\x1c\x93\x80x\xfe\x02\x90");
+    }
+    let garbled = log.end();
+    assert_eq!(garbled.causes[0].id, "log-garbled");
+}
+
+#[test]
+fn a_broker_s_log_is_read_from_its_side() {
+    let broker = read(
+        "1700000000: mosquitto version 2.0.11 starting
+1700000001: New connection from 192.168.1.20:50112 on port 8883.
+1700000001: OpenSSL Error[0]: error:14094418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca",
+    );
+    assert_eq!(broker.kind, Some(Kind::Broker));
+    assert_eq!(broker.causes[0].id, "broker-untrusted-by-client");
+    assert_eq!(
+        first("E (6012) esp-tls-mbedtls: alert unknown ca, mbedtls_ssl_handshake returned -0x7780"),
+        "client-refused"
+    );
+}
+
+#[test]
+fn device_and_broker_together_name_the_cause_that_one_of_them_sees() {
+    let device = read(
+        "I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+E (6012) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x7780",
+    );
+    let broker = read(
+        "1700000001: New connection from 192.168.1.20:50112 on port 8883.
+1700000001: OpenSSL Error[0]: error:140890C7:SSL routines:tls_process_client_certificate:peer did not return a certificate",
+    );
+    let incident = diagnose::Incident::of(vec![device, broker]);
+    let named = incident.cause.clone().expect("a cause");
+    assert_eq!(
+        (named.log, named.cause.id.as_str()),
+        (1, "broker-client-sent-none")
+    );
+    let text = diagnose::to_text(&incident);
+    assert!(
+        text.starts_with("together  the client sent no certificate"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_log_that_ends_well_has_no_cause() {
+    let good = read(
+        "ets Jun  8 2016 00:22:57
+rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)
+I (812) app: Starting provisioning
+I (830) wifi_prov_mgr: Provisioning started with service name : PROV_C40ABC
+I (9812) app: SoftAP transport: Connected!
+I (9900) app: Secured session established!
+I (9910) app: Received Wi-Fi credentials
+I (13012) wifi:connected with home, aid = 1, channel 6, BW20, bssid = 02:00:00:00:00:01
+I (13910) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+I (14512) app: Notification of a time synchronization event
+I (17012) app: MQTT_EVENT_CONNECTED
+I (17112) app: MQTT_EVENT_PUBLISHED, msg_id=1",
+    );
+    assert_eq!(good.causes, [], "{:?}", good.causes);
+    assert_eq!(good.last.reached, Some(Stage::Cloud));
+}
+
+#[test]
+fn memory_does_not_grow_with_the_log() {
+    let mut log = Log::new("long");
+    for number in 0..50_000 {
+        log.line(format!("W ({number}) app: disconnected, reason 15").as_bytes());
+        log.line(b"ets Jun  8 2016 00:22:57");
+    }
+    let diagnosis = log.end();
+    assert!(diagnosis.history.len() <= 64);
+    assert_eq!(diagnosis.causes[0].id, "wrong-passphrase");
+    assert_eq!(diagnosis.lines, 100_000);
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_survived(lines in proptest::collection::vec(proptest::collection::vec(proptest::num::u8::ANY, 0..80), 0..20)) {
+        let mut log = Log::new("any");
+        for line in &lines {
+            log.line(line);
+        }
+        let incident = diagnose::Incident::of(vec![log.end()]);
+        diagnose::to_text(&incident);
+    }
+}
