@@ -24,7 +24,11 @@ fn pki() -> Pki {
 
 fn roots(pki: &Pki) -> Arc<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    roots.add(pki.authority("ca").unwrap().rustls()).unwrap();
+    for authority in ["ca", "rsa-ca"] {
+        roots
+            .add(pki.authority(authority).unwrap().rustls())
+            .unwrap();
+    }
     Arc::new(roots)
 }
 
@@ -81,6 +85,7 @@ fn every_server_profile_is_as_bad_as_it_says() {
     for (profile, expected) in [
         ("server", "good"),
         ("server-by-intermediate", "good"),
+        ("server-rsa", "good"),
         ("server-expired", "Expired"),
         ("server-not-yet-valid", "NotValidYet"),
         ("server-wrong-name", "NotValidForName"),
@@ -106,6 +111,7 @@ fn every_client_profile_is_as_bad_as_it_says() {
     for (profile, expected) in [
         ("client", "good"),
         ("client-by-intermediate", "good"),
+        ("client-rsa", "good"),
         ("client-expired", "Expired"),
         ("client-not-yet-valid", "NotValidYet"),
         ("client-other-ca", "UnknownIssuer"),

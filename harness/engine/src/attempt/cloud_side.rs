@@ -12,6 +12,7 @@ use trace::{Trace, Witness, WitnessReport};
 
 use super::cloud_faults;
 use super::clouds;
+use super::esp8266;
 use super::factory_data::Meeting;
 use super::problem::{LabError, with_sources};
 use super::surroundings::Surroundings;
@@ -36,18 +37,26 @@ impl CloudSide {
     /// Starts everything where devices in these surroundings can reach it.
     pub async fn start(
         settings: &language::Cloud,
+        world: &language::WorldSpec,
         devices: &BTreeMap<String, DeviceValues>,
         pki: &Pki,
         surroundings: &dyn Surroundings,
         trace: &Trace,
     ) -> Result<Self, LabError> {
-        let good = Certificate::Named(GOOD.to_owned());
+        let mut all = world.devices.iter();
+        let rsa_alone = all.any(|(_, device)| device.esp8266_nonos.is_some());
+        let good = if rsa_alone { esp8266::SERVER } else { GOOD };
+        let good = Certificate::Named(good.to_owned());
         let certificate = settings.broker.certificate.as_ref();
         let certificate = certificate.map_or(&good, |certificate| &certificate.value);
         let place = surroundings.meeting_place();
         let names: Vec<&str> = place.names.iter().map(String::as_str).collect();
         let identity = certificate.mint(pki, &names, &place.host)?;
         let shown = identity.certificate_der().to_vec();
+        let mut authorities = vec![pki.authority("ca")?];
+        if rsa_alone {
+            authorities.push(pki.authority(esp8266::AUTHORITY)?);
+        }
         let tls = TlsSettings {
             client_certificate: match settings.client_certificate() {
                 language::ClientCertificate::Required => ClientCertificate::Required,
@@ -55,7 +64,7 @@ impl CloudSide {
                 language::ClientCertificate::Any => ClientCertificate::Any,
                 language::ClientCertificate::None => ClientCertificate::NotAsked,
             },
-            ..TlsSettings::mutual(identity, vec![pki.authority("ca")?])
+            ..TlsSettings::mutual(identity, authorities)
         };
         let known = Devices::default();
         for (name, values) in devices {

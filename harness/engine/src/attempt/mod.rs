@@ -14,6 +14,7 @@ mod console;
 mod console_port;
 mod contracts;
 mod discover;
+mod esp8266;
 mod external_cloud;
 mod factory_data;
 mod hand_over;

@@ -139,7 +139,8 @@ impl World {
             match &mut external {
                 Some(external) => external.start(trace).await?,
                 None => {
-                    let own = CloudSide::start(wanted, &values, &pki, &*surroundings, trace);
+                    let own =
+                        CloudSide::start(wanted, settings, &values, &pki, &*surroundings, trace);
                     cloud = Some(own.await?);
                 }
             }

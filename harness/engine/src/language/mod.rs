@@ -49,6 +49,7 @@ mod decode;
 mod differences;
 mod discover;
 pub mod duration;
+mod esp8266;
 mod events;
 mod fault;
 mod filter;
@@ -81,6 +82,7 @@ pub use check::Known;
 pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window};
 pub use differences::{Difference, Differences, Otherwise};
 pub use discover::{Discover, DiscoverOutcome};
+pub use esp8266::{CaImage, ClientImage, Esp8266Nonos, FlashedLast};
 pub use fault::{
     Answer, BadPacket, EndedBy, Fault, FaultStep, MatchReply, PromptAnswer, Pulse, Sessions,
     TimeAnswer,

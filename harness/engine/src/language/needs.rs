@@ -203,6 +203,7 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
         (!settings.unregister.is_empty(), "unregister"),
         (settings.stale_reason, "stale_reason"),
         (device.server.is_some(), "server"),
+        (device.esp8266_nonos.is_some(), "esp8266_nonos"),
         (!device.cloud.check_dates, "check_dates"),
         (!device.cloud.check_name, "check_name"),
     ];

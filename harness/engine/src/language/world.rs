@@ -11,6 +11,7 @@ use trace::Ssid;
 use super::access_point::Auth;
 use super::certificate::Certificate;
 use super::duration;
+use super::esp8266::Esp8266Nonos;
 use super::roles::Roles;
 use super::span::{Placed, Span};
 use super::thingsboard::{DeviceThingsBoard, ThingsBoard};
@@ -163,6 +164,8 @@ pub struct Device {
     pub thingsboard: Option<DeviceThingsBoard>,
     /// Its own web server; none if left out.
     pub server: Option<WebServer>,
+    /// It is an ESP8266 with the NONOS SDK and its MQTT demo, on its network from the start.
+    pub esp8266_nonos: Option<Placed<Esp8266Nonos>>,
 }
 
 /// How a device is provisioned.

@@ -10,9 +10,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{Esp8266Error, Image, Order};
-use crate::ExportError;
 use crate::export::write_all;
 use crate::mint::pem;
+use crate::{Authority, ExportError};
 
 /// File name of the authority's image.
 pub const CA_IMAGE: &str = "esp_ca_cert.bin";
@@ -59,6 +59,26 @@ impl Material {
         });
         Ok(Self {
             ca,
+            server: None,
+            client: client.transpose()?,
+        })
+    }
+
+    /// An authority of a run, and a device's certificate in DER with its key in PKCS #8.
+    pub fn of_run(
+        authority: &Authority,
+        client: Option<(&[u8], &[u8])>,
+    ) -> Result<Self, Esp8266Error> {
+        let client = client.map(|(certificate, key)| {
+            let file = "client.key";
+            let key = RsaPrivateKey::from_pkcs8_der(key);
+            let key = key.map_err(|_| Esp8266Error::NotRsa { file })?;
+            let der = key.to_pkcs1_der();
+            let der = der.map_err(|error| damaged(file, "RSA key", &error))?;
+            Ok((certificate.to_vec(), der.as_bytes().to_vec()))
+        });
+        Ok(Self {
+            ca: authority.der().to_vec(),
             server: None,
             client: client.transpose()?,
         })

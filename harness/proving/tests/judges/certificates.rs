@@ -28,6 +28,9 @@ const PROFILES: [(&str, u32); 20] = [
     // OpenSSL still looks for names in the subject if there are no others.
     ("server-common-name-only", 0),
     ("server-other-ca", 20),
+    // Signed by another authority of ours.
+    ("server-rsa", 20),
+    ("client-rsa", 20),
     ("server-self-signed", 18),
     ("server-missing-intermediate", 20),
     ("server-client-usage", 26),
