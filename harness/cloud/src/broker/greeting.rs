@@ -62,7 +62,7 @@ struct ShownByClient {
 
 /// What a listener shows at this moment.
 pub(super) struct ShownTls {
-    pub(super) config: Arc<rustls::ServerConfig>,
+    pub(super) acceptor: tls::Acceptor,
     pub(super) profile: String,
 }
 
@@ -95,7 +95,7 @@ impl Core {
         }
         let limit = self.limits.handshake;
         let (accepted, report) =
-            tls::accept(tap, tls.config, limit, &self.clock, &peer, &tls.profile).await;
+            tls::accept(tap, tls.acceptor, limit, &self.clock, &peer, &tls.profile).await;
         let device = report
             .client_certificate
             .as_ref()
@@ -103,15 +103,16 @@ impl Core {
         self.trace.emit(device.as_deref(), &report);
         match accepted {
             Accepted::Stream(stream, certificate) => {
-                let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-                let chain: Arc<[Vec<u8>]> = chain.iter().map(|der| der.to_vec()).collect();
+                let chain: Arc<[Vec<u8>]> = stream.peer_chain().into();
                 for hook in self.hooks() {
                     hook.secured(peer.connection, &chain);
                 }
                 Ok((Transport::Tls(stream), ShownByClient { certificate, chain }))
             }
-            Accepted::Refused(tap) => {
-                Transport::Plain(tap).close(&self.clock, &self.limits).await;
+            Accepted::Refused(socket) => {
+                Transport::Tls(socket)
+                    .close(&self.clock, &self.limits)
+                    .await;
                 Err(Ended::new(End::Handshake))
             }
             Accepted::Gone => Err(Ended::new(End::Handshake)),

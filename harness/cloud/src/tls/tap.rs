@@ -54,6 +54,11 @@ impl Tap {
 
     /// Closes the connection by a reset instead of an orderly end.
     pub(crate) fn reset(self) {
+        self.end_by_reset();
+    }
+
+    /// Once it is closed, the connection ends by a reset.
+    pub(super) fn end_by_reset(&self) {
         // If the option cannot be set the connection ends in order, which still ends it.
         let _ = self.stream.set_zero_linger();
     }

@@ -14,6 +14,7 @@ use super::cloud_faults;
 use super::clouds;
 use super::esp8266;
 use super::factory_data::Meeting;
+use super::old_tls;
 use super::problem::{LabError, with_sources};
 use super::surroundings::Surroundings;
 use super::values::DeviceValues;
@@ -29,6 +30,8 @@ pub struct CloudSide {
     fake: Option<Box<dyn Fake>>,
     /// DER of the certificate that the broker shows.
     shown: Vec<u8>,
+    /// Who has signed that, if it is none of the run's authorities.
+    own_authority: Option<pki::Authority>,
     time: Sntp,
     meeting: Meeting,
 }
@@ -51,7 +54,17 @@ impl CloudSide {
         let certificate = certificate.map_or(&good, |certificate| &certificate.value);
         let place = surroundings.meeting_place();
         let names: Vec<&str> = place.names.iter().map(String::as_str).collect();
-        let identity = certificate.mint(pki, &names, &place.host)?;
+        let old = settings.broker.old_tls.as_ref();
+        let strength = old.and_then(|old| old.strength);
+        let (identity, own_authority) = match strength {
+            Some(strength) => {
+                let age = old_tls::age(strength);
+                let now = trace.clock().unix_now().as_secs();
+                let (identity, authority) = old_tls::mint(age, &place.host, now)?;
+                (identity, Some(authority))
+            }
+            None => (certificate.mint(pki, &names, &place.host)?, None),
+        };
         let shown = identity.certificate_der().to_vec();
         let mut authorities = vec![pki.authority("ca")?];
         if rsa_alone {
@@ -64,6 +77,7 @@ impl CloudSide {
                 language::ClientCertificate::Any => ClientCertificate::Any,
                 language::ClientCertificate::None => ClientCertificate::NotAsked,
             },
+            legacy: old.map(old_tls::legacy),
             ..TlsSettings::mutual(identity, authorities)
         };
         let known = Devices::default();
@@ -85,6 +99,7 @@ impl CloudSide {
             broker,
             fake,
             shown,
+            own_authority,
             time,
             meeting,
         })
@@ -108,6 +123,11 @@ impl CloudSide {
     /// DER of the certificate that the broker shows.
     pub fn shown(&self) -> &[u8] {
         &self.shown
+    }
+
+    /// Who has signed the certificate that the broker shows, if it is none of the run's authorities.
+    pub fn own_authority(&self) -> Option<&pki::Authority> {
+        self.own_authority.as_ref()
     }
 
     /// A device has got its factory data.

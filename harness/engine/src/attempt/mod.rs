@@ -20,6 +20,7 @@ mod factory_data;
 mod hand_over;
 mod handed_files;
 mod hint;
+mod old_tls;
 mod phones;
 mod probe_link;
 mod problem;
@@ -48,6 +49,7 @@ use crate::run::{BoardKind, Job};
 
 pub use board_access::{BoardAccess, ReachError, board_access};
 pub use boards::Chosen;
+pub use cloud_side::CloudSide;
 pub use factory_data::{BROKER_HOST, TIME_HOST};
 pub use handed_files::{everything, write_hand_over};
 pub use problem::{LabError, with_sources};

@@ -213,6 +213,9 @@ impl World {
             if let (Trusts::Broker, Some(told)) = (device.cloud.trusts, &mut factory.cloud) {
                 told.authority = cloud.shown().to_vec();
             }
+            if let (Some(authority), Some(told)) = (cloud.own_authority(), &mut factory.cloud) {
+                told.authority = authority.der().to_vec();
+            }
             cloud.register(&clouds::newcomer(&name, &values, &factory));
         }
         if let Some(external) = &self.external {

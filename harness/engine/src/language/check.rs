@@ -17,7 +17,7 @@ use super::span::{Placed, Span};
 use super::step::{Outcome, Provision, Stage, Step};
 use super::web::{ClientTls, WebSocketStep};
 use super::world::{Device, Over, Security, WorldSpec};
-use super::{esp8266, events};
+use super::{esp8266, events, old_tls};
 
 /// What there is outside the file that a scenario may name.
 #[derive(Clone, Debug, Default)]
@@ -121,6 +121,8 @@ impl<'s> Checker<'s> {
         if let Some(cloud) = &world.cloud {
             let known = &self.known.server_certificates;
             self.certificate(cloud.broker.certificate.as_ref(), known);
+            let old = cloud.broker.old_tls.as_ref();
+            self.mistakes.extend(old.and_then(old_tls::mistake));
             if let (Some(_), Some(thingsboard)) = (&cloud.linkkit, &cloud.thingsboard) {
                 let message = "a world has one cloud: `linkkit` or `thingsboard`";
                 self.wrong(thingsboard.span, message);

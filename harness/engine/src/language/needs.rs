@@ -39,6 +39,8 @@ pub enum Need {
     OwnAir,
     /// A UART at which the console scheme is typed at.
     Console,
+    /// A program that was built with OpenSSL.
+    OldTls,
     /// Something of the cloud that is seen or done only where that is ours.
     OwnCloud(CloudNeed),
     /// Something of the firmware.
@@ -104,7 +106,9 @@ impl Case {
         }
         let world = &self.scenario.world;
         if let Some(cloud) = &world.cloud {
-            let shows = cloud.broker.certificate.is_some();
+            let is_old = cloud.broker.old_tls.is_some();
+            needs.extend(is_old.then_some(Need::OldTls));
+            let shows = cloud.broker.certificate.is_some() || is_old;
             needs.extend(shows.then_some(Need::OwnCloud(CloudNeed::BrokerFaults)));
         }
         let devices = &world.devices;
@@ -351,6 +355,7 @@ impl fmt::Display for Need {
             Self::Lan => "lan",
             Self::OwnAir => "own-air",
             Self::Console => "console",
+            Self::OldTls => "a program built with `--features legacy`",
             Self::OwnCloud(need) => return need.fmt(f),
             Self::Firmware(need) => return need.fmt(f),
         })

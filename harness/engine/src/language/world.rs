@@ -12,6 +12,7 @@ use super::access_point::Auth;
 use super::certificate::Certificate;
 use super::duration;
 use super::esp8266::Esp8266Nonos;
+use super::old_tls::OldTls;
 use super::roles::Roles;
 use super::span::{Placed, Span};
 use super::thingsboard::{DeviceThingsBoard, ThingsBoard};
@@ -100,6 +101,8 @@ pub struct Broker {
     pub certificate: Option<Placed<Certificate>>,
     /// Whether devices must show theirs; they must if left out, but with ThingsBoard any will do.
     pub client_certificate: Option<ClientCertificate>,
+    /// The TLS of old devices in the place of today's; needs a build with the feature `legacy`.
+    pub old_tls: Option<OldTls>,
 }
 
 /// Whether the broker asks for a client's certificate.
