@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints,
 };
 use time::OffsetDateTime;
 
-use crate::key::new_key;
+use crate::key::{copy_of, new_key};
 use crate::{
     Authority, Chain, Identity, Issuer, KeptAuthority, Key, Names, PkiError, Profile, Profiles,
     Usage,
@@ -56,7 +56,13 @@ impl Pki {
         Self::build(now, profiles, None)
     }
 
-    fn build(now: u64, profiles: Profiles, kept: Option<&KeptAuthority>) -> Result<Self, PkiError> {
+    /// Authorities by `profiles`, with `kept`, if there is one, in the place of the one that everything good
+    /// is signed by. `now` is Unix time in s, by the lab's clock.
+    pub fn build(
+        now: u64,
+        profiles: Profiles,
+        kept: Option<&KeptAuthority>,
+    ) -> Result<Self, PkiError> {
         let inner = Inner {
             now: i64::try_from(now).unwrap_or(i64::MAX),
             profiles,
@@ -182,6 +188,12 @@ impl Inner {
             if !profile.authority {
                 return Err(PkiError::NoAuthority { name: at });
             }
+            if let Some(other) = &profile.cross_of {
+                let other = self.profiles.named(other)?;
+                if !other.authority || other.cross_of.is_some() {
+                    return Err(PkiError::NoAuthority { name: at });
+                }
+            }
             match profile.issuer() {
                 Issuer::Itself => return Ok(()),
                 Issuer::Authority(above) => at = above,
@@ -203,9 +215,16 @@ impl Inner {
                 name: name.to_owned(),
             });
         }
-        let common_name = profile.common_name.as_deref().unwrap_or(name);
+        let mut common_name = profile.common_name.as_deref().unwrap_or(name);
+        let key = match &profile.cross_of {
+            None => new_key(name, profile.key_type)?,
+            Some(other) => {
+                let named = self.profiles.named(other)?;
+                common_name = named.common_name.as_deref().unwrap_or(other);
+                copy_of(name, self.signer(other)?.issuer.key())?
+            }
+        };
         let params = self.params(name, profile, &[], common_name)?;
-        let key = new_key(name, profile.key_type)?;
         let wrap = |source| PkiError::Mint {
             name: name.to_owned(),
             source,
@@ -260,7 +279,16 @@ impl Inner {
         // RFC 5280 §4.2.1.1: in all certificates but those that sign themselves.
         params.use_authority_key_identifier_extension = profile.issuer() != Issuer::Itself;
         if profile.authority {
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.is_ca = IsCa::Ca(match profile.path_length {
+                None => BasicConstraints::Unconstrained,
+                Some(most) => BasicConstraints::Constrained(most),
+            });
+            let permitted = profile.permits.iter().cloned().map(GeneralSubtree::DnsName);
+            let permitted: Vec<_> = permitted.collect();
+            params.name_constraints = (!permitted.is_empty()).then_some(NameConstraints {
+                permitted_subtrees: permitted,
+                excluded_subtrees: Vec::new(),
+            });
             params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         } else {
             params.is_ca = IsCa::ExplicitNoCa;

@@ -139,6 +139,60 @@ fn the_tables_above_name_every_profile() {
 }
 
 #[test]
+fn chains_of_ones_own_are_as_bad_as_they_say() {
+    let mut profiles = Profiles::built_in().unwrap();
+    let own = include_str!("../../../certs/own/chains.yaml");
+    profiles.add("chains.yaml", own).unwrap();
+    let pki = Pki::with_profiles(NOW, profiles).unwrap();
+    for (profile, expected, length) in [
+        ("server-cross-signed", "good", 2),
+        ("server-by-expired-intermediate", "Expired", 2),
+        // webpki has words of its own for these.
+        ("server-out-of-bounds", "Other", 2),
+        ("server-below-one-too-many", "Other", 3),
+        ("server-too-deep", "Other", 11),
+    ] {
+        let identity = pki.mint(profile, &[HOST], HOST).unwrap();
+        let found = reason(as_server(&pki, &identity, HOST, NOW));
+        assert_eq!(found, expected, "{profile}");
+        assert_eq!(identity.chain_der().len(), length, "{profile}");
+    }
+}
+
+#[test]
+fn what_only_an_authority_has_is_refused_elsewhere() {
+    for field in ["path_length: 0", "permits: [a.example]", "cross_of: ca"] {
+        let mut profiles = Profiles::default();
+        let error = profiles.add("own.yaml", &format!("leaf: {{ {field} }}"));
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("leaf") && error.contains("authority: true"),
+            "{error}"
+        );
+    }
+    for (text, wrong) in [
+        (
+            "a: { authority: true, cross_of: nowhere, issuer: ca }",
+            "nowhere",
+        ),
+        (
+            "a: { authority: true, cross_of: server, issuer: ca }",
+            "\"a\"",
+        ),
+        (
+            "a: { authority: true, cross_of: ca, issuer: other-ca }\n\
+             b: { authority: true, cross_of: a, issuer: ca }",
+            "\"b\"",
+        ),
+    ] {
+        let mut profiles = Profiles::built_in().unwrap();
+        profiles.add("own.yaml", text).unwrap();
+        let error = Pki::with_profiles(NOW, profiles).err().unwrap().to_string();
+        assert!(error.contains(wrong), "{error}");
+    }
+}
+
+#[test]
 fn a_profile_of_ones_own_is_minted_as_it_says() {
     let text = "
 by-address: { names: { fixed: [\"10.0.0.1\"] }, key_type: rsa-4096 }

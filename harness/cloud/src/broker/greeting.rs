@@ -1,6 +1,7 @@
 //! From an accepted socket to a session: handshake, CONNECT, CONNACK.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::core::{Attachment, Core};
 use super::late::Late;
@@ -10,6 +11,9 @@ use super::transport::Transport;
 use super::{BadPacket, Client, ConnectRefused, Decision, End, Reply, SessionOpened};
 use crate::packet::{Connect, Level, Packet, Violation, decode};
 use crate::tls::{self, Accepted, Peer, PresentedCertificate, Tap};
+
+/// How long a broker keeps silent that stops in the middle of a handshake.
+const STOPPED: Duration = Duration::from_secs(3_600);
 
 /// A client that was let in.
 pub(super) struct Guest {
@@ -63,6 +67,7 @@ struct ShownByClient {
 /// What a listener shows at this moment.
 pub(super) struct ShownTls {
     pub(super) acceptor: tls::Acceptor,
+    pub(super) faults: tls::HandshakeFaults,
     pub(super) profile: String,
 }
 
@@ -81,7 +86,9 @@ impl Core {
     }
 
     async fn secure(&self, arrival: Arrival) -> Result<(Transport, ShownByClient), Ended> {
-        let Arrival { tap, peer, tls, .. } = arrival;
+        let Arrival {
+            mut tap, peer, tls, ..
+        } = arrival;
         let Some(tls) = tls else {
             return Ok((Transport::Plain(tap), ShownByClient::default()));
         };
@@ -93,7 +100,12 @@ impl Core {
                 "the handshake was never answered",
             ));
         }
-        let limit = self.limits.handshake;
+        tap.break_with(tls.faults);
+        // One that has said what it says waits for the client to leave.
+        let limit = match tls.faults.stops_after {
+            None => self.limits.handshake,
+            Some(_) => STOPPED,
+        };
         let (accepted, report) =
             tls::accept(tap, tls.acceptor, limit, &self.clock, &peer, &tls.profile).await;
         let device = report
@@ -108,6 +120,10 @@ impl Core {
                     hook.secured(peer.connection, &chain);
                 }
                 Ok((Transport::Tls(stream), ShownByClient { certificate, chain }))
+            }
+            Accepted::Refused(socket) if tls.faults.alert_lost => {
+                socket.reset();
+                Err(Ended::new(End::Handshake))
             }
             Accepted::Refused(socket) => {
                 Transport::Tls(socket)

@@ -124,6 +124,7 @@ impl Listener {
         let probe = lock(&self.probes).remove(&peer);
         let shown = lock(&self.tls).as_ref().map(|configured| ShownTls {
             acceptor: configured.acceptor.clone(),
+            faults: configured.settings.faults,
             profile: configured.settings.identity.profile().to_owned(),
         });
         Arrival {

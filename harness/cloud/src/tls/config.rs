@@ -23,6 +23,8 @@ pub struct TlsSettings {
     pub client_certificate: ClientCertificate,
     /// Protocol versions spoken.
     pub versions: Versions,
+    /// What goes wrong in every handshake.
+    pub faults: HandshakeFaults,
     /// OpenSSL in the place of rustls, for old devices; `versions` then says nothing.
     pub legacy: Option<Legacy>,
 }
@@ -36,6 +38,7 @@ impl TlsSettings {
             client_authorities,
             client_certificate: ClientCertificate::Required,
             versions: Versions::All,
+            faults: HandshakeFaults::default(),
             legacy: None,
         }
     }
@@ -66,6 +69,18 @@ pub enum Versions {
     Tls12,
     /// 1.3 alone.
     Tls13,
+}
+
+/// What goes wrong in every handshake of a listener; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HandshakeFaults {
+    /// Records carry so many bytes at the most, with their head, so that messages come in pieces; 32 to
+    /// 16389. Not by OpenSSL.
+    pub record_size: Option<u16>,
+    /// What the broker sends ends after so many bytes, and it says no more.
+    pub stops_after: Option<u32>,
+    /// The alert of a refusal is lost, because a reset overtakes it.
+    pub alert_lost: bool,
 }
 
 /// TLS as old devices speak it, which rustls refuses by design; only in a build with the feature `legacy`.
@@ -199,6 +214,7 @@ fn server_config(
     // A resumed session would skip the check of the client's certificate.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    config.max_fragment_size = settings.faults.record_size.map(usize::from);
     Ok(Arc::new(config))
 }
 

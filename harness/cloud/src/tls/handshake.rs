@@ -72,6 +72,10 @@ async fn by_rustls(
         let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
         begin_report(peer, shown_profile, &watched, presented.clone())
     };
+    let is_stopped = {
+        let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.is_stopped
+    };
     match result {
         Ok(Ok(mut stream)) => {
             let (tap, session) = stream.get_mut();
@@ -88,13 +92,23 @@ async fn by_rustls(
         Ok(Err((error, mut tap))) => {
             tap.stop_watching();
             fail(&mut report, &error, chain_good);
+            stopped(&mut report, is_stopped);
             (Accepted::Refused(Secured::Refused(tap)), report)
         }
         Err(elapsed) => {
             report.cause = Cause::TimedOut;
             report.reason = Some(elapsed.to_string());
+            stopped(&mut report, is_stopped);
             (Accepted::Gone, report)
         }
+    }
+}
+
+/// A handshake that the scenario has the broker leave half done fails by that alone.
+pub(super) fn stopped(report: &mut Handshake, is_stopped: bool) {
+    if is_stopped {
+        report.cause = Cause::Stalled;
+        report.reason = Some("the scenario has the broker stop in the middle".to_owned());
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_openssl::SslStream;
 
 use super::certificate::names;
-use super::handshake::{Accepted, begin_report, by_alert};
+use super::handshake::{Accepted, begin_report, by_alert, stopped};
 use super::hello::certificates;
 use super::{
     Cause, ClientCertificate, Handshake, KeyExchange, Legacy, OldVersion, Peer,
@@ -140,11 +140,11 @@ pub(super) async fn accept(
     let result = clock
         .timeout_for(peer.address, limit, stream.as_mut().accept())
         .await;
-    let (mut report, chain) = {
+    let (mut report, chain, is_stopped) = {
         let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
         let chain = certificates(&watched.received.handshake);
         let report = begin_report(peer, shown_profile, &watched, presented(&chain));
-        (report, chain)
+        (report, chain, watched.is_stopped)
     };
     stream.get_mut().stop_watching();
     match result {
@@ -165,6 +165,7 @@ pub(super) async fn accept(
         Ok(Err(error)) => {
             let verdict = *verdict.lock().unwrap_or_else(PoisonError::into_inner);
             fail(&mut report, &error, verdict);
+            stopped(&mut report, is_stopped);
             let stream = LegacyStream {
                 stream,
                 chain,
@@ -175,6 +176,7 @@ pub(super) async fn accept(
         Err(elapsed) => {
             report.cause = Cause::TimedOut;
             report.reason = Some(elapsed.to_string());
+            stopped(&mut report, is_stopped);
             (Accepted::Gone, report)
         }
     }

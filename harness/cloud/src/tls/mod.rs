@@ -14,7 +14,8 @@ mod verifier;
 
 pub(crate) use config::{Acceptor, acceptor};
 pub use config::{
-    ClientCertificate, KeyExchange, Legacy, OldVersion, TlsConfigError, TlsSettings, Versions,
+    ClientCertificate, HandshakeFaults, KeyExchange, Legacy, OldVersion, TlsConfigError,
+    TlsSettings, Versions,
 };
 pub(crate) use handshake::{Accepted, Peer, accept, report_stalled};
 pub(crate) use secured::Secured;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, SocketAddrV4};
 
 use cloud::{
-    Broker, BrokerSettings, ClientCertificate, Devices, EndedBy, Fake, Faults, Newcomer, Sntp,
-    SntpFaults, TlsSettings,
+    Broker, BrokerSettings, ClientCertificate, Devices, EndedBy, Fake, Faults, HandshakeFaults,
+    Newcomer, Sntp, SntpFaults, TlsSettings, Versions,
 };
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
@@ -77,6 +77,12 @@ impl CloudSide {
                 language::ClientCertificate::Any => ClientCertificate::Any,
                 language::ClientCertificate::None => ClientCertificate::NotAsked,
             },
+            versions: match settings.broker.handshake.version {
+                None => Versions::All,
+                Some(language::TlsVersion::Tls12) => Versions::Tls12,
+                Some(language::TlsVersion::Tls13) => Versions::Tls13,
+            },
+            faults: handshake_faults(&settings.broker.handshake),
             legacy: old.map(old_tls::legacy),
             ..TlsSettings::mutual(identity, authorities)
         };
@@ -87,7 +93,10 @@ impl CloudSide {
                 known.know(clouds::client_id(values), name);
             }
         }
-        let mut settings_of_broker = BrokerSettings::tls(tls);
+        let mut settings_of_broker = match settings.broker.plain {
+            true => BrokerSettings::plain(),
+            false => BrokerSettings::tls(tls),
+        };
         for listener in &mut settings_of_broker.listeners {
             listener.address = place.broker;
         }
@@ -183,6 +192,14 @@ impl CloudSide {
         );
         let time = self.time.probe().await;
         testimony(trace, Witness::TimeServer, "it answers", time);
+    }
+}
+
+fn handshake_faults(settings: &language::Handshake) -> HandshakeFaults {
+    HandshakeFaults {
+        record_size: settings.record_size.as_ref().map(|size| size.value),
+        stops_after: settings.stops_after,
+        alert_lost: settings.alert_lost,
     }
 }
 

@@ -291,7 +291,7 @@ fn cloud(
     Ok(Cloud {
         host: meeting.broker.0.clone(),
         port: meeting.broker.1,
-        tls: true,
+        tls: device.cloud.tls,
         authority: pki.authority("ca")?.der().to_vec(),
         credentials,
         check_dates: device.cloud.check_dates,

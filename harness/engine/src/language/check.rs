@@ -121,8 +121,7 @@ impl<'s> Checker<'s> {
         if let Some(cloud) = &world.cloud {
             let known = &self.known.server_certificates;
             self.certificate(cloud.broker.certificate.as_ref(), known);
-            let old = cloud.broker.old_tls.as_ref();
-            self.mistakes.extend(old.and_then(old_tls::mistake));
+            self.mistakes.extend(old_tls::mistakes(&cloud.broker));
             if let (Some(_), Some(thingsboard)) = (&cloud.linkkit, &cloud.thingsboard) {
                 let message = "a world has one cloud: `linkkit` or `thingsboard`";
                 self.wrong(thingsboard.span, message);

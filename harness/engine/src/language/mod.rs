@@ -113,9 +113,9 @@ pub use web::{
     WebApplication, WebServer, WebSocketOutcome, WebSocketStep,
 };
 pub use world::{
-    AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, IdfVersion,
-    Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security, Telemetry, Trusts,
-    WorldSpec,
+    AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, Handshake,
+    IdfVersion, Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security,
+    Telemetry, TlsVersion, Trusts, WorldSpec,
 };
 
 #[cfg(test)]

@@ -108,7 +108,14 @@ impl Case {
         if let Some(cloud) = &world.cloud {
             let is_old = cloud.broker.old_tls.is_some();
             needs.extend(is_old.then_some(Need::OldTls));
-            let shows = cloud.broker.certificate.is_some() || is_old;
+            let broker = &cloud.broker;
+            let shakes = &broker.handshake;
+            let is_broken = broker.plain
+                || shakes.version.is_some()
+                || shakes.record_size.is_some()
+                || shakes.stops_after.is_some()
+                || shakes.alert_lost;
+            let shows = broker.certificate.is_some() || is_old || is_broken;
             needs.extend(shows.then_some(Need::OwnCloud(CloudNeed::BrokerFaults)));
         }
         let devices = &world.devices;
@@ -208,6 +215,7 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
         (settings.stale_reason, "stale_reason"),
         (device.server.is_some(), "server"),
         (device.esp8266_nonos.is_some(), "esp8266_nonos"),
+        (!device.cloud.tls, "tls"),
         (!device.cloud.check_dates, "check_dates"),
         (!device.cloud.check_name, "check_name"),
     ];

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::mistake::Mistake;
 use super::span::Placed;
+use super::world::Broker;
 
 /// A broker that speaks the TLS of old devices, by OpenSSL.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -65,8 +66,19 @@ fn tls_10() -> Placed<OldVersion> {
     Placed::new(OldVersion::Tls10, super::span::Span::default())
 }
 
-/// What is wrong with it.
-pub(super) fn mistake(old: &OldTls) -> Option<Mistake> {
-    let message = "`oldest` is newer than `newest`";
-    (old.oldest.value > old.newest).then(|| Mistake::at(old.oldest.span, message))
+/// What is wrong with how a broker speaks TLS.
+pub(super) fn mistakes(broker: &Broker) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let old = broker.old_tls.as_ref();
+    if let Some(old) = old.filter(|old| old.oldest.value > old.newest) {
+        let message = "`oldest` is newer than `newest`";
+        mistakes.push(Mistake::at(old.oldest.span, message));
+    }
+    if let Some(size) = &broker.handshake.record_size
+        && (!(32..=16_389).contains(&size.value) || old.is_some())
+    {
+        let message = "a record has 32 to 16389 bytes, and OpenSSL's size is its own";
+        mistakes.push(Mistake::at(size.span, message));
+    }
+    mistakes
 }

@@ -9,7 +9,7 @@ const NAME: &str = "mqtt.example";
 const DEVICE: &str = "device-1";
 
 /// OpenSSL's number for each flaw that it can see (`openssl-verification-options(1)`); 0 for none.
-const PROFILES: [(&str, u32); 20] = [
+const PROFILES: [(&str, u32); 22] = [
     ("client", 0),
     ("client-by-intermediate", 0),
     ("client-expired", 10),

@@ -39,18 +39,16 @@ pub(super) async fn secure_connect<'c, T: Tls, S: Read + Write>(
     now: Option<u64>,
     too_long: &'c Cell<Option<usize>>,
 ) -> Result<Secured<'c, T, S>, NoSession> {
-    let authority = match chip.ca_sector {
-        None => None,
-        Some(sector) => Some(flash::authority(chip, sector).map_err(|error| {
+    let authority = chip.ca_sector.map(|sector| {
+        flash::authority(chip, sector).map_err(|error| {
             not_loaded("Please load authenticate certificate", error);
-        })),
-    };
-    let own = match chip.certificate_sector {
-        None => None,
-        Some(sector) => Some(flash::own(chip, sector).map_err(|error| {
+        })
+    });
+    let own = chip.certificate_sector.map(|sector| {
+        flash::own(chip, sector).map_err(|error| {
             not_loaded("Please load request certificate", error);
-        })),
-    };
+        })
+    });
     log::info!(target: TAG, "client handshake start.");
     let (Ok(authority), Ok(own)) = (authority.transpose(), own.transpose()) else {
         log::info!(target: TAG, "client handshake failed");

@@ -229,7 +229,9 @@ fn calendar_text(unix_s: u64) -> String {
     let here = unix_s.min(u32::MAX.into()) + TIME_ZONE;
     let (mut days, second) = (here / 86_400, here % 86_400);
     let weekday = DAYS[(days % 7) as usize];
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     loop {
         let length = if is_leap(year) { 366 } else { 365 };
