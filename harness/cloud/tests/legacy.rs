@@ -378,7 +378,7 @@ async fn client_hello() -> Vec<u8> {
 }
 
 #[test]
-fn a_hostile_client_hello_ends_with_an_event_and_a_reason_and_hurts_nobody() {
+fn a_hostile_client_hello_ends_with_an_event_and_a_reason_and_harms_no_other_client() {
     run(async {
         let hello = client_hello().await;
         assert!(hello.len() > 100 && hello[0] == 22, "{hello:x?}");
