@@ -97,7 +97,9 @@ fn every_profile_verifies_or_fails_for_its_reason() {
 #[test]
 fn every_profile_is_judged() {
     let Some(folder) = certificates() else { return };
-    let mut judged: Vec<String> = ["ca", "intermediate", "other-ca"].map(String::from).into();
+    let mut judged: Vec<String> = ["ca", "intermediate", "other-ca", "rsa-ca"]
+        .map(String::from)
+        .into();
     judged.extend(PROFILES.map(|(profile, _)| profile.to_owned()));
     let files = std::fs::read_dir(folder.path()).unwrap();
     for file in files {
@@ -116,6 +118,11 @@ fn authorities_are_what_they_say() {
             folder,
             &["verify", "-x509_strict", "-CAfile", "ca.pem", file],
         );
+        assert_eq!(said.well().text(), format!("{file}: OK\n"));
+    }
+    for file in ["rsa-ca.pem", "server-rsa.pem", "client-rsa.der"] {
+        let arguments = ["verify", "-x509_strict", "-CAfile", "rsa-ca.pem", file];
+        let said = openssl(folder, &arguments);
         assert_eq!(said.well().text(), format!("{file}: OK\n"));
     }
     // It vouches for itself, which counts for nothing unless it is trusted.
