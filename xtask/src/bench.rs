@@ -14,6 +14,8 @@ pub fn bench(yes: bool) -> Result<(), String> {
         "proving",
         "--package",
         "bench",
+        "--features",
+        "bench/legacy",
     ]))?;
     run(command(target().join("release/bench")).env("PROVING_JUDGES", requirements::judges()))?;
     release::small_enough(&target().join("release/proving"))

@@ -9,7 +9,9 @@ use crate::command::{cargo, command, run, shown, target};
 
 /// Puts every bug into the device, one after the other, and runs the cases that claim it.
 pub fn run_all() -> Result<(), String> {
-    run(cargo().args(["build", "--release", "--package", "proving"]))?;
+    run(cargo()
+        .args(["build", "--release", "--package", "proving"])
+        .args(["--features", "legacy"]))?;
     let proving = target().join("release/proving");
     let mut escaped = Vec::new();
     let bugs = claims(&proving)?;

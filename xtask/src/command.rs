@@ -69,7 +69,7 @@ pub fn shown(command: &Command) -> String {
     })
 }
 
-/// Whether a program of this name is on the path.
+/// Whether a program of this name is on the path, or a file at this absolute one.
 pub fn exists(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| {
         std::env::split_paths(&path).any(|folder| folder.join(program).is_file())

@@ -10,7 +10,10 @@ const END: &str = "<!-- /output -->";
 /// Renews the outputs in README; with `check`, only compares them. Digits do not count: times, dates
 /// and process numbers differ from run to run.
 pub fn readme(check: bool) -> Result<(), String> {
-    run(cargo().args(["build", "--release", "--package", "proving"]))?;
+    // As the tests have it, so that nothing is built twice.
+    run(cargo()
+        .args(["build", "--release", "--package", "proving"])
+        .args(["--features", "legacy"]))?;
     let path = root().join("README.md");
     let old =
         fs::read_to_string(&path).map_err(|error| format!("failed to read README: {error}"))?;

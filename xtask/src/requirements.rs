@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::command::{command, exists, run, target};
 
-/// Debian packages: the program that shows that one is there, and why it is needed.
-const DEBIAN: [(&str, &str, &str); 8] = [
+/// Debian packages: the program, or file, that shows that one is there, and why it is needed.
+const DEBIAN: [(&str, &str, &str); 10] = [
     (
         "mosquitto",
         "mosquitto",
@@ -18,7 +18,13 @@ const DEBIAN: [(&str, &str, &str); 8] = [
         "judge and device: MQTT over mutual TLS",
     ),
     ("coap-client-notls", "libcoap3-bin", "judge: CoAP"),
-    ("openssl", "openssl", "judge: certificates"),
+    ("openssl", "openssl", "judge: certificates, old TLS"),
+    (
+        "/usr/include/openssl/ssl.h",
+        "libssl-dev",
+        "the broker for old devices (feature `legacy`)",
+    ),
+    ("pkg-config", "pkg-config", "finds libssl"),
     ("curl", "curl", "judge: HTTP"),
     ("qemu-system-arm", "qemu-system-arm", "the emulated board"),
     ("dbus-daemon", "dbus-daemon", "judge: Bluetooth by bleak"),

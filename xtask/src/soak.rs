@@ -34,7 +34,10 @@ pub fn soak(parts: &[String]) -> Result<(), String> {
     }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     firmware::build(Some("mps2"))?;
-    run(cargo().args(["build", "--release", "--package", "proving"]))?;
+    // Every scenario is run, also those that want the listener for old devices.
+    run(cargo()
+        .args(["build", "--release", "--package", "proving"])
+        .args(["--features", "legacy"]))?;
     let proving = target().join("release/proving");
     let out = fresh("soak")?;
     if wanted("native") {

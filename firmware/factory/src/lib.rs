@@ -7,11 +7,13 @@
 
 extern crate alloc;
 
+mod esp8266;
 mod map;
 mod provisioning;
 mod sections;
 mod web_server;
 
+pub use esp8266::Esp8266;
 pub use map::{FactoryError, Map};
 pub use provisioning::{
     AppInfo, Ble, BluetoothStack, Mdns, MemoryRelease, PhoneToken, Provisioning, Scheme, Security,

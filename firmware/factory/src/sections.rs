@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{FactoryError, Map, Provisioning, WebServer};
+use crate::{Esp8266, FactoryError, Map, Provisioning, WebServer};
 
 /// Everything that a device is born with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Factory {
     pub linkkit: Option<Linkkit>,
     /// What it does with a ThingsBoard cloud.
     pub thingsboard: Option<ThingsBoard>,
+    /// How it is an ESP8266 with the NONOS SDK, if it is one; it then does what that SDK's MQTT demo does.
+    pub esp8266: Option<Esp8266>,
     /// What it reports.
     pub telemetry: Option<Telemetry>,
     /// Its own web server, if it has one.
@@ -315,6 +317,7 @@ impl Factory {
         put(&mut map, "cloud", self.cloud.as_ref());
         put(&mut map, "linkkit", self.linkkit.as_ref());
         put(&mut map, "thingsboard", self.thingsboard.as_ref());
+        put(&mut map, "esp8266", self.esp8266.as_ref());
         put(&mut map, "telemetry", self.telemetry.as_ref());
         put(&mut map, "web_server", self.web_server.as_ref());
         put(&mut map, "bugs", Some(&self.bugs));
@@ -333,6 +336,7 @@ impl Factory {
             cloud: optional(&map, "cloud")?,
             linkkit: optional(&map, "linkkit")?,
             thingsboard: optional(&map, "thingsboard")?,
+            esp8266: optional(&map, "esp8266")?,
             telemetry: optional(&map, "telemetry")?,
             web_server: optional(&map, "web_server")?,
             bugs: optional(&map, "bugs")?.unwrap_or_default(),

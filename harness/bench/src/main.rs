@@ -32,7 +32,7 @@ use table::Row;
 
 type Benchmark = fn(&Setup) -> Outcome<Vec<Row>>;
 
-const BENCHMARKS: [(&str, Benchmark); 11] = [
+const BENCHMARKS: [(&str, Benchmark); 12] = [
     ("size", size::measure),
     ("start-up", start_up::measure),
     ("happy-path", happy_path::measure),
@@ -40,6 +40,7 @@ const BENCHMARKS: [(&str, Benchmark); 11] = [
     ("matching", matching::measure),
     ("latency", latency::measure),
     ("front", front::measure),
+    ("legacy", front::legacy::measure),
     ("crowd", crowd::measure),
     ("uart", uart::measure),
     ("boards", boards::measure),

@@ -33,6 +33,6 @@ pub use packet::{Connect, Publish, QoS, Will, is_filter, is_name, matches};
 pub use sntp::{Sntp, SntpFaults, Unusable};
 pub use thingsboard::{ThingsBoard, ThingsBoardSettings};
 pub use tls::{
-    Alert, Cause, ClientCertificate, Handshake, PresentedCertificate, Subject, TlsConfigError,
-    TlsSettings, Versions,
+    Alert, Cause, ClientCertificate, Handshake, HandshakeFaults, KeyExchange, Legacy, OldVersion,
+    PresentedCertificate, Subject, TlsConfigError, TlsSettings, Versions,
 };

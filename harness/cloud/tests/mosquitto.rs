@@ -22,8 +22,13 @@ async fn world() -> World {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let pki = pki::Pki::new(now.as_secs()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    pki.export(folder.path(), &["localhost"], "device-1")
-        .unwrap();
+    let authority = pki.authority("ca").unwrap().pem();
+    std::fs::write(folder.path().join("ca.pem"), authority).unwrap();
+    // Not all that can be made: RSA keys take long.
+    for profile in ["client", "client-expired", "client-other-ca"] {
+        let identity = pki.mint(profile, &[], "device-1").unwrap();
+        identity.export(folder.path(), profile).unwrap();
+    }
     let identity = pki.mint("server", &["localhost"], "localhost").unwrap();
     let tls = TlsSettings::mutual(identity, vec![pki.authority("ca").unwrap()]);
     // Others' clients live in the host's time.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud::{
-    Broker, BrokerSettings, Cause, ClientCertificate, Devices, Faults, Handshake, TlsSettings,
-    Versions,
+    Broker, BrokerSettings, Cause, ClientCertificate, Devices, Faults, Handshake, HandshakeFaults,
+    TlsSettings, Versions,
 };
 use pki::{Identity, Pki};
 use rustls::crypto::ring;
@@ -423,6 +423,110 @@ fn a_stalled_handshake_is_never_answered_and_the_trace_says_whose_will_that_was(
         assert_eq!(closed.data["end"], "fault");
         world.broker.probe().await.unwrap();
     });
+}
+
+#[test]
+fn the_alert_of_a_refusal_can_be_lost_and_the_trace_still_says_why() {
+    run(async {
+        for version in BOTH {
+            let world = World::new(|tls, _| {
+                tls.faults = HandshakeFaults {
+                    alert_lost: true,
+                    ..HandshakeFaults::default()
+                };
+            })
+            .await;
+            let error = match world.connect(version, None).await {
+                Ok(mut stream) => stream.read_u8().await.unwrap_err(),
+                Err(error) => error,
+            };
+            assert_eq!(alert_in(&error), None, "{error}");
+            let report = world.report().await;
+            assert_eq!(report.cause, Cause::NoClientCertificate);
+            // A good client notices nothing.
+            let identity = world.mint("client");
+            let stream = world.connect(version, Some(&identity)).await.unwrap();
+            let mut wire = Wire::over(stream);
+            wire.send(&connect("c")).await;
+            wire.expect(&[0x20, 2, 0, 0], "connack").await;
+        }
+    });
+}
+
+#[test]
+fn a_handshake_can_stop_after_so_many_bytes_until_the_client_leaves() {
+    run(async {
+        for stops_after in [0, 1, 5, 60, 200] {
+            let world = World::new(|tls, _| {
+                tls.faults = HandshakeFaults {
+                    stops_after: Some(stops_after),
+                    ..HandshakeFaults::default()
+                };
+            })
+            .await;
+            let clock = world.trace.clock().clone();
+            let identity = world.mint("client");
+            let mut stream = TcpStream::connect(world.broker.address()).await.unwrap();
+            let _inhabitant = clock.inhabitant(stream.local_addr().unwrap());
+            stream
+                .write_all(&client_hello(&world, &identity))
+                .await
+                .unwrap();
+            let mut got = vec![0; 4096];
+            let mut length = 0;
+            while length < stops_after as usize {
+                length += stream.read(&mut got[length..]).await.unwrap();
+            }
+            let more = clock
+                .timeout(Duration::from_secs(60), stream.read_u8())
+                .await;
+            assert!(more.is_err(), "{stops_after}: {more:?}");
+            assert_eq!(length, stops_after as usize);
+            drop(stream);
+            let report = world.report().await;
+            assert_eq!(report.cause, Cause::Stalled, "{report:?}");
+            assert!(report.reason.is_some());
+        }
+    });
+}
+
+#[test]
+fn messages_come_in_records_of_the_size_that_is_wanted() {
+    run(async {
+        for version in BOTH {
+            let world = World::new(|tls, _| {
+                tls.faults.record_size = Some(64);
+            })
+            .await;
+            let identity = world.mint("client");
+            let stream = world.connect(version, Some(&identity)).await.unwrap();
+            let mut wire = Wire::over(stream);
+            wire.send(&connect("c")).await;
+            wire.expect(&[0x20, 2, 0, 0], "connack").await;
+            let mut stream = TcpStream::connect(world.broker.address()).await.unwrap();
+            stream
+                .write_all(&client_hello(&world, &identity))
+                .await
+                .unwrap();
+            for _ in 0..8 {
+                let mut head = [0; 5];
+                stream.read_exact(&mut head).await.unwrap();
+                let length = usize::from(u16::from_be_bytes([head[3], head[4]]));
+                assert!(length <= 64 - head.len(), "{length}");
+                stream.read_exact(&mut vec![0; length]).await.unwrap();
+            }
+        }
+    });
+}
+
+/// The first record of a client of TLS 1.2.
+fn client_hello(world: &World, identity: &Identity) -> Vec<u8> {
+    let config = client_config(&world.pki, &TLS12, Some(identity));
+    let name = ServerName::try_from(HOST).unwrap();
+    let mut client = rustls::ClientConnection::new(config, name).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
 }
 
 #[test]

@@ -48,6 +48,9 @@ pub enum PkiError {
         /// Underlying error.
         source: rcgen::Error,
     },
+    /// The images of an ESP8266 could not be made.
+    #[error(transparent)]
+    Images(#[from] crate::esp8266::Esp8266Error),
     /// The key could not be made.
     #[error("failed to make a key for certificate profile {name:?}: {why}")]
     Key {

@@ -39,6 +39,15 @@ pub(crate) fn new_key(profile: &str, kind: KeyType) -> Result<KeyPair, PkiError>
     })
 }
 
+/// The same key again. `profile` is for messages.
+pub(crate) fn copy_of(profile: &str, key: &KeyPair) -> Result<KeyPair, PkiError> {
+    let der = rustls_pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    KeyPair::try_from(&der).map_err(|source| PkiError::Mint {
+        name: profile.to_owned(),
+        source,
+    })
+}
+
 fn rsa_key(profile: &str, bits: usize) -> Result<KeyPair, PkiError> {
     let wrap = |why: String| PkiError::Key {
         name: profile.to_owned(),

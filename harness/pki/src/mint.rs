@@ -1,15 +1,15 @@
 //! Making keys and certificates.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints,
 };
 use time::OffsetDateTime;
 
-use crate::key::new_key;
+use crate::key::{copy_of, new_key};
 use crate::{
     Authority, Chain, Identity, Issuer, KeptAuthority, Key, Names, PkiError, Profile, Profiles,
     Usage,
@@ -24,7 +24,9 @@ pub struct Pki {
 struct Inner {
     now: i64,
     profiles: Profiles,
-    authorities: BTreeMap<String, Signer>,
+    /// Those that were made so far: RSA keys take long, so authorities with one are made when they are
+    /// first asked for.
+    authorities: Mutex<BTreeMap<String, Arc<Signer>>>,
 }
 
 /// Profile of the authority that signs what names no other.
@@ -54,23 +56,30 @@ impl Pki {
         Self::build(now, profiles, None)
     }
 
-    fn build(now: u64, profiles: Profiles, kept: Option<&KeptAuthority>) -> Result<Self, PkiError> {
-        let mut inner = Inner {
+    /// Authorities by `profiles`, with `kept`, if there is one, in the place of the one that everything good
+    /// is signed by. `now` is Unix time in s, by the lab's clock.
+    pub fn build(
+        now: u64,
+        profiles: Profiles,
+        kept: Option<&KeptAuthority>,
+    ) -> Result<Self, PkiError> {
+        let inner = Inner {
             now: i64::try_from(now).unwrap_or(i64::MAX),
             profiles,
-            authorities: BTreeMap::new(),
+            authorities: Mutex::default(),
         };
-        let names: Vec<String> = inner
-            .profiles
-            .iter()
-            .filter(|(_, profile)| profile.authority)
-            .map(|(name, _)| name.to_owned())
-            .collect();
+        let authorities = || inner.profiles.iter().filter(|(_, it)| it.authority);
         if let Some(kept) = kept {
-            inner.authorities.insert(ROOT.to_owned(), kept.signer()?);
+            let signer = Arc::new(kept.signer()?);
+            inner.made().insert(ROOT.to_owned(), signer);
         }
-        for name in &names {
-            inner.found(name, names.len())?;
+        for (name, _) in authorities() {
+            inner.check(name)?;
+        }
+        for (name, profile) in authorities() {
+            if !profile.key_type.is_rsa() {
+                inner.signer(name)?;
+            }
         }
         Ok(Self {
             inner: Arc::new(inner),
@@ -106,10 +115,11 @@ impl Pki {
         let common_name = settings.common_name.as_deref().unwrap_or(common_name);
         let params = inner.params(profile, settings, names, common_name)?;
         let (certificate, above) = match settings.issuer() {
-            Issuer::Itself => (params.self_signed(&key), &[][..]),
+            Issuer::Itself => (params.self_signed(&key), Vec::new()),
             Issuer::Authority(name) => {
                 let signer = inner.signer(&name)?;
-                (params.signed_by(&key, &signer.issuer), &signer.chain[..])
+                let certificate = params.signed_by(&key, &signer.issuer);
+                (certificate, signer.chain.clone())
             }
         };
         let certificate = certificate.map_err(|source| PkiError::Mint {
@@ -118,7 +128,7 @@ impl Pki {
         })?;
         let mut chain = vec![certificate.der().to_vec()];
         match settings.chain {
-            Chain::Full => chain.extend_from_slice(above),
+            Chain::Full => chain.extend(above),
             Chain::LeafOnly => {}
             Chain::Unlinked => {
                 let other = new_key(profile, settings.key_type)?;
@@ -154,7 +164,7 @@ impl Pki {
     /// The authority that everything good is signed by, to be kept beyond the run.
     pub fn keep(&self) -> Result<KeptAuthority, PkiError> {
         let signer = self.inner.signer(ROOT)?;
-        Ok(KeptAuthority::of(signer))
+        Ok(KeptAuthority::of(&signer))
     }
 
     /// What can be minted.
@@ -164,25 +174,57 @@ impl Pki {
 }
 
 impl Inner {
-    /// Makes the authority `name` and those above it, unless they exist. `depth` ends a circle.
-    fn found(&mut self, name: &str, depth: usize) -> Result<(), PkiError> {
-        if self.authorities.contains_key(name) {
-            return Ok(());
+    fn made(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Signer>>> {
+        self.authorities
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the way from the authority `name` to one that signs itself ends.
+    fn check(&self, name: &str) -> Result<(), PkiError> {
+        let mut at = name.to_owned();
+        for _ in 0..=self.profiles.iter().count() {
+            let profile = self.profiles.named(&at)?;
+            if !profile.authority {
+                return Err(PkiError::NoAuthority { name: at });
+            }
+            if let Some(other) = &profile.cross_of {
+                let other = self.profiles.named(other)?;
+                if !other.authority || other.cross_of.is_some() {
+                    return Err(PkiError::NoAuthority { name: at });
+                }
+            }
+            match profile.issuer() {
+                Issuer::Itself => return Ok(()),
+                Issuer::Authority(above) => at = above,
+            }
         }
-        if depth == 0 {
-            return Err(PkiError::Circle {
-                name: name.to_owned(),
-            });
+        Err(PkiError::Circle {
+            name: name.to_owned(),
+        })
+    }
+
+    /// The authority `name`, which is made, with those above it, unless it exists.
+    fn signer(&self, name: &str) -> Result<Arc<Signer>, PkiError> {
+        let profile = self.profiles.named(name)?;
+        if let Some(signer) = self.made().get(name) {
+            return Ok(signer.clone());
         }
-        let profile = self.profiles.named(name)?.clone();
         if !profile.authority {
             return Err(PkiError::NoAuthority {
                 name: name.to_owned(),
             });
         }
-        let common_name = profile.common_name.as_deref().unwrap_or(name);
-        let params = self.params(name, &profile, &[], common_name)?;
-        let key = new_key(name, profile.key_type)?;
+        let mut common_name = profile.common_name.as_deref().unwrap_or(name);
+        let key = match &profile.cross_of {
+            None => new_key(name, profile.key_type)?,
+            Some(other) => {
+                let named = self.profiles.named(other)?;
+                common_name = named.common_name.as_deref().unwrap_or(other);
+                copy_of(name, self.signer(other)?.issuer.key())?
+            }
+        };
+        let params = self.params(name, profile, &[], common_name)?;
         let wrap = |source| PkiError::Mint {
             name: name.to_owned(),
             source,
@@ -193,7 +235,6 @@ impl Inner {
                 (der, Vec::new())
             }
             Issuer::Authority(above) => {
-                self.found(&above, depth - 1)?;
                 let above = self.signer(&above)?;
                 let certificate = params.signed_by(&key, &above.issuer).map_err(wrap)?;
                 let der = certificate.der().to_vec();
@@ -202,22 +243,14 @@ impl Inner {
                 (der, chain)
             }
         };
-        let signer = Signer {
+        let signer = Arc::new(Signer {
             issuer: rcgen::Issuer::new(params, key),
             der,
             chain,
-        };
-        self.authorities.insert(name.to_owned(), signer);
-        Ok(())
-    }
-
-    fn signer(&self, name: &str) -> Result<&Signer, PkiError> {
-        self.profiles.named(name)?;
-        self.authorities
-            .get(name)
-            .ok_or_else(|| PkiError::NoAuthority {
-                name: name.to_owned(),
-            })
+        });
+        // Another thread may have been faster; there is one authority of a name.
+        let mut made = self.made();
+        Ok(made.entry(name.to_owned()).or_insert(signer).clone())
     }
 
     fn params(
@@ -246,7 +279,16 @@ impl Inner {
         // RFC 5280 §4.2.1.1: in all certificates but those that sign themselves.
         params.use_authority_key_identifier_extension = profile.issuer() != Issuer::Itself;
         if profile.authority {
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.is_ca = IsCa::Ca(match profile.path_length {
+                None => BasicConstraints::Unconstrained,
+                Some(most) => BasicConstraints::Constrained(most),
+            });
+            let permitted = profile.permits.iter().cloned().map(GeneralSubtree::DnsName);
+            let permitted: Vec<_> = permitted.collect();
+            params.name_constraints = (!permitted.is_empty()).then_some(NameConstraints {
+                permitted_subtrees: permitted,
+                excluded_subtrees: Vec::new(),
+            });
             params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         } else {
             params.is_ca = IsCa::ExplicitNoCa;

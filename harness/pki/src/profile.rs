@@ -59,6 +59,23 @@ pub struct Profile {
     /// Of which kind its key is.
     #[serde(default)]
     pub key_type: KeyType,
+    /// Of an authority: how many others may stand between it and a certificate that shows itself.
+    #[serde(default)]
+    pub path_length: Option<u8>,
+    /// Of an authority: the domains that names may be of which it signs; all if there are none.
+    #[serde(default)]
+    pub permits: Vec<String>,
+    /// Of an authority: another one of which it has the name and the key, so that it is a second certificate
+    /// for that one (cross-signed).
+    #[serde(default)]
+    pub cross_of: Option<String>,
+}
+
+impl Profile {
+    /// Whether it has what only an authority has.
+    fn is_like_an_authority(&self) -> bool {
+        self.path_length.is_some() || !self.permits.is_empty() || self.cross_of.is_some()
+    }
 }
 
 fn a_day_ago() -> Offset {
@@ -184,6 +201,17 @@ impl Profiles {
                 file: file.to_owned(),
                 message: error.to_string(),
             })?;
+        let mut read_names = read.iter();
+        let leaf = read_names.find(|(_, it)| !it.authority && it.is_like_an_authority());
+        if let Some((name, _)) = leaf {
+            return Err(PkiError::Profiles {
+                file: file.to_owned(),
+                message: format!(
+                    "{name}: `path_length`, `permits` and `cross_of` are of an authority; set \
+                     `authority: true`"
+                ),
+            });
+        }
         self.by_name.extend(read);
         Ok(())
     }

@@ -273,6 +273,22 @@ fn a_flash_map_is_checked_by_rule() {
             ..
         }
     ));
+    // Two copies of the settings are written in turn, and a flag says which one holds.
+    for (sector, is_taken) in [
+        (0x79, true),
+        (0x7a, true),
+        (0x7b, false),
+        (0x7c, true),
+        (0x7d, false),
+    ] {
+        let found = FlashMap {
+            client_address: sector * 4096,
+            client_sector: sector,
+            ..good
+        };
+        let found = found.check();
+        assert_eq!(found.len(), usize::from(is_taken), "{sector:#x}: {found:?}");
+    }
     let unaligned = only(FlashMap {
         client_address: 0x7_8100,
         ..good

@@ -24,7 +24,11 @@ fn pki() -> Pki {
 
 fn roots(pki: &Pki) -> Arc<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    roots.add(pki.authority("ca").unwrap().rustls()).unwrap();
+    for authority in ["ca", "rsa-ca"] {
+        roots
+            .add(pki.authority(authority).unwrap().rustls())
+            .unwrap();
+    }
     Arc::new(roots)
 }
 
@@ -81,6 +85,7 @@ fn every_server_profile_is_as_bad_as_it_says() {
     for (profile, expected) in [
         ("server", "good"),
         ("server-by-intermediate", "good"),
+        ("server-rsa", "good"),
         ("server-expired", "Expired"),
         ("server-not-yet-valid", "NotValidYet"),
         ("server-wrong-name", "NotValidForName"),
@@ -106,6 +111,7 @@ fn every_client_profile_is_as_bad_as_it_says() {
     for (profile, expected) in [
         ("client", "good"),
         ("client-by-intermediate", "good"),
+        ("client-rsa", "good"),
         ("client-expired", "Expired"),
         ("client-not-yet-valid", "NotValidYet"),
         ("client-other-ca", "UnknownIssuer"),
@@ -129,6 +135,60 @@ fn the_tables_above_name_every_profile() {
     for (name, profile) in Profiles::built_in().unwrap().iter() {
         let listed = table.contains(&format!("(\"{name}\","));
         assert!(listed || profile.authority, "{name} is tested nowhere");
+    }
+}
+
+#[test]
+fn chains_of_ones_own_are_as_bad_as_they_say() {
+    let mut profiles = Profiles::built_in().unwrap();
+    let own = include_str!("../../../certs/own/chains.yaml");
+    profiles.add("chains.yaml", own).unwrap();
+    let pki = Pki::with_profiles(NOW, profiles).unwrap();
+    for (profile, expected, length) in [
+        ("server-cross-signed", "good", 2),
+        ("server-by-expired-intermediate", "Expired", 2),
+        // webpki has words of its own for these.
+        ("server-out-of-bounds", "Other", 2),
+        ("server-below-one-too-many", "Other", 3),
+        ("server-too-deep", "Other", 11),
+    ] {
+        let identity = pki.mint(profile, &[HOST], HOST).unwrap();
+        let found = reason(as_server(&pki, &identity, HOST, NOW));
+        assert_eq!(found, expected, "{profile}");
+        assert_eq!(identity.chain_der().len(), length, "{profile}");
+    }
+}
+
+#[test]
+fn what_only_an_authority_has_is_refused_elsewhere() {
+    for field in ["path_length: 0", "permits: [a.example]", "cross_of: ca"] {
+        let mut profiles = Profiles::default();
+        let error = profiles.add("own.yaml", &format!("leaf: {{ {field} }}"));
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("leaf") && error.contains("authority: true"),
+            "{error}"
+        );
+    }
+    for (text, wrong) in [
+        (
+            "a: { authority: true, cross_of: nowhere, issuer: ca }",
+            "nowhere",
+        ),
+        (
+            "a: { authority: true, cross_of: server, issuer: ca }",
+            "\"a\"",
+        ),
+        (
+            "a: { authority: true, cross_of: ca, issuer: other-ca }\n\
+             b: { authority: true, cross_of: a, issuer: ca }",
+            "\"b\"",
+        ),
+    ] {
+        let mut profiles = Profiles::built_in().unwrap();
+        profiles.add("own.yaml", text).unwrap();
+        let error = Pki::with_profiles(NOW, profiles).err().unwrap().to_string();
+        assert!(error.contains(wrong), "{error}");
     }
 }
 

@@ -123,11 +123,11 @@ fn the_page_on_the_esp8266_runs_as_it_is_written() {
         said = String::from_utf8(output.stdout).unwrap();
     }
     assert!(
-        said.contains("espconn_secure_cert_req_enable(0x01, 0x7a)"),
+        said.contains("espconn_secure_cert_req_enable(0x01, 0x7d)"),
         "{said}"
     );
     assert!(
-        said.contains("0x7a000 made/esp_cert_private_key.bin"),
+        said.contains("0x7d000 made/esp_cert_private_key.bin"),
         "{said}"
     );
     // Converted, they are the same; with the authority alone there is no client image.

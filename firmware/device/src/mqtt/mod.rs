@@ -11,5 +11,5 @@ mod session;
 pub(crate) use self::error::MqttSessionError;
 pub(crate) use self::event::{Credentials, Event, Settings};
 pub(crate) use self::exchange::{Application, Ended, exchange};
-pub(crate) use self::packet::PacketError;
+pub(crate) use self::packet::{PacketError, decode, encode};
 pub(crate) use self::session::MqttSession;

@@ -40,7 +40,7 @@ impl fmt::Display for PacketError {
 }
 
 /// The packet at the beginning of `bytes` and its length, or none while it is not complete.
-pub(super) fn decode(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, PacketError> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, PacketError> {
     let Some((&first, rest)) = bytes.split_first() else {
         return Ok(None);
     };
@@ -66,7 +66,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Packet
 }
 
 /// The bytes of a packet.
-pub(super) fn encode(packet: &Packet<'_>) -> Result<Vec<u8>, PacketError> {
+pub(crate) fn encode(packet: &Packet<'_>) -> Result<Vec<u8>, PacketError> {
     let mut bytes = vec![0; MAX_LEN];
     let len = mqttrs::encode_slice(packet, &mut bytes).map_err(|_| PacketError::TooLong(0))?;
     bytes.truncate(len);

@@ -8,10 +8,12 @@
 mod agent;
 mod binding;
 mod cloud;
+mod esp8266;
 mod lan;
 mod sntp;
 mod thingsboard;
 
+use alloc::boxed::Box;
 use core::future::pending;
 
 use embassy_futures::join::join3;
@@ -43,6 +45,10 @@ pub struct Uplink<'d, T, R, W> {
 
 /// Keeps the device in touch with its cloud whenever the station has an IPv4 address, for ever.
 pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T, R, W>) -> ! {
+    if let Some(chip) = &uplink.factory.esp8266 {
+        // Large, and on most devices absent.
+        Box::pin(esp8266::run(uplink, chip)).await
+    }
     let Uplink {
         stack,
         tls,

@@ -1,6 +1,7 @@
 //! The broker's front beside mosquitto: the same client, the same certificates, loopback.
 
 mod client;
+pub mod legacy;
 mod mosquitto;
 pub mod ours;
 
@@ -9,7 +10,7 @@ use crate::setup::{Outcome, Setup};
 use crate::table::{Measured, Row, Target};
 use client::{Client, QoS};
 use mosquitto::Mosquitto;
-use ours::Brokers;
+use ours::{Brokers, Kind};
 
 const MESSAGES: usize = 20_000;
 const CONNECTS: usize = 300;
@@ -69,7 +70,7 @@ impl Work {
 /// Rates over mutual TLS.
 pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     let folder = setup.folder()?;
-    let brokers = Brokers::start(setup, &folder)?;
+    let brokers = Brokers::start(setup, &folder, Kind::Today)?;
     let every = Client::new(brokers.every, &folder)?;
     let none = Client::new(brokers.none, &folder)?;
     let mosquitto = Mosquitto::start(&folder).map_err(|error| error.to_string());

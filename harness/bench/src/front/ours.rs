@@ -8,8 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clock::Clock;
-use cloud::{Broker, BrokerSettings, Devices, PacketTrace, TlsSettings};
+use cloud::{
+    Broker, BrokerSettings, Devices, KeyExchange, Legacy, OldVersion, PacketTrace, TlsSettings,
+};
 use pki::Pki;
+use pki::esp8266::{Age, Material, Subjects};
 use serde_json::{Value, json};
 use trace::Trace;
 
@@ -17,6 +20,24 @@ use crate::setup::{Outcome, Setup};
 
 /// The hidden subcommand that is the broker.
 pub const BROKER: &str = "__broker";
+
+/// Which TLS our brokers speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// That of today, by rustls.
+    Today,
+    /// That of old devices, by OpenSSL.
+    Legacy,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Today => "today",
+            Self::Legacy => "legacy",
+        }
+    }
+}
 
 /// Where two of them listen: one traces every packet, the other none.
 pub struct Brokers {
@@ -29,10 +50,11 @@ pub struct Brokers {
 
 impl Brokers {
     /// Starts both; certificates for everybody are put into `folder`.
-    pub fn start(setup: &Setup, folder: &Path) -> Outcome<Self> {
+    pub fn start(setup: &Setup, folder: &Path, kind: Kind) -> Outcome<Self> {
         let mut process = Command::new(&setup.own)
             .arg(BROKER)
             .arg(folder)
+            .arg(kind.word())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -68,10 +90,28 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> Outcome<()> {
     let folder = arguments.next().ok_or("say where the certificates go")?;
     let folder = Path::new(&folder);
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let pki = Pki::new(now)?;
-    let server = pki.mint("server", &["localhost"], "localhost")?;
-    let client = pki.mint("client", &[], "bench")?;
-    let authority = pki.authority("ca")?;
+    let is_legacy = arguments
+        .next()
+        .is_some_and(|kind| kind == Kind::Legacy.word());
+    let (server, client, authority) = if is_legacy {
+        let subjects = Subjects {
+            server: "localhost",
+            client: "bench",
+        };
+        let material = Material::mint(Age::Today, subjects, now)?;
+        (
+            material.broker("server-rsa")?,
+            material.device("client-rsa")?,
+            material.authority(),
+        )
+    } else {
+        let pki = Pki::new(now)?;
+        (
+            pki.mint("server", &["localhost"], "localhost")?,
+            pki.mint("client", &[], "bench")?,
+            pki.authority("ca")?,
+        )
+    };
     for (name, text) in [
         ("ca.pem", authority.pem()),
         ("server.pem", server.chain_pem()),
@@ -89,7 +129,14 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> Outcome<()> {
         let start = async |name: &str, packets| -> Outcome<Broker> {
             let file = folder.join(name);
             let trace = Trace::create(Clock::start(1000.0), &file)?;
-            let tls = TlsSettings::mutual(server.clone(), vec![authority.clone()]);
+            let tls = TlsSettings {
+                legacy: is_legacy.then_some(Legacy {
+                    oldest: OldVersion::Tls10,
+                    newest: OldVersion::Tls12,
+                    key_exchange: KeyExchange::Any,
+                }),
+                ..TlsSettings::mutual(server.clone(), vec![authority.clone()])
+            };
             let settings = BrokerSettings {
                 packets,
                 ..BrokerSettings::tls(tls)

@@ -1,6 +1,7 @@
 //! From an accepted socket to a session: handshake, CONNECT, CONNACK.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::core::{Attachment, Core};
 use super::late::Late;
@@ -10,6 +11,9 @@ use super::transport::Transport;
 use super::{BadPacket, Client, ConnectRefused, Decision, End, Reply, SessionOpened};
 use crate::packet::{Connect, Level, Packet, Violation, decode};
 use crate::tls::{self, Accepted, Peer, PresentedCertificate, Tap};
+
+/// How long a broker keeps silent that stops in the middle of a handshake.
+const STOPPED: Duration = Duration::from_secs(3_600);
 
 /// A client that was let in.
 pub(super) struct Guest {
@@ -62,7 +66,8 @@ struct ShownByClient {
 
 /// What a listener shows at this moment.
 pub(super) struct ShownTls {
-    pub(super) config: Arc<rustls::ServerConfig>,
+    pub(super) acceptor: tls::Acceptor,
+    pub(super) faults: tls::HandshakeFaults,
     pub(super) profile: String,
 }
 
@@ -81,7 +86,9 @@ impl Core {
     }
 
     async fn secure(&self, arrival: Arrival) -> Result<(Transport, ShownByClient), Ended> {
-        let Arrival { tap, peer, tls, .. } = arrival;
+        let Arrival {
+            mut tap, peer, tls, ..
+        } = arrival;
         let Some(tls) = tls else {
             return Ok((Transport::Plain(tap), ShownByClient::default()));
         };
@@ -93,9 +100,14 @@ impl Core {
                 "the handshake was never answered",
             ));
         }
-        let limit = self.limits.handshake;
+        tap.break_with(tls.faults);
+        // One that has said what it says waits for the client to leave.
+        let limit = match tls.faults.stops_after {
+            None => self.limits.handshake,
+            Some(_) => STOPPED,
+        };
         let (accepted, report) =
-            tls::accept(tap, tls.config, limit, &self.clock, &peer, &tls.profile).await;
+            tls::accept(tap, tls.acceptor, limit, &self.clock, &peer, &tls.profile).await;
         let device = report
             .client_certificate
             .as_ref()
@@ -103,15 +115,20 @@ impl Core {
         self.trace.emit(device.as_deref(), &report);
         match accepted {
             Accepted::Stream(stream, certificate) => {
-                let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-                let chain: Arc<[Vec<u8>]> = chain.iter().map(|der| der.to_vec()).collect();
+                let chain: Arc<[Vec<u8>]> = stream.peer_chain().into();
                 for hook in self.hooks() {
                     hook.secured(peer.connection, &chain);
                 }
                 Ok((Transport::Tls(stream), ShownByClient { certificate, chain }))
             }
-            Accepted::Refused(tap) => {
-                Transport::Plain(tap).close(&self.clock, &self.limits).await;
+            Accepted::Refused(socket) if tls.faults.alert_lost => {
+                socket.reset();
+                Err(Ended::new(End::Handshake))
+            }
+            Accepted::Refused(socket) => {
+                Transport::Tls(socket)
+                    .close(&self.clock, &self.limits)
+                    .await;
                 Err(Ended::new(End::Handshake))
             }
             Accepted::Gone => Err(Ended::new(End::Handshake)),

@@ -7,14 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clock::Clock;
-use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::connection::serve;
 use super::core::Core;
 use super::greeting::{Arrival, ShownTls};
-use crate::tls::{Peer, Tap, TlsConfigError, TlsSettings, server_config};
+use crate::tls::{Acceptor, Peer, Tap, TlsConfigError, TlsSettings, acceptor};
 
 /// Wait after a failed accept, which is one of too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -29,7 +28,7 @@ pub(super) struct Listener {
 
 struct Configured {
     settings: TlsSettings,
-    config: Arc<ServerConfig>,
+    acceptor: Acceptor,
 }
 
 impl Listener {
@@ -124,7 +123,8 @@ impl Listener {
     fn arrival(&self, core: &Core, stream: tokio::net::TcpStream, peer: SocketAddr) -> Arrival {
         let probe = lock(&self.probes).remove(&peer);
         let shown = lock(&self.tls).as_ref().map(|configured| ShownTls {
-            config: configured.config.clone(),
+            acceptor: configured.acceptor.clone(),
+            faults: configured.settings.faults,
             profile: configured.settings.identity.profile().to_owned(),
         });
         Arrival {
@@ -161,8 +161,8 @@ impl Listener {
 
 impl Configured {
     fn new(settings: TlsSettings, clock: &Clock) -> Result<Self, TlsConfigError> {
-        let config = server_config(&settings, clock)?;
-        Ok(Self { settings, config })
+        let acceptor = acceptor(&settings, clock)?;
+        Ok(Self { settings, acceptor })
     }
 }
 

@@ -6,17 +6,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio_rustls::server::TlsStream;
 
 use super::Limits;
-use crate::tls::Tap;
+use crate::tls::{Secured, Tap};
 
 /// Bytes that are read and forgotten after a refusal.
 const DRAINED: usize = 64 << 10;
 
 pub(super) enum Transport {
     Plain(Tap),
-    Tls(Box<TlsStream<Tap>>),
+    Tls(Secured),
 }
 
 impl Transport {
@@ -24,7 +23,7 @@ impl Transport {
     pub(super) fn peer(&self) -> SocketAddr {
         match self {
             Self::Plain(tap) => tap.peer(),
-            Self::Tls(stream) => stream.get_ref().0.peer(),
+            Self::Tls(stream) => stream.peer(),
         }
     }
 
@@ -32,7 +31,7 @@ impl Transport {
     pub(super) fn reset(self) {
         match self {
             Self::Plain(tap) => tap.reset(),
-            Self::Tls(stream) => stream.into_inner().0.reset(),
+            Self::Tls(stream) => stream.reset(),
         }
     }
 

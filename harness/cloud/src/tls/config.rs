@@ -23,6 +23,10 @@ pub struct TlsSettings {
     pub client_certificate: ClientCertificate,
     /// Protocol versions spoken.
     pub versions: Versions,
+    /// What goes wrong in every handshake.
+    pub faults: HandshakeFaults,
+    /// OpenSSL in the place of rustls, for old devices; `versions` then says nothing.
+    pub legacy: Option<Legacy>,
 }
 
 impl TlsSettings {
@@ -34,6 +38,8 @@ impl TlsSettings {
             client_authorities,
             client_certificate: ClientCertificate::Required,
             versions: Versions::All,
+            faults: HandshakeFaults::default(),
+            legacy: None,
         }
     }
 }
@@ -65,6 +71,79 @@ pub enum Versions {
     Tls13,
 }
 
+/// What goes wrong in every handshake of a listener; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HandshakeFaults {
+    /// Records carry so many bytes at the most, with their head, so that messages come in pieces; 32 to
+    /// 16389. Not by OpenSSL.
+    pub record_size: Option<u16>,
+    /// What the broker sends ends after so many bytes, and it says no more.
+    pub stops_after: Option<u32>,
+    /// The alert of a refusal is lost, because a reset overtakes it.
+    pub alert_lost: bool,
+}
+
+/// TLS as old devices speak it, which rustls refuses by design; only in a build with the feature `legacy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Legacy {
+    /// The oldest version that is spoken.
+    pub oldest: OldVersion,
+    /// The newest.
+    pub newest: OldVersion,
+    /// By which key exchange.
+    pub key_exchange: KeyExchange,
+}
+
+/// A version of TLS before 1.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OldVersion {
+    /// TLS 1.0 (RFC 2246).
+    Tls10,
+    /// TLS 1.1 (RFC 4346).
+    Tls11,
+    /// TLS 1.2 (RFC 5246).
+    Tls12,
+}
+
+/// How the keys of a session are agreed upon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// As client and server like.
+    #[default]
+    Any,
+    /// By RSA alone, without forward secrecy (RFC 5246 §7.4.7.1).
+    Rsa,
+}
+
+/// What accepts the connections of a listener. Cheap to clone.
+#[derive(Clone)]
+pub(crate) enum Acceptor {
+    /// rustls.
+    Rustls(Arc<ServerConfig>),
+    /// OpenSSL.
+    #[cfg(feature = "legacy")]
+    Legacy(super::legacy::Context),
+}
+
+/// What `settings` ask for. Dates are checked at the lab's time.
+pub(crate) fn acceptor(settings: &TlsSettings, clock: &Clock) -> Result<Acceptor, TlsConfigError> {
+    match settings.legacy {
+        None => Ok(Acceptor::Rustls(server_config(settings, clock)?)),
+        #[cfg(feature = "legacy")]
+        Some(legacy) => super::legacy::Context::new(settings, legacy)
+            .map(Acceptor::Legacy)
+            .map_err(|error| TlsConfigError {
+                attempt: "OpenSSL does not take it",
+                source: error.into(),
+            }),
+        #[cfg(not(feature = "legacy"))]
+        Some(_) => Err(TlsConfigError {
+            attempt: "this program was built without OpenSSL",
+            source: "build it with `--features legacy`".into(),
+        }),
+    }
+}
+
 impl Versions {
     fn list(self) -> Vec<&'static SupportedProtocolVersion> {
         match self {
@@ -84,7 +163,7 @@ pub struct TlsConfigError {
 }
 
 /// The rustls side of `settings`. Dates are checked at the lab's time.
-pub(crate) fn server_config(
+fn server_config(
     settings: &TlsSettings,
     clock: &Clock,
 ) -> Result<Arc<ServerConfig>, TlsConfigError> {
@@ -135,6 +214,7 @@ pub(crate) fn server_config(
     // A resumed session would skip the check of the client's certificate.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    config.max_fragment_size = settings.faults.record_size.map(usize::from);
     Ok(Arc::new(config))
 }
 

@@ -8,13 +8,12 @@ use std::time::Duration;
 use clock::Clock;
 use rustls::{CertificateError, Error, PeerIncompatible, ServerConfig};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use trace::Trace;
 
 use super::hello::{chosen_version, client, version_name};
 use super::tap::Watched;
 use super::verifier::{SHOWN, Shown};
-use super::{Alert, Cause, Handshake, PresentedCertificate, Tap, alert};
+use super::{Acceptor, Alert, Cause, Handshake, PresentedCertificate, Secured, Tap, alert};
 
 /// Who is at the other end.
 #[derive(Clone, Debug)]
@@ -26,9 +25,9 @@ pub(crate) struct Peer {
 /// How a handshake ended for the socket.
 pub(crate) enum Accepted {
     /// With an encrypted stream, and the client's certificate if it showed one.
-    Stream(Box<TlsStream<Tap>>, Option<PresentedCertificate>),
+    Stream(Secured, Option<PresentedCertificate>),
     /// With nothing but the socket, on which the alert has been sent.
-    Refused(Tap),
+    Refused(Secured),
     /// With nothing at all.
     Gone,
 }
@@ -36,6 +35,23 @@ pub(crate) enum Accepted {
 /// Shakes hands on `tap` for at most `limit` of the peer's time. What it came to is returned and goes into the trace
 /// by `report`.
 pub(crate) async fn accept(
+    tap: Tap,
+    acceptor: Acceptor,
+    limit: Duration,
+    clock: &Clock,
+    peer: &Peer,
+    shown_profile: &str,
+) -> (Accepted, Handshake) {
+    match acceptor {
+        Acceptor::Rustls(config) => by_rustls(tap, config, limit, clock, peer, shown_profile).await,
+        #[cfg(feature = "legacy")]
+        Acceptor::Legacy(context) => {
+            super::legacy::accept(tap, &context, limit, clock, peer, shown_profile).await
+        }
+    }
+}
+
+async fn by_rustls(
     mut tap: Tap,
     config: Arc<ServerConfig>,
     limit: Duration,
@@ -56,6 +72,10 @@ pub(crate) async fn accept(
         let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
         begin_report(peer, shown_profile, &watched, presented.clone())
     };
+    let is_stopped = {
+        let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.is_stopped
+    };
     match result {
         Ok(Ok(mut stream)) => {
             let (tap, session) = stream.get_mut();
@@ -66,18 +86,29 @@ pub(crate) async fn accept(
             report.cipher = session
                 .negotiated_cipher_suite()
                 .map(|suite| format!("{:?}", suite.suite()));
-            (Accepted::Stream(Box::new(stream), presented), report)
+            let stream = Secured::Rustls(Box::new(stream));
+            (Accepted::Stream(stream, presented), report)
         }
         Ok(Err((error, mut tap))) => {
             tap.stop_watching();
             fail(&mut report, &error, chain_good);
-            (Accepted::Refused(tap), report)
+            stopped(&mut report, is_stopped);
+            (Accepted::Refused(Secured::Refused(tap)), report)
         }
         Err(elapsed) => {
             report.cause = Cause::TimedOut;
             report.reason = Some(elapsed.to_string());
+            stopped(&mut report, is_stopped);
             (Accepted::Gone, report)
         }
+    }
+}
+
+/// A handshake that the scenario has the broker leave half done fails by that alone.
+pub(super) fn stopped(report: &mut Handshake, is_stopped: bool) {
+    if is_stopped {
+        report.cause = Cause::Stalled;
+        report.reason = Some("the scenario has the broker stop in the middle".to_owned());
     }
 }
 
@@ -89,7 +120,7 @@ pub(crate) fn report_stalled(trace: &Trace, peer: &Peer, shown_profile: &str) {
     trace.emit(None, &report);
 }
 
-fn begin_report(
+pub(super) fn begin_report(
     peer: &Peer,
     shown: &str,
     watched: &Watched,
@@ -139,11 +170,7 @@ fn fail(report: &mut Handshake, error: &io::Error, chain_good: bool) {
     if let Error::AlertReceived(description) = inner {
         let number = u8::from(*description);
         report.alert_received.get_or_insert(numbered(number));
-        report.cause = if alert::refuses_certificate(number) {
-            Cause::ServerCertificateRefused
-        } else {
-            Cause::AlertReceived
-        };
+        report.cause = by_alert(number);
         return;
     }
     if report.alert_sent.is_none() {
@@ -155,6 +182,15 @@ fn fail(report: &mut Handshake, error: &io::Error, chain_good: bool) {
             Cause::NoCommonCipher if offers_only_old(report) => Cause::NoCommonVersion,
             cause => cause,
         };
+    }
+}
+
+/// What it comes to that the peer has ended the handshake by this alert.
+pub(super) fn by_alert(number: u8) -> Cause {
+    if alert::refuses_certificate(number) {
+        Cause::ServerCertificateRefused
+    } else {
+        Cause::AlertReceived
     }
 }
 

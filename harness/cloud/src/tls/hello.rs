@@ -66,6 +66,32 @@ pub(super) fn chosen_version(handshake: &[u8]) -> Option<u16> {
     Some(legacy)
 }
 
+/// DER of the certificates in the Certificate message of `handshake`, which up to TLS 1.2 is in the clear (RFC
+/// 5246 §7.4.2); none if there is no such message, or not all of it.
+#[cfg(feature = "legacy")]
+pub(super) fn certificates(handshake: &[u8]) -> Vec<Vec<u8>> {
+    const CERTIFICATE: u8 = 11;
+    let mut bytes = handshake;
+    while let Some(kind) = take(&mut bytes, 1) {
+        let Some(mut message) = longer(&mut bytes) else {
+            break;
+        };
+        if kind == [CERTIFICATE] {
+            let mut list = longer(&mut message).unwrap_or_default();
+            return std::iter::from_fn(|| longer(&mut list).map(<[u8]>::to_vec)).collect();
+        }
+    }
+    Vec::new()
+}
+
+/// Bytes behind a length of three bytes.
+#[cfg(feature = "legacy")]
+fn longer<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let length = take(bytes, 3)?;
+    let length = u32::from_be_bytes([0, length[0], length[1], length[2]]);
+    take(bytes, usize::try_from(length).ok()?)
+}
+
 /// `TLS 1.2` and the like.
 pub(super) fn version_name(number: u16) -> String {
     match number {
@@ -125,6 +151,8 @@ mod tests {
             message.extend(bytes);
             let _ = client(&message);
             let _ = chosen_version(&message);
+            #[cfg(feature = "legacy")]
+            let _ = certificates(&message);
         }
     }
 }

@@ -5,12 +5,19 @@ mod certificate;
 mod config;
 mod handshake;
 mod hello;
+#[cfg(feature = "legacy")]
+mod legacy;
 mod records;
+mod secured;
 mod tap;
 mod verifier;
 
-pub(crate) use config::server_config;
-pub use config::{ClientCertificate, TlsConfigError, TlsSettings, Versions};
+pub(crate) use config::{Acceptor, acceptor};
+pub use config::{
+    ClientCertificate, HandshakeFaults, KeyExchange, Legacy, OldVersion, TlsConfigError,
+    TlsSettings, Versions,
+};
 pub(crate) use handshake::{Accepted, Peer, accept, report_stalled};
+pub(crate) use secured::Secured;
 pub(crate) use tap::Tap;
 pub use trace::tls::{Alert, Cause, Handshake, PresentedCertificate, Subject};

@@ -10,6 +10,7 @@ use clock::Clock;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::HandshakeFaults;
 use super::records::Records;
 
 /// Both directions of a handshake.
@@ -17,6 +18,8 @@ use super::records::Records;
 pub(super) struct Watched {
     pub(super) received: Records,
     pub(super) sent: Records,
+    /// Whether some of what the broker had to say was not sent, by order of the scenario.
+    pub(super) is_stopped: bool,
 }
 
 /// A TCP socket of the front.
@@ -25,6 +28,11 @@ pub(crate) struct Tap {
     peer: SocketAddr,
     clock: Clock,
     watched: Option<Arc<Mutex<Watched>>>,
+    faults: HandshakeFaults,
+    /// Bytes of the handshake that were sent.
+    sent: usize,
+    /// Whether an alert was lost: nothing behind it is sent.
+    is_lost: bool,
 }
 
 impl Tap {
@@ -35,12 +43,44 @@ impl Tap {
             peer,
             clock,
             watched: None,
+            faults: HandshakeFaults::default(),
+            sent: 0,
+            is_lost: false,
         }
     }
 
     /// Where the other end is.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// What goes wrong while it is watched.
+    pub(crate) fn break_with(&mut self, faults: HandshakeFaults) {
+        self.faults = faults;
+    }
+
+    /// How many of these bytes of a handshake are sent; what is not is taken for sent.
+    fn passes(&mut self, bytes: &[u8]) -> usize {
+        if self.watched.is_none() || self.is_lost {
+            return if self.is_lost { 0 } else { bytes.len() };
+        }
+        // Each record is written by itself. An alert in TLS 1.3 has two bytes, one for its type, and 16
+        // of authentication; no message of a handshake is as short.
+        let is_alert = matches!(bytes, [21, ..] | [23, _, _, 0, 19, ..]);
+        if self.faults.alert_lost && is_alert {
+            self.is_lost = true;
+            return 0;
+        }
+        match self.faults.stops_after {
+            None => bytes.len(),
+            Some(most) => {
+                let left = (most as usize).saturating_sub(self.sent);
+                if left < bytes.len() {
+                    self.watch_with(|watched| watched.is_stopped = true);
+                }
+                left.min(bytes.len())
+            }
+        }
     }
 
     /// From now on, what passes is watched.
@@ -54,6 +94,11 @@ impl Tap {
 
     /// Closes the connection by a reset instead of an orderly end.
     pub(crate) fn reset(self) {
+        self.end_by_reset();
+    }
+
+    /// Once it is closed, the connection ends by a reset.
+    pub(super) fn end_by_reset(&self) {
         // If the option cannot be set the connection ends in order, which still ends it.
         let _ = self.stream.set_zero_linger();
     }
@@ -85,7 +130,12 @@ impl AsyncWrite for Tap {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
+        let passes = self.passes(buf);
+        if passes == 0 && !buf.is_empty() {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &buf[..passes]))?;
+        self.sent += written;
         self.clock.touch();
         self.watch_with(|watched| watched.sent.watch(&buf[..written]));
         Poll::Ready(Ok(written))

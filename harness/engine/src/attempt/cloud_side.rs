@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, SocketAddrV4};
 
 use cloud::{
-    Broker, BrokerSettings, ClientCertificate, Devices, EndedBy, Fake, Faults, Newcomer, Sntp,
-    SntpFaults, TlsSettings,
+    Broker, BrokerSettings, ClientCertificate, Devices, EndedBy, Fake, Faults, HandshakeFaults,
+    Newcomer, Sntp, SntpFaults, TlsSettings, Versions,
 };
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
 
 use super::cloud_faults;
 use super::clouds;
+use super::esp8266;
 use super::factory_data::Meeting;
+use super::old_tls;
 use super::problem::{LabError, with_sources};
 use super::surroundings::Surroundings;
 use super::values::DeviceValues;
@@ -28,6 +30,8 @@ pub struct CloudSide {
     fake: Option<Box<dyn Fake>>,
     /// DER of the certificate that the broker shows.
     shown: Vec<u8>,
+    /// Who has signed that, if it is none of the run's authorities.
+    own_authority: Option<pki::Authority>,
     time: Sntp,
     meeting: Meeting,
 }
@@ -36,18 +40,36 @@ impl CloudSide {
     /// Starts everything where devices in these surroundings can reach it.
     pub async fn start(
         settings: &language::Cloud,
+        world: &language::WorldSpec,
         devices: &BTreeMap<String, DeviceValues>,
         pki: &Pki,
         surroundings: &dyn Surroundings,
         trace: &Trace,
     ) -> Result<Self, LabError> {
-        let good = Certificate::Named(GOOD.to_owned());
+        let mut all = world.devices.iter();
+        let rsa_alone = all.any(|(_, device)| device.esp8266_nonos.is_some());
+        let good = if rsa_alone { esp8266::SERVER } else { GOOD };
+        let good = Certificate::Named(good.to_owned());
         let certificate = settings.broker.certificate.as_ref();
         let certificate = certificate.map_or(&good, |certificate| &certificate.value);
         let place = surroundings.meeting_place();
         let names: Vec<&str> = place.names.iter().map(String::as_str).collect();
-        let identity = certificate.mint(pki, &names, &place.host)?;
+        let old = settings.broker.old_tls.as_ref();
+        let strength = old.and_then(|old| old.strength);
+        let (identity, own_authority) = match strength {
+            Some(strength) => {
+                let age = old_tls::age(strength);
+                let now = trace.clock().unix_now().as_secs();
+                let (identity, authority) = old_tls::mint(age, &place.host, now)?;
+                (identity, Some(authority))
+            }
+            None => (certificate.mint(pki, &names, &place.host)?, None),
+        };
         let shown = identity.certificate_der().to_vec();
+        let mut authorities = vec![pki.authority("ca")?];
+        if rsa_alone {
+            authorities.push(pki.authority(esp8266::AUTHORITY)?);
+        }
         let tls = TlsSettings {
             client_certificate: match settings.client_certificate() {
                 language::ClientCertificate::Required => ClientCertificate::Required,
@@ -55,7 +77,14 @@ impl CloudSide {
                 language::ClientCertificate::Any => ClientCertificate::Any,
                 language::ClientCertificate::None => ClientCertificate::NotAsked,
             },
-            ..TlsSettings::mutual(identity, vec![pki.authority("ca")?])
+            versions: match settings.broker.handshake.version {
+                None => Versions::All,
+                Some(language::TlsVersion::Tls12) => Versions::Tls12,
+                Some(language::TlsVersion::Tls13) => Versions::Tls13,
+            },
+            faults: handshake_faults(&settings.broker.handshake),
+            legacy: old.map(old_tls::legacy),
+            ..TlsSettings::mutual(identity, authorities)
         };
         let known = Devices::default();
         for (name, values) in devices {
@@ -64,7 +93,10 @@ impl CloudSide {
                 known.know(clouds::client_id(values), name);
             }
         }
-        let mut settings_of_broker = BrokerSettings::tls(tls);
+        let mut settings_of_broker = match settings.broker.plain {
+            true => BrokerSettings::plain(),
+            false => BrokerSettings::tls(tls),
+        };
         for listener in &mut settings_of_broker.listeners {
             listener.address = place.broker;
         }
@@ -76,6 +108,7 @@ impl CloudSide {
             broker,
             fake,
             shown,
+            own_authority,
             time,
             meeting,
         })
@@ -99,6 +132,11 @@ impl CloudSide {
     /// DER of the certificate that the broker shows.
     pub fn shown(&self) -> &[u8] {
         &self.shown
+    }
+
+    /// Who has signed the certificate that the broker shows, if it is none of the run's authorities.
+    pub fn own_authority(&self) -> Option<&pki::Authority> {
+        self.own_authority.as_ref()
     }
 
     /// A device has got its factory data.
@@ -154,6 +192,14 @@ impl CloudSide {
         );
         let time = self.time.probe().await;
         testimony(trace, Witness::TimeServer, "it answers", time);
+    }
+}
+
+fn handshake_faults(settings: &language::Handshake) -> HandshakeFaults {
+    HandshakeFaults {
+        record_size: settings.record_size.as_ref().map(|size| size.value),
+        stops_after: settings.stops_after,
+        alert_lost: settings.alert_lost,
     }
 }
 

@@ -9,6 +9,7 @@ use pki::{Pki, PkiError};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
 use super::clouds;
+use super::esp8266;
 use super::surroundings::LINE_LIMIT;
 use super::values::DeviceValues;
 use crate::language::{self, Certificate, Device, IdfVersion, Over, Security, WorldSpec};
@@ -71,6 +72,7 @@ pub fn factory_data(
             .transpose()?,
         linkkit: None,
         thingsboard: None,
+        esp8266: None,
         telemetry: device.telemetry.as_ref().map(|telemetry| Telemetry {
             topic: telemetry.topic.clone(),
             payload: telemetry.payload.clone(),
@@ -87,6 +89,7 @@ pub fn factory_data(
     if let Some(settings) = &world.cloud {
         clouds::put_in(settings, device, values, &mut factory);
     }
+    esp8266::put_in(device, pki, &mut factory)?;
     Ok(factory)
 }
 
@@ -289,7 +292,7 @@ fn cloud(
     Ok(Cloud {
         host: meeting.broker.0.clone(),
         port: meeting.broker.1,
-        tls: true,
+        tls: device.cloud.tls,
         authority: pki.authority("ca")?.der().to_vec(),
         credentials,
         check_dates: device.cloud.check_dates,

@@ -9,7 +9,7 @@ use board::rig::{AuthorityPlace, Rig};
 use contracts::{AccessPointFacts, Facts, Sight};
 use factory::{Factory, Network};
 use phone::Settings;
-use pki::Pki;
+use pki::{Pki, Profiles};
 use trace::{Trace, Witness, WitnessReport};
 
 use super::boards::{self, Chosen};
@@ -96,7 +96,8 @@ impl World {
             source,
         })?;
         let rig = chosen.real.as_ref().map(|(rig, _)| rig);
-        let pki = pki(rig, trace.clock().unix_now().as_secs())?;
+        let now = trace.clock().unix_now().as_secs();
+        let pki = pki_of(rig, now, &settings.profiles)?;
         let firmware = chosen.firmware();
         let settings = &*hand_over::world_for(firmware, settings);
         let mut maker = Maker::new(job.seed);
@@ -139,7 +140,8 @@ impl World {
             match &mut external {
                 Some(external) => external.start(trace).await?,
                 None => {
-                    let own = CloudSide::start(wanted, &values, &pki, &*surroundings, trace);
+                    let own =
+                        CloudSide::start(wanted, settings, &values, &pki, &*surroundings, trace);
                     cloud = Some(own.await?);
                 }
             }
@@ -211,6 +213,9 @@ impl World {
         if let Some(cloud) = &self.cloud {
             if let (Trusts::Broker, Some(told)) = (device.cloud.trusts, &mut factory.cloud) {
                 told.authority = cloud.shown().to_vec();
+            }
+            if let (Some(authority), Some(told)) = (cloud.own_authority(), &mut factory.cloud) {
+                told.authority = authority.der().to_vec();
             }
             cloud.register(&clouds::newcomer(&name, &values, &factory));
         }
@@ -516,16 +521,22 @@ impl World {
 
 /// The authorities of a case: those of the rig, if its file names one.
 pub fn pki(rig: Option<&Rig>, now: u64) -> Result<Pki, LabError> {
-    let Some(authority) = rig.and_then(|rig| rig.authority.as_ref()) else {
-        return Ok(Pki::new(now)?);
-    };
-    if matches!(authority.place, AuthorityPlace::Trusted(_)) {
-        // What boards are told of it, they are told by the external cloud.
-        return Ok(Pki::new(now)?);
+    pki_of(rig, now, &[])
+}
+
+/// The same, with the profiles of these files.
+fn pki_of(rig: Option<&Rig>, now: u64, files: &[(String, String)]) -> Result<Pki, LabError> {
+    let mut profiles = Profiles::built_in()?;
+    for (file, text) in files {
+        profiles.add(file, text)?;
     }
-    let kept = crate::authority::open(&authority.place);
+    let authority = rig.and_then(|rig| rig.authority.as_ref());
+    // What boards are told of one that is only trusted, they are told by the external cloud.
+    let own = authority.filter(|it| !matches!(it.place, AuthorityPlace::Trusted(_)));
+    let kept = own.map(|authority| crate::authority::open(&authority.place));
+    let kept = kept.transpose();
     let kept = kept.map_err(|mistake| LabError::Scenario(mistake.to_string()))?;
-    Ok(Pki::with_authority(now, &kept)?)
+    Ok(Pki::build(now, profiles, kept.as_ref())?)
 }
 
 fn unknown(what: &str, name: &str) -> LabError {

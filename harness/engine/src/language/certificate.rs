@@ -8,10 +8,12 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
+use super::check::Known;
 use super::mistake::Mistake;
 use super::scenario::Scenario;
 use super::span::{Placed, Span};
 use super::step::Step;
+use super::world::WorldSpec;
 
 /// What stands between a file and the profile in it.
 const IN_FILE: &str = ".yaml#";
@@ -132,6 +134,79 @@ impl JsonSchema for Certificate {
             ],
         })
     }
+}
+
+/// Most files of a folder of profiles.
+const MOST: usize = 64;
+
+/// Reads the folder of profiles that a scenario names; it is found from the scenario's folder.
+pub(super) fn read_folder(scenario: &mut Scenario, file: &str) -> Option<Mistake> {
+    let world = &mut scenario.world;
+    let named = world.certs.as_ref()?;
+    let parent = Path::new(file).parent().unwrap_or(Path::new(""));
+    match texts_in(&parent.join(&named.value)) {
+        Ok(texts) => {
+            world.profiles = texts;
+            None
+        }
+        Err(why) => {
+            let message = format!("failed to read certificate profiles: {why}");
+            Some(Mistake::at(named.span, message))
+        }
+    }
+}
+
+/// Every profile that a scenario of this world can name.
+pub(super) fn known_in(world: &WorldSpec, known: &Known) -> Known {
+    let mut all = known.clone();
+    let mut own = pki::Profiles::default();
+    for (file, text) in &world.profiles {
+        // They were read once already.
+        let _ = own.add(file, text);
+    }
+    for (name, profile) in own.iter() {
+        let list = match profile.authority {
+            true => &mut all.authorities,
+            false if name.starts_with("server") => &mut all.server_certificates,
+            false if name.starts_with("client") => &mut all.client_certificates,
+            false => continue,
+        };
+        if !list.iter().any(|known| known == name) {
+            list.push(name.to_owned());
+        }
+    }
+    all
+}
+
+fn texts_in(folder: &Path) -> Result<Vec<(String, String)>, String> {
+    let shown = |path: &Path, why: &dyn fmt::Display| format!("{}: {why}", path.display());
+    let entries = std::fs::read_dir(folder).map_err(|error| shown(folder, &error))?;
+    let mut paths = Vec::new();
+    for entry in entries.take(16 * MOST) {
+        let path = entry.map_err(|error| shown(folder, &error))?.path();
+        if path.extension().is_some_and(|ending| ending == "yaml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    if paths.is_empty() || paths.len() > MOST {
+        let why = format!("{} files end in .yaml; 1 to {MOST} are read", paths.len());
+        return Err(shown(folder, &why));
+    }
+    let mut profiles = pki::Profiles::default();
+    let mut texts = Vec::new();
+    for path in paths {
+        let size = std::fs::metadata(&path).map_err(|error| shown(&path, &error))?;
+        if size.len() > LONGEST {
+            return Err(shown(&path, &"it is longer than a mebibyte"));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| shown(&path, &error))?;
+        let name = path.display().to_string();
+        let added = profiles.add(&name, &text);
+        added.map_err(|error| error.to_string())?;
+        texts.push((name, text));
+    }
+    Ok(texts)
 }
 
 /// Puts profiles of files in the place of their names; files are found from the scenario's folder.

@@ -9,7 +9,6 @@ use super::access_point;
 use super::captures::{CaptureList, references};
 use super::certificate::{self, Certificate};
 use super::clause::{Clause, Expect};
-use super::events;
 use super::fault::{Fault, FaultStep};
 use super::mistake::Mistake;
 use super::pattern::{Pattern, Vendor, regular_expression};
@@ -18,6 +17,7 @@ use super::span::{Placed, Span};
 use super::step::{Outcome, Provision, Stage, Step};
 use super::web::{ClientTls, WebSocketStep};
 use super::world::{Device, Over, Security, WorldSpec};
+use super::{esp8266, events, old_tls};
 
 /// What there is outside the file that a scenario may name.
 #[derive(Clone, Debug, Default)]
@@ -121,12 +121,15 @@ impl<'s> Checker<'s> {
         if let Some(cloud) = &world.cloud {
             let known = &self.known.server_certificates;
             self.certificate(cloud.broker.certificate.as_ref(), known);
+            self.mistakes.extend(old_tls::mistakes(&cloud.broker));
             if let (Some(_), Some(thingsboard)) = (&cloud.linkkit, &cloud.thingsboard) {
                 let message = "a world has one cloud: `linkkit` or `thingsboard`";
                 self.wrong(thingsboard.span, message);
             }
         }
         for (_, device) in world.devices.iter() {
+            let authorities = &self.known.authorities;
+            self.mistakes.extend(esp8266::mistakes(device, authorities));
             let certificate = device.cloud.certificate.as_ref();
             if certificate.is_none_or(|certificate| !certificate.is_named("none")) {
                 self.certificate(certificate, &self.known.client_certificates);

@@ -49,6 +49,7 @@ mod decode;
 mod differences;
 mod discover;
 pub mod duration;
+mod esp8266;
 mod events;
 mod fault;
 mod filter;
@@ -58,6 +59,7 @@ mod logic;
 mod matrix;
 mod mistake;
 mod needs;
+mod old_tls;
 pub(crate) mod pattern;
 mod power;
 mod read;
@@ -81,6 +83,7 @@ pub use check::Known;
 pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window};
 pub use differences::{Difference, Differences, Otherwise};
 pub use discover::{Discover, DiscoverOutcome};
+pub use esp8266::{CaImage, ClientImage, Esp8266Nonos, FlashedLast};
 pub use fault::{
     Answer, BadPacket, EndedBy, Fault, FaultStep, MatchReply, PromptAnswer, Pulse, Sessions,
     TimeAnswer,
@@ -89,6 +92,7 @@ pub use filter::Filter;
 pub use logic::FilterError;
 pub use mistake::{Mistakes, Report, nearest};
 pub use needs::{CloudNeed, FirmwareNeed, Need};
+pub use old_tls::{KeyExchange, OldTls, OldVersion, Strength};
 pub use pattern::{Field, Pattern};
 pub use power::{Power, PowerAction};
 pub use read::{ReadError, parse, read_all, read_file};
@@ -109,9 +113,9 @@ pub use web::{
     WebApplication, WebServer, WebSocketOutcome, WebSocketStep,
 };
 pub use world::{
-    AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, IdfVersion,
-    Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security, Telemetry, Trusts,
-    WorldSpec,
+    AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, Handshake,
+    IdfVersion, Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security,
+    Telemetry, TlsVersion, Trusts, WorldSpec,
 };
 
 #[cfg(test)]

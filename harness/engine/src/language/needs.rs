@@ -39,6 +39,8 @@ pub enum Need {
     OwnAir,
     /// A UART at which the console scheme is typed at.
     Console,
+    /// A program that was built with OpenSSL.
+    OldTls,
     /// Something of the cloud that is seen or done only where that is ours.
     OwnCloud(CloudNeed),
     /// Something of the firmware.
@@ -104,7 +106,16 @@ impl Case {
         }
         let world = &self.scenario.world;
         if let Some(cloud) = &world.cloud {
-            let shows = cloud.broker.certificate.is_some();
+            let is_old = cloud.broker.old_tls.is_some();
+            needs.extend(is_old.then_some(Need::OldTls));
+            let broker = &cloud.broker;
+            let shakes = &broker.handshake;
+            let is_broken = broker.plain
+                || shakes.version.is_some()
+                || shakes.record_size.is_some()
+                || shakes.stops_after.is_some()
+                || shakes.alert_lost;
+            let shows = broker.certificate.is_some() || is_old || is_broken;
             needs.extend(shows.then_some(Need::OwnCloud(CloudNeed::BrokerFaults)));
         }
         let devices = &world.devices;
@@ -203,6 +214,8 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
         (!settings.unregister.is_empty(), "unregister"),
         (settings.stale_reason, "stale_reason"),
         (device.server.is_some(), "server"),
+        (device.esp8266_nonos.is_some(), "esp8266_nonos"),
+        (!device.cloud.tls, "tls"),
         (!device.cloud.check_dates, "check_dates"),
         (!device.cloud.check_name, "check_name"),
     ];
@@ -350,6 +363,7 @@ impl fmt::Display for Need {
             Self::Lan => "lan",
             Self::OwnAir => "own-air",
             Self::Console => "console",
+            Self::OldTls => "a program built with `--features legacy`",
             Self::OwnCloud(need) => return need.fmt(f),
             Self::Firmware(need) => return need.fmt(f),
         })

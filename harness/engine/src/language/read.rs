@@ -195,8 +195,10 @@ fn case(
     let (scenario, others) = match decode::<Scenario>(root) {
         Ok(mut scenario) => {
             let mut mistakes = certificate::read_files(&mut scenario, file);
+            mistakes.extend(certificate::read_folder(&mut scenario, file));
             let unread: Vec<_> = mistakes.iter().map(|mistake| mistake.span).collect();
-            let others = check(&scenario, known).into_iter();
+            let known = certificate::known_in(&scenario.world, known);
+            let others = check(&scenario, &known).into_iter();
             mistakes.extend(others.filter(|mistake| !unread.contains(&mistake.span)));
             (Some(scenario), mistakes)
         }

@@ -536,3 +536,5 @@ fn an_exception_names_a_contract_that_there_is() {
     let mistakes = mistakes_of(&scenario("mqtt-keep-alive"));
     assert!(mistakes.contains("mqtt-keeps-alive"), "{mistakes}");
 }
+
+mod tls;

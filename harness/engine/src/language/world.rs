@@ -11,6 +11,8 @@ use trace::Ssid;
 use super::access_point::Auth;
 use super::certificate::Certificate;
 use super::duration;
+use super::esp8266::Esp8266Nonos;
+use super::old_tls::OldTls;
 use super::roles::Roles;
 use super::span::{Placed, Span};
 use super::thingsboard::{DeviceThingsBoard, ThingsBoard};
@@ -31,6 +33,11 @@ pub struct WorldSpec {
     /// Phones, by their owners' names.
     #[serde(default)]
     pub phones: Vec<Placed<String>>,
+    /// Folder of files with certificate profiles of one's own, from the scenario's folder.
+    pub certs: Option<Placed<String>>,
+    /// What stands in these files, with their names.
+    #[serde(skip)]
+    pub profiles: Vec<(String, String)>,
 }
 
 /// An access point that forwards to the internet.
@@ -99,6 +106,41 @@ pub struct Broker {
     pub certificate: Option<Placed<Certificate>>,
     /// Whether devices must show theirs; they must if left out, but with ThingsBoard any will do.
     pub client_certificate: Option<ClientCertificate>,
+    /// What goes wrong in every handshake, and which versions are spoken.
+    #[serde(default)]
+    pub handshake: Handshake,
+    /// Whether it speaks no TLS at all.
+    #[serde(default)]
+    pub plain: bool,
+    /// The TLS of old devices in the place of today's; needs a build with the feature `legacy`.
+    pub old_tls: Option<OldTls>,
+}
+
+/// What goes wrong in every handshake with the broker, and which versions are spoken.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Handshake {
+    /// Which version is spoken; 1.2 and 1.3 if left out.
+    pub version: Option<TlsVersion>,
+    /// Records carry so many bytes at the most, with their head, so that messages come in pieces.
+    #[schemars(range(min = 32, max = 16389))]
+    pub record_size: Option<Placed<u16>>,
+    /// The broker says nothing more after so many bytes.
+    pub stops_after: Option<u32>,
+    /// The alert of a refusal is lost, because a reset overtakes it.
+    #[serde(default)]
+    pub alert_lost: bool,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    #[serde(rename = "tls-1.2")]
+    Tls12,
+    /// TLS 1.3.
+    #[serde(rename = "tls-1.3")]
+    Tls13,
 }
 
 /// Whether the broker asks for a client's certificate.
@@ -163,6 +205,8 @@ pub struct Device {
     pub thingsboard: Option<DeviceThingsBoard>,
     /// Its own web server; none if left out.
     pub server: Option<WebServer>,
+    /// It is an ESP8266 with the NONOS SDK and its MQTT demo, on its network from the start.
+    pub esp8266_nonos: Option<Placed<Esp8266Nonos>>,
 }
 
 /// How a device is provisioned.
@@ -419,6 +463,9 @@ pub struct DeviceCloud {
     /// Whose signature it trusts on the broker's certificate.
     #[serde(default)]
     pub trusts: Trusts,
+    /// Whether it speaks TLS.
+    #[serde(default = "yes")]
+    pub tls: bool,
     /// Whether it checks the dates in the broker's certificate.
     #[serde(default = "yes")]
     pub check_dates: bool,
@@ -443,6 +490,7 @@ impl Default for DeviceCloud {
         Self {
             certificate: None,
             trusts: Trusts::default(),
+            tls: true,
             check_dates: true,
             check_name: true,
         }

@@ -43,7 +43,10 @@ pub fn endpoints(
             "broker": {
                 "address": cloud.broker_address().to_string(),
                 "server_name": BROKER_HOST,
-                "authority": file("ca.pem"),
+                "authority": file(match cloud.own_authority() {
+                    None => "ca.pem",
+                    Some(_) => super::OWN_AUTHORITY,
+                }),
                 "client": { "certificate": file("client.pem"), "key": file("client.key.pem") },
                 "bad_clients": {
                     "expired": {

@@ -16,7 +16,7 @@ use lab::bluetooth::BluezStandIn;
 use tokio::signal::unix::{SignalKind, signal};
 use trace::{CreateError, Trace};
 
-use crate::attempt::{Chosen, Lab, LabError, Outsiders, World};
+use crate::attempt::{Chosen, CloudSide, Lab, LabError, Outsiders, World};
 use crate::language::{self, Case, Mistakes};
 use crate::run::{Flash, Job};
 pub use as_rig::{AsRig, ConsoleOn, up_as_rig};
@@ -32,6 +32,8 @@ const DEFAULT_NAME: &str = "built-in scenario";
 pub const ENDPOINTS: &str = "endpoints.json";
 /// Folder of certificates and keys for other programs.
 const CERTIFICATES: &str = "certs";
+/// File in it with the authority of a broker whose certificate none of the run's authorities has signed.
+const OWN_AUTHORITY: &str = "broker-ca.pem";
 
 /// The world of `up` without a scenario: one device, to be provisioned over SoftAP.
 pub fn default_case(known: &language::Known) -> Result<Case, Mistakes> {
@@ -222,6 +224,14 @@ async fn open(air: &Air, device: &str, forward: Forward) -> Result<Forwarded, Up
 /// Certificates for clients of the broker: the authority, a good identity and a bad one.
 fn export(world: &World, folder: &Path) -> Result<PathBuf, UpError> {
     world.pki().export_authorities(folder)?;
+    let own = world.cloud().ok().and_then(CloudSide::own_authority);
+    if let Some(authority) = own {
+        let path = folder.join(OWN_AUTHORITY);
+        fs::write(&path, authority.pem()).map_err(|source| UpError::Io {
+            what: format!("write {}", path.display()),
+            source,
+        })?;
+    }
     for profile in ["client", "client-expired", "client-other-ca"] {
         let identity = world
             .pki()

@@ -49,6 +49,12 @@ pub enum Esp8266Error {
         /// The record's name.
         name: String,
     },
+    /// What is flashed lies too far apart to be handed to a device.
+    #[error("the images and the settings lie further apart than {most} bytes")]
+    Apart {
+        /// How many bytes of flash a device is handed.
+        most: usize,
+    },
     /// A certificate could not be made.
     #[error("failed to mint the {what} of an ESP8266: {why}")]
     Mint {

@@ -5,6 +5,14 @@ use super::{CA_IMAGE, CLIENT_IMAGE};
 /// Bytes of a sector, by which the SDK's calls count.
 pub const SECTOR: u32 = 4096;
 
+/// Sectors that the demo writes its settings to, from `CFG_LOCATION` on: the two copies in turn, and the flag
+/// that says which one holds (`config.c`, `CFG_Save`).
+const SETTINGS: [(&str, u32); 3] = [
+    ("the firmware's settings", 0),
+    ("the second copy of the firmware's settings", 1),
+    ("the flag of the firmware's settings", 3),
+];
+
 /// Parts of a 2 MiB flash that are taken (boot mode and map as the SDK's demo is built: 1 1 2 0 5).
 const TAKEN: &[(&str, u32, u32)] = &[
     ("the boot loader", 0x00_0000, 0x00_1000),
@@ -27,7 +35,7 @@ pub struct FlashMap {
     pub client_address: u32,
     /// Second argument of `espconn_secure_cert_req_enable`.
     pub client_sector: u32,
-    /// Sector in which the firmware keeps its settings (`CFG_LOCATION`).
+    /// First of the sectors in which the firmware keeps its settings (`CFG_LOCATION`).
     pub settings_sector: u32,
     /// Bytes of flash.
     pub flash_size: u32,
@@ -125,12 +133,15 @@ impl Part {
                 size: map.flash_size,
             });
         }
-        let settings = u64::from(map.settings_sector) * u64::from(SECTOR);
-        let settings = ("the firmware's settings", settings, settings + 4096);
+        let sector = u64::from(SECTOR);
+        let settings = SETTINGS.iter().map(|(what, offset)| {
+            let start = (u64::from(map.settings_sector) + u64::from(*offset)) * sector;
+            (*what, start, start + sector)
+        });
         let taken = TAKEN
             .iter()
             .map(|(what, start, end)| (*what, u64::from(*start), u64::from(*end)));
-        for (what, start, end) in taken.chain([settings]) {
+        for (what, start, end) in taken.chain(settings) {
             if self.start() < end && start < self.end() {
                 found.push(Misplaced::Taken {
                     image,

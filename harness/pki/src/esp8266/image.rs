@@ -157,6 +157,21 @@ impl Image {
         self.client().map(drop)
     }
 
+    /// Adds authorities until the image has at least `size` bytes, as from a folder that holds several: the
+    /// device takes the first alone.
+    pub fn fill(&mut self, size: usize) -> Result<(), Esp8266Error> {
+        let first = self.bytes.clone();
+        let payload = first.get(HEADER..).unwrap_or_default();
+        let payload = match payload.is_empty() {
+            true => &[0; 512][..],
+            false => payload,
+        };
+        while self.bytes.len() < size {
+            self.push("TLS.other_ca.cer", payload)?;
+        }
+        Ok(())
+    }
+
     fn push(&mut self, name: &str, payload: &[u8]) -> Result<(), Esp8266Error> {
         if name.len() >= NAME {
             return Err(Esp8266Error::Name { name: name.into() });

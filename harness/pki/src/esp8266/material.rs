@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _};
-use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{Esp8266Error, Image, Order};
-use crate::ExportError;
 use crate::export::write_all;
 use crate::mint::pem;
+use crate::{Authority, ExportError, Identity};
 
 /// File name of the authority's image.
 pub const CA_IMAGE: &str = "esp_ca_cert.bin";
@@ -62,6 +62,45 @@ impl Material {
             server: None,
             client: client.transpose()?,
         })
+    }
+
+    /// An authority of a run, and a device's certificate in DER with its key in PKCS #8.
+    pub fn of_run(
+        authority: &Authority,
+        client: Option<(&[u8], &[u8])>,
+    ) -> Result<Self, Esp8266Error> {
+        let client = client.map(|(certificate, key)| {
+            let file = "client.key";
+            let key = RsaPrivateKey::from_pkcs8_der(key);
+            let key = key.map_err(|_| Esp8266Error::NotRsa { file })?;
+            let der = key.to_pkcs1_der();
+            let der = der.map_err(|error| damaged(file, "RSA key", &error))?;
+            Ok((certificate.to_vec(), der.as_bytes().to_vec()))
+        });
+        Ok(Self {
+            ca: authority.der().to_vec(),
+            server: None,
+            client: client.transpose()?,
+        })
+    }
+
+    /// What the broker shows, as one of `profile`; an error if it was not made here.
+    pub fn broker(&self, profile: &str) -> Result<Identity, Esp8266Error> {
+        let pair = made("broker's certificate", self.server.as_ref())?;
+        identity(profile, "server.key", pair)
+    }
+
+    /// What the device shows, as one of `profile`; an error if it has no certificate.
+    pub fn device(&self, profile: &str) -> Result<Identity, Esp8266Error> {
+        let pair = made("client's certificate", self.client.as_ref())?;
+        identity(profile, "client.key", pair)
+    }
+
+    /// The authority.
+    pub fn authority(&self) -> Authority {
+        Authority {
+            der: self.ca.clone(),
+        }
     }
 
     /// The images of its flash. `order` is that of the client image's records.
@@ -123,6 +162,34 @@ impl Material {
         let differ = client.issuer().as_raw() != ca.subject().as_raw();
         Ok(differ.then(|| (client.issuer().to_string(), ca.subject().to_string())))
     }
+}
+
+fn made<T>(what: &'static str, pair: Option<T>) -> Result<T, Esp8266Error> {
+    pair.ok_or_else(|| Esp8266Error::Mint {
+        what,
+        why: "there is none".to_owned(),
+    })
+}
+
+fn identity(
+    profile: &str,
+    file: &'static str,
+    (certificate, key): &(Vec<u8>, Vec<u8>),
+) -> Result<Identity, Esp8266Error> {
+    let wrong = |why: String| damaged(file, "RSA key", &why);
+    let key = RsaPrivateKey::from_pkcs1_der(key).map_err(|error| wrong(error.to_string()))?;
+    let key = key
+        .to_pkcs8_der()
+        .map_err(|error| wrong(error.to_string()))?;
+    let read = parsed(file, certificate)?;
+    let mut names = read.subject().iter_common_name();
+    let common_name = names.next().and_then(|name| name.as_str().ok());
+    Ok(Identity {
+        profile: profile.to_owned(),
+        common_name: common_name.unwrap_or_default().to_owned(),
+        chain: vec![certificate.clone()],
+        key: key.as_bytes().to_vec(),
+    })
 }
 
 fn certificate(file: &'static str, text: &[u8]) -> Result<Vec<u8>, Esp8266Error> {

@@ -5,12 +5,14 @@
 //! Formats and rules are those of ustccw/MQTTESP8266 (`tools/make_cacert.py`, `make_cert.py`) and of
 //! the loader in ESP8266_NONOS_SDK (`espconn_mbedtls.c`).
 
+mod chip;
 mod error;
 mod flash;
 mod image;
 mod material;
 mod mint;
 
+pub use chip::Chip;
 pub use error::Esp8266Error;
 pub use flash::{FlashMap, Misplaced, SECTOR};
 pub use image::{CA_RECORD, Image, LoadError, Order, Record};

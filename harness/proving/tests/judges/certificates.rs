@@ -9,7 +9,7 @@ const NAME: &str = "mqtt.example";
 const DEVICE: &str = "device-1";
 
 /// OpenSSL's number for each flaw that it can see (`openssl-verification-options(1)`); 0 for none.
-const PROFILES: [(&str, u32); 20] = [
+const PROFILES: [(&str, u32); 22] = [
     ("client", 0),
     ("client-by-intermediate", 0),
     ("client-expired", 10),
@@ -28,6 +28,9 @@ const PROFILES: [(&str, u32); 20] = [
     // OpenSSL still looks for names in the subject if there are no others.
     ("server-common-name-only", 0),
     ("server-other-ca", 20),
+    // Signed by another authority of ours.
+    ("server-rsa", 20),
+    ("client-rsa", 20),
     ("server-self-signed", 18),
     ("server-missing-intermediate", 20),
     ("server-client-usage", 26),
@@ -94,7 +97,9 @@ fn every_profile_verifies_or_fails_for_its_reason() {
 #[test]
 fn every_profile_is_judged() {
     let Some(folder) = certificates() else { return };
-    let mut judged: Vec<String> = ["ca", "intermediate", "other-ca"].map(String::from).into();
+    let mut judged: Vec<String> = ["ca", "intermediate", "other-ca", "rsa-ca"]
+        .map(String::from)
+        .into();
     judged.extend(PROFILES.map(|(profile, _)| profile.to_owned()));
     let files = std::fs::read_dir(folder.path()).unwrap();
     for file in files {
@@ -113,6 +118,11 @@ fn authorities_are_what_they_say() {
             folder,
             &["verify", "-x509_strict", "-CAfile", "ca.pem", file],
         );
+        assert_eq!(said.well().text(), format!("{file}: OK\n"));
+    }
+    for file in ["rsa-ca.pem", "server-rsa.pem", "client-rsa.der"] {
+        let arguments = ["verify", "-x509_strict", "-CAfile", "rsa-ca.pem", file];
+        let said = openssl(folder, &arguments);
         assert_eq!(said.well().text(), format!("{file}: OK\n"));
     }
     // It vouches for itself, which counts for nothing unless it is trusted.

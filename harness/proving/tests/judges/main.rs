@@ -14,6 +14,8 @@ mod espressif;
 mod http;
 mod memory;
 mod mqtt;
+#[cfg(feature = "legacy")]
+mod old_tls;
 mod peer;
 mod protocomm;
 mod prov;

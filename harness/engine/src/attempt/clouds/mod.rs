@@ -10,6 +10,7 @@ use factory::Factory;
 use pki::Pki;
 use trace::Trace;
 
+use super::esp8266;
 use super::problem::LabError;
 use super::values::DeviceValues;
 use crate::language::{self, Certificate, Device, Fault};
@@ -69,6 +70,7 @@ pub fn put_in(
 pub fn certificate(settings: &language::Cloud, device: &Device) -> Certificate {
     let name = match &settings.thingsboard {
         Some(thingsboard) => thingsboard::certificate(thingsboard, device),
+        None if device.esp8266_nonos.is_some() => esp8266::CLIENT,
         None => "client",
     };
     Certificate::Named(name.to_owned())

@@ -172,6 +172,29 @@ mod tests {
         }
     }
 
+    /// The MQTT demo of an ESP8266, which has neither tags nor times.
+    #[test]
+    fn an_esp8266_that_is_heard_at_another_speed_is_told() {
+        const DEMO: &str = "\
+            load ...\r\n default configuration\r\nMQTT_InitConnection\r\nMQTT_InitClient\r\nWIFI_INIT\r\n\
+            System started ...\r\nSTATION_IDLE\r\nCW:Tue Aug 29 17:46:40 2017\n\
+            TCP: Connect to ip  192.168.111.100:8883\r\nclient handshake start.\r\n\
+            client handshake ok!\r\nMQTT: Connected to broker 192.168.111.100:8883\r\n\
+            MQTT: Sending, type: 1, id: 0000\r\nTCP: Sent\r\nTCP: data received 4 bytes\r\n\
+            MQTT: queue subscribe, topic\"/mqtt/topic/0\", id: 1\r\nMQTT: Subscribe successful\r\n";
+        for at in [9_600, 57_600, 74_880, 230_400, 921_600] {
+            let guessed = guess(&received(DEMO.as_bytes(), 115_200, at), at);
+            assert!(
+                guessed.is_none_or(|speed| speed == 115_200),
+                "at {at}: {guessed:?}"
+            );
+        }
+        for at in [57_600, 74_880, 921_600] {
+            let guessed = guess(&received(DEMO.as_bytes(), 115_200, at), at);
+            assert_eq!(guessed, Some(115_200), "at {at}");
+        }
+    }
+
     #[test]
     fn few_bytes_and_noise_tell_nothing() {
         assert_eq!(guess(b"", 115_200), None);
