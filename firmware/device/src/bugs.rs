@@ -169,6 +169,18 @@ bugs! {
     UnmaskedFrameTaken = "unmasked-frame-taken",
     /// The web server does not stop when the station has left its network.
     ServerOutlivesStation = "server-outlives-station",
+    /// Messages that are not acknowledged are forgotten with their connection.
+    OutboxLostWithConnection = "outbox-lost-with-connection",
+    /// A message that is sent again does not say so.
+    DupNotSet = "dup-not-set",
+    /// Packet identifiers begin anew with each connection, also those that are in flight.
+    PacketIdsStartAnew = "packet-ids-start-anew",
+    /// Telemetry ends with the first session.
+    TelemetryEndsWithSession = "telemetry-ends-with-session",
+    /// CONNECT carries no will.
+    WillNotTold = "will-not-told",
+    /// Every session is a clean one.
+    SessionAlwaysClean = "session-always-clean",
 }
 
 impl Bug {

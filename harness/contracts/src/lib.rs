@@ -52,6 +52,7 @@ mod wifi;
 pub use contract::{Breach, Contract, Found, Moment, Watch};
 pub use facts::{
     AccessPointFacts, CloudFacts, Facts, LinkkitFacts, ServiceFacts, Sight, SntpFacts,
+    TelemetryFacts,
 };
 pub use reader::{Contracts, Standing};
 

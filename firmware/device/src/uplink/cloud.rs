@@ -1,6 +1,7 @@
 //! Keeps an MQTT session with the broker.
 
 use alloc::vec;
+use core::cell::RefCell;
 use core::future::pending;
 
 use embassy_futures::select::{Either, Either3, select, select3};
@@ -14,11 +15,12 @@ use rand_core::RngCore;
 use super::agent::Agent;
 use super::binding::{Binding, Bound, Failure, Stage};
 use super::sntp::ClockSet;
+use super::telemetry::Telemetry;
 use super::{forever, offline, online};
 use crate::backoff::Backoff;
 use crate::board::{Tls, WallClock};
 use crate::bugs::{self, Bug};
-use crate::mqtt::{Ended, MqttSession, MqttSessionError, PacketError, Settings, exchange};
+use crate::mqtt::{Ended, MqttSession, MqttSessionError, Outbox, PacketError, Settings, exchange};
 use crate::transport::{self, Numbers, OpenError, log_failure, log_read_failure};
 
 /// Bytes of TCP in each direction.
@@ -39,6 +41,8 @@ pub(super) struct Opener<'d, T, W> {
     pub(super) wall_clock: &'d W,
     /// Factory data.
     pub(super) factory: &'d Factory,
+    /// What outlives sessions.
+    pub(super) outbox: &'d RefCell<Outbox>,
 }
 
 /// Whether a connection has to wait for the clock.
@@ -54,6 +58,7 @@ pub(super) fn awaits_clock(factory: &Factory) -> bool {
 pub(super) async fn keep_connected<T: Tls, W: WallClock, R: RngCore>(
     opener: Opener<'_, T, W>,
     clock_set: &ClockSet,
+    telemetry: &Telemetry<'_>,
     bound: Bound<'_, R>,
 ) -> ! {
     let Opener { stack, factory, .. } = opener;
@@ -67,7 +72,7 @@ pub(super) async fn keep_connected<T: Tls, W: WallClock, R: RngCore>(
             None => pending().await,
         }
     };
-    let mut agent = Agent::new(factory, bound);
+    let mut agent = Agent::new(telemetry, bound);
     let longest = cloud.reconnect_max_ms.max(cloud.reconnect_ms);
     let mut backoff = Backoff::new(cloud.reconnect_ms, longest);
 
@@ -92,6 +97,10 @@ pub(super) async fn keep_connected<T: Tls, W: WallClock, R: RngCore>(
             log::warn!(target: tag, "The network is lost");
         }
         agent.session_lost();
+        if let Either3::First(Goes::Home) | Either3::Third(()) = outcome {
+            // The client is destroyed.
+            opener.outbox.borrow_mut().clear();
+        }
         if let Either3::First(Goes::On) = outcome {
             let delay = if bugs::is(Bug::RetryStorm) {
                 STORM_DELAY_MS
@@ -102,6 +111,7 @@ pub(super) async fn keep_connected<T: Tls, W: WallClock, R: RngCore>(
             let waited = select(Timer::after_millis(delay.into()), stopped()).await;
             if let Either::Second(()) = waited {
                 agent.binding.lost(false);
+                opener.outbox.borrow_mut().clear();
             }
         }
     }
@@ -189,9 +199,12 @@ impl<T: Tls, W: WallClock> Opener<'_, T, W> {
         );
         let settings = Settings {
             keep_alive_s: cloud.keep_alive_s,
+            clean_session: self.factory.mqtt.clean_session,
+            will: self.factory.mqtt.will.as_ref(),
             limit,
         };
-        match MqttSession::new(&agent.binding.credentials(cloud), settings, Instant::now()) {
+        let credentials = agent.binding.credentials(cloud);
+        match MqttSession::new(&credentials, settings, self.outbox, Instant::now()) {
             Ok(mut session) => exchange(connection, failure_of, limit, &mut session, agent).await,
             Err(error) => Ended::Session(MqttSessionError::Packet(error)),
         }

@@ -145,6 +145,11 @@ impl<'s> Checker<'s> {
             {
                 self.wrong(telemetry.qos.span, "a device publishes with QoS 0 or 1");
             }
+            if let Some(will) = &device.cloud.will
+                && will.qos.value > 1
+            {
+                self.wrong(will.qos.span, "a device's will has QoS 0 or 1");
+            }
         }
     }
 

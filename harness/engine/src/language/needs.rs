@@ -205,6 +205,15 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
         (device.server.is_some(), "server"),
         (!device.cloud.check_dates, "check_dates"),
         (!device.cloud.check_name, "check_name"),
+        (!device.cloud.clean_session, "clean_session"),
+        (device.cloud.will.is_some(), "will"),
+        (
+            device
+                .telemetry
+                .as_ref()
+                .is_some_and(|it| it.every.is_some()),
+            "every",
+        ),
     ];
     let set = set.into_iter().filter(|(is_set, _)| *is_set);
     needs.extend(set.map(|(_, name)| Need::Setting(name)));
