@@ -181,6 +181,18 @@ bugs! {
     WillNotTold = "will-not-told",
     /// Every session is a clean one.
     SessionAlwaysClean = "session-always-clean",
+    /// The address that the broker's name stood for first is kept for ever.
+    AddressKeptForEver = "address-kept-for-ever",
+    /// The address is not renewed, and used on and on.
+    LeaseNotRenewed = "lease-not-renewed",
+    /// The address is used although its lease is over.
+    AddressOutlivesLease = "address-outlives-lease",
+    /// Refused an address, the device asks anew at once, as fast as it is refused.
+    NakStorm = "nak-storm",
+    /// The device uses an address that another host has.
+    ConflictIgnored = "conflict-ignored",
+    /// Full storage is not emptied, and nothing is kept.
+    FullStorageGivenUp = "full-storage-given-up",
 }
 
 impl Bug {

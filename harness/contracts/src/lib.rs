@@ -35,6 +35,7 @@ mod board;
 mod claims;
 mod coap;
 mod contract;
+mod dhcp;
 mod facts;
 mod lan;
 mod linkkit;
@@ -61,6 +62,7 @@ pub const ALL: &[&[Contract]] = &[
     board::CONTRACTS,
     wifi::CONTRACTS,
     network::CONTRACTS,
+    dhcp::CONTRACTS,
     time::CONTRACTS,
     tls::CONTRACTS,
     mqtt::CONTRACTS,

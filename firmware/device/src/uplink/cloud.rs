@@ -1,8 +1,9 @@
 //! Keeps an MQTT session with the broker.
 
 use alloc::vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::future::pending;
+use core::net::Ipv4Addr;
 
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_net::Stack;
@@ -43,6 +44,8 @@ pub(super) struct Opener<'d, T, W> {
     pub(super) factory: &'d Factory,
     /// What outlives sessions.
     pub(super) outbox: &'d RefCell<Outbox>,
+    /// The address that the broker's name stood for first.
+    pub(super) first_address: Cell<Option<Ipv4Addr>>,
 }
 
 /// Whether a connection has to wait for the clock.
@@ -158,7 +161,12 @@ impl<T: Tls, W: WallClock> Opener<'_, T, W> {
         agent: &mut Agent<'_, R>,
     ) -> Result<Ended, OpenError> {
         agent.binding.on_stage(Stage::Connecting, cloud);
-        let address = transport::find(self.stack, cloud).await?;
+        let kept = self.first_address.get();
+        let address = match kept.filter(|_| bugs::is(Bug::AddressKeptForEver)) {
+            Some(address) => address,
+            None => transport::find(self.stack, cloud).await?,
+        };
+        self.first_address.set(Some(kept.unwrap_or(address)));
         agent.binding.on_stage(Stage::Found(address), cloud);
         transport::connect(socket, address, cloud).await?;
         if !cloud.tls {

@@ -13,7 +13,7 @@ mod sntp;
 mod telemetry;
 mod thingsboard;
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::future::pending;
 
 use embassy_futures::join::join4;
@@ -74,6 +74,7 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
         wall_clock,
         factory,
         outbox: &outbox,
+        first_address: Cell::new(None),
     };
     let bound = match (&factory.linkkit, &factory.thingsboard) {
         (Some(settings), _) => {

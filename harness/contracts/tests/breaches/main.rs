@@ -289,3 +289,38 @@ fn a_device_without_power_owes_no_ping_and_one_that_left_no_session() {
     assert_eq!(left("disconnected"), BTreeSet::new());
     assert_eq!(left("lost"), BTreeSet::from(["mqtt-comes-back"]));
 }
+
+#[test]
+fn a_message_that_was_sent_again_may_cross_its_acknowledgement() {
+    let rows = |ms: u64| {
+        [
+            connect(1),
+            connack(2),
+            publish(3, 1, false),
+            puback(4, 1),
+            publish(ms, 1, true),
+        ]
+    };
+    let expected = BTreeSet::from(["mqtt-dup-means-again"]);
+    assert_eq!(broken(&rows(59_900), 59_901), BTreeSet::new());
+    assert_eq!(broken(&rows(60_005), 60_006), expected);
+}
+
+#[test]
+fn a_lease_that_is_renewed_lasts_on() {
+    let leased =
+        |s: u64| json!([s * 1_000, "air/leased", { "address": "10.0.0.2", "lease_s": 20 }]);
+    let asked = |s: u64| json!([s * 1_000, "air/address_asked", { "message": "request" }]);
+    let used = json!([30_000, "air/name_asked", { "name": "a", "answer": "10.0.0.1" }]);
+    let told = json!([1, "sntp/answered", { "device": null, "offset_s": 0 }]);
+    let rows = [
+        told,
+        leased(1),
+        asked(11),
+        leased(11),
+        asked(21),
+        leased(21),
+        used,
+    ];
+    assert_eq!(broken(&rows, 31_000), BTreeSet::new());
+}

@@ -10,12 +10,12 @@ use super::captures::{CaptureList, references};
 use super::certificate::{self, Certificate};
 use super::clause::{Clause, Expect};
 use super::events;
-use super::fault::{Fault, FaultStep};
+use super::fault::{Fault, FaultStep, Frames};
 use super::mistake::Mistake;
 use super::pattern::{Pattern, Vendor, regular_expression};
 use super::scenario::Scenario;
 use super::span::{Placed, Span};
-use super::step::{Outcome, Provision, Stage, Step};
+use super::step::{Damage, DamageStorage, Outcome, Provision, Stage, Step};
 use super::web::{ClientTls, WebSocketStep};
 use super::world::{Device, Over, Security, WorldSpec};
 
@@ -190,6 +190,7 @@ impl<'s> Checker<'s> {
         self.visits(step);
         match &step.value {
             Step::Power(_) | Step::Wait(_) | Step::EraseStorage(_) => {}
+            Step::DamageStorage(damage) => self.damage(damage),
             Step::ReadVersion(read) => {
                 self.phone(&read.phone);
                 for (pointer, _) in read.wanted.iter() {
@@ -578,6 +579,44 @@ impl<'s> Checker<'s> {
         }
     }
 
+    fn damage(&mut self, damage: &DamageStorage) {
+        if let Some(bytes) = damage.bytes.as_ref().filter(|bytes| bytes.value == 0) {
+            self.wrong(bytes.span, "no byte is damaged so");
+        }
+        if damage.with.value == Damage::Full && (damage.at > 0 || damage.bytes.is_some()) {
+            self.wrong(
+                damage.with.span,
+                "`full` is about all of storage: leave `at` and `bytes` out",
+            );
+        }
+    }
+
+    fn frames(&mut self, frames: &Frames, span: Span) {
+        let Frames {
+            at: _,
+            lost,
+            doubled,
+            reordered,
+            late,
+            longest,
+        } = frames;
+        let shares = [lost, doubled, reordered].into_iter().flatten();
+        for share in shares.clone().filter(|share| share.value > 100) {
+            self.wrong(share.span, "that is more than 100 per cent");
+        }
+        if let Some(longest) = longest
+            && !(68..=1500).contains(&longest.value)
+        {
+            self.wrong(longest.span, "an IP packet may have 68 to 1500 bytes here");
+        }
+        if shares.count() == 0 && late.is_none() && longest.is_none() {
+            self.wrong(
+                span,
+                "what becomes of them is missing: `lost`, `doubled`, `reordered`, `late` or `longest`",
+            );
+        }
+    }
+
     fn fault(&mut self, step: &'s FaultStep, span: Span) {
         let fault = step.fault();
         if let Some(role) = fault.access_point() {
@@ -594,11 +633,21 @@ impl<'s> Checker<'s> {
             fault if fault.is_of_broker() && self.scenario.world.cloud.is_none() => {
                 self.wrong(span, "there is no `cloud` in the world");
             }
+            Fault::NameAnswer(_) | Fault::BrokerMoved if self.scenario.world.cloud.is_none() => {
+                self.wrong(span, "there is no `cloud` in the world");
+            }
+            Fault::Frames(frames) => self.frames(frames, span),
+            Fault::Signal(signal) if signal.rssi.value > 0 => {
+                self.wrong(signal.rssi.span, "a signal has 0 dBm at most");
+            }
+            Fault::StationsLost(lost) if lost.reason.value == 0 => {
+                self.wrong(lost.reason.span, "802.11 has no reason 0");
+            }
             Fault::MatchReply(_) => self.needs_linkkit(span, "this fault"),
             Fault::CloudUnanswered => self.needs_thingsboard(span, "this fault"),
             _ => {}
         }
-        if matches!(fault, Fault::SessionEnded(_)) {
+        if fault.is_over_at_once() {
             if matches!(step, FaultStep::Off(_)) {
                 self.wrong(
                     span,
@@ -608,6 +657,14 @@ impl<'s> Checker<'s> {
             return;
         }
         let standing = self.faults.iter().position(|on| *on == fault);
+        let replaced = self.faults.iter().any(|on| fault.replaces(on));
+        if standing.is_none() && replaced && !matches!(step, FaultStep::Off(_)) {
+            self.wrong(
+                span,
+                "another fault of this kind is on there; mend that first",
+            );
+            return;
+        }
         match (step, standing) {
             (FaultStep::On(_), None) => self.faults.push(fault),
             (FaultStep::On(_) | FaultStep::Pulse(..), Some(_)) => {
