@@ -15,6 +15,41 @@ const SOON: Duration = Duration::from_secs(10);
 /// Messages of one client that are followed.
 const MOST: usize = 256;
 
+/// From a message to the same one again on one connection, at the least: esp-mqtt's
+/// `message_retransmit_timeout`.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// When each message was sent last, by connection and identifier.
+#[derive(Default)]
+pub struct Pauses(BTreeMap<(u64, u64), (LabTime, u64)>);
+
+impl Watch for Pauses {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let connection = super::connection(event);
+        let id = number(event, "/id").unwrap_or_default();
+        match (&*event.kind, is_from_client(event)) {
+            ("connection_closed", _) => self.0.retain(|(other, _), _| *other != connection),
+            ("puback" | "pubrec", false) => {
+                self.0.remove(&(connection, id));
+            }
+            ("publish", true) if number(event, "/qos") > Some(0) => {
+                let now = (event.at(), event.seq);
+                let last = self.0.insert((connection, id), now);
+                let Some((at, seq)) = last.filter(|_| flag(event, "/duplicate")) else {
+                    return;
+                };
+                let waited = event.at() - at;
+                found.check(
+                    waited >= PAUSE,
+                    || format!("identifier {id} comes again after {waited:.1?}"),
+                    [seq, event.seq],
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Clients that want their sessions kept, and what the broker has not acknowledged to them.
 #[derive(Default)]
 pub struct ComesAgain(BTreeMap<String, Kept>);

@@ -97,6 +97,20 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<kept::ComesAgain>::default()),
     },
     Contract {
+        id: "mqtt-sends-again-with-pauses",
+        needs: &[],
+        says: "a client that misses an acknowledgement waits a second or more before it sends again on the same \
+               connection",
+        source: "ESP-IDF esp-mqtt: message_retransmit_timeout",
+        reads: &[
+            (Source::Mqtt, "connection_closed"),
+            (Source::Mqtt, "publish"),
+            (Source::Mqtt, "puback"),
+            (Source::Mqtt, "pubrec"),
+        ],
+        watch: |_| Some(Box::<kept::Pauses>::default()),
+    },
+    Contract {
         id: "mqtt-qos1-is-acknowledged",
         needs: &[Sight::Clock],
         says: "what a client gets at QoS 1 it acknowledges by that identifier within ten seconds",

@@ -74,6 +74,17 @@ pub fn breaking() -> Vec<Breaking> {
             15_000,
         ),
         (
+            "mqtt-sends-again-with-pauses",
+            vec![
+                connect(1),
+                connack(2),
+                publish(3, 1, false),
+                publish(1_100, 1, true),
+                publish(1_200, 1, true),
+            ],
+            1_300,
+        ),
+        (
             "mqtt-qos1-is-acknowledged",
             vec![
                 connect(1),
