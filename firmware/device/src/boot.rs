@@ -53,11 +53,11 @@ fn put_in_bugs(_factory: &Factory) {}
 
 async fn work<B: Board>(parts: Parts<B>, factory: &Factory) -> Ending {
     let mut random = parts.random;
-    let (station_stack, mut station_runner) = network::station(parts.station, &mut random);
+    let (station_stack, mut station_runner, guard) = network::station(parts.station, &mut random);
     let (soft_ap_stack, mut soft_ap_runner) = network::soft_ap(parts.soft_ap, &mut random);
     let radio = &parts.radio;
     let nudge = Nudge::default();
-    let station = Station::new(radio, station_stack, &nudge);
+    let station = Station::new(radio, station_stack, guard, &nudge);
     let handover = Handover::default();
     let provisioning = Provisioning::new(factory, radio, &handover);
     let transports = Transports {

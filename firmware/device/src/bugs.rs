@@ -169,6 +169,30 @@ bugs! {
     UnmaskedFrameTaken = "unmasked-frame-taken",
     /// The web server does not stop when the station has left its network.
     ServerOutlivesStation = "server-outlives-station",
+    /// Messages that are not acknowledged are forgotten with their connection.
+    OutboxLostWithConnection = "outbox-lost-with-connection",
+    /// A message that is sent again does not say so.
+    DupNotSet = "dup-not-set",
+    /// Packet identifiers begin anew with each connection, also those that are in flight.
+    PacketIdsStartAnew = "packet-ids-start-anew",
+    /// Telemetry ends with the first session.
+    TelemetryEndsWithSession = "telemetry-ends-with-session",
+    /// CONNECT carries no will.
+    WillNotTold = "will-not-told",
+    /// Every session is a clean one.
+    SessionAlwaysClean = "session-always-clean",
+    /// The address that the broker's name stood for first is kept for ever.
+    AddressKeptForEver = "address-kept-for-ever",
+    /// The address is not renewed, and used on and on.
+    LeaseNotRenewed = "lease-not-renewed",
+    /// The address is used although its lease is over.
+    AddressOutlivesLease = "address-outlives-lease",
+    /// Refused an address, the device asks anew at once, as fast as it is refused.
+    NakStorm = "nak-storm",
+    /// The device uses an address that another host has.
+    ConflictIgnored = "conflict-ignored",
+    /// Full storage is not emptied, and nothing is kept.
+    FullStorageGivenUp = "full-storage-given-up",
 }
 
 impl Bug {

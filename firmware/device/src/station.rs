@@ -13,7 +13,7 @@ use crate::backoff::Backoff;
 use crate::board::{AccessPoint, Radio};
 use crate::bugs::{self, Bug};
 use crate::credentials::Credentials;
-use crate::network::Nudge;
+use crate::network::{AddressGuard, Nudge};
 
 /// First and longest delay before joining again, in ms.
 const REJOIN_MS: (u32, u32) = (1_000, 30_000);
@@ -21,6 +21,8 @@ const REJOIN_MS: (u32, u32) = (1_000, 30_000);
 const JOIN_LIMIT: Duration = Duration::from_secs(20);
 /// How often a missing address is warned of.
 const ADDRESS_LIMIT: Duration = Duration::from_secs(30);
+/// From declining an address until another one is asked for (RFC 2131 §3.1.5).
+const DECLINED: Duration = Duration::from_secs(10);
 /// ESP-IDF's `WIFI_REASON_ASSOC_LEAVE`: we left by ourselves.
 const REASON_LEFT: u16 = 8;
 /// ESP-IDF's `WIFI_REASON_CONNECTION_FAIL`.
@@ -51,16 +53,23 @@ pub(crate) enum News {
 pub(crate) struct Station<'r, R> {
     radio: &'r R,
     stack: Stack<'static>,
+    guard: &'static AddressGuard,
     nudge: &'r Nudge,
     wanted: Signal<NoopRawMutex, Option<Credentials>>,
     reports: Channel<NoopRawMutex, StationReport, EVENTS>,
 }
 
 impl<'r, R: Radio> Station<'r, R> {
-    pub(crate) fn new(radio: &'r R, stack: Stack<'static>, nudge: &'r Nudge) -> Self {
+    pub(crate) fn new(
+        radio: &'r R,
+        stack: Stack<'static>,
+        guard: &'static AddressGuard,
+        nudge: &'r Nudge,
+    ) -> Self {
         Self {
             radio,
             stack,
+            guard,
             nudge,
             wanted: Signal::new(),
             reports: Channel::new(),
@@ -122,6 +131,7 @@ impl<'r, R: Radio> Station<'r, R> {
     }
 
     fn configure(&self, config: ConfigV4) {
+        self.guard.forget();
         self.stack.set_config_v4(config);
         self.nudge.nudge();
     }
@@ -176,11 +186,34 @@ impl<'r, R: Radio> Station<'r, R> {
                 address: config.address,
                 access_point: access_point.clone(),
             });
+            self.guard.watch(config.address.address());
+            self.nudge.nudge();
             let down = self.stack.wait_config_down();
-            match select(self.left(), down).await {
-                Either::First(reason) => return reason,
-                Either::Second(()) => {
+            match select3(self.left(), down, self.guard.conflict()).await {
+                Either3::First(reason) => return reason,
+                Either3::Second(()) if bugs::is(Bug::AddressOutlivesLease) => {
+                    self.configure(ConfigV4::Static(config));
+                    return self.left().await;
+                }
+                Either3::Second(()) => {
+                    self.guard.forget();
                     log::warn!(target: "esp_netif_handlers", "sta ip lost, asking again");
+                }
+                Either3::Third(()) => {
+                    let address = config.address.address();
+                    log::error!(
+                        target: "esp_netif_handlers",
+                        "another host has {address}, which is declined"
+                    );
+                    // Any number will do: no answer comes.
+                    self.guard.decline(u32::from(address));
+                    self.stack.set_config_v4(ConfigV4::None);
+                    self.nudge.nudge();
+                    let wait = Timer::after(DECLINED);
+                    if let Either::First(reason) = select(self.left(), wait).await {
+                        return reason;
+                    }
+                    self.configure(ConfigV4::Dhcp(Default::default()));
                 }
             }
         }

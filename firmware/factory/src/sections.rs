@@ -21,6 +21,8 @@ pub struct Factory {
     pub sntp: Option<Sntp>,
     /// Which broker it talks to, and how; without it the device stays on the LAN.
     pub cloud: Option<Cloud>,
+    /// How it keeps its MQTT sessions.
+    pub mqtt: Mqtt,
     /// How it is bound to an account by a one-time token.
     pub linkkit: Option<Linkkit>,
     /// What it does with a ThingsBoard cloud.
@@ -97,6 +99,37 @@ pub struct Cloud {
     pub reconnect_ms: u32,
     /// Longest delay before connecting again, in ms.
     pub reconnect_max_ms: u32,
+}
+
+/// How the device keeps its MQTT sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mqtt {
+    /// Whether a session ends with its connection (ESP-IDF: it does).
+    pub clean_session: bool,
+    /// What the broker publishes when the device vanishes.
+    pub will: Option<Will>,
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            clean_session: true,
+            will: None,
+        }
+    }
+}
+
+/// What a broker publishes in a device's name when that vanishes without DISCONNECT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Will {
+    /// MQTT topic.
+    pub topic: String,
+    /// Payload, sent as it is.
+    pub payload: String,
+    /// Quality of service, 0 or 1.
+    pub qos: u8,
+    /// Whether it is retained.
+    pub retain: bool,
 }
 
 /// A certificate with its key.
@@ -290,10 +323,13 @@ pub struct ClaimMessage {
 pub struct Telemetry {
     /// MQTT topic.
     pub topic: String,
-    /// Payload, sent as it is.
+    /// Payload, in which `%n` stands for the number of the message, from 1.
     pub payload: String,
     /// Quality of service, 0 or 1.
     pub qos: u8,
+    /// From one message to the next, in ms, from the first session on and whether there is one or not;
+    /// 0 for one message in each session.
+    pub every_ms: u32,
 }
 
 /// What an emulated board needs to stand in for a real one; a real board has no such section.
@@ -315,6 +351,7 @@ impl Factory {
         put(&mut map, "network", self.network.as_ref());
         put(&mut map, "sntp", self.sntp.as_ref());
         put(&mut map, "cloud", self.cloud.as_ref());
+        put(&mut map, "mqtt", Some(&self.mqtt));
         put(&mut map, "linkkit", self.linkkit.as_ref());
         put(&mut map, "thingsboard", self.thingsboard.as_ref());
         put(&mut map, "esp8266", self.esp8266.as_ref());
@@ -334,6 +371,7 @@ impl Factory {
             network: optional(&map, "network")?,
             sntp: optional(&map, "sntp")?,
             cloud: optional(&map, "cloud")?,
+            mqtt: optional(&map, "mqtt")?.unwrap_or_default(),
             linkkit: optional(&map, "linkkit")?,
             thingsboard: optional(&map, "thingsboard")?,
             esp8266: optional(&map, "esp8266")?,

@@ -109,6 +109,17 @@ pub trait Board: Send {
     /// Erases all of storage, not the factory data. The board must be off, and stays so. May be
     /// called again.
     fn erase_storage(&mut self) -> BoxFuture<'_, Result<(), BoardError>>;
+
+    /// Puts `image` in the place of what [`read_storage`](Self::read_storage) gives, from which it has its
+    /// length. The board must be off, and stays so. A board that is not ours cannot.
+    fn write_storage<'b>(&'b mut self, _image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
+        Box::pin(async {
+            Err(BoardError::Unable {
+                board: "this",
+                what: "have its storage written",
+            })
+        })
+    }
 }
 
 /// What a board can do.

@@ -36,8 +36,8 @@ pub struct Facts {
     pub service: Option<ServiceFacts>,
     /// How often it may try to join before it says that it failed; 0 stands for once.
     pub attempts: Option<u64>,
-    /// The topic of its telemetry, if it was told to publish any.
-    pub telemetry: Option<String>,
+    /// Its telemetry, if it was told to publish any.
+    pub telemetry: Option<TelemetryFacts>,
     /// Every access point that there is; none if there may be others.
     pub access_points: Option<Vec<AccessPointFacts>>,
 }
@@ -96,6 +96,15 @@ pub struct CloudFacts {
     pub reconnect: Duration,
     /// Longest such delay.
     pub reconnect_max: Duration,
+}
+
+/// What a device was told to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TelemetryFacts {
+    /// Its topic.
+    pub topic: String,
+    /// From one message to the next; zero if there is one in each session.
+    pub every: Duration,
 }
 
 /// A Linkkit profile.

@@ -35,6 +35,7 @@ mod board;
 mod claims;
 mod coap;
 mod contract;
+mod dhcp;
 mod facts;
 mod lan;
 mod linkkit;
@@ -52,6 +53,7 @@ mod wifi;
 pub use contract::{Breach, Contract, Found, Moment, Watch};
 pub use facts::{
     AccessPointFacts, CloudFacts, Facts, LinkkitFacts, ServiceFacts, Sight, SntpFacts,
+    TelemetryFacts,
 };
 pub use reader::{Contracts, Standing};
 
@@ -60,6 +62,7 @@ pub const ALL: &[&[Contract]] = &[
     board::CONTRACTS,
     wifi::CONTRACTS,
     network::CONTRACTS,
+    dhcp::CONTRACTS,
     time::CONTRACTS,
     tls::CONTRACTS,
     mqtt::CONTRACTS,

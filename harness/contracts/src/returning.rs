@@ -76,7 +76,8 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "telemetry-in-each-session",
         needs: &[Sight::Broker, Sight::Clock],
-        says: "a device that was told telemetry publishes some within half a minute of each CONNACK",
+        says: "a device that was told telemetry publishes some within half a minute of each CONNACK, or \
+               within its interval, if that is longer",
         source: "the device's factory data",
         reads: since_boot![
             (Source::Mqtt, "session_opened"),
@@ -84,20 +85,45 @@ pub const CONTRACTS: &[Contract] = &[
             (Source::Mqtt, "publish"),
         ],
         watch: |facts| {
-            let topic = facts.telemetry.clone()?;
+            let telemetry = facts.telemetry.clone()?;
+            let within = SOON.max(telemetry.every + telemetry.every / 10);
             let turn = move |event: &Event| match &*event.kind {
                 "session_opened" => Turn::Begins,
-                "publish" if text(event, "/topic") == Some(&topic) => {
+                "publish" if text(event, "/topic") == Some(&telemetry.topic) => {
                     Turn::Done { for_good: false }
                 }
                 "publish" => Turn::Goes,
                 _ => Turn::Ends,
             };
             Some(Box::new(Waiting::new(
-                SOON,
+                within,
                 "has published no telemetry",
                 turn,
             )))
+        },
+    },
+    Contract {
+        id: "telemetry-keeps-its-interval",
+        needs: &[Sight::Broker, Sight::Clock],
+        says: "a device that was told an interval for its telemetry keeps it as long as a session stands",
+        source: "the device's factory data",
+        reads: since_boot![
+            (Source::Mqtt, "session_opened"),
+            (Source::Mqtt, "connection_closed"),
+            (Source::Mqtt, "publish"),
+        ],
+        watch: |facts| {
+            let telemetry = facts.telemetry.clone()?;
+            let every = Some(telemetry.every).filter(|every| !every.is_zero())?;
+            let turn = move |event: &Event| match &*event.kind {
+                "session_opened" => Turn::Begins,
+                "publish" if text(event, "/topic") == Some(&telemetry.topic) => Turn::BeginsAnew,
+                "publish" => Turn::Goes,
+                _ => Turn::Ends,
+            };
+            let within = every + every / 2 + Duration::from_secs(5);
+            let seen = "has published no telemetry for longer than its interval";
+            Some(Box::new(Waiting::new(within, seen, turn)))
         },
     },
     Contract {
@@ -133,6 +159,8 @@ enum Turn {
     Begins,
     /// What was waited for. `for_good`: until the device is started anew it is not owed again.
     Done { for_good: bool },
+    /// What was waited for; it is owed again, from now on.
+    BeginsAnew,
     /// What made it possible is gone.
     Ends,
     /// Nothing.
@@ -197,6 +225,12 @@ impl<F: Fn(&Event) -> Turn + Send> Watch for Waiting<F> {
                 }
                 if for_good {
                     self.done.insert(name);
+                }
+            }
+            Turn::BeginsAnew => {
+                if let Some(waiting) = self.waiting.get_mut(&name) {
+                    *waiting = (event.at(), event.seq);
+                    found.held();
                 }
             }
             Turn::Ends => {
@@ -336,7 +370,10 @@ impl Watch for ComesBack {
                 let owner = self.session.iter().find(|(_, at)| **at == connection);
                 if let Some(owner) = owner.map(|(owner, _)| owner.clone()) {
                     self.session.remove(&owner);
-                    self.lost.insert(owner, (event.at(), event.seq));
+                    // One that says goodbye has not lost it.
+                    if text(event, "/end") != Some("disconnected") {
+                        self.lost.insert(owner, (event.at(), event.seq));
+                    }
                 }
             }
             _ if is_boot(event) => {

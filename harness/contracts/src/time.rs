@@ -60,6 +60,9 @@ pub const CONTRACTS: &[Contract] = &[
     },
 ];
 
+/// How far apart the two copies of a datagram arrive that the air has doubled.
+const DOUBLED_WITHIN: Duration = Duration::from_millis(100);
+
 /// Nothing is asked again too soon after an event. The time server sees no names; with several devices
 /// nothing is claimed.
 struct NotSoonAfter {
@@ -84,7 +87,7 @@ impl NotSoonAfter {
 }
 
 impl Watch for NotSoonAfter {
-    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+    fn event(&mut self, event: &Event, moment: Moment, found: &mut Found) {
         if is_boot(event) {
             self.last = None;
             if let Some(device) = &event.device
@@ -92,6 +95,13 @@ impl Watch for NotSoonAfter {
             {
                 self.devices.push(device.clone());
             }
+            return;
+        }
+        if let Some((last, _)) = self.last
+            && moment.calm_since.is_none()
+            && event.at() <= last + DOUBLED_WITHIN
+        {
+            // Poor air makes two datagrams of one.
             return;
         }
         if self.devices.len() > 1 {

@@ -1,6 +1,6 @@
 //! What a station owes to the air.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clock::LabTime;
@@ -42,8 +42,16 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Air],
         says: "a scan result is an access point that is there, with its channel, level and authentication",
         source: "ESP-IDF wifi_provisioning: WiFiScanResult; 802.11 §9.3.3.2",
-        reads: &[(Source::Provisioning, "exchange")],
-        watch: |facts| Some(Box::new(Scans(facts.access_points.clone()?))),
+        reads: &[
+            (Source::Provisioning, "exchange"),
+            (Source::Air, "access_point_changed"),
+        ],
+        watch: |facts| {
+            Some(Box::new(Scans {
+                points: facts.access_points.clone()?,
+                changed: BTreeSet::new(),
+            }))
+        },
     },
 ];
 
@@ -143,21 +151,34 @@ fn told(event: &Event) -> Option<String> {
 }
 
 /// What a scan can find.
-struct Scans(Vec<AccessPointFacts>);
+struct Scans {
+    points: Vec<AccessPointFacts>,
+    /// Strengths that access points have had besides, in dBm.
+    changed: BTreeSet<i64>,
+}
 
 impl Watch for Scans {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if event.kind == "access_point_changed" {
+            let change = text(event, "/change").unwrap_or_default();
+            let rssi = change
+                .strip_suffix(" dBm")
+                .and_then(|dbm| dbm.parse::<i64>().ok());
+            self.changed.extend(rssi);
+            return;
+        }
         let entries = event.data.pointer("/answer/entries");
         for entry in entries.and_then(Value::as_array).into_iter().flatten() {
             let ssid = entry["ssid"].as_str().unwrap_or_default();
+            let level = entry["rssi"].as_i64().unwrap_or_default();
             let is_it = |point: &&AccessPointFacts| {
                 point.ssid == ssid
                     && entry["channel"] == point.channel
-                    && entry["rssi"] == point.rssi
+                    && (entry["rssi"] == point.rssi || self.changed.contains(&level))
                     && entry["auth"] == *point.auth
             };
             found.check(
-                self.0.iter().any(|point| is_it(&point)),
+                self.points.iter().any(|point| is_it(&point)),
                 || format!("a scan found {entry}, which is not there so"),
                 [event.seq],
             );

@@ -10,6 +10,7 @@ payloads! {
     Joined => "joined",
     Left => "left",
     ScanBegun => "scan_begun",
+    AddressAsked => "address_asked",
     Leased => "leased",
     NameAsked => "name_asked",
     ConnectionOpened => "connection_opened",
@@ -66,6 +67,30 @@ pub struct Leased {
     pub to: String,
     /// The address.
     pub address: String,
+    /// For how many seconds, unless it is renewed.
+    #[serde(default = "a_day")]
+    pub lease_s: u32,
+}
+
+fn a_day() -> u32 {
+    86_400
+}
+
+/// A device or phone has sent an access point's DHCP server a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AddressAsked {
+    /// The access point's role.
+    pub access_point: String,
+    /// The client: `device NAME`, `phone NAME` or a hardware address.
+    pub by: String,
+    /// `discover`, `request`, `decline`, `release`, `inform` or `unknown`.
+    pub message: String,
+    /// The address that it wants, or has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<String>,
+    /// `offer`, `ack` or `nak`; none for silence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
 }
 
 /// A name server was asked.
@@ -73,7 +98,7 @@ pub struct Leased {
 pub struct NameAsked {
     /// The name that was looked up.
     pub name: String,
-    /// The address that was answered, `unknown`, or `silence`.
+    /// The address that was answered, `unknown`, `failure`, or `silence`.
     pub answer: String,
 }
 

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use embassy_time::Duration;
+use factory::Will;
 
 /// Who connects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,9 +19,13 @@ pub(crate) struct Credentials {
 
 /// How a session is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub(crate) struct Settings<'w> {
     /// Keep-alive in s; 0 for none.
     pub(crate) keep_alive_s: u16,
+    /// Whether the broker is to forget the session with its connection.
+    pub(crate) clean_session: bool,
+    /// What the broker is to publish when the device vanishes.
+    pub(crate) will: Option<&'w Will>,
     /// How long the broker may take for an answer.
     pub(crate) limit: Duration,
 }
@@ -50,6 +55,6 @@ pub(crate) enum Event {
     },
     /// The broker has ended a subscription.
     Unsubscribed(u16),
-    /// The broker has not acknowledged a message in time.
+    /// The broker has not acknowledged a message in time; it is sent again.
     Unacknowledged(u16),
 }

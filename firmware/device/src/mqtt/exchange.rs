@@ -24,10 +24,10 @@ pub(crate) trait Application {
     async fn request(&mut self) -> Self::Request;
 
     /// Does what was wanted.
-    fn on_request(&mut self, session: &mut MqttSession, request: Self::Request, now: Instant);
+    fn on_request(&mut self, session: &mut MqttSession<'_>, request: Self::Request, now: Instant);
 
     /// Something has happened.
-    fn on_event(&mut self, session: &mut MqttSession, event: Event, now: Instant);
+    fn on_event(&mut self, session: &mut MqttSession<'_>, event: Event, now: Instant);
 }
 
 /// How a session ended.
@@ -48,7 +48,7 @@ pub(crate) async fn exchange<C, F, A>(
     connection: &mut C,
     failure_of: F,
     limit: Duration,
-    session: &mut MqttSession,
+    session: &mut MqttSession<'_>,
     application: &mut A,
 ) -> Ended
 where
@@ -60,8 +60,11 @@ where
         |error: C::Error| Ended::Connection(ReadFailure::of(error.kind(), failure_of(&error)));
     let mut buffer = vec![0; READ_LEN];
     loop {
-        let bytes = session.take_outgoing();
-        if !bytes.is_empty() {
+        loop {
+            let bytes = session.take_outgoing(Instant::now());
+            if bytes.is_empty() {
+                break;
+            }
             let write = async {
                 connection.write_all(&bytes).await?;
                 connection.flush().await

@@ -5,11 +5,13 @@
 mod error;
 mod event;
 mod exchange;
+mod outbox;
 mod packet;
 mod session;
 
-pub(crate) use self::error::MqttSessionError;
+pub(crate) use self::error::{MqttSessionError, RequestError};
 pub(crate) use self::event::{Credentials, Event, Settings};
 pub(crate) use self::exchange::{Application, Ended, exchange};
+pub(crate) use self::outbox::Outbox;
 pub(crate) use self::packet::{PacketError, decode, encode};
 pub(crate) use self::session::MqttSession;

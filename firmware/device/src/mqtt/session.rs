@@ -5,20 +5,22 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::RefCell;
 
 use embassy_time::{Duration, Instant};
 use heapless::Deque;
 use mqttrs::{
-    Connack, Connect, ConnectReturnCode, Packet, Pid, Protocol, Publish, QoS, QosPid, Suback,
-    Subscribe, SubscribeReturnCodes, SubscribeTopic, Unsubscribe,
+    Connack, Connect, ConnectReturnCode, LastWill, Packet, Pid, Protocol, Publish, QoS, QosPid,
+    Suback, Subscribe, SubscribeReturnCodes, SubscribeTopic, Unsubscribe,
 };
 
 use super::error::{MqttSessionError, RequestError};
 use super::event::{Credentials, Event, Settings};
+use super::outbox::Outbox;
 use super::packet::{self, MAX_LEN, PacketError};
 use crate::bugs::{self, Bug};
 
-/// Most answers that may be outstanding.
+/// Most subscriptions that may be outstanding.
 const MAX_OUTSTANDING: usize = 8;
 /// Most bytes that wait to be written.
 const MAX_OUTGOING: usize = 4 * MAX_LEN;
@@ -27,19 +29,19 @@ const MAX_OUTGOING: usize = 4 * MAX_LEN;
 struct Outstanding {
     pid: Pid,
     until: Instant,
-    /// Filter of a SUBSCRIBE; none for a PUBLISH.
-    filter: Option<String>,
+    /// Filter of the SUBSCRIBE.
+    filter: String,
 }
 
-/// One session, from CONNECT on.
+/// One connection's session, from CONNECT on. What has to outlive it is in the [`Outbox`].
 #[derive(Debug)]
-pub(crate) struct MqttSession {
+pub(crate) struct MqttSession<'o> {
     limit: Duration,
     ping_after: Option<Duration>,
     connack_until: Option<Instant>,
     last_sent: Instant,
     ping_until: Option<Instant>,
-    next_pid: Pid,
+    outbox: &'o RefCell<Outbox>,
     outstanding: Deque<Outstanding, MAX_OUTSTANDING>,
     /// An UNSUBSCRIBE that was not answered.
     unsubscribing: Option<Pid>,
@@ -49,32 +51,44 @@ pub(crate) struct MqttSession {
     outgoing: Vec<u8>,
 }
 
-impl MqttSession {
+impl<'o> MqttSession<'o> {
     /// Begins with CONNECT, which waits in the outgoing bytes.
     pub(crate) fn new(
         credentials: &Credentials,
-        settings: Settings,
+        settings: Settings<'_>,
+        outbox: &'o RefCell<Outbox>,
         now: Instant,
     ) -> Result<Self, PacketError> {
+        let will = settings.will.filter(|_| !bugs::is(Bug::WillNotTold));
         let connect = Packet::Connect(Connect {
             protocol: Protocol::MQTT311,
             keep_alive: settings.keep_alive_s,
             client_id: &credentials.client_id,
-            clean_session: true,
-            last_will: None,
+            clean_session: settings.clean_session || bugs::is(Bug::SessionAlwaysClean),
+            last_will: will.map(|will| LastWill {
+                topic: &will.topic,
+                message: will.payload.as_bytes(),
+                qos: if will.qos == 0 {
+                    QoS::AtMostOnce
+                } else {
+                    QoS::AtLeastOnce
+                },
+                retain: will.retain,
+            }),
             username: present(&credentials.username),
             password: present(&credentials.password).map(str::as_bytes),
         });
         // As esp-mqtt does, a ping goes out after half of the time that the broker waits for one.
         let ping_after = (settings.keep_alive_s != 0 && !bugs::is(Bug::KeepaliveNotSent))
             .then(|| Duration::from_millis(u64::from(settings.keep_alive_s) * 500));
+        outbox.borrow_mut().begin_connection();
         Ok(Self {
             limit: settings.limit,
             ping_after,
             connack_until: Some(now + settings.limit),
             last_sent: now,
             ping_until: None,
-            next_pid: Pid::new(),
+            outbox,
             outstanding: Deque::new(),
             unsubscribing: None,
             is_leaving: false,
@@ -89,7 +103,7 @@ impl MqttSession {
     }
 
     /// Sends a message at quality of service 0 or 1; the answer is its packet identifier, 0 for
-    /// quality of service 0.
+    /// quality of service 0. One of quality of service 1 is kept until it is acknowledged.
     pub(crate) fn publish(
         &mut self,
         topic: &str,
@@ -97,47 +111,88 @@ impl MqttSession {
         at_least_once: bool,
         now: Instant,
     ) -> Result<u16, RequestError> {
-        let pid = self.next_pid;
+        if !self.is_connected() {
+            return Err(RequestError::NotConnected);
+        }
+        if at_least_once {
+            let mut outbox = self.outbox.borrow_mut();
+            let pid = outbox.keep_beside(topic, payload, |pid| self.is_taken(pid))?;
+            drop(outbox);
+            self.send_kept(now);
+            return Ok(pid.get());
+        }
         let publish = Packet::Publish(Publish {
             dup: false,
-            qospid: if at_least_once {
-                QosPid::AtLeastOnce(pid)
-            } else {
-                QosPid::AtMostOnce
-            },
+            qospid: QosPid::AtMostOnce,
             retain: false,
             topic_name: topic,
             payload,
         });
-        self.request(&publish, at_least_once.then_some((pid, None)), now)?;
-        Ok(if at_least_once { pid.get() } else { 0 })
+        self.write(&publish, now)?;
+        Ok(0)
+    }
+
+    /// Sends the messages of the outbox that are due, oldest first, as far as there is room.
+    pub(crate) fn send_kept(&mut self, now: Instant) {
+        if !self.is_connected() || self.is_leaving {
+            return;
+        }
+        let outbox = self.outbox;
+        loop {
+            let mut outbox = outbox.borrow_mut();
+            let Some((message, again)) = outbox.next_to_send() else {
+                return;
+            };
+            let pid = message.pid;
+            let publish = Packet::Publish(Publish {
+                dup: again && !bugs::is(Bug::DupNotSet),
+                qospid: QosPid::AtLeastOnce(pid),
+                retain: false,
+                topic_name: &message.topic,
+                payload: &message.payload,
+            });
+            // The rest is sent once these bytes are written.
+            if self.write(&publish, now).is_err() {
+                return;
+            }
+            outbox.sent(pid, now + self.limit);
+        }
     }
 
     /// Asks for the messages of `filter` at quality of service 0. The answer is the packet identifier.
     pub(crate) fn subscribe(&mut self, filter: &str, now: Instant) -> Result<u16, RequestError> {
-        let pid = self.next_pid;
         let topic = SubscribeTopic {
             topic_path: filter.parse().map_err(|_| RequestError::TooLong)?,
             qos: QoS::AtMostOnce,
         };
+        if self.outstanding.is_full() {
+            return Err(RequestError::Busy);
+        }
+        let pid = self.take_pid();
         let subscribe = Packet::Subscribe(Subscribe {
             pid,
             topics: core::iter::once(topic).collect(),
         });
-        self.request(&subscribe, Some((pid, Some(filter.to_string()))), now)?;
+        self.write(&subscribe, now)?;
+        // Room was checked above.
+        let _ = self.outstanding.push_back(Outstanding {
+            pid,
+            until: now + self.limit,
+            filter: filter.to_string(),
+        });
         Ok(pid.get())
     }
 
     /// Does without the messages of `filter`. The answer is the packet identifier.
     pub(crate) fn unsubscribe(&mut self, filter: &str, now: Instant) -> Result<u16, RequestError> {
-        let pid = self.next_pid;
+        let topic = filter.parse().map_err(|_| RequestError::TooLong)?;
+        let pid = self.take_pid();
         let unsubscribe = Packet::Unsubscribe(Unsubscribe {
             pid,
-            topics: core::iter::once(filter.parse().map_err(|_| RequestError::TooLong)?).collect(),
+            topics: core::iter::once(topic).collect(),
         });
-        self.request(&unsubscribe, None, now)?;
+        self.write(&unsubscribe, now)?;
         self.unsubscribing = Some(pid);
-        self.next_pid = pid + 1;
         Ok(pid.get())
     }
 
@@ -157,23 +212,22 @@ impl MqttSession {
 
     /// The next packet identifier is `number`, unless that is 0 or in use.
     pub(crate) fn number_next(&mut self, number: u16) {
-        let is_free = |pid: Pid| self.outstanding.iter().all(|request| request.pid != pid);
-        if let Some(pid) = Pid::try_from(number).ok().filter(|pid| is_free(*pid)) {
-            self.next_pid = pid;
-        }
+        self.outbox.borrow_mut().number_next(number);
     }
 
-    fn request(
-        &mut self,
-        packet: &Packet<'_>,
-        answer: Option<(Pid, Option<String>)>,
-        now: Instant,
-    ) -> Result<(), RequestError> {
+    fn take_pid(&self) -> Pid {
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.take_pid(|pid| self.is_taken(pid))
+    }
+
+    /// Whether a request that is no message has this identifier.
+    fn is_taken(&self, pid: Pid) -> bool {
+        self.unsubscribing == Some(pid) || self.outstanding.iter().any(|other| other.pid == pid)
+    }
+
+    fn write(&mut self, packet: &Packet<'_>, now: Instant) -> Result<(), RequestError> {
         if !self.is_connected() {
             return Err(RequestError::NotConnected);
-        }
-        if answer.is_some() && self.outstanding.is_full() {
-            return Err(RequestError::Busy);
         }
         let bytes = packet::encode(packet).map_err(|_| RequestError::TooLong)?;
         if self.outgoing.len() + bytes.len() > MAX_OUTGOING {
@@ -181,14 +235,6 @@ impl MqttSession {
         }
         self.outgoing.extend(bytes);
         self.last_sent = now;
-        if let Some((pid, filter)) = answer {
-            let until = now + self.limit;
-            // Room was checked above.
-            let _ = self
-                .outstanding
-                .push_back(Outstanding { pid, until, filter });
-            self.next_pid = pid + 1;
-        }
         Ok(())
     }
 
@@ -222,13 +268,16 @@ impl MqttSession {
         now: Instant,
     ) -> Result<Option<Event>, MqttSessionError> {
         match packet {
-            Packet::Connack(connack) => self.handle_connack(connack).map(Some),
+            Packet::Connack(connack) => self.handle_connack(connack, now).map(Some),
             _ if !self.is_connected() => Err(MqttSessionError::Unexpected("packet before CONNACK")),
             Packet::Pingresp => {
                 self.ping_until = None;
                 Ok(None)
             }
-            Packet::Puback(pid) => Ok(self.settle(pid, false).map(|_| Event::Published(pid.get()))),
+            Packet::Puback(pid) => {
+                let awaited = self.outbox.borrow_mut().acknowledged(pid);
+                Ok(awaited.then(|| Event::Published(pid.get())))
+            }
             Packet::Suback(suback) => Ok(self.handle_suback(&suback)),
             Packet::Unsuback(pid) if self.unsubscribing == Some(pid) => {
                 self.unsubscribing = None;
@@ -241,13 +290,19 @@ impl MqttSession {
         }
     }
 
-    fn handle_connack(&mut self, connack: Connack) -> Result<Event, MqttSessionError> {
+    fn handle_connack(
+        &mut self,
+        connack: Connack,
+        now: Instant,
+    ) -> Result<Event, MqttSessionError> {
         if self.is_connected() {
             return Err(MqttSessionError::Unexpected("second CONNACK"));
         }
         match connack.code {
             ConnectReturnCode::Accepted => {
                 self.connack_until = None;
+                // Before anything new, so that messages keep their order (MQTT-4.6.0-1).
+                self.send_kept(now);
                 Ok(Event::Connected)
             }
             code => Err(MqttSessionError::Refused(code)),
@@ -255,7 +310,7 @@ impl MqttSession {
     }
 
     fn handle_suback(&mut self, suback: &Suback) -> Option<Event> {
-        let filter = self.settle(suback.pid, true)?.filter?;
+        let filter = self.settle(suback.pid)?.filter;
         let granted = matches!(
             suback.return_codes.first(),
             Some(SubscribeReturnCodes::Success(_))
@@ -293,12 +348,12 @@ impl MqttSession {
         })
     }
 
-    /// Takes the outstanding request out that `pid` answers; an answer to nothing is ignored.
-    fn settle(&mut self, pid: Pid, subscribe: bool) -> Option<Outstanding> {
+    /// Takes the outstanding subscription out that `pid` answers; an answer to nothing is ignored.
+    fn settle(&mut self, pid: Pid) -> Option<Outstanding> {
         let mut found = None;
         for _ in 0..self.outstanding.len() {
             let request = self.outstanding.pop_front()?;
-            if found.is_none() && request.pid == pid && request.filter.is_some() == subscribe {
+            if found.is_none() && request.pid == pid {
                 found = Some(request);
             } else {
                 // It was in the queue a moment ago, so there is room.
@@ -319,6 +374,7 @@ impl MqttSession {
             self.ping_until,
             ping_at,
             self.outstanding.iter().map(|request| request.until).min(),
+            self.outbox.borrow().deadline(),
         ]
         .into_iter()
         .flatten()
@@ -342,25 +398,28 @@ impl MqttSession {
             self.last_sent = now;
             self.ping_until = Some(now + self.limit.min(after));
         }
-        let late = self
-            .outstanding
-            .iter()
-            .find(|request| now >= request.until)
-            .map(|request| (request.pid, request.filter.is_some()));
+        let late = self.outbox.borrow_mut().late(now);
+        if let Some(pid) = late {
+            self.send_kept(now);
+            return Ok(Some(Event::Unacknowledged(pid.get())));
+        }
+        let mut outstanding = self.outstanding.iter();
+        let late = outstanding.find(|request| now >= request.until);
+        let late = late.map(|request| request.pid);
         Ok(late
-            .and_then(|(pid, subscribe)| self.settle(pid, subscribe))
-            .map(|request| match request.filter {
-                Some(filter) => Event::Subscribed {
-                    filter,
-                    granted: false,
-                    identifier: request.pid.get(),
-                },
-                None => Event::Unacknowledged(request.pid.get()),
+            .and_then(|pid| self.settle(pid))
+            .map(|request| Event::Subscribed {
+                filter: request.filter,
+                granted: false,
+                identifier: request.pid.get(),
             }))
     }
 
-    /// The bytes to write; they are not given out again.
-    pub(crate) fn take_outgoing(&mut self) -> Vec<u8> {
+    /// The bytes to write; they are not given out again. What there was no room for is next.
+    pub(crate) fn take_outgoing(&mut self, now: Instant) -> Vec<u8> {
+        if self.outgoing.is_empty() {
+            self.send_kept(now);
+        }
         core::mem::take(&mut self.outgoing)
     }
 }

@@ -1,26 +1,28 @@
 //! What the device does in an MQTT session: telemetry, and what its cloud's binding wants.
 
+use core::future::pending;
+
+use embassy_futures::select::{Either, select};
 use embassy_time::Instant;
-use factory::{Factory, Telemetry};
 use rand_core::RngCore;
 
 use super::binding::{Binding, Bound, Request};
-use crate::bugs::{self, Bug};
+use super::telemetry::Telemetry;
 use crate::mqtt::{Application, Event, MqttSession};
 
 /// The device in its sessions.
 pub(super) struct Agent<'d, R> {
-    telemetry: Option<&'d Telemetry>,
+    telemetry: &'d Telemetry<'d>,
     /// What it does with its cloud.
     pub(super) binding: Bound<'d, R>,
     connected: bool,
 }
 
 impl<'d, R: RngCore> Agent<'d, R> {
-    /// By the rules of factory data.
-    pub(super) fn new(factory: &'d Factory, binding: Bound<'d, R>) -> Self {
+    /// Not in a session yet.
+    pub(super) fn new(telemetry: &'d Telemetry<'d>, binding: Bound<'d, R>) -> Self {
         Self {
-            telemetry: factory.telemetry.as_ref(),
+            telemetry,
             binding,
             connected: false,
         }
@@ -34,43 +36,49 @@ impl<'d, R: RngCore> Agent<'d, R> {
     /// The session, or the attempt to open one, is over.
     pub(super) fn session_lost(&mut self) {
         let was_connected = core::mem::take(&mut self.connected);
+        self.telemetry.session_lost();
         self.binding.lost(was_connected);
     }
 }
 
+/// Something that is to be done in a session.
+pub(super) enum Wish {
+    /// By the binding.
+    Binding(Request),
+    /// Telemetry is due.
+    Telemetry,
+}
+
 impl<R: RngCore> Application for Agent<'_, R> {
-    type Request = Request;
+    type Request = Wish;
 
-    async fn request(&mut self) -> Request {
-        self.binding.request().await
+    async fn request(&mut self) -> Wish {
+        let connected = self.connected;
+        let due = async {
+            match connected {
+                true => self.telemetry.due().await,
+                false => pending().await,
+            }
+        };
+        match select(self.binding.request(), due).await {
+            Either::First(request) => Wish::Binding(request),
+            Either::Second(()) => Wish::Telemetry,
+        }
     }
 
-    fn on_request(&mut self, session: &mut MqttSession, request: Request, now: Instant) {
-        self.binding.on_request(session, request, now);
+    fn on_request(&mut self, session: &mut MqttSession<'_>, wish: Wish, now: Instant) {
+        match wish {
+            Wish::Binding(request) => self.binding.on_request(session, request, now),
+            Wish::Telemetry => self.telemetry.send(session, now),
+        }
     }
 
-    fn on_event(&mut self, session: &mut MqttSession, event: Event, now: Instant) {
+    fn on_event(&mut self, session: &mut MqttSession<'_>, event: Event, now: Instant) {
         let is_connected = matches!(event, Event::Connected);
         self.connected |= is_connected;
         self.binding.on_event(session, event, now);
-        if let Some(telemetry) = self.telemetry.filter(|_| is_connected)
-            && !bugs::is(Bug::TelemetryNotSent)
-        {
-            send_telemetry(telemetry, session, now);
-        }
-    }
-}
-
-fn send_telemetry(telemetry: &Telemetry, session: &mut MqttSession, now: Instant) {
-    let at_least_once = telemetry.qos > 0;
-    let payload = telemetry.payload.as_bytes();
-    match session.publish(&telemetry.topic, payload, at_least_once, now) {
-        Ok(identifier) => {
-            log::info!(target: "app", "[Telemetry][Tx] {}", telemetry.payload);
-            log::info!(target: "app", "sent publish successful, msg_id={identifier}");
-        }
-        Err(error) => {
-            log::error!(target: "app", "cannot publish on {}: {error}", telemetry.topic);
+        if is_connected {
+            self.telemetry.connected(session, now);
         }
     }
 }

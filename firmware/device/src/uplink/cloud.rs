@@ -1,7 +1,9 @@
 //! Keeps an MQTT session with the broker.
 
 use alloc::vec;
+use core::cell::{Cell, RefCell};
 use core::future::pending;
+use core::net::Ipv4Addr;
 
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_net::Stack;
@@ -14,11 +16,12 @@ use rand_core::RngCore;
 use super::agent::Agent;
 use super::binding::{Binding, Bound, Failure, Stage};
 use super::sntp::ClockSet;
+use super::telemetry::Telemetry;
 use super::{forever, offline, online};
 use crate::backoff::Backoff;
 use crate::board::{Tls, WallClock};
 use crate::bugs::{self, Bug};
-use crate::mqtt::{Ended, MqttSession, MqttSessionError, PacketError, Settings, exchange};
+use crate::mqtt::{Ended, MqttSession, MqttSessionError, Outbox, PacketError, Settings, exchange};
 use crate::transport::{self, Numbers, OpenError, log_failure, log_read_failure};
 
 /// Bytes of TCP in each direction.
@@ -39,6 +42,10 @@ pub(super) struct Opener<'d, T, W> {
     pub(super) wall_clock: &'d W,
     /// Factory data.
     pub(super) factory: &'d Factory,
+    /// What outlives sessions.
+    pub(super) outbox: &'d RefCell<Outbox>,
+    /// The address that the broker's name stood for first.
+    pub(super) first_address: Cell<Option<Ipv4Addr>>,
 }
 
 /// Whether a connection has to wait for the clock.
@@ -54,6 +61,7 @@ pub(super) fn awaits_clock(factory: &Factory) -> bool {
 pub(super) async fn keep_connected<T: Tls, W: WallClock, R: RngCore>(
     opener: Opener<'_, T, W>,
     clock_set: &ClockSet,
+    telemetry: &Telemetry<'_>,
     bound: Bound<'_, R>,
 ) -> ! {
     let Opener { stack, factory, .. } = opener;
@@ -67,7 +75,7 @@ pub(super) async fn keep_connected<T: Tls, W: WallClock, R: RngCore>(
             None => pending().await,
         }
     };
-    let mut agent = Agent::new(factory, bound);
+    let mut agent = Agent::new(telemetry, bound);
     let longest = cloud.reconnect_max_ms.max(cloud.reconnect_ms);
     let mut backoff = Backoff::new(cloud.reconnect_ms, longest);
 
@@ -92,6 +100,10 @@ pub(super) async fn keep_connected<T: Tls, W: WallClock, R: RngCore>(
             log::warn!(target: tag, "The network is lost");
         }
         agent.session_lost();
+        if let Either3::First(Goes::Home) | Either3::Third(()) = outcome {
+            // The client is destroyed.
+            opener.outbox.borrow_mut().clear();
+        }
         if let Either3::First(Goes::On) = outcome {
             let delay = if bugs::is(Bug::RetryStorm) {
                 STORM_DELAY_MS
@@ -102,6 +114,7 @@ pub(super) async fn keep_connected<T: Tls, W: WallClock, R: RngCore>(
             let waited = select(Timer::after_millis(delay.into()), stopped()).await;
             if let Either::Second(()) = waited {
                 agent.binding.lost(false);
+                opener.outbox.borrow_mut().clear();
             }
         }
     }
@@ -148,7 +161,12 @@ impl<T: Tls, W: WallClock> Opener<'_, T, W> {
         agent: &mut Agent<'_, R>,
     ) -> Result<Ended, OpenError> {
         agent.binding.on_stage(Stage::Connecting, cloud);
-        let address = transport::find(self.stack, cloud).await?;
+        let kept = self.first_address.get();
+        let address = match kept.filter(|_| bugs::is(Bug::AddressKeptForEver)) {
+            Some(address) => address,
+            None => transport::find(self.stack, cloud).await?,
+        };
+        self.first_address.set(Some(kept.unwrap_or(address)));
         agent.binding.on_stage(Stage::Found(address), cloud);
         transport::connect(socket, address, cloud).await?;
         if !cloud.tls {
@@ -189,9 +207,12 @@ impl<T: Tls, W: WallClock> Opener<'_, T, W> {
         );
         let settings = Settings {
             keep_alive_s: cloud.keep_alive_s,
+            clean_session: self.factory.mqtt.clean_session,
+            will: self.factory.mqtt.will.as_ref(),
             limit,
         };
-        match MqttSession::new(&agent.binding.credentials(cloud), settings, Instant::now()) {
+        let credentials = agent.binding.credentials(cloud);
+        match MqttSession::new(&credentials, settings, self.outbox, Instant::now()) {
             Ok(mut session) => exchange(connection, failure_of, limit, &mut session, agent).await,
             Err(error) => Ended::Session(MqttSessionError::Packet(error)),
         }

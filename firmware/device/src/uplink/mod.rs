@@ -1,7 +1,7 @@
 //! From a network to the cloud: clock, MQTT, binding and telemetry.
 //!
-//! [`run`] joins three loops that never end: [`sntp`] keeps the clock, [`cloud`] keeps an MQTT
-//! session, and the application of the device's [`binding`] runs beside it: [`lan`], which serves phones,
+//! [`run`] joins loops that never end: [`sntp`] keeps the clock, [`cloud`] keeps an MQTT session,
+//! [`telemetry`] has the device report, and the application of the device's [`binding`] runs beside it: [`lan`], which serves phones,
 //! or [`thingsboard`]. What they decide is in modules without I/O:
 //! [`crate::mqtt`], [`crate::linkkit`], [`crate::coap`].
 
@@ -11,12 +11,14 @@ mod cloud;
 mod esp8266;
 mod lan;
 mod sntp;
+mod telemetry;
 mod thingsboard;
 
 use alloc::boxed::Box;
+use core::cell::{Cell, RefCell};
 use core::future::pending;
 
-use embassy_futures::join::join3;
+use embassy_futures::join::join4;
 use embassy_futures::select::select;
 use embassy_net::Stack;
 use factory::Factory;
@@ -26,6 +28,7 @@ use self::binding::{Bound, LinkkitBinding, Plain, ThingsBoardBinding};
 use crate::board::{Tls, WallClock};
 use crate::handover::Handover;
 use crate::linkkit;
+use crate::mqtt::Outbox;
 
 /// What the way to the cloud needs.
 pub struct Uplink<'d, T, R, W> {
@@ -60,6 +63,8 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
     let queues = lan::BindingQueues::new();
     let client = thingsboard::ClientQueues::new();
     let clock_set = sntp::ClockSet::new();
+    let outbox = RefCell::new(Outbox::new());
+    let telemetry = telemetry::Telemetry::new(factory.telemetry.as_ref());
 
     let time = sntp::keep_time(
         stack,
@@ -74,6 +79,8 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
         tls,
         wall_clock,
         factory,
+        outbox: &outbox,
+        first_address: Cell::new(None),
     };
     let bound = match (&factory.linkkit, &factory.thingsboard) {
         (Some(settings), _) => {
@@ -83,7 +90,7 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
         (None, Some(_)) => Bound::ThingsBoard(ThingsBoardBinding::new(&client, random.clone())),
         (None, None) => Bound::Plain(Plain),
     };
-    let session = cloud::keep_connected(opener, &clock_set, bound);
+    let session = cloud::keep_connected(opener, &clock_set, &telemetry, bound);
     let application = async {
         match (&factory.linkkit, &factory.thingsboard, &factory.cloud) {
             (Some(settings), ..) => {
@@ -97,7 +104,7 @@ pub async fn run<T: Tls, R: RngCore + Clone, W: WallClock>(uplink: Uplink<'_, T,
             _ => forever().await,
         }
     };
-    let (never, _, _) = join3(time, session, application).await;
+    let (never, ..) = join4(time, session, telemetry.run(&outbox), application).await;
     never
 }
 

@@ -119,6 +119,7 @@ impl World {
                 topic: "v1/devices/me/telemetry".into(),
                 payload: r#"{"temperature":25}"#.into(),
                 qos: 1,
+                every_ms: 0,
             }),
             ..Factory::default()
         };

@@ -385,4 +385,20 @@ impl Board for ProbeBoard {
         }
         .boxed()
     }
+
+    fn write_storage<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
+        async {
+            let region = self.region("storage")?;
+            self.must_be_off("write the storage").await?;
+            let length = usize::try_from(region.end - region.start).unwrap_or(0);
+            let mut image = image.to_vec();
+            image.resize(length, 0xFF);
+            self.while_off("write the storage", move |device| {
+                device.write(region.start, &image, "the storage")?;
+                Ok(())
+            })
+            .await
+        }
+        .boxed()
+    }
 }

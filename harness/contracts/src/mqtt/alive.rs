@@ -7,7 +7,7 @@ use clock::LabTime;
 use trace::Event;
 
 use super::{connection, is_from_client};
-use crate::read::number;
+use crate::read::{device, is_boot, number};
 use crate::{Found, Moment, Watch};
 
 /// No network timeout of an SDK of the field is longer.
@@ -60,6 +60,8 @@ impl Watch for Acknowledges {
 pub struct KeepsAlive(BTreeMap<u64, Silence>);
 
 struct Silence {
+    /// Whose connection it is.
+    device: String,
     since: LabTime,
     seq: u64,
     allowed: Duration,
@@ -67,6 +69,11 @@ struct Silence {
 
 impl Watch for KeepsAlive {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) {
+            // Without power it is rightly silent.
+            self.0.retain(|_, silence| silence.device != device(event));
+            return;
+        }
         let connection = connection(event);
         if event.kind == "connection_closed" {
             self.0.remove(&connection);
@@ -79,6 +86,7 @@ impl Watch for KeepsAlive {
             let keep_alive = number(event, "/keep_alive_s").unwrap_or_default();
             if keep_alive > 0 {
                 let silence = Silence {
+                    device: device(event).to_owned(),
                     since: event.at(),
                     seq: event.seq,
                     // The lab's clock and the device's are not one, and the network takes its time.
@@ -89,6 +97,10 @@ impl Watch for KeepsAlive {
         } else if let Some(silence) = self.0.get_mut(&connection) {
             silence.since = event.at();
             silence.seq = event.seq;
+            if !device(event).is_empty() {
+                // The broker learns it from CONNECT.
+                silence.device = device(event).to_owned();
+            }
             if event.kind == "pingreq" {
                 found.held();
             }

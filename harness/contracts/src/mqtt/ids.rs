@@ -1,12 +1,17 @@
 //! Packet identifiers and DUP.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use clock::LabTime;
 use trace::Event;
 
 use super::{connection, is_from_client};
 use crate::read::{flag, number, text};
 use crate::{Found, Moment, Watch};
+
+/// How long after its acknowledgement a message that was sent again may arrive.
+const CROSSES_FOR: Duration = Duration::from_secs(60);
 
 /// What takes an identifier of the client's, if this event does: the identifier.
 fn taken(event: &Event) -> Option<u64> {
@@ -93,6 +98,9 @@ pub struct Again {
     /// What each client has published and is not acknowledged, by identifier; it outlives
     /// connections.
     published: BTreeMap<(String, u64), u64>,
+    /// What was acknowledged last to each client, and when: what it has sent again may still have been on
+    /// its way to the broker then.
+    answered: BTreeMap<(String, u64), LabTime>,
     /// Clients of which a connection was cut: what they sent last may not have arrived, and is rightly
     /// sent again.
     cut_off: BTreeSet<String>,
@@ -111,7 +119,11 @@ impl Watch for Again {
             return;
         }
         if let Some(id) = given_back(event) {
-            self.published.remove(&(client, id));
+            if self.published.remove(&(client.clone(), id)).is_some() {
+                self.answered
+                    .retain(|_, at| *at + CROSSES_FOR >= event.at());
+                self.answered.insert((client, id), event.at());
+            }
             return;
         }
         if event.kind != "publish" || !is_from_client(event) {
@@ -123,7 +135,11 @@ impl Watch for Again {
             found.check(!again, || "DUP at QoS 0".into(), [event.seq]);
             return;
         }
-        let may_be_lost = self.cut_off.contains(&client);
+        let crosses = self
+            .answered
+            .get(&(client.clone(), id))
+            .is_some_and(|at| *at + CROSSES_FOR >= event.at());
+        let may_be_lost = crosses || self.cut_off.contains(&client);
         let first = self.published.insert((client, id), event.seq);
         match (first, again) {
             (None, true) if may_be_lost => {}

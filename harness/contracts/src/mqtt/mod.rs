@@ -2,6 +2,7 @@
 
 mod alive;
 mod ids;
+mod kept;
 mod manners;
 mod order;
 
@@ -80,6 +81,36 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<ids::Again>::default()),
     },
     Contract {
+        id: "mqtt-unacknowledged-comes-again",
+        needs: &[Sight::Clock],
+        says: "in a session that is kept, a client sends what was not acknowledged again once it is back: by \
+               the same identifier, with DUP, in the same order",
+        source: "MQTT 3.1.1 [MQTT-4.4.0-1], [MQTT-4.6.0-1], [MQTT-3.3.1-1]",
+        reads: since_boot![
+            (Source::Mqtt, "connect"),
+            (Source::Mqtt, "session_opened"),
+            (Source::Mqtt, "connection_closed"),
+            (Source::Mqtt, "publish"),
+            (Source::Mqtt, "puback"),
+            (Source::Mqtt, "pubcomp"),
+        ],
+        watch: |_| Some(Box::<kept::ComesAgain>::default()),
+    },
+    Contract {
+        id: "mqtt-sends-again-with-pauses",
+        needs: &[],
+        says: "a client that misses an acknowledgement waits a second or more before it sends again on the same \
+               connection",
+        source: "ESP-IDF esp-mqtt: message_retransmit_timeout",
+        reads: &[
+            (Source::Mqtt, "connection_closed"),
+            (Source::Mqtt, "publish"),
+            (Source::Mqtt, "puback"),
+            (Source::Mqtt, "pubrec"),
+        ],
+        watch: |_| Some(Box::<kept::Pauses>::default()),
+    },
+    Contract {
         id: "mqtt-qos1-is-acknowledged",
         needs: &[Sight::Clock],
         says: "what a client gets at QoS 1 it acknowledges by that identifier within ten seconds",
@@ -92,7 +123,19 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Clock],
         says: "a client lets no more than its keep-alive pass without a packet",
         source: "MQTT 3.1.1 [MQTT-3.1.2-23]",
-        reads: PACKETS,
+        reads: since_boot![
+            (Source::Mqtt, "connect"),
+            (Source::Mqtt, "publish"),
+            (Source::Mqtt, "puback"),
+            (Source::Mqtt, "pubrec"),
+            (Source::Mqtt, "pubrel"),
+            (Source::Mqtt, "pubcomp"),
+            (Source::Mqtt, "subscribe"),
+            (Source::Mqtt, "unsubscribe"),
+            (Source::Mqtt, "pingreq"),
+            (Source::Mqtt, "disconnect"),
+            (Source::Mqtt, "connection_closed"),
+        ],
         watch: |_| Some(Box::<alive::KeepsAlive>::default()),
     },
     Contract {

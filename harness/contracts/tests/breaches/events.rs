@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use contracts::{
     AccessPointFacts, CloudFacts, Contracts, Facts, LinkkitFacts, ServiceFacts, Sight, SntpFacts,
+    TelemetryFacts,
 };
 use serde_json::{Value, json};
 use trace::{Event, Source};
@@ -41,7 +42,10 @@ fn facts() -> Facts {
             untold: Duration::from_secs(31),
         }),
         attempts: Some(3),
-        telemetry: Some("t".into()),
+        telemetry: Some(TelemetryFacts {
+            topic: "t".into(),
+            every: Duration::ZERO,
+        }),
         access_points: Some(vec![
             access_point("home", 1, -70),
             access_point("near", 6, -50),
@@ -132,6 +136,15 @@ pub fn connect(ms: u64) -> Value {
         ms,
         "connect",
         json!({ "keep_alive_s": 60, "clean_session": true }),
+    )
+}
+
+/// CONNECT of a client that wants its session kept.
+pub fn connect_kept(ms: u64) -> Value {
+    from_client(
+        ms,
+        "connect",
+        json!({ "keep_alive_s": 60, "clean_session": false }),
     )
 }
 

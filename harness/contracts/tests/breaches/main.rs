@@ -6,13 +6,14 @@ mod network;
 mod sessions;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use contracts::{ALL, Contracts, Facts};
 use serde_json::{Value, json};
 
 use events::{
-    broken, config, connack, connect, event, from_client, handshake, line, notify, puback, publish,
-    replied, report, session, status, told,
+    broken, config, connack, connect, connect_kept, event, from_client, handshake, line, notify,
+    puback, publish, replied, report, session, status, told,
 };
 
 /// A contract, events that break it alone, and when they are judged for the last time, in ms.
@@ -28,7 +29,19 @@ fn breaking() -> impl Iterator<Item = Breaking> {
 #[test]
 fn each_contract_is_broken_by_what_breaks_it_and_no_other_is() {
     for (id, rows, until) in breaking() {
-        assert_eq!(broken(&rows, until), BTreeSet::from([id]), "{id}");
+        let seen = events::broken_with(&rows, until, |facts| match id {
+            "telemetry-keeps-its-interval" => {
+                let telemetry = facts.telemetry.as_mut().expect("it has some");
+                telemetry.every = Duration::from_secs(20);
+            }
+            "mqtt-unacknowledged-comes-again" => {
+                let cloud = facts.cloud.as_mut().expect("it has one");
+                cloud.clean_session = false;
+                facts.linkkit = None;
+            }
+            _ => {}
+        });
+        assert_eq!(seen, BTreeSet::from([id]), "{id}");
     }
 }
 
@@ -211,4 +224,103 @@ fn what_a_cut_connection_may_have_lost_is_rightly_sent_again() {
     }
     let orderly = BTreeSet::from(["mqtt-dup-means-again"]);
     assert_eq!(after("disconnected"), orderly);
+}
+
+#[test]
+fn what_is_not_acknowledged_comes_again_as_the_standard_has_it() {
+    let back = |rows: &[Value]| {
+        let closed =
+            json!([6, "mqtt/connection_closed", { "connection": 1, "client": "c", "end": "lost" }]);
+        let before = [
+            connect_kept(1),
+            connack(2),
+            publish(3, 1, false),
+            publish(4, 2, false),
+            puback(5, 1),
+            publish(5, 3, false),
+            closed,
+            connect_kept(7),
+            connack(8),
+            json!([8, "mqtt/session_opened", { "connection": 1, "client": "c" }]),
+        ];
+        let rows = [&before[..], rows].concat();
+        events::broken_with(&rows, 20_000, |facts| {
+            facts.telemetry = None;
+            facts.linkkit = None;
+            if let Some(cloud) = &mut facts.cloud {
+                cloud.clean_session = false;
+            }
+        })
+    };
+    let again = BTreeSet::from(["mqtt-unacknowledged-comes-again"]);
+    assert_eq!(
+        back(&[
+            publish(9, 2, true),
+            publish(9, 3, true),
+            publish(9, 4, false)
+        ]),
+        BTreeSet::new()
+    );
+    assert_eq!(back(&[publish(9, 2, true)]), again);
+    assert_eq!(back(&[publish(9, 3, true), publish(9, 2, true)]), again);
+    assert_eq!(back(&[publish(9, 2, false), publish(9, 3, true)]), again);
+    let other = from_client(
+        9,
+        "publish",
+        json!({ "topic": "u", "qos": 1, "id": 2, "duplicate": true }),
+    );
+    assert_eq!(back(&[other, publish(9, 3, true)]), again);
+}
+
+#[test]
+fn a_device_without_power_owes_no_ping_and_one_that_left_no_session() {
+    let off = json!([3, "board/power", { "power": "off" }]);
+    let rows = [connect(1), connack(2), off];
+    assert_eq!(broken(&rows, 70_000), BTreeSet::new());
+
+    let opened = json!([2, "mqtt/session_opened", { "connection": 1, "client": "c" }]);
+    let left = |end: &str| {
+        let closed =
+            json!([4, "mqtt/connection_closed", { "connection": 1, "client": "c", "end": end }]);
+        let leased = json!([1, "air/leased", { "address": "10.0.0.2" }]);
+        let told = json!([1, "sntp/answered", { "device": null, "offset_s": 0 }]);
+        broken(&[leased, told, opened.clone(), closed], 95_000)
+    };
+    assert_eq!(left("disconnected"), BTreeSet::new());
+    assert_eq!(left("lost"), BTreeSet::from(["mqtt-comes-back"]));
+}
+
+#[test]
+fn a_message_that_was_sent_again_may_cross_its_acknowledgement() {
+    let rows = |ms: u64| {
+        [
+            connect(1),
+            connack(2),
+            publish(3, 1, false),
+            puback(4, 1),
+            publish(ms, 1, true),
+        ]
+    };
+    let expected = BTreeSet::from(["mqtt-dup-means-again"]);
+    assert_eq!(broken(&rows(59_900), 59_901), BTreeSet::new());
+    assert_eq!(broken(&rows(60_005), 60_006), expected);
+}
+
+#[test]
+fn a_lease_that_is_renewed_lasts_on() {
+    let leased =
+        |s: u64| json!([s * 1_000, "air/leased", { "address": "10.0.0.2", "lease_s": 20 }]);
+    let asked = |s: u64| json!([s * 1_000, "air/address_asked", { "message": "request" }]);
+    let used = json!([30_000, "air/name_asked", { "name": "a", "answer": "10.0.0.1" }]);
+    let told = json!([1, "sntp/answered", { "device": null, "offset_s": 0 }]);
+    let rows = [
+        told,
+        leased(1),
+        asked(11),
+        leased(11),
+        asked(21),
+        leased(21),
+        used,
+    ];
+    assert_eq!(broken(&rows, 31_000), BTreeSet::new());
 }

@@ -11,6 +11,31 @@ use super::events::{
 pub fn breaking() -> Vec<Breaking> {
     vec![
         (
+            "address-is-asked-for-with-pauses",
+            (0..11)
+                .map(|n| json!([n * 100, "air/address_asked", { "message": "discover" }]))
+                .collect(),
+            2_000,
+        ),
+        (
+            "address-is-renewed-in-time",
+            vec![
+                json!([1, "air/leased", { "address": "10.0.0.2", "lease_s": 20 }]),
+                json!([2, "sntp/answered", { "device": null, "offset_s": 0 }]),
+            ],
+            21_000,
+        ),
+        (
+            "address-is-used-no-longer-than-leased",
+            vec![
+                json!([1, "air/leased", { "address": "10.0.0.2", "lease_s": 20 }]),
+                json!([2, "sntp/answered", { "device": null, "offset_s": 0 }]),
+                json!([15_000, "air/address_asked", { "message": "request" }]),
+                json!([23_000, "air/name_asked", { "name": "a", "answer": "10.0.0.1" }]),
+            ],
+            24_000,
+        ),
+        (
             "device-time-never-falls",
             vec![timed(1, 900), timed(2, 800)],
             3,

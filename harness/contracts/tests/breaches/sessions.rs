@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::Breaking;
 use super::events::{
-    config, connack, connect, connected, exchange, from_client, joined, leased, left, opened,
-    powered, puback, publish, refused, report, session, status, subscribed, to_client, told,
-    told_time,
+    config, connack, connect, connect_kept, connected, exchange, from_client, joined, leased, left,
+    opened, powered, puback, publish, refused, report, session, status, subscribed, to_client,
+    told, told_time,
 };
 
 pub fn breaking() -> Vec<Breaking> {
@@ -57,6 +57,32 @@ pub fn breaking() -> Vec<Breaking> {
             "mqtt-dup-means-again",
             vec![connect(1), connack(2), publish(3, 1, true)],
             4,
+        ),
+        (
+            "mqtt-unacknowledged-comes-again",
+            vec![
+                opened(1, "c"),
+                connect_kept(1),
+                connack(2),
+                publish(2, 1, false),
+                json!([3, "mqtt/connection_closed", { "connection": 1, "client": "c", "end": "lost" }]),
+                connect_kept(4),
+                connack(4),
+                opened(4, "c"),
+                publish(5, 2, false),
+            ],
+            15_000,
+        ),
+        (
+            "mqtt-sends-again-with-pauses",
+            vec![
+                connect(1),
+                connack(2),
+                publish(3, 1, false),
+                publish(1_100, 1, true),
+                publish(1_200, 1, true),
+            ],
+            1_300,
         ),
         (
             "mqtt-qos1-is-acknowledged",
@@ -243,6 +269,19 @@ pub fn breaking() -> Vec<Breaking> {
                 connack(3),
                 subscribed(4),
                 report(5, json!("0"), "A"),
+            ],
+            40_000,
+        ),
+        (
+            "telemetry-keeps-its-interval",
+            vec![
+                powered(0),
+                opened(1, "c"),
+                connect(2),
+                connack(3),
+                subscribed(4),
+                report(5, json!("0"), "A"),
+                publish(6, 7, false),
             ],
             40_000,
         ),

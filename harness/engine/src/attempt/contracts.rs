@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contracts::{
     AccessPointFacts, Breach, CloudFacts, Contracts, Facts, LinkkitFacts, ServiceFacts, Sight,
-    SntpFacts,
+    SntpFacts, TelemetryFacts,
 };
 use factory::{Factory, Scheme};
 use trace::{ContractBroken, ContractsJudged, Nearest, Trace};
@@ -169,7 +169,7 @@ fn of_one(factory: &Factory, shown: Option<&[u8]>) -> Facts {
             checks_dates: cloud.check_dates,
             checks_name: cloud.check_name,
             keep_alive: Duration::from_secs(cloud.keep_alive_s.into()),
-            clean_session: true,
+            clean_session: factory.mqtt.clean_session,
             reconnect: millis(cloud.reconnect_ms),
             reconnect_max: millis(cloud.reconnect_max_ms),
         }),
@@ -187,10 +187,10 @@ fn of_one(factory: &Factory, shown: Option<&[u8]>) -> Facts {
                 + millis(factory.provisioning.cleanup_delay_ms),
         }),
         attempts: Some(factory.provisioning.conn_attempts.into()),
-        telemetry: factory
-            .telemetry
-            .as_ref()
-            .map(|telemetry| telemetry.topic.clone()),
+        telemetry: factory.telemetry.as_ref().map(|telemetry| TelemetryFacts {
+            topic: telemetry.topic.clone(),
+            every: millis(telemetry.every_ms),
+        }),
         access_points: None,
     }
 }

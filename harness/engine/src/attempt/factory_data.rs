@@ -1,9 +1,11 @@
 //! What a device of a scenario is born with.
 
+use std::time::Duration;
+
 use factory::{
     AppInfo, Ble, ClientAuth, Cloud, Credentials, Factory, Identity, Lab, Mdns, MemoryRelease,
-    PhoneToken, Provisioning, Scheme, ServerCertificate, Sntp, Telemetry, TokenForm, Unregister,
-    Version, WebApplication, WebServer,
+    Mqtt, PhoneToken, Provisioning, Scheme, ServerCertificate, Sntp, Telemetry, TokenForm,
+    Unregister, Version, WebApplication, WebServer, Will,
 };
 use pki::{Pki, PkiError};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
@@ -70,6 +72,7 @@ pub fn factory_data(
             .as_ref()
             .map(|settings| cloud(settings, device, values, pki, meeting))
             .transpose()?,
+        mqtt: mqtt(&device.cloud),
         linkkit: None,
         thingsboard: None,
         esp8266: None,
@@ -77,6 +80,7 @@ pub fn factory_data(
             topic: telemetry.topic.clone(),
             payload: telemetry.payload.clone(),
             qos: telemetry.qos.value,
+            every_ms: telemetry.every.map_or(0, millis),
         }),
         web_server: device
             .server
@@ -91,6 +95,22 @@ pub fn factory_data(
     }
     esp8266::put_in(device, pki, &mut factory)?;
     Ok(factory)
+}
+
+fn mqtt(settings: &language::DeviceCloud) -> Mqtt {
+    Mqtt {
+        clean_session: settings.clean_session,
+        will: settings.will.as_ref().map(|will| Will {
+            topic: will.topic.clone(),
+            payload: will.payload.clone(),
+            qos: will.qos.value,
+            retain: will.retain,
+        }),
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// Port of a device's web server.

@@ -31,6 +31,7 @@ mod session_steps;
 mod silence;
 mod starvation;
 mod steps;
+mod storage_damage;
 mod surroundings;
 mod thingsboard_steps;
 mod transcript;

@@ -9,10 +9,12 @@ use trace::Fault as FaultEvent;
 use super::problem::{LabError, Missed, Problem};
 use super::surroundings::{Switched, VisitError};
 use super::world::World;
-use super::{Attempt, console, discover, provision, session_steps, transcript, web};
+use super::{
+    Attempt, console, discover, provision, session_steps, storage_damage, transcript, web,
+};
 use crate::language::{
-    Bind, BindOutcome, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query, QueryBy,
-    QueryOutcome, ReadVersion, Step, duration,
+    Bind, BindOutcome, DamageStorage, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query,
+    QueryBy, QueryOutcome, ReadVersion, Step, duration,
 };
 
 /// How often a phone asks the cloud for a report.
@@ -60,6 +62,7 @@ impl Attempt<'_> {
                 let device = self.case.device(step.device.as_ref());
                 Ok(world.device(device)?.erase_storage().await?)
             }
+            Step::DamageStorage(step) => self.damage_storage(step, world).await,
         }
     }
 
@@ -192,6 +195,7 @@ impl Attempt<'_> {
             Fault::BluetoothSilent | Fault::BluetoothDropAfter(_) | Fault::BluetoothSlow(_) => {
                 world.set_bluetooth_fault(fault, on)?;
             }
+            fault if fault.is_of_air() => world.set_air_fault(fault, on)?,
             _ => world.set_cloud_fault(fault, on)?,
         }
         self.trace.emit(
@@ -203,6 +207,14 @@ impl Attempt<'_> {
             },
         );
         Ok(())
+    }
+
+    async fn damage_storage(&self, step: &DamageStorage, world: &mut World) -> Result<(), Problem> {
+        let device = self.case.device(step.device.as_ref());
+        let board = &mut world.device(device)?.board;
+        let mut image = board.read_storage().await?;
+        storage_damage::damage(&mut image, step)?;
+        Ok(board.write_storage(&image).await?)
     }
 
     pub(super) fn fill(&self, text: &Placed<String>) -> Result<String, Problem> {
@@ -258,5 +270,6 @@ pub(super) fn label(step: &Step) -> String {
         }
         Step::Wait(wait) => format!("wait {}", duration::display(wait.0)),
         Step::EraseStorage(_) => "erase storage".into(),
+        Step::DamageStorage(step) => format!("damage storage: {:?}", step.with.value),
     }
 }

@@ -454,6 +454,11 @@ impl World {
         self.surroundings.set_bluetooth_fault(&devices, fault, on)
     }
 
+    /// Breaks or mends addresses, names or frames of the network.
+    pub fn set_air_fault(&self, fault: &Fault, on: bool) -> Result<(), LabError> {
+        self.surroundings.set_air_fault(fault, on)
+    }
+
     /// A phone joins its LAN again, which was away.
     pub async fn come_back(&mut self, phone: &str) -> Result<(), LabError> {
         let owner = self

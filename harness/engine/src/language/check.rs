@@ -1,5 +1,7 @@
 //! What types cannot say about a scenario.
 
+mod faults;
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -9,7 +11,7 @@ use super::access_point;
 use super::captures::{CaptureList, references};
 use super::certificate::{self, Certificate};
 use super::clause::{Clause, Expect};
-use super::fault::{Fault, FaultStep};
+use super::fault::Fault;
 use super::mistake::Mistake;
 use super::pattern::{Pattern, Vendor, regular_expression};
 use super::scenario::Scenario;
@@ -148,6 +150,11 @@ impl<'s> Checker<'s> {
             {
                 self.wrong(telemetry.qos.span, "a device publishes with QoS 0 or 1");
             }
+            if let Some(will) = &device.cloud.will
+                && will.qos.value > 1
+            {
+                self.wrong(will.qos.span, "a device's will has QoS 0 or 1");
+            }
         }
     }
 
@@ -188,6 +195,7 @@ impl<'s> Checker<'s> {
         self.visits(step);
         match &step.value {
             Step::Power(_) | Step::Wait(_) | Step::EraseStorage(_) => {}
+            Step::DamageStorage(damage) => self.damage(damage),
             Step::ReadVersion(read) => {
                 self.phone(&read.phone);
                 for (pointer, _) in read.wanted.iter() {
@@ -573,51 +581,6 @@ impl<'s> Checker<'s> {
                 self.wrong(pointer.span, "a JSON pointer begins with `/`");
             }
             self.captured.insert(name);
-        }
-    }
-
-    fn fault(&mut self, step: &'s FaultStep, span: Span) {
-        let fault = step.fault();
-        if let Some(role) = fault.access_point() {
-            self.known(
-                role,
-                "access point",
-                self.scenario.world.access_points.names(),
-            );
-        }
-        match fault {
-            Fault::ConnectRefused(code) if !(1..=5).contains(&code.value) => {
-                self.wrong(code.span, "CONNACK refuses with 1 to 5");
-            }
-            fault if fault.is_of_broker() && self.scenario.world.cloud.is_none() => {
-                self.wrong(span, "there is no `cloud` in the world");
-            }
-            Fault::MatchReply(_) => self.needs_linkkit(span, "this fault"),
-            Fault::CloudUnanswered => self.needs_thingsboard(span, "this fault"),
-            _ => {}
-        }
-        if matches!(fault, Fault::SessionEnded(_)) {
-            if matches!(step, FaultStep::Off(_)) {
-                self.wrong(
-                    span,
-                    "what has ended is not mended; the device connects again",
-                );
-            }
-            return;
-        }
-        let standing = self.faults.iter().position(|on| *on == fault);
-        match (step, standing) {
-            (FaultStep::On(_), None) => self.faults.push(fault),
-            (FaultStep::On(_) | FaultStep::Pulse(..), Some(_)) => {
-                self.wrong(span, "this fault is on already");
-            }
-            (FaultStep::Pulse(..), None) => {}
-            (FaultStep::Off(_), Some(position)) => {
-                self.faults.remove(position);
-            }
-            (FaultStep::Off(_), None) => {
-                self.wrong(span, "this fault is not on; name it just as it was put on");
-            }
         }
     }
 }

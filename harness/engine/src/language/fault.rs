@@ -157,12 +157,149 @@ pub enum Fault {
     MatchReply(MatchReply),
     /// ThingsBoard answers no request of a device: for attributes, calls, chunks or credentials.
     CloudUnanswered,
+    /// The access point's DHCP server answers in this way.
+    DhcpAnswer(DhcpAnswer),
+    /// The name server answers questions for a name in this way.
+    NameAnswer(NameAnswer),
+    /// The broker is at another address, and nothing is where it was.
+    BrokerMoved,
+    /// Frames between the access point and its stations do not arrive as they were sent.
+    Frames(Frames),
+    /// How strong the access point is heard.
+    Signal(Signal),
+    /// The access point loses its stations, once. There is nothing to mend.
+    StationsLost(StationsLost),
     /// No phone hears Bluetooth advertisements.
     BluetoothSilent,
     /// The Bluetooth link is lost after so many more bytes of data.
     BluetoothDropAfter(u32),
     /// The Bluetooth link carries this many bytes a second.
     BluetoothSlow(u32),
+}
+
+/// How an access point's DHCP server may answer.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DhcpAnswer {
+    /// Which access point.
+    pub at: Placed<String>,
+    /// How.
+    pub with: DhcpAnswerKind,
+}
+
+/// How a DHCP server may answer (RFC 2131).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DhcpAnswerKind {
+    /// Not at all.
+    Never,
+    /// It refuses each address that it has offered.
+    Nak,
+    /// It names no router.
+    NoRouter,
+    /// With an address that another host has, until the device declines it.
+    Taken,
+    /// With leases that end after this time, unless they are renewed.
+    Lease(
+        #[serde(deserialize_with = "duration::required")]
+        #[schemars(with = "duration::Text")]
+        Duration,
+    ),
+    /// As usual, but after this time.
+    After(
+        #[serde(deserialize_with = "duration::required")]
+        #[schemars(with = "duration::Text")]
+        Duration,
+    ),
+}
+
+/// How the name server may answer questions for a name.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NameAnswer {
+    /// Whose name; the broker's if left out.
+    #[serde(default)]
+    pub of: NamedHost,
+    /// How.
+    pub with: NameAnswerKind,
+}
+
+/// A host that devices know by its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NamedHost {
+    /// The broker.
+    #[default]
+    Broker,
+    /// The time server.
+    Time,
+}
+
+/// How a name server may answer (RFC 1035 §4.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NameAnswerKind {
+    /// There is no such name.
+    Nxdomain,
+    /// It failed.
+    Servfail,
+    /// Not at all.
+    Never,
+    /// As usual, but after this time.
+    After(
+        #[serde(deserialize_with = "duration::required")]
+        #[schemars(with = "duration::Text")]
+        Duration,
+    ),
+    /// With an address that no host has.
+    WrongAddress,
+    /// With the address that the host had before it moved.
+    Stale,
+}
+
+/// What becomes of the frames between an access point and its stations, in both directions.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Frames {
+    /// Which access point.
+    pub at: Placed<String>,
+    /// Per cent that are lost.
+    #[schemars(range(max = 100))]
+    pub lost: Option<Placed<u8>>,
+    /// Per cent that arrive twice.
+    #[schemars(range(max = 100))]
+    pub doubled: Option<Placed<u8>>,
+    /// Per cent that others overtake.
+    #[schemars(range(max = 100))]
+    pub reordered: Option<Placed<u8>>,
+    /// How much later each arrives.
+    #[serde(default, deserialize_with = "duration::optional")]
+    #[schemars(with = "Option<duration::Text>")]
+    pub late: Option<Duration>,
+    /// Bytes of the longest IP packet that arrives; longer ones are lost without a word.
+    #[schemars(range(min = 68, max = 1500))]
+    pub longest: Option<Placed<u16>>,
+}
+
+/// How strong an access point is heard.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Signal {
+    /// Which access point.
+    pub at: Placed<String>,
+    /// In dBm; below -97 it is not heard any more.
+    #[schemars(range(min = -127, max = 0))]
+    pub rssi: Placed<i8>,
+}
+
+/// An access point loses its stations.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StationsLost {
+    /// Which access point.
+    pub at: Placed<String>,
+    /// The reason that stations are told (802.11 §9.4.1.7); 200 for beacons that they miss.
+    pub reason: Placed<u16>,
 }
 
 /// How the time server may answer, other than with the time. What is no answer is an hour wrong besides, so
@@ -312,6 +449,12 @@ impl Fault {
             Self::SessionEnded(_) => "session_ended",
             Self::MatchReply(_) => "match_reply",
             Self::CloudUnanswered => "cloud_unanswered",
+            Self::DhcpAnswer(_) => "dhcp_answer",
+            Self::NameAnswer(_) => "name_answer",
+            Self::BrokerMoved => "broker_moved",
+            Self::Frames(_) => "frames",
+            Self::Signal(_) => "signal",
+            Self::StationsLost(_) => "stations_lost",
             Self::BluetoothSilent => "bluetooth_silent",
             Self::BluetoothDropAfter(_) => "bluetooth_drop_after",
             Self::BluetoothSlow(_) => "bluetooth_slow",
@@ -337,12 +480,45 @@ impl Fault {
         )
     }
 
+    /// Whether only surroundings of the lab's can do it: addresses, names and frames.
+    pub fn is_of_air(&self) -> bool {
+        matches!(
+            self,
+            Self::DhcpAnswer(_)
+                | Self::NameAnswer(_)
+                | Self::BrokerMoved
+                | Self::Frames(_)
+                | Self::Signal(_)
+                | Self::StationsLost(_)
+        )
+    }
+
+    /// Whether it is over as soon as it has happened, so that there is nothing to mend.
+    pub fn is_over_at_once(&self) -> bool {
+        matches!(self, Self::SessionEnded(_) | Self::StationsLost(_))
+    }
+
+    /// Whether it breaks the same thing as `other`, so that the one would take the place of the other.
+    pub fn replaces(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::DhcpAnswer(one), Self::DhcpAnswer(other)) => one.at == other.at,
+            (Self::NameAnswer(one), Self::NameAnswer(other)) => one.of == other.of,
+            (Self::Frames(one), Self::Frames(other)) => one.at == other.at,
+            (Self::Signal(one), Self::Signal(other)) => one.at == other.at,
+            _ => false,
+        }
+    }
+
     /// The access point that it is about.
     pub fn access_point(&self) -> Option<&Placed<String>> {
         match self {
             Self::AccessPointOff(role) | Self::Isolation(role) | Self::InternetOff(role) => {
                 Some(role)
             }
+            Self::DhcpAnswer(DhcpAnswer { at, .. })
+            | Self::Frames(Frames { at, .. })
+            | Self::Signal(Signal { at, .. })
+            | Self::StationsLost(StationsLost { at, .. }) => Some(at),
             _ => None,
         }
     }

@@ -119,12 +119,18 @@ impl fmt::Display for Fault {
             Self::TimeSilent
             | Self::BluetoothSilent
             | Self::CloudUnanswered
+            | Self::BrokerMoved
             | Self::HandshakeStalled
             | Self::MessagesWithheld
             | Self::SingleBytes => f.write_str(name),
             Self::BluetoothDropAfter(bytes) | Self::BluetoothSlow(bytes) => {
                 write!(f, "{name} {bytes}")
             }
+            Self::DhcpAnswer(answer) => write!(f, "{name} {:?} at {}", answer.with, answer.at),
+            Self::NameAnswer(answer) => write!(f, "{name} {:?} of {:?}", answer.with, answer.of),
+            Self::Frames(frames) => write!(f, "{name} at {}", frames.at),
+            Self::Signal(signal) => write!(f, "{name} {} at {}", signal.rssi, signal.at),
+            Self::StationsLost(lost) => write!(f, "{name} {} at {}", lost.reason, lost.at),
             Self::ConnectRefused(code) => write!(f, "{name} {code}"),
             Self::SubscribeRefused(filter) => write!(f, "{name} {filter}"),
             Self::TimeAnswer(answer) => write!(f, "{name} {answer:?}"),

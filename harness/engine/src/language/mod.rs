@@ -34,6 +34,7 @@
 //!   `power: on` is there from the beginning.
 //! - `wait: 90s`: lets device time pass.
 //! - `erase_storage`: erases the storage of a device that is off.
+//! - `damage_storage`: damages it.
 //!
 //! Every step may carry `catches`, if it can fail by the device's fault: with one of those bugs in
 //! the device, the attempt must fail at exactly this step. Entries of `never` likewise.
@@ -85,7 +86,8 @@ pub use differences::{Difference, Differences, Otherwise};
 pub use discover::{Discover, DiscoverOutcome};
 pub use esp8266::{CaImage, ClientImage, Esp8266Nonos, FlashedLast};
 pub use fault::{
-    Answer, BadPacket, EndedBy, Fault, FaultStep, MatchReply, PromptAnswer, Pulse, Sessions,
+    Answer, BadPacket, DhcpAnswer, DhcpAnswerKind, EndedBy, Fault, FaultStep, Frames, MatchReply,
+    NameAnswer, NameAnswerKind, NamedHost, PromptAnswer, Pulse, Sessions, Signal, StationsLost,
     TimeAnswer,
 };
 pub use filter::Filter;
@@ -101,8 +103,9 @@ pub use scenario::{Case, Ending, Exception, Scenario, Unasked};
 pub use schema::schema;
 pub use span::{Placed, Span};
 pub use step::{
-    Bind, BindOutcome, Command, Console, Control, Custom, EraseStorage, Leave, Outcome, Provision,
-    Query, QueryBy, QueryOutcome, ReadVersion, Reconnect, RequestOutcome, Scan, Stage, Step, Wait,
+    Bind, BindOutcome, Command, Console, Control, Custom, Damage, DamageStorage, EraseStorage,
+    Leave, Outcome, Provision, Query, QueryBy, QueryOutcome, ReadVersion, Reconnect,
+    RequestOutcome, Scan, Stage, Step, Wait,
 };
 pub use thingsboard::{
     Claim, ClaimOutcome, DeviceClaim, DeviceProvision, DeviceThingsBoard, ProvisionStrategy,

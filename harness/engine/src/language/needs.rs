@@ -25,6 +25,8 @@ pub enum Need {
     TornWrite,
     /// Erase a board's storage.
     Storage,
+    /// Write to it what no device would.
+    DamagedStorage,
     /// Keep an access point's clients apart.
     Isolate,
     /// Switch an access point off, or its way to the internet.
@@ -218,6 +220,15 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
         (!device.cloud.tls, "tls"),
         (!device.cloud.check_dates, "check_dates"),
         (!device.cloud.check_name, "check_name"),
+        (!device.cloud.clean_session, "clean_session"),
+        (device.cloud.will.is_some(), "will"),
+        (
+            device
+                .telemetry
+                .as_ref()
+                .is_some_and(|it| it.every.is_some()),
+            "every",
+        ),
     ];
     let set = set.into_iter().filter(|(is_set, _)| *is_set);
     needs.extend(set.map(|(_, name)| Need::Setting(name)));
@@ -233,6 +244,7 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
             PowerAction::On | PowerAction::Reset => {}
         },
         Step::EraseStorage(_) => needs.extend([Need::Storage]),
+        Step::DamageStorage(_) => needs.extend([Need::DamagedStorage]),
         Step::Console(_) => needs.extend([Need::Console]),
         Step::Fault(step) => add_fault(step.fault(), needs),
         Step::Provision(step) => {
@@ -300,6 +312,7 @@ fn add_fault(fault: &Fault, needs: &mut BTreeSet<Need>) {
         Fault::MatchReply(_) => can(Feature::Linkkit),
         Fault::CloudUnanswered => can(Feature::ThingsBoard),
         fault if fault.is_of_broker() => can(Feature::Mqtt),
+        fault if fault.is_of_air() => Need::OwnAir,
         _ => Need::OwnRadio,
     });
 }
@@ -356,6 +369,7 @@ impl fmt::Display for Need {
             Self::Power => "power",
             Self::TornWrite => "torn-write",
             Self::Storage => "storage",
+            Self::DamagedStorage => "damaged-storage",
             Self::Isolate => "isolate",
             Self::SwitchAccessPoint => "switch-access-point",
             Self::OwnRadio => "own-radio",

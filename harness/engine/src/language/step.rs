@@ -63,6 +63,8 @@ pub enum Step {
     Wait(Wait),
     /// Erases a device's storage, which must be off; factory data stays.
     EraseStorage(EraseStorage),
+    /// Damages a device's storage, which must be off.
+    DamageStorage(DamageStorage),
 }
 
 /// A phone goes through ESP-IDF's provisioning with a device.
@@ -433,6 +435,35 @@ pub struct EraseStorage {
     pub device: Option<Placed<String>>,
 }
 
+/// Damages a device's storage.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DamageStorage {
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// Where it begins, in bytes.
+    #[serde(default)]
+    pub at: u32,
+    /// Bytes; up to the end if left out.
+    pub bytes: Option<Placed<u32>>,
+    /// How.
+    pub with: Placed<Damage>,
+}
+
+/// How storage is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Damage {
+    /// All bits are cleared.
+    Zeros,
+    /// All bits are set, as if it were erased.
+    Ones,
+    /// Anything stands there, the same in each run.
+    Noise,
+    /// Settings of others fill all of it, so that there is no room.
+    Full,
+}
+
 impl Step {
     /// The device that the step names, if it is about one.
     pub fn device(&self) -> Option<&Placed<String>> {
@@ -452,6 +483,7 @@ impl Step {
             Self::Browse(step) => step.device.as_ref(),
             Self::WebSocket(step) => step.device.as_ref(),
             Self::EraseStorage(step) => step.device.as_ref(),
+            Self::DamageStorage(step) => step.device.as_ref(),
             Self::Expect(Expect::Transcript(transcript)) => transcript.device.as_ref(),
             Self::Expect(Expect::Clause(_))
             | Self::Fault(_)
@@ -495,7 +527,8 @@ impl Step {
             | Self::Reconnect(_)
             | Self::Fault(_)
             | Self::Wait(_)
-            | Self::EraseStorage(_) => &[],
+            | Self::EraseStorage(_)
+            | Self::DamageStorage(_) => &[],
         }
     }
 }

@@ -538,3 +538,62 @@ fn an_exception_names_a_contract_that_there_is() {
 }
 
 mod tls;
+#[test]
+fn faults_of_the_network_and_of_storage_are_checked() {
+    let on = |fault: &str| mistake_of(&format!("  - fault: {{ on: {{ {fault} }} }}\n"));
+    for (fault, said) in [
+        (
+            "frames: { at: home, lost: 101 }",
+            "that is more than 100 per cent",
+        ),
+        (
+            "frames: { at: home }",
+            "what becomes of them is missing: `lost`, `doubled`, `reordered`, `late` or `longest`",
+        ),
+        (
+            "frames: { at: home, longest: 20 }",
+            "an IP packet may have 68 to 1500 bytes here",
+        ),
+        (
+            "dhcp_answer: { at: hom, with: nak }",
+            "unknown access point `hom`",
+        ),
+        (
+            "dhcp_answer: { at: home, with: nack }",
+            "unknown value `nack`",
+        ),
+        (
+            "name_answer: { with: nxdomian }",
+            "unknown value `nxdomian`",
+        ),
+        (
+            "signal: { at: home, rssi: 3 }",
+            "a signal has 0 dBm at most",
+        ),
+        (
+            "stations_lost: { at: home, reason: 0 }",
+            "802.11 has no reason 0",
+        ),
+    ] {
+        assert_eq!(
+            on(fault).split_once(": ").map(|(_, said)| said),
+            Some(said),
+            "{fault}"
+        );
+    }
+    let lost = "fault: { off: { stations_lost: { at: home, reason: 3 } } }";
+    let mended = mistake_of(&format!("  - {lost}\n"));
+    assert!(mended.contains("what has ended is not mended"), "{mended}");
+    let twice = mistake_of(
+        "  - fault: { on: { dhcp_answer: { at: home, with: nak } } }\n  \
+         - fault: { on: { dhcp_answer: { at: home, with: never } } }\n",
+    );
+    assert!(
+        twice.contains("another fault of this kind is on there"),
+        "{twice}"
+    );
+    let nothing = mistake_of("  - damage_storage: { bytes: 0, with: zeros }\n");
+    assert!(nothing.contains("no byte is damaged so"), "{nothing}");
+    let full = mistake_of("  - damage_storage: { at: 4, with: full }\n");
+    assert!(full.contains("`full` is about all of storage"), "{full}");
+}

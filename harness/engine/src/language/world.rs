@@ -472,6 +472,28 @@ pub struct DeviceCloud {
     /// Whether it checks the name in the broker's certificate.
     #[serde(default = "yes")]
     pub check_name: bool,
+    /// Whether its MQTT sessions end with their connections; else the broker is to keep them.
+    #[serde(default = "yes")]
+    pub clean_session: bool,
+    /// What the broker publishes when the device vanishes.
+    pub will: Option<Will>,
+}
+
+/// What a broker publishes in a device's name when that vanishes without DISCONNECT.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Will {
+    /// MQTT topic.
+    pub topic: String,
+    /// Payload, sent as it is.
+    pub payload: String,
+    /// Quality of service, 0 or 1.
+    #[serde(default)]
+    #[schemars(range(max = 1))]
+    pub qos: Placed<u8>,
+    /// Whether the broker retains it.
+    #[serde(default)]
+    pub retain: bool,
 }
 
 /// Whose signature a device trusts.
@@ -493,6 +515,8 @@ impl Default for DeviceCloud {
             tls: true,
             check_dates: true,
             check_name: true,
+            clean_session: true,
+            will: None,
         }
     }
 }
@@ -507,10 +531,15 @@ fn yes() -> bool {
 pub struct Telemetry {
     /// MQTT topic.
     pub topic: String,
-    /// Payload, sent as it is.
+    /// Payload, in which `%n` stands for the number of the message, from 1.
     pub payload: String,
     /// Quality of service, 0 or 1.
     #[serde(default)]
     #[schemars(range(max = 1))]
     pub qos: Placed<u8>,
+    /// From one message to the next, from the first session on and as long as the device lives; once in
+    /// each session if left out.
+    #[serde(default, deserialize_with = "duration::optional")]
+    #[schemars(with = "Option<duration::Text>")]
+    pub every: Option<Duration>,
 }

@@ -128,7 +128,9 @@ fn lack(abilities: Abilities, rig: Option<&InRig>, need: &Need, over: Over) -> O
         (Need::Isolate, Some(rig)) => rig.can.contains(&Ability::Isolate),
         (Need::SwitchAccessPoint, Some(rig)) => rig.can.contains(&Ability::SwitchAccessPoint),
         (Need::Console, Some(rig)) => rig.console,
-        (Need::OwnRadio | Need::OwnAir, Some(_)) => return Some(of_the_lab(need)),
+        (Need::OwnRadio | Need::OwnAir | Need::DamagedStorage, Some(_)) => {
+            return Some(of_the_lab(need));
+        }
         (Need::Visit, Some(rig)) => return rig.phone_lacks(over),
         (Need::Lan, Some(rig)) => return rig.unnamed("lan", "lan", &rig.phone.lan),
         (Need::OwnCloud(need), Some(rig)) => {
@@ -143,6 +145,7 @@ fn lack(abilities: Abilities, rig: Option<&InRig>, need: &Need, over: Over) -> O
 fn of_the_lab(need: &Need) -> String {
     let what = match need {
         Need::OwnRadio => "Bluetooth that can be disturbed",
+        Need::DamagedStorage => "storage that can be written",
         _ => "all that is on the air, and nothing else there",
     };
     format!("{need} ({what}, as in the lab)")

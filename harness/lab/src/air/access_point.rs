@@ -7,6 +7,7 @@ use airlink::AuthMode;
 use clock::Clock;
 use trace::Trace;
 
+use super::dhcp::DhcpFaults;
 use super::error::AirError;
 use super::ethernet::Ethernet;
 use super::frame::Mac;
@@ -61,8 +62,12 @@ pub enum AccessPointChange {
     Passphrase(String),
     /// Whether stations reach the gateway only.
     Isolation(bool),
-    /// Whether it gives addresses away.
-    Dhcp(bool),
+    /// How it gives addresses away.
+    Dhcp(DhcpFaults),
+    /// How strong devices hear it, in dBm. Below [`SENSITIVITY`] they do not, and notice after a while.
+    Rssi(i8),
+    /// It sends its stations away for this 802.11 reason; 200 stands for beacons that they miss.
+    Dismiss(u16),
     /// Whether there is a way out: names, and services behind them.
     Internet(bool),
     /// What is wrong with its frames.
@@ -77,12 +82,17 @@ impl AccessPointChange {
             Self::On(state) => format!("power {}", on(state)),
             Self::Passphrase(_) => "another passphrase".to_owned(),
             Self::Isolation(state) => format!("isolation {}", on(state)),
-            Self::Dhcp(state) => format!("DHCP {}", on(state)),
+            Self::Dhcp(faults) => format!("{faults:?}"),
+            Self::Rssi(rssi) => format!("{rssi} dBm"),
+            Self::Dismiss(reason) => format!("stations lost, reason {reason}"),
             Self::Internet(state) => format!("internet {}", on(state)),
             Self::Faults(faults) => format!("{faults:?}"),
         }
     }
 }
+
+/// A signal that is weaker cannot be told from noise, in dBm: the ESP32's sensitivity at 1 Mbit/s is -98.
+pub(super) const SENSITIVITY: i8 = -97;
 
 /// A running access point.
 pub(super) struct AccessPoint {
@@ -150,6 +160,11 @@ impl AccessPoint {
             segment,
             way_out: WayOut::Ethernet(port),
         }
+    }
+
+    /// Whether radios hear it.
+    pub(super) fn is_heard(&self) -> bool {
+        self.on && self.settings.rssi >= SENSITIVITY
     }
 
     /// As a radio hears it.

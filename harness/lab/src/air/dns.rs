@@ -17,6 +17,8 @@ pub(super) enum Resolution {
     Address(Ipv4Addr),
     /// There is no such name.
     Unknown,
+    /// The server cannot say.
+    Failure,
     /// Nothing at all.
     Silence,
 }
@@ -56,6 +58,7 @@ impl Question {
     pub(super) fn answer(&self, query: &[u8], resolution: Resolution) -> Option<Vec<u8>> {
         let (code, address) = match resolution {
             Resolution::Address(address) => (0, self.wants_address.then_some(address)),
+            Resolution::Failure => (2, None),
             Resolution::Unknown => (3, None),
             Resolution::Silence => return None,
         };
@@ -145,6 +148,12 @@ mod tests {
     fn an_unknown_name_does_not_exist() {
         let answer = ask("nowhere.test", 1, Resolution::Unknown).expect("an answer");
         assert_eq!((answer[3] & 0x0F, answer[7]), (3, 0));
+    }
+
+    #[test]
+    fn a_server_that_cannot_say_says_so() {
+        let answer = ask("broker.test", 1, Resolution::Failure).expect("an answer");
+        assert_eq!((answer[3] & 0x0F, answer[7]), (2, 0));
     }
 
     #[test]

@@ -160,6 +160,24 @@ pub(super) fn arp_target(frame: &[u8]) -> Option<Ipv4Addr> {
     }
 }
 
+/// Who sent the ARP request in `frame`: address and hardware address. A probe comes from no address.
+pub(super) fn arp_asker(frame: &[u8]) -> Option<(Ipv4Addr, Mac)> {
+    let ethernet = EthernetFrame::new_checked(frame).ok()?;
+    if ethernet.ethertype() != EthernetProtocol::Arp {
+        return None;
+    }
+    let packet = ArpPacket::new_checked(ethernet.payload()).ok()?;
+    match ArpRepr::parse(&packet).ok()? {
+        ArpRepr::EthernetIpv4 {
+            operation: ArpOperation::Request,
+            source_hardware_addr,
+            source_protocol_addr,
+            ..
+        } => Some((source_protocol_addr, source_hardware_addr.0)),
+        _ => None,
+    }
+}
+
 /// The ARP reply by which `who` at `mac` makes itself known to `to`.
 pub(super) fn arp_reply(who: Ipv4Addr, mac: Mac, to: Ipv4Addr, to_mac: Mac) -> Vec<u8> {
     let reply = ArpRepr::EthernetIpv4 {

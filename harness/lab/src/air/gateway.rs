@@ -1,12 +1,13 @@
 //! What an access point does for its stations: addresses, names and the way out.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use trace::Trace;
 
-use super::dhcp::{CLIENT_PORT, DhcpServer, SERVER_PORT};
+use super::dhcp::{CLIENT_PORT, DhcpFaults, DhcpServer, SERVER_PORT};
 use super::dns::{Question, Resolution};
 use super::frame::{self, Datagram, Mac, Segment as TcpSegment};
 use super::names::Names;
@@ -14,10 +15,12 @@ use super::nat::Nat;
 use super::segment::{Owner, Segment};
 use super::stack::{Gate, StackCore};
 use super::udp_ports::Ports;
-use trace::air::{Leased, NameAsked};
+use trace::air::{AddressAsked, Leased, NameAsked};
 
 /// The port of name servers.
 const DNS_PORT: u16 = 53;
+/// Answers that a fault may hold back at once; what comes on top is lost.
+const MOST_HELD_BACK: usize = 64;
 
 /// The gate of an access point's stack: all of UDP and each request for a connection is dealt with
 /// here, ARP, ping and TCP pass on to smoltcp.
@@ -31,7 +34,8 @@ pub(super) struct Gateway {
     /// Ports of the gateway's own, from which clients on the host reach the stations.
     forwards: Arc<Ports>,
     dhcp: Mutex<DhcpServer>,
-    dhcp_on: AtomicBool,
+    /// Answers that a fault holds back.
+    held_back: Arc<AtomicUsize>,
     internet_on: AtomicBool,
 }
 
@@ -52,13 +56,18 @@ impl Gateway {
             names,
             forwards: Arc::default(),
             dhcp: Mutex::new(DhcpServer::new(address)),
-            dhcp_on: AtomicBool::new(true),
+            held_back: Arc::default(),
             internet_on: AtomicBool::new(true),
         }
     }
 
-    pub(super) fn set_dhcp(&self, on: bool) {
-        self.dhcp_on.store(on, Ordering::Relaxed);
+    /// Breaks the server of addresses, or repairs it.
+    pub(super) fn set_dhcp(&self, faults: DhcpFaults) {
+        self.dhcp().set_faults(faults);
+    }
+
+    fn dhcp(&self) -> MutexGuard<'_, DhcpServer> {
+        self.dhcp.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_internet(&self, on: bool) {
@@ -72,10 +81,7 @@ impl Gateway {
 
     /// The address that was leased to `mac`.
     pub(super) fn address_of(&self, mac: Mac) -> Option<Ipv4Addr> {
-        self.dhcp
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .address_of(mac)
+        self.dhcp().address_of(mac)
     }
 
     fn udp(&self, stack: &Arc<StackCore>, datagram: &Datagram<'_>) {
@@ -95,37 +101,52 @@ impl Gateway {
     }
 
     fn lease(&self, stack: &Arc<StackCore>, datagram: &Datagram<'_>) {
-        if !self.dhcp_on.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut dhcp = self.dhcp.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(answer) = dhcp.answer(datagram.payload) else {
+        let (answered, delay) = {
+            let mut dhcp = self.dhcp();
+            (dhcp.answer(datagram.payload), dhcp.faults().delay)
+        };
+        let Some((asked, answer)) = answered else {
             return;
         };
-        drop(dhcp);
         let owner = self.segment.owner_of(datagram.from_mac);
-        if let Some(address) = answer.leased {
-            let to = match &owner {
-                Some(Owner::Device(name)) => format!("device {name}"),
-                Some(Owner::Phone(name)) => format!("phone {name}"),
-                _ => format!("{:02x?}", datagram.from_mac),
-            };
+        let by = match &owner {
+            Some(Owner::Device(name)) => format!("device {name}"),
+            Some(Owner::Phone(name)) => format!("phone {name}"),
+            _ => format!("{:02x?}", datagram.from_mac),
+        };
+        let device = device(owner);
+        self.trace.emit(
+            device.as_deref(),
+            &AddressAsked {
+                access_point: self.role.clone(),
+                by: by.clone(),
+                message: asked.message.to_owned(),
+                wanted: asked.wanted.map(|address| address.to_string()),
+                answer: asked.answered.map(str::to_owned),
+            },
+        );
+        let Some(answer) = answer else {
+            return;
+        };
+        if let Some((address, lease_s)) = answer.leased {
             self.trace.emit(
-                device(owner).as_deref(),
+                device.as_deref(),
                 &Leased {
                     access_point: self.role.clone(),
-                    to,
+                    to: by,
                     address: address.to_string(),
+                    lease_s,
                 },
             );
         }
-        self.reply(
-            stack,
-            answer.to_mac,
-            SocketAddrV4::new(self.address, SERVER_PORT),
-            SocketAddrV4::new(answer.to, CLIENT_PORT),
-            &answer.payload,
-        );
+        let reply = Datagram {
+            from_mac: stack.mac(),
+            to_mac: answer.to_mac,
+            from: SocketAddrV4::new(self.address, SERVER_PORT),
+            to: SocketAddrV4::new(answer.to, CLIENT_PORT),
+            payload: &answer.payload,
+        };
+        self.reply(stack, &reply, delay);
     }
 
     fn name(&self, stack: &Arc<StackCore>, datagram: &Datagram<'_>) {
@@ -136,6 +157,7 @@ impl Gateway {
         let answer = match resolution {
             Resolution::Address(address) => address.to_string(),
             Resolution::Unknown => "unknown".to_owned(),
+            Resolution::Failure => "failure".to_owned(),
             Resolution::Silence => "silence".to_owned(),
         };
         self.trace.emit(
@@ -146,34 +168,40 @@ impl Gateway {
             },
         );
         if let Some(answer) = question.answer(datagram.payload, resolution) {
-            self.reply(
-                stack,
-                datagram.from_mac,
-                datagram.to,
-                datagram.from,
-                &answer,
-            );
+            let reply = Datagram {
+                from_mac: stack.mac(),
+                to_mac: datagram.from_mac,
+                from: datagram.to,
+                to: datagram.from,
+                payload: &answer,
+            };
+            self.reply(stack, &reply, self.names.delay(&question.name));
         }
     }
 
-    fn reply(
-        &self,
-        stack: &StackCore,
-        to_mac: Mac,
-        from: SocketAddrV4,
-        to: SocketAddrV4,
-        payload: &[u8],
-    ) {
-        let reply = Datagram {
-            from_mac: stack.mac(),
-            to_mac,
-            from,
-            to,
-            payload,
+    /// Sends an answer, now or after a fault's delay.
+    fn reply(&self, stack: &Arc<StackCore>, reply: &Datagram<'_>, delay: Duration) {
+        let Some(frame) = reply.encode() else {
+            return;
         };
-        if let Some(frame) = reply.encode() {
+        if delay.is_zero() {
             stack.send_frame(frame);
+            return;
         }
+        if self.held_back.fetch_add(1, Ordering::Relaxed) >= MOST_HELD_BACK {
+            self.held_back.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        let sleep = self.trace.clock().sleep(delay);
+        let (stack, held_back) = (Arc::downgrade(stack), Arc::clone(&self.held_back));
+        tokio::spawn(async move {
+            sleep.await;
+            held_back.fetch_sub(1, Ordering::Relaxed);
+            if let Some(stack) = stack.upgrade() {
+                stack.clock().touch();
+                stack.send_frame(frame);
+            }
+        });
     }
 
     fn tcp(&self, stack: &Arc<StackCore>, segment: TcpSegment, frame: Vec<u8>) -> Option<Vec<u8>> {
@@ -193,9 +221,19 @@ impl Gateway {
         refused.then_some(frame)
     }
 
-    /// Whether `address` lies beyond a way out that is closed.
+    /// What a host answers that has taken the address which `frame` asks for.
+    fn answer_of_another_host(&self, stack: &StackCore, frame: &[u8]) -> Option<Vec<u8>> {
+        let target = frame::arp_target(frame)?;
+        let (from, asker) = frame::arp_asker(frame)?;
+        self.dhcp()
+            .is_occupied(target)
+            .then(|| frame::arp_reply(target, stack.mac(), from, asker))
+    }
+
+    /// Whether `address` lies beyond a way out that is closed, or its host has moved away.
     fn is_cut_off(&self, address: Ipv4Addr) -> bool {
-        !self.internet_on.load(Ordering::Relaxed) && !self.is_local(address)
+        (!self.internet_on.load(Ordering::Relaxed) && !self.is_local(address))
+            || self.names.is_left(address)
     }
 
     fn is_local(&self, address: Ipv4Addr) -> bool {
@@ -215,6 +253,10 @@ impl Gate for Gateway {
         }
         if let Some(segment) = TcpSegment::parse(&frame) {
             return self.tcp(stack, segment, frame);
+        }
+        if let Some(answer) = self.answer_of_another_host(stack, &frame) {
+            stack.send_frame(answer);
+            return None;
         }
         // Answering for every address must extend neither to those of the stations nor to those
         // that no host has.

@@ -133,13 +133,13 @@ impl AirInner {
         }
     }
 
-    /// An access point sends its stations away.
-    pub(super) fn dismiss_stations(&self, world: &mut AirState, role: &str) {
+    /// An access point sends its stations away, and says why.
+    pub(super) fn dismiss_stations(&self, world: &mut AirState, role: &str, reason: u16) {
         for (device, radio) in &mut world.radios {
             if radio.joined().is_some_and(|(joined, _)| joined == role)
                 && let Some(ssid) = radio.leave()
             {
-                self.refuse(device, radio, &ssid, reason::AUTH_LEAVE);
+                self.refuse(device, radio, &ssid, reason);
             }
         }
     }

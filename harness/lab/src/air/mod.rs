@@ -46,6 +46,7 @@ use tokio::net::UnixListener;
 use trace::{Trace, WitnessReport};
 
 pub use access_point::{AccessPointChange, AccessPointSettings};
+pub use dhcp::DhcpFaults;
 pub use error::AirError;
 pub use ethernet::Ethernet;
 pub use forward::ForwardTarget;
@@ -54,8 +55,9 @@ pub use names::{NameFault, Protocol};
 pub use phone_seat::PhoneSeat;
 pub use segment::SegmentFaults;
 pub use trace::air::{
-    AccessPointChanged, ConnectionClosed, ConnectionEnd, ConnectionOpened, Forwarded, Joined,
-    Leased, Left, NameAsked, PhoneJoined, PhoneLeft, ScanBegun, SoftApStarted, SoftApStopped,
+    AccessPointChanged, AddressAsked, ConnectionClosed, ConnectionEnd, ConnectionOpened, Forwarded,
+    Joined, Leased, Left, NameAsked, PhoneJoined, PhoneLeft, ScanBegun, SoftApStarted,
+    SoftApStopped,
 };
 
 use access_point::AccessPoint;
@@ -145,10 +147,25 @@ impl Air {
             AccessPointChange::Passphrase(passphrase) => {
                 access_point.settings.passphrase = passphrase;
                 access_point.segment.unplug_stations();
-                air.dismiss_stations(&mut world, role);
+                air.dismiss_stations(&mut world, role, reason::AUTH_LEAVE);
             }
             AccessPointChange::Isolation(on) => access_point.segment.set_isolated(on),
-            AccessPointChange::Dhcp(on) => access_point.gateway_of(role)?.set_dhcp(on),
+            AccessPointChange::Dhcp(faults) => access_point.gateway_of(role)?.set_dhcp(faults),
+            AccessPointChange::Rssi(rssi) => {
+                let was_heard = access_point.is_heard();
+                access_point.settings.rssi = rssi;
+                if was_heard && !access_point.is_heard() {
+                    access_point.segment.unplug_stations();
+                    air.lose_stations(&mut world, role);
+                }
+            }
+            AccessPointChange::Dismiss(reason) => {
+                access_point.segment.unplug_stations();
+                match reason {
+                    reason::BEACON_TIMEOUT => air.lose_stations(&mut world, role),
+                    reason => air.dismiss_stations(&mut world, role, reason),
+                }
+            }
             AccessPointChange::Internet(on) => access_point.gateway_of(role)?.set_internet(on),
             AccessPointChange::Faults(faults) => access_point.segment.set_faults(faults),
         }
@@ -186,6 +203,11 @@ impl Air {
     /// Breaks a name; none repairs it.
     pub fn set_name_fault(&self, host: &str, fault: impl Into<Option<NameFault>>) {
         self.inner.names.set_fault(host, fault.into());
+    }
+
+    /// A published host moves to another address, where nothing else is, or back.
+    pub fn set_moved(&self, host: &str, moved: bool) {
+        self.inner.names.set_moved(host, moved);
     }
 
     /// The air's end of the radio of `device`. Two of the same device share its frames.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::dns::Resolution;
 
@@ -35,10 +36,16 @@ impl Protocol {
 pub enum NameFault {
     /// It does not exist.
     NxDomain,
+    /// The server says that it failed (SERVFAIL).
+    ServerFailure,
     /// Questions for it are not answered.
     Silent,
+    /// Questions for it are answered so much later, in lab time.
+    Slow(Duration),
     /// It stands for an address that no host has.
     WrongAddress,
+    /// The server tells the address that the host had before it moved.
+    Stale,
 }
 
 /// A service of the host as the air offers it.
@@ -59,6 +66,10 @@ struct State {
     addresses: BTreeMap<String, Ipv4Addr>,
     faults: BTreeMap<String, NameFault>,
     services: BTreeMap<(Ipv4Addr, u16, Protocol), Service>,
+    /// Hosts that have moved, and their addresses before that.
+    moved: BTreeMap<String, Ipv4Addr>,
+    /// Addresses given away.
+    given: u32,
 }
 
 impl Names {
@@ -67,11 +78,9 @@ impl Names {
     pub(super) fn publish(&self, host: &str, port: u16, protocol: Protocol, target: SocketAddr) {
         let host = host.to_ascii_lowercase();
         let mut state = self.state();
-        let next = u32::from(FIRST_ADDRESS) + state.addresses.len() as u32;
-        let address = *state
-            .addresses
-            .entry(host.clone())
-            .or_insert_with(|| host.parse().unwrap_or(Ipv4Addr::from(next)));
+        let known = state.addresses.get(&host).copied();
+        let address = known.unwrap_or_else(|| host.parse().unwrap_or_else(|_| state.unused()));
+        state.addresses.insert(host.clone(), address);
         state
             .services
             .insert((address, port, protocol), Service { host, target });
@@ -85,6 +94,43 @@ impl Names {
             Some(fault) => state.faults.insert(host, fault),
             None => state.faults.remove(&host),
         };
+    }
+
+    /// A host moves to another address, and nothing is left at its old one; or it moves back. Nothing
+    /// happens to one that is not known, or is there already.
+    pub(super) fn set_moved(&self, host: &str, moved: bool) {
+        let host = host.to_ascii_lowercase();
+        let mut state = self.state();
+        let Some(from) = state.addresses.get(&host).copied() else {
+            return;
+        };
+        let to = match (moved, state.moved.get(&host).copied()) {
+            (true, None) => {
+                state.moved.insert(host.clone(), from);
+                state.unused()
+            }
+            (false, Some(before)) => {
+                state.moved.remove(&host);
+                before
+            }
+            _ => return,
+        };
+        state.addresses.insert(host, to);
+        let services = std::mem::take(&mut state.services);
+        state.services = services
+            .into_iter()
+            .map(
+                |((address, port, protocol), service)| match address == from {
+                    true => ((to, port, protocol), service),
+                    false => ((address, port, protocol), service),
+                },
+            )
+            .collect();
+    }
+
+    /// Whether a host was at `address` before it moved.
+    pub(super) fn is_left(&self, address: Ipv4Addr) -> bool {
+        self.state().moved.values().any(|left| *left == address)
     }
 
     /// The address of a published host.
@@ -106,9 +152,21 @@ impl Names {
         let state = self.state();
         match (state.faults.get(name), state.addresses.get(name)) {
             (Some(NameFault::Silent), _) => Resolution::Silence,
+            (Some(NameFault::ServerFailure), _) => Resolution::Failure,
+            (Some(NameFault::Stale), Some(address)) => {
+                Resolution::Address(*state.moved.get(name).unwrap_or(address))
+            }
             (Some(NameFault::WrongAddress), _) => Resolution::Address(WRONG_ADDRESS),
-            (Some(NameFault::NxDomain), _) | (None, None) => Resolution::Unknown,
-            (None, Some(address)) => Resolution::Address(*address),
+            (Some(NameFault::NxDomain), _) | (_, None) => Resolution::Unknown,
+            (None | Some(NameFault::Slow(_)), Some(address)) => Resolution::Address(*address),
+        }
+    }
+
+    /// How long the answer to a question for `name` takes.
+    pub(super) fn delay(&self, name: &str) -> Duration {
+        match self.state().faults.get(name) {
+            Some(NameFault::Slow(delay)) => *delay,
+            _ => Duration::ZERO,
         }
     }
 
@@ -127,6 +185,14 @@ impl Names {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn unused(&mut self) -> Ipv4Addr {
+        let next = u32::from(FIRST_ADDRESS) + self.given;
+        self.given += 1;
+        Ipv4Addr::from(next)
     }
 }
 
@@ -167,6 +233,12 @@ mod tests {
         let cases = [
             (Some(NameFault::NxDomain), Resolution::Unknown),
             (Some(NameFault::Silent), Resolution::Silence),
+            (Some(NameFault::ServerFailure), Resolution::Failure),
+            (
+                Some(NameFault::Slow(Duration::from_secs(4))),
+                Resolution::Address(FIRST_ADDRESS),
+            ),
+            (Some(NameFault::Stale), Resolution::Address(FIRST_ADDRESS)),
             (
                 Some(NameFault::WrongAddress),
                 Resolution::Address(WRONG_ADDRESS),
@@ -177,5 +249,26 @@ mod tests {
             names.set_fault("broker.test", fault);
             assert_eq!(names.resolve("broker.test"), expected);
         }
+    }
+
+    #[test]
+    fn a_host_that_has_moved_leaves_nothing_behind_and_may_come_back() {
+        let names = Names::default();
+        names.publish("broker.test", 8883, Protocol::Tcp, target());
+        names.publish("time.test", 123, Protocol::Udp, target());
+        names.set_moved("broker.test", true);
+        let moved = Ipv4Addr::new(198, 18, 0, 4);
+        assert_eq!(names.resolve("broker.test"), Resolution::Address(moved));
+        assert!(names.service(moved, 8883, Protocol::Tcp).is_some());
+        assert!(!names.is_published(FIRST_ADDRESS));
+        assert!(names.is_left(FIRST_ADDRESS));
+        names.set_fault("broker.test", Some(NameFault::Stale));
+        assert_eq!(
+            names.resolve("broker.test"),
+            Resolution::Address(FIRST_ADDRESS)
+        );
+        names.set_moved("broker.test", false);
+        assert!(names.service(FIRST_ADDRESS, 8883, Protocol::Tcp).is_some());
+        assert!(!names.is_published(moved));
     }
 }

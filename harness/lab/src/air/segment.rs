@@ -12,6 +12,9 @@ use super::queue::FrameQueue;
 
 /// Frames that a delay may hold at once; what comes on top is lost.
 const MAX_DELAYED: usize = 1024;
+/// How long a frame stays behind that others overtake.
+const OVERTAKEN_BY: Duration = Duration::from_millis(30);
+const ETHERNET_HEADER: usize = 14;
 
 /// What is wrong with a segment on purpose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +23,12 @@ pub struct SegmentFaults {
     pub drop_per_mille: u16,
     /// What decides which; the same seed loses the same frames.
     pub seed: u64,
+    /// Frames that arrive twice, of each thousand.
+    pub double_per_mille: u16,
+    /// Frames that others overtake, of each thousand.
+    pub reorder_per_mille: u16,
+    /// Longest frame that arrives, in bytes behind its Ethernet header; 0 for any.
+    pub longest: u16,
     /// How much later each frame arrives, in lab time.
     pub delay: Duration,
     /// Nothing arrives at all.
@@ -151,7 +160,8 @@ impl Segment {
     /// Whether nothing is wrong with it on purpose.
     pub(super) fn is_sound(&self) -> bool {
         let faults = self.state().faults;
-        !faults.cut && faults.drop_per_mille == 0 && faults.delay.is_zero()
+        // One that is broken in any way cannot be relied upon; the seed breaks nothing.
+        SegmentFaults { seed: 0, ..faults } == SegmentFaults::default()
     }
 
     /// Who is known by `mac`.
@@ -194,16 +204,22 @@ impl Segment {
                 return Sent::Spoofed { known };
             }
         }
-        if state.loses_this() {
+        if state.loses_this(&bytes) {
             return Sent::Taken;
         }
-        let delay = state.faults.delay;
-        if delay.is_zero() {
-            state.deliver(from, &bytes);
-        } else if state.delayed < MAX_DELAYED {
-            state.delayed += 1;
-            drop(state);
-            self.deliver_later(delay, from, bytes);
+        let faults = state.faults;
+        let times = 1 + usize::from(state.happens(faults.double_per_mille));
+        let mut delay = faults.delay;
+        if state.happens(faults.reorder_per_mille) {
+            delay += OVERTAKEN_BY;
+        }
+        for _ in 0..times {
+            if delay.is_zero() {
+                state.deliver(from, &bytes);
+            } else if state.delayed < MAX_DELAYED {
+                state.delayed += 1;
+                self.deliver_later(delay, from, bytes.clone());
+            }
         }
         Sent::Taken
     }
@@ -252,12 +268,17 @@ impl State {
         }
     }
 
-    fn loses_this(&mut self) -> bool {
-        if self.faults.cut {
+    fn loses_this(&mut self, bytes: &[u8]) -> bool {
+        let longest = usize::from(self.faults.longest);
+        if self.faults.cut || (longest > 0 && bytes.len() > ETHERNET_HEADER + longest) {
             return true;
         }
-        self.faults.drop_per_mille > 0
-            && split_mix(&mut self.random) % 1000 < u64::from(self.faults.drop_per_mille)
+        self.happens(self.faults.drop_per_mille)
+    }
+
+    /// Whether something happens that does so this often of a thousand times.
+    fn happens(&mut self, per_mille: u16) -> bool {
+        per_mille > 0 && split_mix(&mut self.random) % 1000 < u64::from(per_mille)
     }
 }
 

@@ -118,7 +118,7 @@ impl AirState {
     pub(super) fn strongest(&self, ssid: &[u8]) -> Option<(&str, &AccessPoint)> {
         self.access_points
             .iter()
-            .filter(|(_, ap)| ap.on && ap.settings.ssid == ssid)
+            .filter(|(_, ap)| ap.is_heard() && ap.settings.ssid == ssid)
             .max_by_key(|(_, ap)| ap.settings.rssi)
             .map(|(role, ap)| (role.as_str(), ap))
     }
@@ -130,7 +130,7 @@ impl AirState {
         let mut heard: Vec<_> = self
             .access_points
             .values()
-            .filter(|ap| ap.on && !ap.settings.hidden)
+            .filter(|ap| ap.is_heard() && !ap.settings.hidden)
             .filter(|ap| channel == 0 || ap.settings.channel == channel)
             .map(AccessPoint::heard)
             .collect();

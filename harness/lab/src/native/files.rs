@@ -73,6 +73,12 @@ impl Files {
             .map_err(|source| failed("erase", &self.flash, source))
     }
 
+    pub(super) fn write_storage(&self, image: &[u8]) -> Result<(), BoardError> {
+        let mut image = image.to_vec();
+        image.resize(CAPACITY, ERASED);
+        replace(&self.flash, &image).map_err(|source| failed("write", &self.flash, source))
+    }
+
     pub(super) fn arm_cut(&self, after: u64) -> Result<(), BoardError> {
         replace(&self.cut, after.to_string().as_bytes())
             .map_err(|source| failed("write", &self.cut, source))
@@ -147,6 +153,10 @@ mod tests {
         fs::write(files.flash(), vec![0; CAPACITY]).expect("written");
         files.prepare().expect("prepared");
         assert_eq!(files.read_storage().expect("readable")[0], 0);
+        files.write_storage(&[1, 2]).expect("written");
+        let storage = files.read_storage().expect("readable");
+        assert_eq!(storage[..3], [1, 2, ERASED]);
+        assert_eq!(storage.len(), CAPACITY);
         files.erase_storage().expect("erased");
         assert_eq!(files.read_storage().expect("readable")[0], ERASED);
     }

@@ -244,6 +244,14 @@ impl Board for NativeBoard {
         }
         .boxed()
     }
+
+    fn write_storage<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
+        async {
+            self.must_be_off("write the storage")?;
+            self.files.write_storage(image)
+        }
+        .boxed()
+    }
 }
 
 impl Drop for Running {

@@ -161,6 +161,10 @@ impl Board for QemuBoard {
     fn erase_storage(&mut self) -> BoxFuture<'_, Result<(), BoardError>> {
         self.board.erase_storage()
     }
+
+    fn write_storage<'b>(&'b mut self, image: &'b [u8]) -> BoxFuture<'b, Result<(), BoardError>> {
+        self.board.write_storage(image)
+    }
 }
 
 #[cfg(test)]

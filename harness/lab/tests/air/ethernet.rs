@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use airlink::{ETHERTYPE, Notice};
-use lab::air::{AccessPointChange, AirError, Leased};
+use lab::air::{AccessPointChange, AirError, DhcpFaults, Leased};
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
     EthernetRepr,
@@ -121,7 +121,7 @@ async fn a_station_of_a_bridged_access_point_is_on_its_ethernet_and_gets_nothing
     air.set_access_point("home", isolate).expect("known");
     bridged.resolve(&mut device, DEVICE_ADDRESS).await;
     for change in [
-        AccessPointChange::Dhcp(false),
+        AccessPointChange::Dhcp(DhcpFaults::default()),
         AccessPointChange::Internet(false),
     ] {
         let role = "home".to_owned();

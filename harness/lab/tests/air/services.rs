@@ -269,6 +269,7 @@ async fn connections_survive_lost_and_late_frames() {
         seed: 7,
         delay: Duration::from_millis(20),
         cut: false,
+        ..SegmentFaults::default()
     };
     world
         .air

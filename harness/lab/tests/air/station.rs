@@ -7,8 +7,8 @@ use crate::fake_device::FakeDevice;
 use crate::world::{PASSPHRASE, World, home};
 use airlink::{Mode, Notice, Packet, Port, Request};
 use lab::air::{
-    AccessPointChange, AccessPointSettings, Joined, Leased, Left, NameAsked, NameFault, Protocol,
-    SegmentFaults,
+    AccessPointChange, AccessPointSettings, DhcpFaults, Joined, Leased, Left, NameAsked, NameFault,
+    Protocol, SegmentFaults,
 };
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr};
@@ -180,9 +180,13 @@ async fn a_station_keeps_its_address_when_it_comes_back() {
 #[tokio::test]
 async fn without_dhcp_there_is_no_address() {
     let world = World::new();
+    let silent = DhcpFaults {
+        silent: true,
+        ..DhcpFaults::default()
+    };
     world
         .air
-        .set_access_point("home", AccessPointChange::Dhcp(false))
+        .set_access_point("home", AccessPointChange::Dhcp(silent))
         .expect("it exists");
     let error = world.air.join_access_point("alice", "home").await.err();
     let error = error.expect("no lease").to_string();

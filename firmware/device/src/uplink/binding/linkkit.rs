@@ -43,7 +43,7 @@ impl<'d> LinkkitBinding<'d> {
         }
     }
 
-    fn connected(&mut self, session: &mut MqttSession, now: Instant) {
+    fn connected(&mut self, session: &mut MqttSession<'_>, now: Instant) {
         log::info!(target: "iotx_mc", "mqtt connect success!");
         log::debug!(target: "awss", "no rst");
         match session.subscribe(&self.reply, now) {
@@ -111,7 +111,7 @@ impl Binding for LinkkitBinding<'_> {
         log_error_event(failure.numbers);
     }
 
-    fn on_event(&mut self, session: &mut MqttSession, event: Event, now: Instant) {
+    fn on_event(&mut self, session: &mut MqttSession<'_>, event: Event, now: Instant) {
         log_event(self.mqtt_tag(), &event);
         match event {
             Event::Connected => self.connected(session, now),
@@ -136,7 +136,7 @@ impl Binding for LinkkitBinding<'_> {
         Request::Report(self.queues.to_cloud.receive().await)
     }
 
-    fn on_request(&mut self, session: &mut MqttSession, request: Request, now: Instant) {
+    fn on_request(&mut self, session: &mut MqttSession<'_>, request: Request, now: Instant) {
         let Request::Report(report) = request else {
             return;
         };

@@ -90,7 +90,7 @@ pub(super) trait Binding {
     fn on_failure(&mut self, failure: Failure);
 
     /// Something has happened in the session.
-    fn on_event(&mut self, session: &mut MqttSession, event: Event, now: Instant);
+    fn on_event(&mut self, session: &mut MqttSession<'_>, event: Event, now: Instant);
 
     /// The session, or the attempt to open one, is over.
     fn lost(&mut self, was_connected: bool);
@@ -99,7 +99,7 @@ pub(super) trait Binding {
     async fn request(&mut self) -> Request;
 
     /// Does what was wanted.
-    fn on_request(&mut self, session: &mut MqttSession, request: Request, now: Instant);
+    fn on_request(&mut self, session: &mut MqttSession<'_>, request: Request, now: Instant);
 }
 
 /// The binding of this device.
@@ -151,7 +151,7 @@ impl<R: RngCore> Binding for Bound<'_, R> {
         each!(self, binding => binding.on_failure(failure))
     }
 
-    fn on_event(&mut self, session: &mut MqttSession, event: Event, now: Instant) {
+    fn on_event(&mut self, session: &mut MqttSession<'_>, event: Event, now: Instant) {
         each!(self, binding => binding.on_event(session, event, now))
     }
 
@@ -163,7 +163,7 @@ impl<R: RngCore> Binding for Bound<'_, R> {
         each!(self, binding => binding.request().await)
     }
 
-    fn on_request(&mut self, session: &mut MqttSession, request: Request, now: Instant) {
+    fn on_request(&mut self, session: &mut MqttSession<'_>, request: Request, now: Instant) {
         each!(self, binding => binding.on_request(session, request, now))
     }
 }

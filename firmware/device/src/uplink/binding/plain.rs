@@ -25,7 +25,7 @@ impl Binding for Plain {
         log_error_event(failure.numbers);
     }
 
-    fn on_event(&mut self, _: &mut MqttSession, event: Event, _: Instant) {
+    fn on_event(&mut self, _: &mut MqttSession<'_>, event: Event, _: Instant) {
         match event {
             Event::Message { .. } => log::info!(target: "app", "MQTT_EVENT_DATA"),
             event => log_event(self.mqtt_tag(), &event),
@@ -40,7 +40,7 @@ impl Binding for Plain {
         pending().await
     }
 
-    fn on_request(&mut self, _: &mut MqttSession, _: Request, _: Instant) {}
+    fn on_request(&mut self, _: &mut MqttSession<'_>, _: Request, _: Instant) {}
 }
 
 /// Prints what ESP-IDF's example prints of a session, whatever its cloud.

@@ -35,7 +35,7 @@ impl<'d, R: RngCore> ThingsBoardBinding<'d, R> {
         }
     }
 
-    fn number_next(&mut self, session: &mut MqttSession) {
+    fn number_next(&mut self, session: &mut MqttSession<'_>) {
         // esp-mqtt's identifiers are random (`mqtt_msg.c`, `generate_message_id`).
         session.number_next(self.random.next_u32() as u16);
     }
@@ -81,7 +81,7 @@ impl<R: RngCore> Binding for ThingsBoardBinding<'_, R> {
         self.tell(MQTT_EVENT_ERROR, ClientEvent::Error(failure));
     }
 
-    fn on_event(&mut self, _: &mut MqttSession, event: Event, _: Instant) {
+    fn on_event(&mut self, _: &mut MqttSession<'_>, event: Event, _: Instant) {
         match event {
             Event::Connected => {
                 self.queues.is_connected.set(true);
@@ -119,7 +119,7 @@ impl<R: RngCore> Binding for ThingsBoardBinding<'_, R> {
         self.queues.requests.receive().await
     }
 
-    fn on_request(&mut self, session: &mut MqttSession, request: Request, now: Instant) {
+    fn on_request(&mut self, session: &mut MqttSession<'_>, request: Request, now: Instant) {
         self.number_next(session);
         let done = match request {
             Request::Publish { topic, payload } => {

@@ -417,6 +417,13 @@ impl Surroundings for HostRig {
         )))
     }
 
+    fn set_air_fault(&self, fault: &Fault, _on: bool) -> Result<(), LabError> {
+        Err(LabError::Scenario(format!(
+            "a rig does not disturb its network: {}",
+            fault.name()
+        )))
+    }
+
     fn sights(&self) -> BTreeSet<Sight> {
         // There are access points and phones of others.
         BTreeSet::new()

@@ -15,6 +15,7 @@ use lab::wire::Wire;
 use phone::{ConsoleSettings, Dial, SoftAp};
 use trace::Trace;
 
+use super::air_faults;
 use super::bluetooth::Bluetooth;
 use super::{Enrollee, MeetingPlace, Stay, Surroundings, Switched, Visit, VisitError};
 use crate::attempt::boards::Wires;
@@ -34,6 +35,8 @@ pub struct Lab {
     /// Only where a device is provisioned over it.
     bluetooth: Option<Bluetooth>,
     consoles: BTreeMap<String, Port>,
+    /// How strong each access point is heard while nothing is broken, in dBm.
+    usual_rssi: BTreeMap<String, i8>,
     /// Number of access points so far.
     access_points: usize,
     /// The first access point, whose LAN phones are on.
@@ -56,6 +59,7 @@ impl Lab {
             air: Air::new(trace.clone()),
             bluetooth,
             consoles: BTreeMap::new(),
+            usual_rssi: BTreeMap::new(),
             access_points: 0,
             home: None,
         })
@@ -85,6 +89,7 @@ impl Surroundings for Lab {
         made: AccessPointValues,
     ) -> BoxFuture<'s, Result<AccessPointValues, LabError>> {
         async move {
+            self.usual_rssi.insert(role.to_owned(), settings.rssi);
             let settings = access_point_settings(self.access_points, settings, &made);
             self.air.add_access_point(role, settings);
             self.access_points += 1;
@@ -221,6 +226,11 @@ impl Surroundings for Lab {
         };
         bluetooth.set_fault(devices.iter().copied(), fault, on);
         Ok(())
+    }
+
+    fn set_air_fault(&self, fault: &Fault, on: bool) -> Result<(), LabError> {
+        let usual = |role: &str| self.usual_rssi.get(role).copied();
+        Ok(air_faults::set(&self.air, usual, fault, on)?)
     }
 
     fn sights(&self) -> BTreeSet<Sight> {

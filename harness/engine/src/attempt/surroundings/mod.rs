@@ -1,6 +1,7 @@
 //! What stands around the devices of a case: the lab, or a host's rig. The engine asks it through one
 //! trait and does not know which of the two it is.
 
+mod air_faults;
 mod bluetooth;
 #[cfg(test)]
 mod conformance;
@@ -126,6 +127,9 @@ pub trait Surroundings: Send {
         fault: &Fault,
         on: bool,
     ) -> Result<(), LabError>;
+
+    /// Breaks addresses, names or frames of the network, or mends them.
+    fn set_air_fault(&self, fault: &Fault, on: bool) -> Result<(), LabError>;
 
     /// What is seen here of devices, besides what broker and boards tell.
     fn sights(&self) -> BTreeSet<Sight>;

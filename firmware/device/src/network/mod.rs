@@ -1,5 +1,7 @@
 //! The two network stacks, station and SoftAP.
 
+mod guard;
+
 use alloc::boxed::Box;
 use core::net::Ipv4Addr;
 
@@ -10,6 +12,9 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, with_timeout};
 use rand_core::RngCore;
+
+pub(crate) use self::guard::AddressGuard;
+use self::guard::Guarded;
 
 /// Address of the SoftAP (ESP-IDF's default).
 pub(crate) const SOFT_AP_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 4, 1);
@@ -28,11 +33,17 @@ const SEND_LIMIT: Duration = Duration::from_secs(3);
 pub(crate) fn station<D: Driver>(
     driver: D,
     random: &mut impl RngCore,
-) -> (Stack<'static>, Runner<'static, D>) {
+) -> (
+    Stack<'static>,
+    Runner<'static, Guarded<D>>,
+    &'static AddressGuard,
+) {
     // The stack lives as long as the firmware, so its memory is never given back.
     let resources = Box::leak(Box::new(StackResources::<STATION_SOCKETS>::new()));
-    let config = Config::default();
-    embassy_net::new(driver, config, resources, random.next_u64())
+    let guard = Box::leak(Box::new(AddressGuard::new(&driver)));
+    let driver = Guarded::new(driver, guard);
+    let (stack, runner) = embassy_net::new(driver, Config::default(), resources, random.next_u64());
+    (stack, runner, guard)
 }
 
 /// The SoftAP's stack, at [`SOFT_AP_ADDRESS`].

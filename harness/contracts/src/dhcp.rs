@@ -1,0 +1,185 @@
+//! What a device owes the server that leases it an address.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use clock::LabTime;
+use trace::{Event, Source};
+
+use crate::read::{device, is_boot, number, since_boot, text};
+use crate::{Contract, Found, Moment, Sight, Watch};
+
+/// Messages that a client sends in [`PACE`] at the most: two whole exchanges, all sent twice.
+const MOST: usize = 10;
+const PACE: Duration = Duration::from_secs(10);
+/// What is on its way when a lease ends.
+const UNDER_WAY: Duration = Duration::from_secs(2);
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "address-is-asked-for-with-pauses",
+        needs: &[],
+        says: "a device sends a DHCP server no more than ten messages in ten seconds, also when it refuses",
+        source: "RFC 2131 §4.1: randomised exponential back-off",
+        reads: since_boot![(Source::Air, "address_asked")],
+        watch: |_| Some(Box::<Pace>::default()),
+    },
+    Contract {
+        id: "address-is-renewed-in-time",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "a device asks for its address again before its lease is over",
+        source: "RFC 2131 §4.4.5: T1 is half of the lease, T2 seven eighths",
+        reads: LEASES,
+        watch: |_| Some(Box::new(Leases::new(What::Renewal))),
+    },
+    Contract {
+        id: "address-is-used-no-longer-than-leased",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "a device uses no address of which the lease is over",
+        source: "RFC 2131 §4.4.5: the client MUST stop network processing",
+        reads: LEASES,
+        watch: |_| Some(Box::new(Leases::new(What::Use))),
+    },
+];
+
+const LEASES: &[(Source, &str)] = since_boot![
+    (Source::Air, "leased"),
+    (Source::Air, "left"),
+    (Source::Air, "address_asked"),
+    (Source::Air, "name_asked"),
+    (Source::Air, "connection_opened"),
+];
+
+/// When each device has sent its last messages.
+#[derive(Default)]
+struct Pace(BTreeMap<String, VecDeque<(LabTime, u64)>>);
+
+impl Watch for Pace {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) {
+            self.0.remove(device(event));
+            return;
+        }
+        if device(event).is_empty() {
+            return;
+        }
+        let sent = self.0.entry(device(event).to_owned()).or_default();
+        sent.push_back((event.at(), event.seq));
+        while let Some((at, _)) = sent.front()
+            && *at + PACE < event.at()
+        {
+            sent.pop_front();
+        }
+        let first = sent.front().map_or(event.seq, |(_, seq)| *seq);
+        found.check(
+            sent.len() <= MOST,
+            || format!("{} messages in ten seconds", sent.len()),
+            [first, event.seq],
+        );
+        if sent.len() > MOST {
+            // Told once for each ten.
+            sent.clear();
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum What {
+    Renewal,
+    Use,
+}
+
+/// The lease that each device has.
+struct Leases {
+    what: What,
+    leases: BTreeMap<String, Lease>,
+}
+
+struct Lease {
+    address: String,
+    /// When it is to be renewed by, at the latest.
+    renewed_by: LabTime,
+    over: LabTime,
+    seq: u64,
+    /// Whether the device has asked for it again.
+    asked: bool,
+}
+
+impl Leases {
+    fn new(what: What) -> Self {
+        Self {
+            what,
+            leases: BTreeMap::new(),
+        }
+    }
+}
+
+impl Watch for Leases {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        if is_boot(event) || event.kind == "left" {
+            self.leases.remove(name);
+            return;
+        }
+        if name.is_empty() {
+            return;
+        }
+        match &*event.kind {
+            "leased" => {
+                let lasts = Duration::from_secs(number(event, "/lease_s").unwrap_or(86_400));
+                let lease = Lease {
+                    address: text(event, "/address").unwrap_or_default().to_owned(),
+                    renewed_by: event.at() + lasts * 95 / 100,
+                    over: event.at() + lasts,
+                    seq: event.seq,
+                    asked: false,
+                };
+                let before = self.leases.insert(name.to_owned(), lease);
+                if self.what == What::Renewal && before.is_some() {
+                    found.held();
+                }
+            }
+            "address_asked" => {
+                if text(event, "/message") == Some("decline") {
+                    self.leases.remove(name);
+                } else if let Some(lease) = self.leases.get_mut(name) {
+                    lease.asked = true;
+                }
+            }
+            _ if self.what == What::Use => {
+                let Some(lease) = self.leases.get(name) else {
+                    return;
+                };
+                found.check(
+                    event.at() <= lease.over + UNDER_WAY,
+                    || format!("{} is used after its lease", lease.address),
+                    [lease.seq, event.seq],
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        if self.what == What::Use {
+            return None;
+        }
+        let waiting = self.leases.values().filter(|lease| !lease.asked);
+        waiting.map(|lease| lease.renewed_by).min()
+    }
+
+    fn passed(&mut self, now: LabTime, _: Moment, found: &mut Found) {
+        if self.what == What::Use {
+            return;
+        }
+        for lease in self.leases.values_mut() {
+            if !lease.asked && lease.renewed_by < now {
+                lease.asked = true;
+                found.broken(
+                    format!("has not asked again for {}", lease.address),
+                    [lease.seq],
+                );
+            }
+        }
+    }
+}
