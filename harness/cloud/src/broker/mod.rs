@@ -31,6 +31,7 @@
 mod connection;
 mod core;
 mod delivery;
+mod expiry;
 mod faults;
 mod greeting;
 mod hooks;
@@ -41,6 +42,7 @@ mod probe;
 mod service;
 mod session;
 mod settings;
+mod subscribing;
 mod transport;
 
 pub use self::core::Injector;
