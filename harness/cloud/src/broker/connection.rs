@@ -450,7 +450,9 @@ impl Core {
                 self.acknowledge_only(guest, &publish, code);
                 return Ok(());
             }
-            Reception::Close { reason } => return Err(Ended::because(End::Closed, reason)),
+            Reception::Close { code, reason } => {
+                return Err(Ended::coded(End::Closed, code, reason));
+            }
         }
         match self.route(client, &publish) {
             Routed::Waits(routing) => {

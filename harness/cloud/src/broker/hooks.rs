@@ -62,6 +62,8 @@ pub enum Reception {
     },
     /// The connection ends without an acknowledgement.
     Close {
+        /// Reason code of the DISCONNECT that a client of MQTT 5 gets.
+        code: u8,
         /// For the trace.
         reason: String,
     },
