@@ -32,6 +32,11 @@ impl Encoder {
         self.aliases.get(at).map(String::as_str)
     }
 
+    /// The topics that have an alias, from alias 1 on.
+    pub(super) fn aliases(&self) -> Vec<Option<String>> {
+        self.aliases.iter().cloned().map(Some).collect()
+    }
+
     /// `code` is that of the client's generation.
     pub(crate) fn connack(&mut self, session_present: bool, code: u8, properties: &Properties) {
         self.out.push(0x20);

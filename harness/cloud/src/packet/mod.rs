@@ -41,6 +41,47 @@ pub use topic::{is_filter, is_name, matches};
 
 use model::Ack;
 
+/// Reads bytes as any client may send them, for fuzzing: a first byte for its generation of the
+/// protocol, then packets. A message that can be read is written as it was, and shown. Nothing is kept.
+///
+/// # Panics
+///
+/// If a message is written otherwise than it was read.
+pub fn read_anything(bytes: &[u8]) {
+    let Some((level, packets)) = bytes.split_first() else {
+        return;
+    };
+    let mut codec = Codec {
+        level: [Level::V31, Level::V311, Level::V5][usize::from(*level) % 3],
+        ..Codec::default()
+    };
+    codec.out.speak(codec.level, ALIASES);
+    let mut buffer = bytes::BytesMut::from(packets);
+    while let Ok(Some(frame)) = next_frame(&mut buffer, 1 << 16) {
+        codec.describe(&frame, true);
+        codec.split_publish(&frame);
+        match codec.decode(&frame) {
+            Ok(Packet::Connect(connect)) => codec.speak(&connect),
+            Ok(Packet::Publish(publish)) => {
+                codec.out.publish(&publish, clock::LabTime::START);
+                let mut written = bytes::BytesMut::from(&codec.out.take()[..]);
+                let Ok(Some(frame)) = next_frame(&mut written, usize::MAX) else {
+                    panic!("no packet was written for {publish:?}");
+                };
+                codec.describe(&frame, false);
+                let mut client = Codec {
+                    level: codec.level,
+                    aliases: codec.out.aliases(),
+                    ..Codec::default()
+                };
+                let read = client.decode(&frame);
+                assert_eq!(read, Ok(Packet::Publish(publish)), "as it was read");
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Aliases of topics that a client may give.
 pub(crate) const ALIASES: u16 = 10;
 
