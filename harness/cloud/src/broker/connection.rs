@@ -422,6 +422,10 @@ impl Core {
             _ => (true, 0),
         };
         if guest.line.codec.level() == Level::V5 && unreleased > self.limits.receive.into() {
+            // It was not taken: sent again, it is the first.
+            if let Some(id) = publish.id {
+                self.with_session(client, |session| session.released(id));
+            }
             let how = "more messages than the receive maximum";
             return Err(Ended::coded(End::Violation, 0x93, how));
         }

@@ -345,7 +345,7 @@ impl Core {
     fn offers(&self, connect: &Connect, client: &Client) -> Properties {
         let largest = u32::try_from(self.limits.packet).unwrap_or(u32::MAX);
         let mut offers = Properties::default()
-            .with_number(Property::ReceiveMaximum, self.limits.receive.into())
+            .with_number(Property::ReceiveMaximum, self.limits.receive.max(1).into())
             .with_number(Property::MaximumPacketSize, largest)
             .with_number(Property::TopicAliasMaximum, ALIASES.into());
         if connect.client_id.is_empty() {
