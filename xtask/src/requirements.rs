@@ -106,6 +106,9 @@ const LINKKIT_SDK: [&str; 2] = ["aliyun-iot-linkkit==1.2.13", "paho-mqtt<2"];
 /// calls paho-mqtt as version 1 was called.
 const THINGSBOARD_SDK: [&str; 2] = ["tb-mqtt-client==1.4", "paho-mqtt<2"];
 
+/// The same for MQTT 5, with the paho-mqtt that it brings.
+const THINGSBOARD_SDK_5: [&str; 2] = ["tb-mqtt-client==1.13.14", "tb-paho-mqtt-client==2.1.2"];
+
 /// Folder of the Python environment that holds the judges.
 pub fn judges() -> PathBuf {
     target().join("judges")
@@ -121,9 +124,14 @@ fn thingsboard_sdk() -> PathBuf {
     judges().join("thingsboard")
 }
 
+/// Folder of ThingsBoard's SDK for MQTT 5 and what it needs.
+fn thingsboard_sdk_5() -> PathBuf {
+    judges().join("thingsboard5")
+}
+
 /// Packages that lie in a folder of their own: the file that shows that they are there, the folder, the
 /// packages, and what they are for.
-fn apart() -> [(PathBuf, PathBuf, [&'static str; 2], &'static str); 2] {
+fn apart() -> [(PathBuf, PathBuf, [&'static str; 2], &'static str); 3] {
     [
         (
             linkkit_sdk().join("linkkit/linkkit.py"),
@@ -136,6 +144,12 @@ fn apart() -> [(PathBuf, PathBuf, [&'static str; 2], &'static str); 2] {
             thingsboard_sdk(),
             THINGSBOARD_SDK,
             "an independent device, and judge: ThingsBoard",
+        ),
+        (
+            thingsboard_sdk_5().join("tb_device_mqtt.py"),
+            thingsboard_sdk_5(),
+            THINGSBOARD_SDK_5,
+            "an independent device, and judge: ThingsBoard over MQTT 5",
         ),
     ]
 }

@@ -29,7 +29,8 @@ pub use devices::Devices;
 pub use linkkit::{
     BindOutcome, BindReply, Linkkit, LinkkitDevice, LinkkitSettings, MatchReply, Rules,
 };
-pub use packet::{Connect, Publish, QoS, Will, is_filter, is_name, matches};
+pub use packet::read_anything as read_any_packets;
+pub use packet::{Connect, Level, Publish, QoS, Will, is_filter, is_name, matches};
 pub use sntp::{Sntp, SntpFaults, Unusable};
 pub use thingsboard::{ThingsBoard, ThingsBoardSettings};
 pub use tls::{

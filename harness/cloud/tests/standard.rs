@@ -42,7 +42,7 @@ fn connack(code: u8, bytes: Vec<u8>) -> Vec<Act> {
 
 fn connecting() -> Vec<(&'static str, Vec<Act>)> {
     let mqisdp = packet(0x10, &[&text("MQIsdp"), &[3, 2, 0, 60], &text("esp")]);
-    let five = packet(0x10, &[&text("MQTT"), &[5, 2, 0, 0, 0], &text("c")]);
+    let six = packet(0x10, &[&text("MQTT"), &[6, 2, 0, 0, 0], &text("c")]);
     let will =
         |flags: u8, topic: &str| connect_with(flags, 0, &[&text("c"), &text(topic), &text("gone")]);
     vec![
@@ -74,6 +74,28 @@ fn connecting() -> Vec<(&'static str, Vec<Act>)> {
         ),
         ("MQTT 3.1", greeted(mqisdp)),
         (
+            // MQTT 3.1 §3.1: valid, and to be let in.
+            "MQTT 3.1 with the flag of a user name and none",
+            greeted(packet(
+                0x10,
+                &[&text("MQIsdp"), &[3, 0xc2, 0, 60], &text("esp")],
+            )),
+        ),
+        (
+            "MQTT 3.1 without a client id",
+            connack(
+                2,
+                packet(0x10, &[&text("MQIsdp"), &[3, 2, 0, 60], &text("")]),
+            ),
+        ),
+        (
+            "MQTT 3.1 with a clean flag of 0 is told nothing of its session",
+            greeted(packet(
+                0x10,
+                &[&text("MQIsdp"), &[3, 0, 0, 60], &text("esp")],
+            )),
+        ),
+        (
             "an empty client id with a clean session",
             greeted(connect("")),
         ),
@@ -81,7 +103,7 @@ fn connecting() -> Vec<(&'static str, Vec<Act>)> {
             "an empty client id without a clean session",
             connack(2, connect_with(0, 0, &[&text("")])),
         ),
-        ("MQTT 5", connack(1, five)),
+        ("MQTT 6", connack(1, six)),
         (
             "level 4 under the name of 3.1",
             connack(

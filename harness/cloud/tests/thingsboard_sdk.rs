@@ -22,25 +22,28 @@ fn judges() -> PathBuf {
     judges.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/judges"))
 }
 
-fn judge(arguments: &[&str]) -> Command {
+/// The SDK's versions, each in a folder of its own, and the generation of the protocol that it speaks.
+const SDKS: [(&str, &str); 2] = [("thingsboard", "3.1.1"), ("thingsboard5", "5")];
+
+fn judge(sdk: &str, arguments: &[&str]) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"));
     let script = script.join("../../fixtures/strangers/thingsboard_judge.py");
     let mut command = Command::new(judges().join("bin/python"));
     command
         .arg(script)
         .args(arguments)
-        .env("PYTHONPATH", judges().join("thingsboard"))
+        .env("PYTHONPATH", judges().join(sdk))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
 }
 
 /// Whether the SDK is not there. Where the judges must be there, that is a failure.
-fn is_missing() -> bool {
+fn is_missing(sdk: &str) -> bool {
     let mut command = Command::new(judges().join("bin/python"));
     let found = command
         .args(["-c", "import tb_device_mqtt"])
-        .env("PYTHONPATH", judges().join("thingsboard"))
+        .env("PYTHONPATH", judges().join(sdk))
         .stderr(Stdio::null())
         .status();
     if found.is_ok_and(|status| status.success()) {
@@ -48,9 +51,9 @@ fn is_missing() -> bool {
     }
     assert!(
         std::env::var_os("PROVING_JUDGES_REQUIRED").is_none(),
-        "tb-mqtt-client is not installed: `cargo xtask setup` installs it"
+        "tb-mqtt-client is not installed in {sdk}: `cargo xtask setup` installs it"
     );
-    eprintln!("skipped, because tb-mqtt-client is not installed: `cargo xtask setup` installs it");
+    eprintln!("{sdk} is skipped, because it is not installed: `cargo xtask setup` installs it");
     true
 }
 
@@ -110,20 +113,20 @@ impl World {
     }
 
     /// What the judge says when it provisions a device.
-    async fn provision(&self, request: Value) -> Vec<Value> {
+    async fn provision(&self, sdk: &str, request: Value) -> Vec<Value> {
         let port = self.broker.addresses()[0].port().to_string();
         let request = request.to_string();
-        let mut command = judge(&["provision", "127.0.0.1", &port, &request]);
+        let mut command = judge(sdk, &["provision", "127.0.0.1", &port, &request]);
         let output = tokio::task::spawn_blocking(move || command.output());
         said(&output.await.unwrap().unwrap())
     }
 
     /// Lets the judge be the device `name` that has `secret`, to its good end.
-    async fn device(&self, name: &str, port: u16, secret: &str) {
+    async fn device(&self, sdk: &str, name: &str, port: u16, secret: &str) {
         let shared = json!({"on": false}).as_object().unwrap().clone();
         assert!(self.cloud.set_shared(name, shared));
         self.cloud.answer_calls("getTime", json!({"time": 1}));
-        let mut command = judge(&["device", "localhost", &port.to_string(), secret]);
+        let mut command = judge(sdk, &["device", "localhost", &port.to_string(), secret]);
         let mut output = tokio::task::spawn_blocking(move || command.output());
         let own = |kind: &'static str| {
             event(&self.trace, move |e| {
@@ -164,67 +167,79 @@ fn said(output: &Output) -> Vec<Value> {
 
 #[test]
 fn the_sdk_does_everything_of_the_device_api_with_a_certificate_and_with_a_token() {
-    if is_missing() {
-        return;
-    }
-    run(async {
-        let world = World::new().await;
-        let token = Credentials::AccessToken("the token of the fan".into());
-        assert!(world.cloud.add_device("fan", Some(token)));
-        let path = |name: &str| world.folder.path().join(name).display().to_string();
-        let files = [path("lamp.pem"), path("lamp.key.pem"), path("ca.pem")].join("+");
-        let addresses = world.broker.addresses();
-        for (name, port, secret) in [
-            ("lamp", addresses[1].port(), files.as_str()),
-            ("fan", addresses[0].port(), "the token of the fan"),
-        ] {
-            world.device(name, port, secret).await;
-            assert_eq!(world.cloud.latest(name)["temprature"], 25);
-            assert_eq!(world.cloud.client_attributes(name)["fw"], "1.2");
-            let claimed = world.cloud.claim("bob", name, "value");
-            assert_eq!(claimed, Some(ClaimOutcome::Success));
-            let answered = event(&world.trace, |e| {
-                e.kind == "rpc_answered" && e.data["device_name"] == name
-            });
-            let answered = answered.await.data.clone();
-            assert_eq!(answered["answer"], json!({"done": {"n": 2}}));
-            assert_eq!(answered["expected"], true);
-            let asked = event(&world.trace, |e| {
-                e.kind == "attributes_answered" && e.data["device_name"] == name
-            });
-            let answer = json!({"client": {"fw": "1.2"}, "shared": {"on": false}});
-            assert_eq!(asked.await.data["answer"], answer);
+    for (sdk, protocol) in SDKS {
+        if !is_missing(sdk) {
+            run(does_everything(sdk, protocol));
         }
-        let malformed = world
-            .trace
-            .since(0)
-            .iter()
-            .any(|e| e.kind == "payload_malformed");
-        assert!(!malformed);
-    });
+    }
+}
+
+async fn does_everything(sdk: &str, protocol: &str) {
+    let world = World::new().await;
+    let token = Credentials::AccessToken("the token of the fan".into());
+    assert!(world.cloud.add_device("fan", Some(token)));
+    let path = |name: &str| world.folder.path().join(name).display().to_string();
+    let files = [path("lamp.pem"), path("lamp.key.pem"), path("ca.pem")].join("+");
+    let addresses = world.broker.addresses();
+    for (name, port, secret) in [
+        ("lamp", addresses[1].port(), files.as_str()),
+        ("fan", addresses[0].port(), "the token of the fan"),
+    ] {
+        world.device(sdk, name, port, secret).await;
+        assert_eq!(world.cloud.latest(name)["temprature"], 25);
+        assert_eq!(world.cloud.client_attributes(name)["fw"], "1.2");
+        let claimed = world.cloud.claim("bob", name, "value");
+        assert_eq!(claimed, Some(ClaimOutcome::Success));
+        let answered = event(&world.trace, |e| {
+            e.kind == "rpc_answered" && e.data["device_name"] == name
+        });
+        let answered = answered.await.data.clone();
+        assert_eq!(answered["answer"], json!({"done": {"n": 2}}));
+        assert_eq!(answered["expected"], true);
+        let asked = event(&world.trace, |e| {
+            e.kind == "attributes_answered" && e.data["device_name"] == name
+        });
+        let answer = json!({"client": {"fw": "1.2"}, "shared": {"on": false}});
+        assert_eq!(asked.await.data["answer"], answer);
+    }
+    let events = world.trace.since(0);
+    assert!(!events.iter().any(|e| e.kind == "payload_malformed"));
+    let mut opened = events.iter().filter(|e| e.kind == "session_opened");
+    assert!(opened.all(|e| e.data["protocol"] == protocol), "{sdk}");
 }
 
 #[test]
 fn the_sdk_provisions_a_device_and_reads_a_refusal() {
-    if is_missing() {
-        return;
+    for (sdk, _) in SDKS {
+        if !is_missing(sdk) {
+            run(provisions(sdk));
+        }
     }
-    run(async {
-        let world = World::new().await;
-        let request = |secret: &str| {
-            json!({
-                "deviceName": "new",
-                "provisionDeviceKey": "the key",
-                "provisionDeviceSecret": secret,
-                "credentialsType": "ACCESS_TOKEN",
-                "token": "a token of its own",
-            })
-        };
-        let refused = world.provision(request("not the secret")).await;
-        assert_eq!(refused, [json!({"credentials": null})]);
-        let provisioned = world.provision(request("the secret")).await;
-        assert_eq!(provisioned, [json!({"credentials": "a token of its own"})]);
-        let again = world.provision(request("the secret")).await;
-        assert_eq!(again, [json!({"credentials": null})]);
-    });
+}
+
+async fn provisions(sdk: &str) {
+    let world = World::new().await;
+    let request = |secret: &str| {
+        json!({
+            "deviceName": "new",
+            "provisionDeviceKey": "the key",
+            "provisionDeviceSecret": secret,
+            "credentialsType": "ACCESS_TOKEN",
+            "token": "a token of its own",
+        })
+    };
+    // The SDK for MQTT 5 gives the whole answer, the other one the credentials in it.
+    let credentials = |said: Vec<Value>| {
+        let credentials = said[0]["credentials"].clone();
+        match credentials.get("credentialsValue") {
+            Some(value) => value.clone(),
+            None => credentials,
+        }
+    };
+    let refused = world.provision(sdk, request("not the secret")).await;
+    assert_eq!(credentials(refused), Value::Null);
+    let provisioned = world.provision(sdk, request("the secret")).await;
+    assert_eq!(credentials(provisioned), "a token of its own");
+    let again = world.provision(sdk, request("the secret")).await;
+    assert_eq!(credentials(again), Value::Null);
 }

@@ -306,8 +306,15 @@ fn alibabas_sdk_passes_what_fits_and_fails_with_another_secret_or_if_it_takes_an
 
 #[test]
 fn thingsboards_sdk_passes_what_fits_and_fails_with_another_secret() {
+    for folder in ["thingsboard", "thingsboard5"] {
+        thingsboards_sdk_in(folder);
+    }
+}
+
+/// The SDK in this folder of the judges: one speaks MQTT 3.1.1, the other 5.
+fn thingsboards_sdk_in(folder: &str) {
     let python = judges().join("bin/python").display().to_string();
-    let library = judges().join("thingsboard").display().to_string();
+    let library = judges().join(folder).display().to_string();
     let mut found = Command::new(&python);
     found
         .args(["-c", "import tb_device_mqtt"])

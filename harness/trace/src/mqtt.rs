@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use packet::{
-    Connack, Connect, Direction, Disconnect, Packet, PayloadForm, Pingreq, Pingresp, Puback,
+    Auth, Connack, Connect, Direction, Disconnect, Packet, PayloadForm, Pingreq, Pingresp, Puback,
     Pubcomp, Publish, Pubrec, Pubrel, Reserved, ShownWill, Suback, Subscribe, Subscribed, Unsuback,
     Unsubscribe,
 };
@@ -34,6 +34,7 @@ payloads! {
     Pingreq => "pingreq",
     Pingresp => "pingresp",
     Disconnect => "disconnect",
+    Auth => "auth",
     Reserved => "reserved",
 }
 
@@ -61,6 +62,9 @@ pub struct ConnectionClosed {
     /// The particulars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Reason code of the DISCONNECT by which it ended, sent or received (MQTT 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u8>,
 }
 
 /// How a connection ended.
@@ -99,13 +103,17 @@ pub struct SessionOpened {
     /// User name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// `3.1` or `3.1.1`.
+    /// `3.1`, `3.1.1` or `5`.
     pub protocol: String,
-    /// Whether it ends with its connection.
+    /// Whether it began without what was kept of an earlier one; before MQTT 5 also whether it ends
+    /// with its connection.
     pub clean_session: bool,
+    /// s that it lasts beyond its connection (MQTT 5); 4294967295 for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_expiry_s: Option<u32>,
     /// Whether it goes on from an earlier connection.
     pub session_present: bool,
-    /// s.
+    /// s, as it was asked for.
     pub keep_alive_s: u16,
     /// Common name of the client's certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,7 +127,7 @@ pub struct ConnectRefused {
     pub connection: u64,
     /// Client id.
     pub client: String,
-    /// Code of the CONNACK.
+    /// Code of the CONNACK; in MQTT 5 its reason code.
     pub code: u8,
     /// Reason of the refusal.
     pub reason: String,

@@ -48,6 +48,8 @@ struct Progress {
 pub struct Client {
     port: u16,
     connector: TlsConnector,
+    /// Whether it speaks MQTT 5 and not 3.1.1.
+    five: bool,
 }
 
 impl Client {
@@ -67,7 +69,13 @@ impl Client {
         Ok(Self {
             port,
             connector: TlsConnector::from(Arc::new(config)),
+            five: false,
         })
+    }
+
+    /// The same by MQTT 5.
+    pub fn by_five(self) -> Self {
+        Self { five: true, ..self }
     }
 
     /// Messages per second, from one client to another: until all `count` have been received, each
@@ -131,13 +139,17 @@ impl Client {
         let mut link = BrokerConnection {
             stream,
             inbox: Vec::new(),
+            five: self.five,
         };
-        // MQTT 3.1.1, clean session, no keep-alive.
-        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 0];
+        // Clean session, no keep-alive.
+        let level = if self.five { 5 } else { 4 };
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', level, 2, 0, 0];
+        body.extend(no_properties(self.five));
         body.extend(text(id));
         link.stream.write_all(&packet(0x10, &body)).await?;
         match link.next().await? {
-            (0x20, body) if body == [0, 0] => Ok(link),
+            // What the broker offers a client of MQTT 5 stands behind.
+            (0x20, body) if body.starts_with(&[0, 0]) => Ok(link),
             (head, body) => Err(format!("no CONNACK of success: {head:#04x} {body:?}").into()),
         }
     }
@@ -146,6 +158,7 @@ impl Client {
 struct BrokerConnection {
     stream: TlsStream<TcpStream>,
     inbox: Vec<u8>,
+    five: bool,
 }
 
 impl BrokerConnection {
@@ -155,11 +168,15 @@ impl BrokerConnection {
             QoS::One => 1,
         };
         let mut body = vec![0, 1];
+        body.extend(no_properties(self.five));
         body.extend(text(TOPIC));
         body.push(qos);
         self.stream.write_all(&packet(0x82, &body)).await?;
+        let mut granted = vec![0, 1];
+        granted.extend(no_properties(self.five));
+        granted.push(qos);
         match self.next().await? {
-            (0x90, body) if body == [0, 1, qos] => Ok(()),
+            (0x90, body) if body == granted => Ok(()),
             (head, body) => Err(format!("no SUBACK of QoS {qos}: {head:#04x} {body:?}").into()),
         }
     }
@@ -168,7 +185,7 @@ impl BrokerConnection {
     async fn publish_unacknowledged(&mut self, count: usize) -> Outcome<()> {
         let mut out = Vec::new();
         for number in 0..count {
-            out.extend(publish(QoS::Zero, number));
+            out.extend(publish(QoS::Zero, number, self.five));
             if out.len() >= CHUNK || number + 1 == count {
                 self.stream.write_all(&out).await?;
                 out.clear();
@@ -182,7 +199,7 @@ impl BrokerConnection {
         let mut out = Vec::new();
         while acknowledged < count {
             while sent < count && sent - acknowledged < WINDOW {
-                out.extend(publish(QoS::One, sent));
+                out.extend(publish(QoS::One, sent, self.five));
                 sent += 1;
             }
             self.stream.write_all(&out).await?;
@@ -209,7 +226,8 @@ impl BrokerConnection {
         while received < count {
             self.fill().await?;
             while let Some((head, body)) = self.take()? {
-                let start = 2 + TOPIC.len() + id;
+                let id_ends = 2 + TOPIC.len() + id;
+                let start = id_ends + no_properties(self.five).len();
                 if head & 0xf6 != wanted || body.len() != start + PAYLOAD {
                     return Err(format!("expected PUBLISH of {qos:?}, got {head:#04x}").into());
                 }
@@ -217,7 +235,7 @@ impl BrokerConnection {
                     return Err(format!("message {received} is not the next one").into());
                 }
                 if qos == QoS::One {
-                    out.extend(packet(0x40, &body[start - id..start]));
+                    out.extend(packet(0x40, &body[id_ends - id..id_ends]));
                 }
                 received += 1;
                 progress.received.set(received);
@@ -280,12 +298,18 @@ async fn within<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
         .map_err(|_| format!("not done within {LIMIT:?}"))?
 }
 
-fn publish(qos: QoS, number: usize) -> Vec<u8> {
+/// The length of no properties, where there may be some.
+fn no_properties(five: bool) -> &'static [u8] {
+    if five { &[0] } else { &[] }
+}
+
+fn publish(qos: QoS, number: usize, five: bool) -> Vec<u8> {
     let mut body = text(TOPIC);
     if qos == QoS::One {
         // Identifiers must not be 0, and 50 in a row differ.
         body.extend((number as u16 % 60_000 + 1).to_be_bytes());
     }
+    body.extend(no_properties(five));
     body.extend(payload(number));
     packet(if qos == QoS::One { 0x32 } else { 0x30 }, &body)
 }

@@ -20,14 +20,18 @@ const CONNECTS: usize = 300;
 enum Work {
     Acknowledged,
     Unacknowledged,
+    AcknowledgedByFive,
+    UnacknowledgedByFive,
     ConnectsInTurn,
     ConnectsAtOnce,
 }
 
 impl Work {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 6] = [
         Self::Acknowledged,
         Self::Unacknowledged,
+        Self::AcknowledgedByFive,
+        Self::UnacknowledgedByFive,
         Self::ConnectsInTurn,
         Self::ConnectsAtOnce,
     ];
@@ -36,8 +40,11 @@ impl Work {
     /// of the rounds leaves no figure.
     fn rounds(self) -> usize {
         match self {
-            Self::Acknowledged => 20,
-            Self::Unacknowledged | Self::ConnectsInTurn | Self::ConnectsAtOnce => 5,
+            Self::Acknowledged | Self::AcknowledgedByFive => 20,
+            Self::Unacknowledged
+            | Self::UnacknowledgedByFive
+            | Self::ConnectsInTurn
+            | Self::ConnectsAtOnce => 5,
         }
     }
 
@@ -45,6 +52,8 @@ impl Work {
         match self {
             Self::Acknowledged => "QoS 1 messages, window 50, 128 B",
             Self::Unacknowledged => "QoS 0 messages, 128 B",
+            Self::AcknowledgedByFive => "QoS 1 messages by MQTT 5, window 50, 128 B",
+            Self::UnacknowledgedByFive => "QoS 0 messages by MQTT 5, 128 B",
             Self::ConnectsInTurn => "connects, one after the other",
             Self::ConnectsAtOnce => "connects, 50 at once",
         }
@@ -52,7 +61,10 @@ impl Work {
 
     fn unit(self) -> Unit {
         match self {
-            Self::Acknowledged | Self::Unacknowledged => Unit::PerSecond("messages"),
+            Self::Acknowledged
+            | Self::Unacknowledged
+            | Self::AcknowledgedByFive
+            | Self::UnacknowledgedByFive => Unit::PerSecond("messages"),
             Self::ConnectsInTurn | Self::ConnectsAtOnce => Unit::PerSecond("connects"),
         }
     }
@@ -61,6 +73,14 @@ impl Work {
         match self {
             Self::Acknowledged => client.messages(QoS::One, MESSAGES).await,
             Self::Unacknowledged => client.messages(QoS::Zero, MESSAGES).await,
+            Self::AcknowledgedByFive => {
+                let client = client.clone().by_five();
+                client.messages(QoS::One, MESSAGES).await
+            }
+            Self::UnacknowledgedByFive => {
+                let client = client.clone().by_five();
+                client.messages(QoS::Zero, MESSAGES).await
+            }
             Self::ConnectsInTurn => client.connects(CONNECTS, 1).await,
             Self::ConnectsAtOnce => client.connects(CONNECTS, 50).await,
         }

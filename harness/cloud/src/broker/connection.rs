@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use clock::Patience;
 
-use super::core::Core;
+use super::core::{Core, Leave};
+use super::delivery::Routed;
 use super::greeting::{Arrival, Ended, Guest};
-use super::{Client, ConnectionClosed, ConnectionOpened, Denied, End, Reception, Reply};
-use crate::packet::{Encoder, Packet, Publish, QoS, Subscription, decode, is_filter};
+use super::{ConnectionClosed, ConnectionOpened, Dropped, End, Reception, Reply};
+use crate::packet::{Encoder, Level, Packet, Publish, QoS};
 
 /// Messages delivered before the connection is looked at again.
 const BATCH: usize = 64;
@@ -19,6 +20,16 @@ const BATCH: usize = 64;
 const BACKLOG: usize = 1000;
 /// Bytes of these packets; the last of them may go beyond.
 const BACKLOG_BYTES: usize = 1 << 20;
+/// MQTT 5: nobody has subscribed to the topic of a message.
+const NO_SUBSCRIBERS: u8 = 0x10;
+/// MQTT 5: there is no message with this packet identifier.
+const NO_IDENTIFIER: u8 = 0x92;
+/// MQTT 5: the client may not do this.
+const NOT_AUTHORIZED: u8 = 0x87;
+/// Clients that take packets of so many bytes are told reasons in words.
+const ROOMY: usize = 512;
+/// DISCONNECT of a client that wants its will published all the same (MQTT 5 §3.14.2.1).
+const WITH_WILL: u8 = 0x04;
 /// How long a connection is waited for that keeps no time of its own.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
@@ -107,6 +118,7 @@ pub(super) async fn serve(core: Arc<Core>, arrival: Arrival) {
         client: client.as_ref().map(|client| client.id.clone()),
         end: ended.end,
         detail: ended.detail,
+        code: ended.code,
     };
     core.trace.emit(device, &closed);
 }
@@ -114,9 +126,14 @@ pub(super) async fn serve(core: Arc<Core>, arrival: Arrival) {
 impl Core {
     /// Serves a session on its connection, and cleans up behind it.
     async fn attend(self: &Arc<Self>, mut guest: Guest) -> Ended {
-        let ended = self.talk(&mut guest).await;
+        let mut ended = self.talk(&mut guest).await;
+        self.say_why(&mut guest, &mut ended).await;
         let Guest { line, client, .. } = guest;
-        self.detach(&client, ended.end == End::Disconnected).await;
+        let leave = Leave {
+            farewell: ended.end == End::Disconnected && ended.code != Some(WITH_WILL),
+            expiry: ended.expiry,
+        };
+        self.detach(&client, leave).await;
         for hook in self.hooks_for(&line) {
             hook.disconnected(&client);
         }
@@ -126,6 +143,25 @@ impl Core {
             _ => line.transport.close(&self.clock, &self.limits).await,
         }
         ended
+    }
+
+    /// Tells a client of MQTT 5 why its connection ends (§3.14).
+    async fn say_why(&self, guest: &mut Guest, ended: &mut Ended) {
+        if guest.line.codec.level() != Level::V5 {
+            ended.code = None;
+            return;
+        }
+        let code = match ended.end {
+            End::TakenOver => 0x8e,
+            End::KeepAlive => 0x8d,
+            End::Violation | End::Closed => ended.code.unwrap_or(0x83),
+            _ => return,
+        };
+        ended.code = Some(code);
+        let reason = ended.detail.as_deref().filter(|_| guest.largest >= ROOMY);
+        guest.line.send(|out| out.disconnect(code, reason));
+        // The client may be gone by now; there is nothing more to say to it then.
+        let _ = guest.line.flush(&self.clock, &self.limits).await;
     }
 
     async fn talk(self: &Arc<Self>, guest: &mut Guest) -> Ended {
@@ -148,7 +184,7 @@ impl Core {
             let flushed = tokio::select! {
                 biased;
                 flushed = guest.line.flush(&self.clock, &self.limits) => flushed,
-                (end, detail) = kick.kicked() => return Ended { end, detail },
+                (end, detail) = kick.kicked() => return Ended { detail, ..Ended::new(end) },
             };
             if let Some(ended) = ended {
                 return ended;
@@ -165,7 +201,7 @@ impl Core {
             }
             let waits = intake.waiting.is_some();
             tokio::select! {
-                (end, detail) = kick.kicked() => return Ended { end, detail },
+                (end, detail) = kick.kicked() => return Ended { detail, ..Ended::new(end) },
                 read = guest.line.read(), if intake.reads() => match read {
                     Ok(0) => intake.end(Ended::because(End::Lost, "closed without DISCONNECT")),
                     Ok(_) => {}
@@ -188,7 +224,8 @@ impl Core {
         if faults.bad_packet != guest.bad_packet {
             guest.bad_packet = faults.bad_packet;
             if let Some(packet) = faults.bad_packet {
-                guest.line.send(|out| out.raw(&packet.bytes()));
+                let bytes = packet.bytes(guest.line.codec.level());
+                guest.line.send(|out| out.raw(&bytes));
             }
         }
         while let Some(write) = guest.late.due(self.clock.now()) {
@@ -198,7 +235,7 @@ impl Core {
 
     /// Answers a request with packet identifier `id` in this way; `write` is given the identifier to
     /// use.
-    fn answer(
+    pub(super) fn answer(
         &self,
         guest: &mut Guest,
         reply: Reply,
@@ -243,7 +280,7 @@ impl Core {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return any,
                 Err(error) => {
-                    intake.end(Ended::because(End::Violation, error));
+                    intake.end(Ended::framed(&error));
                     return any;
                 }
             };
@@ -251,13 +288,13 @@ impl Core {
             guest
                 .line
                 .show_received(&frame, &self.hooks_for(&guest.line));
-            match decode(&frame, guest.level) {
+            match guest.line.codec.decode(&frame) {
                 Ok(packet) => {
                     if let Some(packet) = self.take_acknowledgement(guest, packet) {
                         intake.push(packet, frame.body.len());
                     }
                 }
-                Err(violation) => intake.end(Ended::because(End::Violation, violation)),
+                Err(violation) => intake.end(Ended::violated(&violation)),
             }
             // Without a message that waits, packets are dealt with one by one.
             if intake.waiting.is_none()
@@ -297,15 +334,23 @@ impl Core {
     fn take_acknowledgement(&self, guest: &mut Guest, packet: Packet) -> Option<Packet> {
         let client = &guest.client;
         match packet {
-            Packet::PubAck(id) => {
-                self.with_progress(client, |session| session.acknowledged(id));
+            Packet::PubAck(ack) => {
+                self.with_progress(client, |session| session.acknowledged(ack.id));
             }
-            Packet::PubRec(id) => {
-                self.with_progress(client, |session| session.received(id));
-                guest.line.send(|out| out.pubrel(id));
+            Packet::PubRec(ack) if ack.refuses() => {
+                self.with_progress(client, |session| session.refused(ack.id));
             }
-            Packet::PubComp(id) => {
-                self.with_progress(client, |session| session.completed(id));
+            Packet::PubRec(ack) => {
+                let known = self.with_progress(client, |session| session.received(ack.id));
+                let code = if known == Some(true) {
+                    0
+                } else {
+                    NO_IDENTIFIER
+                };
+                guest.line.send(|out| out.pubrel(ack.id, code));
+            }
+            Packet::PubComp(ack) => {
+                self.with_progress(client, |session| session.completed(ack.id));
             }
             Packet::PingReq => match self.faults_for(&guest.line).ping {
                 Reply::WrongId => {}
@@ -320,22 +365,34 @@ impl Core {
         let client = &guest.client;
         match packet {
             Packet::Connect(_) => {
-                return Err(Ended::because(End::Violation, "a second CONNECT"));
+                return Err(Ended::coded(End::Violation, 0x82, "a second CONNECT"));
             }
-            Packet::Disconnect => return Err(Ended::new(End::Disconnected)),
-            Packet::PubRel(id) => {
-                self.with_session(client, |session| session.released(id));
-                guest.line.send(|out| out.pubcomp(id));
+            Packet::Auth => {
+                let how = "AUTH without an authentication method";
+                return Err(Ended::coded(End::Violation, 0x82, how));
+            }
+            Packet::Disconnect { code, expiry } => {
+                if guest.expiry == 0 && expiry > Some(0) {
+                    let how = "DISCONNECT keeps a session that was to end";
+                    return Err(Ended::coded(End::Violation, 0x82, how));
+                }
+                return Err(Ended {
+                    code: Some(code),
+                    expiry,
+                    ..Ended::new(End::Disconnected)
+                });
+            }
+            Packet::PubRel(ack) => {
+                let known = self.with_session(client, |session| session.released(ack.id));
+                let code = if known == Some(true) {
+                    0
+                } else {
+                    NO_IDENTIFIER
+                };
+                guest.line.send(|out| out.pubcomp(ack.id, code));
             }
             Packet::Subscribe { id, wanted } => self.subscribe(guest, id, wanted),
-            Packet::Unsubscribe { id, filters } => {
-                self.with_session(client, |session| {
-                    filters
-                        .iter()
-                        .for_each(|filter| session.unsubscribe(filter));
-                });
-                guest.line.send(|out| out.unsuback(id));
-            }
+            Packet::Unsubscribe { id, filters } => self.unsubscribe(guest, id, &filters),
             // Dealt with when they came.
             Packet::Publish(_)
             | Packet::PubAck(_)
@@ -351,27 +408,38 @@ impl Core {
         self: &Arc<Self>,
         guest: &mut Guest,
         intake: &mut Intake,
-        publish: Publish,
+        mut publish: Publish,
     ) -> Result<(), Ended> {
         let client = &guest.client;
+        publish.arrived(self.clock.now());
         // §4.3.3: one of QoS 2 that is here already is only acknowledged again.
-        let first = match (publish.qos, publish.id) {
+        let (first, unreleased) = match (publish.qos, publish.id) {
             (QoS::ExactlyOnce, Some(id)) => self
-                .with_session(client, |session| session.first_of(id))
-                .unwrap_or(false),
-            _ => true,
+                .with_session(client, |session| {
+                    (session.first_of(id), session.unreleased())
+                })
+                .unwrap_or_default(),
+            _ => (true, 0),
         };
+        if guest.line.codec.level() == Level::V5 && unreleased > self.limits.receive.into() {
+            // It was not taken: sent again, it is the first.
+            if let Some(id) = publish.id {
+                self.with_session(client, |session| session.released(id));
+            }
+            let how = "more messages than the receive maximum";
+            return Err(Ended::coded(End::Violation, 0x93, how));
+        }
         let hooks = self.hooks_for(&guest.line);
         if !hooks
             .iter()
             .all(|hook| hook.may_publish(client, &publish.topic))
         {
             self.deny(guest, "publish", &publish.topic);
-            self.acknowledge_only(guest, &publish);
+            self.acknowledge_only(guest, &publish, NOT_AUTHORIZED);
             return Ok(());
         }
         if !first {
-            self.acknowledge_only(guest, &publish);
+            self.acknowledge_only(guest, &publish, 0);
             return Ok(());
         }
         let received = hooks.iter().map(|hook| hook.receive(client, &publish));
@@ -379,17 +447,28 @@ impl Core {
         match received.next().unwrap_or_default() {
             Reception::Route => {}
             Reception::Keep => {
-                self.acknowledge_only(guest, &publish);
+                self.acknowledge_only(guest, &publish, 0);
                 return Ok(());
             }
-            Reception::Close { reason } => return Err(Ended::because(End::Closed, reason)),
+            Reception::Refuse { code } => {
+                self.acknowledge_only(guest, &publish, code);
+                return Ok(());
+            }
+            Reception::Close { code, reason } => {
+                return Err(Ended::coded(End::Closed, code, reason));
+            }
         }
-        if let Some(routing) = self.route(&publish) {
-            let core = self.clone();
-            let finished = Box::pin(async move { core.finish(routing).await });
-            intake.waiting = Some((finished, publish));
-        } else {
-            self.acknowledge(guest, &publish);
+        match self.route(client, &publish) {
+            Routed::Waits(routing) => {
+                let core = self.clone();
+                let finished = Box::pin(async move { core.finish(routing).await });
+                intake.waiting = Some((finished, publish));
+            }
+            // A cloud behind the broker has taken it.
+            Routed::Unwanted if hooks.is_empty() => {
+                self.acknowledge_only(guest, &publish, NO_SUBSCRIBERS);
+            }
+            _ => self.acknowledge(guest, &publish),
         }
         Ok(())
     }
@@ -399,57 +478,21 @@ impl Core {
         for hook in self.hooks_for(&guest.line) {
             hook.published(&guest.client, publish);
         }
-        self.acknowledge_only(guest, publish);
+        self.acknowledge_only(guest, publish, 0);
     }
 
-    fn acknowledge_only(&self, guest: &mut Guest, publish: &Publish) {
+    /// `code` is left out before MQTT 5.
+    fn acknowledge_only(&self, guest: &mut Guest, publish: &Publish, code: u8) {
         let Some(id) = publish.id else { return };
         let qos = publish.qos;
+        if qos == QoS::ExactlyOnce && code >= 0x80 && guest.line.codec.level() == Level::V5 {
+            // PUBREC with an error is the end of it (MQTT 5 §4.3.3).
+            self.with_session(&guest.client, |session| session.released(id));
+        }
         let reply = self.faults_for(&guest.line).publish;
         self.answer(guest, reply, id, move |out, id| match qos {
-            QoS::ExactlyOnce => out.pubrec(id),
-            _ => out.puback(id),
-        });
-    }
-
-    fn subscribe(&self, guest: &mut Guest, id: u16, wanted: Vec<Subscription>) {
-        let faults = self.faults_for(&guest.line);
-        if matches!(faults.subscribe, Reply::Never | Reply::Reset) {
-            return self.answer(guest, faults.subscribe, id, |_, _| {});
-        }
-        let hooks = self.hooks_for(&guest.line);
-        let mut codes = Vec::with_capacity(wanted.len());
-        let mut granted = Vec::new();
-        for Subscription { filter, qos } in wanted {
-            let client = &guest.client;
-            if !is_filter(&filter) || faults.refuses(&filter) {
-                codes.push(0x80);
-            } else if !hooks.iter().all(|hook| hook.may_subscribe(client, &filter)) {
-                self.deny(guest, "subscribe", &filter);
-                codes.push(0x80);
-            } else {
-                let granted_by = hooks.iter().map(|hook| hook.grants(client, &filter, qos));
-                let qos = granted_by.min().unwrap_or(qos);
-                self.with_session(client, |session| session.subscribe(filter.clone(), qos));
-                codes.push(qos.number());
-                granted.push((filter, qos));
-            }
-        }
-        self.answer(guest, faults.subscribe, id, move |out, id| {
-            out.suback(id, &codes);
-        });
-        for (filter, qos) in granted {
-            self.send_retained(&guest.client, &filter, qos);
-        }
-    }
-
-    fn deny(&self, guest: &Guest, action: &str, topic: &str) {
-        let Client { connection, id, .. } = &guest.client;
-        guest.line.emit(&Denied {
-            connection: *connection,
-            client: id.clone(),
-            action: action.to_owned(),
-            topic: topic.to_owned(),
+            QoS::ExactlyOnce => out.pubrec(id, code),
+            _ => out.puback(id, code),
         });
     }
 
@@ -462,16 +505,34 @@ impl Core {
         if due != Some(true) {
             return false;
         }
+        let now = self.clock.now();
         let due = self.with_progress(&guest.client, |session| {
-            std::iter::from_fn(|| session.next())
+            std::iter::from_fn(|| session.next(now))
                 .take(BATCH)
                 .collect::<Vec<_>>()
         });
         let due = due.unwrap_or_default();
         let _together = self.trace.gather();
         for publish in &due {
-            guest.line.send(|out| out.publish(publish));
+            if guest.line.codec.out.size(publish) > guest.largest {
+                self.leave_out(guest, publish);
+            } else {
+                guest.line.send(|out| out.publish(publish, now));
+            }
         }
         due.len() == BATCH
+    }
+
+    /// A message is too large for its client, which takes it as dealt with (MQTT 5 §3.1.2.11.4).
+    fn leave_out(&self, guest: &Guest, publish: &Publish) {
+        if let Some(id) = publish.id {
+            self.with_progress(&guest.client, |session| session.refused(id));
+        }
+        let event = Dropped {
+            client: Some(guest.client.id.clone()),
+            topic: publish.topic.clone(),
+            reason: format!("its client takes packets of {} bytes", guest.largest),
+        };
+        guest.line.emit(&event);
     }
 }

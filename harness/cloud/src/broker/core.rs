@@ -8,13 +8,17 @@ use tokio::sync::{Notify, mpsc};
 use trace::Trace;
 
 use super::line::Line;
-use super::session::{Again, BrokerSession};
+use super::session::{Again, BrokerSession, Terms};
 use super::{Client, Decision, Down, End, Faults, Hook, Limits, Strangers};
 use crate::Devices;
-use crate::packet::{Connect, Publish, Will};
+use crate::packet::{Connect, Level, Property, Publish, QoS, Will};
 
 /// Sessions at most.
 const SESSIONS: usize = 4096;
+/// Groups of shared subscriptions of which it is known whose turn it is.
+const GROUPS: usize = 4096;
+/// Seconds of a session that never ends by itself (MQTT 5 §3.1.2.11.2).
+pub(super) const FOR_EVER: u32 = u32::MAX;
 
 pub(super) struct Core {
     pub(super) trace: Trace,
@@ -28,6 +32,8 @@ pub(super) struct Core {
     faults: RwLock<Faults>,
     /// Notified when the faults have changed.
     changed: Notify,
+    /// Notified when there is a session or a will that time will end.
+    pub(super) deadlines: Notify,
     pub(super) state: Mutex<State>,
 }
 
@@ -36,6 +42,8 @@ pub(super) struct State {
     /// By client id: they are woken, and so served, in this order.
     pub(super) sessions: BTreeMap<String, Entry>,
     pub(super) retained: BTreeMap<String, Publish>,
+    /// Messages that each shared subscription has had.
+    turns: BTreeMap<String, usize>,
     connections: u64,
     instances: u64,
 }
@@ -53,13 +61,26 @@ pub(super) struct Entry {
     pub(super) wake: Arc<Notify>,
     /// Notified when there is room in line again, once for every message that has left it.
     pub(super) room: Arc<Notify>,
-    clean: bool,
+    /// s that the session lasts beyond its connection.
+    pub(super) expiry: u32,
+    /// When it ends, if its client is away.
+    pub(super) ends: Option<LabTime>,
+    /// The will of a client that is away, and when it is due.
+    pub(super) will: Option<(LabTime, Will)>,
 }
 
 pub(super) struct Attached {
     pub(super) kick: Arc<Kick>,
     connection: u64,
     will: Option<Will>,
+}
+
+/// How a client left its session.
+pub(super) struct Leave {
+    /// Whether its will is not wanted any more.
+    pub(super) farewell: bool,
+    /// s that the session lasts from now on, if that has changed.
+    pub(super) expiry: Option<u32>,
 }
 
 /// Tells a connection from outside that it has to end.
@@ -113,6 +134,7 @@ impl Core {
             hooks: RwLock::default(),
             faults: RwLock::new(settings.faults.clone()),
             changed: Notify::new(),
+            deadlines: Notify::new(),
             state: Mutex::default(),
         })
     }
@@ -201,14 +223,16 @@ impl Core {
 
     /// Ends the connection of every session in this way, without a will.
     pub(super) fn end_sessions(&self, end: End, detail: &str) {
+        let now = self.clock.now();
         self.state().sessions.retain(|_, entry| {
             if let Some(attached) = entry.attached.take() {
                 attached.kick.kick(end, Some(detail.to_owned()));
-                entry.session.detach();
+                entry.rest(now);
             }
             entry.room.notify_waiters();
-            !entry.clean
+            entry.expiry > 0
         });
+        self.deadlines.notify_one();
     }
 
     /// What the hooks say of a CONNECT, or what holds for strangers.
@@ -243,7 +267,7 @@ impl Core {
             kick: kick.clone(),
         };
         loop {
-            if let Some(will) = self.evict(&client.id) {
+            if let Some(will) = self.evict(&client.id, connect.clean_session) {
                 self.publish_will(&client.id, will).await;
             }
             if let Some(resumed) = self.resume(connect, client, attached()) {
@@ -259,15 +283,19 @@ impl Core {
             }
             state.instances += 1;
             let wake = Arc::new(Notify::new());
+            let mut session = BrokerSession::default();
+            session.set_window(window(connect));
             let entry = Entry {
-                session: BrokerSession::default(),
+                session,
                 attached: Some(attached()),
                 instance: state.instances,
                 device: client.device.clone(),
                 progress: self.clock.now(),
                 wake: wake.clone(),
                 room: Arc::new(Notify::new()),
-                clean: connect.clean_session,
+                expiry: expiry(connect),
+                ends: None,
+                will: None,
             };
             state.sessions.insert(client.id.clone(), entry);
             return Ok(Attachment {
@@ -279,34 +307,43 @@ impl Core {
         }
     }
 
-    /// Ends another connection with this client id; gives its will, which is due then (§3.1.4).
-    fn evict(&self, id: &str) -> Option<Will> {
+    /// Ends another connection with this client id, and its session if `ends` says so. Gives the
+    /// will that is due by that (§3.1.4; MQTT 5 §3.1.3.2.2: one that is delayed is not due when the
+    /// session goes on).
+    fn evict(&self, id: &str, ends: bool) -> Option<Will> {
+        let now = self.clock.now();
         let mut state = self.state();
         let entry = state.sessions.get_mut(id)?;
-        let other = entry.attached.take()?;
-        other.kick.kick(End::TakenOver, None);
+        let waiting = entry.will.take().map(|(_, will)| will);
+        let other = entry.attached.take();
         entry.room.notify_waiters();
-        if entry.clean {
-            state.sessions.remove(id);
-        } else {
+        let over = entry.ends.is_some_and(|at| at <= now);
+        let ends = ends || over || other.is_some() && entry.expiry == 0;
+        let own = other.and_then(|other| {
+            other.kick.kick(End::TakenOver, None);
             entry.session.detach();
+            other.will
+        });
+        if ends {
+            state.sessions.remove(id);
         }
-        other.will
+        own.filter(|will| ends || will.delay == 0)
+            .or(waiting.filter(|_| ends))
     }
 
     fn resume(&self, connect: &Connect, client: &Client, attached: Attached) -> Option<Attachment> {
         let mut state = self.state();
-        if connect.clean_session {
-            if let Some(entry) = state.sessions.remove(&client.id) {
-                entry.room.notify_waiters();
-            }
+        let entry = state.sessions.get_mut(&client.id)?;
+        if connect.clean_session || entry.attached.is_some() {
             return None;
         }
-        let entry = state.sessions.get_mut(&client.id)?;
         let kick = attached.kick.clone();
         entry.attached = Some(attached);
         entry.device = client.device.clone();
         entry.progress = self.clock.now();
+        entry.expiry = expiry(connect);
+        entry.ends = None;
+        entry.session.set_window(window(connect));
         Some(Attachment {
             wake: entry.wake.clone(),
             kick,
@@ -315,10 +352,11 @@ impl Core {
         })
     }
 
-    /// The connection is gone. If it was still the session's, its will is due unless it said
-    /// goodbye.
-    pub(super) async fn detach(self: &Arc<Self>, client: &Client, farewell: bool) {
-        let will = {
+    /// The connection is gone. If it was still the session's, its will is due unless the client said
+    /// goodbye, and the session lasts as long as it was to.
+    pub(super) async fn detach(self: &Arc<Self>, client: &Client, leave: Leave) {
+        let now = self.clock.now();
+        let due = {
             let mut state = self.state();
             let Some(entry) = state.sessions.get_mut(&client.id) else {
                 return;
@@ -326,30 +364,41 @@ impl Core {
             if !entry.is_attached_to(client.connection) {
                 return;
             }
-            let attached = entry.attached.take();
+            let will = entry.attached.take().and_then(|attached| attached.will);
+            let will = will.filter(|_| !leave.farewell);
             entry.room.notify_waiters();
-            if entry.clean {
+            entry.expiry = leave.expiry.unwrap_or(entry.expiry);
+            if entry.expiry == 0 {
                 state.sessions.remove(&client.id);
+                will
             } else {
-                entry.session.detach();
+                entry.rest(now);
+                // It is not delayed beyond the session (MQTT 5 §3.1.3.2.2).
+                let delay = |will: &Will| seconds(will.delay.min(entry.expiry));
+                let (due, later) = match will {
+                    Some(will) if will.delay > 0 => (None, Some((now + delay(&will), will))),
+                    due => (due, None),
+                };
+                entry.will = later;
+                due
             }
-            attached.and_then(|attached| attached.will)
         };
-        if let Some(will) = will
-            && !farewell
-        {
+        self.deadlines.notify_one();
+        if let Some(will) = due {
             self.publish_will(&client.id, will).await;
         }
     }
 
-    async fn publish_will(self: &Arc<Self>, client: &str, will: Will) {
+    pub(super) async fn publish_will(self: &Arc<Self>, client: &str, will: Will) {
         let event = super::WillPublished {
             client: client.to_owned(),
             topic: will.topic.clone(),
         };
         let device = self.devices.find([client]);
         self.trace.emit(device.as_deref(), &event);
-        self.publish(will.into()).await;
+        let mut publish = Publish::from(will);
+        publish.arrived(self.clock.now());
+        self.publish(publish).await;
     }
 
     /// Ends the connection of `client`, as if the network had broken.
@@ -408,12 +457,74 @@ impl Core {
     }
 }
 
+impl State {
+    /// Who gets a message to `topic` for each shared subscription that matches (MQTT 5 §4.8.2): the
+    /// members that are there take turns, and if there is none, those that keep a session.
+    pub(super) fn chosen(&mut self, only: Option<&str>, topic: &str) -> Vec<(String, Terms)> {
+        let mut groups: BTreeMap<&str, Vec<(&str, bool, Terms)>> = BTreeMap::new();
+        for (client, entry) in &self.sessions {
+            if only.is_some_and(|only| only != client) {
+                continue;
+            }
+            let attached = entry.attached.is_some();
+            for subscription in entry.session.shares(topic) {
+                if attached || subscription.qos > QoS::AtMostOnce {
+                    let group = groups.entry(&subscription.filter).or_default();
+                    group.push((client, attached, Terms::of(subscription)));
+                }
+            }
+        }
+        let mut chosen = Vec::new();
+        for (group, mut members) in groups {
+            if members.iter().any(|(_, attached, _)| *attached) {
+                members.retain(|(_, attached, _)| *attached);
+            }
+            let turn = self.turns.get(group).copied().unwrap_or_default();
+            let (client, _, terms) = members.swap_remove(turn % members.len());
+            chosen.push((client.to_owned(), terms));
+            if self.turns.len() >= GROUPS {
+                self.turns.clear();
+            }
+            self.turns.insert(group.to_owned(), turn.wrapping_add(1));
+        }
+        chosen
+    }
+}
+
 impl Entry {
     fn is_attached_to(&self, connection: u64) -> bool {
         self.attached
             .as_ref()
             .is_some_and(|attached| attached.connection == connection)
     }
+
+    /// The client is away.
+    fn rest(&mut self, now: LabTime) {
+        self.session.detach();
+        self.ends = (self.expiry < FOR_EVER).then(|| now + seconds(self.expiry));
+    }
+}
+
+/// s that the session of `connect` lasts beyond its connection.
+pub(super) fn expiry(connect: &Connect) -> u32 {
+    match connect.level {
+        Level::V5 => {
+            let asked = connect.properties.number(Property::SessionExpiry);
+            asked.unwrap_or_default()
+        }
+        _ if connect.clean_session => 0,
+        _ => FOR_EVER,
+    }
+}
+
+/// Messages that the client takes unacknowledged.
+fn window(connect: &Connect) -> usize {
+    let asked = connect.properties.number(Property::ReceiveMaximum);
+    asked.map_or(usize::MAX, |most| most as usize)
+}
+
+fn seconds(seconds: u32) -> std::time::Duration {
+    std::time::Duration::from_secs(seconds.into())
 }
 
 /// A session could not be begun, because there are as many as may be.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::core::{Core, Entry};
+use super::session::Terms;
 use super::{Client, Dropped, End};
-use crate::packet::{Publish, QoS, matches};
+use crate::packet::{Publish, QoS, Subscription, matches};
 
 /// A message on its way to its subscribers.
 pub(super) struct Routing {
@@ -18,7 +19,17 @@ pub(super) struct Routing {
 struct Recipient {
     client: String,
     instance: u64,
-    qos: QoS,
+    terms: Terms,
+}
+
+/// What became of a message that was to be passed on without waiting.
+pub(super) enum Routed {
+    /// It is in line at every subscriber.
+    Done,
+    /// There is no subscriber.
+    Unwanted,
+    /// Subscribers are left for whom there is no room.
+    Waits(Routing),
 }
 
 /// What became of a message that was offered to one session.
@@ -43,52 +54,59 @@ impl Core {
 
     /// The same for the session of one client alone, if `only` names one.
     pub(super) async fn publish_to(self: &Arc<Self>, only: Option<&str>, publish: Publish) {
-        if let Some(routing) = self.route_to(only, &publish) {
+        if let Routed::Waits(routing) = self.route_to(only, None, &publish) {
             self.finish(routing).await;
         }
     }
 
-    /// The same without waiting. What is returned has subscribers left for whom there is no room;
-    /// [`finish`](Self::finish) waits for it.
-    pub(super) fn route(&self, publish: &Publish) -> Option<Routing> {
-        self.route_to(None, publish)
+    /// The same for a message of `client`, without waiting; [`finish`](Self::finish) does.
+    pub(super) fn route(&self, client: &Client, publish: &Publish) -> Routed {
+        self.route_to(None, Some(&client.id), publish)
     }
 
-    fn route_to(&self, only: Option<&str>, publish: &Publish) -> Option<Routing> {
+    fn route_to(&self, only: Option<&str>, from: Option<&str>, publish: &Publish) -> Routed {
         if publish.retain {
             self.retain(publish);
         }
         let mut routing = Routing {
             publish: Publish {
                 duplicate: false,
-                retain: false,
                 id: None,
                 payload: unshared(publish),
                 ..publish.clone()
             },
             recipients: Vec::new(),
         };
+        let mut wanted = false;
         {
             let mut state = self.state();
+            let chosen = state.chosen(only, &publish.topic);
             // Backwards, since they are waited for from the end on.
             for (client, entry) in state.sessions.iter_mut().rev() {
                 if only.is_some_and(|only| only != client) {
                     continue;
                 }
-                let Some(qos) = entry.session.wants(&publish.topic) else {
-                    continue;
-                };
-                let qos = qos.min(publish.qos);
-                if !entry.take(&routing.publish, qos, self.limits.queue) {
-                    routing.recipients.push(Recipient {
-                        client: client.clone(),
-                        instance: entry.instance,
-                        qos,
-                    });
+                let own = from == Some(client);
+                let plain = entry.session.wants(&publish.topic, own);
+                let shared = chosen.iter().filter(|(member, _)| member == client);
+                let shared = shared.map(|(_, terms)| terms.clone());
+                for terms in shared.chain(plain) {
+                    wanted = true;
+                    if !entry.take(&routing.publish, &terms, self.limits.queue) {
+                        routing.recipients.push(Recipient {
+                            client: client.clone(),
+                            instance: entry.instance,
+                            terms,
+                        });
+                    }
                 }
             }
         }
-        self.advance(&mut routing).is_some().then_some(routing)
+        match (self.advance(&mut routing), wanted) {
+            (Some(_), _) => Routed::Waits(routing),
+            (None, true) => Routed::Done,
+            (None, false) => Routed::Unwanted,
+        }
     }
 
     /// Puts the message in line for every subscriber, waiting for room.
@@ -155,7 +173,7 @@ impl Core {
         let Some(entry) = of(&mut state.sessions, recipient) else {
             return Offered::Done;
         };
-        if entry.take(publish, recipient.qos, self.limits.queue) {
+        if entry.take(publish, &recipient.terms, self.limits.queue) {
             return Offered::Done;
         }
         if entry.attached.is_some() && !self.faults().withhold_messages {
@@ -227,19 +245,23 @@ impl Core {
         );
     }
 
-    /// Puts retained messages that `filter` matches in line for `client`, also when it has
-    /// subscribed before (§3.8.4).
-    pub(super) fn send_retained(&self, client: &Client, filter: &str, qos: QoS) {
-        let due: Vec<Publish> = self
-            .state()
-            .retained
-            .values()
-            .filter(|publish| matches(filter, &publish.topic))
-            .map(|publish| Publish {
-                qos: publish.qos.min(qos),
-                ..publish.clone()
-            })
-            .collect();
+    /// Puts retained messages that `subscription` matches in line for `client`.
+    pub(super) fn send_retained(&self, client: &Client, subscription: &Subscription) {
+        let now = self.clock.now();
+        let terms = Terms {
+            retain_as_published: true,
+            ..Terms::of(subscription)
+        };
+        let due: Vec<Publish> = {
+            let mut state = self.state();
+            state
+                .retained
+                .retain(|_, publish| !publish.has_expired(now));
+            let kept = state.retained.values();
+            kept.filter(|publish| matches(&subscription.filter, &publish.topic))
+                .map(|publish| terms.apply(publish))
+                .collect()
+        };
         let limit = self.limits.queue;
         let left = self.with_session(client, |session| {
             due.into_iter()
@@ -263,11 +285,12 @@ impl Core {
 impl Entry {
     /// Puts a copy of `publish` in line if there is room. What is only sent to those present needs
     /// none if the client is not.
-    fn take(&mut self, publish: &Publish, qos: QoS, limit: usize) -> bool {
+    fn take(&mut self, publish: &Publish, terms: &Terms, limit: usize) -> bool {
+        let qos = publish.qos.min(terms.qos);
         if self.attached.is_none() && qos == QoS::AtMostOnce {
             return true;
         }
-        if !self.session.queue(publish.clone().with_qos(qos), limit) {
+        if !self.session.has_room(limit) || !self.session.queue(terms.apply(publish), limit) {
             return false;
         }
         self.wake.notify_one();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::packet::Level;
+
 /// Faults of the broker; none by default. They can change while it runs and then hold for what
 /// comes next.
 ///
@@ -15,7 +17,8 @@ pub struct Faults {
     pub stall_handshake: bool,
     /// How CONNECT is answered.
     pub connect: Reply,
-    /// CONNECT is answered by a CONNACK with this code, 1 to 5 by the standard.
+    /// CONNECT is answered by a CONNACK with this code: 1 to 5 by the standard, which a client of
+    /// MQTT 5 gets as the reason code that says the same, or a reason code, from 128 on.
     pub connack: Option<u8>,
     /// Subscriptions to a filter that one of these matches, by the rules of topics, are refused by
     /// 0x80. A filter is matched by itself too, with its wildcards.
@@ -91,8 +94,21 @@ impl Faults {
 }
 
 impl BadPacket {
-    /// Its bytes.
-    pub(super) fn bytes(self) -> Vec<u8> {
+    /// Its bytes, to a client that speaks `level`: wrong in this one way alone.
+    pub(super) fn bytes(self, level: Level) -> Vec<u8> {
+        match (self, level) {
+            (Self::QosThree, Level::V5) => vec![0x36, 6, 0, 1, b't', 0, 1, 0],
+            (Self::Oversized, Level::V5) => {
+                let mut bytes = vec![0x30, 0x84, 0x80, 0x04, 0, 1, b't', 0];
+                bytes.resize(bytes.len() + OVERSIZED, b'x');
+                bytes
+            }
+            (Self::SecondConnack, Level::V5) => vec![0x20, 3, 0, 0, 0],
+            (packet, _) => packet.bytes_of_3(),
+        }
+    }
+
+    fn bytes_of_3(self) -> Vec<u8> {
         match self {
             Self::BadLength => vec![0x30, 0xff, 0xff, 0xff, 0xff, 0x01],
             Self::UnknownType => vec![0x00, 0],
@@ -117,8 +133,13 @@ mod tests {
 
     #[test]
     fn the_oversized_packet_is_whole_and_those_with_a_wrong_length_are_not() {
+        sizes(Level::V311, 3);
+        sizes(Level::V5, 4);
+    }
+
+    fn sizes(level: Level, head: usize) {
         let frame = |packet: BadPacket| {
-            let mut bytes = bytes::BytesMut::from(&packet.bytes()[..]);
+            let mut bytes = bytes::BytesMut::from(&packet.bytes(level)[..]);
             let frame = next_frame(&mut bytes, 1 << 20);
             (
                 frame.map(|frame| frame.map(|frame| frame.body.len())),
@@ -126,7 +147,7 @@ mod tests {
             )
         };
         let (oversized, left) = frame(BadPacket::Oversized);
-        assert_eq!((oversized.unwrap(), left), (Some(3 + OVERSIZED), 0));
+        assert_eq!((oversized.unwrap(), left), (Some(head + OVERSIZED), 0));
         assert!(frame(BadPacket::BadLength).0.is_err());
         for packet in [
             BadPacket::CutTopic,

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::{Attachment, Core};
+use super::core::{Attachment, Core, expiry};
 use super::late::Late;
 use super::line::Line;
 use super::session::Again;
 use super::transport::Transport;
 use super::{BadPacket, Client, ConnectRefused, Decision, End, Reply, SessionOpened};
-use crate::packet::{Connect, Level, Packet, Violation, decode};
+use crate::packet::{
+    ALIASES, Connect, Frame, FrameError, Level, Packet, Properties, Property, Value, Violation,
+};
 use crate::tls::{self, Accepted, Peer, PresentedCertificate, Tap};
 
 /// How long a broker keeps silent that stops in the middle of a handshake.
@@ -20,31 +22,64 @@ pub(super) struct Guest {
     pub(super) line: Line,
     pub(super) client: Client,
     pub(super) attachment: Attachment,
-    pub(super) level: Level,
     /// s; 0 for none.
     pub(super) keep_alive: u16,
+    /// s that CONNECT wanted the session to last beyond its connection.
+    pub(super) expiry: u32,
+    /// Bytes of the largest packet that it takes.
+    pub(super) largest: usize,
     /// Answers that a fault holds back, by when they are due.
     pub(super) late: Late,
     /// The bad packet that it was sent last.
     pub(super) bad_packet: Option<BadPacket>,
 }
 
-/// How a connection ended that never became a session.
+/// How a connection ended.
 pub(super) struct Ended {
     pub(super) end: End,
     pub(super) detail: Option<String>,
+    /// Reason code of MQTT 5, of a DISCONNECT that came or of one that is to be sent.
+    pub(super) code: Option<u8>,
+    /// s that the session lasts from now on, if DISCONNECT says so.
+    pub(super) expiry: Option<u32>,
 }
 
 impl Ended {
     pub(super) fn new(end: End) -> Self {
-        Self { end, detail: None }
+        Self {
+            end,
+            detail: None,
+            code: None,
+            expiry: None,
+        }
     }
 
     pub(super) fn because(end: End, detail: impl ToString) -> Self {
         Self {
-            end,
             detail: Some(detail.to_string()),
+            ..Self::new(end)
         }
+    }
+
+    pub(super) fn coded(end: End, code: u8, detail: impl ToString) -> Self {
+        Self {
+            code: Some(code),
+            ..Self::because(end, detail)
+        }
+    }
+
+    /// The client broke the standard.
+    pub(super) fn violated(violation: &Violation) -> Self {
+        Self::coded(End::Violation, violation.code(), violation)
+    }
+
+    /// Its bytes are no packets.
+    pub(super) fn framed(error: &FrameError) -> Self {
+        let code = match error {
+            FrameError::EndlessLength => 0x81,
+            FrameError::TooLarge { .. } => 0x95,
+        };
+        Self::coded(End::Violation, code, error)
     }
 }
 
@@ -170,17 +205,30 @@ impl Core {
             Reply::After(delay) => self.clock.sleep(delay).await,
             Reply::AtOnce | Reply::Reset => {}
         }
-        match decode(&frame, Level::V311) {
-            Ok(Packet::Connect(connect)) => Ok(connect),
+        match line.codec.decode(&frame) {
+            Ok(Packet::Connect(connect)) => {
+                line.codec.speak(&connect);
+                Ok(connect)
+            }
             Ok(_) => Err(Ended::because(
                 End::Violation,
                 "the first packet is not CONNECT",
             )),
             Err(violation) => {
-                if matches!(violation, Violation::Level(_)) {
-                    line.send(|out| out.connack(false, 1));
+                let code = match violation {
+                    Violation::Level(_) => Some(1),
+                    _ => is_of_5(&frame).then(|| {
+                        line.codec.out.speak(Level::V5, 0);
+                        violation.code()
+                    }),
+                };
+                if let Some(code) = code {
+                    line.send(|out| out.connack(false, code, &Properties::default()));
                 }
-                Err(Ended::because(End::Violation, violation))
+                Err(Ended {
+                    code: code.filter(|code| *code >= 0x80),
+                    ..Ended::violated(&violation)
+                })
             }
         }
     }
@@ -196,6 +244,7 @@ impl Core {
         let faults = self.faults_for(&line);
         let mut client = Client {
             connection: line.number,
+            level: connect.level,
             id: connect.client_id.clone(),
             username: connect.username.clone(),
             device: self.device(certificate.as_ref(), &connect),
@@ -220,16 +269,28 @@ impl Core {
             let ended = Ended::because(End::Violation, "U+0000 in a name");
             return self.end(line, ended).await;
         }
+        let may_be_empty = match connect.level {
+            // §3.1.3.1; MQTT 3.1 wants a client id in any case.
+            Level::V31 => false,
+            Level::V311 => connect.clean_session,
+            Level::V5 => true,
+        };
         let decision = if let Some(code) = faults.connack {
             refused(code, "the scenario wants it so")
-        } else if client.id.is_empty() && !(connect.clean_session && connect.level == Level::V311) {
-            // §3.1.3.1; MQTT 3.1 wants a client id in any case.
+        } else if client.id.is_empty() && !may_be_empty {
             refused(2, "an empty client id")
+        } else if connect
+            .properties
+            .get(Property::AuthenticationMethod)
+            .is_some()
+        {
+            refused(0x8c, "there is no enhanced authentication here")
         } else {
             self.judge(&line, &connect, &client)
         };
         match decision {
             Decision::Refuse { code, reason } => {
+                let code = connect.level.refusal(code);
                 let present = self.session_present(&line, &connect);
                 return self.refuse(line, &client, code, reason, present).await;
             }
@@ -246,16 +307,19 @@ impl Core {
             Err(error) => {
                 let present = self.session_present(&line, &connect);
                 let reason = error.to_string();
-                return self.refuse(line, &client, 3, reason, present).await;
+                let code = connect.level.refusal(3);
+                return self.refuse(line, &client, code, reason, present).await;
             }
         };
         self.welcome(&mut line, &connect, &client, &attachment);
+        let largest = connect.properties.number(Property::MaximumPacketSize);
         Ok(Guest {
             line,
             client,
             attachment,
-            level: connect.level,
-            keep_alive: connect.keep_alive,
+            keep_alive: self.keep_alive(&connect).unwrap_or(connect.keep_alive),
+            expiry: expiry(&connect),
+            largest: largest.map_or(usize::MAX, |largest| largest as usize),
             late: Late::default(),
             bad_packet: None,
         })
@@ -263,12 +327,15 @@ impl Core {
 
     fn welcome(&self, line: &mut Line, connect: &Connect, client: &Client, held: &Attachment) {
         let present = self.session_present(line, connect);
-        let present = present.unwrap_or(held.session_present);
-        line.send(|out| out.connack(present, 0));
+        // MQTT 3.1 has no such flag (§3.2: reserved).
+        let present = present.unwrap_or(held.session_present && connect.level != Level::V31);
+        let offers = self.offers(connect, client);
+        let now = self.clock.now();
+        line.send(|out| out.connack(present, 0, &offers));
         for again in &held.again {
             match again {
-                Again::Publish(publish) => line.send(|out| out.publish(publish)),
-                Again::PubRel(id) => line.send(|out| out.pubrel(*id)),
+                Again::Publish(publish) => line.send(|out| out.publish(publish, now)),
+                Again::PubRel(id) => line.send(|out| out.pubrel(*id, 0)),
             }
         }
         let certificate = client.certificate.as_ref();
@@ -276,13 +343,10 @@ impl Core {
             connection: client.connection,
             client: client.id.clone(),
             username: client.username.clone(),
-            protocol: match connect.level {
-                Level::V31 => "3.1",
-                Level::V311 => "3.1.1",
-            }
-            .to_owned(),
+            protocol: connect.level.name().to_owned(),
             clean_session: connect.clean_session,
             session_present: present,
+            session_expiry_s: (connect.level == Level::V5).then(|| expiry(connect)),
             keep_alive_s: connect.keep_alive,
             common_name: certificate.and_then(|shown| shown.subject.common_name.clone()),
         });
@@ -294,6 +358,30 @@ impl Core {
         }
     }
 
+    /// What a client of MQTT 5 is told that it may do (§3.2.2.3).
+    fn offers(&self, connect: &Connect, client: &Client) -> Properties {
+        let largest = u32::try_from(self.limits.packet).unwrap_or(u32::MAX);
+        let mut offers = Properties::default()
+            .with_number(Property::ReceiveMaximum, self.limits.receive.max(1).into())
+            .with_number(Property::MaximumPacketSize, largest)
+            .with_number(Property::TopicAliasMaximum, ALIASES.into());
+        if connect.client_id.is_empty() {
+            let id = Value::Text(client.id.clone());
+            offers.push(Property::AssignedClientId, id);
+        }
+        if let Some(keep_alive) = self.keep_alive(connect) {
+            offers.push(Property::ServerKeepAlive, Value::Number(keep_alive.into()));
+        }
+        offers
+    }
+
+    /// The keep-alive that a client of MQTT 5 gets instead of its own.
+    fn keep_alive(&self, connect: &Connect) -> Option<u16> {
+        let longest = self.limits.keep_alive?;
+        let fits = (1..=longest).contains(&connect.keep_alive);
+        (connect.level == Level::V5 && !fits).then_some(longest)
+    }
+
     async fn refuse(
         &self,
         mut line: Line,
@@ -302,7 +390,10 @@ impl Core {
         reason: String,
         session_present: Option<bool>,
     ) -> Result<Guest, Ended> {
-        line.send(|out| out.connack(session_present.unwrap_or(false), code));
+        let present = session_present.unwrap_or(false);
+        let mut properties = Properties::default();
+        properties.push(Property::ReasonString, Value::Text(reason.clone()));
+        line.send(|out| out.connack(present, code, &properties));
         line.emit(&ConnectRefused {
             connection: client.connection,
             client: client.id.clone(),
@@ -341,4 +432,9 @@ impl Core {
         ];
         self.devices.find(marks.into_iter().flatten())
     }
+}
+
+/// Whether a CONNECT that cannot be read is one of MQTT 5.
+fn is_of_5(frame: &Frame) -> bool {
+    frame.head == 0x10 && frame.body.starts_with(b"\x00\x04MQTT\x05")
 }

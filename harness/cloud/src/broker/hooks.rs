@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::packet::{Connect, Publish, QoS};
+use crate::packet::{Connect, Level, Publish, QoS};
 use crate::tls::PresentedCertificate;
 
 /// A connected client.
@@ -10,6 +10,8 @@ use crate::tls::PresentedCertificate;
 pub struct Client {
     /// Number of the connection, as in the trace.
     pub connection: u64,
+    /// Generation of the protocol that it speaks.
+    pub level: Level,
     /// Client id as it was sent, or as the broker chose it.
     pub id: String,
     /// User name as it was sent.
@@ -36,7 +38,8 @@ pub enum Decision {
     },
     /// CONNACK with this code.
     Refuse {
-        /// 1 to 5 by the standard.
+        /// 1 to 5 by the standard, which a client of MQTT 5 gets as the reason code that says the same;
+        /// or a reason code of MQTT 5.
         code: u8,
         /// For the trace.
         reason: String,
@@ -51,8 +54,16 @@ pub enum Reception {
     Route,
     /// It is acknowledged and goes no further: this cloud is no broker between its clients.
     Keep,
+    /// It is acknowledged by this reason code and goes no further; before MQTT 5, which has none, as
+    /// if it were kept.
+    Refuse {
+        /// Reason code of MQTT 5, from 128 on.
+        code: u8,
+    },
     /// The connection ends without an acknowledgement.
     Close {
+        /// Reason code of the DISCONNECT that a client of MQTT 5 gets.
+        code: u8,
         /// For the trace.
         reason: String,
     },
@@ -85,14 +96,21 @@ pub trait Hook: Send + Sync {
     /// Called before a message goes into the trace, to name the secrets in it.
     fn spot_secrets(&self, _topic: &str, _payload: &[u8]) {}
 
-    /// Whether `client` may publish to `topic`. If not, the message is acknowledged and dropped.
+    /// Whether `client` may publish to `topic`. If not, the message is acknowledged and dropped; in
+    /// MQTT 5 the acknowledgement is the reason code "not authorized".
     fn may_publish(&self, _client: &Client, _topic: &str) -> bool {
         true
     }
 
-    /// Whether `client` may subscribe to `filter`. If not, the answer is 0x80.
+    /// Whether `client` may subscribe to `filter`. If not, the answer is 0x80, and in MQTT 5
+    /// [`denial`](Self::denial).
     fn may_subscribe(&self, _client: &Client, _filter: &str) -> bool {
         true
+    }
+
+    /// Reason code of MQTT 5 by which it denies a subscription; "not authorized" if left out.
+    fn denial(&self) -> u8 {
+        0x87
     }
 
     /// At which quality of service a subscription of `client` that asks for `wanted` is granted. The

@@ -9,7 +9,7 @@ use trace::mqtt::Direction;
 
 use super::transport::Transport;
 use super::{Hook, Limits};
-use crate::packet::{Encoder, Frame, FrameError, describe, next_frame};
+use crate::packet::{Codec, Encoder, Frame, FrameError, next_frame};
 
 /// Largest packet that may be allowed.
 const LARGEST: usize = 1 << 20;
@@ -30,7 +30,8 @@ pub(super) struct Line {
     /// Whether each byte is sent by itself.
     pub(super) in_single_bytes: bool,
     buffer: BytesMut,
-    out: Encoder,
+    /// How its client's generation of the protocol has packets.
+    pub(super) codec: Codec,
 }
 
 impl Line {
@@ -49,7 +50,7 @@ impl Line {
             trace,
             in_single_bytes: false,
             buffer: BytesMut::new(),
-            out: Encoder::default(),
+            codec: Codec::default(),
         }
     }
 
@@ -71,12 +72,12 @@ impl Line {
 
     /// Puts a packet in line to be sent.
     pub(super) fn send(&mut self, write: impl FnOnce(&mut Encoder)) {
-        let start = self.out.len();
-        write(&mut self.out);
+        let start = self.codec.out.len();
+        write(&mut self.codec.out);
         if !self.packets {
             return;
         }
-        let mut bytes = BytesMut::from(&self.out.since(start)[..]);
+        let mut bytes = BytesMut::from(&self.codec.out.since(start)[..]);
         if let Ok(Some(frame)) = next_frame(&mut bytes, usize::MAX) {
             self.show(&frame, Direction::Out);
         }
@@ -84,15 +85,15 @@ impl Line {
 
     /// Whether so much is in line that it should be sent before more is read.
     pub(super) fn is_full(&self) -> bool {
-        self.out.len() >= ENOUGH
+        self.codec.out.len() >= ENOUGH
     }
 
     /// Sends what is in line. Within the time that `limits` gives, or an error.
     pub(super) async fn flush(&mut self, clock: &clock::Clock, limits: &Limits) -> io::Result<()> {
-        if self.out.is_empty() {
+        if self.codec.out.is_empty() {
             return Ok(());
         }
-        let bytes = self.out.take();
+        let bytes = self.codec.out.take();
         let peer = self.transport.peer();
         // A client in another process is as slow as the host lets it be: lab time must not run
         // ahead while it is waited for.
@@ -117,7 +118,7 @@ impl Line {
             return;
         }
         if frame.head >> 4 == 3
-            && let Some((topic, payload)) = split_publish(frame)
+            && let Some((topic, payload)) = self.codec.split_publish(frame)
         {
             for hook in hooks {
                 hook.spot_secrets(&topic, &payload);
@@ -128,7 +129,7 @@ impl Line {
 
     fn show(&self, frame: &Frame, direction: Direction) {
         if let Some(trace) = &self.trace {
-            let mut packet = describe(frame);
+            let mut packet = self.codec.describe(frame, direction == Direction::In);
             packet.set_head(self.number, self.client.as_deref(), direction);
             packet.emit(trace, self.device.as_deref());
         }
@@ -140,18 +141,4 @@ impl Line {
             trace.emit(self.device.as_deref(), payload);
         }
     }
-}
-
-/// Topic and payload of a PUBLISH, as well as they can be told.
-fn split_publish(frame: &Frame) -> Option<(String, bytes::Bytes)> {
-    let mut body = frame.body.clone();
-    let length = usize::from(u16::from_be_bytes(*body.first_chunk()?));
-    let id = if frame.head & 0b0110 == 0 { 0 } else { 2 };
-    if body.len() < 2 + length + id {
-        return None;
-    }
-    let _ = body.split_to(2);
-    let topic = String::from_utf8_lossy(&body.split_to(length)).into_owned();
-    let _ = body.split_to(id);
-    Some((topic, body))
 }

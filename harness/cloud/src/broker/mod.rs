@@ -2,6 +2,21 @@
 //!
 //! Every packet goes into the trace, and the [`Faults`] of a scenario change what a client sees.
 //!
+//! # Versions
+//!
+//! Each client speaks the version that its CONNECT says: MQTT 3.1, 3.1.1 or 5. The broker decides as MQTT
+//! 5 has it, and the [codec](crate::packet) leaves out what a client's version has not. Of MQTT 5:
+//!
+//! - sessions last for their expiry interval and wills wait for their delay, both in lab time (`expiry`);
+//! - a message ends with its expiry interval, keeps its properties, and comes with the identifiers of the
+//!   subscriptions that it is for; shared subscriptions take turns;
+//! - the client's receive maximum and maximum packet size are kept, and aliases are given to topics if
+//!   it takes them; what the broker takes is in CONNACK ([`Limits`]);
+//! - what the broker ends or refuses has a reason code, and a reason in words;
+//! - enhanced authentication is refused (0x8c).
+//!
+//! A message to nobody is acknowledged by 0x10 where no cloud is behind the broker.
+//!
 //! # How a message is delivered
 //!
 //! 1. A connection reads packets (`connection`). Acknowledgements and pings are dealt with at once;
@@ -31,6 +46,7 @@
 mod connection;
 mod core;
 mod delivery;
+mod expiry;
 mod faults;
 mod greeting;
 mod hooks;
@@ -41,6 +57,7 @@ mod probe;
 mod service;
 mod session;
 mod settings;
+mod subscribing;
 mod transport;
 
 pub use self::core::Injector;

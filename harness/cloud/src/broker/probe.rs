@@ -96,7 +96,8 @@ async fn exchange(
     *step = "for its own message to come back";
     let mut out = Encoder::default();
     let payload = stream.local_addr()?.to_string();
-    out.publish(&Publish::new(TOPIC, payload.clone()));
+    let message = Publish::new(TOPIC, payload.clone());
+    out.publish(&message, clock::LabTime::START);
     stream.write_all(&out.take()).await?;
     // Another probe's message may come first.
     while !wait(&mut stream, &mut buffer)

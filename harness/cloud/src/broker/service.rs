@@ -55,7 +55,10 @@ impl Broker {
         }
         let core = Core::new(trace, devices, &settings);
         let (sender, injected) = mpsc::unbounded_channel();
-        let mut tasks = vec![tokio::spawn(inject(core.clone(), injected))];
+        let mut tasks = vec![
+            tokio::spawn(inject(core.clone(), injected)),
+            tokio::spawn(core.clone().expire()),
+        ];
         let mut listeners = Vec::new();
         for (listener, socket) in bound {
             let listener = Arc::new(listener);
@@ -242,7 +245,8 @@ async fn bind(
 
 /// Publishes what stand-ins behind the broker have to say, one by one.
 async fn inject(core: Arc<Core>, mut injected: mpsc::UnboundedReceiver<Injected>) {
-    while let Some(Injected { only, publish }) = injected.recv().await {
+    while let Some(Injected { only, mut publish }) = injected.recv().await {
+        publish.arrived(core.clock.now());
         core.publish_to(only.as_deref(), publish).await;
     }
 }

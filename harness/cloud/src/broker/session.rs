@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::packet::{Publish, QoS, matches};
+use clock::LabTime;
+
+use crate::packet::{Properties, Property, Publish, QoS, Subscription, Value, matches, shared};
 
 /// Messages of QoS above 0 that a client may hold unacknowledged.
 const IN_FLIGHT: usize = 100;
@@ -11,9 +13,13 @@ const IN_FLIGHT: usize = 100;
 const WAITING_BYTES: usize = 16 << 20;
 
 /// One client's state (MQTT 3.1.1 §3.1.2.4). Knows nothing of connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct BrokerSession {
-    subscriptions: BTreeMap<String, QoS>,
+    subscriptions: BTreeMap<String, Subscription>,
+    /// Those of MQTT 5 that are shared with other clients, by `$share/GROUP/FILTER`.
+    shared: BTreeMap<String, Subscription>,
+    /// Messages of QoS above 0 that the client takes unacknowledged.
+    window: usize,
     waiting: VecDeque<Publish>,
     /// Bytes of what is in `waiting`.
     waiting_bytes: usize,
@@ -44,28 +50,109 @@ pub(super) enum Again {
     PubRel(u16),
 }
 
+/// How a client gets a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) qos: QoS,
+    /// Whether the message keeps the flag RETAIN that it was published with.
+    pub(super) retain_as_published: bool,
+    /// Identifiers of the subscriptions that it is for.
+    pub(super) ids: Vec<u32>,
+}
+
+impl Terms {
+    pub(super) fn of(subscription: &Subscription) -> Self {
+        Self {
+            qos: subscription.qos,
+            retain_as_published: subscription.retain_as_published,
+            ids: subscription.id.into_iter().collect(),
+        }
+    }
+
+    /// A copy of `publish` on these terms.
+    pub(super) fn apply(&self, publish: &Publish) -> Publish {
+        let mut copy = publish.clone().with_qos(publish.qos.min(self.qos));
+        copy.retain &= self.retain_as_published;
+        mark(&mut copy.properties, &self.ids);
+        copy
+    }
+}
+
+/// Puts the identifiers of subscriptions into a message's properties.
+fn mark(properties: &mut Properties, ids: &[u32]) {
+    for id in ids {
+        properties.push(Property::SubscriptionId, Value::Number(*id));
+    }
+}
+
+impl Default for BrokerSession {
+    fn default() -> Self {
+        Self {
+            subscriptions: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            window: IN_FLIGHT,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            in_flight: VecDeque::new(),
+            unreleased: BTreeSet::new(),
+            last_id: 0,
+        }
+    }
+}
+
 impl BrokerSession {
-    /// Subscribes to `filter` or changes the QoS of that subscription.
-    pub(super) fn subscribe(&mut self, filter: String, qos: QoS) {
-        self.subscriptions.insert(filter, qos);
+    /// Sends no more than `most` messages that are unacknowledged.
+    pub(super) fn set_window(&mut self, most: usize) {
+        self.window = most.min(IN_FLIGHT);
+    }
+
+    /// Subscribes or changes a subscription. Whether there was none to this filter. `may_share` says
+    /// whether the client's generation of the protocol has shared subscriptions.
+    pub(super) fn subscribe(&mut self, subscription: Subscription, may_share: bool) -> bool {
+        let all = match may_share && shared(&subscription.filter).is_some() {
+            true => &mut self.shared,
+            false => &mut self.subscriptions,
+        };
+        all.insert(subscription.filter.clone(), subscription)
+            .is_none()
     }
 
     /// Subscribes to `filter` at QoS 0, unless the client itself has done so before.
     pub(super) fn begin_with(&mut self, filter: String) {
-        self.subscriptions.entry(filter).or_insert(QoS::AtMostOnce);
+        let subscription = Subscription {
+            filter: filter.clone(),
+            ..Subscription::default()
+        };
+        self.subscriptions.entry(filter).or_insert(subscription);
     }
 
-    pub(super) fn unsubscribe(&mut self, filter: &str) {
-        self.subscriptions.remove(filter);
+    /// Whether there was such a subscription.
+    pub(super) fn unsubscribe(&mut self, filter: &str) -> bool {
+        let plain = self.subscriptions.remove(filter).is_some();
+        self.shared.remove(filter).is_some() || plain
     }
 
-    /// The best QoS at which the client wants messages to `topic`, if it wants them at all.
-    pub(super) fn wants(&self, topic: &str) -> Option<QoS> {
-        self.subscriptions
-            .iter()
-            .filter(|(filter, _)| matches(filter, topic))
-            .map(|(_, qos)| *qos)
-            .max()
+    /// How the client wants messages to `topic`, if it wants them at all: one copy, at the best QoS
+    /// of its subscriptions. `own` says whether the message is the client's own.
+    pub(super) fn wants(&self, topic: &str, own: bool) -> Option<Terms> {
+        let mut terms: Option<Terms> = None;
+        for (filter, subscription) in &self.subscriptions {
+            if own && subscription.no_local || !matches(filter, topic) {
+                continue;
+            }
+            let terms = terms.get_or_insert_default();
+            terms.qos = terms.qos.max(subscription.qos);
+            terms.retain_as_published |= subscription.retain_as_published;
+            terms.ids.extend(subscription.id);
+        }
+        terms
+    }
+
+    /// Its shared subscriptions that match `topic`.
+    pub(super) fn shares<'s>(&'s self, topic: &'s str) -> impl Iterator<Item = &'s Subscription> {
+        self.shared.values().filter(move |subscription| {
+            matches!(shared(&subscription.filter), Some(Ok((_, filter))) if matches(filter, topic))
+        })
     }
 
     /// Whether another message may be put in line, of which `limit` may wait.
@@ -94,13 +181,21 @@ impl BrokerSession {
         true
     }
 
-    /// The next message to send, if there is one and the client can take it.
-    pub(super) fn next(&mut self) -> Option<Publish> {
+    /// The next message to send, if there is one and the client can take it. What is good for nothing
+    /// any more is left out.
+    pub(super) fn next(&mut self, now: LabTime) -> Option<Publish> {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|first| first.has_expired(now))
+        {
+            self.take_first();
+        }
         let first = self.waiting.front()?;
         if first.qos == QoS::AtMostOnce {
             return self.take_first();
         }
-        if self.in_flight.len() >= IN_FLIGHT {
+        if self.in_flight.len() >= self.window {
             return None;
         }
         let id = self.unused_id();
@@ -121,15 +216,27 @@ impl BrokerSession {
         });
     }
 
-    /// PUBREC came; PUBREL is the answer in any case.
-    pub(super) fn received(&mut self, id: u16) {
+    /// PUBREC came. Whether there is such a message: PUBREL is the answer in any case.
+    pub(super) fn received(&mut self, id: u16) -> bool {
+        let mut known = false;
         for message in &mut self.in_flight {
-            if message.id == id
-                && matches!(&message.stage, Stage::Sent(p) if p.qos == QoS::ExactlyOnce)
-            {
-                message.stage = Stage::Released;
+            if message.id != id {
+                continue;
+            }
+            match &message.stage {
+                Stage::Sent(publish) if publish.qos != QoS::ExactlyOnce => {}
+                _ => {
+                    message.stage = Stage::Released;
+                    known = true;
+                }
             }
         }
+        known
+    }
+
+    /// The client does not want a message, or cannot be sent it.
+    pub(super) fn refused(&mut self, id: u16) {
+        self.in_flight.retain(|message| message.id != id);
     }
 
     /// PUBCOMP came.
@@ -143,9 +250,14 @@ impl BrokerSession {
         self.unreleased.insert(id)
     }
 
-    /// PUBREL came; PUBCOMP is the answer in any case.
-    pub(super) fn released(&mut self, id: u16) {
-        self.unreleased.remove(&id);
+    /// Messages of QoS 2 that came and were not released yet.
+    pub(super) fn unreleased(&self) -> usize {
+        self.unreleased.len()
+    }
+
+    /// PUBREL came. Whether there is such a message: PUBCOMP is the answer in any case.
+    pub(super) fn released(&mut self, id: u16) -> bool {
+        self.unreleased.remove(&id)
     }
 
     /// The client is gone: what is only sent to those present is dropped.
@@ -189,7 +301,7 @@ impl BrokerSession {
 }
 
 fn size(publish: &Publish) -> usize {
-    publish.topic.len() + publish.payload.len()
+    publish.topic.len() + publish.payload.len() + publish.properties.size()
 }
 
 #[cfg(test)]
@@ -200,16 +312,54 @@ mod tests {
         Publish::new("t", text.to_owned()).with_qos(qos)
     }
 
+    fn subscribe(session: &mut BrokerSession, filter: &str, qos: QoS) {
+        let subscription = Subscription {
+            filter: filter.to_owned(),
+            qos,
+            ..Subscription::default()
+        };
+        session.subscribe(subscription, true);
+    }
+
+    #[test]
+    fn what_has_expired_is_not_sent_and_makes_room() {
+        let mut session = BrokerSession::default();
+        let mut old = message("old", QoS::AtLeastOnce);
+        old.expires = Some(LabTime::from_secs(1));
+        assert!(session.queue(old, 2));
+        assert!(session.queue(message("new", QoS::AtLeastOnce), 2));
+        assert_eq!(session.next(LabTime::from_secs(1)).unwrap().payload, "new");
+        assert_eq!((session.waiting(), session.waiting_bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_client_gets_no_more_at_once_than_it_asked_for() {
+        let mut session = BrokerSession::default();
+        session.set_window(1);
+        for text in ["one", "two"] {
+            assert!(session.queue(message(text, QoS::AtLeastOnce), 10));
+        }
+        let first = session.next(LabTime::START).unwrap();
+        assert_eq!(session.next(LabTime::START), None);
+        session.acknowledged(first.id.unwrap());
+        assert_eq!(session.next(LabTime::START).unwrap().payload, "two");
+    }
+
     #[test]
     fn overlapping_subscriptions_give_the_best_qos() {
         let mut session = BrokerSession::default();
-        session.subscribe("a/#".into(), QoS::AtMostOnce);
-        session.subscribe("a/+".into(), QoS::ExactlyOnce);
-        assert_eq!(session.wants("a/b"), Some(QoS::ExactlyOnce));
-        assert_eq!(session.wants("a/b/c"), Some(QoS::AtMostOnce));
-        assert_eq!(session.wants("b"), None);
-        session.unsubscribe("a/+");
-        assert_eq!(session.wants("a/b"), Some(QoS::AtMostOnce));
+        subscribe(&mut session, "a/#", QoS::AtMostOnce);
+        subscribe(&mut session, "a/+", QoS::ExactlyOnce);
+        let wants = |session: &BrokerSession, topic| {
+            let terms = session.wants(topic, false);
+            terms.map(|terms| terms.qos)
+        };
+        assert_eq!(wants(&session, "a/b"), Some(QoS::ExactlyOnce));
+        assert_eq!(wants(&session, "a/b/c"), Some(QoS::AtMostOnce));
+        assert_eq!(wants(&session, "b"), None);
+        assert!(session.unsubscribe("a/+"));
+        assert!(!session.unsubscribe("a/+"));
+        assert_eq!(wants(&session, "a/b"), Some(QoS::AtMostOnce));
     }
 
     #[test]
@@ -218,21 +368,21 @@ mod tests {
         for number in 0..IN_FLIGHT + 1 {
             assert!(session.queue(message(&number.to_string(), QoS::AtLeastOnce), 1000));
         }
-        let sent: Vec<_> = std::iter::from_fn(|| session.next()).collect();
+        let sent: Vec<_> = std::iter::from_fn(|| session.next(LabTime::START)).collect();
         assert_eq!(sent.len(), IN_FLIGHT);
         session.acknowledged(sent[0].id.unwrap());
-        assert!(session.next().is_some());
-        assert!(session.next().is_none());
+        assert!(session.next(LabTime::START).is_some());
+        assert!(session.next(LabTime::START).is_none());
     }
 
     #[test]
     fn identifiers_go_round_without_zero_and_without_one_in_flight() {
         let mut session = BrokerSession::default();
         assert!(session.queue(message("kept", QoS::AtLeastOnce), 10));
-        let kept = session.next().unwrap().id.unwrap();
+        let kept = session.next(LabTime::START).unwrap().id.unwrap();
         for _ in 0..70_000 {
             assert!(session.queue(message("x", QoS::AtLeastOnce), 10));
-            let id = session.next().unwrap().id.unwrap();
+            let id = session.next(LabTime::START).unwrap().id.unwrap();
             assert!(id != 0 && id != kept);
             session.acknowledged(id);
         }
@@ -248,7 +398,7 @@ mod tests {
         ] {
             assert!(session.queue(message(text, qos), 10));
         }
-        let sent: Vec<_> = std::iter::from_fn(|| session.next()).collect();
+        let sent: Vec<_> = std::iter::from_fn(|| session.next(LabTime::START)).collect();
         session.received(sent[1].id.unwrap());
         session.detach();
         let again = session.again();
@@ -267,7 +417,7 @@ mod tests {
     fn an_acknowledgement_of_the_wrong_kind_changes_nothing() {
         let mut session = BrokerSession::default();
         assert!(session.queue(message("two", QoS::ExactlyOnce), 10));
-        let id = session.next().unwrap().id.unwrap();
+        let id = session.next(LabTime::START).unwrap().id.unwrap();
         session.acknowledged(id);
         session.completed(id);
         assert_eq!(session.again().len(), 1);
@@ -289,7 +439,7 @@ mod tests {
         assert!(session.queue(message("b", QoS::AtLeastOnce), 2));
         assert!(!session.queue(message("c", QoS::AtLeastOnce), 2));
         session.detach();
-        assert_eq!(session.next().unwrap().payload, "b");
+        assert_eq!(session.next(LabTime::START).unwrap().payload, "b");
     }
 
     #[test]
@@ -300,7 +450,7 @@ mod tests {
             .take_while(|_| session.queue(megabyte.clone(), 1000))
             .count();
         assert_eq!(taken, 16);
-        assert!(session.next().is_some());
+        assert!(session.next(LabTime::START).is_some());
         assert!(session.has_room(1000));
     }
 }

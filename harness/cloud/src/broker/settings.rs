@@ -102,6 +102,11 @@ pub struct Limits {
     pub stall: Duration,
     /// Retained messages.
     pub retained: usize,
+    /// Messages of QoS 2 that a client of MQTT 5 may have sent and not released.
+    pub receive: u16,
+    /// The longest keep-alive that a client of MQTT 5 may have, in s; one that asks for more, or for
+    /// none, is told this.
+    pub keep_alive: Option<u16>,
 }
 
 impl Default for Limits {
@@ -115,6 +120,8 @@ impl Default for Limits {
             queue: 10_000,
             stall: Duration::from_secs(20),
             retained: 10_000,
+            receive: 1000,
+            keep_alive: None,
         }
     }
 }

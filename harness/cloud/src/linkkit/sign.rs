@@ -185,7 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::packet::{Level, Packet, decode, next_frame};
+    use crate::packet::{Codec, Level, Packet, Properties, next_frame};
 
     fn vectors() -> serde_json::Value {
         let text = include_str!("../../../../fixtures/vectors/linkkit.json");
@@ -201,6 +201,7 @@ mod tests {
             will: None,
             username: Some(username.to_owned()),
             password: Some(password.as_bytes().to_vec()),
+            properties: Properties::default(),
         }
     }
 
@@ -259,7 +260,7 @@ mod tests {
         );
         let mut bytes = bytes::BytesMut::from(&bytes.unwrap()[..]);
         let frame = next_frame(&mut bytes, 10_000).unwrap().unwrap();
-        let Ok(Packet::Connect(connect)) = decode(&frame, Level::V311) else {
+        let Ok(Packet::Connect(connect)) = Codec::default().decode(&frame) else {
             panic!("the vector is no CONNECT");
         };
         assert_eq!(code(&connect), 0);

@@ -1,7 +1,10 @@
 //! What packets say.
 
 use bytes::Bytes;
+use clock::LabTime;
 use serde::Serialize;
+
+use super::property::{Properties, Property};
 
 /// How surely a message arrives (MQTT 3.1.1 §4.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,21 +42,50 @@ impl Serialize for QoS {
 }
 
 /// The protocol's generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
     /// MQTT 3.1: name `MQIsdp`, level 3.
     V31,
     /// MQTT 3.1.1: name `MQTT`, level 4.
+    #[default]
     V311,
+    /// MQTT 5: name `MQTT`, level 5.
+    V5,
+}
+
+impl Level {
+    /// As the standard is called: `3.1`, `3.1.1` or `5`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V31 => "3.1",
+            Self::V311 => "3.1.1",
+            Self::V5 => "5",
+        }
+    }
+
+    /// The code of a CONNACK that says what `code` of MQTT 3.1.1 says. Codes of MQTT 5, from 128 on,
+    /// stay as they are.
+    pub const fn refusal(self, code: u8) -> u8 {
+        match (self, code) {
+            (Self::V5, 1) => 0x84,
+            (Self::V5, 2) => 0x85,
+            (Self::V5, 3) => 0x88,
+            (Self::V5, 4) => 0x86,
+            (Self::V5, 5) => 0x87,
+            (_, code) => code,
+        }
+    }
 }
 
 /// A client's first packet.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Connect {
-    pub(crate) level: Level,
+    /// Generation of the protocol.
+    pub level: Level,
     /// May be empty, may hold any character; trailing NULs are kept.
     pub client_id: String,
-    /// Whether an earlier session is thrown away and this one ends with its connection.
+    /// Whether an earlier session is thrown away; before MQTT 5 also whether this one ends with its
+    /// connection.
     pub clean_session: bool,
     /// s; 0 for none.
     pub keep_alive: u16,
@@ -63,6 +95,8 @@ pub struct Connect {
     pub username: Option<String>,
     /// Any bytes.
     pub password: Option<Vec<u8>>,
+    /// Those of MQTT 5.
+    pub(crate) properties: Properties,
 }
 
 /// Without the password.
@@ -97,17 +131,19 @@ pub struct Will {
     pub qos: QoS,
     /// Whether it is kept for later subscribers.
     pub retain: bool,
+    /// s from the end of the connection until it is published; 0 before MQTT 5.
+    pub(crate) delay: u32,
+    /// Those that the message is published with.
+    pub(crate) properties: Properties,
 }
 
 impl From<Will> for Publish {
     fn from(will: Will) -> Self {
         Self {
-            topic: will.topic,
-            payload: will.payload,
             qos: will.qos,
             retain: will.retain,
-            duplicate: false,
-            id: None,
+            properties: will.properties,
+            ..Self::new(will.topic, will.payload)
         }
     }
 }
@@ -126,6 +162,10 @@ pub struct Publish {
     pub(crate) duplicate: bool,
     /// Present if and only if `qos` is above 0.
     pub(crate) id: Option<u16>,
+    /// Those of MQTT 5.
+    pub(crate) properties: Properties,
+    /// When it is good for nothing any more.
+    pub(crate) expires: Option<LabTime>,
 }
 
 impl Publish {
@@ -138,6 +178,36 @@ impl Publish {
             retain: false,
             duplicate: false,
             id: None,
+            properties: Properties::default(),
+            expires: None,
+        }
+    }
+
+    /// Begins to count how long it is good for.
+    pub(crate) fn arrived(&mut self, now: LabTime) {
+        let seconds = self.properties.number(Property::MessageExpiry);
+        if let Some(seconds) = seconds {
+            self.properties.remove(Property::MessageExpiry);
+            self.expires = Some(now + std::time::Duration::from_secs(seconds.into()));
+        }
+    }
+
+    /// Whether it is good for nothing any more.
+    pub(crate) fn has_expired(&self, now: LabTime) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// Its properties as it is sent at `now`.
+    pub(crate) fn properties_at(&self, now: LabTime) -> Properties {
+        let properties = self.properties.clone();
+        match self.expires {
+            Some(expires) => {
+                // Rounded up: what is left is not yet nothing.
+                let left = expires.since(now).as_millis().div_ceil(1000);
+                let left = u32::try_from(left).unwrap_or(u32::MAX);
+                properties.with_number(Property::MessageExpiry, left)
+            }
+            None => properties,
         }
     }
 
@@ -156,10 +226,43 @@ impl Publish {
 }
 
 /// One line of a SUBSCRIBE.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Subscription {
     pub(crate) filter: String,
     pub(crate) qos: QoS,
+    /// Whether the client's own messages are left out.
+    pub(crate) no_local: bool,
+    /// Whether messages keep the flag RETAIN that they were published with.
+    pub(crate) retain_as_published: bool,
+    pub(crate) retained: Retained,
+    /// What the broker tells the client with every message of this subscription.
+    pub(crate) id: Option<u32>,
+}
+
+/// When a subscription is sent the messages that are retained (MQTT 5 §3.8.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Retained {
+    /// At every SUBSCRIBE.
+    #[default]
+    Always,
+    /// If there was no such subscription.
+    IfNew,
+    Never,
+}
+
+/// An acknowledgement of a message, or of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ack {
+    pub(crate) id: u16,
+    /// 0 before MQTT 5.
+    pub(crate) code: u8,
+}
+
+impl Ack {
+    /// Whether the message was refused.
+    pub(crate) const fn refuses(self) -> bool {
+        self.code >= 0x80
+    }
 }
 
 /// What a client may send.
@@ -167,12 +270,23 @@ pub(crate) struct Subscription {
 pub(crate) enum Packet {
     Connect(Box<Connect>),
     Publish(Publish),
-    PubAck(u16),
-    PubRec(u16),
-    PubRel(u16),
-    PubComp(u16),
-    Subscribe { id: u16, wanted: Vec<Subscription> },
-    Unsubscribe { id: u16, filters: Vec<String> },
+    PubAck(Ack),
+    PubRec(Ack),
+    PubRel(Ack),
+    PubComp(Ack),
+    Subscribe {
+        id: u16,
+        wanted: Vec<Subscription>,
+    },
+    Unsubscribe {
+        id: u16,
+        filters: Vec<String>,
+    },
     PingReq,
-    Disconnect,
+    /// Code, and after how many seconds the session ends if that has changed.
+    Disconnect {
+        code: u8,
+        expiry: Option<u32>,
+    },
+    Auth,
 }

@@ -27,6 +27,20 @@ pub fn is_filter(text: &str) -> bool {
     true
 }
 
+/// Group and filter of a shared subscription, `$share/GROUP/FILTER` (MQTT 5 §4.8.2); an error if it
+/// is none that is well formed, nothing if it is no shared one.
+pub(crate) fn shared(filter: &str) -> Option<Result<(&str, &str), NotShared>> {
+    let rest = filter.strip_prefix("$share/")?;
+    let parts = rest.split_once('/').filter(|(group, filter)| {
+        !group.is_empty() && !group.contains(['+', '#']) && is_filter(filter)
+    });
+    Some(parts.ok_or(NotShared))
+}
+
+/// A shared subscription without a group or without a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotShared;
+
 /// Whether a message to `name` goes to subscribers of `filter`; both must be well formed.
 ///
 /// ```
@@ -83,6 +97,22 @@ mod tests {
             ("a", "a/b", false),
         ] {
             assert_eq!(matches(filter, name), expected, "{filter} {name}");
+        }
+    }
+
+    #[test]
+    fn shared_subscriptions_have_a_group_and_a_filter() {
+        assert_eq!(shared("a/b"), None);
+        assert_eq!(shared("$share/g/a/+"), Some(Ok(("g", "a/+"))));
+        for bad in [
+            "$share/",
+            "$share/g",
+            "$share//a",
+            "$share/g/",
+            "$share/+/a",
+            "$share/g/a#",
+        ] {
+            assert_eq!(shared(bad), Some(Err(NotShared)), "{bad}");
         }
     }
 

@@ -73,7 +73,7 @@ impl Shared {
                 Decision::Accept { device }
             }
             Err(refusal) => {
-                let code = refusal.code.v3();
+                let code = refusal.code.code(client.level);
                 let event = AuthenticationRefused {
                     connection,
                     code,

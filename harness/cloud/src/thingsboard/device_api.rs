@@ -10,9 +10,10 @@ use trace::thingsboard::{
 
 use super::payload::{self, Malformed};
 use super::registry::{self, CLAIM_DURATION};
+use super::return_code::{PAYLOAD_FORMAT_INVALID, TOPIC_FILTER_INVALID, TOPIC_NAME_INVALID};
 use super::service::Shared;
 use super::topic::{self, Form, Package, Said, Wanted};
-use crate::packet::{Connect, Publish, QoS};
+use crate::packet::{Connect, Level, Publish, QoS};
 use crate::{Client, Decision, Hook, Reception};
 
 /// Largest chunk of a package, in bytes; the broker's packets end at 256 KiB.
@@ -42,6 +43,10 @@ impl Hook for Arc<Shared> {
             Some(session) if session.device.is_none() => wanted == Some(Wanted::ProvisionAnswer),
             _ => wanted.is_some(),
         }
+    }
+
+    fn denial(&self) -> u8 {
+        TOPIC_FILTER_INVALID
     }
 
     fn grants(&self, client: &Client, filter: &str, wanted: QoS) -> QoS {
@@ -77,7 +82,8 @@ impl Hook for Arc<Shared> {
                 };
                 self.emit(None, &event);
                 let reason = "the session is for provisioning only".to_owned();
-                return Reception::Close { reason };
+                let code = TOPIC_NAME_INVALID;
+                return Reception::Close { code, reason };
             }
             (Some(_), None | Some(Said::Provision)) => {
                 let closes = false;
@@ -87,14 +93,17 @@ impl Hook for Arc<Shared> {
                     closes,
                 };
                 self.emit(device.as_deref(), &event);
-                return Reception::Keep;
+                let code = TOPIC_NAME_INVALID;
+                return Reception::Refuse { code };
             }
             (Some(device), Some(said)) => self.take(device, client, said, publish),
         };
         let Err(reason) = taken else {
             return Reception::Keep;
         };
-        let closes = !self.settings.acknowledges_malformed;
+        // Without an acknowledgement there is nothing to say it by.
+        let says = self.settings.acknowledges_malformed || client.level == Level::V5;
+        let closes = !says || publish.qos == QoS::AtMostOnce;
         let event = PayloadMalformed {
             connection,
             topic,
@@ -102,11 +111,13 @@ impl Hook for Arc<Shared> {
             closes,
         };
         self.emit(device.as_deref(), &event);
+        let code = PAYLOAD_FORMAT_INVALID;
         match closes {
             true => Reception::Close {
+                code,
                 reason: format!("an invalid message: {reason}"),
             },
-            false => Reception::Keep,
+            false => Reception::Refuse { code },
         }
     }
 

@@ -25,8 +25,8 @@
 //! is 401.
 //!
 //! Not taken: protobuf payloads, and what gateways send; both are acknowledged and ignored, with a
-//! `topic_unknown` event. Packets of MQTT 5 are the broker's; [`ReturnCode`] has the reason codes of
-//! both, so that a broker which reads them finds them here.
+//! `topic_unknown` event. Over MQTT 5, refusals are the reason codes of [`ReturnCode`], and what is
+//! refused later has one too: 0x8f a filter, 0x90 a topic, 0x99 a payload that cannot be read.
 
 mod account_api;
 mod authenticate;

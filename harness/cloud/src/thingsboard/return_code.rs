@@ -1,4 +1,6 @@
-//! How a CONNECT is answered, in either generation of the protocol.
+//! How a CONNECT is answered, in either generation of the protocol, and what is refused later.
+
+use crate::packet::Level;
 
 /// What comes of a CONNECT (`ReturnCodeResolver` of ThingsBoard).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +19,22 @@ pub enum ReturnCode {
     NotAuthorized,
 }
 
+/// MQTT 5: the stand-in has no such topic to subscribe to.
+pub(super) const TOPIC_FILTER_INVALID: u8 = 0x8f;
+/// MQTT 5: the stand-in has no such topic to publish to.
+pub(super) const TOPIC_NAME_INVALID: u8 = 0x90;
+/// MQTT 5: a payload cannot be read.
+pub(super) const PAYLOAD_FORMAT_INVALID: u8 = 0x99;
+
 impl ReturnCode {
+    /// Code of a CONNACK to a client that speaks `level`.
+    pub const fn code(self, level: Level) -> u8 {
+        match level {
+            Level::V5 => self.v5(),
+            Level::V31 | Level::V311 => self.v3(),
+        }
+    }
+
     /// Return code of a CONNACK of MQTT 3.1 and 3.1.1. ThingsBoard never sends 4.
     pub const fn v3(self) -> u8 {
         match self {

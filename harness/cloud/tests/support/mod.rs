@@ -1,6 +1,7 @@
 //! A client that says exactly what it is told, byte by byte.
 #![expect(dead_code, reason = "every test file uses another part of it")]
 
+pub mod peer;
 pub mod thingsboard;
 
 use std::future::Future;

@@ -32,6 +32,8 @@ fn given_back(event: &Event) -> Option<u64> {
     }
     match &*event.kind {
         "suback" | "unsuback" | "puback" | "pubcomp" => number(event, "/id"),
+        // MQTT 5 §4.3.3: an error ends the exchange.
+        "pubrec" if number(event, "/code") >= Some(0x80) => number(event, "/id"),
         _ => None,
     }
 }

@@ -26,6 +26,7 @@ const PACKETS: &[(Source, &str)] = &[
     (Source::Mqtt, "unsuback"),
     (Source::Mqtt, "pingreq"),
     (Source::Mqtt, "disconnect"),
+    (Source::Mqtt, "auth"),
     (Source::Mqtt, "reserved"),
     (Source::Mqtt, "connect_refused"),
     (Source::Mqtt, "connection_closed"),

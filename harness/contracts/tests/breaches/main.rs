@@ -169,6 +169,30 @@ fn a_device_that_asks_for_its_credentials_may_have_another_name_afterwards() {
 }
 
 #[test]
+fn a_pubrec_that_refuses_gives_the_packet_identifier_back() {
+    let exact = |ms: u64, id: u64| {
+        events::from_client(ms, "publish", json!({ "topic": "t", "qos": 2, "id": id }))
+    };
+    let received = |ms: u64, id: u64, code: u64| {
+        events::to_client(ms, "pubrec", json!({ "id": id, "code": code }))
+    };
+    let twice = |code: u64| {
+        let rows = [
+            events::connect(1),
+            events::connack(2),
+            exact(3, 1),
+            received(4, 1, code),
+            exact(5, 2),
+            received(6, 2, code),
+            exact(7, 1),
+        ];
+        broken(&rows, 8)
+    };
+    assert_eq!(twice(0x97), BTreeSet::new());
+    assert!(twice(0).contains("mqtt-packet-id-is-free"));
+}
+
+#[test]
 fn a_server_that_is_trusted_itself_is_no_stranger() {
     let handshake = json!([1, "tls/handshake", { "connection": 1, "ok": true, "shown": "server-self-signed", "offered": ["TLS 1.3"], "server_name": "broker.example", "client_certificate": { "subject": { "common_name": "dut" } } }]);
     let rows = [handshake];

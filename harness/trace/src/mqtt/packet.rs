@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Payload, Trace};
 
@@ -42,6 +42,9 @@ pub struct ShownWill {
     pub payload: Value,
     /// Which of these.
     pub form: PayloadForm,
+    /// Properties of MQTT 5, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub properties: Option<Map<String, Value>>,
 }
 
 /// One filter of a SUBSCRIBE.
@@ -51,6 +54,23 @@ pub struct Subscribed {
     pub filter: String,
     /// The QoS that is asked for, as in the packet.
     pub qos: u8,
+    /// Whether the client's own messages are left out (MQTT 5).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_local: bool,
+    /// Whether messages keep the flag RETAIN that they were published with (MQTT 5).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retain_as_published: bool,
+    /// When retained messages are sent: 0 always, 1 if the subscription is new, 2 never (MQTT 5).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retain_handling: u8,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what serde calls it with"
+)]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 /// Declares the data of each packet: what all have, and what is its own. A field that could not be
@@ -163,17 +183,21 @@ packets! {
         password_length: usize,
         /// Number of the bytes that were left, which may be those of the password.
         rest_length: usize,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
     }
     /// CONNACK.
     Connack {
         /// Whether the session goes on from an earlier connection.
         session_present: bool,
-        /// Return code.
+        /// Return code, in MQTT 5 reason code.
         code: u8,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
     }
     /// PUBLISH.
     Publish {
-        /// Its topic.
+        /// Its topic, also where an alias stands for it.
         topic: String,
         /// Its QoS.
         qos: u8,
@@ -189,26 +213,44 @@ packets! {
         form: PayloadForm,
         /// The payload: the JSON value, the text, or the bytes in hex.
         payload: Value,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
     }
     /// PUBACK.
     Puback {
         /// Packet identifier.
         id: u16,
+        /// Reason code of MQTT 5; 0 if it is left out.
+        code: u8,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
     }
     /// PUBREC.
     Pubrec {
         /// Packet identifier.
         id: u16,
+        /// Reason code of MQTT 5; 0 if it is left out.
+        code: u8,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
     }
     /// PUBREL.
     Pubrel {
         /// Packet identifier.
         id: u16,
+        /// Reason code of MQTT 5; 0 if it is left out.
+        code: u8,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
     }
     /// PUBCOMP.
     Pubcomp {
         /// Packet identifier.
         id: u16,
+        /// Reason code of MQTT 5; 0 if it is left out.
+        code: u8,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
     }
     /// SUBSCRIBE.
     Subscribe {
@@ -216,13 +258,17 @@ packets! {
         id: u16,
         /// What is subscribed to.
         filters: Vec<Subscribed>,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
     }
     /// SUBACK.
     Suback {
         /// Packet identifier.
         id: u16,
-        /// For each filter 0, 1, 2 or 128.
+        /// For each filter 0, 1, 2 or 128; in MQTT 5 other reason codes from 128 on too.
         codes: Vec<u8>,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
     }
     /// UNSUBSCRIBE.
     Unsubscribe {
@@ -230,18 +276,44 @@ packets! {
         id: u16,
         /// Topic filters.
         filters: Vec<String>,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
     }
     /// UNSUBACK.
     Unsuback {
         /// Packet identifier.
         id: u16,
+        /// For each filter a reason code (MQTT 5).
+        codes: Vec<u8>,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
     }
     /// PINGREQ.
     Pingreq {}
     /// PINGRESP.
     Pingresp {}
     /// DISCONNECT.
-    Disconnect {}
-    /// A packet of a type that MQTT 3.1.1 reserves: 0 and 15.
+    Disconnect {
+        /// Reason code of MQTT 5; 0 if it is left out.
+        code: u8,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
+    }
+    /// AUTH of MQTT 5.
+    Auth {
+        /// Reason code of MQTT 5; 0 if it is left out.
+        code: u8,
+        /// Properties of MQTT 5, by name.
+        properties: Map<String, Value>,
+    }
+    /// A packet of a type that is reserved: 0, and before MQTT 5 also 15.
     Reserved {}
+}
+
+impl Publish {
+    /// The alias that stands for its topic (MQTT 5).
+    pub fn topic_alias(&self) -> Option<u32> {
+        let alias = self.properties.as_ref()?.get("topic_alias")?.as_u64()?;
+        u32::try_from(alias).ok()
+    }
 }

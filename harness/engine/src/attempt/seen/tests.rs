@@ -80,6 +80,7 @@ async fn what_the_broker_saw_stands_beside_what_the_device_says() {
         client: None,
         end: End::KeepAlive,
         detail: None,
+        code: None,
     };
     trace.emit(Some("lamp"), &closed);
     let ended = ", last packet PINGREQ, connection closed (keep-alive)";
