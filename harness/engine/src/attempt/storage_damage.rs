@@ -184,7 +184,7 @@ mod tests {
         let config = MapConfig::try_new(0..(16 * SECTOR) as u32).expect("pages");
         let cache: Cache<Uncached, Uncached, Uncached, u8> = Cache::new_uncached();
         let mut map = MapStorage::<u8, _, _>::new(Ram(&mut image), config, cache);
-        let mut buffer = [0; 256];
+        let mut buffer = vec![0; SECTOR];
         let value: &[u8] = &[0; 40];
         let stored = map.store_item(&mut buffer, &1, &value).now_or_never();
         assert!(matches!(
