@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// Runs `proving` in `folder`.
 fn proving(folder: &Path, arguments: &[&str]) -> Output {
@@ -396,4 +397,50 @@ fn a_junit_report_that_cannot_be_written_stops_the_run_before_it_starts() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(stderr(&output).contains("failed to write the JUnit report scenarios"));
     assert!(!folder.path().join("proving-out").exists());
+}
+
+/// Runs `proving diagnose` on a log behind standard input.
+fn diagnose(log: &[u8], arguments: &[&str]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_proving"))
+        .arg("diagnose")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(log).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_log_is_diagnosed_from_standard_input_and_from_files() {
+    let device = "\
+I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+E (6012) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x7780
+";
+    let said = stdout(&diagnose(device.as_bytes(), &[]));
+    assert!(said.starts_with("reached   dhcp\n"), "{said}");
+    assert!(said.contains("the peer sent a fatal alert"), "{said}");
+    let broker = "\
+1700000001: New connection from 192.168.1.20:50112 on port 8883.
+1700000001: OpenSSL Error[0]: error:140890C7:SSL routines:tls_process_client_certificate:peer did not return a certificate
+";
+    let folder = tempfile::tempdir().unwrap();
+    for (name, log) in [("device.log", device), ("broker.log", broker)] {
+        fs::write(folder.path().join(name), log).unwrap();
+    }
+    let both = proving(folder.path(), &["diagnose", "device.log", "broker.log"]);
+    assert_eq!(both.status.code(), Some(0));
+    let said = stdout(&both);
+    assert!(
+        said.starts_with("together  the client sent no certificate"),
+        "{said}"
+    );
+    let json = diagnose(device.as_bytes(), &["--message-format", "json"]);
+    let told: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(told["cause"]["cause"]["stage"], "tls");
+    let missing = proving(folder.path(), &["diagnose", "none.log"]);
+    assert!(stderr(&missing).contains("failed to read none.log"));
+    assert_ne!(missing.status.code(), Some(0));
 }

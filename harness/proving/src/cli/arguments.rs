@@ -32,6 +32,8 @@ pub(super) enum Command {
     Check(Check),
     /// List the rules that every device is judged by, and how often a run exercised each
     Contracts(ContractsArguments),
+    /// Name the first cause of a failure from the logs of a device and its broker
+    Diagnose(Diagnose),
     /// Write what a board's firmware is told of the world into a folder, without the board
     HandOver(HandOver),
     /// Print the JSON Schema of scenarios
@@ -176,6 +178,16 @@ pub(super) struct Check {
     /// Scenario files, and folders of such [default: scenarios]
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Diagnose {
+    /// Logs and traces of one incident, such as a device's and its broker's; - is standard input
+    #[arg(value_name = "LOG", default_value = "-")]
+    pub(super) logs: Vec<PathBuf>,
+    /// How to tell: for people, or as a JSON object
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(super) message_format: MessageFormat,
 }
 
 #[derive(Debug, Args)]

@@ -36,7 +36,7 @@ pub(super) enum CommandError {
     /// Certificates that an ESP8266 cannot use.
     #[error(transparent)]
     Esp8266(#[from] pki::esp8266::Esp8266Error),
-    /// A file for an ESP8266 could not be read.
+    /// A file could not be read.
     #[error("failed to read {}", path.display())]
     Unreadable {
         /// The file.

@@ -5,6 +5,7 @@ mod board_queue;
 mod certs;
 mod chosen_boards;
 mod contracts;
+mod diagnose;
 mod doctor;
 mod error;
 mod esp8266;
@@ -64,6 +65,7 @@ fn command(command: Command) -> Result<ExitStatus, CommandError> {
         Command::List(arguments) => list::list(&arguments),
         Command::Check(arguments) => list::check(&arguments),
         Command::Contracts(arguments) => contracts::contracts(&arguments),
+        Command::Diagnose(arguments) => diagnose::diagnose(&arguments),
         Command::HandOver(arguments) => hand_over::hand_over(&arguments),
         Command::Schema => {
             let schema = engine::language::schema();
