@@ -13,9 +13,9 @@ pub fn worker(path: &str) -> ExitCode {
         "no-space-left" => {
             // SAFETY: nothing but a disposition; a write that is too much then fails instead.
             unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-            limit(libc::RLIMIT_FSIZE, 2_000);
+            limit(libc::RLIMIT_FSIZE, 20_000);
         }
-        "file-limit" => limit(libc::RLIMIT_FSIZE, 2_000),
+        "file-limit" => limit(libc::RLIMIT_FSIZE, 20_000),
         _ => {}
     }
     engine::attempt::run(&job)

@@ -136,10 +136,9 @@ fn from_schema(schema: &Value) -> Shape {
 }
 
 fn object(schema: &Map<String, Value>) -> Shape {
-    if let Some(of) = schema
-        .get("additionalProperties")
-        .filter(|of| of.is_object())
-    {
+    // `true` stands for any JSON there.
+    let more = schema.get("additionalProperties");
+    if let Some(of) = more.filter(|of| of.is_object() || **of == Value::Bool(true)) {
         return Shape::Map(Box::new(from_schema(of)));
     }
     let fields = schema.get("properties").and_then(Value::as_object);
@@ -194,6 +193,12 @@ mod tests {
     #[test]
     fn fields_choices_lists_and_maps_are_told_apart() {
         let restarted = Shape::of::<Restarted>();
+        let connect = Shape::of::<Connect>();
+        assert_eq!(
+            connect.at("/properties/receive_maximum"),
+            Ok(&Shape::Open),
+            "properties have any name"
+        );
         let Ok(Shape::Choice(causes)) = restarted.at("/cause") else {
             panic!("{restarted:?}");
         };
