@@ -1,0 +1,116 @@
+//! Logs as users send them: the stage and the first cause of each, against what its author knew.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of the test read its own fixtures"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use diagnose::{Certainty, Diagnosis, Log};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Expected {
+    /// A stage's name, or `none`.
+    stage: String,
+    /// Rules of which the first cause must be one.
+    #[serde(default)]
+    cause: Vec<String>,
+}
+
+#[test]
+fn field_logs_get_their_stage_and_cause() {
+    for folder in folders() {
+        check(&folder);
+    }
+}
+
+/// Every set of logs: a folder with its `expected.toml`.
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("expected.toml").exists())
+        .collect();
+    folders.sort();
+    assert!(!folders.is_empty());
+    folders
+}
+
+/// Nine of ten must be right, and no wrong one may be called likely or certain.
+fn check(folder: &Path) {
+    let expected = expectations(folder);
+    let mut wrong = String::new();
+    let mut right = 0;
+    let mut confident = 0;
+    for (name, expected) in &expected {
+        let diagnosis = read(&folder.join(format!("{name}.log")));
+        if is_right(&diagnosis, expected) {
+            right += 1;
+            continue;
+        }
+        let first = diagnosis.causes.first();
+        if first.is_some_and(|cause| cause.certainty >= Certainty::Likely) {
+            confident += 1;
+        }
+        let said = first.map_or("none".to_owned(), |cause| {
+            format!("{} {} ({:?})", cause.stage, cause.id, cause.certainty)
+        });
+        let _ = writeln!(
+            wrong,
+            "{name}: {} {:?} expected, {said} said",
+            expected.stage, expected.cause
+        );
+    }
+    let all = expected.len();
+    println!(
+        "{}: {right} of {all} right, {confident} wrong with confidence\n{wrong}",
+        folder.display()
+    );
+    assert_eq!(
+        confident,
+        0,
+        "wrong with confidence in {}:\n{wrong}",
+        folder.display()
+    );
+    assert!(
+        right * 10 >= all * 9,
+        "{right} of {all} right in {}:\n{wrong}",
+        folder.display()
+    );
+}
+
+/// What is expected of each log; every log has an entry and every entry a log.
+fn expectations(folder: &Path) -> BTreeMap<String, Expected> {
+    let text = std::fs::read_to_string(folder.join("expected.toml")).unwrap();
+    let expected: BTreeMap<String, Expected> = toml::from_str(&text).unwrap();
+    let mut logs: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    logs.sort();
+    assert_eq!(logs, expected.keys().cloned().collect::<Vec<_>>());
+    expected
+}
+
+fn read(path: &Path) -> Diagnosis {
+    let bytes = std::fs::read(path).unwrap();
+    let mut log = Log::new("field");
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        log.line(line.strip_suffix(b"\n").unwrap_or(line));
+    }
+    log.end()
+}
+
+fn is_right(diagnosis: &Diagnosis, expected: &Expected) -> bool {
+    match diagnosis.causes.first() {
+        None => expected.stage == "none",
+        Some(cause) => cause.stage.name() == expected.stage && expected.cause.contains(&cause.id),
+    }
+}
