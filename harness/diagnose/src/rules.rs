@@ -85,6 +85,9 @@ pub struct RuleText {
     /// Whether any other cause of its stage tells more.
     #[serde(default)]
     pub general: bool,
+    /// Whether it says what the lines beside it are about, whatever they say themselves.
+    #[serde(default)]
+    pub explains: bool,
     /// Whether a log without any trouble can look the same: told as a hint, never as the cause.
     #[serde(default)]
     pub hint: bool,

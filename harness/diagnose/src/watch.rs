@@ -238,7 +238,14 @@ fn rank(hits: Vec<Hit>) -> (Vec<Hit>, Vec<Hit>) {
     together.sort_by_key(|hit| {
         let rule = hit.rule();
         let text = &rule.text;
-        (text.general, rule.stage, Reverse(text.sure), hit.line)
+        (
+            !text.explains,
+            text.general,
+            hit.is_weak(),
+            rule.stage,
+            Reverse(text.sure),
+            hit.line,
+        )
     });
     let stage = together.first().map(|hit| hit.rule().stage);
     let (mut causes, mut consequences) = (Vec::new(), Vec::new());

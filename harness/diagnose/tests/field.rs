@@ -1,9 +1,6 @@
 //! Logs as users send them: the stage and the first cause of each, against what its author knew.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of the test read its own fixtures"
-)]
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
