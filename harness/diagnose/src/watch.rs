@@ -114,7 +114,7 @@ impl Watch {
         let fits = is_of(rule.text.log, kind)
             && rule.after.iter().all(has)
             && !rule.unless.iter().any(has);
-        if !fits || (rule.says.is_empty() && rule.after.is_empty()) {
+        if !fits || (rule.says.is_empty() && (rule.after.is_empty() || self.is_past(rule.stage))) {
             return None;
         }
         let lines = self.open[index]
@@ -123,6 +123,14 @@ impl Watch {
         let lines: Option<Vec<u64>> = lines.collect();
         let line = lines?.into_iter().max().unwrap_or(NEVER);
         Some(Hit { line, index })
+    }
+
+    /// Whether a stage behind this one was passed, so that nothing can be missing in this one.
+    fn is_past(&self, stage: Stage) -> bool {
+        let marks = rules().marks.iter().zip(&self.proved);
+        marks
+            .filter(|(mark, _)| mark.passed && mark.stage > stage)
+            .any(|(_, proved)| proved.is_some())
     }
 
     /// What the attempt proves, its causes, and what followed from them.
