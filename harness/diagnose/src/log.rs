@@ -1,8 +1,10 @@
 //! One log, read line by line.
 
 use std::mem;
+use std::sync::LazyLock;
 
 use dialect::{Row, Text};
+use regex::Regex;
 
 use crate::diagnosis::{Cause, Certainty, Diagnosis, Evidence, Past};
 use crate::rules::{Pattern, Rule, rules};
@@ -17,6 +19,13 @@ const MOST_PAST: usize = 64;
 const GARBLED: u64 = 15;
 /// Bytes without which that says nothing.
 const ENOUGH: u64 = 64;
+
+/// A time limit with its value, which is a setting, and nothing that ran out.
+static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the expression is part of the program")]
+    Regex::new(r"(?i)\btime-?out_?(?:ms|s|sec)?(?: is| of| set to| ?=| ?:)? ?\d+|_timeout: ?\d+")
+        .expect("the expression is sound")
+});
 
 /// Reads a log; what it keeps does not grow with the log's length.
 pub struct Log {
@@ -61,8 +70,7 @@ impl Log {
         if clean.trim().is_empty() {
             return;
         }
-        let matches = rules().set.matches(clean.as_bytes());
-        let found: Vec<Pattern> = matches.iter().collect();
+        let found = find(clean);
         if found.is_empty() {
             if self.current.only_start {
                 self.current.only_start = matches!(dialect::row(clean), Some(Row::Rom));
@@ -201,6 +209,18 @@ impl Log {
             notes,
         }
     }
+}
+
+/// The expressions that are found in a line.
+fn find(line: &str) -> Vec<Pattern> {
+    let set = &rules().set;
+    let found: Vec<Pattern> = set.matches(line.as_bytes()).iter().collect();
+    if found.is_empty() || !LIMIT.is_match(line) {
+        return found;
+    }
+    set.matches(LIMIT.replace_all(line, "limit").as_bytes())
+        .iter()
+        .collect()
 }
 
 fn past(rule: &Rule, attempt: u64, evidence: Evidence, recovered: bool) -> Past {

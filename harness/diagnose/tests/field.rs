@@ -111,3 +111,40 @@ fn is_right(diagnosis: &Diagnosis, expected: &Expected) -> bool {
         Some(cause) => cause.stage.name() == expected.stage && expected.cause.contains(&cause.id),
     }
 }
+
+/// Lines that name a trouble without having it: settings, counters and plans.
+const SETTINGS: [&str; 20] = [
+    "I (412) app: connection timeout: 5000 ms, keepalive 120 s",
+    "I (413) app: connect timeout set to 10 s",
+    "I (414) mqtt: keep alive timeout = 60",
+    "I (415) app: errors so far: dns 0, dhcp 0, tls 0",
+    "I (416) wifi:set rx beacon pti, rx_bcn_pti: 14, bcn_timeout: 14, mt_pti: 25000, mt_time: 10000",
+    "I (417) app: last reset reason: 1",
+    "I (418) app: retry on failure: yes, handshake timeout 20 s",
+    "I (419) wifi:BcnInt:102400, DTIM:2",
+    "W (420) phy_init: saving new calibration data because of checksum failure, mode(0)",
+    "E (633) esp_core_dump_flash: No core dump partition found!",
+    "I (640) nvs: 0 errors, 112 free entries",
+    "I (641) wifi:[ADDBA]RX DELBA, reason:39, delete tid:0, initiator:1(originator)",
+    "W (642) wifi:<ba-add>idx:1 (ifx:0, 02:11:22:33:44:55), tid:3, ssn:0, winSize:64",
+    "I (643) httpd: bind ok, port 80 already free",
+    "I (644) app: brownout detector enabled at level 7",
+    "I (645) app: task watchdog timeout 5 s",
+    "W (646) wifi:Password length matches WPA2 standards, authmode threshold changes from OPEN to WPA2",
+    "I (647) esp_image: segment 5: paddr=0001d624 vaddr=40080400 size=029f4h ( 10740) load",
+    "I (648) app: sntp: server pool.example, timeout 15 s",
+    "I (649) app: no error",
+];
+
+#[test]
+fn settings_and_counters_are_no_causes() {
+    let mut wrong = String::new();
+    for line in SETTINGS {
+        let mut log = Log::new("settings");
+        log.line(line.as_bytes());
+        for cause in log.end().causes {
+            let _ = writeln!(wrong, "{line}: {} ({:?})", cause.id, cause.certainty);
+        }
+    }
+    assert_eq!(wrong, "");
+}

@@ -58,6 +58,18 @@ fn a_log_of_attempts_and_one_without_line_ends_are_read_in_linear_time() {
     let (short, long) = (time(10_000), time(100_000));
     println!("{short:.3} s, {long:.3} s");
     assert!(long < short * 20.0, "{short:.3} s, {long:.3} s");
+    // Words of many rules, again and again, in lines as long as they are looked at.
+    let words =
+        "mqtt broker connect reason certificate handshake dhcp disconnected error ".repeat(110);
+    let began = Instant::now();
+    let mut log = Log::new("words");
+    for _ in 0..1000 {
+        log.line(words.as_bytes());
+    }
+    log.end();
+    let speed = words.len() as f64 / 1e3 / began.elapsed().as_secs_f64();
+    println!("{speed:.0} MB/s of words");
+    assert!(speed >= 10.0, "{speed:.1} MB/s");
     let endless = vec![b'x'; 64 << 20];
     let began = Instant::now();
     let mut log = Log::new("endless");
