@@ -113,7 +113,7 @@ fn is_right(diagnosis: &Diagnosis, expected: &Expected) -> bool {
 }
 
 /// Lines that name a trouble without having it: settings, counters and plans.
-const SETTINGS: [&str; 20] = [
+const SETTINGS: [&str; 38] = [
     "I (412) app: connection timeout: 5000 ms, keepalive 120 s",
     "I (413) app: connect timeout set to 10 s",
     "I (414) mqtt: keep alive timeout = 60",
@@ -134,6 +134,24 @@ const SETTINGS: [&str; 20] = [
     "I (647) esp_image: segment 5: paddr=0001d624 vaddr=40080400 size=029f4h ( 10740) load",
     "I (648) app: sntp: server pool.example, timeout 15 s",
     "I (649) app: no error",
+    "I (650) app: free heap 183240, largest block 110580, alloc failures 0",
+    "I (651) mqtt: max reconnect attempts 5, code 4 means bad password",
+    "D (652) HTTP_CLIENT: Connection reset count 0",
+    "I (653) app: rollback state 5",
+    "I (654) app: battery state: 4",
+    "I (655) app: sensor status 5",
+    "I (656) main: exit code 4",
+    "I (657) ota: no update found, version 1.0.4 is current",
+    "I (658) app: DNS server 192.168.1.1, backup 8.8.8.8",
+    "I (659) app: certificate expires on 2030-01-01",
+    "I (660) app: disconnected from debugger",
+    "I (661) ota: certificate bundle loaded, 130 entries",
+    "I (662) app: retry policy: on fail retry 3",
+    "I (663) app: firmware built Thu Jan  4 2024",
+    "I (664) ble: device bound to account 17",
+    "I (665) app: waiting for host name",
+    "[12:21:58][C][mqtt:101]:   Client ID: shed, keepalive 15s, reboot timeout: 900s",
+    "14:30:16.749 MQT: tele/shed/STATE = {\"Wifi\":{\"LinkCount\":1,\"Downtime\":\"0T00:00:03\"}}",
 ];
 
 #[test]
