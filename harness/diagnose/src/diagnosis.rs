@@ -31,6 +31,8 @@ pub struct Diagnosis {
     pub causes: Vec<Cause>,
     /// What followed from them.
     pub consequences: Vec<Cause>,
+    /// What is worth a look, though a log without any trouble can look the same.
+    pub hints: Vec<Cause>,
     /// What was over in the end, and what earlier attempts ended with.
     pub history: Vec<Past>,
     /// What is to be known of the log itself.

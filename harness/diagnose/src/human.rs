@@ -82,6 +82,9 @@ fn one(text: &mut String, diagnosis: &Diagnosis, several: bool) {
             show(text, evidence);
         }
     }
+    for hint in &diagnosis.hints {
+        line(text, "perhaps", &format!("{} ({})", hint.cause, hint.stage));
+    }
     for past in diagnosis.history.iter().take(PAST) {
         let ended = match past.recovered {
             true => "and was over",

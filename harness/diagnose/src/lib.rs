@@ -22,6 +22,7 @@ mod kind;
 mod log;
 mod rules;
 mod stage;
+mod watch;
 
 pub use decode::{Reading, decode};
 pub use diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Milestone, Past, RuledOut};

@@ -1,25 +1,31 @@
 //! One log, read line by line.
 
 use std::mem;
+use std::sync::LazyLock;
 
 use dialect::{Row, Text};
+use regex::Regex;
 
-use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Milestone, Past, RuledOut};
-use crate::rules::{Mark, Pattern, Rule, rules};
-use crate::{Kind, Stage, decode};
+use crate::diagnosis::{Cause, Certainty, Diagnosis, Evidence, Past};
+use crate::rules::{Pattern, Rule, rules};
+use crate::watch::{Verdict, Watch, is_of};
+use crate::{Kind, Stage};
 
 /// Bytes of a line that are looked at.
 const LONGEST_LINE: usize = 8 * 1024;
-/// Characters of a line that are kept.
-const SHOWN: usize = 240;
 /// Past problems that are kept, of the first and of the last attempts.
 const MOST_PAST: usize = 64;
-/// Lines within which a problem is told by more than one part of a firmware.
-const TOLD_TOGETHER: u64 = 12;
 /// Percent of bytes that are no text, above which a log is garbled.
 const GARBLED: u64 = 15;
 /// Bytes without which that says nothing.
 const ENOUGH: u64 = 64;
+
+/// A time limit with its value, which is a setting, and nothing that ran out.
+static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the expression is part of the program")]
+    Regex::new(r"(?i)\btime-?out_?(?:ms|s|sec)?(?: is| of| set to| ?=| ?:)? ?\d+|_timeout: ?\d+")
+        .expect("the expression is sound")
+});
 
 /// Reads a log; what it keeps does not grow with the log's length.
 pub struct Log {
@@ -31,48 +37,9 @@ pub struct Log {
     attempts: u64,
     current: Watch,
     /// The last attempt before this one that had a cause.
-    failed: Option<(Attempt, Vec<Cause>, Vec<Cause>)>,
+    failed: Option<Verdict>,
     history: Vec<Past>,
     left_out: u64,
-}
-
-/// What was seen of an attempt.
-struct Watch {
-    number: u64,
-    first_line: u64,
-    /// It begins with the device's start.
-    from_start: bool,
-    /// Nothing but a start was seen.
-    only_start: bool,
-    /// Each expression in the attempt.
-    seen: Vec<Option<Evidence>>,
-    /// Of each rule, its lines since it was last recovered from.
-    open: Vec<Vec<Option<Evidence>>>,
-    /// Of each milestone.
-    proved: Vec<Option<Evidence>>,
-}
-
-impl Watch {
-    fn new(number: u64, first_line: u64, from_start: bool) -> Self {
-        let rules = rules();
-        Self {
-            number,
-            first_line,
-            from_start,
-            only_start: true,
-            seen: vec![None; rules.patterns.len()],
-            open: rules
-                .rules
-                .iter()
-                .map(|rule| vec![None; rule.says.len()])
-                .collect(),
-            proved: vec![None; rules.marks.len()],
-        }
-    }
-
-    fn has(&self, pattern: Pattern) -> bool {
-        self.seen[pattern].is_some()
-    }
 }
 
 impl Log {
@@ -103,83 +70,56 @@ impl Log {
         if clean.trim().is_empty() {
             return;
         }
-        let rules = rules();
-        let matches = rules.set.matches(clean);
-        let is_rom = matches!(dialect::row(clean), Some(Row::Rom));
-        if matches.matched_any() {
-            let found: Vec<Pattern> = matches.iter().collect();
-            self.meet(&found, clean);
-        }
-        if !is_rom && !self.begins(&matches.iter().collect::<Vec<_>>()) {
-            self.current.only_start = false;
-        }
-    }
-
-    fn begins(&self, found: &[Pattern]) -> bool {
-        let mut marks = rules().marks.iter();
-        marks.any(|mark| mark.begins && self.is_of(mark.log) && found.contains(&mark.says))
-    }
-
-    /// Whether what is of `kind` counts here. A log of which nothing is known is a device's.
-    fn is_of(&self, kind: Option<Kind>) -> bool {
-        kind.unwrap_or(Kind::Device) == self.kind.unwrap_or(Kind::Device)
-    }
-
-    fn meet(&mut self, found: &[Pattern], text: &str) {
-        let rules = rules();
-        for mark in &rules.marks {
-            if self.kind.is_none() && mark.log.is_some() && found.contains(&mark.says) {
-                self.kind = mark.log;
+        let found = find(clean);
+        if found.is_empty() {
+            if self.current.only_start {
+                self.current.only_start = matches!(dialect::row(clean), Some(Row::Rom));
             }
+            return;
         }
-        if self.begins(found) && !self.current.only_start {
+        let begins = self.meet(&found, clean);
+        if self.current.only_start && !begins {
+            self.current.only_start = matches!(dialect::row(clean), Some(Row::Rom));
+        }
+    }
+
+    /// Takes a line in which these expressions were found, and returns whether it begins an attempt.
+    fn meet(&mut self, found: &[Pattern], text: &str) -> bool {
+        let rules = rules();
+        let marks: Vec<usize> = found
+            .iter()
+            .flat_map(|pattern| rules.proved_by[*pattern].iter().copied())
+            .collect();
+        if self.kind.is_none() {
+            self.kind = marks.iter().find_map(|mark| rules.marks[*mark].log);
+        }
+        let kind = self.kind;
+        let counts = |mark: &usize| is_of(rules.marks[*mark].log, kind);
+        let begins = marks
+            .iter()
+            .any(|mark| counts(mark) && rules.marks[*mark].begins);
+        if begins && !self.current.only_start {
             self.attempts += 1;
             let next = Watch::new(self.attempts, self.lines, true);
             let ended = mem::replace(&mut self.current, next);
-            self.end_attempt(ended);
-        } else if self.begins(found) {
+            self.end_attempt(&ended);
+        } else if begins {
             self.current.from_start = true;
         }
-        let evidence = Evidence {
-            line: self.lines,
-            text: text.chars().take(SHOWN).collect(),
-            count: 1,
-        };
         for pattern in found {
-            count(&mut self.current.seen[*pattern], &evidence);
+            self.current.meet(*pattern, self.lines, text);
         }
-        for (rule, open) in rules.rules.iter().zip(&mut self.current.open) {
-            for (pattern, place) in rule.says.iter().zip(open) {
-                if found.contains(pattern) {
-                    count(place, &evidence);
-                }
-            }
-        }
-        for (index, mark) in rules.marks.iter().enumerate() {
-            if found.contains(&mark.says) && self.is_of(mark.log) {
-                count(&mut self.current.proved[index], &evidence);
-                if mark.passed {
-                    self.recover(mark);
-                }
-            }
-        }
-    }
-
-    /// What is of this stage, or of one before, is over.
-    fn recover(&mut self, mark: &Mark) {
-        let rules = rules();
-        for (index, rule) in rules.rules.iter().enumerate() {
-            if rule.stage > mark.stage || rule.text.lasting || rule.says.is_empty() {
+        for mark in marks.into_iter().filter(counts) {
+            self.current.prove(mark, self.lines, text);
+            if !rules.marks[mark].passed {
                 continue;
             }
-            if self.hit(&self.current, index).is_some()
-                && let Some(Some(evidence)) = self.current.open[index].first().cloned()
-            {
-                let number = self.current.number;
-                self.remember(past(rule, number, evidence, true));
+            let number = self.current.number;
+            for (index, evidence) in self.current.recover(rules.marks[mark].stage, kind) {
+                self.remember(past(&rules.rules[index], number, evidence, true));
             }
-            self.current.open[index].fill(None);
         }
+        begins
     }
 
     fn remember(&mut self, past: Past) {
@@ -193,176 +133,45 @@ impl Log {
         }
     }
 
-    /// The line at which a rule's lines are complete, if they are.
-    fn hit(&self, watch: &Watch, index: usize) -> Option<u64> {
-        let rule = &rules().rules[index];
-        let fits = self.is_of(rule.text.log)
-            && rule.after.iter().all(|pattern| watch.has(*pattern))
-            && !rule.unless.iter().any(|pattern| watch.has(*pattern));
-        if !fits || (rule.says.is_empty() && rule.after.is_empty()) {
-            return None;
-        }
-        let lines = watch.open[index]
-            .iter()
-            .map(|seen| Some(seen.as_ref()?.line));
-        let lines: Option<Vec<u64>> = lines.collect();
-        lines.map(|lines| lines.into_iter().max().unwrap_or(u64::MAX))
-    }
-
-    fn end_attempt(&mut self, watch: Watch) {
-        let (attempt, causes, consequences) = self.judge(&watch);
-        if let Some(first) = causes.first() {
-            if let Some(evidence) = first.evidence.first() {
-                self.remember(Past {
-                    attempt: watch.number,
-                    id: first.id.clone(),
-                    stage: first.stage,
-                    cause: first.cause.clone(),
-                    evidence: evidence.clone(),
-                    recovered: false,
-                });
-            }
-            self.failed = Some((attempt, causes, consequences));
-        }
-    }
-
-    /// What an attempt proves, its causes, and what followed from them.
-    fn judge(&self, watch: &Watch) -> (Attempt, Vec<Cause>, Vec<Cause>) {
-        let rules = rules();
-        let attempt = self.attempt(watch);
-        let mut hits: Vec<(u64, usize)> = (0..rules.rules.len())
-            .filter_map(|index| Some((self.hit(watch, index)?, index)))
-            .collect();
-        // Of absences, the first stage's counts.
-        hits.sort_by_key(|(line, index)| (*line, *index));
-        let rule = |hit: &(u64, usize)| &rules.rules[hit.1];
-        let Some(&first) = hits.first() else {
-            return (attempt, Vec::new(), Vec::new());
+    fn end_attempt(&mut self, watch: &Watch) {
+        let verdict = watch.judge(self.kind);
+        let Some(first) = verdict.causes.first() else {
+            return;
         };
-        let is_told_with_it = |hit: &(u64, usize)| {
-            let silent = first.0 == u64::MAX;
-            let same = rule(hit).stage == rule(&first).stage && hit.0 != u64::MAX;
-            let near = hit.0 != u64::MAX && hit.0 - first.0.min(hit.0) <= TOLD_TOGETHER;
-            *hit == first || (!silent && (near || same))
-        };
-        let (mut causes, rest): (Vec<_>, Vec<_>) = hits.into_iter().partition(is_told_with_it);
-        // What tells more goes before what tells less, and after that the earlier stage and line.
-        causes.sort_by_key(|hit| {
-            let rule = rule(hit);
-            let text = &rule.text;
-            (
-                text.general,
-                rule.stage,
-                std::cmp::Reverse(text.sure),
-                hit.0,
-            )
-        });
-        let mut causes: Vec<Cause> = causes.iter().map(|hit| self.cause(watch, hit.1)).collect();
-        let first_stage = causes.first().map(|cause| cause.stage);
-        let is_general = |cause: &Cause| {
-            rules
-                .rules
-                .iter()
-                .any(|rule| rule.text.id == cause.id && rule.text.general)
-        };
-        let mut consequences = Vec::new();
-        let all = mem::take(&mut causes);
-        for (place, cause) in all.into_iter().enumerate() {
-            let is_another = Some(cause.stage) == first_stage && !is_general(&cause);
-            match place == 0 || is_another {
-                true => causes.push(cause),
-                false => consequences.push(cause),
-            }
+        if let Some(evidence) = first.evidence.first() {
+            self.remember(Past {
+                attempt: watch.number,
+                id: first.id.clone(),
+                stage: first.stage,
+                cause: first.cause.clone(),
+                evidence: evidence.clone(),
+                recovered: false,
+            });
         }
-        consequences.extend(rest.iter().map(|hit| self.cause(watch, hit.1)));
-        (attempt, causes, consequences)
-    }
-
-    fn attempt(&self, watch: &Watch) -> Attempt {
-        let marks = rules().marks.iter().zip(&watch.proved);
-        let mut proved: Vec<Milestone> = marks
-            .filter_map(|(mark, evidence)| {
-                Some(Milestone {
-                    stage: mark.stage,
-                    what: mark.proves.clone(),
-                    evidence: evidence.clone()?,
-                })
-            })
-            .collect();
-        proved.sort_by_key(|milestone| (milestone.stage, milestone.evidence.line));
-        Attempt {
-            number: watch.number,
-            first_line: watch.first_line,
-            reached: proved.last().map(|milestone| milestone.stage),
-            proved,
-        }
-    }
-
-    fn cause(&self, watch: &Watch, index: usize) -> Cause {
-        let rules = rules();
-        let rule = &rules.rules[index];
-        let mut evidence: Vec<Evidence> = watch.open[index].iter().flatten().cloned().collect();
-        let after = rule
-            .after
-            .iter()
-            .filter_map(|pattern| watch.seen[*pattern].clone());
-        evidence.extend(after.take(2));
-        evidence.sort_by_key(|evidence| evidence.line);
-        evidence.dedup_by_key(|evidence| evidence.line);
-        let mut readings = Vec::new();
-        for line in &evidence {
-            for reading in decode(&line.text) {
-                if !readings.contains(&reading) {
-                    readings.push(reading);
-                }
-            }
-        }
-        let text = &rule.text;
-        let (mut ruled_out, mut would_tell) = (Vec::new(), Vec::new());
-        for (other, pattern) in text.or.iter().zip(&rule.or) {
-            match pattern.and_then(|pattern| watch.seen[pattern].clone()) {
-                Some(by) => ruled_out.push(RuledOut {
-                    cause: other.cause.clone(),
-                    by,
-                }),
-                None => would_tell.push(format!("{}: {}", other.cause, other.tell)),
-            }
-        }
-        // What is missing may have been said before the log began.
-        let is_missed = rule.says.is_empty() && !watch.from_start;
-        Cause {
-            id: text.id.clone(),
-            stage: rule.stage,
-            cause: text.cause.clone(),
-            whose: text.whose.clone(),
-            certainty: if is_missed {
-                Certainty::Possible
-            } else {
-                text.sure
-            },
-            evidence,
-            readings,
-            check: text.check.clone(),
-            ruled_out,
-            would_tell,
-        }
+        self.failed = Some(verdict);
     }
 
     /// What the log tells.
     pub fn end(mut self) -> Diagnosis {
         let watch = mem::replace(&mut self.current, Watch::new(0, 0, false));
-        let (mut last, mut causes, mut consequences) = self.judge(&watch);
+        let mut verdict = watch.judge(self.kind);
         let mut notes = Vec::new();
-        if let Some((attempt, earlier, followed)) = self.failed.take()
-            && causes.is_empty()
-            && attempt.reached >= last.reached
+        if let Some(earlier) = self.failed.take()
+            && verdict.causes.is_empty()
+            && earlier.attempt.reached >= verdict.attempt.reached
         {
             notes.push(format!(
                 "the cause is of attempt {}: attempt {}, which follows, shows nothing wrong as far as the log goes",
-                attempt.number, last.number
+                earlier.attempt.number, verdict.attempt.number
             ));
-            (last, causes, consequences) = (attempt, earlier, followed);
+            verdict = earlier;
         }
+        let Verdict {
+            attempt: last,
+            mut causes,
+            consequences,
+            hints,
+        } = verdict;
         let is_garbled = self.bytes >= ENOUGH && self.garbage * 100 / self.bytes >= GARBLED;
         if is_garbled {
             let percent = self.garbage * 100 / self.bytes;
@@ -376,7 +185,7 @@ impl Log {
                 0 => "the log is empty".to_owned(),
                 _ => "no line of the log tells how far the device came".to_owned(),
             });
-        } else if !watch.from_start && self.attempts == 1 && self.is_of(None) {
+        } else if !watch.from_start && self.attempts == 1 && is_of(None, self.kind) {
             notes.push(
                 "the log does not begin with the device's start: what is missing may have been said before"
                     .to_owned(),
@@ -395,17 +204,23 @@ impl Log {
             last,
             causes,
             consequences,
+            hints,
             history: self.history,
             notes,
         }
     }
 }
 
-fn count(place: &mut Option<Evidence>, evidence: &Evidence) {
-    match place {
-        Some(seen) => seen.count += 1,
-        None => *place = Some(evidence.clone()),
+/// The expressions that are found in a line.
+fn find(line: &str) -> Vec<Pattern> {
+    let set = &rules().set;
+    let found: Vec<Pattern> = set.matches(line.as_bytes()).iter().collect();
+    if found.is_empty() || !LIMIT.is_match(line) {
+        return found;
     }
+    set.matches(LIMIT.replace_all(line, "limit").as_bytes())
+        .iter()
+        .collect()
 }
 
 fn past(rule: &Rule, attempt: u64, evidence: Evidence, recovered: bool) -> Past {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexSet, RegexSetBuilder};
+use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 
 use crate::{Certainty, Kind, Stage};
@@ -85,6 +85,12 @@ pub struct RuleText {
     /// Whether any other cause of its stage tells more.
     #[serde(default)]
     pub general: bool,
+    /// Whether it says what the lines beside it are about, whatever they say themselves.
+    #[serde(default)]
+    pub explains: bool,
+    /// Whether a log without any trouble can look the same: told as a hint, never as the cause.
+    #[serde(default)]
+    pub hint: bool,
     /// Whether it stays a cause when the attempt gets further.
     #[serde(default)]
     pub lasting: bool,
@@ -152,7 +158,12 @@ pub struct Rules {
     pub rules: Vec<Rule>,
     pub marks: Vec<Mark>,
     pub set: RegexSet,
-    pub patterns: Vec<Regex>,
+    /// How many expressions there are.
+    pub patterns: usize,
+    /// Of each expression, the rules that need it and its place in each.
+    pub said_by: Vec<Vec<(usize, usize)>>,
+    /// Of each expression, the milestones that it proves.
+    pub proved_by: Vec<Vec<usize>>,
 }
 
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
@@ -229,18 +240,41 @@ impl Rules {
                 });
             }
         }
+        let (said_by, proved_by) = index(&rules, &marks, patterns.0.len());
+        // Bytes and not characters: what is looked for is ASCII, and the automaton is far smaller.
         let set = RegexSetBuilder::new(&patterns.0)
+            .unicode(false)
             .size_limit(EXPRESSIONS)
             .dfa_size_limit(EXPRESSIONS)
             .build()?;
-        let patterns = patterns.0.iter().map(|text| Regex::new(text));
         Ok(Self {
             rules,
             marks,
             set,
-            patterns: patterns.collect::<Result<_, _>>()?,
+            patterns: patterns.0.len(),
+            said_by,
+            proved_by,
         })
     }
+}
+
+/// Of each expression, the rules and the milestones that it stands in.
+#[expect(clippy::type_complexity, reason = "two columns of one table")]
+fn index(
+    rules: &[Rule],
+    marks: &[Mark],
+    patterns: usize,
+) -> (Vec<Vec<(usize, usize)>>, Vec<Vec<usize>>) {
+    let (mut said_by, mut proved_by) = (vec![Vec::new(); patterns], vec![Vec::new(); patterns]);
+    for (rule, says) in rules.iter().map(|rule| &rule.says).enumerate() {
+        for (place, pattern) in says.iter().enumerate() {
+            said_by[*pattern].push((rule, place));
+        }
+    }
+    for (mark, says) in marks.iter().map(|mark| mark.says).enumerate() {
+        proved_by[says].push(mark);
+    }
+    (said_by, proved_by)
 }
 
 /// An example of a rule or a milestone.

@@ -25,7 +25,8 @@ fn every_rule_is_the_cause_in_its_good_example_and_not_in_its_bad_one() {
         let is_first = diagnosis
             .causes
             .first()
-            .is_some_and(|cause| cause.id == example.of);
+            .is_some_and(|cause| cause.id == example.of)
+            || diagnosis.hints.iter().any(|hint| hint.id == example.of);
         if is_first != example.good {
             let causes: Vec<&str> = diagnosis
                 .causes

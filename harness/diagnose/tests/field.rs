@@ -1,0 +1,168 @@
+//! Logs as users send them: the stage and the first cause of each, against what its author knew.
+
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use diagnose::{Certainty, Diagnosis, Log};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Expected {
+    /// A stage's name, or `none`.
+    stage: String,
+    /// Rules of which the first cause must be one.
+    #[serde(default)]
+    cause: Vec<String>,
+}
+
+#[test]
+fn field_logs_get_their_stage_and_cause() {
+    for folder in folders() {
+        check(&folder);
+    }
+}
+
+/// Every set of logs: a folder with its `expected.toml`.
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("expected.toml").exists())
+        .collect();
+    folders.sort();
+    assert!(!folders.is_empty());
+    folders
+}
+
+/// Nine of ten must be right, and no wrong one may be called likely or certain.
+fn check(folder: &Path) {
+    let expected = expectations(folder);
+    let mut wrong = String::new();
+    let mut right = 0;
+    let mut confident = 0;
+    for (name, expected) in &expected {
+        let diagnosis = read(&folder.join(format!("{name}.log")));
+        if is_right(&diagnosis, expected) {
+            right += 1;
+            continue;
+        }
+        let first = diagnosis.causes.first();
+        if first.is_some_and(|cause| cause.certainty >= Certainty::Likely) {
+            confident += 1;
+        }
+        let said = first.map_or("none".to_owned(), |cause| {
+            format!("{} {} ({:?})", cause.stage, cause.id, cause.certainty)
+        });
+        let _ = writeln!(
+            wrong,
+            "{name}: {} {:?} expected, {said} said",
+            expected.stage, expected.cause
+        );
+    }
+    let all = expected.len();
+    println!(
+        "{}: {right} of {all} right, {confident} wrong with confidence\n{wrong}",
+        folder.display()
+    );
+    assert_eq!(
+        confident,
+        0,
+        "wrong with confidence in {}:\n{wrong}",
+        folder.display()
+    );
+    assert!(
+        right * 10 >= all * 9,
+        "{right} of {all} right in {}:\n{wrong}",
+        folder.display()
+    );
+}
+
+/// What is expected of each log; every log has an entry and every entry a log.
+fn expectations(folder: &Path) -> BTreeMap<String, Expected> {
+    let text = std::fs::read_to_string(folder.join("expected.toml")).unwrap();
+    let expected: BTreeMap<String, Expected> = toml::from_str(&text).unwrap();
+    let mut logs: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    logs.sort();
+    assert_eq!(logs, expected.keys().cloned().collect::<Vec<_>>());
+    expected
+}
+
+fn read(path: &Path) -> Diagnosis {
+    let bytes = std::fs::read(path).unwrap();
+    let mut log = Log::new("field");
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        log.line(line.strip_suffix(b"\n").unwrap_or(line));
+    }
+    log.end()
+}
+
+fn is_right(diagnosis: &Diagnosis, expected: &Expected) -> bool {
+    match diagnosis.causes.first() {
+        None => expected.stage == "none",
+        Some(cause) => cause.stage.name() == expected.stage && expected.cause.contains(&cause.id),
+    }
+}
+
+/// Lines that name a trouble without having it: settings, counters and plans.
+const SETTINGS: [&str; 38] = [
+    "I (412) app: connection timeout: 5000 ms, keepalive 120 s",
+    "I (413) app: connect timeout set to 10 s",
+    "I (414) mqtt: keep alive timeout = 60",
+    "I (415) app: errors so far: dns 0, dhcp 0, tls 0",
+    "I (416) wifi:set rx beacon pti, rx_bcn_pti: 14, bcn_timeout: 14, mt_pti: 25000, mt_time: 10000",
+    "I (417) app: last reset reason: 1",
+    "I (418) app: retry on failure: yes, handshake timeout 20 s",
+    "I (419) wifi:BcnInt:102400, DTIM:2",
+    "W (420) phy_init: saving new calibration data because of checksum failure, mode(0)",
+    "E (633) esp_core_dump_flash: No core dump partition found!",
+    "I (640) nvs: 0 errors, 112 free entries",
+    "I (641) wifi:[ADDBA]RX DELBA, reason:39, delete tid:0, initiator:1(originator)",
+    "W (642) wifi:<ba-add>idx:1 (ifx:0, 02:11:22:33:44:55), tid:3, ssn:0, winSize:64",
+    "I (643) httpd: bind ok, port 80 already free",
+    "I (644) app: brownout detector enabled at level 7",
+    "I (645) app: task watchdog timeout 5 s",
+    "W (646) wifi:Password length matches WPA2 standards, authmode threshold changes from OPEN to WPA2",
+    "I (647) esp_image: segment 5: paddr=0001d624 vaddr=40080400 size=029f4h ( 10740) load",
+    "I (648) app: sntp: server pool.example, timeout 15 s",
+    "I (649) app: no error",
+    "I (650) app: free heap 183240, largest block 110580, alloc failures 0",
+    "I (651) mqtt: max reconnect attempts 5, code 4 means bad password",
+    "D (652) HTTP_CLIENT: Connection reset count 0",
+    "I (653) app: rollback state 5",
+    "I (654) app: battery state: 4",
+    "I (655) app: sensor status 5",
+    "I (656) main: exit code 4",
+    "I (657) ota: no update found, version 1.0.4 is current",
+    "I (658) app: DNS server 192.168.1.1, backup 8.8.8.8",
+    "I (659) app: certificate expires on 2030-01-01",
+    "I (660) app: disconnected from debugger",
+    "I (661) ota: certificate bundle loaded, 130 entries",
+    "I (662) app: retry policy: on fail retry 3",
+    "I (663) app: firmware built Thu Jan  4 2024",
+    "I (664) ble: device bound to account 17",
+    "I (665) app: waiting for host name",
+    "[12:21:58][C][mqtt:101]:   Client ID: shed, keepalive 15s, reboot timeout: 900s",
+    "14:30:16.749 MQT: tele/shed/STATE = {\"Wifi\":{\"LinkCount\":1,\"Downtime\":\"0T00:00:03\"}}",
+];
+
+#[test]
+fn settings_and_counters_are_no_causes() {
+    let mut wrong = String::new();
+    for line in SETTINGS {
+        let mut log = Log::new("settings");
+        log.line(line.as_bytes());
+        for cause in log.end().causes {
+            let _ = writeln!(wrong, "{line}: {} ({:?})", cause.id, cause.certainty);
+        }
+    }
+    assert_eq!(wrong, "");
+}

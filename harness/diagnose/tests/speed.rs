@@ -1,0 +1,79 @@
+//! How fast a long log is read, and that its memory does not grow with it.
+
+use std::time::Instant;
+
+use diagnose::Log;
+
+/// Lines of a device that runs, with now and then one that tells something.
+const LINES: [&str; 8] = [
+    "I (312045) app: temperature 21.5 C, humidity 40 %, battery 3.91 V",
+    "D (312046) HTTP_CLIENT: content_length = 512, state = 4, buffer 0x3ffb5bc0",
+    "I (312050) wifi:state: assoc -> run (10)",
+    "V (312051) nvs: nvs_get_str_or_blob sta.ssid",
+    "[312052][D][main.cpp:120] loop(): free heap 183240, largest block 110580",
+    "W (312060) app: disconnected, reason 15",
+    "I (312061) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1",
+    "I (312070) MQTT_EXAMPLE: MQTT_EVENT_PUBLISHED, msg_id=4411",
+];
+
+#[test]
+#[ignore = "a measurement: run it in release"]
+fn ten_megabytes_a_second() {
+    const SIZE: usize = 64 << 20;
+    let mut log = Log::new("long");
+    let (mut read, mut number) = (0, 0);
+    let began = Instant::now();
+    while read < SIZE {
+        // Most lines of a log tell nothing.
+        let line = LINES[if number % 16 < 12 {
+            number % 2
+        } else {
+            number % 8
+        }];
+        log.line(line.as_bytes());
+        read += line.len() + 1;
+        number += 1;
+    }
+    let diagnosis = log.end();
+    let speed = SIZE as f64 / 1e6 / began.elapsed().as_secs_f64();
+    println!("{speed:.0} MB/s, {} lines", diagnosis.lines);
+    assert!(speed >= 10.0, "{speed:.1} MB/s");
+    assert!(diagnosis.history.len() <= 64);
+}
+
+#[test]
+#[ignore = "a measurement: run it in release"]
+fn a_log_of_attempts_and_one_without_line_ends_are_read_in_linear_time() {
+    let time = |lines: usize| {
+        let began = Instant::now();
+        let mut log = Log::new("attempts");
+        for _ in 0..lines {
+            log.line(b"ets Jun  8 2016 00:22:57");
+            log.line(b"W (5541) app: disconnected, reason 15");
+        }
+        log.end();
+        began.elapsed().as_secs_f64()
+    };
+    time(1000);
+    let (short, long) = (time(10_000), time(100_000));
+    println!("{short:.3} s, {long:.3} s");
+    assert!(long < short * 20.0, "{short:.3} s, {long:.3} s");
+    // Words of many rules, again and again, in lines as long as they are looked at.
+    let words =
+        "mqtt broker connect reason certificate handshake dhcp disconnected error ".repeat(110);
+    let began = Instant::now();
+    let mut log = Log::new("words");
+    for _ in 0..1000 {
+        log.line(words.as_bytes());
+    }
+    log.end();
+    let speed = words.len() as f64 / 1e3 / began.elapsed().as_secs_f64();
+    println!("{speed:.0} MB/s of words");
+    assert!(speed >= 10.0, "{speed:.1} MB/s");
+    let endless = vec![b'x'; 64 << 20];
+    let began = Instant::now();
+    let mut log = Log::new("endless");
+    log.line(&endless);
+    log.end();
+    assert!(began.elapsed().as_secs_f64() < 1.0);
+}
