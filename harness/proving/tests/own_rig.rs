@@ -39,10 +39,11 @@ const OF_EVERY_AREA: [&str; 13] = [
 ];
 
 /// What can be missing there.
-const MISSING: [&str; 9] = [
+const MISSING: [&str; 10] = [
     r"own-air \(all that is on the air, and nothing else there, as in the lab\)",
     r"own-radio \(Bluetooth that can be disturbed, as in the lab\)",
     r"torn-write",
+    r"damaged-storage \(storage that can be written, as in the lab\)",
     r"a board for each device",
     r"a phone that joins a network within a second",
     r"two phones at once on the LAN \(\w+ and \w+\)",
@@ -83,7 +84,10 @@ fn what_cannot_run_there_says_what_is_missing() {
     let model = BoardModel::real(&rig.boards["device"], &rig, &file);
     let cases = read_all(&[scenarios()], &engine::known().unwrap()).unwrap();
     let all = cases.len();
-    let one = MISSING.join("|");
+    let mut one = MISSING.join("|");
+    if cfg!(not(feature = "legacy")) {
+        one += "|a program built with `--features legacy`";
+    }
     let known = Regex::new(&format!("^needs ({one})(, ({one}))*$")).unwrap();
     let missing: Vec<String> = cases
         .into_iter()
