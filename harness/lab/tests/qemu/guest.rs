@@ -11,7 +11,7 @@ pub const FAULT: u32 = 0xF8;
 /// Where it sleeps.
 pub const SLEEP: u32 = 0xF4;
 /// Where it asks for its own reset.
-pub const RESTART: u32 = 0xE4;
+pub const RESTART: u32 = 0xE2;
 /// Where its RTT control block is.
 pub const RTT: u64 = 0x2000_0000;
 /// What its channels are called.
