@@ -10,7 +10,7 @@ use cloud::{BadPacket, Broker, BrokerSettings, Faults, Reply};
 use serde_json::json;
 use support::peer::*;
 use support::*;
-use trace::Source;
+use trace::{Source, Trace};
 
 /// CONNACK of success without its properties.
 async fn greeted(broker: &Broker, id: &str) -> Peer {
@@ -21,6 +21,18 @@ async fn greeted(broker: &Broker, id: &str) -> Peer {
 fn connect5(flags: u8, rest: &[&[u8]]) -> Vec<u8> {
     let head = [&text("MQTT")[..], &[5, flags, 0, 0]].concat();
     packet(0x10, &[&head, &rest.concat()])
+}
+
+/// The broker says no more and closes, and the trace tells why.
+async fn closes_for_violation(mut peer: Peer, trace: &Trace, name: &str, code: u8) {
+    assert_eq!(peer.next().await, None, "{name}");
+    drop(peer);
+    let closed = event_of(trace, Source::Mqtt, "connection_closed").await;
+    assert_eq!(
+        (&closed["end"], &closed["code"]),
+        (&json!("violation"), &json!(code)),
+        "{name}"
+    );
 }
 
 #[test]
@@ -79,14 +91,7 @@ fn a_connect_that_breaks_the_standard_is_answered_by_its_reason() {
                 .await
                 .unwrap_or_else(|| panic!("{name}: no CONNACK"));
             assert_eq!((got.head, got.codes[0]), (0x20, code), "{name}");
-            assert_eq!(peer.next().await, None, "{name}");
-            drop(peer);
-            let closed = event_of(&trace, Source::Mqtt, "connection_closed").await;
-            assert_eq!(
-                (&closed["end"], &closed["code"]),
-                (&json!("violation"), &json!(code)),
-                "{name}"
-            );
+            closes_for_violation(peer, &trace, name, code).await;
         }
     });
 }
@@ -185,14 +190,7 @@ fn what_breaks_the_standard_later_is_answered_by_disconnect() {
                 .unwrap_or_else(|| panic!("{name}: no DISCONNECT"));
             assert_eq!((got.head, got.codes[0]), (0xe0, code), "{name}: {got:?}");
             assert!(got.named(0x1f).is_some(), "{name}: a reason in words");
-            assert_eq!(peer.next().await, None, "{name}");
-            drop(peer);
-            let closed = event_of(&trace, Source::Mqtt, "connection_closed").await;
-            assert_eq!(
-                (&closed["end"], &closed["code"]),
-                (&json!("violation"), &json!(code)),
-                "{name}"
-            );
+            closes_for_violation(peer, &trace, name, code).await;
         }
     });
 }

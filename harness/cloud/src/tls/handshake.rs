@@ -68,13 +68,10 @@ async fn by_rustls(
     let judged = shown.lock().unwrap_or_else(PoisonError::into_inner).take();
     let chain_good = judged.as_ref().is_some_and(|(_, good)| *good);
     let presented = judged.map(|(presented, _)| presented);
-    let mut report = {
+    let (mut report, is_stopped) = {
         let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
-        begin_report(peer, shown_profile, &watched, presented.clone())
-    };
-    let is_stopped = {
-        let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.is_stopped
+        let report = begin_report(peer, shown_profile, &watched, presented.clone());
+        (report, watched.is_stopped)
     };
     match result {
         Ok(Ok(mut stream)) => {

@@ -42,15 +42,6 @@ pub fn order(core: &mut Core<'_>, order: Order) {
     core.write_word_32(ORDER, order as u32).expect("written");
 }
 
-/// Resets the core, and waits until its firmware has started.
-pub fn start(core: &mut Core<'_>) {
-    core.halt(crate::world::LIMIT).expect("halted");
-    // The flash algorithm may have left what a start leaves there.
-    core.write_word_32(ORDER, u32::MAX).expect("written");
-    core.reset().expect("reset");
-    until_started(core);
-}
-
 /// Waits until the firmware has started, and does what it does without an order.
 pub fn until_started(core: &mut Core<'_>) {
     crate::world::until("the firmware starts", || {

@@ -61,7 +61,8 @@ impl World {
         self.debug(|session| {
             flash(session, 0, crate::guest::IMAGE).expect("flashed");
             let mut core = session.core(0).expect("a core");
-            crate::guest::start(&mut core);
+            core.reset().expect("reset");
+            crate::guest::until_started(&mut core);
         })
         .await;
     }
