@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 /// Folder of the workspace.
 pub fn root() -> PathBuf {
@@ -43,13 +44,15 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// Shows the command, runs it, and fails if it does.
+/// Shows the command, runs it, says how long that took, and fails if it does.
 pub fn run(command: &mut Command) -> Result<(), String> {
     let shown = shown(command);
     eprintln!("==> {shown}");
+    let began = Instant::now();
     let status = command
         .status()
         .map_err(|error| format!("failed to start {shown}: {error}"))?;
+    eprintln!("    took {} s", began.elapsed().as_secs());
     if status.success() {
         Ok(())
     } else {

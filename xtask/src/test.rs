@@ -1,5 +1,8 @@
 //! Everything that must hold before a change is taken.
 
+use std::num::NonZeroUsize;
+use std::thread;
+
 use crate::command::{cargo, command, root, run, target};
 use crate::{bugs, firmware, fuzz, on_target, readme, release, requirements, rig};
 
@@ -28,9 +31,12 @@ pub fn run_all(yes: bool) -> Result<(), String> {
     fuzz::check()?;
     firmware::check_on_host()?;
     firmware::build(None)?;
+    let threads = 2 * thread::available_parallelism().map_or(1, NonZeroUsize::get);
     // The judges were installed above, so a missing one is a failure, not a skip.
     run(cargo()
         .args(["test", "--workspace", "--features", LEGACY])
+        // Many a test waits for a radio, a judge or a deadline: more of them than cores.
+        .env("RUST_TEST_THREADS", threads.to_string())
         .env("PROVING_JUDGES", requirements::judges())
         .env("PROVING_JUDGES_REQUIRED", "1"))?;
     let out = target().join("proving-out");
