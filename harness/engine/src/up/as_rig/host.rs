@@ -65,7 +65,8 @@ pub async fn open(stage: &Stage, options: &AsRig, folder: &Folder) -> Result<Ope
         stage.air.publish(BROKER, port, protocol, at);
     }
     let lan = own_loopback();
-    lan::open(&stage.air, clock, lan, &mut tasks).map_err(failed("listen for CoAP"))?;
+    let opened = lan::open(&stage.air, clock, lan, &mut tasks).await;
+    opened.map_err(failed("listen for phones on the LAN"))?;
     let soft_ap = ForwardTarget::SoftAp {
         device: DEVICE.to_owned(),
     };

@@ -1,5 +1,5 @@
-//! The LAN of the rig on this host's loopback: CoAP of the device is at an address of the loopback that is
-//! its alone, and phones are at the loopback's own.
+//! The LAN of the rig on this host's loopback: the device's CoAP and its web server are at an address of the
+//! loopback that is its alone, it answers mDNS there, and phones are at the loopback's own.
 //!
 //! A station in the LAN of the home network stands for them there, so that what the access point does to
 //! its clients (isolation, no power) is done to them.
@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
-use lab::air::{Air, PhoneSeat};
+use lab::air::{Air, ForwardTarget, PhoneSeat};
 use phone::{Datagrams, Dial};
 use socket2::{Domain, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use super::DEVICE;
 use super::access_points::HOME;
+use super::{DEVICE, narration};
 
 /// CoAP (RFC 7252 §6.1).
 const COAP: u16 = 5683;
@@ -26,6 +26,10 @@ const COAP: u16 = 5683;
 const PHONES: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, COAP);
 /// Where a phone of this host asks everybody.
 const EVERYBODY: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
+/// Where it asks by mDNS (RFC 6762 §3).
+const MDNS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 251), 5353);
+/// Ports of web servers.
+const WEB: [u16; 2] = [80, 443];
 /// Name of the station.
 const STATION: &str = "phones of the host";
 /// How often the station looks for its network while that has no power.
@@ -41,15 +45,29 @@ struct Ends {
     device: UdpSocket,
     /// Where broadcasts come.
     everybody: UdpSocket,
+    /// Where questions by mDNS come.
+    mdns: UdpSocket,
+    /// The device's address on the loopback.
+    lan: Ipv4Addr,
 }
 
-/// Carries CoAP between `lan`, the device's address on the loopback, and the home network, with a task in
-/// `tasks`.
-pub fn open(air: &Air, clock: &Clock, lan: Ipv4Addr, tasks: &mut JoinSet<()>) -> io::Result<()> {
+/// Carries CoAP, mDNS and what web servers are asked between `lan`, the device's address on the loopback, and
+/// the home network, with a task in `tasks`.
+pub async fn open(
+    air: &Air,
+    clock: &Clock,
+    lan: Ipv4Addr,
+    tasks: &mut JoinSet<()>,
+) -> io::Result<()> {
+    let mdns = bind(MDNS)?;
+    mdns.join_multicast_v4(*MDNS.ip(), Ipv4Addr::LOCALHOST)?;
     let ends = Arc::new(Ends {
         device: bind(SocketAddrV4::new(lan, COAP))?,
         everybody: bind(SocketAddrV4::new(EVERYBODY, COAP))?,
+        mdns,
+        lan,
     });
+    open_web(air, lan).await?;
     let (air, clock) = (air.clone(), clock.clone());
     tasks.spawn(async move {
         loop {
@@ -63,6 +81,27 @@ pub fn open(air: &Air, clock: &Clock, lan: Ipv4Addr, tasks: &mut JoinSet<()>) ->
             clock.sleep(LOOK).await;
         }
     });
+    Ok(())
+}
+
+/// Carries what web servers are asked. Not every user may listen at their ports.
+async fn open_web(air: &Air, lan: Ipv4Addr) -> io::Result<()> {
+    for port in WEB {
+        let device = ForwardTarget::Station {
+            device: DEVICE.to_owned(),
+        };
+        match air.forward((lan, port).into(), device, port).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                narration::say(&format!(
+                    "no phone reaches the device's web server, as this user may not listen at port {port}: \
+                 sudo sysctl net.ipv4.ip_unprivileged_port_start={}",
+                    WEB[0]
+                ))
+            }
+            Err(error) => return Err(error),
+        }
+    }
     Ok(())
 }
 
@@ -84,16 +123,21 @@ async fn carry(air: &Air, seat: &PhoneSeat, ends: &Arc<Ends>) -> io::Result<()> 
     // What the device tells everybody comes to this port.
     let phones = SocketAddr::from(PHONES);
     clients.insert(phones, client(air, seat, ends, phones, &mut tasks).await?);
-    let (mut one, mut all) = (vec![0; LONGEST], vec![0; LONGEST]);
+    let (mut one, mut all, mut asked) = (vec![0; LONGEST], vec![0; LONGEST], vec![0; LONGEST]);
     loop {
         let (bytes, from, to) = tokio::select! {
             received = ends.device.recv_from(&mut one) => {
                 let (length, from) = received?;
-                (&one[..length], from, air.station_address(DEVICE))
+                let device = air.station_address(DEVICE);
+                (&one[..length], from, device.map(|device| SocketAddrV4::new(device, COAP)))
             }
             received = ends.everybody.recv_from(&mut all) => {
                 let (length, from) = received?;
-                (&all[..length], from, Some(seat.broadcast()))
+                (&all[..length], from, Some(SocketAddrV4::new(seat.broadcast(), COAP)))
+            }
+            received = ends.mdns.recv_from(&mut asked) => {
+                let (length, from) = received?;
+                (&asked[..length], from, Some(MDNS))
             }
         };
         while tasks.try_join_next().is_some() {}
@@ -105,7 +149,7 @@ async fn carry(air: &Air, seat: &PhoneSeat, ends: &Arc<Ends>) -> io::Result<()> 
         }
         if let (Some(client), Some(to)) = (clients.get(&from), to) {
             // Lost if it does not fit into a frame, as any datagram may be.
-            let _ = client.port.send(bytes, SocketAddrV4::new(to, COAP)).await;
+            let _ = client.port.send(bytes, to).await;
         }
     }
 }
@@ -122,14 +166,26 @@ async fn client(
     let port: Arc<dyn Datagrams> = seat.udp(if is_phone { COAP } else { 0 }).await?.into();
     let (air, ends, heard) = (air.clone(), ends.clone(), port.clone());
     let answers = tasks.spawn(async move {
-        while let Ok((bytes, from)) = heard.receive().await {
+        while let Ok((mut bytes, from)) = heard.receive().await {
             if air.station_address(DEVICE) == Some(*from.ip()) {
+                if from.port() == MDNS.port() {
+                    readdress(&mut bytes, *from.ip(), ends.lan);
+                }
                 // The client may be gone.
                 let _ = ends.device.send_to(&bytes, at).await;
             }
         }
     });
     Ok(Client { port, answers })
+}
+
+/// Puts the address that the device has here in the place of that which it has on the air.
+fn readdress(answer: &mut [u8], on_air: Ipv4Addr, lan: Ipv4Addr) {
+    let mut rest = answer;
+    while let Some(at) = rest.windows(4).position(|four| four == on_air.octets()) {
+        rest[at..at + 4].copy_from_slice(&lan.octets());
+        rest = &mut rest[at + 4..];
+    }
 }
 
 /// Binds a port that other rigs of this host may bind, too: each gets its copy of a broadcast.
