@@ -14,6 +14,7 @@
 //! assert_eq!(diagnosis.causes[0].stage, diagnose::Stage::Join);
 //! ```
 
+mod binary;
 mod decode;
 mod diagnosis;
 mod human;
@@ -29,6 +30,6 @@ pub use diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Milestone, P
 pub use human::to_text;
 pub use incident::{Incident, Named};
 pub use kind::Kind;
-pub use log::Log;
+pub use log::{Log, is_telling};
 pub use rules::{Example, RuleText, examples};
 pub use stage::Stage;

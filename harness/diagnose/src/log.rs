@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use dialect::{Row, Text};
 use regex::Regex;
 
+use crate::binary;
 use crate::diagnosis::{Cause, Certainty, Diagnosis, Evidence, Past};
 use crate::rules::{Pattern, Rule, rules};
 use crate::watch::{Verdict, Watch, is_of};
@@ -17,6 +18,8 @@ const LONGEST_LINE: usize = 8 * 1024;
 const MOST_PAST: usize = 64;
 /// Percent of bytes that are no text, above which a log is garbled.
 const GARBLED: u64 = 15;
+/// Percent of them above which the rest of it is not relied on.
+const MOSTLY_GARBLED: u64 = 25;
 /// Bytes without which that says nothing.
 const ENOUGH: u64 = 64;
 
@@ -27,6 +30,20 @@ static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the expression is sound")
 });
 
+/// A reason that is MQTT's, whose numbers mean something else than Wi-Fi's.
+static MQTT_REASON: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the expression is part of the program")]
+    Regex::new(r"(?i)\b(mqtt|broker)\w*([^\n]{0,40}?)\breason(?: code)?[ :=(]{0,4}(\d)")
+        .expect("the expression is sound")
+});
+
+/// What tells that a line is on Wi-Fi, whatever component prints it.
+static OF_WIFI: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the expression is part of the program")]
+    Regex::new(r"(?i)wi-?fi|ssid|\bsta\b|STA_|\bAP\b|802\.11|bssid|station")
+        .expect("the expression is sound")
+});
+
 /// Reads a log; what it keeps does not grow with the log's length.
 pub struct Log {
     name: String,
@@ -34,6 +51,8 @@ pub struct Log {
     lines: u64,
     bytes: u64,
     garbage: u64,
+    /// What the file is, if it is no log.
+    binary: Option<&'static str>,
     attempts: u64,
     current: Watch,
     /// The last attempt before this one that had a cause.
@@ -51,6 +70,7 @@ impl Log {
             lines: 0,
             bytes: 0,
             garbage: 0,
+            binary: None,
             attempts: 1,
             current: Watch::new(1, 1, false),
             failed: None,
@@ -61,6 +81,9 @@ impl Log {
 
     /// The next line, without its end.
     pub fn line(&mut self, line: &[u8]) {
+        if self.lines == 0 {
+            self.binary = binary::what(line);
+        }
         self.lines += 1;
         let line = &line[..line.len().min(LONGEST_LINE)];
         let text = Text::of(line);
@@ -81,6 +104,27 @@ impl Log {
         if self.current.only_start && !begins {
             self.current.only_start = matches!(dialect::row(clean), Some(Row::Rom));
         }
+    }
+
+    /// A line of which level, component and time are known already, as a trace has it: the letter of the
+    /// level, the device's time in ms. What continues it in further lines counts as lines of its own.
+    pub fn record(&mut self, level: char, tag: &str, text: &str, device_ms: Option<u64>) {
+        let mut lines = text.split('\n');
+        let first = lines.next().unwrap_or_default();
+        let ms = device_ms.map_or_else(|| "0".to_owned(), |ms| ms.to_string());
+        match tag {
+            "" => self.line(first.as_bytes()),
+            _ => self.line(format!("{level} ({ms}) {tag}: {first}").as_bytes()),
+        }
+        for line in lines {
+            self.line(line.as_bytes());
+        }
+    }
+
+    /// The device was switched on here, by what is known beside the log.
+    pub fn power_on(&mut self) {
+        // What a chip's ROM says of it.
+        self.line(b"rst:0x1 (POWERON_RESET)");
     }
 
     /// Takes a line in which these expressions were found, and returns whether it begins an attempt.
@@ -172,10 +216,19 @@ impl Log {
             consequences,
             hints,
         } = verdict;
-        let is_garbled = self.bytes >= ENOUGH && self.garbage * 100 / self.bytes >= GARBLED;
-        if is_garbled {
-            let percent = self.garbage * 100 / self.bytes;
-            notes.push(format!("{percent} % of the log's bytes are no text"));
+        let garbage = match self.bytes {
+            0..ENOUGH => 0,
+            bytes => self.garbage * 100 / bytes,
+        };
+        if let Some(what) = self.binary {
+            causes = vec![no_log(what)];
+        } else if garbage >= MOSTLY_GARBLED {
+            for cause in &mut causes {
+                cause.certainty = Certainty::Possible;
+            }
+        }
+        if garbage >= GARBLED {
+            notes.push(format!("{garbage} % of the log's bytes are no text"));
             if causes.is_empty() {
                 causes.push(garbled());
             }
@@ -211,14 +264,27 @@ impl Log {
     }
 }
 
+/// Whether any rule or milestone looks for something that this line has.
+pub fn is_telling(line: &str) -> bool {
+    !find(line).is_empty()
+}
+
 /// The expressions that are found in a line.
 fn find(line: &str) -> Vec<Pattern> {
     let set = &rules().set;
     let found: Vec<Pattern> = set.matches(line.as_bytes()).iter().collect();
-    if found.is_empty() || !LIMIT.is_match(line) {
+    if found.is_empty() {
         return found;
     }
-    set.matches(LIMIT.replace_all(line, "limit").as_bytes())
+    let is_mqtt = MQTT_REASON.is_match(line) && !OF_WIFI.is_match(line);
+    if !is_mqtt && !LIMIT.is_match(line) {
+        return found;
+    }
+    let line = match is_mqtt {
+        true => MQTT_REASON.replace_all(line, "$1${2}mqttcode $3"),
+        false => line.into(),
+    };
+    set.matches(LIMIT.replace_all(&line, "limit").as_bytes())
         .iter()
         .collect()
 }
@@ -231,6 +297,20 @@ fn past(rule: &Rule, attempt: u64, evidence: Evidence, recovered: bool) -> Past 
         cause: rule.text.cause.clone(),
         evidence,
         recovered,
+    }
+}
+
+/// A file that is no log.
+fn no_log(what: &str) -> Cause {
+    Cause {
+        id: "no-log".to_owned(),
+        cause: format!("this is {what}, and no log"),
+        certainty: Certainty::Certain,
+        check: vec![
+            "unpack it, or name the text that the device or the broker has printed".to_owned(),
+        ],
+        would_tell: Vec::new(),
+        ..garbled()
     }
 }
 

@@ -113,7 +113,17 @@ fn is_right(diagnosis: &Diagnosis, expected: &Expected) -> bool {
 }
 
 /// Lines that name a trouble without having it: settings, counters and plans.
-const SETTINGS: [&str; 38] = [
+const SETTINGS: [&str; 48] = [
+    "I (3) app: address in use counter 0",
+    "I (3) app: invalid packets dropped 0",
+    "I (3) app: packet too large limit 1024",
+    "[10:12:01][D][http_request:050]: HTTP Request; URL: http://x; Code: 200; Duration: 40 ms",
+    "I (3) app: DHCP: lease 86400 s, ip lost handler set",
+    "I (9) mqtt: broker reason codes: 0 ok",
+    "I (9) app: publish acknowledged",
+    "I (4) main: private key matches certificate",
+    "I (5) app: status 404 page registered",
+    "I (5) app: server port: 443, error count: 400",
     "I (412) app: connection timeout: 5000 ms, keepalive 120 s",
     "I (413) app: connect timeout set to 10 s",
     "I (414) mqtt: keep alive timeout = 60",

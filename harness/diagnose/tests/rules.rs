@@ -143,6 +143,16 @@ fn silence_and_rubbish_are_said_to_be_that() {
 }
 
 #[test]
+fn a_program_or_an_archive_is_said_to_be_that_and_not_searched_for_causes() {
+    let mut log = Log::new("device.elf");
+    log.line(b"\x7fELF\x02\x01\x01\0\0\0Bluetooth controller init failed, reason 201");
+    let told = log.end();
+    assert_eq!(told.causes.len(), 1, "{:?}", told.causes);
+    assert_eq!(told.causes[0].id, "no-log");
+    assert!(told.causes[0].cause.contains("a program (ELF)"));
+}
+
+#[test]
 fn a_broker_s_log_is_read_from_its_side() {
     let broker = read(
         "1700000000: mosquitto version 2.0.11 starting

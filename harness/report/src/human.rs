@@ -35,39 +35,8 @@ impl<W: Write> Human<W> {
         }
     }
 
-    fn lines(&mut self, text: &str) -> io::Result<()> {
-        let Self { out, live, .. } = self;
-        let mut write = || {
-            out.write_all(text.as_bytes())?;
-            out.flush()
-        };
-        match live {
-            Some(live) => live.suspend(&mut write),
-            None => write(),
-        }
-    }
-
-    fn finished(&mut self, summary: &RunSummary) -> io::Result<()> {
-        let mut text = String::new();
-        for case in &summary.cases {
-            if !matches!(case.verdict, Verdict::Passed | Verdict::Skipped) {
-                text.push('\n');
-                text.push_str(&failure_block(case, self.paint));
-            }
-        }
-        text.push('\n');
-        text.push_str(&crate::skips::lines(summary, self.paint));
-        text.push_str(&summary_line(summary, self.paint));
-        text.push('\n');
-        self.lines(&text)
-    }
-}
-
-impl<W: Write> Reporter for Human<W> {
-    fn take(&mut self, message: &Message) -> io::Result<()> {
-        if let Some(live) = &mut self.live {
-            live.take(message);
-        }
+    /// What a message says to people; nothing for one that only live progress shows.
+    pub(crate) fn text(&self, message: &Message) -> String {
         match message {
             Message::RunStarted {
                 cases,
@@ -85,22 +54,55 @@ impl<W: Write> Reporter for Human<W> {
                     ", {jobs} at a time, seed {seed}, into {}\n",
                     folder.display(),
                 ));
-                let line = self.paint.faint(line);
-                self.lines(&line)
+                self.paint.faint(line)
             }
-            Message::CaseFinished { result } => {
-                let line = case_line(result, self.paint);
-                self.lines(&line)
-            }
-            Message::Notice { text } => {
-                let line = format!("{}\n", self.paint.odd(text));
-                self.lines(&line)
-            }
+            Message::CaseFinished { result } => case_line(result, self.paint),
+            Message::Notice { text } => format!("{}\n", self.paint.odd(text)),
             Message::RunFinished { summary, .. } => self.finished(summary),
             Message::AttemptStarted { .. }
             | Message::AttemptFinished { .. }
             | Message::StepStarted { .. }
-            | Message::StepEnded { .. } => Ok(()),
+            | Message::StepEnded { .. } => String::new(),
+        }
+    }
+
+    fn lines(&mut self, text: &str) -> io::Result<()> {
+        let Self { out, live, .. } = self;
+        let mut write = || {
+            out.write_all(text.as_bytes())?;
+            out.flush()
+        };
+        match live {
+            Some(live) => live.suspend(&mut write),
+            None => write(),
+        }
+    }
+
+    fn finished(&self, summary: &RunSummary) -> String {
+        let mut text = String::new();
+        for case in &summary.cases {
+            if !matches!(case.verdict, Verdict::Passed | Verdict::Skipped) {
+                text.push('\n');
+                text.push_str(&failure_block(case, self.paint));
+            }
+        }
+        text.push('\n');
+        text.push_str(&crate::skips::lines(summary, self.paint));
+        text.push_str(&quarantine_lines(summary, self.paint));
+        text.push_str(&summary_line(summary, self.paint));
+        text.push('\n');
+        text
+    }
+}
+
+impl<W: Write> Reporter for Human<W> {
+    fn take(&mut self, message: &Message) -> io::Result<()> {
+        if let Some(live) = &mut self.live {
+            live.take(message);
+        }
+        match self.text(message) {
+            text if text.is_empty() => Ok(()),
+            text => self.lines(&text),
         }
     }
 
@@ -137,6 +139,26 @@ fn case_line(case: &CaseResult, paint: Paint) -> String {
 fn place_of(case: &CaseResult) -> Option<String> {
     let place = case.telling_attempt()?.failure.as_ref()?.place.as_ref()?;
     Some(format!("{}:{}:{}", place.file, place.line, place.column))
+}
+
+/// The cases in quarantine, and what became of them; nothing if there are none.
+fn quarantine_lines(summary: &RunSummary, paint: Paint) -> String {
+    let mut text = String::new();
+    for (case, quarantine) in &summary.quarantined {
+        let verdict = summary.cases.iter().find(|result| &result.case == case);
+        let Some(verdict) = verdict.map(|result| result.verdict) else {
+            continue;
+        };
+        let line = format!(
+            "{} {}: {}",
+            verdict_word(verdict),
+            crate::event_text::one_line(case),
+            crate::event_text::one_line(&quarantine.told()),
+        );
+        text.push_str(&paint.odd(line));
+        text.push('\n');
+    }
+    text
 }
 
 /// `N passed, N failed, N broken, N flaky, N skipped in X s`.

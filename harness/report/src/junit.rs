@@ -2,7 +2,9 @@
 //!
 //! A suite per scenario file, a test case per case. A failed case is a `failure`, a broken one an
 //! `error`, a skipped one is `skipped`; a flaky one passes with a `flakyFailure` for each attempt
-//! that failed, as Jenkins and GitLab understand it. The exit status still counts it as failed.
+//! that failed, and further failures of a failed one are `rerunFailure`s. Services show both kinds as
+//! passed or failed and no more, so the count of flaky cases stands in the summary's properties, too; the
+//! exit status counts them. One in quarantine that does not pass is `skipped` with what became of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -90,7 +92,9 @@ fn firmware_properties(test: &mut TestCase, case: &CaseResult, summary: &RunSumm
 }
 
 fn test_case(case: &CaseResult, summary: &RunSummary) -> TestCase {
-    let mut test = TestCase::new(text(&case.case), status(case));
+    let mut test = TestCase::new(text(&case.case), status(case, summary));
+    test.extra
+        .insert("file".into(), text(&case.scenario.to_string_lossy()).into());
     let class = case.scenario.with_extension("");
     test.set_classname(text(&class.to_string_lossy()));
     test.set_time(Duration::from_millis(case.wall_ms()));
@@ -100,12 +104,32 @@ fn test_case(case: &CaseResult, summary: &RunSummary) -> TestCase {
         let trace = text(&attempt.trace().to_string_lossy());
         test.add_property(("trace", trace.as_str()));
     }
+    if case.attempts.len() > 1 {
+        for attempt in &case.attempts {
+            let name = format!("trace of attempt {}", attempt.attempt);
+            let trace = text(&attempt.trace().to_string_lossy());
+            test.add_property((name.as_str(), trace.as_str()));
+        }
+    }
+    if let Some(quarantine) = summary.quarantined.get(&case.case) {
+        test.add_property(("quarantine", text(&quarantine.told()).as_str()));
+    }
     firmware_properties(&mut test, case, summary);
     test
 }
 
-fn status(case: &CaseResult) -> TestCaseStatus {
+fn status(case: &CaseResult, summary: &RunSummary) -> TestCaseStatus {
+    let is_quarantined = !summary.counts_for_exit(case);
     match case.verdict {
+        Verdict::Failed | Verdict::Broken | Verdict::Flaky if is_quarantined => {
+            let mut status = TestCaseStatus::skipped();
+            let word = crate::result::verdict_word(case.verdict);
+            let told = summary.quarantined.get(&case.case);
+            let told = told.map_or_else(String::new, crate::Quarantine::told);
+            status.set_message(text(&format!("{word}, {told}")));
+            status.set_description(text(&failure_block(case, Paint::new(false))));
+            status
+        }
         Verdict::Passed => TestCaseStatus::success(),
         Verdict::Skipped => {
             let mut status = TestCaseStatus::skipped();
@@ -135,6 +159,14 @@ fn trouble(case: &CaseResult, kind: NonSuccessKind) -> TestCaseStatus {
         .or(case.skipped.as_deref());
     status.set_message(text(message.unwrap_or_default()));
     status.set_description(text(&failure_block(case, Paint::new(false))));
+    let telling = case.telling_attempt().map(|attempt| attempt.attempt);
+    let others = case.attempts.iter().filter(|attempt| {
+        let bad = matches!(attempt.verdict, Verdict::Failed | Verdict::Broken);
+        bad && Some(attempt.attempt) != telling
+    });
+    for attempt in others {
+        status.add_rerun(rerun(case, attempt));
+    }
     status
 }
 

@@ -1,11 +1,12 @@
 //! What a run came to.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use trace::{Failure, FirmwareBooted, Setup, Verdict};
 
-use crate::Conditions;
+use crate::{Conditions, Quarantine};
 
 /// How one attempt at a case ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,6 +134,16 @@ pub struct RunSummary {
     pub setups: Vec<Setup>,
     /// In the order of the plan.
     pub cases: Vec<CaseResult>,
+    /// Flaky cases that do not make the run fail.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub allowed_flaky: usize,
+    /// Cases whose verdict does not count, by their identifiers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantined: BTreeMap<String, Quarantine>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl RunSummary {
@@ -145,9 +156,27 @@ impl RunSummary {
         counts
     }
 
-    /// How the run as a whole ended.
+    /// Whether this case's verdict counts: it is in no quarantine, or in one that has ended.
+    pub fn counts_for_exit(&self, case: &CaseResult) -> bool {
+        let quarantine = self.quarantined.get(&case.case);
+        quarantine.is_none_or(|quarantine| quarantine.expired)
+    }
+
+    /// How the run as a whole ended. Of a case in quarantine only that it ran counts, and of flaky ones as
+    /// many as are allowed do not.
     pub fn exit_status(&self) -> ExitStatus {
-        let counts = self.counts();
+        let mut counts = Counts::default();
+        for case in &self.cases {
+            let verdict = match case.verdict {
+                verdict if self.counts_for_exit(case) => verdict,
+                Verdict::Skipped => Verdict::Skipped,
+                _ => Verdict::Passed,
+            };
+            counts.add(verdict);
+        }
+        if counts.flaky <= self.allowed_flaky {
+            counts.passed += std::mem::take(&mut counts.flaky);
+        }
         if self.interrupted {
             ExitStatus::Interrupted
         } else if self.cases.is_empty() {
@@ -249,6 +278,8 @@ mod tests {
                 interrupted: false,
                 setups: Vec::new(),
                 cases: verdicts.iter().copied().map(case).collect(),
+                allowed_flaky: 0,
+                quarantined: BTreeMap::new(),
             }
             .exit_status()
         };
@@ -256,5 +287,65 @@ mod tests {
         assert_eq!(status(&[Skipped, Skipped]), ExitStatus::NothingSelected);
         assert_eq!(status(&[Skipped, Passed]), ExitStatus::Passed);
         assert_eq!(status(&[Skipped, Broken]), ExitStatus::Broken);
+    }
+
+    fn summary(verdicts: &[Verdict]) -> RunSummary {
+        let cases = verdicts
+            .iter()
+            .enumerate()
+            .map(|(number, verdict)| CaseResult {
+                case: number.to_string(),
+                name: "a".into(),
+                scenario: "a.yaml".into(),
+                board: "native".into(),
+                difference: None,
+                verdict: *verdict,
+                skipped: None,
+                attempts: Vec::new(),
+            });
+        RunSummary {
+            version: crate::FORMAT_VERSION,
+            run: "run".into(),
+            folder: "folder".into(),
+            seed: 1,
+            started_ms: 0,
+            wall_ms: 0,
+            interrupted: false,
+            setups: Vec::new(),
+            cases: cases.collect(),
+            allowed_flaky: 0,
+            quarantined: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn as_many_flaky_cases_as_are_allowed_do_not_fail_a_run() {
+        use Verdict::{Failed, Flaky, Passed};
+        let mut run = summary(&[Passed, Flaky, Flaky]);
+        assert_eq!(run.exit_status(), ExitStatus::Failed);
+        run.allowed_flaky = 1;
+        assert_eq!(run.exit_status(), ExitStatus::Failed);
+        run.allowed_flaky = 2;
+        assert_eq!(run.exit_status(), ExitStatus::Passed);
+        let mut run = summary(&[Failed, Flaky]);
+        run.allowed_flaky = 2;
+        assert_eq!(run.exit_status(), ExitStatus::Failed);
+    }
+
+    #[test]
+    fn a_case_in_quarantine_counts_again_when_that_has_ended() {
+        use Verdict::{Failed, Passed};
+        let mut run = summary(&[Passed, Failed]);
+        let quarantine = |expired| Quarantine {
+            owner: "radio team".into(),
+            reason: "the driver loses beacons".into(),
+            until: "2026-12-31".into(),
+            expired,
+        };
+        run.quarantined.insert("1".into(), quarantine(false));
+        assert_eq!(run.exit_status(), ExitStatus::Passed);
+        assert_eq!(run.counts().failed, 1);
+        run.quarantined.insert("1".into(), quarantine(true));
+        assert_eq!(run.exit_status(), ExitStatus::Failed);
     }
 }

@@ -8,7 +8,8 @@ use trace::{Event, Level, Spinning, Trace, Verdict, Witness, WitnessReport};
 
 use super::problem::LabError;
 
-/// The gravest thing that happened since `began`, as advice; the device's last error otherwise.
+/// The gravest thing that happened since `began`, as advice; otherwise the first cause that the device's own
+/// log tells, and its last error where it tells none.
 pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
     if verdict == Verdict::Broken {
         let witness = trace
@@ -41,6 +42,16 @@ pub fn hint(trace: &Trace, began: usize, verdict: Verdict) -> Option<String> {
     if let Some(spinning) = spinning.filter(|told| told.spins) {
         return Some(of_spinning(&spinning));
     }
+    match super::told::first_cause(trace) {
+        Some(told) if told.is_sure => Some(told.text),
+        // What only may be is not told without what the device itself holds for wrong.
+        Some(told) => last_line(trace).map(|line| format!("{}\n{line}", told.text)),
+        None => last_line(trace),
+    }
+}
+
+/// The device's last error, or what it logged instead.
+fn last_line(trace: &Trace) -> Option<String> {
     let (mut error, mut warning, mut any) = (None, None, false);
     for event in trace.events_from(0) {
         let level = event.line().map(|line| line.level);

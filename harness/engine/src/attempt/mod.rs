@@ -34,6 +34,7 @@ mod steps;
 mod storage_damage;
 mod surroundings;
 mod thingsboard_steps;
+mod told;
 mod transcript;
 mod values;
 mod web;

@@ -56,6 +56,15 @@ impl<'p> Cases<'p> {
         case.join(attempt.number.to_string())
     }
 
+    /// Notes that one more attempt at the same case follows, and returns it.
+    pub(super) fn again(&mut self, attempt: Attempt) -> Attempt {
+        self.list[attempt.case].open += 1;
+        Attempt {
+            number: attempt.number + 1,
+            ..attempt
+        }
+    }
+
     /// Notes how an attempt ended. The case's result, if that was the last.
     pub(super) fn ended(&mut self, attempt: Attempt, result: AttemptResult) -> Option<CaseResult> {
         let reason = (result.verdict == Verdict::Skipped).then(|| match &result.failure {

@@ -72,6 +72,8 @@ pub fn run(
         interrupted: dispatcher.stopping == Some(Stop::Interrupted),
         setups: dispatcher.setups.values().cloned().collect(),
         cases: dispatcher.cases.results(),
+        allowed_flaky: settings.allowed_flaky,
+        quarantined: settings.quarantined.clone(),
     };
     let stored = store(&summary);
     let exit = match &stored {
@@ -192,10 +194,7 @@ impl Dispatcher<'_> {
             scenario_file: case.scenario.clone(),
             case_id: case.case_id.clone(),
             bindings: case.bindings.clone(),
-            seed: self
-                .settings
-                .seed
-                .wrapping_add(u64::from(attempt.number - 1)),
+            seed: self.seed_of(attempt),
             speed: boards::speed(&case.board, self.settings.speed),
             accept: self.settings.accept,
             bug: self.settings.bug.clone(),
@@ -349,6 +348,15 @@ impl Dispatcher<'_> {
         self.ended(attempt, result);
     }
 
+    /// Attempts of `--repeat` differ by their seeds; one that is made again is the same.
+    fn seed_of(&self, attempt: Attempt) -> u64 {
+        let number = match self.settings.retries {
+            0 => attempt.number - 1,
+            _ => 0,
+        };
+        self.settings.seed.wrapping_add(u64::from(number))
+    }
+
     /// The result of an attempt of which nothing is known yet.
     fn result(&self, attempt: Attempt, job: Job) -> AttemptResult {
         AttemptResult {
@@ -370,7 +378,15 @@ impl Dispatcher<'_> {
 
     fn ended(&mut self, attempt: Attempt, result: AttemptResult) {
         let good = matches!(result.verdict, Verdict::Passed | Verdict::Skipped);
-        if !good && self.settings.fail_fast {
+        // One that broke says nothing of the device, and making it again would say no more.
+        let is_again = result.verdict == Verdict::Failed
+            && self.stopping.is_none()
+            && attempt.number <= self.settings.retries;
+        if is_again {
+            let next = self.cases.again(attempt);
+            self.waiting.push_front(next);
+        }
+        if !good && !is_again && self.settings.fail_fast {
             self.stopping.get_or_insert(Stop::FailFast);
         }
         self.report(&Message::AttemptFinished {

@@ -166,6 +166,13 @@ pub struct Settings {
     pub flash: Flash,
     /// How the debug probes of emulated boards are broken.
     pub probe_fault: Option<BrokenProbe>,
+    /// How many more attempts a case gets that has failed, with the same seed; one that passes then is
+    /// flaky.
+    pub retries: u32,
+    /// Flaky cases that do not make the run fail.
+    pub allowed_flaky: usize,
+    /// Cases whose verdict does not count, by their identifiers in the plan.
+    pub quarantined: BTreeMap<String, report::Quarantine>,
     /// Whether to start nothing more once a case did not pass.
     pub fail_fast: bool,
     /// Whether a skipped case counts as failed.
@@ -195,6 +202,9 @@ impl Settings {
             image: None,
             flash: Flash::default(),
             probe_fault: None,
+            retries: 0,
+            allowed_flaky: 0,
+            quarantined: BTreeMap::new(),
             fail_fast: false,
             no_skips: false,
             recheck: None,

@@ -8,6 +8,7 @@ use ::trace::{Level, Source};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::choice::Shard;
 use super::hardware::arguments::RigFile;
 use engine::language::duration;
 use engine::run::{BrokenProbe, Flash, Settings};
@@ -34,6 +35,12 @@ pub(super) enum Command {
     Contracts(ContractsArguments),
     /// Name the first cause of a failure from the logs of a device and its broker
     Diagnose(Diagnose),
+    /// Find the world in which the virtual board fails as a device in the field has
+    Reproduce(Reproduce),
+    /// Pack attempts and logs into one file that another machine can diagnose and replay
+    Bundle(Bundle),
+    /// Tell from a ledger which board is ill, which case is flaky, and since when
+    History(HistoryArguments),
     /// Write what a board's firmware is told of the world into a folder, without the board
     HandOver(HandOver),
     /// Print the JSON Schema of scenarios
@@ -54,6 +61,10 @@ pub(super) enum Command {
     Flash(super::hardware::arguments::Flash),
     /// Follow the log of a board
     Log(super::hardware::arguments::Log),
+    /// Print the completions of a shell, to be put where it looks for them
+    Completions(Completions),
+    /// Print the manual page
+    Man,
     /// Run tests on a board itself
     Test(super::hardware::arguments::Test),
 }
@@ -104,6 +115,21 @@ pub(super) struct Run {
     /// Number of attempts for each case; a case that both fails and passes is flaky
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) repeat: u32,
+    /// How often to try a case again that has failed; one that passes then is flaky, which fails the run
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "repeat", value_parser = clap::value_parser!(u32).range(..=100))]
+    pub(super) retries: u32,
+    /// How many flaky cases do not make the run fail
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) max_flaky: usize,
+    /// Run only this part of the cases, such as 1/4; the same cases are always parted alike
+    #[arg(long, value_name = "N/M")]
+    pub(super) shard: Option<Shard>,
+    /// Run only the cases that did not pass in the last run in the folder of --out
+    #[arg(long)]
+    pub(super) last_failed: bool,
+    /// File of cases whose verdict does not count for a while; they are run and told apart
+    #[arg(long, value_name = "FILE")]
+    pub(super) quarantine: Option<PathBuf>,
     /// Start no further case once one did not pass
     #[arg(long)]
     pub(super) fail_fast: bool,
@@ -129,12 +155,28 @@ pub(super) struct Run {
     /// Folder in which the run's folder is made
     #[arg(long, value_name = "DIR", default_value = "proving-out")]
     pub(super) out: PathBuf,
+    /// Add what became of each case to the ledger in this folder, which `proving history` reads
+    #[arg(long, value_name = "DIR")]
+    pub(super) ledger: Option<PathBuf>,
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
     /// Format of the output: text, or a JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) message_format: MessageFormat,
+    /// Who reads the output: people, a program (a JSON object per line), GitHub (annotations, and the
+    /// step's summary), or what reads JUnit
+    #[arg(long, value_name = "NAME", conflicts_with = "message_format")]
+    pub(super) reporter: Option<ReporterName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReporterName {
+    // Not documented one by one, which would make the help of every option long.
+    Human,
+    Json,
+    Github,
+    Junit,
 }
 
 #[derive(Debug, Args)]
@@ -182,12 +224,64 @@ pub(super) struct Check {
 
 #[derive(Debug, Args)]
 pub(super) struct Diagnose {
-    /// Logs and traces of one incident, such as a device's and its broker's; - is standard input
+    /// Logs, traces and bundles of one incident, such as a device's and its broker's; - is standard input
     #[arg(value_name = "LOG", default_value = "-")]
     pub(super) logs: Vec<PathBuf>,
     /// How to tell: for people, or as a JSON object
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) message_format: MessageFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code: 0 a world fails in the same stage, 1 none does, 2 the log cannot be read, 4 no world is known for what the log tells."
+)]
+pub(super) struct Reproduce {
+    /// Logs, traces and bundles of one incident; - is standard input
+    #[arg(value_name = "LOG", default_value = "-")]
+    pub(super) logs: Vec<PathBuf>,
+    /// Where to write the scenario that comes nearest [default: it is printed]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// How many worlds to try
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..=60))]
+    pub(super) most: u8,
+    /// How to tell: for people, or as a JSON object
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(super) message_format: MessageFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Holds traces, logs, jobs, scenarios and rig file, never factory data or flash. What looks like a secret is named and nothing is written, unless --redact replaces it.\nExit code: 0 written or unpacked, 1 secrets were found, 2 a file cannot be read or a bundle is refused."
+)]
+pub(super) struct Bundle {
+    /// Folders of attempts, as reports name them, and logs; or the bundle to unpack
+    #[arg(value_name = "ATTEMPT", required = true)]
+    pub(super) parts: Vec<PathBuf>,
+    /// The bundle to write
+    #[arg(long, value_name = "FILE", required_unless_present = "unpack")]
+    pub(super) out: Option<PathBuf>,
+    /// Replace what looks like a secret
+    #[arg(long, conflicts_with = "unpack")]
+    pub(super) redact: bool,
+    /// Unpack a bundle into this folder, which must not be there yet
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    pub(super) unpack: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HistoryArguments {
+    /// The ledger's folder, as of `run --ledger`
+    #[arg(value_name = "DIR")]
+    pub(super) ledger: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Args)]

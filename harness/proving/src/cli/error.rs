@@ -44,6 +44,22 @@ pub(super) enum CommandError {
         /// Error of the operating system.
         source: io::Error,
     },
+    /// A file could not be written.
+    #[error("failed to write {}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: io::Error,
+    },
+    /// What a run takes could not be found out.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Choice(#[from] super::choice::ChoiceError),
+    /// A bundle that cannot be taken for what it says it is.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Bundle(#[from] super::bundle::BundleError),
     /// What a firmware is told could not be written.
     #[error("failed to write what the firmware is told")]
     HandOver(#[source] LabError),
@@ -155,6 +171,8 @@ impl CommandError {
             | Self::Folder { .. }
             | Self::Esp8266(_)
             | Self::Unreadable { .. }
+            | Self::Bundle(_)
+            | Self::Choice(_)
             | Self::NoTraces(_) => ExitStatus::Usage,
             Self::HandOver(LabError::HandOver { .. } | LabError::Scenario(_)) => ExitStatus::Usage,
             Self::Export(_)
@@ -163,6 +181,7 @@ impl CommandError {
             | Self::Executable(_)
             | Self::Signals(_)
             | Self::Junit { .. }
+            | Self::Unwritable { .. }
             | Self::Output(_)
             | Self::Up(_) => ExitStatus::Broken,
         }

@@ -2,18 +2,24 @@
 
 mod arguments;
 mod board_queue;
+mod bundle;
 mod certs;
+mod choice;
 mod chosen_boards;
 mod contracts;
 mod diagnose;
 mod doctor;
 mod error;
 mod esp8266;
+mod field_log;
 mod hand_over;
 mod hardware;
+mod history;
 mod list;
+mod manual;
 mod prov;
 mod ready_boards;
+mod reproduce;
 mod run;
 mod selection;
 mod stop_flag;
@@ -66,6 +72,11 @@ fn command(command: Command) -> Result<ExitStatus, CommandError> {
         Command::Check(arguments) => list::check(&arguments),
         Command::Contracts(arguments) => contracts::contracts(&arguments),
         Command::Diagnose(arguments) => diagnose::diagnose(&arguments),
+        Command::Reproduce(arguments) => reproduce::reproduce(&arguments),
+        Command::Bundle(arguments) => bundle::bundle(&arguments),
+        Command::History(arguments) => history::history(&arguments),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man => manual::man(),
         Command::HandOver(arguments) => hand_over::hand_over(&arguments),
         Command::Schema => {
             let schema = engine::language::schema();

@@ -1,14 +1,15 @@
 //! `proving run`.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use report::{ExitStatus, Human, Json, Reporter, RunSummary};
+use report::{ExitStatus, GitHub, Human, Json, Paint, Reporter, RunSummary};
 
-use super::arguments::{MessageFormat, Run};
+use super::arguments::{MessageFormat, ReporterName, Run};
 use super::stop_flag::StopFlag;
-use super::{CommandError, board_queue, chosen_boards, paint, ready_boards};
+use super::{CommandError, board_queue, choice, chosen_boards, paint, print, ready_boards};
 use engine::language::Differences;
 use engine::run::{Case, Plan, Settings, run as run_plan};
 
@@ -35,7 +36,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
     // From here on the run itself ends in order.
     drop(stop);
     let differences = Differences::of(&cases).map_err(CommandError::Scenarios)?;
-    let plan = Plan {
+    let mut plan = Plan {
         cases: boards
             .iter()
             .flat_map(|board| {
@@ -47,6 +48,16 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
             })
             .collect(),
         repeat: arguments.repeat,
+    };
+    if arguments.last_failed {
+        choice::keep_last_failed(&mut plan.cases, &arguments.out)?;
+    }
+    if let Some(shard) = arguments.shard {
+        shard.keep(&mut plan.cases);
+    }
+    let quarantined = match &arguments.quarantine {
+        Some(path) => choice::quarantined(path, &cases, &plan.cases)?,
+        None => BTreeMap::new(),
     };
     let executable = std::env::current_exe().map_err(CommandError::Executable)?;
     let mut settings = Settings {
@@ -60,6 +71,9 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         image: arguments.image.clone(),
         flash: arguments.flash.into(),
         probe_fault: arguments.probe_fault,
+        retries: arguments.retries,
+        allowed_flaky: arguments.max_flaky,
+        quarantined,
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,
         recheck: Some(ready_boards::recheck(&boards)),
@@ -68,7 +82,24 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
     if let Some(jobs) = arguments.jobs {
         settings.jobs = jobs;
     }
-    let summary = run_plan(&plan, &settings, &mut *reporter(arguments.message_format))?;
+    let name = arguments
+        .reporter
+        .unwrap_or(match arguments.message_format {
+            MessageFormat::Human => ReporterName::Human,
+            MessageFormat::Json => ReporterName::Json,
+        });
+    let summary = run_plan(&plan, &settings, &mut *reporter(name))?;
+    if name == ReporterName::Junit {
+        let xml = report::junit::to_xml(&summary).map_err(io::Error::other);
+        print(&xml.map_err(CommandError::Output)?)?;
+    }
+    if let Some(folder) = &arguments.ledger {
+        let added = report::ledger::add(folder, &summary);
+        added.map_err(|source| CommandError::Unwritable {
+            path: folder.clone(),
+            source,
+        })?;
+    }
     if let Some(path) = &arguments.junit {
         write_junit(path, &summary).map_err(|source| CommandError::Junit {
             path: path.clone(),
@@ -87,13 +118,19 @@ fn any_seed() -> u64 {
     RandomState::new().hash_one(std::process::id()) % 1_000_000
 }
 
-fn reporter(format: MessageFormat) -> Box<dyn Reporter> {
+fn reporter(name: ReporterName) -> Box<dyn Reporter> {
     let out = io::stdout();
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    match format {
-        MessageFormat::Json => Box::new(Json::new(out)),
-        MessageFormat::Human if out.is_terminal() && !dumb => Box::new(Human::live(out, paint())),
-        MessageFormat::Human => Box::new(Human::plain(out, paint())),
+    match name {
+        ReporterName::Json => Box::new(Json::new(out)),
+        ReporterName::Human if out.is_terminal() && !dumb => Box::new(Human::live(out, paint())),
+        ReporterName::Human => Box::new(Human::plain(out, paint())),
+        ReporterName::Github => {
+            let summary = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
+            Box::new(GitHub::new(out, summary))
+        }
+        // The report is whole only when the run has ended; people read the progress on the other stream.
+        ReporterName::Junit => Box::new(Human::plain(io::stderr(), Paint::new(false))),
     }
 }
 

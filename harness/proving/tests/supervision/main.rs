@@ -58,6 +58,7 @@ trials![
     no_more_workers_run_than_allowed,
     cases_whose_phones_use_the_same_host_take_turns,
     a_case_that_fails_and_passes_is_flaky,
+    a_failed_case_is_tried_again_with_its_seed_and_flaky_if_it_passes_then,
     attempt_n_runs_again_with_its_own_seed,
     fail_fast_starts_nothing_more,
     a_skipped_case_starts_no_worker,
@@ -265,6 +266,25 @@ fn a_case_that_fails_and_passes_is_flaky() {
     assert_eq!(verdicts, [Verdict::Flaky, Verdict::Passed, Verdict::Failed]);
     assert!(summary.cases.iter().all(|case| case.attempts.len() == 3));
     assert_eq!(summary.exit_status(), ExitStatus::Failed);
+}
+
+fn a_failed_case_is_tried_again_with_its_seed_and_flaky_if_it_passes_then() {
+    let out = tempfile::tempdir().unwrap();
+    let mut settings = settings(out.path());
+    settings.seed = 7;
+    settings.retries = 2;
+    let plan = plan(&["pass-on-second-attempt", "pass", "fail"]);
+    let summary = run_here(&plan, &settings);
+    let verdicts: Vec<_> = summary.cases.iter().map(|case| case.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Flaky, Verdict::Passed, Verdict::Failed]);
+    let attempts: Vec<_> = summary
+        .cases
+        .iter()
+        .map(|case| case.attempts.len())
+        .collect();
+    assert_eq!(attempts, [2, 1, 3]);
+    let mut all = summary.cases.iter().flat_map(|case| &case.attempts);
+    assert!(all.all(|attempt| attempt.seed == 7));
 }
 
 fn attempt_n_runs_again_with_its_own_seed() {

@@ -1,5 +1,6 @@
 //! A run as it might have been, in a folder of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -101,6 +102,8 @@ impl World {
                 skipped,
                 refused,
             ],
+            allowed_flaky: 0,
+            quarantined: BTreeMap::new(),
         }
     }
 }
