@@ -415,6 +415,8 @@ pub enum BindOutcome {
     Mismatched,
     /// The token was reported too long ago.
     Expired,
+    /// The device belongs to another account, and the product lets it belong to one only.
+    Forbidden,
 }
 
 /// Lets so much device time pass.
