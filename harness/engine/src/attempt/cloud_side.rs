@@ -168,6 +168,7 @@ impl CloudSide {
             Fault::SessionEnded(by) if on => self.broker.end_sessions(match by {
                 language::EndedBy::Reset => EndedBy::Reset,
                 language::EndedBy::Takeover => EndedBy::Takeover,
+                language::EndedBy::Reason(code) => EndedBy::Reason(*code),
             }),
             _ => {
                 let faults = cloud_faults::of_broker(fault, on, self.broker.faults());
