@@ -154,6 +154,11 @@ impl CloudSide {
         }
     }
 
+    /// Calls a method of the device `name`; the number of the call, if the device listens.
+    pub fn call(&self, name: &str, method: &str, params: serde_json::Value) -> Option<i64> {
+        self.fake.as_ref()?.call(name, method, params)
+    }
+
     /// Breaks or mends something of the cloud; faults of the air are none of its.
     pub fn set_fault(&self, fault: &Fault, on: bool) {
         if let Some(faults) = cloud_faults::of_time(fault, on, self.time.faults()) {
