@@ -358,6 +358,8 @@ fn sessions_are_ended_from_outside() {
             let mut wire = Wire::connected(&broker, "c").await;
             broker.end_sessions(by);
             wire.closed("ended").await;
+            // The broker waits for the client to close, too.
+            drop(wire);
             let closed = event_of(&trace, Source::Mqtt, "connection_closed").await;
             assert_eq!(closed["end"], end);
             assert_eq!(broker.sessions(), []);

@@ -337,8 +337,9 @@ fn a_client_that_refuses_the_broker_is_heard() {
 #[test]
 fn small_fragments_are_granted_to_who_asks_for_them_by_openssl_alone() {
     run(async {
+        // Its keys take seconds to make.
+        let world = World::of(Age::Today, ALL).await;
         for (asked, code) in [(512, "01"), (1024, "02"), (2048, "03"), (4096, "04")] {
-            let world = World::of(Age::Today, ALL).await;
             let length = asked.to_string();
             let arguments = ["-tls1_2", "-maxfraglen", &length, "-tlsextdebug", "-msg"];
             let said = world.s_client(Some("client"), &arguments).await;

@@ -237,6 +237,8 @@ fn disconnect_tells_every_reason_that_a_broker_may_have() {
             let got = peer.next().await.unwrap();
             assert_eq!((got.head, got.codes), (0xe0, vec![reason]));
             assert!(peer.next().await.is_none(), "{reason:#x}: it is still open");
+            // The broker waits for the client to close, too.
+            drop(peer);
             let closed = event_of(&trace, Source::Mqtt, "connection_closed").await;
             assert_eq!(
                 (&closed["end"], &closed["code"]),
