@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::command::{command, exists, run, target};
 
 /// Debian packages: the program, or file, that shows that one is there, and why it is needed.
-const DEBIAN: [(&str, &str, &str); 10] = [
+const DEBIAN: [(&str, &str, &str); 11] = [
     (
         "mosquitto",
         "mosquitto",
@@ -26,6 +26,7 @@ const DEBIAN: [(&str, &str, &str); 10] = [
     ),
     ("pkg-config", "pkg-config", "finds libssl"),
     ("curl", "curl", "judge: HTTP"),
+    ("chromium", "chromium", "judge: a page over WSS"),
     ("qemu-system-arm", "qemu-system-arm", "the emulated board"),
     ("dbus-daemon", "dbus-daemon", "judge: Bluetooth by bleak"),
     (

@@ -195,6 +195,9 @@ pub struct TlsServer<'o> {
     pub client: &'o factory::ClientAuth,
     /// Protocols of ALPN, the preferred first; none is negotiated if there are none.
     pub alpn: &'o [String],
+    /// Whether clients get tickets by which they can resume their sessions; a board that has no such thing
+    /// gives none.
+    pub tickets: bool,
 }
 
 impl<'o> TlsServer<'o> {
@@ -236,6 +239,8 @@ pub enum TlsFailure {
     Protocol,
     /// Our own certificate, key or authority cannot be used.
     Configuration,
+    /// There is no memory for the session.
+    OutOfMemory,
 }
 
 bitflags::bitflags! {

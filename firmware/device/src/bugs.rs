@@ -193,6 +193,8 @@ bugs! {
     ConflictIgnored = "conflict-ignored",
     /// Full storage is not emptied, and nothing is kept.
     FullStorageGivenUp = "full-storage-given-up",
+    /// A call of ThingsBoard's is read, and gets no answer.
+    CallNotAnswered = "call-not-answered",
 }
 
 impl Bug {

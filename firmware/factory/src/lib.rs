@@ -21,7 +21,7 @@ pub use provisioning::{
 };
 pub use sections::{
     ClaimMessage, ClientIdForm, Cloud, Credentials, Factory, Identity, Lab, Linkkit,
-    LinkkitProfile, Mqtt, Network, NoToken, ProvisionRequest, ProvisionedBy, SignMethod, Sntp,
-    Telemetry, ThingsBoard, Will,
+    LinkkitProfile, MethodAnswer, Mqtt, Network, NoToken, ProvisionRequest, ProvisionedBy,
+    RemoteCalls, SignMethod, Sntp, Telemetry, ThingsBoard, Will,
 };
 pub use web_server::{ClientAuth, ServerCertificate, WebApplication, WebServer};

@@ -264,6 +264,8 @@ pub struct ThingsBoard {
     pub provision: Option<ProvisionRequest>,
     /// What it sends so that a customer can claim it.
     pub claim: Option<ClaimMessage>,
+    /// What it calls of the cloud, and lets the cloud call; none if it listens for no calls.
+    pub remote_calls: Option<RemoteCalls>,
 }
 
 impl Default for ThingsBoard {
@@ -272,8 +274,27 @@ impl Default for ThingsBoard {
             turns: 20,
             provision: None,
             claim: None,
+            remote_calls: None,
         }
     }
+}
+
+/// Remote calls of a device, both ways.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteCalls {
+    /// What it answers to the cloud; what is not among these it passes over.
+    pub answers: Vec<MethodAnswer>,
+    /// The method of the cloud's that it calls in each session, without parameters.
+    pub calls: Option<String>,
+}
+
+/// The answer to calls of a method.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MethodAnswer {
+    /// The method.
+    pub method: String,
+    /// The answer, as JSON text.
+    pub result: String,
 }
 
 /// What a device sends to get its credentials.

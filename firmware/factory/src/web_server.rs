@@ -32,6 +32,13 @@ pub struct WebServer {
     pub application: WebApplication,
     /// How it is announced in the network, if it is.
     pub mdns: Option<Mdns>,
+    /// Whether clients get tickets by which they can resume their TLS sessions (`session_tickets`).
+    pub session_tickets: bool,
+    /// TLS sessions that there is memory for; without a number, for as many as there are sockets.
+    pub memory_for_sessions: Option<u8>,
+    /// Whether the application has an error handler of its own for what is not found
+    /// (`httpd_register_err_handler`).
+    pub error_handler: bool,
 }
 
 impl WebServer {
@@ -48,6 +55,9 @@ impl WebServer {
             alpn: Vec::new(),
             application,
             mdns: None,
+            session_tickets: false,
+            memory_for_sessions: None,
+            error_handler: false,
         }
     }
 

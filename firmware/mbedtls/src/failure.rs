@@ -23,8 +23,7 @@ pub(crate) fn failure(code: c_int, context: &Context) -> TlsFailure {
         MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE => {
             TlsFailure::Certificate(CertificateProblems::MISSING)
         }
-        // Memory is ours to have.
-        MBEDTLS_ERR_SSL_ALLOC_FAILED | MBEDTLS_ERR_X509_ALLOC_FAILED => TlsFailure::Configuration,
+        MBEDTLS_ERR_SSL_ALLOC_FAILED | MBEDTLS_ERR_X509_ALLOC_FAILED => TlsFailure::OutOfMemory,
         code if is_of_x509(code) => TlsFailure::Certificate(CertificateProblems::OTHER),
         code => {
             log::debug!(target: "mbedtls", "-0x{:04x}", code.unsigned_abs());

@@ -56,6 +56,7 @@ impl Shown {
             certificates: &self.certificates,
             client: &ClientAuth::None,
             alpn: &[],
+            tickets: false,
         };
         let chosen = options.certificate(name, protocol)?;
         let mut certificates = self.certificates.iter();

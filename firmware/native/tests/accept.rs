@@ -120,6 +120,7 @@ fn a_client_is_served() {
         certificates: &[shown(&authority, &[NAME])],
         client: &ClientAuth::None,
         alpn: &[],
+        tickets: false,
     };
     assert_eq!(meet(&authority.options(), &server), (Ok(b'x'), Ok(())));
 }
@@ -136,6 +137,7 @@ fn the_certificate_is_that_of_the_name() {
         certificates: &certificates,
         client: &ClientAuth::None,
         alpn: &[],
+        tickets: false,
     };
     for name in ["one.test", "two.test", "TWO.test"] {
         let client = TlsClient {
@@ -162,6 +164,7 @@ fn a_certificate_for_a_protocol_needs_that_protocol() {
         certificates: &[special, shown(&authority, &[NAME])],
         client: &ClientAuth::None,
         alpn: &["http/1.1".into(), "special".into()],
+        tickets: false,
     };
     let chosen = |offered: &[&str]| {
         let offered: Vec<&[u8]> = offered.iter().map(|name| name.as_bytes()).collect();
@@ -208,6 +211,7 @@ fn client_certificates_are_none_optional_or_required() {
                 certificates: &[shown(&ours, &[NAME])],
                 client: auth,
                 alpn: &[],
+                tickets: false,
             };
             meet(&client, &server)
         };

@@ -22,6 +22,7 @@ mod table;
 mod talker;
 mod uart;
 mod walls;
+mod web;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -32,7 +33,7 @@ use table::Row;
 
 type Benchmark = fn(&Setup) -> Outcome<Vec<Row>>;
 
-const BENCHMARKS: [(&str, Benchmark); 12] = [
+const BENCHMARKS: [(&str, Benchmark); 13] = [
     ("size", size::measure),
     ("start-up", start_up::measure),
     ("happy-path", happy_path::measure),
@@ -41,6 +42,7 @@ const BENCHMARKS: [(&str, Benchmark); 12] = [
     ("latency", latency::measure),
     ("front", front::measure),
     ("legacy", front::legacy::measure),
+    ("web", web::measure),
     ("crowd", crowd::measure),
     ("uart", uart::measure),
     ("boards", boards::measure),
@@ -74,6 +76,7 @@ fn part() -> Outcome<ExitCode> {
             provisioning::phone(Path::new(&endpoints)).map(|()| ExitCode::SUCCESS)
         }
         Some(talker::TALKER) => talker::main(arguments).map(|()| ExitCode::SUCCESS),
+        Some(web::PEER) => web::peer(arguments).map(|()| ExitCode::SUCCESS),
         Some(front::ours::BROKER) => front::ours::main(arguments).map(|()| ExitCode::SUCCESS),
         _ => {
             let names: Vec<OsString> = std::iter::once(first).chain(arguments).collect();

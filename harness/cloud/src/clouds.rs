@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use serde_json::Value;
+
 use crate::MatchReply;
 
 /// The fake of a vendor's cloud.
@@ -20,6 +22,12 @@ pub trait Fake: Send {
     /// Breaks or mends something. A fault that is another cloud's is ignored; one that is on already
     /// may be set again.
     fn set_fault(&self, fault: &CloudFault, on: bool);
+
+    /// Calls a method of the device `name` of this cloud. The number of the call; none if the device does not
+    /// listen for calls, or this cloud makes none.
+    fn call(&self, _name: &str, _method: &str, _params: Value) -> Option<i64> {
+        None
+    }
 }
 
 /// A device as it leaves the factory, as far as its cloud is told of it.

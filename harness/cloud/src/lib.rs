@@ -33,6 +33,7 @@ pub use packet::read_anything as read_any_packets;
 pub use packet::{Connect, Level, Publish, QoS, Will, is_filter, is_name, matches};
 pub use sntp::{Sntp, SntpFaults, Unusable};
 pub use thingsboard::{ThingsBoard, ThingsBoardSettings};
+pub use tls::read_anything as read_any_hello;
 pub use tls::{
     Alert, Cause, ClientCertificate, Handshake, HandshakeFaults, KeyExchange, Legacy, OldVersion,
     PresentedCertificate, Subject, TlsConfigError, TlsSettings, Versions,

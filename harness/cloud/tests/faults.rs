@@ -23,9 +23,19 @@ async fn faulty(faults: Faults) -> (Broker, Trace) {
 #[test]
 fn connack_has_the_code_that_the_scenario_wants() {
     run(async {
-        for code in 1..=5 {
+        let older = (1..=5).map(|code| (code, code));
+        // Reasons of MQTT 5, as far as there are such codes here.
+        let newer = [
+            (0x84, 1),
+            (0x85, 2),
+            (0x86, 4),
+            (0x87, 5),
+            (0x88, 3),
+            (0x97, 3),
+        ];
+        for (asked, code) in older.chain(newer) {
             let (broker, trace) = faulty(Faults {
-                connack: Some(code),
+                connack: Some(asked),
                 ..Faults::default()
             })
             .await;
@@ -338,11 +348,18 @@ fn a_broker_that_is_down_refuses_and_comes_back_on_its_port() {
 #[test]
 fn sessions_are_ended_from_outside() {
     run(async {
-        for (by, end) in [(EndedBy::Reset, "fault"), (EndedBy::Takeover, "taken-over")] {
+        for (by, end) in [
+            (EndedBy::Reset, "fault"),
+            (EndedBy::Takeover, "taken-over"),
+            // Without a word before MQTT 5.
+            (EndedBy::Reason(0x8b), "closed"),
+        ] {
             let (broker, trace) = plain_broker().await;
             let mut wire = Wire::connected(&broker, "c").await;
             broker.end_sessions(by);
             wire.closed("ended").await;
+            // The broker waits for the client to close, too.
+            drop(wire);
             let closed = event_of(&trace, Source::Mqtt, "connection_closed").await;
             assert_eq!(closed["end"], end);
             assert_eq!(broker.sessions(), []);

@@ -332,6 +332,56 @@ fn a_client_that_refuses_the_broker_is_heard() {
     });
 }
 
+/// OpenSSL grants the length that a client of little memory asks for (RFC 6066 §4); rustls knows no such
+/// extension, and answers without it.
+#[test]
+fn small_fragments_are_granted_to_who_asks_for_them_by_openssl_alone() {
+    run(async {
+        // Its keys take seconds to make.
+        let world = World::of(Age::Today, ALL).await;
+        for (asked, code) in [(512, "01"), (1024, "02"), (2048, "03"), (4096, "04")] {
+            let length = asked.to_string();
+            let arguments = ["-tls1_2", "-maxfraglen", &length, "-tlsextdebug", "-msg"];
+            let said = world.s_client(Some("client"), &arguments).await;
+            let told = String::from_utf8_lossy(&said.stdout).into_owned();
+            assert!(said.status.success(), "{said:?}");
+            let granted = format!("\"{MAX_FRAGMENT_LENGTH}\" (id=1), len=1\n0000 - {code} ");
+            assert!(told.contains(&granted), "{asked} is not granted: {told}");
+            let records = records(&told);
+            assert!(records.iter().all(|length| *length <= asked), "{told}");
+            // Its certificate, of RSA-2048, is longer than that.
+            assert_eq!(records.contains(&512), asked == 512, "{records:?}");
+        }
+        let world = World::new(Some("client"), |_| {}).await;
+        let arguments = ["-tls1_2", "-maxfraglen", "512", "-tlsextdebug"];
+        let said = world.s_client(Some("client"), &arguments).await;
+        let told = String::from_utf8_lossy(&said.stdout);
+        assert!(said.status.success(), "{said:?}");
+        assert!(!told.contains(MAX_FRAGMENT_LENGTH), "{told}");
+    });
+}
+
+const MAX_FRAGMENT_LENGTH: &str = "max fragment length";
+
+/// Lengths of the records of handshakes that `openssl s_client -msg` was sent in the clear.
+fn records(told: &str) -> Vec<usize> {
+    let mut lines = told.lines();
+    let mut lengths = Vec::new();
+    while let Some(line) = lines.next() {
+        if line.contains("ChangeCipherSpec") {
+            break;
+        }
+        if line.starts_with("<<< ")
+            && line.contains("RecordHeader")
+            && let Some(header) = lines.next()
+            && let [22, _, _, high, low] = hex::decode(header.replace(' ', "")).unwrap()[..]
+        {
+            lengths.push(usize::from(u16::from_be_bytes([high, low])));
+        }
+    }
+    lengths
+}
+
 #[test]
 fn versions_outside_of_the_bounds_are_refused() {
     run(async {

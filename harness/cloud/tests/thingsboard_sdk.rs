@@ -209,6 +209,57 @@ async fn does_everything(sdk: &str, protocol: &str) {
 }
 
 #[test]
+fn the_sdk_speaks_for_a_device_behind_a_gateway() {
+    for (sdk, protocol) in SDKS {
+        if !is_missing(sdk) {
+            run(speaks_for_a_device(sdk, protocol));
+        }
+    }
+}
+
+async fn speaks_for_a_device(sdk: &str, protocol: &str) {
+    let world = World::new().await;
+    let token = Credentials::AccessToken("the token of the gateway".into());
+    assert!(world.cloud.add_device("gateway", Some(token)));
+    assert!(world.cloud.set_gateway("gateway", true));
+    let port = world.broker.addresses()[0].port().to_string();
+    let arguments = ["gateway", "127.0.0.1", &port, "the token of the gateway"];
+    let mut command = judge(sdk, &arguments);
+    let mut output = tokio::task::spawn_blocking(move || command.output());
+    tokio::select! {
+        output = &mut output => panic!("{:?}", output.unwrap()),
+        // It has subscribed to everything by then.
+        _ = event(&world.trace, |e| e.kind == "attributes_answered") => {}
+    }
+    let shared = json!({"on": true}).as_object().unwrap().clone();
+    assert!(world.cloud.set_shared("A", shared));
+    let request = world.cloud.call("A", "blink", json!({"n": 2}));
+    let request = request.expect("the gateway listens");
+    let said = said(&output.await.unwrap().unwrap());
+    let told = |key: &str| {
+        let told = said.iter().find_map(|line| line.get(key)).cloned();
+        told.unwrap_or_else(|| panic!("{key}: {said:?}"))
+    };
+    assert_eq!(told("update"), json!({"device": "A", "data": {"on": true}}));
+    let data = json!({"id": request, "method": "blink", "params": {"n": 2}});
+    assert_eq!(told("call"), json!({"device": "A", "data": data}));
+    let events = world.trace.since(0);
+    let of_kind = |kind: &str| events.iter().find(|e| e.kind == kind).map(|e| &e.data);
+    let answered = of_kind("rpc_answered").unwrap();
+    assert_eq!(answered["answer"], json!({"done": true}));
+    assert_eq!(answered["expected"], true);
+    assert_eq!(world.cloud.latest("A")["temperature"], 42);
+    assert_eq!(world.cloud.client_attributes("A")["fw"], "1.2");
+    assert_eq!(
+        of_kind("gateway_device_disconnected").unwrap()["was_there"],
+        true
+    );
+    assert!(of_kind("payload_malformed").is_none());
+    let mut opened = events.iter().filter(|e| e.kind == "session_opened");
+    assert!(opened.all(|e| e.data["protocol"] == protocol), "{sdk}");
+}
+
+#[test]
 fn the_sdk_provisions_a_device_and_reads_a_refusal() {
     for (sdk, _) in SDKS {
         if !is_missing(sdk) {

@@ -198,14 +198,14 @@ fn what_breaks_the_standard_later_is_answered_by_disconnect() {
 #[test]
 fn a_refusal_has_the_reason_code_that_says_the_same() {
     run(async {
-        for (asked, code) in [
-            (1, 0x84),
-            (2, 0x85),
-            (3, 0x88),
-            (4, 0x86),
-            (5, 0x87),
-            (0x97, 0x97),
-        ] {
+        // §3.2.2.2
+        let reasons = [
+            0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c, 0x90, 0x95,
+            0x97, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9f,
+        ];
+        let same = reasons.iter().map(|reason| (*reason, *reason));
+        let older = [(1, 0x84), (2, 0x85), (3, 0x88), (4, 0x86), (5, 0x87)];
+        for (asked, code) in older.into_iter().chain(same) {
             let (broker, trace) = plain_broker().await;
             broker.set_faults(Faults {
                 connack: Some(asked),
@@ -219,6 +219,31 @@ fn a_refusal_has_the_reason_code_that_says_the_same() {
             );
             let refused = event_of(&trace, Source::Mqtt, "connect_refused").await;
             assert_eq!(refused["code"], code);
+        }
+    });
+}
+
+#[test]
+fn disconnect_tells_every_reason_that_a_broker_may_have() {
+    run(async {
+        // §3.14.2.1
+        for reason in [
+            0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8b, 0x8d, 0x8e, 0x8f, 0x90, 0x93, 0x94, 0x95,
+            0x96, 0x97, 0x98, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2,
+        ] {
+            let (broker, trace) = plain_broker().await;
+            let mut peer = greeted(&broker, "c").await;
+            broker.end_sessions(cloud::EndedBy::Reason(reason));
+            let got = peer.next().await.unwrap();
+            assert_eq!((got.head, got.codes), (0xe0, vec![reason]));
+            assert!(peer.next().await.is_none(), "{reason:#x}: it is still open");
+            // The broker waits for the client to close, too.
+            drop(peer);
+            let closed = event_of(&trace, Source::Mqtt, "connection_closed").await;
+            assert_eq!(
+                (&closed["end"], &closed["code"]),
+                (&json!("closed"), &json!(reason))
+            );
         }
     });
 }

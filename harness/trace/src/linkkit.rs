@@ -32,6 +32,9 @@ pub struct LinkkitConnectAccepted {
     /// 2 for TLS, 3 for TCP, as the device claims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secure_mode: Option<String>,
+    /// Version of the SDK, as the device claims (`_v`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdk_version: Option<String>,
 }
 
 /// A CONNECT that was refused.
@@ -60,6 +63,9 @@ pub struct TokenReported {
     pub device_name: String,
     /// Where it was published.
     pub topic: String,
+    /// Whether that is the spelling with `ts/` before `thing/`, which the article of 2019 has and no SDK.
+    #[serde(default)]
+    pub ts_topic: bool,
     /// Number of the report, as the device counts.
     pub id: Value,
     /// The token.

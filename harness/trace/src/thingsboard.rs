@@ -26,6 +26,8 @@ payloads! {
     DeviceClaimed => "device_claimed",
     ClaimRefused => "claim_refused",
     DeviceUnclaimed => "device_unclaimed",
+    GatewayDeviceConnected => "gateway_device_connected",
+    GatewayDeviceDisconnected => "gateway_device_disconnected",
 }
 
 /// How a device proves who it is.
@@ -293,6 +295,28 @@ pub struct DeviceUnclaimed {
     pub customer: String,
     /// Device name.
     pub device_name: String,
+}
+
+/// A gateway speaks for a device from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GatewayDeviceConnected {
+    /// Name of the gateway.
+    pub gateway: String,
+    /// Device name.
+    pub device_name: String,
+    /// Whether the cloud did not know it before.
+    pub created: bool,
+}
+
+/// A gateway has said that a device is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GatewayDeviceDisconnected {
+    /// Name of the gateway.
+    pub gateway: String,
+    /// Device name.
+    pub device_name: String,
+    /// Whether it was there.
+    pub was_there: bool,
 }
 
 /// What comes of a claim.

@@ -300,15 +300,20 @@ impl Refusal {
         self.words().0
     }
 
+    /// The text that the client is told, unless an application has another.
+    pub(crate) fn text(self) -> &'static str {
+        self.words().1
+    }
+
     /// Logs what the client is told.
-    pub(crate) fn log(self) {
-        let (status, text) = self.words();
+    pub(crate) fn log(self, text: &str) {
+        let status = self.status();
         log::warn!(target: "httpd_txrx", "httpd_resp_send_err: {status} - {text}");
     }
 
     /// The bytes of the response.
-    pub(crate) fn response(self) -> Vec<u8> {
-        let (status, text) = self.words();
+    pub(crate) fn response(self, text: &str) -> Vec<u8> {
+        let status = self.status();
         format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{text}",
             text.len()

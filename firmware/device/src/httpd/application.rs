@@ -4,9 +4,9 @@ use factory::WebApplication;
 
 use crate::http::Method;
 
-/// An application of the server.
+/// An application of the server, and whether it has an error handler of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Application(pub(super) WebApplication);
+pub(super) struct Application(pub(super) WebApplication, pub(super) bool);
 
 /// A handler that a URI is registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,16 @@ impl Application {
         self.0 == WebApplication::WssServer
     }
 
+    /// What the application's own error handler for 404 (`httpd_register_err_handler`) tells a client that asks
+    /// for `path`, and whether the connection goes on then, as it does where such a handler returns `ESP_OK`;
+    /// none if it has no handler.
+    pub(super) fn not_found(self, path: &str) -> Option<(&'static str, bool)> {
+        self.1.then(|| match path {
+            _ if path.starts_with("/gone/") => ("It was here, and is gone", true),
+            _ => ("There is nothing of that name", false),
+        })
+    }
+
     /// The handler of a request.
     pub(super) fn route(self, path: &str, method: Method) -> Result<&'static Route, NoRoute> {
         let routes = match self.0 {
@@ -192,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_known_path_with_another_method_is_told_apart() {
-        let application = Application(WebApplication::Catalogue);
+        let application = Application(WebApplication::Catalogue, false);
         let handler = |path, method| application.route(path, method).map(|route| route.handler);
         assert_eq!(handler("/files/a/b", Method::GET), Ok(Handler::Tail));
         assert_eq!(
@@ -200,7 +210,7 @@ mod tests {
             Err(NoRoute::MethodNotAllowed)
         );
         assert_eq!(handler("/nothing", Method::GET), Err(NoRoute::NotFound));
-        let simple = Application(WebApplication::Simple);
+        let simple = Application(WebApplication::Simple, false);
         assert_eq!(simple.route("/folder", Method::GET), Err(NoRoute::NotFound));
     }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn keep_serving<T: Tls, W: WallClock>(
     wall_clock: &W,
     settings: &WebServer,
 ) -> ! {
-    let application = Application(settings.application);
+    let application = Application(settings.application, settings.error_handler);
     let tag = application.tag();
     loop {
         stack.wait_link_up().await;

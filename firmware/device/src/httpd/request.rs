@@ -80,7 +80,20 @@ impl Session {
         Event::Header(self.fd).tell();
         let handler = match self.application.route(head.path(), head.method) {
             Ok(route) => route.handler,
-            Err(none) => return refuse(connection, none.refusal(&head)).await,
+            Err(none) => {
+                let refusal = none.refusal(&head);
+                if let (NoRoute::NotFound, Some((text, goes_on))) =
+                    (none, self.application.not_found(head.path()))
+                {
+                    // The body is read over before the next request, as behind any handler.
+                    tell(connection, refusal, text).await?;
+                    return match goes_on {
+                        true => Ok(connection.purge(head.body).await?),
+                        false => Err(Ended),
+                    };
+                }
+                return refuse(connection, refusal).await;
+            }
         };
         let mut exchange = Exchange {
             connection,
@@ -131,10 +144,18 @@ async fn refuse<S: Read + Write>(
     connection: &mut Connection<S>,
     refusal: Refusal,
 ) -> Result<(), Ended> {
-    refusal.log();
-    Event::Error(refusal.status()).tell();
-    connection.send(&refusal.response()).await?;
+    tell(connection, refusal, refusal.text()).await?;
     Err(Ended)
+}
+
+async fn tell<S: Read + Write>(
+    connection: &mut Connection<S>,
+    refusal: Refusal,
+    text: &str,
+) -> Result<(), Ended> {
+    refusal.log(text);
+    Event::Error(refusal.status()).tell();
+    Ok(connection.send(&refusal.response(text)).await?)
 }
 
 /// One request and its answer, as a handler has them.

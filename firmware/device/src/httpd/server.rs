@@ -104,7 +104,7 @@ impl<'s, T: Tls, W: WallClock> Server<'s, T, W> {
             tls,
             wall_clock,
             settings,
-            application: Application(settings.application),
+            application: Application(settings.application, settings.error_handler),
             task: Mutex::new(()),
             room: FairSemaphore::new(settings.max_open_sockets.into()),
             seats: core::array::from_fn(|_| Seat {
@@ -288,10 +288,14 @@ impl<'s, T: Tls, W: WallClock> Server<'s, T, W> {
             ClientAuth::Required(_) if bugs::is(Bug::WebClientLetIn) => &ClientAuth::None,
             client => client,
         };
+        if self.is_memory_used_up() {
+            return Err(Some(TlsFailure::OutOfMemory));
+        }
         let options = TlsServer {
             certificates: &certificates,
             client,
             alpn: &self.settings.alpn,
+            tickets: self.settings.session_tickets,
         };
         let limit = Duration::from_millis(self.settings.handshake_timeout_ms.into());
         let accepted = self.tls.accept(socket, &options, self.wall_clock.now());
@@ -303,6 +307,13 @@ impl<'s, T: Tls, W: WallClock> Server<'s, T, W> {
             Ok(accepted) => accepted.map_err(Some),
             Err(_) => Err(None),
         }
+    }
+
+    /// Whether there are as many TLS sessions as there is memory for.
+    fn is_memory_used_up(&self) -> bool {
+        let open = self.seats.iter().filter(|seat| seat.client.get().is_some());
+        let most = self.settings.memory_for_sessions;
+        most.is_some_and(|most| open.count() >= usize::from(most))
     }
 
     fn log_failure(&self, failure: Option<&TlsFailure>) {

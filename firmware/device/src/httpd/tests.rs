@@ -83,7 +83,7 @@ fn answers(application: WebApplication, bytes: &[u8], sizes: &[usize]) -> Vec<u8
     let keep_alive = KeepAlive::new(1);
     keep_alive.add(57);
     let mut connection = Connection::new(&mut client);
-    let mut session = Session::new(57, Application(application));
+    let mut session = Session::new(57, Application(application, false));
     block_on(async {
         while connection.await_bytes().await.is_ok()
             && session.process(&mut connection, &keep_alive).await.is_ok()

@@ -105,6 +105,7 @@ const NET_CONN_RESET: u32 = 0x0050;
 const X509_CERT_VERIFY_FAILED: u32 = 0x2700;
 const SSL_INVALID_RECORD: u32 = 0x7200;
 const SSL_CONN_EOF: u32 = 0x7280;
+const SSL_ALLOC_FAILED: u32 = 0x7f00;
 const SSL_NO_CLIENT_CERTIFICATE: u32 = 0x7480;
 const SSL_FATAL_ALERT_MESSAGE: u32 = 0x7780;
 
@@ -118,6 +119,7 @@ pub(crate) fn stack_code(failure: &TlsFailure) -> u32 {
         TlsFailure::Closed => SSL_CONN_EOF,
         TlsFailure::Protocol => SSL_INVALID_RECORD,
         TlsFailure::Configuration => 0,
+        TlsFailure::OutOfMemory => SSL_ALLOC_FAILED,
     }
 }
 

@@ -6,7 +6,7 @@ mod path;
 mod server;
 mod verifier;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use device::board::{
     CertificateProblems, TlsClient, TlsFailure, TlsServer, TlsSession, TlsSessionError,
@@ -14,22 +14,29 @@ use device::board::{
 use embedded_io_async::{Read, Write};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::Ticketer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ProducesTickets;
 use rustls::{ClientConfig, ClientConnection};
 
 pub use engine::Rustls;
 use verifier::Verifier;
 
-/// TLS 1.2 and 1.3, as client and as server. Sessions are never resumed, as devices of this kind never do.
+/// TLS 1.2 and 1.3, as client and as server. A client's sessions are never resumed, as devices of this kind never
+/// do; a server's are by tickets, where that is set.
 #[derive(Clone, Debug)]
 pub struct Tls {
     provider: Arc<CryptoProvider>,
+    /// Made with the first session that gives tickets; their keys live as long as the process, as ESP-TLS's
+    /// live as long as the server.
+    tickets: Arc<OnceLock<Arc<dyn ProducesTickets>>>,
 }
 
 impl Default for Tls {
     fn default() -> Self {
         Self {
             provider: Arc::new(rustls::crypto::ring::default_provider()),
+            tickets: Arc::default(),
         }
     }
 }
@@ -55,7 +62,7 @@ impl device::board::Tls for Tls {
         now: Option<u64>,
     ) -> Result<TlsSession<Rustls<S>>, TlsFailure> {
         let found = Found::default();
-        let connection = server::connection(&self.provider, options, now, &found)?;
+        let connection = server::connection(&self.provider, self.tickets()?, options, now, &found)?;
         TlsSession::open(Rustls::new(socket, connection.into(), found)).await
     }
 
@@ -65,6 +72,15 @@ impl device::board::Tls for Tls {
 }
 
 impl Tls {
+    fn tickets(&self) -> Result<&Arc<dyn ProducesTickets>, TlsFailure> {
+        if self.tickets.get().is_none() {
+            let made = Ticketer::new().map_err(|_| TlsFailure::Configuration)?;
+            // Another session may have been first, which is as good.
+            let _ = self.tickets.set(made);
+        }
+        self.tickets.get().ok_or(TlsFailure::Configuration)
+    }
+
     fn connection(
         &self,
         options: &TlsClient<'_>,

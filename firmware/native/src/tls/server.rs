@@ -7,16 +7,21 @@ use device::board::{TlsFailure, TlsServer};
 use factory::ClientAuth;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection};
 
 use super::client_verifier::ClientVerifier;
 use super::{Found, engine};
 
-/// A server of one connection, before its handshake. `now` is Unix time in s, if the clock is set.
+/// Tickets in one session of TLS 1.3, as MbedTLS has it (`MBEDTLS_SSL_TLS1_3_DEFAULT_NEW_SESSION_TICKETS`).
+const TICKETS: usize = 1;
+
+/// A server of one connection, before its handshake. `now` is Unix time in s, if the clock is set; `tickets` has
+/// the keys of all sessions' tickets.
 pub(super) fn connection(
     provider: &Arc<CryptoProvider>,
+    tickets: &Arc<dyn ProducesTickets>,
     options: &TlsServer<'_>,
     now: Option<u64>,
     found: &Found,
@@ -45,8 +50,13 @@ pub(super) fn connection(
         .iter()
         .map(|name| name.clone().into_bytes())
         .collect();
+    // Sessions are kept by no one but the client, as tickets, if at all.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    if options.tickets {
+        config.ticketer = tickets.clone();
+        config.send_tls13_tickets = TICKETS;
+    }
     let mut connection = ServerConnection::new(Arc::new(config)).map_err(unusable)?;
     connection.set_buffer_limit(Some(engine::MAX_UNSENT));
     Ok(connection)
@@ -91,6 +101,7 @@ impl ResolvesServerCert for Choice {
             certificates: &self.certificates,
             client: &ClientAuth::None,
             alpn: &self.alpn,
+            tickets: false,
         };
         let protocol = options.protocol(offered.iter().copied());
         let chosen = options.certificate(hello.server_name(), protocol)?;

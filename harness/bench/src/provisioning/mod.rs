@@ -8,6 +8,7 @@ mod wall;
 use crate::setup::{Outcome, Setup};
 use crate::table::Row;
 
+pub use up::Up;
 pub use wall::{PHONE, phone};
 
 /// As scenarios name them, with `sec_ver`.

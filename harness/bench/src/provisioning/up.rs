@@ -40,7 +40,6 @@ impl Endpoints {
 impl Up {
     /// Of this transport and security.
     pub fn start(setup: &Setup, transport: &str, security: &str) -> Outcome<Self> {
-        let folder = setup.folder()?;
         let scenario = format!(
             "name: Provisioning\n\
              world:\n\
@@ -50,16 +49,30 @@ impl Up {
              steps:\n\
              \x20 - power: on\n"
         );
+        let reached = |command: &mut Command, folder: &Path| {
+            match transport {
+                "ble" => command,
+                "console" => command.arg("--console").arg(folder.join("console")),
+                _ => command.args(["--forward", "127.0.0.1:0=softap:80"]),
+            };
+        };
+        Self::of(setup, &scenario, reached, "Provisioning started")
+    }
+
+    /// Of this scenario, with the arguments that `reached` adds, once the device has printed `ready`.
+    pub fn of(
+        setup: &Setup,
+        scenario: &str,
+        reached: impl FnOnce(&mut Command, &Path),
+        ready: &str,
+    ) -> Outcome<Self> {
+        let folder = setup.folder()?;
         let scenario_file = folder.join("scenario.yaml");
         std::fs::write(&scenario_file, scenario)?;
         let mut command = Command::new(&setup.proving);
         command.arg("up").arg(&scenario_file);
         command.arg("--out").arg(folder.join("out"));
-        match transport {
-            "ble" => &mut command,
-            "console" => command.arg("--console").arg(folder.join("console")),
-            _ => command.args(["--forward", "127.0.0.1:0=softap:80"]),
-        };
+        reached(&mut command, &folder);
         let log = std::fs::File::create(folder.join("log"))?;
         command
             .stdin(Stdio::null())
@@ -76,7 +89,8 @@ impl Up {
         let trace = up.folder.join("out/trace.jsonl");
         up.wait(|| {
             let events = trace::read(&trace).ok()?;
-            events.iter().any(is_started).then_some(())
+            let is_ready = |event: &Event| is_line(event, ready);
+            events.iter().any(is_ready).then_some(())
         })?;
         Ok(up)
     }
@@ -111,9 +125,14 @@ impl Up {
         self.endpoints.text(pointer)
     }
 
-    /// Where its SoftAP's port 80 is on this host.
+    /// Where its only forward is on this host.
     pub fn http(&self) -> Outcome<&str> {
         self.text("/devices/device/forwards/0/address")
+    }
+
+    /// A file of the output folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join("out").join(name)
     }
 
     /// Where its console is.
@@ -122,9 +141,9 @@ impl Up {
     }
 }
 
-fn is_started(event: &Event) -> bool {
+fn is_line(event: &Event, text: &str) -> bool {
     let line = event.payload::<LogLine>();
-    line.is_some_and(|line| line.text == "Provisioning started")
+    line.is_some_and(|line| line.text == text)
 }
 
 impl Drop for Up {

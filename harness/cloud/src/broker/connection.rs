@@ -184,7 +184,7 @@ impl Core {
             let flushed = tokio::select! {
                 biased;
                 flushed = guest.line.flush(&self.clock, &self.limits) => flushed,
-                (end, detail) = kick.kicked() => return Ended { detail, ..Ended::new(end) },
+                ended = kick.kicked() => return ended,
             };
             if let Some(ended) = ended {
                 return ended;
@@ -201,7 +201,7 @@ impl Core {
             }
             let waits = intake.waiting.is_some();
             tokio::select! {
-                (end, detail) = kick.kicked() => return Ended { detail, ..Ended::new(end) },
+                ended = kick.kicked() => return ended,
                 read = guest.line.read(), if intake.reads() => match read {
                     Ok(0) => intake.end(Ended::because(End::Lost, "closed without DISCONNECT")),
                     Ok(_) => {}

@@ -7,6 +7,7 @@ use clock::{Clock, LabTime};
 use tokio::sync::{Notify, mpsc};
 use trace::Trace;
 
+use super::greeting::Ended;
 use super::line::Line;
 use super::session::{Again, BrokerSession, Terms};
 use super::{Client, Decision, Down, End, Faults, Hook, Limits, Strangers};
@@ -86,18 +87,25 @@ pub(super) struct Leave {
 /// Tells a connection from outside that it has to end.
 #[derive(Default)]
 pub(super) struct Kick {
-    reason: Mutex<Option<(End, Option<String>)>>,
+    reason: Mutex<Option<Ended>>,
     notify: Notify,
 }
 
 impl Kick {
     pub(super) fn kick(&self, end: End, detail: Option<String>) {
-        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some((end, detail));
+        self.kick_with(Ended {
+            detail,
+            ..Ended::new(end)
+        });
+    }
+
+    pub(super) fn kick_with(&self, ended: Ended) {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
         self.notify.notify_one();
     }
 
     /// Waits until the connection has to end.
-    pub(super) async fn kicked(&self) -> (End, Option<String>) {
+    pub(super) async fn kicked(&self) -> Ended {
         loop {
             let reason = self.reason.lock();
             let reason = reason.unwrap_or_else(PoisonError::into_inner).clone();
@@ -185,7 +193,7 @@ impl Core {
 
     pub(super) fn set_faults(&self, faults: Faults) {
         if let Some(down) = faults.down {
-            self.end_sessions(End::Fault, "the broker went down");
+            self.end_sessions(&Ended::because(End::Fault, "the broker went down"));
             if down == Down::LosesSessions {
                 self.state().sessions.clear();
             }
@@ -222,11 +230,11 @@ impl Core {
     }
 
     /// Ends the connection of every session in this way, without a will.
-    pub(super) fn end_sessions(&self, end: End, detail: &str) {
+    pub(super) fn end_sessions(&self, ended: &Ended) {
         let now = self.clock.now();
         self.state().sessions.retain(|_, entry| {
             if let Some(attached) = entry.attached.take() {
-                attached.kick.kick(end, Some(detail.to_owned()));
+                attached.kick.kick_with(ended.clone());
                 entry.rest(now);
             }
             entry.room.notify_waiters();

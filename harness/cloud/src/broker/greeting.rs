@@ -35,6 +35,7 @@ pub(super) struct Guest {
 }
 
 /// How a connection ended.
+#[derive(Clone, Debug)]
 pub(super) struct Ended {
     pub(super) end: End,
     pub(super) detail: Option<String>,

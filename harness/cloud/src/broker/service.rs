@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use trace::Trace;
 
 use super::core::{Core, Injected, Injector};
+use super::greeting::Ended;
 use super::listener::Listener;
 use super::{BrokerSettings, End, Faults, Hook, ListenerSettings, ProbeError};
 use crate::Devices;
@@ -124,17 +125,15 @@ impl Broker {
             .try_for_each(|listener| listener.change_tls(&self.core.clock, &change))
     }
 
-    /// Ends the connection of every session: by a reset, or as if another client had come with the
-    /// same client id.
+    /// Ends the connection of every session: by a reset, as if another client had come with the same
+    /// client id, or with a reason.
     pub fn end_sessions(&self, by: EndedBy) {
-        match by {
-            EndedBy::Reset => self
-                .core
-                .end_sessions(End::Fault, "the scenario wants it so"),
-            EndedBy::Takeover => self
-                .core
-                .end_sessions(End::TakenOver, "the scenario wants it so"),
-        }
+        let because = "the scenario wants it so";
+        self.core.end_sessions(&match by {
+            EndedBy::Reset => Ended::because(End::Fault, because),
+            EndedBy::Takeover => Ended::because(End::TakenOver, because),
+            EndedBy::Reason(code) => Ended::coded(End::Closed, code, because),
+        });
     }
 
     /// Waits until it listens, which takes a moment after it was down.
@@ -181,6 +180,9 @@ pub enum EndedBy {
     Reset,
     /// Another client has come with the same client id (MQTT-3.1.4-2).
     Takeover,
+    /// DISCONNECT with this reason code (MQTT 5 §3.14.2.1), and the end of the connection. Clients of before
+    /// MQTT 5 are closed upon in order.
+    Reason(u8),
 }
 
 /// A broker that was down listens again within this time.

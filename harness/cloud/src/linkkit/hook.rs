@@ -33,6 +33,7 @@ impl Hook for Arc<Shared> {
                     device_name: claim.key.device_name.clone(),
                     sign_method: claim.sign_method,
                     secure_mode: claim.secure_mode,
+                    sdk_version: claim.sdk_version,
                 };
                 self.emit(Some(&claim.key), &event);
                 let device = self.device(&claim.key);
@@ -153,6 +154,7 @@ impl Shared {
                 product_key: key.product_key.clone(),
                 device_name: key.device_name.clone(),
                 topic: publish.topic.clone(),
+                ts_topic: topic::is_with_ts(&publish.topic),
                 id: id.clone(),
                 token,
                 count: reports.count,

@@ -36,6 +36,7 @@ pub(super) struct Claim {
     pub(super) key: Key,
     pub(super) sign_method: String,
     pub(super) secure_mode: Option<String>,
+    pub(super) sdk_version: Option<String>,
     /// `_ss=1`: the cloud subscribes for the device to what it answers. Alibaba's SDKs of other
     /// languages than C send it, and subscribe to nothing of their own.
     pub(super) wants_answers: bool,
@@ -125,6 +126,7 @@ pub(super) fn judge(
         key: key.clone(),
         sign_method: method.to_owned(),
         secure_mode: parameters.get("securemode").cloned(),
+        sdk_version: parameters.get("_v").cloned(),
         wants_answers: parameters.get("_ss").is_some_and(|value| value == "1"),
     }))
 }

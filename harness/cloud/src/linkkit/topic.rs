@@ -28,6 +28,11 @@ pub(super) fn read(topic: &str) -> Option<(Key, Said)> {
     Some((owner, said))
 }
 
+/// Whether `topic` is a device's in the spelling with `ts/`.
+pub(super) fn is_with_ts(topic: &str) -> bool {
+    owner(topic).is_some_and(|(_, rest)| rest.starts_with("ts/"))
+}
+
 /// Whose topic this is, if it is one of a device's, and what stands behind its name.
 pub(super) fn owner(topic: &str) -> Option<(Key, &str)> {
     let mut levels = topic.strip_prefix("/sys/")?.splitn(3, '/');

@@ -63,8 +63,8 @@ impl Level {
         }
     }
 
-    /// The code of a CONNACK that says what `code` of MQTT 3.1.1 says. Codes of MQTT 5, from 128 on,
-    /// stay as they are.
+    /// The code of a CONNACK that says what `code` says, which is one of MQTT 3.1.1 or, from 128 on, a
+    /// reason of MQTT 5. What an older client cannot be told is "unavailable" to it.
     pub const fn refusal(self, code: u8) -> u8 {
         match (self, code) {
             (Self::V5, 1) => 0x84,
@@ -72,6 +72,12 @@ impl Level {
             (Self::V5, 3) => 0x88,
             (Self::V5, 4) => 0x86,
             (Self::V5, 5) => 0x87,
+            (Self::V5, code) => code,
+            (_, 0x84) => 1,
+            (_, 0x85) => 2,
+            (_, 0x86) => 4,
+            (_, 0x87) => 5,
+            (_, 128..) => 3,
             (_, code) => code,
         }
     }

@@ -8,7 +8,8 @@ use trace::thingsboard::{
     PayloadMalformed, RpcAnswered, ServerRpcReceived, TelemetryReceived, TopicUnknown,
 };
 
-use super::payload::{self, Malformed};
+use super::gateway;
+use super::payload::{self, Malformed, Telemetry};
 use super::registry::{self, CLAIM_DURATION};
 use super::return_code::{PAYLOAD_FORMAT_INVALID, TOPIC_FILTER_INVALID, TOPIC_NAME_INVALID};
 use super::service::Shared;
@@ -85,16 +86,11 @@ impl Hook for Arc<Shared> {
                 let code = TOPIC_NAME_INVALID;
                 return Reception::Close { code, reason };
             }
+            (Some(device), Some(Said::Gateway(_))) if !self.is_gateway(device) => {
+                return self.ignore(connection, Some(device), topic);
+            }
             (Some(_), None | Some(Said::Provision)) => {
-                let closes = false;
-                let event = TopicUnknown {
-                    connection,
-                    topic,
-                    closes,
-                };
-                self.emit(device.as_deref(), &event);
-                let code = TOPIC_NAME_INVALID;
-                return Reception::Refuse { code };
+                return self.ignore(connection, device.as_deref(), topic);
             }
             (Some(device), Some(said)) => self.take(device, client, said, publish),
         };
@@ -127,6 +123,25 @@ impl Hook for Arc<Shared> {
 }
 
 impl Shared {
+    fn is_gateway(&self, device: &str) -> bool {
+        let state = self.state();
+        let device = state.registry.device(device);
+        device.is_some_and(|device| device.gateway)
+    }
+
+    /// Passes over a message to a topic that is none for this device.
+    fn ignore(&self, connection: u64, device: Option<&str>, topic: String) -> Reception {
+        let closes = false;
+        let event = TopicUnknown {
+            connection,
+            topic,
+            closes,
+        };
+        self.emit(device, &event);
+        let code = TOPIC_NAME_INVALID;
+        Reception::Refuse { code }
+    }
+
     fn take(
         &self,
         device: &str,
@@ -136,16 +151,23 @@ impl Shared {
     ) -> Result<(), Malformed> {
         let payload = &publish.payload;
         match said {
-            Said::Telemetry => self.take_telemetry(device, publish)?,
-            Said::Attributes => self.take_attributes(device, publish)?,
+            Said::Telemetry => {
+                self.keep_telemetry(device, &publish.topic, payload::telemetry(payload)?);
+            }
+            Said::Attributes => {
+                self.keep_attributes(device, &publish.topic, payload::attributes(payload)?);
+            }
             Said::AttributesRequest(form, request) => {
                 self.answer_attributes(device, client, (form, request), payload)?;
             }
-            Said::RpcAnswer(request) => self.take_answer(device, request, payload),
+            Said::RpcAnswer(request) => {
+                self.keep_answer(device, request, payload::answer(payload));
+            }
             Said::RpcCall(form, request) => {
                 self.answer_call(device, client, (form, request), payload)?;
             }
-            Said::Claim => self.take_claim(device, payload)?,
+            Said::Claim => self.keep_claim(device, payload::claim(payload)?),
+            Said::Gateway(said) => self.take_from_gateway(device, client, said, publish)?,
             Said::Chunk {
                 package,
                 request,
@@ -157,18 +179,18 @@ impl Shared {
         Ok(())
     }
 
-    fn take_telemetry(&self, device: &str, publish: &Publish) -> Result<(), Malformed> {
-        let read = payload::telemetry(&publish.payload)?;
+    /// Keeps telemetry of a device that came by `topic`.
+    pub(super) fn keep_telemetry(&self, device: &str, topic: &str, read: Telemetry) {
         let event = {
             let mut state = self.state();
             let Some(known) = state.registry.device_mut(device) else {
-                return Ok(());
+                return;
             };
             registry::keep(&mut known.latest, &read.values);
             known.telemetry_count += 1;
             TelemetryReceived {
                 device_name: device.to_owned(),
-                topic: publish.topic.clone(),
+                topic: topic.to_owned(),
                 count: known.telemetry_count,
                 values: read.values.into(),
                 latest: known.latest.clone().into(),
@@ -176,26 +198,24 @@ impl Shared {
             }
         };
         self.emit(Some(device), &event);
-        Ok(())
     }
 
-    fn take_attributes(&self, device: &str, publish: &Publish) -> Result<(), Malformed> {
-        let values = payload::attributes(&publish.payload)?;
+    /// Keeps client attributes of a device that came by `topic`.
+    pub(super) fn keep_attributes(&self, device: &str, topic: &str, values: Map<String, Value>) {
         let event = {
             let mut state = self.state();
             let Some(known) = state.registry.device_mut(device) else {
-                return Ok(());
+                return;
             };
             registry::keep(&mut known.client, &values);
             AttributesReceived {
                 device_name: device.to_owned(),
-                topic: publish.topic.clone(),
+                topic: topic.to_owned(),
                 values: values.into(),
                 client: known.client.clone().into(),
             }
         };
         self.emit(Some(device), &event);
-        Ok(())
     }
 
     fn answer_attributes(
@@ -245,7 +265,8 @@ impl Shared {
         Ok(())
     }
 
-    fn take_answer(&self, device: &str, request: i64, payload: &[u8]) {
+    /// Takes a device's answer to a call.
+    pub(super) fn keep_answer(&self, device: &str, request: i64, answer: Value) {
         let expected = {
             let mut state = self.state();
             let known = state.registry.device_mut(device);
@@ -255,7 +276,7 @@ impl Shared {
             device_name: device.to_owned(),
             request,
             expected,
-            answer: payload::answer(payload),
+            answer,
         };
         self.emit(Some(device), &event);
     }
@@ -285,8 +306,8 @@ impl Shared {
         Ok(())
     }
 
-    fn take_claim(&self, device: &str, payload: &[u8]) -> Result<(), Malformed> {
-        let claim = payload::claim(payload)?;
+    /// Takes a device's claim message.
+    pub(super) fn keep_claim(&self, device: &str, claim: payload::Claim) {
         let duration = claim.duration.unwrap_or(CLAIM_DURATION);
         let until = self.trace.clock().now() + duration;
         let reason = {
@@ -309,7 +330,6 @@ impl Shared {
             reason: reason.map(str::to_owned),
         };
         self.emit(Some(device), &event);
-        Ok(())
     }
 
     fn send_chunk(
@@ -394,6 +414,11 @@ impl Shared {
         match topic::read(topic) {
             Some(Said::Claim) => {
                 if let Ok(claim) = payload::claim(payload) {
+                    secrets.add_numbered("claim secret", claim.secret_key);
+                }
+            }
+            Some(Said::Gateway(gateway::Said::Claim)) => {
+                for (_, claim) in payload::claims_by_device(payload).unwrap_or_default() {
                     secrets.add_numbered("claim secret", claim.secret_key);
                 }
             }

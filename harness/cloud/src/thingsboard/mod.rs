@@ -13,6 +13,7 @@
 //! | `registry` | devices, their attributes, telemetry and claims |
 //! | `authenticate` | who a CONNECT comes from |
 //! | `device_api` | what a message of a device does |
+//! | `gateway` | what a gateway says for the devices behind it |
 //! | `provision` | how a device gets its credentials |
 //! | `account_api` | how a customer claims a device |
 //!
@@ -24,14 +25,15 @@
 //! `X-Authorization: Bearer NAME` stands in for the token of the customer NAME; without, the answer
 //! is 401.
 //!
-//! Not taken: protobuf payloads, and what gateways send; both are acknowledged and ignored, with a
-//! `topic_unknown` event. Over MQTT 5, refusals are the reason codes of [`ReturnCode`], and what is
+//! Not taken: protobuf payloads, whose shape is each device profile's own, and what devices send to the topics
+//! of gateways that are none; both are acknowledged and ignored, with a `topic_unknown` event. Over MQTT 5, refusals are the reason codes of [`ReturnCode`], and what is
 //! refused later has one too: 0x8f a filter, 0x90 a topic, 0x99 a payload that cannot be read.
 
 mod account_api;
 mod authenticate;
 pub mod credentials;
 mod device_api;
+mod gateway;
 mod payload;
 mod provision;
 mod registry;

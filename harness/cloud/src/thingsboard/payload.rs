@@ -35,8 +35,12 @@ fn object(payload: &[u8]) -> Result<Map<String, Value>, Malformed> {
 
 /// `{key: value}`, `{"ts", "values"}`, or an array of either.
 pub(super) fn telemetry(payload: &[u8]) -> Result<Telemetry, Malformed> {
+    telemetry_in(json(payload)?)
+}
+
+fn telemetry_in(json: Value) -> Result<Telemetry, Malformed> {
     let mut read = Telemetry::default();
-    match json(payload)? {
+    match json {
         Value::Object(object) => read.add(object)?,
         Value::Array(items) => {
             for item in items {
@@ -84,7 +88,11 @@ fn known(mut values: Map<String, Value>) -> Result<Map<String, Value>, Malformed
 
 /// `{key: value}`.
 pub(super) fn attributes(payload: &[u8]) -> Result<Map<String, Value>, Malformed> {
-    let values = known(object(payload)?)?;
+    attributes_in(object(payload)?)
+}
+
+fn attributes_in(object: Map<String, Value>) -> Result<Map<String, Value>, Malformed> {
+    let values = known(object)?;
     match values.len() {
         0..=MOST_KEYS => Ok(values),
         _ => Err("it has more keys than are taken"),
@@ -145,8 +153,11 @@ pub(super) fn claim(payload: &[u8]) -> Result<Claim, Malformed> {
     if payload.is_empty() {
         return Ok(Claim::default());
     }
-    let object = object(payload)?;
-    let secret_key = optional(&object, "secretKey")?.unwrap_or_default();
+    claim_in(&object(payload)?)
+}
+
+fn claim_in(object: &Map<String, Value>) -> Result<Claim, Malformed> {
+    let secret_key = optional(object, "secretKey")?.unwrap_or_default();
     let duration = match object.get("durationMs") {
         None | Some(Value::Null) => None,
         Some(ms) => {
@@ -160,6 +171,117 @@ pub(super) fn claim(payload: &[u8]) -> Result<Claim, Malformed> {
     })
 }
 
+/// Most devices in one message of a gateway.
+const MOST_DEVICES: usize = 100;
+
+/// `{"device": name}`, as a gateway says that a device is there or gone.
+pub(super) fn device_field(payload: &[u8]) -> Result<String, Malformed> {
+    device_in(&object(payload)?)
+}
+
+fn device_in(object: &Map<String, Value>) -> Result<String, Malformed> {
+    let name = optional(object, "device")?.filter(|name| !name.trim().is_empty());
+    name.ok_or("it names no device")
+}
+
+/// `{name: something}`, in the order of the names.
+fn by_device<T>(
+    payload: &[u8],
+    read: impl Fn(Value) -> Result<T, Malformed>,
+) -> Result<Vec<(String, T)>, Malformed> {
+    let devices = object(payload)?;
+    if devices.len() > MOST_DEVICES {
+        return Err("it tells of more devices than are taken");
+    }
+    let mut told = Vec::with_capacity(devices.len());
+    for (name, value) in devices {
+        if name.trim().is_empty() || name.len() > LONGEST_NAME {
+            return Err("the name of a device is empty or too long");
+        }
+        told.push((name, read(value)?));
+    }
+    Ok(told)
+}
+
+/// `{name: [telemetry]}`: each device's is an array, even of one.
+pub(super) fn telemetry_by_device(payload: &[u8]) -> Result<Vec<(String, Telemetry)>, Malformed> {
+    by_device(payload, |value| match value {
+        Value::Array(_) => telemetry_in(value),
+        _ => Err("the telemetry of a device is no array"),
+    })
+}
+
+/// `{name: {key: value}}`.
+pub(super) fn attributes_by_device(
+    payload: &[u8],
+) -> Result<Vec<(String, Map<String, Value>)>, Malformed> {
+    by_device(payload, |value| match value {
+        Value::Object(values) => attributes_in(values),
+        _ => Err("the attributes of a device are no object"),
+    })
+}
+
+/// `{name: {"secretKey", "durationMs"}}`.
+pub(super) fn claims_by_device(payload: &[u8]) -> Result<Vec<(String, Claim)>, Malformed> {
+    by_device(payload, |value| match value {
+        Value::Object(claim) => claim_in(&claim),
+        _ => Err("the claim message of a device is no object"),
+    })
+}
+
+/// What a gateway asks for a device behind it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct GatewayKeys {
+    pub(super) device: String,
+    pub(super) request: i64,
+    /// Client attributes, or shared ones.
+    pub(super) client: bool,
+    pub(super) keys: Vec<String>,
+}
+
+/// `{"id", "device", "client", "key"}`, or `"keys"`.
+pub(super) fn gateway_keys(payload: &[u8]) -> Result<GatewayKeys, Malformed> {
+    let object = object(payload)?;
+    let keys = match (object.get("key"), object.get("keys")) {
+        (Some(Value::String(key)), None) => vec![key.clone()],
+        (None, Some(Value::Array(keys))) if keys.len() <= MOST_KEYS => {
+            let texts = keys.iter().map(|key| key.as_str().map(str::to_owned));
+            let texts: Option<Vec<_>> = texts.collect();
+            texts.ok_or("a key is no text")?
+        }
+        _ => return Err("it has neither a `key` that is a text nor `keys` that are an array"),
+    };
+    Ok(GatewayKeys {
+        device: device_in(&object)?,
+        request: number(&object, "id")?,
+        client: object.get("client").and_then(Value::as_bool) == Some(true),
+        keys,
+    })
+}
+
+/// The answer of a device behind a gateway.
+#[derive(Debug, PartialEq)]
+pub(super) struct GatewayAnswer {
+    pub(super) device: String,
+    pub(super) request: i64,
+    pub(super) data: Value,
+}
+
+/// `{"device", "id", "data"}`.
+pub(super) fn gateway_answer(payload: &[u8]) -> Result<GatewayAnswer, Malformed> {
+    let mut object = object(payload)?;
+    Ok(GatewayAnswer {
+        device: device_in(&object)?,
+        request: number(&object, "id")?,
+        data: object.remove("data").ok_or("it has no `data`")?,
+    })
+}
+
+fn number(object: &Map<String, Value>, name: &str) -> Result<i64, Malformed> {
+    let number = object.get(name).and_then(Value::as_i64);
+    number.ok_or("its `id` is missing or no whole number")
+}
+
 /// A request for credentials.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Request {
@@ -167,6 +289,8 @@ pub(super) struct Request {
     pub(super) key: Option<String>,
     pub(super) secret: Option<String>,
     pub(super) credentials: RequestedCredentials,
+    /// Whether it is a gateway.
+    pub(super) gateway: bool,
 }
 
 /// What credentials a device wants to have.
@@ -210,6 +334,7 @@ pub(super) fn request(payload: &[u8]) -> Result<Request, Malformed> {
         key: text("provisionDeviceKey")?,
         secret: text("provisionDeviceSecret")?,
         credentials,
+        gateway: object.get("gateway").and_then(Value::as_bool) == Some(true),
     })
 }
 
@@ -238,6 +363,12 @@ pub(super) fn read_anything(bytes: &[u8]) {
     let _ = call(bytes);
     let _ = claim(bytes);
     let _ = request(bytes);
+    let _ = device_field(bytes);
+    let _ = telemetry_by_device(bytes);
+    let _ = attributes_by_device(bytes);
+    let _ = claims_by_device(bytes);
+    let _ = gateway_keys(bytes);
+    let _ = gateway_answer(bytes);
     answer(bytes);
 }
 
@@ -311,6 +442,13 @@ mod tests {
         assert!(claim(br#"{"durationMs":"long"}"#).is_err());
         assert!(claim(br#"{"secretKey":5}"#).is_err());
         assert!(request(br#"{"credentialsType":"LWM2M_CREDENTIALS"}"#).is_err());
+        assert!(device_field(br#"{"device":" "}"#).is_err());
+        assert!(telemetry_by_device(br#"{"a":{"t":1}}"#).is_err());
+        assert!(attributes_by_device(br#"{"a":[]}"#).is_err());
+        assert!(claims_by_device(br#"{"":{}}"#).is_err());
+        assert!(gateway_keys(br#"{"id":1,"device":"a"}"#).is_err());
+        assert!(gateway_keys(br#"{"id":"1","device":"a","key":"k"}"#).is_err());
+        assert!(gateway_answer(br#"{"device":"a","id":1}"#).is_err());
         let deep = "[".repeat(100_000);
         assert!(telemetry(deep.as_bytes()).is_err());
         let wide: Map<_, _> = (0..=MOST_KEYS).map(|n| (n.to_string(), 1.into())).collect();

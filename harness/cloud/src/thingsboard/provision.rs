@@ -102,7 +102,7 @@ impl Shared {
                 let generated = text_id(&format!("{key} {}", state.made));
                 let generated = &generated[..20];
                 let name = name.map_or_else(|| generated.to_owned(), str::to_owned);
-                create(&mut state, &name, &request.credentials, generated)
+                create(&mut state, &name, request, generated)
             }
             Strategy::CheckPreProvisioned => pre_provisioned(&mut state, name),
             Strategy::CertificateChain { .. } => Err(not_found(
@@ -115,10 +115,10 @@ impl Shared {
 fn create(
     state: &mut State,
     name: &str,
-    wanted: &RequestedCredentials,
+    request: &Request,
     generated: &str,
 ) -> Result<Provisioned, Refused> {
-    let credentials = match wanted {
+    let credentials = match &request.credentials {
         RequestedCredentials::AccessToken(token) => {
             Credentials::AccessToken(token.clone().unwrap_or_else(|| generated.to_owned()))
         }
@@ -142,6 +142,7 @@ fn create(
         .add(name, scenario.as_deref(), Some(credentials.clone()));
     let device = added.map_err(|why| failure(why.reason()))?;
     device.provisioned = true;
+    device.gateway = request.gateway;
     Ok(Provisioned {
         device_name: name.to_owned(),
         credentials,

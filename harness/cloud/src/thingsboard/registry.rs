@@ -95,6 +95,8 @@ pub(super) struct Device {
     pub(super) claiming_allowed: bool,
     claim: Option<Claim>,
     pub(super) customer: Option<String>,
+    /// Whether it speaks for others.
+    pub(super) gateway: bool,
     calls: BTreeSet<i64>,
 }
 

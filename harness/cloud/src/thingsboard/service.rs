@@ -127,6 +127,8 @@ pub(super) struct Session {
     pub(super) wanted: BTreeSet<Wanted>,
     /// Bytes of the chunks that it has asked for last.
     pub(super) chunk_size: Option<usize>,
+    /// Names of the devices behind it, if it is a gateway's.
+    pub(super) behind: BTreeSet<String>,
 }
 
 impl Session {
@@ -136,6 +138,7 @@ impl Session {
             device,
             wanted: BTreeSet::new(),
             chunk_size: None,
+            behind: BTreeSet::new(),
         }
     }
 }
@@ -170,6 +173,14 @@ impl ThingsBoard {
         let scenario = state.newcomers.get(name).cloned();
         let added = state.registry.add(name, scenario.as_deref(), credentials);
         added.is_ok()
+    }
+
+    /// Makes a device that there is a gateway, or takes that from it again. False if there is no such
+    /// device.
+    pub fn set_gateway(&self, name: &str, gateway: bool) -> bool {
+        let mut state = self.shared.state();
+        let device = state.registry.device_mut(name);
+        device.map(|device| device.gateway = gateway).is_some()
     }
 
     /// The latest value of every key of telemetry of a device; nothing of one that is not known.
@@ -216,25 +227,28 @@ impl ThingsBoard {
         }
     }
 
-    /// Calls a method of a device. The number of the call, under which the answer comes; none if the
-    /// device is not there or does not listen for calls.
+    /// Calls a method of a device, by its gateway if it is behind one. The number of the call, under which
+    /// the answer comes; none if the device is not there or does not listen for calls.
     pub fn call(&self, name: &str, method: &str, params: Value) -> Option<i64> {
         let shared = &self.shared;
-        let (request, to) = {
+        let (request, to, gateways) = {
             let mut state = shared.state();
             let to = state.listeners(name, |wanted| match wanted {
                 Wanted::RpcCalls(form) => Some(form),
                 _ => None,
             });
-            if to.is_empty() {
+            let gateways = state.gateways_of(name, Wanted::GatewayCalls);
+            if to.is_empty() && gateways.is_empty() {
                 return None;
             }
             let request = state.calls;
             state.calls += 1;
             state.registry.device_mut(name)?.called(request);
-            (request, to)
+            (request, to, gateways)
         };
         let body = json!({ "method": method, "params": params }).to_string();
+        let data = json!({ "id": request, "method": method, "params": params });
+        let by_gateway = json!({ "device": name, "data": data }).to_string();
         let event = RpcSent {
             device_name: name.to_owned(),
             request,
@@ -244,6 +258,9 @@ impl ThingsBoard {
         shared.emit(Some(name), &event);
         for (client, form) in to {
             shared.send(&client, topic::rpc_call(form, request), body.clone());
+        }
+        for client in gateways {
+            shared.send(&client, topic::GATEWAY_RPC.to_owned(), by_gateway.clone());
         }
         Some(request)
     }
@@ -311,6 +328,10 @@ impl Fake for ThingsBoard {
         }
     }
 
+    fn call(&self, name: &str, method: &str, params: Value) -> Option<i64> {
+        Self::call(self, name, method, params)
+    }
+
     fn set_fault(&self, fault: &CloudFault, on: bool) {
         if let CloudFault::Unanswered = fault {
             self.shared.state().unanswered = on;
@@ -338,10 +359,14 @@ impl Shared {
     }
 
     fn push(&self, name: &str, update: Value) {
-        let to = self.state().listeners(name, |wanted| match wanted {
-            Wanted::SharedAttributes(form) => Some(form),
-            _ => None,
-        });
+        let (to, gateways) = {
+            let state = self.state();
+            let to = state.listeners(name, |wanted| match wanted {
+                Wanted::SharedAttributes(form) => Some(form),
+                _ => None,
+            });
+            (to, state.gateways_of(name, Wanted::GatewayAttributes))
+        };
         let event = AttributesPushed {
             device_name: name.to_owned(),
             update: update.clone(),
@@ -350,6 +375,10 @@ impl Shared {
         for (client, form) in to {
             let topic = topic::attributes(form).to_owned();
             self.send(&client, topic, update.to_string());
+        }
+        for client in gateways {
+            let told = json!({ "device": name, "data": update }).to_string();
+            self.send(&client, topic::GATEWAY_ATTRIBUTES.to_owned(), told);
         }
     }
 
@@ -360,6 +389,20 @@ impl Shared {
 }
 
 impl State {
+    /// Client ids of the gateways that a device is behind and that have subscribed to `wanted`; in the order
+    /// of their connections.
+    fn gateways_of(&self, name: &str, wanted: Wanted) -> Vec<String> {
+        let mut sessions: Vec<_> = self.sessions.iter().collect();
+        sessions.sort_by_key(|(connection, _)| **connection);
+        let sessions = sessions.into_iter().map(|(_, session)| session);
+        let listens =
+            |session: &&Session| session.behind.contains(name) && session.wanted.contains(&wanted);
+        sessions
+            .filter(listens)
+            .map(|session| session.client.clone())
+            .collect()
+    }
+
     /// Client ids of a device's sessions that have subscribed to something, and in which form; in the
     /// order of their connections.
     fn listeners(

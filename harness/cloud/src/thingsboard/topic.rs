@@ -1,6 +1,8 @@
 //! Topics of the device API (`MqttTopics` of ThingsBoard), in the long form, in the short one, and in
 //! the short one that says JSON.
 
+use super::gateway;
+
 /// How a topic is spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Form {
@@ -29,6 +31,8 @@ pub(super) enum Said {
         request: i64,
         chunk: u64,
     },
+    /// What a gateway says for the devices behind it.
+    Gateway(gateway::Said),
 }
 
 /// What is handed out in chunks.
@@ -68,15 +72,25 @@ pub(super) enum Wanted {
     RpcAnswers,
     ProvisionAnswer,
     Chunks,
-    /// Allowed, and nothing ever comes there.
-    Gateway,
+    /// Changes of shared attributes of devices behind a gateway.
+    GatewayAttributes,
+    GatewayAttributesAnswers,
+    /// Calls of the cloud's to devices behind a gateway.
+    GatewayCalls,
 }
+
+/// Where changes of shared attributes of devices behind a gateway are told, and where it tells theirs.
+pub(super) const GATEWAY_ATTRIBUTES: &str = "v1/gateway/attributes";
+/// Where a gateway's request after attributes is answered.
+pub(super) const GATEWAY_ATTRIBUTES_ANSWER: &str = "v1/gateway/attributes/response";
+/// Where a device behind a gateway is called, and where the gateway answers.
+pub(super) const GATEWAY_RPC: &str = "v1/gateway/rpc";
 
 pub(super) const PROVISION_REQUEST: &str = "/provision/request";
 pub(super) const PROVISION_RESPONSE: &str = "/provision/response";
 
 /// Filters of what a device gets without a subscription.
-pub(super) const ANSWERS: [&str; 11] = [
+pub(super) const ANSWERS: [&str; 12] = [
     "v1/devices/me/attributes/response/+",
     "v2/a/res/+",
     "v2/a/res/j/+",
@@ -88,6 +102,7 @@ pub(super) const ANSWERS: [&str; 11] = [
     "v2/fw/error",
     "v2/sw/error",
     PROVISION_RESPONSE,
+    GATEWAY_ATTRIBUTES_ANSWER,
 ];
 
 /// What `topic` is for; none if the device API has no such topic.
@@ -98,6 +113,13 @@ pub(super) fn read(topic: &str) -> Option<Said> {
         "v1/devices/me/attributes" | "v2/a" | "v2/a/j" => Said::Attributes,
         "v1/devices/me/claim" => Said::Claim,
         PROVISION_REQUEST => Said::Provision,
+        "v1/gateway/connect" => Said::Gateway(gateway::Said::Connect),
+        "v1/gateway/disconnect" => Said::Gateway(gateway::Said::Disconnect),
+        "v1/gateway/telemetry" => Said::Gateway(gateway::Said::Telemetry),
+        GATEWAY_ATTRIBUTES => Said::Gateway(gateway::Said::Attributes),
+        "v1/gateway/attributes/request" => Said::Gateway(gateway::Said::AttributesRequest),
+        GATEWAY_RPC => Said::Gateway(gateway::Said::RpcAnswer),
+        "v1/gateway/claim" => Said::Gateway(gateway::Said::Claim),
         _ => {
             let numbered = |prefix: &str| topic.strip_prefix(prefix)?.parse::<i64>().ok();
             // The JSON form first, because the number of the short one cannot be `j/1`.
@@ -158,9 +180,9 @@ pub(super) fn filter(filter: &str) -> Option<Wanted> {
         "v2/fw/response/+/chunk/+" | "v2/fw/error" | "v2/sw/response/+/chunk/+" | "v2/sw/error" => {
             Wanted::Chunks
         }
-        "v1/gateway/attributes" | "v1/gateway/rpc" | "v1/gateway/attributes/response" => {
-            Wanted::Gateway
-        }
+        GATEWAY_ATTRIBUTES => Wanted::GatewayAttributes,
+        GATEWAY_ATTRIBUTES_ANSWER => Wanted::GatewayAttributesAnswers,
+        GATEWAY_RPC => Wanted::GatewayCalls,
         _ => return None,
     })
 }
@@ -238,6 +260,25 @@ mod tests {
             ("/provision/request", Said::Provision),
             ("v2/fw/request/3/chunk/14", chunk(Package::Firmware)),
             ("v2/sw/request/3/chunk/14", chunk(Package::Software)),
+            ("v1/gateway/connect", Said::Gateway(gateway::Said::Connect)),
+            (
+                "v1/gateway/disconnect",
+                Said::Gateway(gateway::Said::Disconnect),
+            ),
+            (
+                "v1/gateway/telemetry",
+                Said::Gateway(gateway::Said::Telemetry),
+            ),
+            (
+                "v1/gateway/attributes",
+                Said::Gateway(gateway::Said::Attributes),
+            ),
+            (
+                "v1/gateway/attributes/request",
+                Said::Gateway(gateway::Said::AttributesRequest),
+            ),
+            ("v1/gateway/rpc", Said::Gateway(gateway::Said::RpcAnswer)),
+            ("v1/gateway/claim", Said::Gateway(gateway::Said::Claim)),
         ] {
             assert_eq!(read(topic), Some(said), "{topic}");
         }
@@ -251,7 +292,8 @@ mod tests {
             "v2/t/p",
             "v2/fw/request/3/chunk/-1",
             "v2/fw/request/-3/chunk/1",
-            "v1/gateway/telemetry",
+            "v1/gateway/telemetry/",
+            "v1/gateway/attributes/response",
         ] {
             assert_eq!(read(topic), None, "{topic}");
         }

@@ -1,5 +1,7 @@
 //! What stands in the two hellos (RFC 8446 §4.1).
 
+use super::records::Records;
+
 /// What a client offers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ClientHello {
@@ -68,7 +70,6 @@ pub(super) fn chosen_version(handshake: &[u8]) -> Option<u16> {
 
 /// DER of the certificates in the Certificate message of `handshake`, which up to TLS 1.2 is in the clear (RFC
 /// 5246 §7.4.2); none if there is no such message, or not all of it.
-#[cfg(feature = "legacy")]
 pub(super) fn certificates(handshake: &[u8]) -> Vec<Vec<u8>> {
     const CERTIFICATE: u8 = 11;
     let mut bytes = handshake;
@@ -85,11 +86,35 @@ pub(super) fn certificates(handshake: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Bytes behind a length of three bytes.
-#[cfg(feature = "legacy")]
 fn longer<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
     let length = take(bytes, 3)?;
     let length = u32::from_be_bytes([0, length[0], length[1], length[2]]);
     take(bytes, usize::try_from(length).ok()?)
+}
+
+/// Reads what a client sends in the clear, as the front reads it of any client, for fuzzing: its records,
+/// whatever pieces they come in, its hello and its certificates. Nothing is kept.
+pub fn read_anything(bytes: &[u8]) {
+    let mut whole = Records::default();
+    whole.watch(bytes);
+    let mut cut = Records::default();
+    let piece = 1 + bytes.len() % 7;
+    bytes.chunks(piece).for_each(|piece| cut.watch(piece));
+    assert_eq!(whole.handshake, cut.handshake, "pieces make a difference");
+    assert_eq!(whole.alert_number, cut.alert_number);
+    assert_eq!(whole.foreign, cut.foreign);
+    // The messages themselves, which records may have kept from being read.
+    for handshake in [&whole.handshake[..], bytes] {
+        if let Some(hello) = client(handshake) {
+            for version in hello.versions {
+                version_name(version);
+            }
+        }
+        chosen_version(handshake);
+        let certificates = certificates(handshake);
+        let length: usize = certificates.iter().map(Vec::len).sum();
+        assert!(length <= handshake.len());
+    }
 }
 
 /// `TLS 1.2` and the like.
@@ -151,7 +176,6 @@ mod tests {
             message.extend(bytes);
             let _ = client(&message);
             let _ = chosen_version(&message);
-            #[cfg(feature = "legacy")]
             let _ = certificates(&message);
         }
     }

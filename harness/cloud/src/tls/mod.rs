@@ -18,6 +18,7 @@ pub use config::{
     TlsSettings, Versions,
 };
 pub(crate) use handshake::{Accepted, Peer, accept, report_stalled};
+pub use hello::read_anything;
 pub(crate) use secured::Secured;
 pub(crate) use tap::Tap;
 pub use trace::tls::{Alert, Cause, Handshake, PresentedCertificate, Subject};

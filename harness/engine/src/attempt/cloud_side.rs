@@ -154,6 +154,11 @@ impl CloudSide {
         }
     }
 
+    /// Calls a method of the device `name`; the number of the call, if the device listens.
+    pub fn call(&self, name: &str, method: &str, params: serde_json::Value) -> Option<i64> {
+        self.fake.as_ref()?.call(name, method, params)
+    }
+
     /// Breaks or mends something of the cloud; faults of the air are none of its.
     pub fn set_fault(&self, fault: &Fault, on: bool) {
         if let Some(faults) = cloud_faults::of_time(fault, on, self.time.faults()) {
@@ -168,6 +173,7 @@ impl CloudSide {
             Fault::SessionEnded(by) if on => self.broker.end_sessions(match by {
                 language::EndedBy::Reset => EndedBy::Reset,
                 language::EndedBy::Takeover => EndedBy::Takeover,
+                language::EndedBy::Reason(code) => EndedBy::Reason(*code),
             }),
             _ => {
                 let faults = cloud_faults::of_broker(fault, on, self.broker.faults());

@@ -157,6 +157,9 @@ fn web_server(server: &language::WebServer, pki: &Pki) -> Result<WebServer, PkiE
         },
         alpn: server.alpn.clone(),
         mdns: server.mdns.clone().map(|hostname| Mdns { hostname }),
+        session_tickets: server.session_tickets,
+        memory_for_sessions: server.memory_for_sessions,
+        error_handler: server.error_handler,
         ..defaults
     })
 }

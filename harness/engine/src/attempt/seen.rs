@@ -38,7 +38,7 @@ impl Subject {
     pub fn of_step(step: &Step) -> Self {
         match step {
             Step::Expect(Expect::Clause(clause)) => Self::of_patterns(clause.wanted.patterns()),
-            Step::Bind(_) | Step::Claim(_) | Step::Unclaim(_) => Self {
+            Step::Bind(_) | Step::Claim(_) | Step::Unclaim(_) | Step::Call(_) => Self {
                 services: [Service::Cloud].into(),
                 device: None,
             },

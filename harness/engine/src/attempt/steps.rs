@@ -42,6 +42,7 @@ impl Attempt<'_> {
             Step::Bind(bind) => self.bind(bind, world).await,
             Step::Claim(claim) => self.claim(claim, world).await,
             Step::Unclaim(step) => self.unclaim(step, world).await,
+            Step::Call(step) => self.call(step, world).await,
             Step::Browse(step) => web::browse(self.case, step, world).await,
             Step::WebSocket(step) => web::websocket(self.case, step, world).await,
             Step::Expect(Expect::Clause(clause)) => self
@@ -252,6 +253,7 @@ pub(super) fn label(step: &Step) -> String {
         Step::Bind(step) => format!("{} binds: {:?}", step.phone, step.outcome.value),
         Step::Claim(step) => format!("{} claims: {:?}", step.phone, step.outcome.value),
         Step::Unclaim(step) => format!("{} gives it back", step.phone),
+        Step::Call(step) => format!("the cloud calls {}: {:?}", step.method, step.outcome.value),
         Step::Browse(step) => {
             format!("{} browses {}: {:?}", step.phone, step.path, step.outcome)
         }

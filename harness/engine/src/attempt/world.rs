@@ -334,6 +334,17 @@ impl World {
         }
     }
 
+    /// Has the cloud call a method of the device of this name in it; the number of the call, if the device
+    /// listens.
+    pub fn call(
+        &self,
+        name: &str,
+        method: &str,
+        params: serde_json::Value,
+    ) -> Result<Option<i64>, LabError> {
+        Ok(self.cloud()?.call(name, method, params))
+    }
+
     /// Where the users of devices reach the cloud.
     pub fn account_api(&self) -> Result<SocketAddrV4, LabError> {
         self.cloud()?

@@ -263,6 +263,7 @@ impl<'s> Checker<'s> {
                 self.needs_thingsboard(step.span, "a claim");
                 self.references(&claim.secret_key, claim.secret_key.span);
             }
+            Step::Call(_) => self.needs_thingsboard(step.span, "a call"),
             Step::Unclaim(unclaim) => {
                 self.phone(&unclaim.phone);
                 self.needs_thingsboard(step.span, "giving a device back");

@@ -128,7 +128,8 @@ pub enum Fault {
     TimeSilent,
     /// The time server answers in this way.
     TimeAnswer(TimeAnswer),
-    /// The broker answers CONNECT with this return code, 1 to 5 (MQTT 3.1.1 §3.2.2.3).
+    /// The broker answers CONNECT with this return code, 1 to 5 (MQTT 3.1.1 §3.2.2.3), or this reason code
+    /// of MQTT 5 (§3.2.2.2). Each client is told it in its own generation's numbers.
     ConnectRefused(Placed<u8>),
     /// The broker answers SUBSCRIBE to filters which this topic filter covers with 0x80.
     SubscribeRefused(Placed<String>),
@@ -395,7 +396,22 @@ pub enum EndedBy {
     Reset,
     /// As if another client had come with the same client id (MQTT-3.1.4-2).
     Takeover,
+    /// By DISCONNECT with this reason code of MQTT 5 (§3.14.2.1), from 128 on; a client of an older
+    /// generation, which knows no such packet from a broker, is closed upon in order.
+    Reason(u8),
 }
+
+/// Reason codes with which CONNACK may refuse (MQTT 5 §3.2.2.2).
+pub(super) const CONNACK_REASONS: [u8; 21] = [
+    0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c, 0x90, 0x95, 0x97, 0x99,
+    0x9a, 0x9b, 0x9c, 0x9d, 0x9f,
+];
+
+/// Reason codes of a DISCONNECT that a broker may send because something is wrong (MQTT 5 §3.14.2.1).
+pub(super) const DISCONNECT_REASONS: [u8; 27] = [
+    0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8b, 0x8d, 0x8e, 0x8f, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97,
+    0x98, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2,
+];
 
 /// How the Linkkit cloud may answer a reported token, other than at once with code 200.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -22,6 +22,7 @@ fn lasts(step: &Step) -> Duration {
         Step::Fault(FaultStep::Pulse(_, pulse)) => pulse.whole(),
         Step::Expect(Expect::Clause(clause)) => clause.window(),
         Step::Query(query) => query.within,
+        Step::Call(call) => call.within,
         Step::Discover(discover) => discover.within,
         Step::Browse(step) => step.within,
         Step::WebSocket(step) => step.within,

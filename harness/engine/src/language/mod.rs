@@ -20,6 +20,9 @@
 //!   phone's own mobile network.
 //! - `claim: { phone, secret_key, outcome }` and `unclaim: { phone }`: the phone's owner claims the
 //!   device at ThingsBoard as a customer, or gives it back, over the phone's own mobile network.
+//! - `call: { method, params, outcome }`: ThingsBoard calls a method of the device. `answered` waits for an
+//!   answer, which the event `rpc_answered` has; `unanswered` waits for all of `within`; `not-listening`
+//!   is for a device that is not there, or has not subscribed to calls.
 //! - `browse: { phone, path }`: a phone on the LAN asks the device's web server. It opens a connection of
 //!   its own, which it closes again unless `keep` is set; `kept` goes on with one that was kept. With
 //!   `kept` and an outcome other than `answered` nothing is sent: the step waits for what becomes of
@@ -108,8 +111,8 @@ pub use step::{
     RequestOutcome, Scan, Stage, Step, Wait,
 };
 pub use thingsboard::{
-    Claim, ClaimOutcome, DeviceClaim, DeviceProvision, DeviceThingsBoard, ProvisionStrategy,
-    ProvisionedBy, Registered, ThingsBoard, Unclaim,
+    Call, CallOutcome, Claim, ClaimOutcome, DeviceCalls, DeviceClaim, DeviceProvision,
+    DeviceThingsBoard, ProvisionStrategy, ProvisionedBy, Registered, ThingsBoard, Unclaim,
 };
 pub use web::{
     AskedOfClients, Browse, BrowseOutcome, BrowseStage, ClientTls, Misbehaviour, ServerCertificate,

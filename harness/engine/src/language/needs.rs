@@ -267,7 +267,7 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
         Step::Bind(_) => {
             needs.extend([Need::OwnCloud(CloudNeed::Linkkit), can(Feature::Linkkit)]);
         }
-        Step::Claim(_) | Step::Unclaim(_) => {
+        Step::Claim(_) | Step::Unclaim(_) | Step::Call(_) => {
             needs.extend([
                 Need::OwnCloud(CloudNeed::ThingsBoard),
                 can(Feature::ThingsBoard),

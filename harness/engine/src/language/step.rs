@@ -14,7 +14,7 @@ use super::fault::FaultStep;
 use super::power::Power;
 use super::roles::Roles;
 use super::span::Placed;
-use super::thingsboard::{Claim, Unclaim};
+use super::thingsboard::{Call, Claim, Unclaim};
 use super::web::{Browse, WebSocketStep};
 
 /// One step; see the [module](super) for what each means.
@@ -50,6 +50,8 @@ pub enum Step {
     Claim(Claim),
     /// A phone's owner gives a device of ThingsBoard back.
     Unclaim(Unclaim),
+    /// ThingsBoard calls a method of a device.
+    Call(Call),
     /// A phone asks a device's web server for something.
     Browse(Box<Browse>),
     /// A phone does something over a WebSocket.
@@ -415,6 +417,8 @@ pub enum BindOutcome {
     Mismatched,
     /// The token was reported too long ago.
     Expired,
+    /// The device belongs to another account, and the product lets it belong to one only.
+    Forbidden,
 }
 
 /// Lets so much device time pass.
@@ -480,6 +484,7 @@ impl Step {
             Self::Bind(step) => step.device.as_ref(),
             Self::Claim(step) => step.device.as_ref(),
             Self::Unclaim(step) => step.device.as_ref(),
+            Self::Call(step) => step.device.as_ref(),
             Self::Browse(step) => step.device.as_ref(),
             Self::WebSocket(step) => step.device.as_ref(),
             Self::EraseStorage(step) => step.device.as_ref(),
@@ -518,6 +523,7 @@ impl Step {
             Self::Discover(step) => &step.catches,
             Self::Bind(step) => &step.catches,
             Self::Claim(step) => &step.catches,
+            Self::Call(step) => &step.catches,
             Self::Browse(step) => &step.catches,
             Self::WebSocket(step) => &step.catches,
             Self::Expect(step) => step.catches(),

@@ -1,9 +1,11 @@
 //! ThingsBoard in a scenario: what the cloud knows, what a device asks of it, what a customer does.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::duration;
 use super::span::Placed;
@@ -24,6 +26,9 @@ pub struct ThingsBoard {
     /// Whether a message that cannot be read is acknowledged instead of the session being closed.
     #[serde(default)]
     pub acknowledges_malformed: bool,
+    /// What the cloud answers to calls of devices, by method. A call of another method gets no answer.
+    #[serde(default)]
+    pub answers: BTreeMap<String, Value>,
 }
 
 impl Default for ThingsBoard {
@@ -33,6 +38,7 @@ impl Default for ThingsBoard {
             provisioning: None,
             claiming: true,
             acknowledges_malformed: false,
+            answers: BTreeMap::new(),
         }
     }
 }
@@ -73,6 +79,19 @@ pub struct DeviceThingsBoard {
     pub provision: Option<DeviceProvision>,
     /// It sends a claim message whenever it is connected.
     pub claim: Option<DeviceClaim>,
+    /// It listens for calls of the cloud, and calls it.
+    pub remote_calls: Option<DeviceCalls>,
+}
+
+/// Remote calls of a device, both ways.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceCalls {
+    /// What it answers to calls of the cloud, by method. A call of another method is passed over.
+    #[serde(default)]
+    pub answers: BTreeMap<String, Value>,
+    /// The method of the cloud's that it calls whenever it is connected.
+    pub calls: Option<String>,
 }
 
 /// How a device asks for credentials.
@@ -151,6 +170,50 @@ pub struct Unclaim {
     pub phone: Placed<String>,
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,
+}
+
+/// The cloud calls a method of a device.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// The method.
+    pub method: String,
+    /// Its parameters; an empty object if left out.
+    #[serde(default = "no_parameters")]
+    pub params: Value,
+    /// What becomes of the call.
+    #[serde(default)]
+    pub outcome: Placed<CallOutcome>,
+    /// How long the device has for its answer.
+    #[serde(default = "soon", deserialize_with = "duration::required")]
+    #[schemars(with = "duration::Text")]
+    pub within: Duration,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallOutcome {
+    /// The device answers.
+    #[default]
+    Answered,
+    /// The device hears the call and does not answer.
+    Unanswered,
+    /// The device is not there, or has not subscribed to calls.
+    NotListening,
+}
+
+fn no_parameters() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+fn soon() -> Duration {
+    Duration::from_secs(5)
 }
 
 fn yes() -> bool {

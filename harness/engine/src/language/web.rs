@@ -39,6 +39,16 @@ pub struct WebServer {
     /// Announces it by mDNS as `_https._tcp`, or `_http._tcp`, of the host of this name in the domain
     /// `local`; not announced if left out.
     pub mdns: Option<String>,
+    /// Whether clients can resume their TLS sessions by tickets; a board whose TLS gives none gives none.
+    #[serde(default)]
+    pub session_tickets: bool,
+    /// TLS sessions that there is memory for: the next one fails as where a device's heap is used up. As many as
+    /// there are sockets, if left out.
+    pub memory_for_sessions: Option<u8>,
+    /// Whether the application has an error handler of its own for what is not found: below `/gone/` it leaves
+    /// the connection open, elsewhere it closes it, as all of ESP-IDF's do.
+    #[serde(default)]
+    pub error_handler: bool,
 }
 
 fn yes() -> bool {

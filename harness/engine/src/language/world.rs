@@ -158,7 +158,7 @@ pub enum ClientCertificate {
 }
 
 /// The Linkkit fake, and what devices and cloud agree on.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Linkkit {
     /// Which version's numbers and spellings.
@@ -168,6 +168,28 @@ pub struct Linkkit {
     #[serde(default, deserialize_with = "duration::optional")]
     #[schemars(with = "Option<duration::Text>")]
     pub token_life: Option<Duration>,
+    /// Whether the product lets a device belong to several accounts, each by a token of its own.
+    #[serde(default = "several_accounts")]
+    pub several_accounts: bool,
+    /// Whether a token counts only until the device reports its next one. A device that is asked for its
+    /// token reports the next one at once, so that what it has told is void by then.
+    #[serde(default)]
+    pub last_token_only: bool,
+}
+
+fn several_accounts() -> bool {
+    true
+}
+
+impl Default for Linkkit {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            token_life: None,
+            several_accounts: several_accounts(),
+            last_token_only: false,
+        }
+    }
 }
 
 /// A version of the Linkkit SDK.

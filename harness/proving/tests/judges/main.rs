@@ -9,6 +9,7 @@
 
 mod between;
 mod certificates;
+mod chromium;
 mod coap;
 mod espressif;
 mod http;

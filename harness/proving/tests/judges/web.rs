@@ -23,8 +23,14 @@ fn up(judge: &str, application: &str, secure: bool, client: &str) -> Option<Up> 
     Some(bring_up(application, secure, client))
 }
 
-fn bring_up(application: &str, secure: bool, client: &str) -> Up {
-    let case = format!("application={application},secure={secure},client={client}");
+/// A device of this application. Its server listens once this is done.
+pub fn bring_up(application: &str, secure: bool, client: &str) -> Up {
+    bring_up_case(application, secure, client, false)
+}
+
+fn bring_up_case(application: &str, secure: bool, client: &str, tickets: bool) -> Up {
+    let case =
+        format!("application={application},secure={secure},client={client},tickets={tickets}");
     let port = port(secure);
     let forward = format!("127.0.0.1:0=sta:{port}");
     let listening = format!("Server listening on port {port}");
@@ -193,6 +199,39 @@ fn openssl_sees_the_certificate_of_the_name_that_it_asks_for() {
         }
     }
     up.end();
+}
+
+#[test]
+fn openssl_resumes_a_session_by_its_ticket_where_the_server_gives_tickets() {
+    if !is_there("openssl", "openssl") {
+        return;
+    }
+    for is_reused in [false, true] {
+        let up = bring_up_case("simple", true, "none", is_reused);
+        let to = up.forward("tcp", "sta", 443).to_string();
+        for version in ["-tls1_2", "-tls1_3"] {
+            let session = up.out().join(format!("session{version}"));
+            let ask = |how: &str| {
+                let path = session.display().to_string();
+                // It reads as far as the answer, behind which the tickets of TLS 1.3 have come.
+                let script = "printf 'GET / HTTP/1.1\\r\\n\\r\\n'; sleep 0.3";
+                let openssl =
+                    format!("({script}) | openssl s_client -connect {to} {version} {how} '{path}'");
+                run(Command::new("sh").args(["-c", &openssl]))
+            };
+            let first = ask("-sess_out").text().to_owned();
+            assert!(first.contains("New, TLSv1."), "{version}: {first}");
+            if !session.is_file() {
+                // Without a ticket TLS 1.3 has nothing to keep.
+                assert!(!is_reused, "no session was kept: {first}");
+                continue;
+            }
+            let second = ask("-sess_in");
+            let reused = second.text().contains("Reused, TLSv1.");
+            assert_eq!(reused, is_reused, "{version}: {second:?}");
+        }
+        up.end();
+    }
 }
 
 #[test]

@@ -169,8 +169,11 @@ impl<'s, S: Service> Server<'s, S> {
                 Either::First(Ok(request)) => request,
                 Either::First(Err(Unread::Gone)) => return None,
                 Either::First(Err(Unread::Refused(refusal))) => {
-                    refusal.log();
-                    connection.send(&refusal.response()).await.ok()?;
+                    refusal.log(refusal.text());
+                    connection
+                        .send(&refusal.response(refusal.text()))
+                        .await
+                        .ok()?;
                     return None;
                 }
                 Either::Second(end) => return Some(end),

@@ -4,6 +4,7 @@ mod linkkit;
 mod plain;
 mod thingsboard;
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use core::net::Ipv4Addr;
 
@@ -55,7 +56,7 @@ pub(super) enum Request {
     Report(String),
     /// A message at quality of service 1.
     Publish {
-        topic: &'static str,
+        topic: Cow<'static, str>,
         payload: String,
     },
     Subscribe(&'static str),

@@ -9,7 +9,7 @@ use rand_core::RngCore;
 
 use super::{Binding, Failure, Request, Stage};
 use crate::mqtt::{Credentials, Event, MqttSession};
-use crate::uplink::thingsboard::{ClientEvent, ClientQueues, WRAPPER};
+use crate::uplink::thingsboard::{ClientEvent, ClientQueues, PROVISION_RESPONSE, WRAPPER};
 
 // `esp_mqtt_event_id_t`.
 const MQTT_EVENT_ERROR: u8 = 0;
@@ -123,14 +123,16 @@ impl<R: RngCore> Binding for ThingsBoardBinding<'_, R> {
         self.number_next(session);
         let done = match request {
             Request::Publish { topic, payload } => {
-                let sent = session.publish(topic, payload.as_bytes(), true, now);
+                let sent = session.publish(&topic, payload.as_bytes(), true, now);
                 sent.map(drop)
             }
             Request::Subscribe(filter) => session.subscribe(filter, now).map(|id| {
-                log::info!(
-                    target: "provision",
-                    "sent subscribe successful, msg_id={id}, topic={filter}"
-                );
+                let tag = if filter == PROVISION_RESPONSE {
+                    "provision"
+                } else {
+                    WRAPPER
+                };
+                log::info!(target: tag, "sent subscribe successful, msg_id={id}, topic={filter}");
             }),
             Request::Unsubscribe(filter) => session.unsubscribe(filter, now).map(|id| {
                 log::info!(

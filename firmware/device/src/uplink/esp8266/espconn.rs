@@ -113,7 +113,7 @@ fn log_failure(failure: &TlsFailure) {
             log::info!(target: TAG, "client's data invalid protocol");
             error("invalid protocol message");
         }
-        TlsFailure::Configuration => error("bad certificate"),
+        TlsFailure::Configuration | TlsFailure::OutOfMemory => error("bad certificate"),
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn send(claim: &ClaimMessage, queues: &ClientQueues) {
     let payload = serde_json::to_string(&message).unwrap_or_default();
     log::info!(target: WRAPPER, "[Claiming][Tx] {payload}");
     queues.request(Request::Publish {
-        topic: TOPIC,
+        topic: TOPIC.into(),
         payload,
     });
 }

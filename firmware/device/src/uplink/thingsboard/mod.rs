@@ -1,12 +1,13 @@
 //! The application of a device of a ThingsBoard cloud: the X.509 example of
-//! `esp32-thingsboard-mqtt-client` (39cf281), line by line with its misspellings, and the provisioning
-//! and claiming of that library.
+//! `esp32-thingsboard-mqtt-client` (39cf281), line by line with its misspellings, and the provisioning,
+//! claiming and remote calls of that library.
 //!
 //! It is a task of its own beside the MQTT client and looks at the client's events only once a second,
 //! as the example's loop does.
 
 mod claim;
 mod provision;
+mod rpc;
 mod telemetry;
 
 use alloc::string::String;
@@ -20,6 +21,8 @@ use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Ticker, Timer};
 use factory::{Cloud, Factory, ThingsBoard};
 
+pub(super) use self::provision::RESPONSE as PROVISION_RESPONSE;
+use self::rpc::Calls;
 use self::telemetry::Telemetry;
 use super::binding::{Failure, Request};
 use super::{forever, online};
@@ -49,7 +52,7 @@ pub(super) struct ClientQueues {
     /// Whether the broker has accepted us.
     pub(super) is_connected: Cell<bool>,
     /// What the client has to do.
-    pub(super) requests: Channel<NoopRawMutex, Request, 4>,
+    pub(super) requests: Channel<NoopRawMutex, Request, 8>,
     events: Channel<NoopRawMutex, ClientEvent, 16>,
 }
 
@@ -120,6 +123,7 @@ pub(super) async fn run(
         settings,
         queues,
         telemetry: Telemetry::default(),
+        calls: Calls::default(),
         provisioned: None,
         phase: Phase::Normal,
     };
@@ -150,6 +154,7 @@ struct Example<'e> {
     settings: &'e ThingsBoard,
     queues: &'e ClientQueues,
     telemetry: Telemetry,
+    calls: Calls,
     /// What the cloud has said of our credentials.
     provisioned: Option<Result<provision::Got, ()>>,
     phase: Phase,
@@ -289,6 +294,9 @@ impl Example<'_> {
                 if let Some(claim) = claim {
                     claim::send(claim, self.queues);
                 }
+                if let Some(calls) = &self.settings.remote_calls {
+                    self.calls.begin(calls, self.queues);
+                }
             }
         }
     }
@@ -297,7 +305,11 @@ impl Example<'_> {
         log::info!(target: HELPER, "TBCM_EVENT_DATA");
         if topic == provision::RESPONSE {
             self.provisioned = Some(provision::read(payload, self.queues));
-        } else {
+            return;
+        }
+        let calls = self.settings.remote_calls.as_ref();
+        let taken = calls.is_some_and(|calls| self.calls.take(topic, payload, calls, self.queues));
+        if !taken {
             log::warn!(
                 target: WRAPPER,
                 "[Unkown-Msg][Rx] topic={}, payload_len={}",

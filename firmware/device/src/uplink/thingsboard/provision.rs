@@ -12,7 +12,7 @@ use crate::uplink::binding::Request;
 const TAG: &str = "provision";
 const REQUEST: &str = "/provision/request";
 /// Where the cloud answers.
-pub(super) const RESPONSE: &str = "/provision/response";
+pub(in crate::uplink) const RESPONSE: &str = "/provision/response";
 /// `TBCM_RX_TOPIC_PROVISION_RESPONSE`.
 const TOPIC_TYPE: u8 = 6;
 
@@ -112,7 +112,7 @@ pub(super) fn send(request: &ProvisionRequest, queues: &ClientQueues) {
     let payload = serde_json::to_string(&message).unwrap_or_default();
     log::info!(target: WRAPPER, "[Provision][Tx] request_id=0 {payload}");
     queues.request(Request::Publish {
-        topic: REQUEST,
+        topic: REQUEST.into(),
         payload,
     });
 }

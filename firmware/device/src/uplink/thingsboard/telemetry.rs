@@ -28,7 +28,7 @@ impl Telemetry {
         let payload = self.measure();
         log::info!(target: WRAPPER, "[Telemetry][Tx] {payload}");
         queues.request(Request::Publish {
-            topic: TOPIC,
+            topic: TOPIC.into(),
             payload,
         });
     }

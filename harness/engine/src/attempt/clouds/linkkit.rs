@@ -28,7 +28,8 @@ pub(super) async fn start(
             .collect(),
         rules: Rules {
             token_life: settings.token_life,
-            ..Rules::default()
+            several_accounts: settings.several_accounts,
+            last_token_only: settings.last_token_only,
         },
         ..LinkkitSettings::default()
     };
@@ -66,6 +67,9 @@ pub fn bind_outcome(code: i64) -> Option<language::BindOutcome> {
         cloud::BindOutcome::Mismatched => Some(language::BindOutcome::Mismatched),
         cloud::BindOutcome::Expired => Some(language::BindOutcome::Expired),
         cloud::BindOutcome::AlreadyUsed => Some(language::BindOutcome::AlreadyUsed),
+        cloud::BindOutcome::Refused if code == cloud::linkkit::codes::FORBIDDEN => {
+            Some(language::BindOutcome::Forbidden)
+        }
         cloud::BindOutcome::Refused => None,
     }
 }

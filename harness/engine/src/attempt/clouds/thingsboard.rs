@@ -2,7 +2,7 @@
 
 use cloud::thingsboard::{ProvisionProfile, Registers, Strategy, credentials};
 use cloud::{Broker, Newcomer, ThingsBoard, ThingsBoardSettings};
-use factory::{ClaimMessage, Factory, ProvisionRequest};
+use factory::{ClaimMessage, Factory, MethodAnswer, ProvisionRequest, RemoteCalls};
 use pki::Pki;
 use regex::Regex;
 use trace::Trace;
@@ -28,6 +28,7 @@ pub(super) async fn start(
         None => None,
         Some(strategy) => Some(profile(strategy, pki)?),
     };
+    let answers = &settings.answers;
     let settings = ThingsBoardSettings {
         provisioning,
         claiming_by_default: settings.claiming,
@@ -40,7 +41,11 @@ pub(super) async fn start(
         },
         ..ThingsBoardSettings::default()
     };
-    Ok(ThingsBoard::start(settings, broker, trace.clone()).await?)
+    let fake = ThingsBoard::start(settings, broker, trace.clone()).await?;
+    for (method, answer) in answers {
+        fake.answer_calls(method, answer.clone());
+    }
+    Ok(fake)
 }
 
 fn profile(strategy: ProvisionStrategy, pki: &Pki) -> Result<ProvisionProfile, LabError> {
@@ -140,8 +145,22 @@ pub(super) fn put_in(
                     .duration
                     .map(|duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)),
             }),
+        remote_calls: asks
+            .and_then(|asks| asks.remote_calls.as_ref())
+            .map(remote_calls),
         ..factory::ThingsBoard::default()
     });
+}
+
+fn remote_calls(asks: &language::DeviceCalls) -> RemoteCalls {
+    let answer = |(method, result): (&String, &serde_json::Value)| MethodAnswer {
+        method: method.clone(),
+        result: result.to_string(),
+    };
+    RemoteCalls {
+        answers: asks.answers.iter().map(answer).collect(),
+        calls: asks.calls.clone(),
+    }
 }
 
 fn request(

@@ -1,7 +1,9 @@
 //! What is wrong with faults, and with damage to storage.
 
 use super::Checker;
-use crate::language::fault::{Fault, FaultStep, Frames};
+use crate::language::fault::{
+    CONNACK_REASONS, DISCONNECT_REASONS, EndedBy, Fault, FaultStep, Frames,
+};
 use crate::language::span::Span;
 use crate::language::step::{Damage, DamageStorage};
 
@@ -54,8 +56,15 @@ impl<'s> Checker<'s> {
             );
         }
         match fault {
-            Fault::ConnectRefused(code) if !(1..=5).contains(&code.value) => {
-                self.wrong(code.span, "CONNACK refuses with 1 to 5");
+            Fault::ConnectRefused(code)
+                if !(1..=5).contains(&code.value) && !CONNACK_REASONS.contains(&code.value) =>
+            {
+                let message = "CONNACK refuses with 1 to 5, or a reason code of MQTT 5 from 128 on";
+                self.wrong(code.span, message);
+            }
+            Fault::SessionEnded(EndedBy::Reason(code)) if !DISCONNECT_REASONS.contains(code) => {
+                let message = "DISCONNECT of a broker has no such reason code: 128 to 162, see MQTT 5 §3.14.2.1";
+                self.wrong(span, message);
             }
             fault if fault.is_of_broker() && self.scenario.world.cloud.is_none() => {
                 self.wrong(span, "there is no `cloud` in the world");
