@@ -12,6 +12,7 @@ use super::around::InRig;
 use super::boards::{BoardKind, BoardModel, BrokenProbe};
 use super::cases::Attempt;
 use super::checkups::Recheck;
+use super::pcap::Pcap;
 use crate::language::{self, Difference, Otherwise};
 
 /// A case of a scenario on a board.
@@ -166,6 +167,8 @@ pub struct Settings {
     pub flash: Flash,
     /// How the debug probes of emulated boards are broken.
     pub probe_fault: Option<BrokenProbe>,
+    /// Whether packets are captured.
+    pub pcap: Pcap,
     /// Whether to start nothing more once a case did not pass.
     pub fail_fast: bool,
     /// Whether a skipped case counts as failed.
@@ -195,6 +198,7 @@ impl Settings {
             image: None,
             flash: Flash::default(),
             probe_fault: None,
+            pcap: Pcap::Off,
             fail_fast: false,
             no_skips: false,
             recheck: None,
