@@ -61,6 +61,31 @@ pub(super) enum CommandError {
         /// Error of the operating system.
         source: io::Error,
     },
+    /// A page, or another file made of a run, could not be written.
+    #[error("failed to write {}", path.display())]
+    #[diagnostic(help(
+        "name a place that can be written to: `--html FILE`, or `--out FILE` of `trace open`"
+    ))]
+    Page {
+        /// The file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: io::Error,
+    },
+    /// A page could not be made.
+    #[error(transparent)]
+    Html(#[from] report::HtmlError),
+    /// The page was written, but nothing here opens it.
+    #[error("failed to start `{program}` for {}", path.display())]
+    #[diagnostic(help("the page is written: open it in any browser"))]
+    Browser {
+        /// What was to open it.
+        program: &'static str,
+        /// The page.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: io::Error,
+    },
     /// Name of a board that does not exist.
     #[error("there is no board `{0}`")]
     #[diagnostic(help(
@@ -151,6 +176,7 @@ impl CommandError {
             | Self::OwnFirmware { .. }
             | Self::Profiles(_)
             | Self::Show(_)
+            | Self::Html(_)
             | Self::Trace(_)
             | Self::Folder { .. }
             | Self::Esp8266(_)
@@ -163,6 +189,8 @@ impl CommandError {
             | Self::Executable(_)
             | Self::Signals(_)
             | Self::Junit { .. }
+            | Self::Page { .. }
+            | Self::Browser { .. }
             | Self::Output(_)
             | Self::Up(_) => ExitStatus::Broken,
         }

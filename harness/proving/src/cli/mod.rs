@@ -2,6 +2,7 @@
 
 mod arguments;
 mod board_queue;
+mod captures;
 mod certs;
 mod chosen_boards;
 mod contracts;

@@ -21,6 +21,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
             source,
         })?;
     }
+    arguments.captures.prepare()?;
     let mut boards = chosen_boards::of(
         &arguments.board,
         &arguments.rig.path,
@@ -60,6 +61,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         image: arguments.image.clone(),
         flash: arguments.flash.into(),
         probe_fault: arguments.probe_fault,
+        pcap: arguments.captures.pcap(),
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,
         recheck: Some(ready_boards::recheck(&boards)),
@@ -75,6 +77,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
             source,
         })?;
     }
+    arguments.captures.write(&summary)?;
     Ok(match summary.exit_status() {
         // Not all that was asked for was judged, by the fault of a board.
         ExitStatus::Passed | ExitStatus::NothingSelected if taken_out => ExitStatus::Broken,
