@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::command::{command, exists, run, target};
 
 /// Debian packages: the program, or file, that shows that one is there, and why it is needed.
-const DEBIAN: [(&str, &str, &str); 11] = [
+const DEBIAN: [(&str, &str, &str); 12] = [
     (
         "mosquitto",
         "mosquitto",
@@ -26,7 +26,12 @@ const DEBIAN: [(&str, &str, &str); 11] = [
     ),
     ("pkg-config", "pkg-config", "finds libssl"),
     ("curl", "curl", "judge: HTTP"),
-    ("chromium", "chromium", "judge: a page over WSS"),
+    (
+        "chromium",
+        "chromium",
+        "judge: a page over WSS, pages of runs and traces",
+    ),
+    ("tshark", "tshark", "judge: captures"),
     ("qemu-system-arm", "qemu-system-arm", "the emulated board"),
     ("dbus-daemon", "dbus-daemon", "judge: Bluetooth by bleak"),
     (
@@ -53,7 +58,7 @@ const RIG: [(&str, &str, &str); 4] = [
 ];
 
 /// PyPI packages, with the module that shows that one is there.
-const PYTHON: [(&str, &str, &str); 12] = [
+const PYTHON: [(&str, &str, &str); 13] = [
     (
         "rmaker_tools",
         "esp-rainmaker-cli",
@@ -87,6 +92,7 @@ const PYTHON: [(&str, &str, &str); 12] = [
         "esp-idf-nvs-partition-gen",
         "judge: images of the NVS partition",
     ),
+    ("playwright", "playwright", "drives Chromium"),
     ("pexpect", "pexpect", "measured beside our log matching"),
     (
         "pytest_embedded",

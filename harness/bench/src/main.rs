@@ -21,6 +21,7 @@ mod start_up;
 mod table;
 mod talker;
 mod uart;
+mod viewing;
 mod walls;
 mod web;
 
@@ -47,6 +48,7 @@ const BENCHMARKS: [(&str, Benchmark); 13] = [
     ("uart", uart::measure),
     ("boards", boards::measure),
     ("bluetooth", bluetooth::measure),
+    ("viewing", viewing::measure),
 ];
 
 fn main() -> ExitCode {

@@ -90,7 +90,9 @@ fn take_a_network() {
     // SAFETY: changes which network this thread is in, and touches no memory.
     let gave = unsafe { libc::unshare(libc::CLONE_NEWNET) };
     assert_eq!(gave, 0, "needs root: {}", io::Error::last_os_error());
-    let up = Command::new("ip").args(["link", "set", "lo", "up"]).status();
+    let up = Command::new("ip")
+        .args(["link", "set", "lo", "up"])
+        .status();
     assert!(up.unwrap().success());
 }
 

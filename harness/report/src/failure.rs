@@ -73,7 +73,7 @@ fn title(case: &CaseResult, paint: Paint) -> String {
 }
 
 /// The command that runs the same attempt once more.
-fn again(case: &CaseResult, attempt: &AttemptResult) -> String {
+pub(crate) fn again(case: &CaseResult, attempt: &AttemptResult) -> String {
     let conditions = &attempt.conditions;
     let name = conditions.case_id.as_ref().unwrap_or(&case.case);
     let mut command = format!(

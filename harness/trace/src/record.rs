@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use capture::Capture;
 use clock::Clock;
 
 use crate::store::{Chunk, Store};
@@ -39,6 +40,8 @@ struct Inner {
     clock: Clock,
     secrets: Secrets,
     state: Mutex<State>,
+    /// Where those who carry packets copy them to.
+    capture: OnceLock<Capture>,
 }
 
 struct State {
@@ -84,6 +87,7 @@ impl Trace {
                     waiting: Vec::new(),
                     gathering: 0,
                 }),
+                capture: OnceLock::new(),
             }),
         };
         trace.emit(
@@ -230,6 +234,17 @@ impl Trace {
     /// The secrets of this run.
     pub fn secrets(&self) -> &Secrets {
         &self.inner.secrets
+    }
+
+    /// Has packets captured from now on by those who carry them. The first capture stays.
+    pub fn capture_into(&self, capture: Capture) {
+        // A second one would be another file of the same attempt, which nobody asks for.
+        let _ = self.inner.capture.set(capture);
+    }
+
+    /// Where packets are captured, if they are. It is no part of the trace: nothing is redacted there.
+    pub fn capture(&self) -> Option<&Capture> {
+        self.inner.capture.get()
     }
 
     /// The clock that stamps the events.

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use clock::Clock;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use trace::Trace;
 
 use super::connection::serve;
 use super::core::Core;
@@ -35,10 +35,10 @@ impl Listener {
     pub(super) fn new(
         address: SocketAddr,
         tls: Option<TlsSettings>,
-        clock: &Clock,
+        trace: &Trace,
     ) -> Result<Self, TlsConfigError> {
         let tls = tls
-            .map(|settings| Configured::new(settings, clock))
+            .map(|settings| Configured::new(settings, trace))
             .transpose()?;
         Ok(Self {
             address,
@@ -50,14 +50,14 @@ impl Listener {
     /// Changes TLS for the connections to come. Nothing happens on a port in the clear.
     pub(super) fn change_tls(
         &self,
-        clock: &Clock,
+        trace: &Trace,
         change: impl FnOnce(&mut TlsSettings),
     ) -> Result<(), TlsConfigError> {
         let mut tls = lock(&self.tls);
         if let Some(configured) = &mut *tls {
             let mut settings = configured.settings.clone();
             change(&mut settings);
-            *configured = Configured::new(settings, clock)?;
+            *configured = Configured::new(settings, trace)?;
         }
         Ok(())
     }
@@ -160,8 +160,8 @@ impl Listener {
 }
 
 impl Configured {
-    fn new(settings: TlsSettings, clock: &Clock) -> Result<Self, TlsConfigError> {
-        let acceptor = acceptor(&settings, clock)?;
+    fn new(settings: TlsSettings, trace: &Trace) -> Result<Self, TlsConfigError> {
+        let acceptor = acceptor(&settings, trace)?;
         Ok(Self { settings, acceptor })
     }
 }

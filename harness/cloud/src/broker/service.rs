@@ -122,7 +122,7 @@ impl Broker {
     fn change_tls(&self, change: impl Fn(&mut TlsSettings)) -> Result<(), TlsConfigError> {
         self.listeners
             .iter()
-            .try_for_each(|listener| listener.change_tls(&self.core.clock, &change))
+            .try_for_each(|listener| listener.change_tls(&self.core.trace, &change))
     }
 
     /// Ends the connection of every session: by a reset, as if another client had come with the same
@@ -241,7 +241,7 @@ async fn bind(
     };
     let socket = TcpListener::bind(settings.address).await.map_err(wrap)?;
     let address = socket.local_addr().map_err(wrap)?;
-    let listener = Listener::new(address, settings.tls.clone(), trace.clock())?;
+    let listener = Listener::new(address, settings.tls.clone(), trace)?;
     Ok((listener, socket))
 }
 

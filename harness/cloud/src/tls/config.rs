@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use capture::Capture;
 use clock::Clock;
 use rustls::crypto::ring;
 use rustls::pki_types::UnixTime;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{KeyLog, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use trace::Trace;
 
 use super::verifier::{Linked, Recording};
 
@@ -126,9 +128,9 @@ pub(crate) enum Acceptor {
 }
 
 /// What `settings` ask for. Dates are checked at the lab's time.
-pub(crate) fn acceptor(settings: &TlsSettings, clock: &Clock) -> Result<Acceptor, TlsConfigError> {
+pub(crate) fn acceptor(settings: &TlsSettings, trace: &Trace) -> Result<Acceptor, TlsConfigError> {
     match settings.legacy {
-        None => Ok(Acceptor::Rustls(server_config(settings, clock)?)),
+        None => Ok(Acceptor::Rustls(server_config(settings, trace)?)),
         #[cfg(feature = "legacy")]
         Some(legacy) => super::legacy::Context::new(settings, legacy)
             .map(Acceptor::Legacy)
@@ -165,17 +167,17 @@ pub struct TlsConfigError {
 /// The rustls side of `settings`. Dates are checked at the lab's time.
 fn server_config(
     settings: &TlsSettings,
-    clock: &Clock,
+    trace: &Trace,
 ) -> Result<Arc<ServerConfig>, TlsConfigError> {
     let wrap = |attempt| {
         move |source: Box<dyn std::error::Error + Send + Sync>| TlsConfigError { attempt, source }
     };
     // Said explicitly: two providers in one program make rustls panic when it has to guess.
     let provider = Arc::new(ring::default_provider());
-    let builder =
-        ServerConfig::builder_with_details(provider.clone(), Arc::new(LabCalendar(clock.clone())))
-            .with_protocol_versions(&settings.versions.list())
-            .map_err(|error| wrap("these protocol versions do not go together")(error.into()))?;
+    let calendar = Arc::new(LabCalendar(trace.clock().clone()));
+    let builder = ServerConfig::builder_with_details(provider.clone(), calendar)
+        .with_protocol_versions(&settings.versions.list())
+        .map_err(|error| wrap("these protocol versions do not go together")(error.into()))?;
     let builder = match settings.client_certificate {
         ClientCertificate::NotAsked => builder.with_no_client_auth(),
         ClientCertificate::Any => {
@@ -215,7 +217,20 @@ fn server_config(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.max_fragment_size = settings.faults.record_size.map(usize::from);
+    if let Some(capture) = trace.capture().filter(|capture| capture.wants_secrets()) {
+        config.key_log = Arc::new(SessionSecrets(capture.clone()));
+    }
     Ok(Arc::new(config))
+}
+
+/// The secrets of sessions go into the capture.
+#[derive(Debug)]
+struct SessionSecrets(Capture);
+
+impl KeyLog for SessionSecrets {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        self.0.tls_secret(label, client_random, secret);
+    }
 }
 
 /// Certificates are judged by the date in the lab.

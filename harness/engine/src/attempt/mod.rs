@@ -42,12 +42,13 @@ mod world;
 
 use std::process::ExitCode;
 
+use capture::Capture;
 use clock::Clock;
 use trace::{Finished, StepEnded, StepStarted, Trace, Verdict, Witness, WitnessReport};
 
 use crate::expect::{Expectations, NeverWatch};
 use crate::language::{Captures, Case, read_file};
-use crate::run::{BoardKind, Job};
+use crate::run::{BoardKind, Job, Pcap};
 
 pub use board_access::{BoardAccess, ReachError, board_access};
 pub use boards::Chosen;
@@ -102,6 +103,18 @@ async fn attempt(job: &Job) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Some(secrets) = job.pcap.secrets() {
+        match Capture::create(clock.clone(), &job.out.join(Pcap::FILE), secrets) {
+            Ok(capture) => trace.capture_into(capture),
+            Err(error) => {
+                eprintln!(
+                    "failed to create {} in the attempt's folder: {error}",
+                    Pcap::FILE
+                );
+                return ExitCode::FAILURE;
+            }
+        }
+    }
     trace.emit(None, &job.setup);
     report_lag(&clock, &trace);
     let finished = match case_of(job) {
@@ -116,6 +129,10 @@ async fn attempt(job: &Job) -> ExitCode {
         }
     };
     trace.emit(None, &finished);
+    // A verdict does not depend on it.
+    if let Some(Err(error)) = trace.capture().map(Capture::end) {
+        eprintln!("the capture is not whole: {error}");
+    }
     match trace.take_failure() {
         None => ExitCode::SUCCESS,
         Some(error) => {
@@ -265,6 +282,7 @@ impl Attempt<'_> {
                     place,
                 },
             );
+            self.capture_comment(&format!("step {}: {}", index + 1, at.label));
             let result = self.step(step, world).await;
             self.trace.emit(
                 None,
@@ -273,6 +291,9 @@ impl Attempt<'_> {
                     ok: result.is_ok(),
                 },
             );
+            if result.is_err() {
+                self.capture_comment(&format!("step {} missed", index + 1));
+            }
             result?;
         }
         *at = Where {
@@ -282,6 +303,15 @@ impl Attempt<'_> {
         };
         self.trace.clock().sleep(self.case.scenario.settle).await;
         Ok(())
+    }
+}
+
+impl Attempt<'_> {
+    /// Says in the capture, if there is one, what happens now.
+    fn capture_comment(&self, text: &str) {
+        if let Some(capture) = self.trace.capture() {
+            capture.comment(&self.trace.secrets().redact_text(text));
+        }
     }
 }
 

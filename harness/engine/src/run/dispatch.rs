@@ -208,6 +208,7 @@ impl Dispatcher<'_> {
             flash: self.settings.flash,
             uses_host_radios: case.uses_host_radios,
             probe_fault: self.settings.probe_fault,
+            pcap: self.settings.pcap,
         };
         match self.spawn(&job, lasts) {
             Ok(worker) => {

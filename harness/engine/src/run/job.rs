@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use trace::Setup;
 
-use super::{BrokenProbe, Flash};
+use super::{BrokenProbe, Flash, Pcap};
 
 /// One attempt at one case: all that a worker is told. The worker reads the scenario again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,6 +57,9 @@ pub struct Job {
     /// How the board's debug probe is broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_fault: Option<BrokenProbe>,
+    /// Whether packets are captured into [`Pcap::FILE`].
+    #[serde(default)]
+    pub pcap: Pcap,
 }
 
 impl Job {

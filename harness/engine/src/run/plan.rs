@@ -12,6 +12,7 @@ use super::around::InRig;
 use super::boards::{BoardKind, BoardModel, BrokenProbe};
 use super::cases::Attempt;
 use super::checkups::Recheck;
+use super::pcap::Pcap;
 use crate::language::{self, Difference, Otherwise};
 
 /// A case of a scenario on a board.
@@ -173,6 +174,8 @@ pub struct Settings {
     pub allowed_flaky: usize,
     /// Cases whose verdict does not count, by their identifiers in the plan.
     pub quarantined: BTreeMap<String, report::Quarantine>,
+    /// Whether packets are captured.
+    pub pcap: Pcap,
     /// Whether to start nothing more once a case did not pass.
     pub fail_fast: bool,
     /// Whether a skipped case counts as failed.
@@ -205,6 +208,7 @@ impl Settings {
             retries: 0,
             allowed_flaky: 0,
             quarantined: BTreeMap::new(),
+            pcap: Pcap::Off,
             fail_fast: false,
             no_skips: false,
             recheck: None,

@@ -18,7 +18,7 @@ use trace::{CreateError, Trace};
 
 use crate::attempt::{Chosen, CloudSide, Lab, LabError, Outsiders, World};
 use crate::language::{self, Case, Mistakes};
-use crate::run::{Flash, Job};
+use crate::run::{Flash, Job, Pcap};
 pub use as_rig::{AsRig, ConsoleOn, up_as_rig};
 use console::ConsoleSocket;
 use endpoints::{Forwarded, Reached};
@@ -264,6 +264,7 @@ fn job(case: &Case, folder: &Path) -> Job {
         flash: Flash::default(),
         uses_host_radios: false,
         probe_fault: None,
+        pcap: Pcap::Off,
     }
 }
 

@@ -122,6 +122,7 @@ impl AccessPoint {
     ) -> Self {
         let address = gateway_of(settings.subnet);
         let segment = Segment::new(clock.clone(), settings.isolation);
+        segment.captured(trace, &format!("station {role}"));
         let gateway = Arc::new(Gateway::new(
             role,
             address,

@@ -74,6 +74,8 @@ impl AirInner {
                 );
                 let sink = Sink::Radio(radio.queue.clone(), airlink::Port::SoftAp);
                 let soft_ap = SoftAp::start(self.clock(), device, settings, sink);
+                let name = format!("SoftAP {device}");
+                soft_ap.segment.captured(self.trace(), &name);
                 soft_ap.segment.set_faults(radio.soft_ap_faults);
                 radio.soft_ap = Some(soft_ap);
                 self.bridge(device, radio);

@@ -1,11 +1,13 @@
 //! A layer-2 segment: the switch inside an access point, real or the device's own.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use airlink::Packet;
+use capture::{Direction, Interface, LinkType};
 use clock::Clock;
+use trace::Trace;
 
 use super::frame::{self, Mac};
 use super::queue::FrameQueue;
@@ -77,6 +79,7 @@ pub(super) struct Segment {
 struct Inner {
     clock: Clock,
     state: Mutex<State>,
+    capture: OnceLock<Interface>,
 }
 
 struct State {
@@ -121,7 +124,17 @@ impl Segment {
                     random: 0,
                     delayed: 0,
                 }),
+                capture: OnceLock::new(),
             }),
+        }
+    }
+
+    /// Has its frames captured as an interface of that name, if `trace` has a capture.
+    pub(super) fn captured(&self, trace: &Trace, name: &str) {
+        if let Some(capture) = trace.capture() {
+            let interface = capture.interface(name, LinkType::Ethernet);
+            // A segment is captured once, when it is made.
+            let _ = self.inner.capture.set(interface);
         }
     }
 
@@ -204,7 +217,15 @@ impl Segment {
                 return Sent::Spoofed { known };
             }
         }
-        if state.loses_this(&bytes) {
+        let lost = state.loses_this(&bytes);
+        if let Some(interface) = self.inner.capture.get() {
+            let direction = state.direction(from);
+            match lost {
+                true => interface.remarkable(direction, &bytes, "lost on purpose"),
+                false => interface.packet(direction, &bytes),
+            }
+        }
+        if lost {
             return Sent::Taken;
         }
         let faults = state.faults;
@@ -265,6 +286,14 @@ impl State {
             if *id != from && concerns && !kept_apart {
                 plug.sink.take(bytes);
             }
+        }
+    }
+
+    /// Which way a frame goes that enters at port `from`, as the devices see it.
+    fn direction(&self, from: u32) -> Direction {
+        match self.plugs.get(&from).map(|plug| &plug.owner) {
+            Some(Owner::Device(_)) => Direction::Outbound,
+            _ => Direction::Inbound,
         }
     }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use board::Garbage;
+use capture::{Direction, LinkType};
 use clock::LabTime;
 use tokio::sync::Notify;
 use trace::Trace;
 
-use super::h4::Packet;
+use super::h4::{Packet, Side};
 use super::link::{LeLink, LinkId};
 use super::radio::{Address, Radio, RadioId};
 use trace::air::RadioFaults;
@@ -46,7 +47,11 @@ impl Medium {
     pub(super) fn add(&mut self, name: &str, public: [u8; 6], bell: Arc<Notify>) -> RadioId {
         let id = self.next_radio;
         self.next_radio += 1;
-        self.radios.insert(id, Radio::new(name, public, bell));
+        let mut radio = Radio::new(name, public, bell);
+        let capture = self.trace.capture();
+        radio.capture =
+            capture.map(|capture| capture.interface(&format!("HCI {name}"), LinkType::BluetoothH4));
+        self.radios.insert(id, radio);
         id
     }
 
@@ -76,6 +81,12 @@ impl Medium {
 
     /// A packet from a host.
     pub(super) fn hear(&mut self, from: RadioId, packet: Packet, now: LabTime) {
+        let radio = self.radios.get(&from);
+        if let Some(interface) = radio.and_then(|radio| radio.capture.as_ref())
+            && packet != Packet::Other
+        {
+            interface.hci(Direction::Outbound, &packet.encode(Side::Host));
+        }
         match packet {
             Packet::Command { opcode, parameters } => {
                 let listened = self.is_listened_to();

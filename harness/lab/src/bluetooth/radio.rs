@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use capture::{Direction, Interface};
 use clock::LabTime;
 use tokio::sync::Notify;
 
@@ -52,6 +53,8 @@ pub(super) struct Radio {
     pub(super) noise: u64,
     outbox: VecDeque<Vec<u8>>,
     pub(super) bell: Arc<Notify>,
+    /// Where its HCI is captured.
+    pub(super) capture: Option<Interface>,
 }
 
 /// What a controller advertises.
@@ -124,14 +127,15 @@ impl Radio {
             noise,
             outbox: VecDeque::new(),
             bell,
+            capture: None,
         }
     }
 
     /// Forgets everything but who it is.
     pub(super) fn reset(&mut self) {
-        let noise = self.noise;
+        let (noise, capture) = (self.noise, self.capture.take());
         *self = Self::new(&self.name, self.public, self.bell.clone());
-        self.noise = noise;
+        (self.noise, self.capture) = (noise, capture);
     }
 
     /// The address of that type (0 public, 1 random), if it has one. The types 2 and 3 ask for a
@@ -186,7 +190,11 @@ impl Radio {
 
     /// A packet for the host.
     pub(super) fn send(&mut self, packet: &Packet) {
-        self.outbox.push_back(packet.encode(Side::Controller));
+        let bytes = packet.encode(Side::Controller);
+        if let Some(interface) = &self.capture {
+            interface.hci(Direction::Inbound, &bytes);
+        }
+        self.outbox.push_back(bytes);
         self.bell.notify_one();
     }
 

@@ -8,6 +8,7 @@ use ::trace::{Level, Source};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::captures::{Captures, OpenTrace};
 use super::choice::Shard;
 use super::hardware::arguments::RigFile;
 use engine::language::duration;
@@ -161,6 +162,8 @@ pub(super) struct Run {
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) captures: Captures,
     /// Format of the output: text, or a JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) message_format: MessageFormat,
@@ -364,6 +367,8 @@ pub(super) struct Trace {
 pub(super) enum TraceCommand {
     /// Print events: lab time in s, source, device, text
     Show(ShowTrace),
+    /// Write a page for a browser of one attempt, of several side by side, or of a run
+    Open(OpenTrace),
 }
 
 #[derive(Debug, Args)]

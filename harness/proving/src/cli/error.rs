@@ -77,6 +77,31 @@ pub(super) enum CommandError {
         /// Error of the operating system.
         source: io::Error,
     },
+    /// A page, or another file made of a run, could not be written.
+    #[error("failed to write {}", path.display())]
+    #[diagnostic(help(
+        "name a place that can be written to: `--html FILE`, or `--out FILE` of `trace open`"
+    ))]
+    Page {
+        /// The file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: io::Error,
+    },
+    /// A page could not be made.
+    #[error(transparent)]
+    Html(#[from] report::HtmlError),
+    /// The page was written, but nothing here opens it.
+    #[error("failed to start `{program}` for {}", path.display())]
+    #[diagnostic(help("the page is written: open it in any browser"))]
+    Browser {
+        /// What was to open it.
+        program: &'static str,
+        /// The page.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: io::Error,
+    },
     /// Name of a board that does not exist.
     #[error("there is no board `{0}`")]
     #[diagnostic(help(
@@ -167,6 +192,7 @@ impl CommandError {
             | Self::OwnFirmware { .. }
             | Self::Profiles(_)
             | Self::Show(_)
+            | Self::Html(_)
             | Self::Trace(_)
             | Self::Folder { .. }
             | Self::Esp8266(_)
@@ -182,6 +208,8 @@ impl CommandError {
             | Self::Signals(_)
             | Self::Junit { .. }
             | Self::Unwritable { .. }
+            | Self::Page { .. }
+            | Self::Browser { .. }
             | Self::Output(_)
             | Self::Up(_) => ExitStatus::Broken,
         }

@@ -3,6 +3,7 @@
 mod arguments;
 mod board_queue;
 mod bundle;
+mod captures;
 mod certs;
 mod choice;
 mod chosen_boards;

@@ -22,6 +22,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
             source,
         })?;
     }
+    arguments.captures.prepare()?;
     let mut boards = chosen_boards::of(
         &arguments.board,
         &arguments.rig.path,
@@ -74,6 +75,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         retries: arguments.retries,
         allowed_flaky: arguments.max_flaky,
         quarantined,
+        pcap: arguments.captures.pcap(),
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,
         recheck: Some(ready_boards::recheck(&boards)),
@@ -106,6 +108,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
             source,
         })?;
     }
+    arguments.captures.write(&summary)?;
     Ok(match summary.exit_status() {
         // Not all that was asked for was judged, by the fault of a board.
         ExitStatus::Passed | ExitStatus::NothingSelected if taken_out => ExitStatus::Broken,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use trace::{Level, Source};
 
 use super::arguments::{ShowTrace, Trace, TraceCommand};
-use super::{CommandError, paint};
+use super::{CommandError, captures, paint};
 
 const SOURCES: [Source; 12] = [
     Source::Log,
@@ -56,7 +56,13 @@ fn named<T: Copy + Serialize>(name: &str, values: &[T]) -> Result<T, String> {
 }
 
 pub(super) fn trace(arguments: Trace) -> Result<ExitStatus, CommandError> {
-    let TraceCommand::Show(arguments) = arguments.command;
+    match arguments.command {
+        TraceCommand::Show(arguments) => show(arguments),
+        TraceCommand::Open(arguments) => captures::open(&arguments),
+    }
+}
+
+fn show(arguments: ShowTrace) -> Result<ExitStatus, CommandError> {
     let ShowTrace {
         file,
         sources,

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
 mod between;
+mod captures;
 mod certificates;
 mod chromium;
 mod coap;
@@ -23,4 +24,5 @@ mod prov;
 mod requests;
 mod tls;
 mod up;
+mod view;
 mod web;
