@@ -11,6 +11,7 @@ use super::prov::ProvError;
 use engine::attempt::LabError;
 use engine::language::{FilterError, ReadError};
 use engine::run::RunError;
+use explore::ExploreError;
 use engine::up::UpError;
 
 /// Why a command ended early.
@@ -50,6 +51,9 @@ pub(super) enum CommandError {
     /// A run could not be started.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Exploring came to no end.
+    #[error(transparent)]
+    Explore(ExploreError),
     /// The program itself cannot be found for its workers.
     #[error("failed to find this program's own file, which its workers need")]
     Executable(#[source] io::Error),
@@ -156,10 +160,14 @@ impl CommandError {
             | Self::Esp8266(_)
             | Self::Unreadable { .. }
             | Self::NoTraces(_) => ExitStatus::Usage,
+            Self::Explore(ExploreError::Read { .. } | ExploreError::NotAWalk { .. }) => {
+                ExitStatus::Usage
+            }
             Self::HandOver(LabError::HandOver { .. } | LabError::Scenario(_)) => ExitStatus::Usage,
             Self::Export(_)
             | Self::HandOver(_)
             | Self::Run(_)
+            | Self::Explore(_)
             | Self::Executable(_)
             | Self::Signals(_)
             | Self::Junit { .. }

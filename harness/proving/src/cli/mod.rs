@@ -9,6 +9,7 @@ mod diagnose;
 mod doctor;
 mod error;
 mod esp8266;
+mod explore;
 mod hand_over;
 mod hardware;
 mod list;
@@ -62,6 +63,7 @@ pub fn main() -> ExitCode {
 fn command(command: Command) -> Result<ExitStatus, CommandError> {
     match command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Explore(arguments) => explore::explore(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Check(arguments) => list::check(&arguments),
         Command::Contracts(arguments) => contracts::contracts(&arguments),
