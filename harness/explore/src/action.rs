@@ -323,7 +323,9 @@ impl Action {
             Self::PowerOff => "power off",
             Self::Reset => "reset",
             Self::FactoryReset => "factory reset",
-            Self::Provision(_, Credentials::Right(_), Until::End | Until::EndAndStay) => "provision",
+            Self::Provision(_, Credentials::Right(_), Until::End | Until::EndAndStay) => {
+                "provision"
+            }
             Self::Provision(_, Credentials::WrongPassphrase(_), Until::End | Until::EndAndStay) => {
                 "provision, wrong passphrase"
             }

@@ -53,10 +53,21 @@ impl Coverage {
         all
     }
 
+    /// Adds what another has been through.
+    pub fn merge(&mut self, other: &Self) {
+        for (state, times) in &other.states {
+            *self.states.entry(state.clone()).or_default() += times;
+        }
+        for (transition, times) in &other.transitions {
+            *self.transitions.entry(transition.clone()).or_default() += times;
+        }
+    }
+
     /// States that the model can come to, and no walk has.
     pub fn missing_states<'m>(&self, model: &'m Self) -> BTreeSet<&'m str> {
         let all = model.states.keys().map(String::as_str);
-        all.filter(|state| !self.states.contains_key(*state)).collect()
+        all.filter(|state| !self.states.contains_key(*state))
+            .collect()
     }
 
     /// Transitions that the model can take, and no walk has.

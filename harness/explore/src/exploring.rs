@@ -21,7 +21,7 @@ const MOST_TRIES: usize = 300;
 /// How often a failing walk is run before it is shrunk, and the shrunk one after.
 const CONFIRMATIONS: usize = 5;
 /// Walks of the model alone, for what there is to be covered.
-const MODEL_WALKS: u64 = 4000;
+const MODEL_WALKS: u64 = 1500;
 
 /// How to explore.
 #[derive(Clone, Debug)]
@@ -121,13 +121,15 @@ pub fn explore(
             elapsed: Duration::ZERO,
             findings: Vec::new(),
             covered: Coverage::default(),
-            model: Coverage::of_model(MODEL_WALKS),
+            model: Coverage::default(),
             kept: Vec::new(),
             interrupted: false,
         },
         by_signature: BTreeMap::new(),
     };
     explorer.explore()?;
+    explorer.done.model = Coverage::of_model(MODEL_WALKS);
+    explorer.done.model.merge(&explorer.done.covered);
     explorer.done.elapsed = explorer.elapsed();
     Ok(explorer.done)
 }
@@ -148,7 +150,10 @@ impl Explorer<'_> {
     }
 
     fn is_over(&self) -> bool {
-        let walked = self.options.walks.is_some_and(|most| self.done.walks >= most);
+        let walked = self
+            .options
+            .walks
+            .is_some_and(|most| self.done.walks >= most);
         let found = self.options.fail_fast && !self.done.findings.is_empty();
         walked || found || self.done.interrupted || self.elapsed() >= self.options.lasts
     }
@@ -171,7 +176,10 @@ impl Explorer<'_> {
                 self.done.walks += 1;
                 match ended {
                     Some(ended) => self.judge(index, walk, &ended)?,
-                    None => self.broken(index, "its scenario has mistakes; this is a defect of explore"),
+                    None => self.broken(
+                        index,
+                        "its scenario has mistakes; this is a defect of explore",
+                    ),
                 }
                 if self.options.fail_fast && !self.done.findings.is_empty() {
                     break;
@@ -207,7 +215,12 @@ impl Explorer<'_> {
         for ended in ended.iter().flatten() {
             self.done.sessions.add(ended.sessions);
             for (contract, times) in &ended.contracts {
-                *self.done.covered.contracts.entry(contract.clone()).or_default() += times;
+                *self
+                    .done
+                    .covered
+                    .contracts
+                    .entry(contract.clone())
+                    .or_default() += times;
             }
         }
         Ok(ended)
@@ -229,7 +242,10 @@ impl Explorer<'_> {
                 None => self.found(index, walk, ended, &signature.clone())?,
             },
             _ => {
-                let why = ended.failure.as_ref().map_or("nothing says why", |f| &f.message);
+                let why = ended
+                    .failure
+                    .as_ref()
+                    .map_or("nothing says why", |f| &f.message);
                 self.broken(index, why);
             }
         }
@@ -250,7 +266,8 @@ impl Explorer<'_> {
             index,
             elapsed: found_after,
         });
-        self.by_signature.insert(signature.to_owned(), self.done.findings.len());
+        self.by_signature
+            .insert(signature.to_owned(), self.done.findings.len());
         let start = cut(walk, ended.last);
         let again = self.again(&start, signature, CONFIRMATIONS)?;
         // Counted with the run that found it, so that it is never nothing.
@@ -262,8 +279,12 @@ impl Explorer<'_> {
         let runs = self.run(&vec![shrunk.walk.clone(); 2 * CONFIRMATIONS])?;
         let runs: Vec<Ended> = runs.into_iter().flatten().collect();
         let fails = failed_alike(&runs, signature);
-        let told = runs.iter().find(|run| run.signature.as_deref() == Some(signature));
-        let failure = told.and_then(|run| run.failure.as_ref()).or(ended.failure.as_ref());
+        let told = runs
+            .iter()
+            .find(|run| run.signature.as_deref() == Some(signature));
+        let failure = told
+            .and_then(|run| run.failure.as_ref())
+            .or(ended.failure.as_ref());
         let mut finding = Finding {
             signature: signature.to_owned(),
             seed: self.options.seed,
@@ -274,7 +295,9 @@ impl Explorer<'_> {
             was_cut: shrunk.was_cut,
             walk: shrunk.walk,
             fails: (fails, runs.len()),
-            message: failure.map(|failure| failure.message.clone()).unwrap_or_default(),
+            message: failure
+                .map(|failure| failure.message.clone())
+                .unwrap_or_default(),
             times: 1,
             file: PathBuf::new(),
             traces: both_traces(signature, &runs),
@@ -321,7 +344,9 @@ impl Explorer<'_> {
 }
 
 fn failed_alike(runs: &[Ended], signature: &str) -> usize {
-    let alike = runs.iter().filter(|run| run.signature.as_deref() == Some(signature));
+    let alike = runs
+        .iter()
+        .filter(|run| run.signature.as_deref() == Some(signature));
     alike.count()
 }
 

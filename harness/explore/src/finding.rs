@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{ExploreError, spelling};
 use crate::print::print;
 use crate::run::{Ended, write};
 use crate::walk::Walk;
+use crate::{ExploreError, spelling};
 
 /// A failure, with the shortest walk that has it.
 #[derive(Clone, Debug)]
@@ -56,11 +56,19 @@ impl Finding {
                 self.drawn,
                 self.walk.actions.len(),
                 self.tried,
-                if self.was_cut { ", and not to the end" } else { "" },
+                if self.was_cut {
+                    ", and not to the end"
+                } else {
+                    ""
+                },
                 if self.is_flaky() { ": FLAKY" } else { "" },
             ),
         ];
-        let message = self.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let message = self
+            .message
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         comment.push(format!("What happened: {message}"));
         comment.push(spelling::line(&self.walk));
         let name = format!("explored: {}", self.signature);
@@ -77,8 +85,14 @@ impl Finding {
         self.file = folder.join(format!("{name}.yaml"));
         write(&self.file, &self.yaml())?;
         if let Some((failed, passed)) = &self.traces {
-            write(&folder.join(format!("{name}.failed.txt")), &failed.join("\n"))?;
-            write(&folder.join(format!("{name}.passed.txt")), &passed.join("\n"))?;
+            write(
+                &folder.join(format!("{name}.failed.txt")),
+                &failed.join("\n"),
+            )?;
+            write(
+                &folder.join(format!("{name}.passed.txt")),
+                &passed.join("\n"),
+            )?;
         }
         Ok(())
     }
@@ -96,11 +110,21 @@ pub fn both_traces(signature: &str, runs: &[Ended]) -> Option<(Vec<String>, Vec<
 fn file_name(text: &str) -> String {
     let safe: String = text
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
         .collect();
     let parts: Vec<&str> = safe.split('-').filter(|part| !part.is_empty()).collect();
     let name: String = parts.join("-").chars().take(80).collect();
-    if name.is_empty() { "finding".to_owned() } else { name }
+    if name.is_empty() {
+        "finding".to_owned()
+    } else {
+        name
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +133,10 @@ mod tests {
 
     #[test]
     fn names_of_files_are_safe() {
-        assert_eq!(file_name("provision: log: a/b \"c\""), "provision-log-a-b-c");
+        assert_eq!(
+            file_name("provision: log: a/b \"c\""),
+            "provision-log-a-b-c"
+        );
         assert_eq!(file_name("../.."), "finding");
     }
 }

@@ -26,8 +26,12 @@ pub fn read_file(path: &Path) -> Result<Walk, ExploreError> {
 
 /// The walk of a scenario's text, or what the model does not know of it.
 fn read(text: &str) -> Result<Walk, String> {
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix(spelling::MARK));
-    let line = lines.next().ok_or("it has no line that begins with `# walk:`")?;
+    let mut lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(spelling::MARK));
+    let line = lines
+        .next()
+        .ok_or("it has no line that begins with `# walk:`")?;
     let walk = spelling::read(line)?;
     match walk.end() {
         Some(_) => Ok(walk),
@@ -47,7 +51,10 @@ pub fn read_all(folder: &Path) -> Result<Vec<Walk>, ExploreError> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "yaml") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
             paths.push(path);
         }
     }
@@ -79,7 +86,8 @@ mod tests {
     fn a_walk_is_read_as_it_was_written() {
         for index in 0..500 {
             let walk = Walk::drawn(13, index);
-            let printed = print(&walk, "a walk", &[spelling::line(&walk)]).expect("it can be walked");
+            let printed =
+                print(&walk, "a walk", &[spelling::line(&walk)]).expect("it can be walked");
             assert_eq!(read(&printed.yaml), Ok(walk));
         }
     }

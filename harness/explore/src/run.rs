@@ -1,5 +1,6 @@
 //! Runs walks in workers of the engine.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use engine::language::{Known, parse};
 use engine::run::{BoardModel, Case, Plan, Settings};
 use report::{Message, Reporter};
 use trace::mqtt::SessionOpened;
-use trace::{ContractsJudged, Event, Failure, Power, PowerChanged, Verdict};
+use trace::{ContractsJudged, Event, Failure, Power, PowerChanged, StepEnded, Verdict};
 
 use crate::ExploreError;
 use crate::print::{Printed, print, signature};
@@ -132,13 +133,18 @@ impl Runner {
         self.interrupted = summary.interrupted;
         let mut ended = Vec::new();
         for ((id, walk), printed) in ids.iter().zip(walks).zip(&printed) {
-            let case = summary.cases.iter().find(|case| Some(&case.case) == id.as_ref());
+            let case = summary
+                .cases
+                .iter()
+                .find(|case| Some(&case.case) == id.as_ref());
             let attempt = case.and_then(|case| case.attempts.first());
             ended.push(match (attempt, printed) {
                 (Some(attempt), Some(printed)) => {
                     let events = trace::read(&attempt.trace()).unwrap_or_default();
                     let failure = attempt.failure.clone();
-                    let failed = (attempt.verdict == Verdict::Failed).then_some(()).and(failure.as_ref());
+                    let failed = (attempt.verdict == Verdict::Failed)
+                        .then_some(())
+                        .and(failure.as_ref());
                     Some(Ended {
                         verdict: attempt.verdict,
                         signature: failed.map(|failure| signature(walk, printed, failure)),
@@ -184,29 +190,67 @@ fn is_on(event: &Event) -> bool {
 }
 
 fn exercised(events: &[Event]) -> Vec<(String, u64)> {
-    let judged = events.iter().rev().find_map(Event::payload::<ContractsJudged>);
-    judged.map(|judged| judged.exercised.into_iter().collect()).unwrap_or_default()
+    let judged = events
+        .iter()
+        .rev()
+        .find_map(Event::payload::<ContractsJudged>);
+    judged
+        .map(|judged| judged.exercised.into_iter().collect())
+        .unwrap_or_default()
 }
 
-/// What must be the same each time that a walk is run: source, device and kind of each event, in the
-/// order of each source. Sources run beside each other, so that their order among themselves is chance.
+/// What must be the same each time that a walk is run: source, device and kind of each event up to the end of
+/// the last step, in the order of each source and device. Those run beside each other, so that their order
+/// among themselves is chance.
 pub fn projection(events: &[Event]) -> Vec<String> {
-    let mut lines: Vec<(String, usize)> = events
+    let end = events.iter().rposition(Event::is::<StepEnded>);
+    let mut lines: Vec<((trace::Source, &str), &str)> = events[..end.map_or(0, |end| end + 1)]
         .iter()
         .filter(|event| event.source != trace::Source::Witness)
-        .enumerate()
-        .map(|(place, event)| {
+        .map(|event| {
             let device = event.device.as_deref().unwrap_or("-");
-            let source = format!("{:?}", event.source);
-            (format!("{source} {device} {}", event.kind), place)
+            ((event.source, device), &*event.kind)
         })
         .collect();
-    // Stable: within a source the order is that of the trace.
-    lines.sort_by(|(one, _), (other, _)| {
-        let source = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
-        source(one).cmp(&source(other))
-    });
-    lines.into_iter().map(|(line, _)| line).collect()
+    // Stable: within a source and device the order is that of the trace.
+    lines.sort_by_key(|(stream, _)| *stream);
+    let told = |((source, device), kind): ((trace::Source, &str), &str)| {
+        format!("{source:?} {device} {kind}")
+    };
+    lines.into_iter().map(told).collect()
+}
+
+/// The first difference of two [`projection`]s, if there is one. What comes again and again may have come
+/// once or twice more in one of them when the last step ended.
+pub fn difference(one: &[String], other: &[String]) -> Option<String> {
+    let (one, other) = (streams(one), streams(other));
+    let names: BTreeSet<&str> = one.keys().chain(other.keys()).copied().collect();
+    names.into_iter().find_map(|name| {
+        let none = Vec::new();
+        let (one, other) = (
+            one.get(name).unwrap_or(&none),
+            other.get(name).unwrap_or(&none),
+        );
+        let differs = one.iter().zip(other).position(|(one, other)| one != other);
+        if let Some(at) = differs {
+            return Some(format!(
+                "{name}: event {at} is {} or {}",
+                one[at], other[at]
+            ));
+        }
+        let lengths = (one.len(), other.len());
+        let more = lengths.0.abs_diff(lengths.1);
+        (more > 4).then(|| format!("{name}: {} or {} events", lengths.0, lengths.1))
+    })
+}
+
+/// The kinds of events by source and device.
+fn streams(lines: &[String]) -> BTreeMap<&str, Vec<&str>> {
+    let mut streams: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (stream, kind) in lines.iter().filter_map(|line| line.rsplit_once(' ')) {
+        streams.entry(stream).or_default().push(kind);
+    }
+    streams
 }
 
 fn make(folder: &Path) -> Result<(), ExploreError> {
@@ -230,5 +274,36 @@ struct Silent;
 impl Reporter for Silent {
     fn take(&mut self, _: &Message) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.split(", ").map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn traces_agree_in_the_order_of_each_source() {
+        let one = lines("Air device joined, Air device leased, Mqtt device connect");
+        assert_eq!(difference(&one, &one), None);
+        let longer =
+            lines("Air device joined, Air device leased, Mqtt device connect, Mqtt device pingreq");
+        assert_eq!(difference(&one, &longer), None);
+        let swapped = lines("Air device leased, Air device joined, Mqtt device connect");
+        let told = difference(&one, &swapped);
+        assert_eq!(
+            told.as_deref(),
+            Some("Air device: event 0 is joined or leased")
+        );
+    }
+
+    #[test]
+    fn a_source_that_is_silent_in_one_of_them_differs() {
+        let one = lines("Air device joined");
+        let other = lines(&["Log device line"; 6].join(", "));
+        assert!(difference(&one, &other).is_some());
     }
 }

@@ -154,12 +154,12 @@ impl Setting {
             auto_stop: chance.percent(70),
             attempts: chance.percent(20).then_some(3),
             app_info: chance.percent(30),
-            unregistered: match chance.below(10) {
+            unregistered: match chance.below(8) {
                 0 if custom => Unregistered::Custom,
                 1 => Unregistered::Scan,
                 _ => Unregistered::Nothing,
             },
-            certificate: match chance.percent(20) && has_cloud {
+            certificate: match chance.percent(25) && has_cloud {
                 true => chance.one_of(&bad).unwrap_or(Certificate::Expired),
                 false => Certificate::Good,
             },
@@ -271,7 +271,11 @@ impl Setting {
             let _ = writeln!(text, "      cloud: {{ {} }}", cloud.join(", "));
         }
         if let Some(telemetry) = self.telemetry {
-            let every = if telemetry.goes_on { ", every: 20s" } else { "" };
+            let every = if telemetry.goes_on {
+                ", every: 20s"
+            } else {
+                ""
+            };
             let qos = u8::from(telemetry.acknowledged);
             let _ = writeln!(
                 text,

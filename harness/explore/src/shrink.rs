@@ -41,7 +41,6 @@ pub fn shrink<E>(
             break;
         }
     }
-    shrinker.check_less()?;
     Ok(Shrunk {
         tried: shrinker.tried,
         was_cut: shrinker.is_over(),
@@ -169,26 +168,6 @@ impl<E> Shrinker<'_, E> {
             }
         }
     }
-
-    /// Leaves out what has to come of actions, where that is not what fails.
-    fn check_less(&mut self) -> Result<(), E> {
-        let length = self.best.actions.len();
-        let all_but_last: BTreeSet<usize> = (0..length.saturating_sub(1)).collect();
-        let mut walk = self.best.clone();
-        walk.unchecked = all_but_last;
-        if self.try_all(vec![walk])? {
-            return Ok(());
-        }
-        for place in 0..length {
-            let mut walk = self.best.clone();
-            walk.unchecked.insert(place);
-            self.try_all(vec![walk])?;
-            if self.is_over() {
-                break;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What tells one walk from another.
@@ -207,7 +186,11 @@ fn plainer(action: &Action) -> Vec<Action> {
                 all.push(Action::Provision(Phone::Alice, credentials, until));
             }
             if credentials != Credentials::Right(Network::Home) {
-                all.push(Action::Provision(phone, Credentials::Right(Network::Home), until));
+                all.push(Action::Provision(
+                    phone,
+                    Credentials::Right(Network::Home),
+                    until,
+                ));
             }
             if until == Until::EndAndStay {
                 all.push(Action::Provision(phone, credentials, Until::End));
@@ -234,10 +217,8 @@ fn plainer(action: &Action) -> Vec<Action> {
 pub fn cut(walk: &Walk, place: usize) -> Walk {
     let mut walk = walk.clone();
     walk.actions.truncate(place + 1);
-    walk.unchecked.retain(|unchecked| *unchecked <= place);
     walk
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,8 @@ pub fn line(walk: &Walk) -> String {
 
 /// The walk of what stands behind [`MARK`], or what is wrong with it.
 pub fn read(line: &str) -> Result<Walk, String> {
-    serde_json::from_str(line).map_err(|error| format!("its walk is not one of this version: {error}"))
+    serde_json::from_str(line)
+        .map_err(|error| format!("its walk is not one of this version: {error}"))
 }
 
 /// A word of the scenario language.

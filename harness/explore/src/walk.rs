@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, Breakage, Credentials, Network, Phone, ScanKind, Time, Until};
 use crate::chance::Chance;
-use crate::model::State;
+use crate::model::{Session, State};
 use crate::setting::Setting;
 
 /// Fewest and most actions that are drawn.
@@ -20,9 +20,6 @@ pub struct Walk {
     pub setting: Setting,
     /// In this order.
     pub actions: Vec<Action>,
-    /// Actions, by their places, of which nothing is checked but the action itself.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub unchecked: BTreeSet<usize>,
 }
 
 impl Walk {
@@ -38,7 +35,6 @@ impl Walk {
         let mut walk = Self {
             setting,
             actions: begun,
-            unchecked: BTreeSet::new(),
         };
         let all = allowed(chance);
         let mut state = walk.end().unwrap_or_else(State::fresh);
@@ -96,15 +92,10 @@ impl Walk {
         let mut walk = Self {
             setting: self.setting.clone(),
             actions: Vec::new(),
-            unchecked: BTreeSet::new(),
         };
         let mut state = State::fresh();
-        for (place, action) in self.actions.iter().enumerate() {
-            let before = walk.actions.len();
+        for action in &self.actions {
             walk.push(&mut state, *action);
-            if walk.actions.len() > before && self.unchecked.contains(&place) {
-                walk.unchecked.insert(before);
-            }
         }
         walk
     }
@@ -115,13 +106,9 @@ impl Walk {
         let mut rest = Self {
             setting: self.setting.clone(),
             actions: Vec::new(),
-            unchecked: BTreeSet::new(),
         };
         for (place, action) in self.actions.iter().enumerate() {
             if !places.contains(&place) {
-                if self.unchecked.contains(&place) {
-                    rest.unchecked.insert(rest.actions.len());
-                }
                 rest.actions.push(*action);
             }
         }
@@ -137,10 +124,14 @@ fn allowed(chance: &mut Chance) -> Vec<Action> {
     for action in &all {
         let is_needed = matches!(
             action,
-            Action::PowerOn | Action::Mend(_) | Action::Leave(_) | Action::Provision(_, Credentials::Right(_), Until::End)
+            Action::PowerOn
+                | Action::Mend(_)
+                | Action::Leave(_)
+                | Action::Provision(_, Credentials::Right(_), Until::End)
         );
         let percent = match action {
             _ if is_needed => 0,
+            Action::Break(Breakage::MatchNever) => 75,
             Action::Break(_) => 65,
             _ => 30,
         };
@@ -176,14 +167,17 @@ fn weight(action: &Action, state: &State) -> u64 {
                 Until::Apply | Until::Session => 2,
                 Until::Set | Until::EndAndStay => 1,
             };
-            of_phone(phone, by_credentials * by_until)
+            // What a phone alone still believes is seen only if it asks.
+            let lost = match state.session(*phone) {
+                Session::Lost => 8,
+                _ => 1,
+            };
+            of_phone(phone, by_credentials * by_until * lost)
         }
         Action::WrongSecret(phone) => of_phone(phone, 4),
         Action::StrangerLooks => 12,
         Action::ReadVersion(phone) => of_phone(phone, 4),
-        Action::Leave(phone) if state.session(*phone) == crate::model::Session::Open => {
-            of_phone(phone, 4)
-        }
+        Action::Leave(phone) if state.session(*phone) == Session::Open => of_phone(phone, 4),
         Action::Leave(phone) => of_phone(phone, 12),
         Action::Reconnect(_) => 12,
         Action::Scan(ScanKind::InGroups | ScanKind::PastTheEnd) => 6,
@@ -192,6 +186,8 @@ fn weight(action: &Action, state: &State) -> u64 {
         Action::Custom { .. } => 10,
         Action::Crowd => 5,
         Action::Noise | Action::OtherSession => 20,
+        // Before a device is in its network, there is little time for it.
+        Action::Break(Breakage::MatchNever) => 30,
         Action::Break(_) => 6,
         Action::Mend(_) => 20,
         Action::Once(_) => 8,

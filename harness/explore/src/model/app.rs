@@ -96,7 +96,10 @@ impl State {
         match (setting.server, with_certificate) {
             (Server::None, _) | (Server::Open, true) => return None,
             (Server::Open, false) => {
-                taken.step("page", "browse: { phone: alice, shows: Hello Secure World! }");
+                taken.step(
+                    "page",
+                    "browse: { phone: alice, shows: Hello Secure World! }",
+                );
             }
             // It judges dates, so it has to know the time.
             (Server::Closed, _) if !self.has_time => return None,
@@ -129,13 +132,7 @@ impl State {
         if self.alice == Session::Open || self.bob == Session::Open {
             return None;
         }
-        taken.state.token = match (self.token, time) {
-            (Token::Used(_) | Token::Old, _) => Token::None,
-            (Token::Fresh, Time::Long | Time::VeryLong) if setting.short_tokens => Token::Old,
-            // Shorter than its life, if nothing else took time.
-            (Token::Fresh, _) if setting.short_tokens => Token::None,
-            (token, _) => token,
-        };
+        taken.state.token = self.aged(setting, time);
         let is_cut_off = self.is_cut_off(setting);
         match (self.service, self.mqtt) {
             (Service::Failed | Service::Succeeded, _) => {
@@ -155,6 +152,17 @@ impl State {
         Some(taken)
     }
 
+    /// What the last token is after this time.
+    fn aged(&self, setting: &Setting, time: Time) -> Token {
+        match (self.token, time) {
+            (Token::Used(_) | Token::Old, _) => Token::None,
+            (Token::Fresh, Time::Long | Time::VeryLong) if setting.short_tokens => Token::Old,
+            // Shorter than its life, if nothing else took time.
+            (Token::Fresh, _) if setting.short_tokens => Token::None,
+            (token, _) => token,
+        }
+    }
+
     /// Whether no session with the broker can be opened, and there is none.
     fn is_cut_off(&self, setting: &Setting) -> bool {
         let is_away = match self.station {
@@ -167,6 +175,7 @@ impl State {
     /// A service that has told no phone of its success waits half a minute for one (ESP-IDF: auto stop).
     fn wait_untold(&self, setting: &Setting, time: Time, is_half_over: bool) -> Option<Taken> {
         let mut taken = Taken::new(self);
+        taken.state.token = self.aged(setting, time);
         let seconds = time.seconds();
         if !setting.auto_stop {
             taken.logs_never("Provisioning stopped", seconds);

@@ -11,6 +11,8 @@ mod network;
 mod power;
 mod requests;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -54,6 +56,8 @@ pub struct State {
     pub short_lease: bool,
     /// Whether the device has declined the address that another host has.
     pub declined: bool,
+    /// Whether four more phones are in the SoftAP, which takes five.
+    pub crowded: bool,
     /// What is broken.
     pub broken: BTreeSet<Breakage>,
     /// Whether only a restart makes certain again what the device is at.
@@ -221,9 +225,7 @@ impl Taken {
     fn logs_never(&mut self, text: &str, seconds: u32) {
         self.step(
             &format!("never log: {text}"),
-            format!(
-                "expect: {{ never: [{{ log: {{ text: \"{text}\" }} }}], for: {seconds}s }}"
-            ),
+            format!("expect: {{ never: [{{ log: {{ text: \"{text}\" }} }}], for: {seconds}s }}"),
         );
     }
 }
@@ -255,6 +257,7 @@ impl State {
             has_failed: false,
             short_lease: false,
             declined: false,
+            crowded: false,
             broken: BTreeSet::new(),
             unsure: false,
         }
@@ -281,7 +284,7 @@ impl State {
             Action::WrongSecret(phone) => self.wrong_secret(setting, *phone),
             Action::StrangerLooks => self.stranger_looks(setting),
             Action::ReadVersion(phone) => self.read_version(setting, *phone),
-            Action::Leave(phone) => self.leave(*phone),
+            Action::Leave(phone) => self.leave(setting, *phone),
             Action::Reconnect(phone) => self.reconnect(setting, *phone),
             Action::Scan(kind) => self.scan(setting, *kind),
             Action::Control(command) => self.control(setting, *command),
@@ -299,19 +302,12 @@ impl State {
             Action::CloudLives => self.cloud_lives(setting),
         }?;
         taken.state.begun = true;
-        let keeps_tokens = matches!(
+        // Anything else takes a time that is not counted, unless it has told a token.
+        let is_quick = matches!(
             action,
-            Action::Query(..)
-                | Action::Bind(_)
-                | Action::Wait(_)
-                | Action::PowerOn
-                | Action::Reset
-                | Action::FactoryReset
-                | Action::Provision(..)
-                | Action::Mend(_)
+            Action::Query(..) | Action::Bind(_) | Action::Wait(_)
         );
-        // Anything else takes a time that is not counted.
-        if !keeps_tokens {
+        if !is_quick && taken.state.tokens == self.tokens {
             taken.state.token = Token::None;
         }
         Some(taken)
@@ -350,6 +346,15 @@ impl State {
         self.broken.contains(&what)
     }
 
+    /// Whether phones can go to the service and home again, where they need an address.
+    fn can_move(&self, setting: &Setting) -> bool {
+        let broken = [Breakage::NoLeases, Breakage::Naks, Breakage::Taken];
+        let is_leased = broken.into_iter().all(|what| !self.is_broken(what));
+        let is_there = |network| !self.is_broken(Breakage::AccessPointOff(network));
+        let has_home = is_there(Network::Home) || is_there(Network::Office);
+        setting.over != Over::Softap || is_leased && has_home
+    }
+
     /// Whether the service answers requests.
     fn serves(&self) -> bool {
         self.power
@@ -376,7 +381,9 @@ impl State {
             Service::Untold { .. } => "untold".to_owned(),
             other => word(other),
         };
-        let session = [self.alice, self.bob].into_iter().find(|s| *s != Session::None);
+        let session = [self.alice, self.bob]
+            .into_iter()
+            .find(|s| *s != Session::None);
         let session = session.map_or_else(|| "no".to_owned(), word);
         format!(
             "service {service}, {session} session, station {}, cloud {}",
@@ -389,7 +396,9 @@ impl State {
 /// The name of a variant, without what is in it.
 fn word(value: impl std::fmt::Debug) -> String {
     let text = format!("{value:?}");
-    let end = text.find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_alphanumeric())
+        .unwrap_or(text.len());
     text[..end].to_lowercase()
 }
 

@@ -75,9 +75,9 @@ impl State {
                     && self.binding == Binding::Never
                     && self.network().is_none()
             }
-            Breakage::PubackNever => {
-                setting.telemetry.is_some_and(|telemetry| telemetry.acknowledged)
-            }
+            Breakage::PubackNever => setting
+                .telemetry
+                .is_some_and(|telemetry| telemetry.acknowledged),
             Breakage::BrokerDownKept => has_cloud(setting) && !is_down(Breakage::BrokerDownLost),
             Breakage::BrokerDownLost => has_cloud(setting) && !is_down(Breakage::BrokerDownKept),
             // What becomes of one of them under the other is nobody's matter.
@@ -111,7 +111,9 @@ impl State {
                 _ if self.service == Service::Failed => taken.state.unsure = true,
                 _ => {}
             },
-            Breakage::NoLeases | Breakage::Naks if self.station == Station::Starving(Network::Home) => {
+            Breakage::NoLeases | Breakage::Naks
+                if self.station == Station::Starving(Network::Home) =>
+            {
                 taken.comes_back(setting, Network::Home);
             }
             Breakage::ShortLeases if self.short_lease => {
@@ -148,7 +150,10 @@ impl State {
                     Mishap::SessionsReset => "reset",
                     _ => "takeover",
                 };
-                taken.step("session ended", format!("fault: {{ on: {{ session_ended: {by} }} }}"));
+                taken.step(
+                    "session ended",
+                    format!("fault: {{ on: {{ session_ended: {by} }} }}"),
+                );
                 taken.state.mqtt = Mqtt::Down;
                 taken.recovers(setting);
             }

@@ -10,6 +10,8 @@ impl State {
             return None;
         }
         let mut taken = Taken::new(self);
+        // What it says of that is its own matter.
+        taken.is_noisy = true;
         taken.step("damage", "damage_storage: { with: full }");
         Some(taken)
     }
@@ -72,6 +74,7 @@ impl State {
         self.set = false;
         self.has_failed = false;
         self.short_lease = false;
+        self.crowded = false;
         self.unsure = false;
     }
 

@@ -10,7 +10,7 @@ impl State {
     /// Alice's open session, or one that she can begin: everybody else's is lost by that.
     fn asks(&self, setting: &Setting) -> Option<Taken> {
         let mut taken = Taken::new(self);
-        if !self.serves() {
+        if !self.serves() || !self.can_move(setting) {
             return None;
         }
         match self.alice {
@@ -36,8 +36,8 @@ impl State {
         let is_apart = setting.over != Over::Softap && other != Session::None;
         let is_deaf = setting.over == Over::Ble && self.is_broken(Breakage::BluetoothSilent);
         let is_his = phone == Phone::Alice || is_shared(setting);
-        if !self.serves() || self.session(phone) != Session::None || is_apart || is_deaf || !is_his
-        {
+        let is_able = self.serves() && self.can_move(setting) && is_his && !self.crowded;
+        if !is_able || self.session(phone) != Session::None || is_apart || is_deaf {
             return None;
         }
         let mut taken = Taken::new(self);
@@ -58,8 +58,14 @@ impl State {
         Some(taken)
     }
 
-    pub(super) fn leave(&self, phone: Phone) -> Option<Taken> {
-        if !matches!(self.session(phone), Session::Open | Session::Lost | Session::Dead) {
+    pub(super) fn leave(&self, setting: &Setting, phone: Phone) -> Option<Taken> {
+        if !self.can_move(setting) {
+            return None;
+        }
+        if !matches!(
+            self.session(phone),
+            Session::Open | Session::Lost | Session::Dead
+        ) {
             return None;
         }
         let mut taken = Taken::new(self);
@@ -78,7 +84,10 @@ impl State {
             return None;
         }
         let mut taken = Taken::new(self);
-        taken.step("reconnect", format!("reconnect: {{ phone: {} }}", phone.name()));
+        taken.step(
+            "reconnect",
+            format!("reconnect: {{ phone: {} }}", phone.name()),
+        );
         *taken.state.session_mut(phone) = Session::Lost;
         Some(taken)
     }
@@ -108,9 +117,7 @@ impl State {
             ),
             ScanKind::InGroups => (
                 "scan in groups",
-                format!(
-                    "scan: {{ phone: alice, group_channels: 1, at_least: 2800ms, {finds} }}"
-                ),
+                format!("scan: {{ phone: alice, group_channels: 1, at_least: 2800ms, {finds} }}"),
             ),
             ScanKind::PastTheEnd => {
                 taken.is_noisy = true;
@@ -160,7 +167,10 @@ impl State {
                     return None;
                 }
                 taken.is_noisy = true;
-                taken.step("reprov granted", "control: { phone: alice, command: reprov }");
+                taken.step(
+                    "reprov granted",
+                    "control: { phone: alice, command: reprov }",
+                );
                 taken.step("leaves its network", "expect: { air: left, within: 5s }");
                 taken.state.service = Service::Started;
                 taken.state.station = Station::Idle;
@@ -213,7 +223,10 @@ impl State {
         let mut taken = Taken::new(self);
         taken.is_noisy = true;
         taken.step("echo", "console: { type: \"hello\\r\", shows: hello }");
-        taken.step("prompt", "console: { type: \"prov-session x zz\\r\", shows: \">> \" }");
+        taken.step(
+            "prompt",
+            "console: { type: \"prov-session x zz\\r\", shows: \">> \" }",
+        );
         taken.step("help", "console: { type: \"help\\r\", shows: help }");
         Some(taken)
     }

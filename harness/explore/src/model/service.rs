@@ -16,7 +16,12 @@ impl State {
         credentials: Credentials,
         until: Until,
     ) -> Option<Taken> {
-        if phone == Phone::Bob && !is_shared(setting) || !self.power {
+        let is_full = phone == Phone::Bob && self.crowded;
+        if is_full
+            || phone == Phone::Bob && !is_shared(setting)
+            || !self.power
+            || !self.can_move(setting)
+        {
             return None;
         }
         match self.session(phone) {
@@ -65,12 +70,12 @@ impl State {
         until: Until,
     ) -> Option<Taken> {
         let other = phone.other();
-        let is_single = setting.over == Over::Ble && self.session(other) == Session::Open;
+        let is_connected = matches!(self.session(other), Session::Open | Session::Lost);
+        let is_single = setting.over == Over::Ble && is_connected;
         let is_unheard = setting.over == Over::Ble && self.is_broken(Breakage::BluetoothSilent);
         if !self.serves() || is_single || is_unheard {
             let is_over = matches!(self.service, Service::Off | Service::Stopped);
-            let is_plain =
-                credentials == Credentials::Right(Network::Home) && until == Until::End;
+            let is_plain = credentials == Credentials::Right(Network::Home) && until == Until::End;
             let is_known = is_over || is_single || is_unheard;
             // What is left of the half minute would be over by then.
             let is_waited_for = matches!(self.service, Service::Untold { .. });
@@ -207,14 +212,18 @@ impl State {
             && self.session(phone.other()) == Session::None
             && !(setting.over == Over::Ble && self.is_broken(Breakage::BluetoothSilent));
         let is_his = phone == Phone::Alice || is_shared(setting);
-        if !self.serves() || !has_secret(setting.security) || !is_quiet || !is_his {
+        let is_able = self.serves() && self.can_move(setting) && !self.crowded;
+        if !is_able || !has_secret(setting.security) || !is_quiet || !is_his {
             return None;
         }
         let mut taken = Taken::new(self);
         taken.is_noisy = true;
         let (secret, line) = match setting.security {
             Security::V1 => ("pop: not-it-1", "Key mismatch. Close connection"),
-            _ => ("password: not-it-either", "Failed to authenticate client proof!"),
+            _ => (
+                "password: not-it-either",
+                "Failed to authenticate client proof!",
+            ),
         };
         taken.step(
             "session refused",
@@ -236,7 +245,7 @@ impl State {
         let mut taken = Taken::new(self);
         taken.step(
             "unreachable",
-            "provision: { phone: erin, join: home, outcome: unreachable, within: 10s }",
+            "provision: { phone: erin, join: home, outcome: unreachable }",
         );
         taken.step(
             "never seen",
@@ -247,10 +256,16 @@ impl State {
 
     pub(super) fn crowd(&self, setting: &Setting) -> Option<Taken> {
         let is_quiet = self.alice == Session::None && self.bob == Session::None;
-        if !self.serves() || setting.over != Over::Softap || !is_quiet {
+        if !self.serves()
+            || setting.over != Over::Softap
+            || !is_quiet
+            || self.crowded
+            || !self.can_move(setting)
+        {
             return None;
         }
         let mut taken = Taken::new(self);
+        taken.state.crowded = true;
         for phone in ["carol", "dave", "erin", "frank"] {
             taken.step(
                 "session in a crowd",
@@ -270,7 +285,10 @@ impl Taken {
         }
         self.is_noisy = true;
         let (mine, theirs) = match outcome {
-            "auth-error" => ("STA Auth Error", "Reason : Wi-Fi station authentication failed"),
+            "auth-error" => (
+                "STA Auth Error",
+                "Reason : Wi-Fi station authentication failed",
+            ),
             _ => ("STA AP Not found", "Reason : Wi-Fi access-point not found"),
         };
         let seconds = if setting.attempts.is_some() { 60 } else { 30 };

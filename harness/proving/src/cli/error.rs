@@ -11,8 +11,8 @@ use super::prov::ProvError;
 use engine::attempt::LabError;
 use engine::language::{FilterError, ReadError};
 use engine::run::RunError;
-use explore::ExploreError;
 use engine::up::UpError;
+use explore::ExploreError;
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error, Diagnostic)]

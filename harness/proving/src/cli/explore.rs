@@ -201,8 +201,14 @@ fn summary(explored: &Exploration) -> String {
         all_transitions.len() - transitions.len(),
         all_transitions.len(),
     ));
-    list(&mut lines, "state", states.iter().map(|state| (*state).to_owned()));
-    let shown = transitions.iter().map(|(from, action, to)| format!("{from} -- {action} -> {to}"));
+    list(
+        &mut lines,
+        "state",
+        states.iter().map(|state| (*state).to_owned()),
+    );
+    let shown = transitions
+        .iter()
+        .map(|(from, action, to)| format!("{from} -- {action} -> {to}"));
     list(&mut lines, "transition", shown);
     let all = ::contracts::ALL.iter().copied().flatten();
     let idle: Vec<&str> = all
@@ -212,7 +218,11 @@ fn summary(explored: &Exploration) -> String {
     if !idle.is_empty() {
         lines.push(format!("contracts never exercised: {}", idle.join(", ")));
     }
-    let flaky = explored.findings.iter().filter(|finding| finding.is_flaky()).count();
+    let flaky = explored
+        .findings
+        .iter()
+        .filter(|finding| finding.is_flaky())
+        .count();
     lines.push(format!(
         "{} found, {flaky} of them flaky; `proving explore --seed {}` walks the same again",
         explored.findings.len(),
@@ -244,5 +254,36 @@ fn list(lines: &mut Vec<String>, what: &str, missing: impl ExactSizeIterator<Ite
 impl From<ExploreError> for CommandError {
     fn from(error: ExploreError) -> Self {
         Self::Explore(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::explore::coverage::Coverage;
+    use ::explore::run::Sessions;
+
+    use super::*;
+
+    fn explored(walks: u64, broken: u64, interrupted: bool) -> Exploration {
+        Exploration {
+            seed: 1,
+            walks,
+            broken,
+            sessions: Sessions::default(),
+            elapsed: Duration::from_secs(1),
+            findings: Vec::new(),
+            covered: Coverage::default(),
+            model: Coverage::default(),
+            kept: Vec::new(),
+            interrupted,
+        }
+    }
+
+    #[test]
+    fn no_walk_is_no_success() {
+        assert_eq!(status(&explored(0, 0, false)), ExitStatus::NothingSelected);
+        assert_eq!(status(&explored(8, 0, false)), ExitStatus::Passed);
+        assert_eq!(status(&explored(8, 1, false)), ExitStatus::Broken);
+        assert_eq!(status(&explored(8, 0, true)), ExitStatus::Interrupted);
     }
 }
