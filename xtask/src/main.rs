@@ -3,6 +3,7 @@
 mod bench;
 mod bugs;
 mod command;
+mod explore_bugs;
 mod firmware;
 mod fuzz;
 mod no_std;
@@ -25,6 +26,9 @@ cargo xtask <command> [--yes]
            and the suites that run on the board itself, put every bug into the device, and run the
            rig of real parts; passes only if all of that does
   bugs     only the last: each bug must be caught where a scenario claims it
+  explore-bugs
+           how soon `proving explore` alone finds each of them: [BUG]... [--for TIME] [--seed N]
+           [--proving FILE]; fails if fewer than 45 are found
   bench    the cost of the harness, beside its peers
   release  build the binary that is handed on, with the symbols of its backtraces beside it, into
            target/dist; fails if it is too large
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Some("setup") => requirements::install(yes),
         Some("test") => test::run_all(yes),
         Some("bugs") => bugs::run_all(),
+        Some("explore-bugs") => explore_bugs::Plan::of(&arguments[1..]).and_then(|plan| plan.run()),
         Some("bench") => bench::bench(yes),
         Some("release") => release::release(),
         Some("rig") => rig::Plan::of(&arguments[1..]).and_then(|plan| rig::rig(&plan)),

@@ -1,6 +1,6 @@
 //! What a device that binds by a one-time token tells on the LAN, and when it reports it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clock::LabTime;
 use serde_json::Value;
@@ -45,6 +45,7 @@ pub const CONTRACTS: &[Contract] = &[
         reads: since_boot![
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "subscribe"),
+            (Source::Mqtt, "publish"),
             (Source::Cloud, "token_reported"),
         ],
         watch: |_| Some(Box::<Subscribes>::default()),
@@ -169,7 +170,12 @@ impl OwnName {
 
 /// Devices that have subscribed to replies in this session.
 #[derive(Default)]
-struct Subscribes(BTreeMap<String, (bool, u64)>);
+struct Subscribes {
+    subscribed: BTreeMap<String, (bool, u64)>,
+    /// Devices that have just sent a report again, of an earlier session, which comes before all else (MQTT
+    /// 3.1.1 [MQTT-4.4.0-1]).
+    again: BTreeSet<String>,
+}
 
 impl Watch for Subscribes {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
@@ -178,7 +184,8 @@ impl Watch for Subscribes {
             "session_opened" => {
                 // What was subscribed in an earlier one may still count.
                 let present = flag(event, "/session_present");
-                self.0.insert(name.to_owned(), (present, event.seq));
+                self.subscribed
+                    .insert(name.to_owned(), (present, event.seq));
             }
             "subscribe" => {
                 let filters = event.data.pointer("/filters").and_then(Value::as_array);
@@ -189,13 +196,20 @@ impl Watch for Subscribes {
                         || filter.ends_with('+')
                 };
                 if filters.is_some_and(|filters| filters.iter().any(to_replies))
-                    && let Some((subscribed, _)) = self.0.get_mut(name)
+                    && let Some((subscribed, _)) = self.subscribed.get_mut(name)
                 {
                     *subscribed = true;
                 }
             }
+            "publish" => {
+                let topic = text(event, "/topic").unwrap_or_default();
+                if flag(event, "/duplicate") && topic.ends_with("/enrollee/match") {
+                    self.again.insert(name.to_owned());
+                }
+            }
+            "token_reported" if self.again.remove(name) => {}
             "token_reported" => {
-                if let Some((subscribed, seq)) = self.0.get(name) {
+                if let Some((subscribed, seq)) = self.subscribed.get(name) {
                     found.check(
                         *subscribed,
                         || "reported its token, and has not subscribed to the reply".into(),
@@ -204,7 +218,7 @@ impl Watch for Subscribes {
                 }
             }
             _ => {
-                self.0.remove(name);
+                self.subscribed.remove(name);
             }
         }
     }

@@ -186,6 +186,8 @@ impl Watch for Waits {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         if is_boot(event) || event.kind == "joined" {
             self.failed.remove(device(event));
+            // A handshake that failed before the client's certificate came names no device.
+            self.failed.remove("");
             return;
         }
         if let Some((at, seq)) = self.failed.remove(device(event)) {

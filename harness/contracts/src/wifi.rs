@@ -66,6 +66,8 @@ struct Told {
     last: (String, u64),
     /// What it was told before, while it is open which of them its storage holds.
     earlier: Vec<String>,
+    /// Whether it has agreed to use that, or may have: until then it may still join what it was told before.
+    applied: bool,
     /// Whether it was started since: then it joins what its storage holds, and a power cut may have
     /// come before the last was kept.
     started: bool,
@@ -89,7 +91,12 @@ impl Watch for Joins {
             }
             // An answer that was lost may have been heeded all the same.
             if let Some(ssid) = told(event) {
-                self.note(device(event), ssid, event.seq);
+                self.note(device(event), ssid, event);
+            }
+            if applies(event)
+                && let Some(told) = self.told.get_mut(device(event))
+            {
+                told.applied = true;
             }
             return;
         }
@@ -103,7 +110,8 @@ impl Watch for Joins {
         match self.told.get_mut(device(event)) {
             Some(told) => {
                 let (ssid, seq) = &told.last;
-                let is_kept = told.started && told.earlier.iter().any(|ssid| ssid == joined);
+                let may_be_earlier = told.started || !told.applied;
+                let is_kept = may_be_earlier && told.earlier.iter().any(|ssid| ssid == joined);
                 found.check(
                     ssid == joined || is_kept,
                     || format!("was told `{ssid}` and joined `{joined}`"),
@@ -117,7 +125,7 @@ impl Watch for Joins {
 }
 
 impl Joins {
-    fn note(&mut self, device: &str, ssid: String, seq: u64) {
+    fn note(&mut self, device: &str, ssid: String, event: &Event) {
         let before = self.told.remove(device);
         let mut earlier = Vec::new();
         if let Some(before) = before {
@@ -127,8 +135,10 @@ impl Joins {
             }
         }
         let told = Told {
-            last: (ssid, seq),
+            last: (ssid, event.seq),
             earlier,
+            // Linkkit's message sets and applies.
+            applied: text(event, "/request/ssid").is_none(),
             started: false,
         };
         self.told.insert(device.to_owned(), told);
@@ -139,6 +149,12 @@ impl Joins {
 fn takes_away(event: &Event) -> bool {
     text(event, "/request/message") == Some("cmd_ctrl_reset")
         && text(event, "/answer/status") == Some("success")
+}
+
+/// Whether the device was told to use what was set, and did not refuse.
+fn applies(event: &Event) -> bool {
+    text(event, "/request/message") == Some("cmd_apply_config")
+        && matches!(text(event, "/answer/status"), None | Some("success"))
 }
 
 /// The SSID that an exchange tells the device, in Espressif's messages or in Linkkit's `switchap`.

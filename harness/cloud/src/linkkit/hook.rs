@@ -143,11 +143,16 @@ impl Shared {
                 state.registry.report(key, &token, now);
             }
             let reports = state.reports.entry(key.clone()).or_default();
-            reports.count += 1;
-            reports.repeats = if reports.token == token {
-                reports.repeats + 1
-            } else {
-                1
+            // The same message, whose PUBACK was lost (MQTT 3.1.1 §4.3.2): no report more, though it is
+            // answered again.
+            let is_again = reports.has_come(&publish.payload) && publish.duplicate;
+            if !is_again {
+                reports.count += 1;
+            }
+            reports.repeats = match reports.token == token {
+                true if is_again => reports.repeats,
+                true => reports.repeats + 1,
+                false => 1,
             };
             reports.token = token.clone();
             let event = TokenReported {
@@ -163,11 +168,13 @@ impl Shared {
                 params: report.get("params").cloned().unwrap_or_default(),
                 report,
             };
-            (answer, event)
+            (answer, (!is_again).then_some(event))
         };
         // Named before it is stored, also where packets are not traced.
-        self.trace.secrets().add_numbered("token", &event.token);
-        self.emit(Some(key), &event);
+        if let Some(event) = event {
+            self.trace.secrets().add_numbered("token", &event.token);
+            self.emit(Some(key), &event);
+        }
         match answer {
             MatchReply::Never => {}
             MatchReply::Answer => self.answer_report(key, id, 200),

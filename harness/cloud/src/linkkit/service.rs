@@ -1,12 +1,13 @@
 //! The stand-in as others hold it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trace::Trace;
@@ -128,6 +129,25 @@ pub(super) struct Reports {
     pub(super) count: u64,
     pub(super) token: String,
     pub(super) repeats: u64,
+    /// The last ones, as they came: no more than [`Reports::KEPT`].
+    pub(super) last: VecDeque<Bytes>,
+}
+
+impl Reports {
+    /// No device has more messages in flight.
+    const KEPT: usize = 16;
+
+    /// Whether `payload` is of these; it is from now on.
+    pub(super) fn has_come(&mut self, payload: &Bytes) -> bool {
+        if self.last.contains(payload) {
+            return true;
+        }
+        if self.last.len() == Self::KEPT {
+            self.last.pop_front();
+        }
+        self.last.push_back(payload.clone());
+        false
+    }
 }
 
 impl Linkkit {

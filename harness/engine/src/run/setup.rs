@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use board::rig::{BoardLink, Rig, RigBoard};
 use regex::bytes::Regex;
@@ -89,13 +90,23 @@ fn files(board: &RigBoard, image: Option<&Path>) -> Vec<PathBuf> {
     }
 }
 
-/// The reference device in this program, which has the program's version.
+/// The reference device in this program, which has the program's version. Hashed once in each process,
+/// as there are processes of many short runs.
 fn own(program: &Path) -> Option<FirmwareFile> {
+    static KNOWN: Mutex<Option<(PathBuf, FirmwareFile)>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((path, file)) = known.as_ref()
+        && path == program
+    {
+        return Some(file.clone());
+    }
     let hashed = File::open(program).and_then(|file| hashed(program, file));
-    Some(FirmwareFile {
+    let file = FirmwareFile {
         version: Some(env!("CARGO_PKG_VERSION").into()),
         ..hashed.ok()?
-    })
+    };
+    *known = Some((program.to_owned(), file.clone()));
+    Some(file)
 }
 
 /// What can be said of the firmware in `file`.

@@ -28,6 +28,8 @@ pub(super) enum Command {
     /// Run scenarios and judge the device
     #[command(after_help = EXIT_CODES)]
     Run(Run),
+    /// Walk at random over what may be done to a device, and shrink what fails to a scenario
+    Explore(super::explore::Explore),
     /// List the cases of scenarios
     List(List),
     /// Look for mistakes in scenarios; runs nothing
@@ -452,14 +454,14 @@ fn probe_faults() -> impl TypedValueParser<Value = BrokenProbe> {
     })
 }
 
-fn speed(text: &str) -> Result<f64, String> {
+pub(super) fn speed(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(speed) if (1.0..=1e6).contains(&speed) => Ok(speed),
         _ => Err("expected a number from 1 to 1000000".to_owned()),
     }
 }
 
-fn bug(text: &str) -> Result<String, String> {
+pub(super) fn bug(text: &str) -> Result<String, String> {
     let known = engine::bugs();
     if known.iter().any(|bug| bug == text) {
         return Ok(text.to_owned());

@@ -12,6 +12,7 @@ use engine::attempt::LabError;
 use engine::language::{FilterError, ReadError};
 use engine::run::RunError;
 use engine::up::UpError;
+use explore::ExploreError;
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -66,6 +67,9 @@ pub(super) enum CommandError {
     /// A run could not be started.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Exploring came to no end.
+    #[error(transparent)]
+    Explore(ExploreError),
     /// The program itself cannot be found for its workers.
     #[error("failed to find this program's own file, which its workers need")]
     Executable(#[source] io::Error),
@@ -200,10 +204,14 @@ impl CommandError {
             | Self::Bundle(_)
             | Self::Choice(_)
             | Self::NoTraces(_) => ExitStatus::Usage,
+            Self::Explore(ExploreError::Read { .. } | ExploreError::NotAWalk { .. }) => {
+                ExitStatus::Usage
+            }
             Self::HandOver(LabError::HandOver { .. } | LabError::Scenario(_)) => ExitStatus::Usage,
             Self::Export(_)
             | Self::HandOver(_)
             | Self::Run(_)
+            | Self::Explore(_)
             | Self::Executable(_)
             | Self::Signals(_)
             | Self::Junit { .. }

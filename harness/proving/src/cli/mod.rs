@@ -13,6 +13,7 @@ mod doctor;
 mod error;
 mod esp8266;
 mod field_log;
+mod explore;
 mod hand_over;
 mod hardware;
 mod history;
@@ -69,6 +70,7 @@ pub fn main() -> ExitCode {
 fn command(command: Command) -> Result<ExitStatus, CommandError> {
     match command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Explore(arguments) => explore::explore(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Check(arguments) => list::check(&arguments),
         Command::Contracts(arguments) => contracts::contracts(&arguments),

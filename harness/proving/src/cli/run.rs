@@ -117,7 +117,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
 }
 
 /// Short enough to be read out.
-fn any_seed() -> u64 {
+pub(super) fn any_seed() -> u64 {
     RandomState::new().hash_one(std::process::id()) % 1_000_000
 }
 

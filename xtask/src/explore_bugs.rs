@@ -1,0 +1,120 @@
+//! How soon exploring alone finds each bug that can be put into the device.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::command::{cargo, command, run, target};
+
+/// Fewer than that, of all bugs, and it fails.
+const LEAST: usize = 45;
+
+/// What was asked for.
+pub struct Plan {
+    /// The program; built if none.
+    proving: Option<PathBuf>,
+    lasts: String,
+    seed: String,
+    /// All if none.
+    bugs: Vec<String>,
+}
+
+impl Plan {
+    /// Reads `[BUG]... [--for TIME] [--seed N] [--proving FILE]`.
+    pub fn of(arguments: &[String]) -> Result<Self, String> {
+        let mut plan = Self {
+            proving: None,
+            lasts: "2m".into(),
+            seed: "1".into(),
+            bugs: Vec::new(),
+        };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                let value = arguments.next().cloned();
+                value.ok_or_else(|| format!("{argument} needs a value"))
+            };
+            match argument.as_str() {
+                "--for" => plan.lasts = value()?,
+                "--seed" => plan.seed = value()?,
+                "--proving" => plan.proving = Some(value()?.into()),
+                option if option.starts_with("--") => return Err(format!("unknown: {option}")),
+                bug => plan.bugs.push(bug.to_owned()),
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Explores with each bug, and says after how long it was found, and by what.
+    pub fn run(&self) -> Result<(), String> {
+        let proving = match &self.proving {
+            Some(proving) => proving.clone(),
+            None => {
+                run(cargo().args(["build", "--release", "--package", "proving"]))?;
+                target().join("release/proving")
+            }
+        };
+        let bugs = match self.bugs.is_empty() {
+            true => all(&proving)?,
+            false => self.bugs.clone(),
+        };
+        let mut times = Vec::new();
+        for bug in &bugs {
+            match self.find(&proving, bug)? {
+                Some((seconds, what)) => {
+                    println!("{seconds:7.1} s  {bug}: {what}");
+                    times.push(seconds);
+                }
+                None => println!("      -    {bug}: not within {}", self.lasts),
+            }
+        }
+        times.sort_by(f64::total_cmp);
+        let median = times.get(times.len() / 2).copied().unwrap_or_default();
+        println!(
+            "explore alone found {} of {} bugs within {} each; median {median:.1} s",
+            times.len(),
+            bugs.len(),
+            self.lasts
+        );
+        if times.len() < LEAST.min(bugs.len()) {
+            return Err(format!("at least {} were expected", LEAST.min(bugs.len())));
+        }
+        Ok(())
+    }
+
+    /// After how many seconds `bug` was found, and what failed then.
+    fn find(&self, proving: &Path, bug: &str) -> Result<Option<(f64, String)>, String> {
+        let output = command(proving)
+            .args(["explore", "--fail-fast", "--seed", &self.seed])
+            .args(["--for", &self.lasts, "--bug", bug, "--out"])
+            .arg(target().join("explore-bugs").join(bug))
+            .output()
+            .map_err(|error| format!("failed to start {}: {error}", proving.display()))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let failed = text.lines().find_map(|line| {
+            let (seconds, rest) = line.split_once(" s  walk ")?;
+            let (_, what) = rest.split_once(" fails: ")?;
+            Some((seconds.trim().parse().ok()?, what.to_owned()))
+        });
+        match (&failed, output.status.code()) {
+            (None, Some(0 | 3)) | (Some(_), Some(1)) => Ok(failed),
+            (_, code) => Err(format!(
+                "explore with {bug} ended with {code:?}:\n{text}{}",
+                String::from_utf8_lossy(&output.stderr)
+            )),
+        }
+    }
+}
+
+/// Every bug that the device has.
+fn all(proving: &Path) -> Result<Vec<String>, String> {
+    let output = command(proving)
+        .args(["list", "--bugs", "--message-format", "json"])
+        .output()
+        .map_err(|error| format!("failed to start {}: {error}", proving.display()))?;
+    let lines = output.stdout.split(|byte| *byte == b'\n');
+    let parsed = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    Ok(parsed
+        .filter_map(|message| Some(message["bug"].as_str()?.to_owned()))
+        .collect())
+}
