@@ -5,6 +5,7 @@ mod bugs;
 mod command;
 mod firmware;
 mod fuzz;
+mod mutants;
 mod no_std;
 mod on_target;
 mod readme;
@@ -25,6 +26,10 @@ cargo xtask <command> [--yes]
            and the suites that run on the board itself, put every bug into the device, and run the
            rig of real parts; passes only if all of that does
   bugs     only the last: each bug must be caught where a scenario claims it
+  mutants  changes in the device's source that no scenario and no contract notices; goes on where it was left.
+           --defects: only those of the list; --file PART, --sample N [--seed S], --shard K/N: only some;
+           --list, --table: runs none; --again OUTCOME: those that survived, say, once more;
+           --proving FILE: with that build; --jobs N; --unchecked: not the device without a change first
   bench    the cost of the harness, beside its peers
   release  build the binary that is handed on, with the symbols of its backtraces beside it, into
            target/dist; fails if it is too large
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
         Some("setup") => requirements::install(yes),
         Some("test") => test::run_all(yes),
         Some("bugs") => bugs::run_all(),
+        Some("mutants") => mutants::mutants(&arguments[1..]),
         Some("bench") => bench::bench(yes),
         Some("release") => release::release(),
         Some("rig") => rig::Plan::of(&arguments[1..]).and_then(|plan| rig::rig(&plan)),
