@@ -143,6 +143,7 @@ impl Shared {
             }
             let reports = state.reports.entry(key.clone()).or_default();
             reports.count += 1;
+            let differs = difference(&reports.token, &token);
             reports.repeats = if reports.token == token {
                 reports.repeats + 1
             } else {
@@ -155,6 +156,7 @@ impl Shared {
                 topic: publish.topic.clone(),
                 id: id.clone(),
                 token,
+                differs,
                 count: reports.count,
                 repeats: reports.repeats,
                 taken,
@@ -256,6 +258,15 @@ impl Shared {
 }
 
 /// The JSON in a payload, behind which the buffer that it came from may show.
+/// The bits in which two tokens differ, in hex; none if they are one, or no numbers of one length.
+fn difference(before: &str, token: &str) -> Option<String> {
+    let (before, token) = (hex::decode(before).ok()?, hex::decode(token).ok()?);
+    (before != token && before.len() == token.len()).then(|| {
+        let bits: Vec<u8> = before.iter().zip(&token).map(|(a, b)| a ^ b).collect();
+        hex::encode(bits)
+    })
+}
+
 fn read_json(payload: &[u8]) -> Option<Value> {
     serde_json::from_slice(unpadded(payload)).ok()
 }
