@@ -6,6 +6,7 @@ mod command;
 mod explore_bugs;
 mod firmware;
 mod fuzz;
+mod mutants;
 mod no_std;
 mod on_target;
 mod readme;
@@ -29,6 +30,10 @@ cargo xtask <command> [--yes]
   explore-bugs
            how soon `proving explore` alone finds each of them: [BUG]... [--for TIME] [--seed N]
            [--proving FILE]; fails if fewer than 45 are found
+  mutants  changes in the device's source that no scenario and no contract notices; goes on where it was left.
+           --defects: only those of the list; --file PART, --sample N [--seed S], --shard K/N: only some;
+           --list, --table: runs none; --again OUTCOME: those that survived, say, once more;
+           --proving FILE: with that build; --jobs N; --unchecked: not the device without a change first
   bench    the cost of the harness, beside its peers
   release  build the binary that is handed on, with the symbols of its backtraces beside it, into
            target/dist; fails if it is too large
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
         Some("test") => test::run_all(yes),
         Some("bugs") => bugs::run_all(),
         Some("explore-bugs") => explore_bugs::Plan::of(&arguments[1..]).and_then(|plan| plan.run()),
+        Some("mutants") => mutants::mutants(&arguments[1..]),
         Some("bench") => bench::bench(yes),
         Some("release") => release::release(),
         Some("rig") => rig::Plan::of(&arguments[1..]).and_then(|plan| rig::rig(&plan)),

@@ -3,6 +3,8 @@
 //! The texts are ESP-IDF's and Linkkit's own, which other firmware prints too. A claim is good for
 //! one event, and an event for one claim; which of the two is seen first does not matter.
 
+mod times;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -146,6 +148,26 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
     Contract {
+        id: "says-time-only-if-told",
+        needs: &[],
+        says: "a device logs the time that it was told last, within two seconds",
+        source: "RFC 4330 §5; ESP-IDF examples: sntp",
+        reads: &[
+            (Source::Log, "line"),
+            (Source::Sntp, "answered"),
+            (Source::Board, "power"),
+        ],
+        watch: |_| Some(Box::<times::Times>::default()),
+    },
+    Contract {
+        id: "says-no-passphrase",
+        needs: &[],
+        says: "a device logs no passphrase, except where ESP-IDF's example does: when it was told it",
+        source: "OWASP IoT Top 10 (2018) I7; ESP-IDF 5 masks the stored one",
+        reads: &[(Source::Log, "line")],
+        watch: |_| Some(Box::new(NoPassphrase)),
+    },
+    Contract {
         id: "says-no-key",
         needs: &[],
         says: "a device logs no secret of its own: no private key and no device secret",
@@ -166,6 +188,19 @@ impl Watch for NoKey {
         match KEYS.iter().find(|key| line.text.contains(**key)) {
             Some(key) => found.broken(format!("a line of its log holds {key}…>"), [event.seq]),
             None => found.held(),
+        }
+    }
+}
+
+struct NoPassphrase;
+
+impl Watch for NoPassphrase {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let Some(line) = event.line() else { return };
+        let is_told = line.text.contains("Password : ") && !line.text.contains("Found Wi-Fi");
+        match line.text.contains("<passphrase ") && !is_told {
+            true => found.broken("a line of its log holds <passphrase …>", [event.seq]),
+            false => found.held(),
         }
     }
 }

@@ -36,6 +36,14 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<Echo>::default()),
     },
     Contract {
+        id: "coap-no-error-to-many",
+        needs: &[],
+        says: "a device does not tell a client what is wrong with a request that it sent to a whole group",
+        source: "RFC 7252 §8.2: a server SHOULD NOT respond to a multicast request with an error",
+        reads: READS,
+        watch: |_| Some(Box::<ToMany>::default()),
+    },
+    Contract {
         id: "coap-confirmable-is-acknowledged",
         needs: &[Sight::Clock],
         says: "a confirmable message to one device is acknowledged within two seconds",
@@ -188,5 +196,42 @@ impl Watch for Acknowledged {
             }
             waits
         });
+    }
+}
+
+/// Tokens of the requests that were sent to a group, and by which events.
+#[derive(Default)]
+struct ToMany(BTreeMap<String, u64>);
+
+impl Watch for ToMany {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let token = text(event, "/message_token").unwrap_or_default();
+        if event.kind == "sent" {
+            let to = text(event, "/to").unwrap_or_default();
+            let to = to.rsplit_once(':').map_or(to, |(address, _)| address);
+            let is_many = to
+                .parse::<std::net::Ipv4Addr>()
+                .is_ok_and(|to| to.is_multicast() || to.octets()[3] == 255);
+            let is_request = text(event, "/code").is_some_and(|code| code.starts_with("0."));
+            if is_many && is_request && self.0.len() < MOST {
+                self.0.insert(token.to_owned(), event.seq);
+            } else {
+                self.0.remove(token);
+            }
+            return;
+        }
+        let code = text(event, "/code").unwrap_or_default();
+        if let Some(seq) = self.0.get(token)
+            && code
+                .as_bytes()
+                .first()
+                .is_some_and(|class| (b'2'..=b'5').contains(class))
+        {
+            found.check(
+                code.starts_with('2'),
+                || format!("answered {code} to a request that went to a group"),
+                [*seq, event.seq],
+            );
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct Facts {
     pub attempts: Option<u64>,
     /// Its telemetry, if it was told to publish any.
     pub telemetry: Option<TelemetryFacts>,
+    /// Its MAC address, as Linkkit spells it: in capital hex digits with colons.
+    pub mac: Option<String>,
     /// Every access point that there is; none if there may be others.
     pub access_points: Option<Vec<AccessPointFacts>>,
 }
@@ -96,6 +98,19 @@ pub struct CloudFacts {
     pub reconnect: Duration,
     /// Longest such delay.
     pub reconnect_max: Duration,
+    /// Whether its delays grow; those of the ESP8266's demo do not.
+    pub backs_off: bool,
+    /// Its client id; none where it is made up of other things.
+    pub client_id: Option<String>,
+    /// What the broker is to publish when it vanishes; none where that is not known.
+    pub will: Option<WillFacts>,
+}
+
+/// The will that a device was told, if it was told one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WillFacts {
+    /// Its topic, quality of service, and whether it is retained.
+    pub told: Option<(String, u64, bool)>,
 }
 
 /// What a device was told to publish.
@@ -105,6 +120,8 @@ pub struct TelemetryFacts {
     pub topic: String,
     /// From one message to the next; zero if there is one in each session.
     pub every: Duration,
+    /// Its quality of service.
+    pub qos: u64,
 }
 
 /// A Linkkit profile.

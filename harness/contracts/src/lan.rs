@@ -14,7 +14,8 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "linkkit-notifications-are-few",
         needs: &[Sight::Clock],
-        says: "a token is told to the LAN no more often than the profile says, and not faster",
+        says: "a token is told to the LAN no more often than the profile says, with pauses that grow, and each \
+               time by an id of its own",
         source: "Linkkit C SDK 2.3.0: awss_devinfo_notify",
         reads: since_boot![(Source::Coap, "received"),],
         watch: |facts| {
@@ -27,15 +28,20 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "linkkit-tells-its-own-name",
         needs: &[Sight::Air],
-        says: "what a device tells on the LAN carries the address that it was leased, and the names \
-               under which the cloud accepted it",
+        says: "what a device tells on the LAN carries the address that it was leased, its MAC address, and the \
+               names under which the cloud accepted it",
         source: "Linkkit C SDK 2.3.0: awss_build_dev_info",
         reads: since_boot![
             (Source::Coap, "received"),
             (Source::Air, "leased"),
             (Source::Cloud, "connect_accepted"),
         ],
-        watch: |_| Some(Box::<OwnName>::default()),
+        watch: |facts| {
+            Some(Box::new(OwnName {
+                mac: facts.mac.clone(),
+                ..OwnName::default()
+            }))
+        },
     },
     Contract {
         id: "linkkit-subscribes-first",
@@ -63,6 +69,8 @@ struct Telling {
     token: String,
     times: u64,
     message: u64,
+    /// `id` of its JSON.
+    id: String,
     at: LabTime,
     seq: u64,
 }
@@ -82,6 +90,7 @@ impl Watch for Notifications {
             token: token.to_owned(),
             times: 1,
             message,
+            id: event.data["json"]["id"].to_string(),
             at: event.at(),
             seq: event.seq,
         };
@@ -95,13 +104,17 @@ impl Watch for Notifications {
                 return;
             }
             next.times = last.times + 1;
-            let (most, least) = (self.facts.notifications, self.facts.notify_step);
+            // The pause grows by a step each time.
+            let growth = u32::try_from(last.times).unwrap_or(u32::MAX);
+            let most = self.facts.notifications;
+            let least = self.facts.notify_step.saturating_mul(growth);
             let waited = next.at - last.at;
             found.check(
-                next.times <= most && waited >= least * 8 / 10,
+                next.times <= most && waited >= least * 8 / 10 && (next.id != last.id || next.id == "null"),
                 || {
                     let times = next.times;
-                    format!("told {token} {times} times, {waited:.1?} after the last; {most} times and {least:.1?} are the bounds")
+                    let (id, before) = (&next.id, &last.id);
+                    format!("told {token} {times} times, {waited:.1?} after the last, by id {id} after {before}; {most} times and {least:.1?} are the bounds")
                 },
                 [last.seq, event.seq],
             );
@@ -113,6 +126,7 @@ impl Watch for Notifications {
 /// What is known of each device: its address, its product key and its name.
 #[derive(Default)]
 struct OwnName {
+    mac: Option<String>,
     address: BTreeMap<String, (String, u64)>,
     names: BTreeMap<String, (String, String, u64)>,
 }
@@ -151,6 +165,13 @@ impl OwnName {
                 ip == leased,
                 || format!("tells the address {ip}; it was leased {leased}"),
                 [*seq, event.seq],
+            );
+        }
+        if let (Some(said), Some(mac)) = (told("mac"), &self.mac) {
+            found.check(
+                said == mac,
+                || format!("tells the MAC address {said}; it is {mac}"),
+                [event.seq],
             );
         }
         let Some((key, called, seq)) = self.names.get(device(event)) else {

@@ -31,6 +31,7 @@
 //! # });
 //! ```
 
+mod bluetooth;
 mod board;
 mod claims;
 mod coap;
@@ -41,9 +42,12 @@ mod lan;
 mod linkkit;
 mod mqtt;
 mod network;
+mod pace;
 mod provisioning;
+mod randomness;
 mod read;
 mod reader;
+mod resources;
 mod returning;
 mod service;
 mod time;
@@ -53,13 +57,14 @@ mod wifi;
 pub use contract::{Breach, Contract, Found, Moment, Watch};
 pub use facts::{
     AccessPointFacts, CloudFacts, Facts, LinkkitFacts, ServiceFacts, Sight, SntpFacts,
-    TelemetryFacts,
+    TelemetryFacts, WillFacts,
 };
 pub use reader::{Contracts, Standing};
 
 /// Every contract, by the part of the world that it is about.
 pub const ALL: &[&[Contract]] = &[
     board::CONTRACTS,
+    bluetooth::CONTRACTS,
     wifi::CONTRACTS,
     network::CONTRACTS,
     dhcp::CONTRACTS,
@@ -73,6 +78,9 @@ pub const ALL: &[&[Contract]] = &[
     lan::CONTRACTS,
     returning::CONTRACTS,
     claims::CONTRACTS,
+    pace::CONTRACTS,
+    randomness::CONTRACTS,
+    resources::CONTRACTS,
 ];
 
 /// The contract of this id.

@@ -7,7 +7,7 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::facts::ServiceFacts;
-use crate::read::{device, is_boot, since_boot, text};
+use crate::read::{device, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// From the apply that a phone was answered to the first try (ESP-IDF: a timer of a second).
@@ -51,6 +51,17 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
     Contract {
+        id: "service-leases-its-own-network",
+        needs: &[],
+        says: "a phone in a device's own network gets an address of 192.168.4.0 with a mask of 24 bits",
+        source: "ESP-IDF esp_netif: ESP_NETIF_DEFAULT_AP, _g_esp_netif_soft_ap_ip",
+        reads: &[(Source::Air, "phone_joined")],
+        watch: |facts| {
+            facts.service.as_ref()?;
+            Some(Box::new(OwnNetwork))
+        },
+    },
+    Contract {
         id: "station-starts-after-the-answer",
         needs: &[Sight::Air, Sight::Phones, Sight::Clock],
         says: "a device tries a network a second after it has answered that it will, so that the \
@@ -64,6 +75,23 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<FirstTry>::default()),
     },
 ];
+
+struct OwnNetwork;
+
+impl Watch for OwnNetwork {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        // A phone that joins an access point is of no device.
+        let (false, Some(prefix)) = (device(event).is_empty(), number(event, "/prefix")) else {
+            return;
+        };
+        let address = text(event, "/address").unwrap_or_default();
+        found.check(
+            address.starts_with("192.168.4.") && prefix == 24,
+            || format!("leased {address}/{prefix}"),
+            [event.seq],
+        );
+    }
+}
 
 /// What each device's own network is doing.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use clock::Clock;
 use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{Dial, Stream};
+use crate::{Dial, Stream, WireEnd};
 
 /// Status line and headers of a response.
 const LONGEST_HEAD: usize = 8 * 1024;
@@ -118,6 +118,11 @@ impl HttpClient {
         }
     }
 
+    /// What the server set last, such as `session=123`.
+    pub(crate) fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+
     /// Forgets connection and cookie.
     pub(crate) fn forget(&mut self) {
         self.connection = None;
@@ -146,6 +151,48 @@ impl HttpClient {
             .timeout(limit, self.exchange(request))
             .await
             .unwrap_or(Err(HttpError::Timeout { to: self.to, limit }))
+    }
+
+    /// Sends bytes over a connection of their own, in pieces with a pause between them, and listens for so long
+    /// after the last.
+    pub(crate) async fn wire(
+        &mut self,
+        bytes: &[u8],
+        (piece, pause): (usize, Duration),
+        within: Duration,
+    ) -> Result<WireEnd, HttpError> {
+        let to = self.to;
+        let mut stream = self
+            .dial
+            .tcp(to)
+            .await
+            .map_err(|source| HttpError::Connect { to, source })?;
+        let mut end = WireEnd {
+            received: Vec::new(),
+            is_closed: false,
+        };
+        for piece in bytes.chunks(piece.max(1)) {
+            self.clock.touch();
+            if write(&mut stream, piece).await.is_err() {
+                // What it has said before is still there to be read.
+                break;
+            }
+            self.clock.sleep(pause).await;
+        }
+        let listening = async {
+            while end.received.len() < LONGEST_BODY {
+                match stream.read_buf(&mut end.received).await {
+                    Ok(1..) => self.clock.touch(),
+                    Ok(0) | Err(_) => {
+                        end.is_closed = true;
+                        return;
+                    }
+                }
+            }
+        };
+        // Silence until then is an answer, too.
+        let _ = self.clock.timeout(within, listening).await;
+        Ok(end)
     }
 
     /// A request; `more` are headers on top, each with its line end.

@@ -76,7 +76,7 @@ pub use token::{BindingToken, wait_for_report};
 pub use transport::{Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
 pub use transport::{
     Cause, Console, ConsoleError, ConsoleSettings, SoftAp, Transport, TransportError,
-    TransportKind, UrlError,
+    TransportKind, UrlError, WireEnd,
 };
 #[cfg(feature = "wifi")]
 pub use wifi::{HostSeat, JoinedWifi, WifiError, WifiSettings};

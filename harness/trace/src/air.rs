@@ -36,6 +36,15 @@ pub struct Joined {
     pub access_point: String,
     /// Its SSID.
     pub ssid: String,
+    /// Its BSSID in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bssid: Option<String>,
+    /// Its channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<u8>,
+    /// How it authenticates, such as `wpa2_psk`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<String>,
 }
 
 /// A device's station is not joined any more, or could not join.
@@ -175,6 +184,9 @@ pub struct PhoneJoined {
     pub network: String,
     /// The phone's address there.
     pub address: String,
+    /// Bits of the network's mask, as the phone was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<u8>,
 }
 
 /// A phone has left a network, or lost it.

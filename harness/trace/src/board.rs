@@ -16,6 +16,7 @@ payloads! {
     UnreadLines => "unread_lines",
     FirmwareBooted => "firmware_booted",
     Spinning => "spinning",
+    Resources => "resources",
 }
 
 /// Whether a board has power.
@@ -144,6 +145,20 @@ pub struct Spinning {
     pub for_ms: u64,
     /// Whether it had not been idle since it was started.
     pub since_start: bool,
+}
+
+/// What the firmware holds of the board at this moment, as the host sees it; told each ten seconds or less often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Resources {
+    /// Memory of its own, in KiB.
+    pub memory_kib: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Open files and sockets.
+    pub files: u64,
+    /// Whether storage was written since it was told last, or since the start.
+    #[serde(default)]
+    pub storage_written: bool,
 }
 
 /// What the processor was doing when the firmware ended.

@@ -30,8 +30,8 @@ pub mod web;
 pub mod witness;
 
 pub use board::{
-    Exited, FirmwareBooted, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted,
-    Spinning, UnreadLines,
+    Exited, FirmwareBooted, Garbage, ImageFlashed, Power, PowerChanged, Resources, RestartCause,
+    Restarted, Spinning, UnreadLines,
 };
 pub use data::Data;
 pub use engine::{

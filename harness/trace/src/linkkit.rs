@@ -70,6 +70,10 @@ pub struct TokenReported {
     pub id: Value,
     /// The token.
     pub token: String,
+    /// The bits, in hex, in which it differs from the token that this device reported before it, if both are
+    /// numbers in hex. Says nothing of either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs: Option<String>,
     /// How many reports this device has made, this one included.
     pub count: u64,
     /// How many of them, in a row, were of this token.

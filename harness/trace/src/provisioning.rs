@@ -19,6 +19,9 @@ pub struct Exchange {
     pub endpoint: String,
     /// What was asked, decrypted and in short.
     pub request: Value,
+    /// The number of the session, where the device gives one: the cookie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// Length of the request's body.
     pub request_bytes: usize,
     /// What was answered, decrypted and in short; null if there was no answer that could be read.

@@ -149,6 +149,7 @@ impl Shared {
             if !is_again {
                 reports.count += 1;
             }
+            let differs = difference(&reports.token, &token);
             reports.repeats = match reports.token == token {
                 true if is_again => reports.repeats,
                 true => reports.repeats + 1,
@@ -162,6 +163,7 @@ impl Shared {
                 ts_topic: topic::is_with_ts(&publish.topic),
                 id: id.clone(),
                 token,
+                differs,
                 count: reports.count,
                 repeats: reports.repeats,
                 taken,
@@ -265,6 +267,15 @@ impl Shared {
 }
 
 /// The JSON in a payload, behind which the buffer that it came from may show.
+/// The bits in which two tokens differ, in hex; none if they are one, or no numbers of one length.
+fn difference(before: &str, token: &str) -> Option<String> {
+    let (before, token) = (hex::decode(before).ok()?, hex::decode(token).ok()?);
+    (before != token && before.len() == token.len()).then(|| {
+        let bits: Vec<u8> = before.iter().zip(&token).map(|(a, b)| a ^ b).collect();
+        hex::encode(bits)
+    })
+}
+
 fn read_json(payload: &[u8]) -> Option<Value> {
     serde_json::from_slice(unpadded(payload)).ok()
 }

@@ -116,7 +116,9 @@ impl Watch for ComesAgain {
             self.0.clear();
             return;
         }
-        let Some(client) = text(event, "/client") else {
+        // CONNECT comes before the session, by which packets are told from then on.
+        let client = text(event, "/client").or_else(|| text(event, "/client_id"));
+        let Some(client) = client else {
             return;
         };
         if event.kind == "connect" {

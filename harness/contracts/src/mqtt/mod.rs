@@ -5,6 +5,7 @@ mod ids;
 mod kept;
 mod manners;
 mod order;
+mod told;
 
 use trace::{Event, Source};
 
@@ -151,6 +152,31 @@ pub const CONTRACTS: &[Contract] = &[
                 keep_alive_s: cloud.keep_alive.as_secs(),
                 clean_session: cloud.clean_session,
             }))
+        },
+    },
+    Contract {
+        id: "mqtt-name-and-will-as-told",
+        needs: &[],
+        says: "CONNECT carries the client id and the will that the device was told",
+        source: "the device's factory data",
+        reads: &[(Source::Mqtt, "connect")],
+        watch: |facts| {
+            let cloud = facts.cloud.as_ref()?;
+            Some(Box::new(told::NameAndWill {
+                client_id: cloud.client_id.clone(),
+                will: cloud.will.clone(),
+            }))
+        },
+    },
+    Contract {
+        id: "telemetry-as-told",
+        needs: &[],
+        says: "telemetry has the quality of service that the device was told, and is not retained",
+        source: "the device's factory data; MQTT 3.1.1 §3.3.1.3",
+        reads: &[(Source::Mqtt, "publish")],
+        watch: |facts| {
+            let telemetry = facts.telemetry.clone()?;
+            Some(Box::new(told::Telemetry(telemetry)))
         },
     },
     Contract {

@@ -20,6 +20,8 @@ pub struct Connected(BTreeMap<String, Seat>);
 #[derive(Default)]
 struct Seat {
     ssid: String,
+    /// BSSID, channel and authentication, where the air tells them.
+    particulars: [Option<String>; 3],
     address: String,
     events: Vec<u64>,
 }
@@ -34,6 +36,7 @@ impl Watch for Connected {
         match &*event.kind {
             "joined" => {
                 seat.ssid = text(event, "/ssid").unwrap_or_default().to_owned();
+                seat.particulars = PARTICULARS.map(|name| told(event, &format!("/{name}")));
                 seat.events = vec![event.seq];
                 return;
             }
@@ -68,9 +71,29 @@ impl Watch for Connected {
                 events(),
             );
         } else {
+            let said = PARTICULARS.map(|name| told(event, &format!("/answer/connected/{name}")));
+            for ((name, said), seen) in PARTICULARS.iter().zip(&said).zip(&seat.particulars) {
+                if let (Some(said), Some(seen)) = (said, seen) {
+                    found.check(
+                        said == seen,
+                        || format!("says {name} {said}; the air saw {seen}"),
+                        events(),
+                    );
+                }
+            }
             found.held();
         }
     }
+}
+
+/// What a device says of its access point besides the name.
+const PARTICULARS: [&str; 3] = ["bssid", "channel", "auth"];
+
+/// A text or number at this place.
+fn told(event: &Event, pointer: &str) -> Option<String> {
+    text(event, pointer)
+        .map(str::to_owned)
+        .or_else(|| number(event, pointer).map(|number| number.to_string()))
 }
 
 /// The reason for which each device left the air last.

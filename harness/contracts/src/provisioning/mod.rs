@@ -56,7 +56,8 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "prov-connected-is-true",
         needs: &[Sight::Air],
-        says: "a device that says it is connected has joined that network and leased that address",
+        says: "a device that says it is connected has joined that network, at that access point, and leased that \
+               address",
         source: "ESP-IDF wifi_provisioning: RespGetStatus; the air's own record",
         reads: since_boot![
             (Source::Provisioning, "exchange"),

@@ -18,7 +18,8 @@ impl Watch for Answers {
             return;
         }
         let phone = text(event, "/phone").unwrap_or_default();
-        let answered = !event.data["answer"].is_null();
+        // A value that was read over BLE and is empty says nothing.
+        let answered = !event.data["answer"].is_null() && number(event, "/answer_bytes") != Some(0);
         let endpoint = text(event, "/endpoint").unwrap_or_default();
         match endpoint {
             "proto-ver" => {}

@@ -28,6 +28,9 @@ fn facts() -> Facts {
             clean_session: true,
             reconnect: Duration::from_secs(10),
             reconnect_max: Duration::from_secs(60),
+            backs_off: true,
+            client_id: None,
+            will: None,
         }),
         linkkit: Some(LinkkitFacts {
             token_life: Duration::from_secs(45),
@@ -45,7 +48,9 @@ fn facts() -> Facts {
         telemetry: Some(TelemetryFacts {
             topic: "t".into(),
             every: Duration::ZERO,
+            qos: 1,
         }),
+        mac: Some("02:00:00:00:00:01".into()),
         access_points: Some(vec![
             access_point("home", 1, -70),
             access_point("near", 6, -50),

@@ -3,6 +3,7 @@
 mod cloud_and_log;
 mod events;
 mod network;
+mod pace_and_randomness;
 mod sessions;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ fn breaking() -> impl Iterator<Item = Breaking> {
     network
         .chain(sessions::breaking())
         .chain(cloud_and_log::breaking())
+        .chain(pace_and_randomness::breaking())
 }
 
 #[test]
@@ -33,6 +35,10 @@ fn each_contract_is_broken_by_what_breaks_it_and_no_other_is() {
             "telemetry-keeps-its-interval" => {
                 let telemetry = facts.telemetry.as_mut().expect("it has some");
                 telemetry.every = Duration::from_secs(20);
+            }
+            "mqtt-name-and-will-as-told" => {
+                let cloud = facts.cloud.as_mut().expect("it has one");
+                cloud.client_id = Some("whole".into());
             }
             "mqtt-unacknowledged-comes-again" => {
                 let cloud = facts.cloud.as_mut().expect("it has one");
@@ -171,7 +177,7 @@ fn a_device_that_asks_for_its_credentials_may_have_another_name_afterwards() {
 #[test]
 fn a_pubrec_that_refuses_gives_the_packet_identifier_back() {
     let exact = |ms: u64, id: u64| {
-        events::from_client(ms, "publish", json!({ "topic": "t", "qos": 2, "id": id }))
+        events::from_client(ms, "publish", json!({ "topic": "u", "qos": 2, "id": id }))
     };
     let received = |ms: u64, id: u64, code: u64| {
         events::to_client(ms, "pubrec", json!({ "id": id, "code": code }))

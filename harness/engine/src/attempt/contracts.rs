@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contracts::{
     AccessPointFacts, Breach, CloudFacts, Contracts, Facts, LinkkitFacts, ServiceFacts, Sight,
-    SntpFacts, TelemetryFacts,
+    SntpFacts, TelemetryFacts, WillFacts,
 };
 use factory::{Factory, Scheme};
 use trace::{ContractBroken, ContractsJudged, Nearest, Trace};
@@ -140,6 +140,7 @@ pub fn facts<'f>(
                 telemetry: known
                     .telemetry
                     .filter(|known| Some(known) == next.telemetry.as_ref()),
+                mac: None,
                 access_points: None,
             },
         });
@@ -172,6 +173,18 @@ fn of_one(factory: &Factory, shown: Option<&[u8]>) -> Facts {
             clean_session: factory.mqtt.clean_session,
             reconnect: millis(cloud.reconnect_ms),
             reconnect_max: millis(cloud.reconnect_max_ms),
+            backs_off: factory.esp8266.is_none(),
+            // Linkkit's is signed, and ThingsBoard gives out others.
+            client_id: (factory.linkkit.is_none() && factory.thingsboard.is_none())
+                .then(|| cloud.client_id.clone()),
+            // The ESP8266's demo has one of its own.
+            will: factory.esp8266.is_none().then(|| WillFacts {
+                told: factory
+                    .mqtt
+                    .will
+                    .as_ref()
+                    .map(|will| (will.topic.clone(), will.qos.into(), will.retain)),
+            }),
         }),
         linkkit: factory.linkkit.as_ref().map(|linkkit| LinkkitFacts {
             token_life: millis(linkkit.profile.token_life_ms),
@@ -190,7 +203,14 @@ fn of_one(factory: &Factory, shown: Option<&[u8]>) -> Facts {
         telemetry: factory.telemetry.as_ref().map(|telemetry| TelemetryFacts {
             topic: telemetry.topic.clone(),
             every: millis(telemetry.every_ms),
+            qos: telemetry.qos.into(),
         }),
+        mac: Some(mac_text(factory.identity.mac)),
         access_points: None,
     }
+}
+
+/// A MAC address as Linkkit spells it.
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02X}")).join(":")
 }

@@ -248,6 +248,10 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
             .attempts
             .as_ref()
             .map_or(0, |attempts| attempts.value.into()),
+        reset_after_failures: settings
+            .reset_after_failures
+            .as_ref()
+            .map_or(0, |failures| failures.value.into()),
         app_info: settings
             .app
             .iter()

@@ -26,6 +26,7 @@ mod probe_link;
 mod problem;
 mod program;
 mod provision;
+mod raw_steps;
 mod seen;
 mod session_steps;
 mod silence;

@@ -182,7 +182,11 @@ fn is_wanted(found: &Value, wanted: &Value) -> bool {
 }
 
 /// The session that the phone has open, or one to be established.
-async fn session(device: &str, phone: &str, world: &mut World) -> Result<PhoneSession, Problem> {
+pub async fn session(
+    device: &str,
+    phone: &str,
+    world: &mut World,
+) -> Result<PhoneSession, Problem> {
     if let Some(session) = world.phone(phone)?.resume() {
         return Ok(session);
     }
@@ -209,7 +213,7 @@ fn refuses(error: &ProvisioningError) -> bool {
 }
 
 /// What the device answered, if it was to answer; none if it was to refuse, and did.
-fn judged<T>(
+pub fn judged<T>(
     device: &str,
     what: &str,
     wanted: RequestOutcome,

@@ -10,7 +10,8 @@ use super::problem::{LabError, Missed, Problem};
 use super::surroundings::{Switched, VisitError};
 use super::world::World;
 use super::{
-    Attempt, console, discover, provision, session_steps, storage_damage, transcript, web,
+    Attempt, console, discover, provision, raw_steps, session_steps, storage_damage, transcript,
+    web,
 };
 use crate::language::{
     Bind, BindOutcome, DamageStorage, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query,
@@ -32,6 +33,9 @@ impl Attempt<'_> {
             Step::Scan(step) => session_steps::scan(self.case, step, world).await,
             Step::Control(step) => session_steps::control(self.case, step, world).await,
             Step::Custom(step) => session_steps::custom(self.case, step, world).await,
+            Step::Request(step) => raw_steps::request(self.case, step, world).await,
+            Step::Wire(step) => raw_steps::wire(self.case, step, world).await,
+            Step::Datagram(step) => raw_steps::datagram(self.case, step, world).await,
             Step::Console(step) => console::type_at(self.case, step, world).await,
             Step::Leave(step) => Ok(world.go_home(&step.phone).await?),
             Step::Reconnect(step) => Ok(world.phone(&step.phone)?.reconnect()?),
@@ -245,6 +249,15 @@ pub(super) fn label(step: &Step) -> String {
             step.phone, step.command.value, step.outcome
         ),
         Step::Custom(step) => format!("{} asks {}: {:?}", step.phone, step.endpoint, step.outcome),
+        Step::Request(step) => format!(
+            "{} sends {} bytes to {}: {:?}",
+            step.phone,
+            step.hex.0.len(),
+            step.endpoint,
+            step.outcome
+        ),
+        Step::Wire(step) => format!("{} sends {} bytes over TCP", step.phone, step.send.len()),
+        Step::Datagram(step) => format!("{} sends a datagram to port {}", step.phone, step.port),
         Step::Console(step) => format!("type {:?} at its console", step.typed),
         Step::Leave(step) => format!("{} leaves", step.phone),
         Step::Reconnect(step) => format!("{} connects again", step.phone),

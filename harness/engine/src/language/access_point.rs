@@ -58,10 +58,11 @@ impl AccessPoint {
             passphrase,
             auth,
             hidden,
+            refuses,
             channel: _,
             rssi: _,
         } = self;
-        ssid.is_some() || passphrase.is_some() || auth.is_some() || *hidden
+        ssid.is_some() || passphrase.is_some() || auth.is_some() || refuses.is_some() || *hidden
     }
 
     /// How it authenticates, said or not.

@@ -217,6 +217,9 @@ impl<'s> Checker<'s> {
             }
             Step::Control(control) => self.in_session(&control.phone),
             Step::Custom(custom) => self.in_session(&custom.phone),
+            Step::Request(request) => self.in_session(&request.phone),
+            Step::Datagram(datagram) => self.phone(&datagram.phone),
+            Step::Wire(wire) => self.in_session(&wire.phone),
             Step::Leave(leave) => {
                 self.phone(&leave.phone);
                 self.open_sessions.remove(leave.phone.value.as_str());
@@ -317,15 +320,7 @@ impl<'s> Checker<'s> {
 
     /// A phone goes to a device only where that is provisioned.
     fn visits(&mut self, step: &'s Placed<Step>) {
-        let is_visit = matches!(
-            step.value,
-            Step::Provision(_)
-                | Step::ReadVersion(_)
-                | Step::Scan(_)
-                | Step::Control(_)
-                | Step::Custom(_)
-        );
-        if is_visit
+        if step.value.is_visit()
             && self
                 .meant(step.device())
                 .is_some_and(|device| device.on_network)

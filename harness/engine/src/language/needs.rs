@@ -120,6 +120,9 @@ impl Case {
             let shows = broker.certificate.is_some() || is_old || is_broken;
             needs.extend(shows.then_some(Need::OwnCloud(CloudNeed::BrokerFaults)));
         }
+        let mut points = world.access_points.iter();
+        let refuses = points.any(|(_, point)| point.refuses.is_some());
+        needs.extend(refuses.then_some(Need::OwnAir));
         let devices = &world.devices;
         let is_visited = needs.contains(&Need::Visit);
         for (_, device) in devices.iter() {
@@ -204,6 +207,10 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
         (!settings.auto_stop, "auto_stop"),
         (settings.attempts.is_some(), "attempts"),
         (
+            settings.reset_after_failures.is_some(),
+            "reset_after_failures",
+        ),
+        (
             settings.memory_release != MemoryRelease::default(),
             "memory_release",
         ),
@@ -257,12 +264,13 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
         Step::ReadVersion(_) => needs.extend([Need::Visit]),
         Step::Scan(_) => needs.extend([Need::Visit, can(Feature::ProvScan)]),
         Step::Control(_) => needs.extend([Need::Visit, can(Feature::ProvCtrl)]),
-        Step::Custom(_) => needs.extend([Need::Visit]),
+        Step::Custom(_) | Step::Request(_) | Step::Wire(_) => needs.extend([Need::Visit]),
         Step::Query(_) => needs.extend([
             Need::Lan,
             Need::OwnCloud(CloudNeed::Linkkit),
             can(Feature::Linkkit),
         ]),
+        Step::Datagram(_) => needs.extend([Need::Lan]),
         Step::Discover(_) => needs.extend([Need::Lan, can(Feature::Mdns)]),
         Step::Bind(_) => {
             needs.extend([Need::OwnCloud(CloudNeed::Linkkit), can(Feature::Linkkit)]);

@@ -12,6 +12,7 @@ use super::discover::Discover;
 use super::duration;
 use super::fault::FaultStep;
 use super::power::Power;
+use super::raw::{Datagram, Request, Wire};
 use super::roles::Roles;
 use super::span::Placed;
 use super::thingsboard::{Call, Claim, Unclaim};
@@ -34,6 +35,12 @@ pub enum Step {
     Control(Control),
     /// A phone sends something to an endpoint of the application's own.
     Custom(Custom),
+    /// A phone sends bytes of the scenario's own to an endpoint.
+    Request(Request),
+    /// A phone in a device's own network sends bytes to its HTTP server, piece by piece.
+    Wire(Wire),
+    /// A phone on the LAN sends a device a datagram of the scenario's own.
+    Datagram(Datagram),
     /// Types text at a device's console.
     Console(Console),
     /// A phone ends the session that it has open, and goes home.
@@ -478,6 +485,9 @@ impl Step {
             Self::Scan(step) => step.device.as_ref(),
             Self::Control(step) => step.device.as_ref(),
             Self::Custom(step) => step.device.as_ref(),
+            Self::Request(step) => step.device.as_ref(),
+            Self::Wire(step) => step.device.as_ref(),
+            Self::Datagram(step) => step.device.as_ref(),
             Self::Console(step) => step.device.as_ref(),
             Self::Query(step) => step.device.as_ref(),
             Self::Discover(step) => step.device.as_ref(),
@@ -518,6 +528,9 @@ impl Step {
             Self::Scan(step) => &step.catches,
             Self::Control(step) => &step.catches,
             Self::Custom(step) => &step.catches,
+            Self::Request(step) => &step.catches,
+            Self::Wire(step) => &step.catches,
+            Self::Datagram(step) => &step.catches,
             Self::Console(step) => &step.catches,
             Self::Query(step) => &step.catches,
             Self::Discover(step) => &step.catches,

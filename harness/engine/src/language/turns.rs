@@ -99,6 +99,8 @@ impl Case {
                 Step::Scan(step) => (&step.phone, step.device.as_ref(), true),
                 Step::Control(step) => (&step.phone, step.device.as_ref(), true),
                 Step::Custom(step) => (&step.phone, step.device.as_ref(), true),
+                Step::Request(step) => (&step.phone, step.device.as_ref(), true),
+                Step::Wire(step) => (&step.phone, step.device.as_ref(), true),
                 Step::Leave(step) => {
                     open.retain(|_, phone| *phone != step.phone.value);
                     continue;

@@ -56,6 +56,8 @@ pub struct AccessPoint {
     /// Whether it keeps its name to itself until it is asked for it.
     #[serde(default)]
     pub hidden: bool,
+    /// Refuses every station for this reason (802.11 §9.4.1.7, and ESP-IDF's own from 200 on).
+    pub refuses: Option<Placed<u16>>,
     /// 1 to 13.
     #[serde(default = "default_channel")]
     #[schemars(range(min = 1, max = 13))]
@@ -249,6 +251,8 @@ pub struct Provisioning {
     pub auto_stop: bool,
     /// How often it tries to join before it reports a failure; once if left out (ESP-IDF 5.5).
     pub attempts: Option<Placed<u8>>,
+    /// After how many failures it forgets its credentials by itself, as ESP-IDF's example does; never if left out.
+    pub reset_after_failures: Option<Placed<u8>>,
     /// Which memory of Bluetooth it gives back once the service has stopped.
     #[serde(default)]
     pub memory_release: MemoryRelease,
@@ -304,6 +308,7 @@ impl Default for Provisioning {
             service_key: None,
             auto_stop: true,
             attempts: None,
+            reset_after_failures: None,
             memory_release: MemoryRelease::default(),
             line_limit: None,
             app: None,

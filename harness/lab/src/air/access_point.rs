@@ -31,6 +31,8 @@ pub struct AccessPointSettings {
     pub auth: AuthMode,
     /// Whether it keeps its name to itself until it is asked for it.
     pub hidden: bool,
+    /// Every station that tries to join is refused for this reason; none if it is as it should be.
+    pub refuses: Option<u16>,
     /// Whether stations reach the gateway only, not each other.
     pub isolation: bool,
     /// Network address of its /24; the gateway is its first host.
@@ -47,6 +49,7 @@ impl Default for AccessPointSettings {
             rssi: -41,
             auth: AuthMode::Wpa2Psk,
             hidden: false,
+            refuses: None,
             isolation: false,
             subnet: Ipv4Addr::new(192, 168, 43, 0),
         }

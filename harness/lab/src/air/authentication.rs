@@ -15,6 +15,9 @@ const ROUNDS: u32 = 4096;
 /// Why `access_point` and a station with `passphrase` (empty for none) do not come together, as the
 /// station's driver tells it; none if they do.
 pub(super) fn refusal(access_point: &AccessPointSettings, passphrase: &str) -> Option<u16> {
+    if access_point.refuses.is_some() {
+        return access_point.refuses;
+    }
     let is_raw = key_of_digits(passphrase).is_some();
     match access_point.auth {
         // It wants a name and a certificate or password, which a station with a passphrase lacks.
@@ -33,6 +36,20 @@ pub(super) fn refusal(access_point: &AccessPointSettings, passphrase: &str) -> O
             (access_point.passphrase != passphrase).then_some(AUTH_FAIL)
         }
         _ => (!same_key(access_point, passphrase)).then_some(FOUR_WAY_HANDSHAKE_TIMEOUT),
+    }
+}
+
+/// How the trace and the provisioning messages call it.
+pub(super) fn name(auth: AuthMode) -> &'static str {
+    match auth {
+        AuthMode::Open => "open",
+        AuthMode::Wep => "wep",
+        AuthMode::WpaPsk => "wpa_psk",
+        AuthMode::Wpa2Psk => "wpa2_psk",
+        AuthMode::WpaWpa2Psk => "wpa_wpa2_psk",
+        AuthMode::Wpa2Enterprise => "wpa2_enterprise",
+        AuthMode::Wpa3Psk => "wpa3_psk",
+        AuthMode::Wpa2Wpa3Psk => "wpa2_wpa3_psk",
     }
 }
 

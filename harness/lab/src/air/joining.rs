@@ -86,6 +86,15 @@ impl AirInner {
             &Joined {
                 access_point: role.clone(),
                 ssid: text(&ssid),
+                bssid: Some(
+                    heard
+                        .bssid
+                        .iter()
+                        .map(|byte| format!("{byte:02x}"))
+                        .collect(),
+                ),
+                channel: Some(heard.channel),
+                auth: Some(authentication::name(heard.auth).to_owned()),
             },
         );
         radio.station = Station::Joined { role, ssid, port };

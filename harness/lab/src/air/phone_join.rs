@@ -164,6 +164,7 @@ impl AirInner {
                 phone: membership.phone.clone(),
                 network: membership.network.clone(),
                 address: lease.address().to_string(),
+                prefix: Some(lease.prefix_len()),
             },
         );
         membership.announced = true;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use airlink::tether::{Decoder, FromDevice, TetherError};
 use board::{BoardError, Exited, Garbage, Power, PowerChanged, RestartCause, Restarted};
-use clock::Clock;
+use clock::{Clock, LabTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ use super::child::{Exit, Process};
 use super::effort::{Effort, Finding};
 use super::files::Files;
 use super::inbox::Inbox;
+use super::resources;
 use super::wires::{Wires, read};
 use crate::air::RadioLink;
 
@@ -26,6 +27,8 @@ const BOOT: Duration = Duration::from_millis(50);
 const EXIT_LIMIT: Duration = Duration::from_secs(1);
 /// Bytes taken from the tether at once.
 const CHUNK: usize = 64 * 1024;
+/// From one look at what the process holds to the next, at the least.
+const COUNTED_EVERY: Duration = Duration::from_secs(10);
 /// Bytes of garbage that are shown.
 const SHOWN: usize = 64;
 
@@ -41,6 +44,10 @@ pub(super) struct Attendant {
     decoder: Decoder,
     inbox: Inbox,
     dark: Arc<AtomicBool>,
+    /// When its resources were told last.
+    counted_at: Option<LabTime>,
+    /// When its storage was changed last by then, as its file tells.
+    storage_changed: Option<SystemTime>,
 }
 
 /// Why a device needs no attendance any more.
@@ -68,6 +75,7 @@ impl Attendant {
         dark: Arc<AtomicBool>,
     ) -> Result<Self, BoardError> {
         let inbox = Inbox::new(trace.clock().clone());
+        let storage_changed = resources::changed(files.flash());
         let (process, stream) = Process::start(&settings, &files)?;
         link.power_on();
         wires.set_power(true);
@@ -82,6 +90,8 @@ impl Attendant {
             decoder: Decoder::default(),
             inbox,
             dark,
+            counted_at: None,
+            storage_changed,
         })
     }
 
@@ -186,7 +196,26 @@ impl Attendant {
                 FromDevice::Hci(bytes) => self.wires.say_hci(&bytes),
             }
         }
+        self.count_resources();
         Ok(None)
+    }
+
+    /// Tells what the process holds, if that was not told for a while.
+    fn count_resources(&mut self) {
+        let now = self.trace.clock().now();
+        if self
+            .counted_at
+            .is_some_and(|at| now.since(at) < COUNTED_EVERY)
+        {
+            return;
+        }
+        self.counted_at = Some(now);
+        let changed = resources::changed(self.files.flash());
+        if let Some(mut resources) = self.process.id().and_then(resources::of) {
+            resources.storage_written = changed != self.storage_changed;
+            self.trace.emit(Some(&self.settings.device), &resources);
+        }
+        self.storage_changed = changed;
     }
 
     /// Records what the device logged before it was ended; its radio is off already.

@@ -9,6 +9,7 @@ mod child;
 mod effort;
 mod files;
 mod inbox;
+mod resources;
 mod wires;
 
 use std::ffi::OsString;

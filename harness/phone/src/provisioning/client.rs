@@ -2,6 +2,7 @@
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::version::Version;
 use trace::Trace;
@@ -10,7 +11,7 @@ use super::error::ProvisioningError;
 use super::outcome::Outcome;
 use super::settings::{Credentials, Knowledge, Settings};
 use crate::security::Channel;
-use crate::transport::{SoftAp, Transport, TransportKind};
+use crate::transport::{SoftAp, Transport, TransportKind, WireEnd};
 use crate::{Dial, TransportError};
 use trace::provisioning::OutcomeReached;
 
@@ -72,6 +73,20 @@ impl ProvisioningClient {
             Knowledge::Password => &mut self.settings.password,
         };
         *place = Some(value);
+    }
+
+    /// Sends bytes over a connection of their own, where the transport has such; see [`Transport::wire`]. The
+    /// error is none where it has not.
+    pub async fn wire(
+        &mut self,
+        bytes: &[u8],
+        pieces: (usize, Duration),
+        within: Duration,
+    ) -> Result<WireEnd, Option<TransportError>> {
+        match self.transport.wire(bytes, pieces, within).await {
+            Some(ended) => ended.map_err(Some),
+            None => Err(None),
+        }
     }
 
     /// Which transport it speaks.

@@ -167,6 +167,7 @@ impl ProvisioningClient {
                 phone: self.settings.phone.clone(),
                 endpoint: endpoint.to_owned(),
                 request,
+                session: None,
                 request_bytes,
                 answer: Value::Null,
                 answer_bytes: None,
@@ -190,6 +191,7 @@ impl ProvisioningClient {
         let took = self.trace.clock().now().since(began);
         exchange.took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         exchange.answer_bytes = answer_bytes;
+        exchange.session = self.transport.session();
         let value = match read {
             Ok((value, shown)) => {
                 exchange.answer = shown;

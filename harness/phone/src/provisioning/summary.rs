@@ -5,7 +5,10 @@ use std::fmt::Debug;
 use super::scan::auth_mode_name;
 use proto::Message;
 use proto::Status;
-use proto::session::{HandshakeStep, Sec0MsgType, SecSchemeVersion, SessionData, SessionProto};
+use proto::session::{
+    HandshakeStep, Sec0MsgType, Sec1Message, Sec2Message, SecSchemeVersion, SessionData,
+    SessionProto,
+};
 use proto::wifi_config::{
     self, StationState, WifiAuthMode, WifiConfigPayload, WifiConnectFailedReason, WifiStationState,
 };
@@ -14,8 +17,11 @@ use proto::wifi_scan::{self, WifiScanMsgType, WifiScanPayload};
 use serde_json::{Value, json};
 
 const MOST_RAW: usize = 256;
+/// Bytes of a key that are enough to tell it from another.
+const MOST_FRESH: usize = 8;
 
-/// A message of the handshake. Keys and proofs are left out.
+/// A message of the handshake. Proofs are left out; of what a device must make anew for each session
+/// the beginnings are shown, which are no secret: its public key, and where its key stream or its nonce starts.
 pub(super) fn session(bytes: &[u8]) -> Value {
     let Ok(message) = SessionData::decode(bytes) else {
         return Value::Null;
@@ -27,7 +33,30 @@ pub(super) fn session(bytes: &[u8]) -> Value {
         None => Value::Null,
     };
     let scheme = SecSchemeVersion::try_from(message.sec_ver).map_or(message.sec_ver, |s| s as i32);
-    json!({ "security": scheme, "step": step })
+    let mut summary = json!({ "security": scheme, "step": step });
+    for (key, bytes) in fresh(message.proto.as_ref()) {
+        summary[key] = hex::encode(&bytes[..bytes.len().min(MOST_FRESH)]).into();
+    }
+    summary
+}
+
+/// What a device must not say twice.
+fn fresh(proto: Option<&SessionProto>) -> Vec<(&'static str, &[u8])> {
+    match proto {
+        Some(SessionProto::Sec1(payload)) => match &payload.payload {
+            Some(Sec1Message::Response0(answer)) => vec![
+                ("public_key", &answer.device_pubkey),
+                ("start", &answer.device_random),
+            ],
+            _ => Vec::new(),
+        },
+        Some(SessionProto::Sec2(payload)) => match &payload.payload {
+            Some(Sec2Message::Response0(answer)) => vec![("public_key", &answer.device_pubkey)],
+            Some(Sec2Message::Response1(answer)) => vec![("start", &answer.device_nonce)],
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
 }
 
 /// A message of `prov-config`.

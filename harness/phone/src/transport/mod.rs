@@ -8,6 +8,7 @@ mod soft_ap;
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -67,6 +68,22 @@ pub trait Transport: Send {
     /// Makes the next request that of a stranger, with whom the device has no session.
     fn forget(&mut self);
 
+    /// The number by which the device knows the session, where it is the device that gives it.
+    fn session(&self) -> Option<String> {
+        None
+    }
+
+    /// Sends bytes over a connection of their own, in pieces of so many bytes with a pause between them, and
+    /// listens for so long after the last. None where the transport has no such connections.
+    fn wire<'s>(
+        &'s mut self,
+        _bytes: &'s [u8],
+        _pieces: (usize, Duration),
+        _within: Duration,
+    ) -> BoxFuture<'s, Option<Result<WireEnd, TransportError>>> {
+        Box::pin(async { None })
+    }
+
     /// The names of the device's endpoints, where a transport can tell.
     fn endpoints(&mut self) -> BoxFuture<'_, Result<Option<Vec<String>>, TransportError>> {
         Box::pin(async { Ok(None) })
@@ -76,6 +93,15 @@ pub trait Transport: Send {
     fn close(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
+}
+
+/// What came of a connection on which bytes were sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireEnd {
+    /// What the device sent, as far as it is kept.
+    pub received: Vec<u8>,
+    /// Whether it has ended the connection.
+    pub is_closed: bool,
 }
 
 /// ESP-IDF's provisioning schemes.

@@ -8,7 +8,7 @@ use clock::Clock;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Transport, TransportError, TransportKind};
+use super::{Transport, TransportError, TransportKind, WireEnd};
 use crate::http::HttpClient;
 use crate::{Dial, HttpError};
 
@@ -118,6 +118,23 @@ impl Transport for SoftAp {
 
     fn forget(&mut self) {
         self.http.forget();
+    }
+
+    fn wire<'s>(
+        &'s mut self,
+        bytes: &'s [u8],
+        pieces: (usize, Duration),
+        within: Duration,
+    ) -> BoxFuture<'s, Option<Result<WireEnd, TransportError>>> {
+        async move {
+            let ended = self.http.wire(bytes, pieces, within).await;
+            Some(ended.map_err(TransportError::from))
+        }
+        .boxed()
+    }
+
+    fn session(&self) -> Option<String> {
+        self.http.cookie().map(str::to_owned)
     }
 }
 

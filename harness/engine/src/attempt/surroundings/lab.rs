@@ -312,6 +312,7 @@ fn access_point_settings(
         rssi: settings.rssi,
         auth: auth_mode(settings.auth()),
         hidden: settings.hidden,
+        refuses: settings.refuses.as_ref().map(|reason| reason.value),
         isolation: false,
         subnet: Ipv4Addr::new(192, 168, third, 0),
     }

@@ -242,9 +242,12 @@ impl GattLink {
         };
         let peripheral = &self.peripheral;
         let asked = async {
-            peripheral
-                .write(characteristic, request, WriteType::WithResponse)
-                .await?;
+            // Without a request it is a read without a write, of what may be left from another phone.
+            if !request.is_empty() {
+                peripheral
+                    .write(characteristic, request, WriteType::WithResponse)
+                    .await?;
+            }
             peripheral.read(characteristic).await
         };
         let id = peripheral.id();

@@ -1,0 +1,94 @@
+//! What a device holds of its board: after many rounds of the same it is what it was after a few.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clock::LabTime;
+use trace::{Event, Source};
+
+use crate::read::{device, flag, is_boot, number, since_boot};
+use crate::{Contract, Found, Moment, Sight, Watch};
+
+/// Until what a device needs once is there: its first session, the longest of its buffers.
+const WARM: Duration = Duration::from_secs(60);
+/// What an allocator may keep for later.
+const MEMORY_KIB: u64 = 1_024;
+/// Sockets that come and go.
+const FILES: u64 = 4;
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "board-holds-no-more-and-more",
+        needs: &[],
+        says: "a device that has run for a minute holds no more memory, threads and files later than it did then",
+        source: "house: a leak ends every device that runs for long",
+        reads: since_boot![(Source::Board, "resources")],
+        watch: |_| Some(Box::<Holds>::default()),
+    },
+    Contract {
+        id: "storage-is-written-only-when-told",
+        needs: &[Sight::Phones],
+        says: "a device to which no phone has spoken since it was started writes nothing to its storage",
+        source: "house: flash wears out; ESP-IDF wifi_provisioning writes credentials at apply and at reset",
+        reads: since_boot![
+            (Source::Board, "resources"),
+            (Source::Provisioning, "exchange")
+        ],
+        watch: |_| Some(Box::<Writes>::default()),
+    },
+];
+
+/// Whether a phone has spoken to each device since it was started.
+#[derive(Default)]
+struct Writes(BTreeMap<String, bool>);
+
+impl Watch for Writes {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) || event.kind == "exchange" {
+            let spoke = event.kind == "exchange";
+            self.0.insert(device(event).to_owned(), spoke);
+        } else if self.0.get(device(event)) == Some(&false) {
+            found.check(
+                !flag(event, "/storage_written"),
+                || "wrote to its storage of its own accord".into(),
+                [event.seq],
+            );
+        }
+    }
+}
+
+/// Since when each device runs, and what it held once it was warm.
+#[derive(Default)]
+struct Holds(BTreeMap<String, (LabTime, Option<([u64; 3], u64)>)>);
+
+impl Watch for Holds {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) {
+            self.0.remove(device(event));
+            return;
+        }
+        let held = ["/memory_kib", "/threads", "/files"]
+            .map(|place| number(event, place).unwrap_or_default());
+        let begun = (event.at(), None);
+        let (since, warm) = self.0.entry(device(event).to_owned()).or_insert(begun);
+        if *since + WARM > event.at() {
+            return;
+        }
+        let Some(([memory, threads, files], seq)) = *warm else {
+            *warm = Some((held, event.seq));
+            return;
+        };
+        let [more_memory, more_threads, more_files] = held;
+        found.check(
+            more_memory <= memory + MEMORY_KIB && more_threads <= threads && more_files <= files + FILES,
+            || {
+                let minutes = (event.at() - *since).as_secs() / 60;
+                format!(
+                    "held {memory} KiB, {threads} threads and {files} files once it was warm, and {more_memory}, \
+                     {more_threads} and {more_files} after {minutes} minutes"
+                )
+            },
+            [seq, event.seq],
+        );
+    }
+}

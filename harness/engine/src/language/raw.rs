@@ -1,0 +1,178 @@
+//! Steps that send bytes of the scenario's own, in place of what a phone would.
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::duration;
+use super::span::Placed;
+use super::step::{RequestOutcome, Step};
+
+/// Bytes of one word of hex at the most.
+const MOST_BYTES: usize = 65_536;
+
+/// A phone sends bytes to an endpoint: in the session that it has open or in a new one, which stays open,
+/// or without one, as they are.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Name of the phone.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// To which endpoint.
+    pub endpoint: Placed<String>,
+    /// What is sent, in hex.
+    pub hex: Placed<Hex>,
+    /// Whether it is encrypted in a session; else it is sent as it is, whether there is a session or not.
+    #[serde(default = "yes")]
+    pub encrypted: bool,
+    /// What the answer begins with, in hex.
+    pub answer: Option<Placed<Hex>>,
+    /// How many bytes the answer has.
+    pub length: Option<u32>,
+    /// Whether there must be one.
+    #[serde(default)]
+    pub outcome: RequestOutcome,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+/// Bytes, written as words of hex digits; `00*32` is such a word 32 times.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct Hex(pub Vec<u8>);
+
+impl TryFrom<String> for Hex {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut bytes = Vec::new();
+        for word in text.split_whitespace() {
+            let (digits, times) = word.split_once('*').unwrap_or((word, "1"));
+            let once =
+                hex::decode(digits).map_err(|error| format!("{word:?} is no hex: {error}"))?;
+            let times: usize = times
+                .parse()
+                .map_err(|_| format!("{word:?}: no number stands behind `*`"))?;
+            if once.len().saturating_mul(times) > MOST_BYTES {
+                return Err(format!("{word:?} is more than {MOST_BYTES} bytes"));
+            }
+            bytes.extend(once.repeat(times));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// A phone joins a device's own network, opens a TCP connection to its HTTP server and sends bytes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wire {
+    /// Name of the phone.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// What is sent, as text.
+    pub send: String,
+    /// Bytes that are sent at a time; all at once if left out.
+    pub piece: Option<NonZeroU16>,
+    /// Between two pieces.
+    #[serde(default, deserialize_with = "duration::optional")]
+    #[schemars(with = "Option<duration::Text>")]
+    pub pause: Option<Duration>,
+    /// What must come back.
+    pub shows: Option<String>,
+    /// What must not come back.
+    pub lacks: Option<String>,
+    /// Whether the device must have ended the connection by the end of `within`, or must not have.
+    pub closed: Option<bool>,
+    /// How long is listened after the last piece, in device time; a second if left out.
+    #[serde(default = "a_second", deserialize_with = "duration::required")]
+    #[schemars(with = "duration::Text")]
+    pub within: Duration,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+/// A phone on the LAN sends one UDP datagram to a device, from a port of its own.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Datagram {
+    /// Name of the phone.
+    pub phone: Placed<String>,
+    /// Which device, if there are several.
+    pub device: Option<Placed<String>>,
+    /// To which port; that of CoAP if left out.
+    #[serde(default = "coap_port")]
+    pub port: u16,
+    /// What is sent, in hex.
+    pub hex: Placed<Hex>,
+    /// Text behind it.
+    #[serde(default)]
+    pub text: String,
+    /// What the first answer begins with, in hex; if left out there must be none.
+    pub answer: Option<Placed<Hex>>,
+    /// How long is listened, in device time; a second if left out.
+    #[serde(default = "a_second", deserialize_with = "duration::required")]
+    #[schemars(with = "duration::Text")]
+    pub within: Duration,
+    /// Bugs with which this step must fail.
+    #[serde(default)]
+    pub catches: Vec<Placed<String>>,
+}
+
+fn coap_port() -> u16 {
+    5683
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn a_second() -> Duration {
+    Duration::from_secs(1)
+}
+
+impl Step {
+    /// Whether a phone goes to where a device is provisioned.
+    pub fn is_visit(&self) -> bool {
+        matches!(
+            self,
+            Self::Provision(_)
+                | Self::ReadVersion(_)
+                | Self::Scan(_)
+                | Self::Control(_)
+                | Self::Custom(_)
+                | Self::Request(_)
+                | Self::Wire(_)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_is_words_of_digits_some_of_them_many_times() {
+        for (text, bytes) in [
+            ("", &[][..]),
+            ("0804 7200", &[8, 4, 0x72, 0]),
+            ("ff 00*3", &[0xff, 0, 0, 0]),
+        ] {
+            assert_eq!(Hex::try_from(text.to_owned()), Ok(Hex(bytes.to_vec())));
+        }
+    }
+
+    #[test]
+    fn what_is_no_hex_is_told() {
+        for text in ["0", "xy", "00*", "00*-1", "00*99999999"] {
+            assert!(Hex::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Whether the scenarios and the contracts notice a mutant.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::results::Outcome;
+use crate::command::{command, target};
+
+/// All cases of one mutant; the device without a change takes seconds.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// One attempt.
+const ATTEMPT: &str = "60s";
+/// The same random values for each mutant.
+const SEED: &str = "7";
+
+/// Runs scenarios against devices.
+pub struct Judge {
+    proving: PathBuf,
+    jobs: String,
+}
+
+impl Judge {
+    pub fn new(proving: PathBuf, jobs: usize) -> Self {
+        Self {
+            proving,
+            jobs: jobs.to_string(),
+        }
+    }
+
+    /// Runs every case against `device` until one ends with `failed`: what came of it, and which case said so.
+    ///
+    /// A run that ends at a broken attempt is no verdict; then all cases are run.
+    pub fn judge(&self, device: &Path) -> Result<(Outcome, Option<String>), String> {
+        let first = self.run(device, &["--fail-fast"])?;
+        if first.0 != Outcome::Broken {
+            return Ok(first);
+        }
+        self.run(device, &[])
+    }
+
+    fn run(&self, device: &Path, more: &[&str]) -> Result<(Outcome, Option<String>), String> {
+        let out = target().join("mutants/out");
+        // What an earlier mutant left; it need not be there.
+        let _ = fs::remove_dir_all(&out);
+        fs::create_dir_all(&out)
+            .map_err(|error| format!("failed to make {}: {error}", out.display()))?;
+        let said = out.join("messages.jsonl");
+        let messages = fs::File::create(&said);
+        let messages =
+            messages.map_err(|error| format!("failed to make {}: {error}", said.display()))?;
+        let mut child = command(&self.proving)
+            .args([
+                "run",
+                "--message-format",
+                "json",
+                "--seed",
+                SEED,
+                "--timeout",
+                ATTEMPT,
+            ])
+            .args(["--jobs", &self.jobs])
+            .arg("--device")
+            .arg(device)
+            .arg("--out")
+            .arg(&out)
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(messages)
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("failed to start {}: {error}", self.proving.display()))?;
+        let until = Instant::now() + LONGEST;
+        let code = loop {
+            let ended = child.try_wait();
+            match ended.map_err(|error| format!("failed to wait for proving: {error}"))? {
+                Some(status) => break status.code(),
+                None if Instant::now() >= until => {
+                    // Its workers end with it.
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return Ok((Outcome::TimedOut, None));
+                }
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        let text = fs::read_to_string(&said).unwrap_or_default();
+        let (failed, broken) = read(&text);
+        match (failed, broken, code) {
+            (Some(by), ..) => Ok((Outcome::Killed, Some(by))),
+            (None, Some(by), _) => Ok((Outcome::Broken, Some(by))),
+            (None, None, Some(0)) => Ok((Outcome::Survived, None)),
+            (None, None, code) => Err(format!(
+                "`proving run --device {}` ended with {code:?} and no verdict: run it by hand to see why",
+                device.display()
+            )),
+        }
+    }
+}
+
+/// The first attempt that failed and the first that was broken, each with what it said.
+fn read(messages: &str) -> (Option<String>, Option<String>) {
+    let mut found = [None, None];
+    for line in messages.lines() {
+        let Ok(message) = serde_json::from_str::<Value>(line) else {
+            continue;
+        };
+        let result = &message["result"];
+        let place = match result["verdict"].as_str() {
+            Some("failed") => 0,
+            Some("broken") => 1,
+            _ => continue,
+        };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        found[place].get_or_insert_with(|| {
+            let failure = &result["failure"];
+            let (case, label) = (text(&result["case"]), text(&failure["label"]));
+            format!("{case}: {label}: {}", text(&failure["message"]))
+        });
+    }
+    let [failed, broken] = found;
+    (failed, broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_counts_and_what_was_broken_beside_it_does_not() {
+        let line = |verdict: &str, case: &str| {
+            format!(
+                r#"{{"type":"attempt_finished","result":{{"verdict":"{verdict}","case":"{case}","failure":{{"label":"step","message":"why"}}}}}}"#
+            )
+        };
+        let text = [
+            line("broken", "a"),
+            line("passed", "b"),
+            line("failed", "c"),
+            line("failed", "d"),
+        ];
+        let (failed, broken) = read(&text.join("\n"));
+        assert_eq!(failed.as_deref(), Some("c: step: why"));
+        assert_eq!(broken.as_deref(), Some("a: step: why"));
+    }
+}

@@ -1,0 +1,130 @@
+//! What of the device could be wrong without any scenario or contract noticing: `cargo xtask mutants`.
+//!
+//! A mutant is the reference device with one change: one of the operators of [`operators`], or a defect of the
+//! list in `defects/`, which says what firmware of the field gets wrong. Each is built alone, in a copy of the
+//! firmware's workspace, and given to every scenario by `proving run --device`. A verdict `failed` kills it;
+//! `broken`, a mutant that does not build and one that takes too long are counted apart. Unit tests are not
+//! asked: what only they see, nobody would see on another board.
+
+mod defects;
+mod judge;
+mod mutant;
+mod operators;
+mod plan;
+mod results;
+mod table;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::command::{cargo, root, run, target};
+use judge::Judge;
+use mutant::Mutant;
+use plan::{Plan, Wanted};
+use results::{Outcome, Record, Results};
+use tree::Tree;
+
+/// Where the device's source is, from the root.
+const SOURCE: &str = "firmware/device/src";
+
+/// Does what the arguments say.
+pub fn mutants(arguments: &[String]) -> Result<(), String> {
+    let plan = Plan::of(arguments)?;
+    let all = every(&root())?;
+    let chosen = plan.choose(&all);
+    if plan.wanted == Wanted::List {
+        for mutant in &chosen {
+            println!("{mutant}");
+        }
+        println!("{} of {} mutants", chosen.len(), all.len());
+        return Ok(());
+    }
+    let mut results = Results::open(&target().join("mutants/results.jsonl"))?;
+    if plan.wanted == Wanted::Table {
+        print!("{}", table::table(&chosen, &results)?);
+        return Ok(());
+    }
+    if chosen.is_empty() {
+        return Err("no mutant is chosen: see `cargo xtask mutants --list`".into());
+    }
+    let proving = match &plan.proving {
+        Some(file) => file.clone(),
+        None => {
+            run(cargo()
+                .args(["build", "--release", "--package", "proving"])
+                .args(["--features", "legacy"]))?;
+            target().join("release/proving")
+        }
+    };
+    let judge = Judge::new(proving, plan.jobs);
+    let tree = Tree::make(&root(), &target().join("mutants"))?;
+    let device = tree
+        .build()
+        .map_err(|error| format!("the device itself does not build: {error}"))?;
+    if plan.checks_the_device {
+        sound(&judge, &device)?;
+    }
+    for (number, mutant) in chosen.iter().enumerate() {
+        if !plan.again(results.of(&mutant.id)) {
+            continue;
+        }
+        let record = tried(mutant, &tree, &judge)?;
+        eprintln!("    {}/{} {record}", number + 1, chosen.len());
+        results.add(record)?;
+    }
+    print!("{}", table::table(&chosen, &results)?);
+    Ok(())
+}
+
+/// Every mutant of the device's source, in the order of files and lines, then those of the list.
+fn every(root: &Path) -> Result<Vec<Mutant>, String> {
+    let source = root.join(SOURCE);
+    let mut mutants = operators::mutants(&source)?;
+    mutants.extend(defects::mutants(
+        &root.join("xtask/src/mutants/defects"),
+        &source,
+    )?);
+    let mut seen: BTreeMap<&str, &Mutant> = BTreeMap::new();
+    for mutant in &mutants {
+        if let Some(other) = seen.insert(&mutant.id, mutant) {
+            return Err(format!(
+                "two mutants are called {}: {other} and {mutant}",
+                mutant.id
+            ));
+        }
+    }
+    Ok(mutants)
+}
+
+/// The device without a change must pass, or no verdict on a mutant means anything.
+fn sound(judge: &Judge, device: &Path) -> Result<(), String> {
+    match judge.judge(device)? {
+        (Outcome::Survived, _) => Ok(()),
+        (_, by) => Err(format!(
+            "the device without a change does not pass: {}",
+            by.unwrap_or_default()
+        )),
+    }
+}
+
+fn tried(mutant: &Mutant, tree: &Tree, judge: &Judge) -> Result<Record, String> {
+    let began = Instant::now();
+    let built = tree.build_with(mutant)?;
+    let build_s = began.elapsed().as_secs_f32();
+    let began = Instant::now();
+    let (outcome, by) = match built {
+        Ok(device) => judge.judge(&device)?,
+        Err(why) => (Outcome::Unbuildable, Some(why)),
+    };
+    Ok(Record {
+        id: mutant.id.clone(),
+        module: mutant.module().to_owned(),
+        what: mutant.to_string(),
+        outcome,
+        by,
+        build_s,
+        judge_s: began.elapsed().as_secs_f32(),
+    })
+}
