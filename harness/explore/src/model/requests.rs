@@ -101,6 +101,9 @@ impl State {
             }
             taken.is_noisy = true;
             taken.step("scan refused", "scan: { phone: alice, outcome: refused }");
+            if !is_there {
+                taken.gives_up();
+            }
             return Some(taken);
         }
         let heard: Vec<&str> = [Network::Home, Network::Office]
@@ -198,9 +201,7 @@ impl State {
                 "empty refused",
                 "custom: { phone: alice, endpoint: custom-data, send: \"\", outcome: refused }",
             );
-            // The server closes the connection of such a request.
-            taken.step("leave", "leave: { phone: alice }");
-            taken.state.alice = Session::None;
+            taken.gives_up();
         } else if is_there {
             taken.step(
                 "custom",
@@ -212,6 +213,7 @@ impl State {
                 "custom refused",
                 "custom: { phone: alice, endpoint: custom-data, send: hello, outcome: refused }",
             );
+            taken.gives_up();
         }
         Some(taken)
     }
@@ -242,5 +244,13 @@ impl State {
         );
         taken.state.alice = Session::Lost;
         Some(taken)
+    }
+}
+
+impl Taken {
+    /// Alice goes home after a request that found no handler: whether her session outlives it is not known.
+    fn gives_up(&mut self) {
+        self.step("leave", "leave: { phone: alice }");
+        self.state.alice = Session::None;
     }
 }
