@@ -85,6 +85,7 @@ fn shares(setup: &Setup, case: &Case) -> Outcome<Share> {
             flash: engine::run::Flash::default(),
             uses_host_radios: false,
             probe_fault: None,
+            pcap: engine::run::Pcap::Off,
         };
         let (wall, output) = timed(Command::new(&setup.own).arg(WORKER).arg(job.write()?))?;
         let used: Value = serde_json::from_slice(&output.stdout)?;

@@ -21,6 +21,7 @@ mod start_up;
 mod table;
 mod talker;
 mod uart;
+mod viewing;
 mod walls;
 
 use std::ffi::OsString;
@@ -32,7 +33,7 @@ use table::Row;
 
 type Benchmark = fn(&Setup) -> Outcome<Vec<Row>>;
 
-const BENCHMARKS: [(&str, Benchmark); 12] = [
+const BENCHMARKS: [(&str, Benchmark); 13] = [
     ("size", size::measure),
     ("start-up", start_up::measure),
     ("happy-path", happy_path::measure),
@@ -45,6 +46,7 @@ const BENCHMARKS: [(&str, Benchmark); 12] = [
     ("uart", uart::measure),
     ("boards", boards::measure),
     ("bluetooth", bluetooth::measure),
+    ("viewing", viewing::measure),
 ];
 
 fn main() -> ExitCode {
