@@ -106,7 +106,7 @@ fn page(setup: &Setup, events: usize) -> Outcome<PathBuf> {
 
 fn first_screen(setup: &Setup, page: &std::path::Path) -> Outcome<Figure> {
     let page = page.to_string_lossy();
-    let told = setup.peer("first_screen.py", SCRIPT, &[&page, SAMPLES])?;
+    let told = setup.peer("first_screen.py", SCRIPT, &[page.as_ref(), SAMPLES])?;
     let times: Vec<f64> = serde_json::from_value(told)?;
     Ok(Figure::of(times, Unit::Millis)?)
 }
