@@ -146,7 +146,7 @@ mod tests {
 
     fn chosen(arguments: &[&str], all: &[Mutant]) -> Vec<String> {
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let plan = Plan::of(&arguments).unwrap();
+        let plan = Plan::of(&arguments).expect("it is sound");
         plan.choose(all)
             .iter()
             .map(|mutant| mutant.id.clone())
