@@ -134,7 +134,14 @@ mod tests {
             operator: "test",
             about: String::new(),
             edits: vec![Edit {
-                file: format!("{}/file.rs", if number % 2 == 0 { "mqtt" } else { "http" }),
+                file: format!(
+                    "{}/file.rs",
+                    if number.is_multiple_of(2) {
+                        "mqtt"
+                    } else {
+                        "http"
+                    }
+                ),
                 start: 0,
                 find: String::new(),
                 replace: String::new(),
