@@ -48,6 +48,8 @@ pub fn breaking() -> Vec<Breaking> {
         (
             "broker-tried-less-and-less-often",
             vec![
+                leased(0, "10.0.0.2"),
+                told_time(0),
                 opened_tcp(1, "10.0.0.2:1"),
                 closed_tcp(2, "10.0.0.2:1"),
                 opened_tcp(10_100, "10.0.0.2:2"),
