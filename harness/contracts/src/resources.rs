@@ -59,7 +59,14 @@ impl Watch for Writes {
 
 /// Since when each device runs, and what it held once it was warm.
 #[derive(Default)]
-struct Holds(BTreeMap<String, (LabTime, Option<([u64; 3], u64)>)>);
+struct Holds(BTreeMap<String, Run>);
+
+/// From a start of a device on.
+struct Run {
+    since: LabTime,
+    /// Memory, threads and files, and by which event.
+    warm: Option<([u64; 3], u64)>,
+}
 
 impl Watch for Holds {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
@@ -69,8 +76,11 @@ impl Watch for Holds {
         }
         let held = ["/memory_kib", "/threads", "/files"]
             .map(|place| number(event, place).unwrap_or_default());
-        let begun = (event.at(), None);
-        let (since, warm) = self.0.entry(device(event).to_owned()).or_insert(begun);
+        let begun = Run {
+            since: event.at(),
+            warm: None,
+        };
+        let Run { since, warm } = self.0.entry(device(event).to_owned()).or_insert(begun);
         if *since + WARM > event.at() {
             return;
         }

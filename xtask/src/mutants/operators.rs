@@ -317,7 +317,7 @@ mod tests {
 
     fn changes(text: &str) -> Vec<(String, String)> {
         let mut finder = Finder::new(text);
-        finder.visit_file(&syn::parse_file(text).unwrap());
+        finder.visit_file(&syn::parse_file(text).expect("it is sound"));
         let found = finder.changes.iter();
         found
             .map(|change| {
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn the_device_has_mutants_each_of_a_name_of_its_own() {
         let source = crate::command::root().join(super::super::SOURCE);
-        let all = mutants(&source).unwrap();
+        let all = mutants(&source).expect("it is sound");
         let ids: std::collections::BTreeSet<_> = all.iter().map(|mutant| &mutant.id).collect();
         assert!(all.len() > 1_000, "{}", all.len());
         assert_eq!(ids.len(), all.len());

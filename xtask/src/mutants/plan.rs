@@ -134,7 +134,14 @@ mod tests {
             operator: "test",
             about: String::new(),
             edits: vec![Edit {
-                file: format!("{}/file.rs", if number % 2 == 0 { "mqtt" } else { "http" }),
+                file: format!(
+                    "{}/file.rs",
+                    if number.is_multiple_of(2) {
+                        "mqtt"
+                    } else {
+                        "http"
+                    }
+                ),
                 start: 0,
                 find: String::new(),
                 replace: String::new(),
@@ -146,7 +153,7 @@ mod tests {
 
     fn chosen(arguments: &[&str], all: &[Mutant]) -> Vec<String> {
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let plan = Plan::of(&arguments).unwrap();
+        let plan = Plan::of(&arguments).expect("it is sound");
         plan.choose(all)
             .iter()
             .map(|mutant| mutant.id.clone())

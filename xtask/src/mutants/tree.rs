@@ -202,8 +202,9 @@ mod tests {
 
     #[test]
     fn the_copied_workspace_has_the_firmware_and_no_more() {
-        let manifest = fs::read_to_string(crate::command::root().join("Cargo.toml")).unwrap();
-        let made = workspace(&manifest).unwrap();
+        let manifest =
+            fs::read_to_string(crate::command::root().join("Cargo.toml")).expect("it is sound");
+        let made = workspace(&manifest).expect("it is sound");
         assert!(made.contains("members = [\"firmware/*\"]"), "{made}");
         assert!(made.contains("device = { path = \"firmware/device\" }"));
         assert!(!made.contains("harness/"));

@@ -36,6 +36,7 @@ fn each_contract_is_broken_by_what_breaks_it_and_no_other_is() {
                 let telemetry = facts.telemetry.as_mut().expect("it has some");
                 telemetry.every = Duration::from_secs(20);
             }
+            "ble-link-ends-with-the-service" => facts.service = None,
             "mqtt-name-and-will-as-told" => {
                 let cloud = facts.cloud.as_mut().expect("it has one");
                 cloud.client_id = Some("whole".into());

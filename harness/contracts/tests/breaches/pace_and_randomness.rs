@@ -48,6 +48,8 @@ pub fn breaking() -> Vec<Breaking> {
         (
             "broker-tried-less-and-less-often",
             vec![
+                leased(0, "10.0.0.2"),
+                told_time(0),
                 opened_tcp(1, "10.0.0.2:1"),
                 closed_tcp(2, "10.0.0.2:1"),
                 opened_tcp(10_100, "10.0.0.2:2"),
@@ -61,8 +63,6 @@ pub fn breaking() -> Vec<Breaking> {
             "broker-tried-soon-after-a-session",
             vec![
                 json!([1, "mqtt/session_opened", { "connection": 1, "client": "c" }]),
-                from_client(2, "publish", json!({ "topic": "t", "qos": 1, "id": 1 })),
-                json!([3, "linkkit/token_reported", { "id": "1", "token": "A" }]),
                 json!([9_000, "mqtt/connection_closed", { "connection": 1, "client": "c", "end": "fault" }]),
                 json!([39_000, "air/name_asked", { "name": "broker.example", "answer": "10.0.0.1" }]),
             ],

@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn a_process_that_runs_holds_memory_threads_and_files() {
-        let resources = of(std::process::id()).unwrap();
+        let resources = of(std::process::id()).expect("it runs");
         assert!(resources.memory_kib > 0 && resources.threads > 0 && resources.files > 2);
     }
 
