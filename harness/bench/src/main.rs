@@ -34,7 +34,7 @@ use table::Row;
 
 type Benchmark = fn(&Setup) -> Outcome<Vec<Row>>;
 
-const BENCHMARKS: [(&str, Benchmark); 13] = [
+const BENCHMARKS: [(&str, Benchmark); 14] = [
     ("size", size::measure),
     ("start-up", start_up::measure),
     ("happy-path", happy_path::measure),

@@ -203,7 +203,7 @@ impl Explorer<'_> {
             return Walk::drawn_on(from.setting.clone(), from.actions.clone(), &mut chance);
         }
         let kept = &self.options.kept;
-        if index % 2 == 0 || kept.is_empty() {
+        if index.is_multiple_of(2) || kept.is_empty() {
             return Walk::drawn(self.options.seed, index);
         }
         let place = usize::try_from(chance.below(kept.len() as u64)).unwrap_or(0);

@@ -87,14 +87,9 @@ mod tests {
             let walk = Walk::drawn(11, index);
             let printed = print(&walk, "a walk", &[]).expect("it can be walked");
             let cases = parse("walk.yaml", &printed.yaml, &known);
-            let cases = cases.unwrap_or_else(|error| {
-                panic!("walk {index}: {:?}\n{}", miette_text(&error), printed.yaml)
-            });
+            let cases =
+                cases.unwrap_or_else(|error| panic!("walk {index}: {:?}\n{}", error, printed.yaml));
             assert_eq!(cases[0].scenario.steps.len(), printed.steps.len());
         }
-    }
-
-    fn miette_text(error: &engine::language::ReadError) -> String {
-        engine::attempt::with_sources(error)
     }
 }

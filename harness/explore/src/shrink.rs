@@ -16,15 +16,14 @@ pub struct Shrunk {
     pub was_cut: bool,
 }
 
+/// Says of walks whether each fails alike.
+pub type Fails<'f, E> = dyn FnMut(&[Walk]) -> Result<Vec<bool>, E> + 'f;
+
 /// Shrinks `walk`.
 ///
 /// `fails` is given some walks and says of each whether it fails alike; it answers for the first ones at
 /// least up to the first that does. After `most` walks it ends.
-pub fn shrink<E>(
-    walk: &Walk,
-    most: usize,
-    fails: &mut dyn FnMut(&[Walk]) -> Result<Vec<bool>, E>,
-) -> Result<Shrunk, E> {
+pub fn shrink<E>(walk: &Walk, most: usize, fails: &mut Fails<'_, E>) -> Result<Shrunk, E> {
     let mut shrinker = Shrinker {
         best: walk.clone(),
         known: BTreeSet::from([key(walk)]),
@@ -48,16 +47,16 @@ pub fn shrink<E>(
     })
 }
 
-struct Shrinker<'f, E> {
+struct Shrinker<'f, 'g, E> {
     best: Walk,
     /// What was tried already.
     known: BTreeSet<String>,
     tried: usize,
     most: usize,
-    fails: &'f mut dyn FnMut(&[Walk]) -> Result<Vec<bool>, E>,
+    fails: &'f mut Fails<'g, E>,
 }
 
-impl<E> Shrinker<'_, E> {
+impl<E> Shrinker<'_, '_, E> {
     fn is_over(&self) -> bool {
         self.tried >= self.most
     }

@@ -120,7 +120,7 @@ fn until(stream: &mut Stream, end: &[u8]) -> Outcome<Vec<u8>> {
     let mut piece = [0; 1024];
     while !all.ends_with(end) {
         match stream.read(&mut piece) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()).map_err(std::io::Error::into),
+            Ok(0) => return Err(std::io::Error::from(ErrorKind::UnexpectedEof).into()),
             Ok(count) => all.extend_from_slice(&piece[..count]),
             Err(error) => return Err(error.into()),
         }

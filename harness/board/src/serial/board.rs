@@ -166,7 +166,7 @@ impl SerialBoard {
         self.hold_in_reset().await?;
         self.clock().sleep(RESET_HOLD).await;
         self.starts(how).await;
-        self.opened(Duration::ZERO).await?.listen(true).await;
+        self.opened(Duration::ZERO).await?.listen_anew().await;
         self.hold(Hold::default()).await
     }
 
@@ -181,7 +181,7 @@ impl SerialBoard {
             command.run(self.clock(), &mut |_| {}).await?;
             self.opened(PORT_PATIENCE).await?.listen(true).await;
         } else {
-            self.opened(Duration::ZERO).await?.listen(true).await;
+            self.opened(Duration::ZERO).await?.listen_anew().await;
             command.run(self.clock(), &mut |_| {}).await?;
         }
         Ok(())
@@ -286,7 +286,7 @@ impl SerialBoard {
             self.starts("power on").await;
             // A port that belongs to the board is there only once that has power.
             if let Ok(open) = self.opened(Duration::ZERO).await {
-                open.listen(true).await;
+                open.listen_anew().await;
             }
             self.switch(Power::On).await?;
             self.opened(PORT_PATIENCE).await?.listen(true).await;

@@ -24,6 +24,10 @@ const TYPE_LIMIT: Duration = Duration::from_secs(5);
 const REDIAL: Duration = Duration::from_millis(100);
 /// A board that restarts may take its own USB port away for so long.
 const VANISH_GRACE: Duration = Duration::from_secs(3);
+/// All that a host keeps of a port that is not read comes at once: after so long without a byte, it has come.
+const KEPT: Duration = Duration::from_millis(5);
+/// No host keeps more, in bytes; a board that is still running prints on.
+const MOST_KEPT: usize = 1 << 16;
 
 /// What is heard of a UART.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ enum Order {
     Hold(Hold, oneshot::Sender<Result<(), PortError>>),
     /// Give what comes from now on, or drop it.
     Listen(bool, oneshot::Sender<()>),
+    /// Drop what has come and was not read.
+    Forget(oneshot::Sender<()>),
     /// Give what has come, whether its line has ended or not.
     Divide(oneshot::Sender<()>),
     /// Close the port.
@@ -117,6 +123,15 @@ impl PortReader {
         let (done, answer) = oneshot::channel();
         self.order(Order::Listen(on, done)).await;
         let _ = answer.await;
+    }
+
+    /// Gives what comes from now on, and nothing of what the host has kept since the port was read last: a
+    /// board that is to be started has said that in an earlier life.
+    pub async fn listen_anew(&self) {
+        let (done, answer) = oneshot::channel();
+        self.order(Order::Forget(done)).await;
+        let _ = answer.await;
+        self.listen(true).await;
     }
 
     /// Gives all that has come, so that nothing of it stands behind what is told next.
@@ -196,6 +211,10 @@ impl Attendant {
                         self.hold = hold;
                         let _ = done.send(self.apply());
                     }
+                    Some(Order::Forget(done)) => {
+                        self.forget(&mut bytes).await;
+                        let _ = done.send(());
+                    }
                     Some(Order::Listen(on, done)) => {
                         self.flush();
                         self.records = Records::new(self.log);
@@ -220,6 +239,19 @@ impl Attendant {
                     }
                 }
                 () = clock.sleep(REDIAL), if self.channel.is_none() => self.redial().await,
+            }
+        }
+    }
+
+    /// Reads what the host has kept, and drops it.
+    async fn forget(&mut self, bytes: &mut [u8]) {
+        let mut left = MOST_KEPT;
+        let clock = self.clock.clone();
+        while left > 0 && self.channel.is_some() {
+            match clock.timeout(KEPT, read(&mut self.channel, bytes)).await {
+                Ok(0) => self.lose(),
+                Ok(length) => left = left.saturating_sub(length),
+                Err(_) => return,
             }
         }
     }

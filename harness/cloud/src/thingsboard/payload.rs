@@ -211,10 +211,11 @@ pub(super) fn telemetry_by_device(payload: &[u8]) -> Result<Vec<(String, Telemet
     })
 }
 
+/// Name of a device behind a gateway, and its attributes.
+type OfDevice = (String, Map<String, Value>);
+
 /// `{name: {key: value}}`.
-pub(super) fn attributes_by_device(
-    payload: &[u8],
-) -> Result<Vec<(String, Map<String, Value>)>, Malformed> {
+pub(super) fn attributes_by_device(payload: &[u8]) -> Result<Vec<OfDevice>, Malformed> {
     by_device(payload, |value| match value {
         Value::Object(values) => attributes_in(values),
         _ => Err("the attributes of a device are no object"),

@@ -106,20 +106,31 @@ pub struct Again {
     /// Clients of which a connection was cut: what they sent last may not have arrived, and is rightly
     /// sent again.
     cut_off: BTreeSet<String>,
+    /// Clients with a connection that has not ended, as the broker sees it.
+    connected: BTreeSet<String>,
 }
 
 impl Watch for Again {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if event.kind == "connect"
+            && let Some(client) = text(event, "/client_id")
+            && self.connected.contains(client)
+        {
+            // Its earlier connection is dead, and only the client knows yet.
+            self.cut_off.insert(client.to_owned());
+        }
         let Some(client) = text(event, "/client") else {
             return;
         };
         let client = client.to_owned();
         if event.kind == "connection_closed" {
+            self.connected.remove(&client);
             if text(event, "/end") != Some("disconnected") {
                 self.cut_off.insert(client);
             }
             return;
         }
+        self.connected.insert(client.clone());
         if let Some(id) = given_back(event) {
             if self.published.remove(&(client.clone(), id)).is_some() {
                 self.answered

@@ -142,7 +142,7 @@ fn run(rows: &[Row]) -> BTreeMap<String, PathBuf> {
     let _ = fs::remove_dir_all(&kept);
     fs::create_dir_all(&kept).unwrap();
     let mut traces = BTreeMap::new();
-    for message in text.lines().map(|line| serde_json::from_str::<Value>(line)) {
+    for message in text.lines().map(serde_json::from_str::<Value>) {
         let result = &message.unwrap()["result"];
         let (Some(case), Some(attempt)) = (result["case"].as_str(), result["folder"].as_str())
         else {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use clock::Clock;
 use lab::air::{Air, ForwardTarget, PhoneSeat};
 use phone::{Datagrams, Dial};
+use proto::linkkit::MULTICAST;
 use socket2::{Domain, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
@@ -26,6 +27,8 @@ const COAP: u16 = 5683;
 const PHONES: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, COAP);
 /// Where a phone of this host asks everybody.
 const EVERYBODY: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
+/// Where it asks all devices that know CoAP (RFC 7252 §12.8).
+const DEVICES: SocketAddrV4 = SocketAddrV4::new(MULTICAST, COAP);
 /// Where it asks by mDNS (RFC 6762 §3).
 const MDNS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 251), 5353);
 /// Ports of web servers.
@@ -45,6 +48,8 @@ struct Ends {
     device: UdpSocket,
     /// Where broadcasts come.
     everybody: UdpSocket,
+    /// Where what is for every device that knows CoAP comes.
+    devices: UdpSocket,
     /// Where questions by mDNS come.
     mdns: UdpSocket,
     /// The device's address on the loopback.
@@ -59,12 +64,11 @@ pub async fn open(
     lan: Ipv4Addr,
     tasks: &mut JoinSet<()>,
 ) -> io::Result<()> {
-    let mdns = bind(MDNS)?;
-    mdns.join_multicast_v4(*MDNS.ip(), Ipv4Addr::LOCALHOST)?;
     let ends = Arc::new(Ends {
         device: bind(SocketAddrV4::new(lan, COAP))?,
         everybody: bind(SocketAddrV4::new(EVERYBODY, COAP))?,
-        mdns,
+        devices: bind_group(DEVICES)?,
+        mdns: bind_group(MDNS)?,
         lan,
     });
     open_web(air, lan).await?;
@@ -123,21 +127,24 @@ async fn carry(air: &Air, seat: &PhoneSeat, ends: &Arc<Ends>) -> io::Result<()> 
     // What the device tells everybody comes to this port.
     let phones = SocketAddr::from(PHONES);
     clients.insert(phones, client(air, seat, ends, phones, &mut tasks).await?);
-    let (mut one, mut all, mut asked) = (vec![0; LONGEST], vec![0; LONGEST], vec![0; LONGEST]);
     loop {
         let (bytes, from, to) = tokio::select! {
-            received = ends.device.recv_from(&mut one) => {
-                let (length, from) = received?;
+            received = receive(&ends.device) => {
+                let (bytes, from) = received?;
                 let device = air.station_address(DEVICE);
-                (&one[..length], from, device.map(|device| SocketAddrV4::new(device, COAP)))
+                (bytes, from, device.map(|device| SocketAddrV4::new(device, COAP)))
             }
-            received = ends.everybody.recv_from(&mut all) => {
-                let (length, from) = received?;
-                (&all[..length], from, Some(SocketAddrV4::new(seat.broadcast(), COAP)))
+            received = receive(&ends.everybody) => {
+                let (bytes, from) = received?;
+                (bytes, from, Some(SocketAddrV4::new(seat.broadcast(), COAP)))
             }
-            received = ends.mdns.recv_from(&mut asked) => {
-                let (length, from) = received?;
-                (&asked[..length], from, Some(MDNS))
+            received = receive(&ends.devices) => {
+                let (bytes, from) = received?;
+                (bytes, from, Some(DEVICES))
+            }
+            received = receive(&ends.mdns) => {
+                let (bytes, from) = received?;
+                (bytes, from, Some(MDNS))
             }
         };
         while tasks.try_join_next().is_some() {}
@@ -149,7 +156,7 @@ async fn carry(air: &Air, seat: &PhoneSeat, ends: &Arc<Ends>) -> io::Result<()> 
         }
         if let (Some(client), Some(to)) = (clients.get(&from), to) {
             // Lost if it does not fit into a frame, as any datagram may be.
-            let _ = client.port.send(bytes, to).await;
+            let _ = client.port.send(&bytes, to).await;
         }
     }
 }
@@ -179,6 +186,13 @@ async fn client(
     Ok(Client { port, answers })
 }
 
+async fn receive(socket: &UdpSocket) -> io::Result<(Vec<u8>, SocketAddr)> {
+    let mut bytes = vec![0; LONGEST];
+    let (length, from) = socket.recv_from(&mut bytes).await?;
+    bytes.truncate(length);
+    Ok((bytes, from))
+}
+
 /// Puts the address that the device has here in the place of that which it has on the air.
 fn readdress(answer: &mut [u8], on_air: Ipv4Addr, lan: Ipv4Addr) {
     let mut rest = answer;
@@ -186,6 +200,13 @@ fn readdress(answer: &mut [u8], on_air: Ipv4Addr, lan: Ipv4Addr) {
         rest[at..at + 4].copy_from_slice(&lan.octets());
         rest = &mut rest[at + 4..];
     }
+}
+
+/// Binds a group's port on the loopback.
+fn bind_group(group: SocketAddrV4) -> io::Result<UdpSocket> {
+    let socket = bind(group)?;
+    socket.join_multicast_v4(*group.ip(), Ipv4Addr::LOCALHOST)?;
+    Ok(socket)
 }
 
 /// Binds a port that other rigs of this host may bind, too: each gets its copy of a broadcast.
