@@ -45,12 +45,13 @@ const OF_EVERY_AREA: [&str; 13] = [
 const RIGS: usize = 8;
 
 /// What can be missing there.
-const MISSING: [&str; 10] = [
+const MISSING: [&str; 11] = [
     r"own-air \(all that is on the air, and nothing else there, as in the lab\)",
     r"own-radio \(Bluetooth that can be disturbed, as in the lab\)",
     r"torn-write",
     r"damaged-storage \(storage that can be written, as in the lab\)",
     r"a board for each device",
+    r"a broker that is called mqtt\.proving\.example, as in the lab",
     r"a phone that joins a network within a second",
     r"two phones at once on the LAN \(\w+ and \w+\)",
     r"two phones at once on one Wi-Fi interface \(\w+ and \w+\)",

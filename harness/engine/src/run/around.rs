@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use board::Abilities;
 use board::process::{ProcessLink, Value};
 use board::rig::{Ability, BoardLink, Firmware, Rig, RigBoard, RigBroker, RigPhone};
+use pki::Names;
 use trace::Source;
 
 use super::around_firmware;
-use crate::attempt::HOME;
-use crate::language::{self, CloudNeed, Expect, FirmwareNeed, Need, Outcome, Over, Step};
+use crate::attempt::{BROKER_HOST, HOME};
+use crate::language::{
+    self, Certificate, CloudNeed, Expect, FirmwareNeed, Need, Outcome, Over, Step,
+};
 
 /// What stands around a real board.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +103,11 @@ pub(super) fn lacks(
         if !needs.contains(&Need::OwnAir) && is_alone_on_air(case) {
             missing.push(of_the_lab(&Need::OwnAir));
         }
+        if names_the_broker(case) {
+            missing.push(format!(
+                "a broker that is called {BROKER_HOST}, as in the lab"
+            ));
+        }
         if is_back_at_once(case, over) {
             missing.push("a phone that joins a network within a second".to_owned());
         }
@@ -162,6 +170,21 @@ fn is_alone_on_air(case: &language::Case) -> bool {
     });
     let mut never = case.scenario.never.iter();
     is_exact || never.any(|never| never.pattern.source == Source::Air)
+}
+
+/// Whether the broker's certificate in `case` is for the name that the broker has in the lab, in other words
+/// than those of the run.
+fn names_the_broker(case: &language::Case) -> bool {
+    let cloud = case.scenario.world.cloud.as_ref();
+    let certificate = cloud.and_then(|cloud| cloud.broker.certificate.as_ref());
+    let Some(Certificate::Described(profile)) = certificate.map(|placed| &**placed) else {
+        return false;
+    };
+    let Names::Fixed(names) = &profile.names else {
+        return false;
+    };
+    let (_, domain) = BROKER_HOST.split_once('.').unwrap_or_default();
+    names.iter().any(|name| name.contains(domain))
 }
 
 /// Whether a phone has to be back in a device's network while the service there ends: the interface of a
