@@ -208,7 +208,11 @@ impl Setting {
             },
             &|s| s.over = Over::Softap,
             &|s| s.security = Security::None,
-            &|s| s.security = Security::V1,
+            &|s| {
+                if s.security != Security::None {
+                    s.security = Security::V1;
+                }
+            },
             &|s| s.auto_stop = true,
             &|s| s.attempts = None,
             &|s| s.app_info = false,

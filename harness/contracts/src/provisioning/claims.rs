@@ -162,6 +162,9 @@ impl Watch for Attempts {
 pub struct Tries {
     allowed: u64,
     failed: BTreeMap<String, Vec<u64>>,
+    /// How often it had failed before it was told anew: ESP-IDF 5.5 counts on after a reset, and
+    /// `network_provisioning` 1.2.2 does not.
+    earlier: BTreeMap<String, u64>,
 }
 
 impl Tries {
@@ -170,6 +173,7 @@ impl Tries {
         Self {
             allowed: allowed.max(1),
             failed: BTreeMap::new(),
+            earlier: BTreeMap::new(),
         }
     }
 }
@@ -179,6 +183,7 @@ impl Watch for Tries {
         let name = device(event);
         if is_boot(event) {
             self.failed.remove(name);
+            self.earlier.remove(name);
             return;
         }
         if event.source == Source::Air {
@@ -189,7 +194,9 @@ impl Watch for Tries {
         }
         if text(event, "/request/message") == Some("cmd_apply_config") {
             if text(event, "/answer/status") == Some("success") {
-                self.failed.insert(name.to_owned(), Vec::new());
+                let before = self.failed.insert(name.to_owned(), Vec::new());
+                let before = before.map_or(0, |failed| failed.len() as u64);
+                *self.earlier.entry(name.to_owned()).or_default() += before;
             }
             return;
         }
@@ -197,12 +204,16 @@ impl Watch for Tries {
             return;
         };
         let seen = failed.len() as u64;
+        let earlier = self.earlier.get(name).copied().unwrap_or_default();
+        let counted_on = (seen + earlier).min(self.allowed);
         let events = || failed.iter().copied().chain([event.seq]);
         if let Some(remain) = number(event, "/answer/attempts_remaining") {
             let told = self.allowed.saturating_sub(remain);
             // The air knows of a failure a moment before the device does.
             found.check(
-                seen == told || seen == told + 1,
+                [seen, counted_on]
+                    .iter()
+                    .any(|seen| [told, told + 1].contains(seen)),
                 || {
                     format!(
                         "says that {remain} of {} tries remain; the air saw {seen}",
@@ -213,7 +224,7 @@ impl Watch for Tries {
             );
         } else if text(event, "/answer/station") == Some("connection_failed") {
             found.check(
-                seen >= self.allowed,
+                counted_on >= self.allowed,
                 || format!("gave up after {seen} of {} tries", self.allowed),
                 events(),
             );
