@@ -1,7 +1,8 @@
 //! Running other programs in the workspace's root.
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 /// Folder of the workspace.
@@ -57,6 +58,49 @@ pub fn run(command: &mut Command) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("{shown}: {status}"))
+    }
+}
+
+/// A command that goes on while others run.
+pub struct Background {
+    shown: String,
+    log: PathBuf,
+    child: Child,
+}
+
+/// Starts it; what it says goes into a file.
+pub fn start(command: &mut Command, name: &str) -> Result<Background, String> {
+    let shown = shown(command);
+    eprintln!("==> meanwhile: {shown}");
+    let log = target().join(format!("{name}.log"));
+    let file = File::create(&log)
+        .map_err(|error| format!("failed to write {}: {error}", log.display()))?;
+    let both = file.try_clone().map_err(|error| error.to_string())?;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(file)
+        .stderr(both)
+        .spawn()
+        .map_err(|error| format!("failed to start {shown}: {error}"))?;
+    Ok(Background { shown, log, child })
+}
+
+impl Background {
+    /// Waits for its end; fails if it does, with what it said.
+    pub fn end(mut self) -> Result<(), String> {
+        let status = self.child.wait().map_err(|error| error.to_string())?;
+        if status.success() {
+            return Ok(());
+        }
+        let said = fs::read_to_string(&self.log).unwrap_or_default();
+        Err(format!("{}: {status}\n{said}", self.shown))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
