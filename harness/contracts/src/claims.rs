@@ -149,7 +149,8 @@ pub const CONTRACTS: &[Contract] = &[
     },
     Contract {
         id: "says-time-only-if-told",
-        needs: &[],
+        // The time server stands beside the broker: without ours, it is another one that told.
+        needs: &[Sight::Broker],
         says: "a device logs the time that it was told last, within two seconds",
         source: "RFC 4330 §5; ESP-IDF examples: sntp",
         reads: &[
