@@ -137,7 +137,7 @@ fn cases_of_every_area_pass() {
 }
 
 #[test]
-#[ignore = "takes a quarter of an hour of real time, as root; nightly"]
+#[ignore = "takes up to half an hour of real time, as root; nightly"]
 fn every_case_that_can_run_there_passes() {
     // What waits for an hour of device time does so here.
     let all = read_all(&[scenarios()], &engine::known().unwrap()).unwrap();
