@@ -5,14 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::command::{cargo, command, run, shown, target};
+use crate::command::{command, release, shown, target};
 
 /// Puts every bug into the device, one after the other, and runs the cases that claim it.
 pub fn run_all() -> Result<(), String> {
-    run(cargo()
-        .args(["build", "--release", "--package", "proving"])
-        .args(["--features", "legacy"]))?;
-    let proving = target().join("release/proving");
+    let proving = release()?;
     let mut escaped = Vec::new();
     let bugs = claims(&proving)?;
     eprintln!(
@@ -41,7 +38,7 @@ pub fn run_all() -> Result<(), String> {
 }
 
 /// Every bug that the device has, and the cases that claim it.
-fn claims(proving: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+pub fn claims(proving: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
     let listed = messages(proving, &["list", "--bugs", "--message-format", "json"])?;
     Ok(listed
         .iter()

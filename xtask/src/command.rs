@@ -61,6 +61,21 @@ pub fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
+/// Builds the program as tests have it, so that nothing is built twice; where it is.
+pub fn release() -> Result<PathBuf, String> {
+    run(&mut building_release())?;
+    Ok(target().join("release/proving"))
+}
+
+/// The command that does so.
+pub fn building_release() -> Command {
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "--package", "proving"])
+        .args(["--features", "legacy"]);
+    build
+}
+
 /// A command that goes on while others run.
 pub struct Background {
     shown: String,

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use crate::command::{cargo, command, run, target};
+use crate::bugs;
+use crate::command::{command, release, target};
 
 /// Fewer than that, of all bugs, and it fails.
 const LEAST: usize = 45;
@@ -49,13 +48,10 @@ impl Plan {
     pub fn run(&self) -> Result<(), String> {
         let proving = match &self.proving {
             Some(proving) => proving.clone(),
-            None => {
-                run(cargo().args(["build", "--release", "--package", "proving"]))?;
-                target().join("release/proving")
-            }
+            None => release()?,
         };
         let bugs = match self.bugs.is_empty() {
-            true => all(&proving)?,
+            true => bugs::claims(&proving)?.into_keys().collect(),
             false => self.bugs.clone(),
         };
         let mut times = Vec::new();
@@ -104,17 +100,4 @@ impl Plan {
             )),
         }
     }
-}
-
-/// Every bug that the device has.
-fn all(proving: &Path) -> Result<Vec<String>, String> {
-    let output = command(proving)
-        .args(["list", "--bugs", "--message-format", "json"])
-        .output()
-        .map_err(|error| format!("failed to start {}: {error}", proving.display()))?;
-    let lines = output.stdout.split(|byte| *byte == b'\n');
-    let parsed = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    Ok(parsed
-        .filter_map(|message| Some(message["bug"].as_str()?.to_owned()))
-        .collect())
 }

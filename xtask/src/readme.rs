@@ -1,8 +1,9 @@
 //! The output that README shows, made by the commands that it shows.
 
 use std::fs;
+use std::path::Path;
 
-use crate::command::{cargo, command, root, run, target};
+use crate::command::{command, release, root};
 
 const BEGIN: &str = "<!-- output: ";
 const END: &str = "<!-- /output -->";
@@ -10,14 +11,11 @@ const END: &str = "<!-- /output -->";
 /// Renews the outputs in README; with `check`, only compares them. Digits do not count: times, dates
 /// and process numbers differ from run to run.
 pub fn readme(check: bool) -> Result<(), String> {
-    // As the tests have it, so that nothing is built twice.
-    run(cargo()
-        .args(["build", "--release", "--package", "proving"])
-        .args(["--features", "legacy"]))?;
+    let proving = release()?;
     let path = root().join("README.md");
     let old =
         fs::read_to_string(&path).map_err(|error| format!("failed to read README: {error}"))?;
-    let new = renewed(&old)?;
+    let new = renewed(&old, &proving)?;
     if check {
         let same = without_digits(&old) == without_digits(&new);
         eprintln!("==> README shows what the commands print: {same}");
@@ -28,7 +26,7 @@ pub fn readme(check: bool) -> Result<(), String> {
     fs::write(&path, new).map_err(|error| format!("failed to write README: {error}"))
 }
 
-fn renewed(old: &str) -> Result<String, String> {
+fn renewed(old: &str, proving: &Path) -> Result<String, String> {
     let mut new = String::new();
     let mut rest = old;
     while let Some((before, after)) = rest.split_once(BEGIN) {
@@ -38,7 +36,7 @@ fn renewed(old: &str) -> Result<String, String> {
         let (_, after) = after
             .split_once(END)
             .ok_or("README: an output has no end")?;
-        let output = output(arguments)?;
+        let output = output(arguments, proving)?;
         new += &format!("{before}{BEGIN}{arguments} -->\n```text\n{output}```\n{END}");
         rest = after;
     }
@@ -46,8 +44,8 @@ fn renewed(old: &str) -> Result<String, String> {
 }
 
 /// What `proving` prints for these arguments, on one core and from one seed.
-fn output(arguments: &str) -> Result<String, String> {
-    let out = command(target().join("release/proving"))
+fn output(arguments: &str, proving: &Path) -> Result<String, String> {
+    let out = command(proving)
         .args(arguments.split(' '))
         .args(["--jobs", "1", "--seed", "1", "--out", "target/readme"])
         .output()

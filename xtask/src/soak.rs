@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::command::{cargo, command, run, target};
+use crate::command::{command, release, run, target};
 use crate::firmware;
 
 const ROUNDS: u32 = 20;
@@ -35,10 +35,7 @@ pub fn soak(parts: &[String]) -> Result<(), String> {
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     firmware::build(Some("mps2"))?;
     // Every scenario is run, also those that want the listener for old devices.
-    run(cargo()
-        .args(["build", "--release", "--package", "proving"])
-        .args(["--features", "legacy"]))?;
-    let proving = target().join("release/proving");
+    let proving = release()?;
     let out = fresh("soak")?;
     if wanted("native") {
         let _load = Load::on_every_core();

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
-use crate::command::{cargo, command, root, run, start, target};
+use crate::command::{building_release, cargo, command, root, run, start, target};
 use crate::{bugs, firmware, fuzz, on_target, readme, release, requirements, rig};
 
 /// What a build for the tests has that one to hand on has not: it needs libssl-dev.
@@ -32,12 +32,7 @@ pub fn run_all(yes: bool) -> Result<(), String> {
     firmware::check_on_host()?;
     firmware::build(None)?;
     // Tests wait more than they compute: the build that all the rest is run with needs the cores meanwhile.
-    let release = start(
-        cargo()
-            .args(["build", "--release", "--package", "proving"])
-            .args(["--features", "legacy"]),
-        "release-build",
-    )?;
+    let release = start(&mut building_release(), "release-build")?;
     let threads = 2 * thread::available_parallelism().map_or(1, NonZeroUsize::get);
     // The judges were installed above, so a missing one is a failure, not a skip.
     run(cargo()

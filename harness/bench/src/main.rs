@@ -13,6 +13,7 @@ mod happy_path;
 mod host_time;
 mod latency;
 mod matching;
+mod own_process;
 mod processor;
 mod provisioning;
 mod setup;

@@ -61,7 +61,7 @@ pub const CONTRACTS: &[Contract] = &[
             let cloud = facts.cloud.as_ref()?;
             let host = cloud.server_name.clone()?;
             cloud.backs_off.then(|| {
-                Box::new(Tries {
+                Box::new(BackOff {
                     host,
                     first: cloud.reconnect,
                     longest: cloud.reconnect_max,
@@ -176,8 +176,8 @@ impl Watch for Returns {
     }
 }
 
-/// Tries of each device that came to no session: how many in a row, and when the last ended.
-struct Tries {
+/// BackOff of each device that came to no session: how many in a row, and when the last ended.
+struct BackOff {
     host: String,
     first: Duration,
     longest: Duration,
@@ -194,7 +194,7 @@ struct Tried {
     ended: Option<(LabTime, u64)>,
 }
 
-impl Watch for Tries {
+impl Watch for BackOff {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         let name = device(event);
         if event.kind == "disconnect" {

@@ -16,6 +16,17 @@ pub enum Certainty {
     Certain,
 }
 
+impl Certainty {
+    /// In words, to be put behind a cause.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Certain => "the log says so",
+            Self::Likely => "likely",
+            Self::Possible => "possible",
+        }
+    }
+}
+
 /// What a log tells.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Diagnosis {

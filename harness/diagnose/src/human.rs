@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Cause, Certainty, Diagnosis, Evidence, Incident};
+use crate::{Cause, Diagnosis, Evidence, Incident};
 
 /// Problems of the past that are shown.
 const PAST: usize = 6;
@@ -103,11 +103,7 @@ fn one(text: &mut String, diagnosis: &Diagnosis, several: bool) {
 }
 
 fn cause(text: &mut String, name: &str, cause: &Cause) {
-    let sure = match cause.certainty {
-        Certainty::Certain => "the log says so",
-        Certainty::Likely => "likely",
-        Certainty::Possible => "possible",
-    };
+    let sure = cause.certainty.words();
     line(
         text,
         name,

@@ -279,9 +279,7 @@ impl Explorer<'_> {
         let runs = self.run(&vec![shrunk.walk.clone(); 2 * CONFIRMATIONS])?;
         let runs: Vec<Ended> = runs.into_iter().flatten().collect();
         let fails = failed_alike(&runs, signature);
-        let told = runs
-            .iter()
-            .find(|run| run.signature.as_deref() == Some(signature));
+        let told = runs.iter().find(|run| run.failed_by(signature));
         let failure = told
             .and_then(|run| run.failure.as_ref())
             .or(ended.failure.as_ref());
@@ -333,7 +331,7 @@ impl Explorer<'_> {
             let runs = self.run(&all)?;
             failed.extend(runs.chunks(repeats).map(|runs| {
                 let mut runs = runs.iter().flatten();
-                runs.any(|run| run.signature.as_deref() == Some(signature))
+                runs.any(|run| run.failed_by(signature))
             }));
             if failed.contains(&true) || self.runner.was_interrupted() {
                 break;
@@ -344,10 +342,7 @@ impl Explorer<'_> {
 }
 
 fn failed_alike(runs: &[Ended], signature: &str) -> usize {
-    let alike = runs
-        .iter()
-        .filter(|run| run.signature.as_deref() == Some(signature));
-    alike.count()
+    runs.iter().filter(|run| run.failed_by(signature)).count()
 }
 
 /// So many runs overlook a failure of this chance once in a hundred times.

@@ -100,7 +100,7 @@ impl Finding {
 
 /// The events of a run that failed and of one that passed, if there are both.
 pub fn both_traces(signature: &str, runs: &[Ended]) -> Option<(Vec<String>, Vec<String>)> {
-    let is_it = |run: &&Ended| run.signature.as_deref() == Some(signature);
+    let is_it = |run: &&Ended| run.failed_by(signature);
     let failed = runs.iter().find(is_it)?;
     let passed = runs.iter().find(|run| !is_it(run))?;
     Some((failed.projection.clone(), passed.projection.clone()))

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use engine::language::{Known, parse};
 use engine::run::{BoardModel, Case, Plan, Settings};
-use report::{Message, Reporter};
+use report::Silent;
 use trace::mqtt::SessionOpened;
 use trace::{ContractsJudged, Event, Failure, Power, PowerChanged, StepEnded, Verdict};
 
@@ -32,6 +31,13 @@ pub struct Ended {
     pub contracts: Vec<(String, u64)>,
     /// The events, projected to what is the same in each run: see [`projection`].
     pub projection: Vec<String>,
+}
+
+impl Ended {
+    /// Whether it failed by this signature.
+    pub fn failed_by(&self, signature: &str) -> bool {
+        self.signature.as_deref() == Some(signature)
+    }
 }
 
 /// What a device did in a walk, counted.
@@ -266,15 +272,6 @@ pub fn write(path: &Path, text: &str) -> Result<(), ExploreError> {
         path: path.to_owned(),
         source,
     })
-}
-
-/// Says nothing of single walks.
-struct Silent;
-
-impl Reporter for Silent {
-    fn take(&mut self, _: &Message) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub use github::GitHub;
 pub use html::{HtmlError, html_of_run, html_of_traces};
 pub use human::Human;
 pub use json::Json;
-pub use message::{Message, Reporter};
+pub use message::{Message, Reporter, Silent};
 pub use paint::Paint;
 pub use perfetto::perfetto_of;
 pub use quarantine::Quarantine;

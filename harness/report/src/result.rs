@@ -147,6 +147,9 @@ fn is_zero(number: &usize) -> bool {
 }
 
 impl RunSummary {
+    /// Name of its file in the run's folder.
+    pub const FILE: &'static str = "summary.json";
+
     /// How many cases ended in which way.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -257,32 +260,7 @@ mod tests {
 
     #[test]
     fn a_run_in_which_every_case_was_skipped_ends_as_if_none_was_selected() {
-        let case = |verdict| CaseResult {
-            case: "a".into(),
-            name: "a".into(),
-            scenario: "a.yaml".into(),
-            board: "native".into(),
-            difference: None,
-            verdict,
-            skipped: (verdict == Verdict::Skipped).then(|| "needs power".into()),
-            attempts: Vec::new(),
-        };
-        let status = |verdicts: &[Verdict]| {
-            RunSummary {
-                version: crate::FORMAT_VERSION,
-                run: "run".into(),
-                folder: "folder".into(),
-                seed: 1,
-                started_ms: 0,
-                wall_ms: 0,
-                interrupted: false,
-                setups: Vec::new(),
-                cases: verdicts.iter().copied().map(case).collect(),
-                allowed_flaky: 0,
-                quarantined: BTreeMap::new(),
-            }
-            .exit_status()
-        };
+        let status = |verdicts: &[Verdict]| summary(verdicts).exit_status();
         use Verdict::{Broken, Passed, Skipped};
         assert_eq!(status(&[Skipped, Skipped]), ExitStatus::NothingSelected);
         assert_eq!(status(&[Skipped, Passed]), ExitStatus::Passed);
@@ -300,7 +278,7 @@ mod tests {
                 board: "native".into(),
                 difference: None,
                 verdict: *verdict,
-                skipped: None,
+                skipped: (*verdict == Verdict::Skipped).then(|| "needs power".into()),
                 attempts: Vec::new(),
             });
         RunSummary {

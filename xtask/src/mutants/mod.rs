@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::command::{cargo, root, run, target};
+use crate::command::{release, root, target};
 use judge::Judge;
 use mutant::Mutant;
 use plan::{Plan, Wanted};
@@ -51,12 +51,7 @@ pub fn mutants(arguments: &[String]) -> Result<(), String> {
     }
     let proving = match &plan.proving {
         Some(file) => file.clone(),
-        None => {
-            run(cargo()
-                .args(["build", "--release", "--package", "proving"])
-                .args(["--features", "legacy"]))?;
-            target().join("release/proving")
-        }
+        None => release()?,
     };
     let judge = Judge::new(proving, plan.jobs);
     let tree = Tree::make(&root(), &target().join("mutants"))?;

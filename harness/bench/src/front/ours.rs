@@ -1,10 +1,8 @@
 //! Our broker, in a process of its own.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clock::Clock;
@@ -16,6 +14,7 @@ use pki::esp8266::{Age, Material, Subjects};
 use serde_json::{Value, json};
 use trace::Trace;
 
+use crate::own_process::{OwnProcess, say_and_wait};
 use crate::setup::{Outcome, Setup};
 
 /// The hidden subcommand that is the broker.
@@ -45,43 +44,28 @@ pub struct Brokers {
     pub every: u16,
     /// Traces handshakes and sessions.
     pub none: u16,
-    process: Child,
+    _process: OwnProcess,
 }
 
 impl Brokers {
     /// Starts both; certificates for everybody are put into `folder`.
     pub fn start(setup: &Setup, folder: &Path, kind: Kind) -> Outcome<Self> {
-        let mut process = Command::new(&setup.own)
-            .arg(BROKER)
-            .arg(folder)
-            .arg(kind.word())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        if let Some(stdout) = &mut process.stdout {
-            BufReader::new(stdout).read_line(&mut line)?;
-        }
-        let mut brokers = Self {
-            every: 0,
-            none: 0,
-            process,
-        };
+        let arguments = [
+            OsStr::new(BROKER),
+            folder.as_os_str(),
+            OsStr::new(kind.word()),
+        ];
+        let (process, line) = OwnProcess::start(setup, arguments)?;
         let told: Value = serde_json::from_str(&line)
             .map_err(|error| format!("our broker did not start: {error}: {line:?}"))?;
         let port = |which: &str| -> Outcome<u16> {
             Ok(u16::try_from(told[which].as_u64().ok_or("no port")?)?)
         };
-        (brokers.every, brokers.none) = (port("every")?, port("none")?);
-        Ok(brokers)
-    }
-}
-
-impl Drop for Brokers {
-    fn drop(&mut self) {
-        // It ends with its standard input, and at the latest by this.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        Ok(Self {
+            every: port("every")?,
+            none: port("none")?,
+            _process: process,
+        })
     }
 }
 
@@ -146,14 +130,6 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> Outcome<()> {
         let every = start("every.jsonl", PacketTrace::Every).await?;
         let none = start("none.jsonl", PacketTrace::None).await?;
         let told = json!({ "every": every.address().port(), "none": none.address().port() });
-        println!("{told}");
-        std::io::stdout().flush()?;
-        let (ended, end) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || {
-            // Nothing comes; what counts is the end.
-            let _ = std::io::stdin().read_to_end(&mut Vec::new());
-            let _ = ended.send(());
-        });
-        Ok(end.await?)
+        say_and_wait(&told.to_string()).await
     })
 }

@@ -1,11 +1,9 @@
 //! hyper with the device's page, in a process of its own.
 
 use std::convert::Infallible;
-use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::PAGE;
+use crate::own_process::{OwnProcess, say_and_wait};
 use crate::setup::{Outcome, Setup};
 
 /// The hidden subcommand that is this server.
@@ -30,38 +29,19 @@ pub const PEER: &str = "__web_peer";
 pub struct Hyper {
     /// Where it listens.
     pub address: SocketAddr,
-    process: Child,
+    _process: OwnProcess,
 }
 
 impl Hyper {
     /// Starts it; the certificate of its authority is put into `folder` as `ca.pem`.
     pub fn start(setup: &Setup, folder: &Path) -> Outcome<Self> {
-        let mut process = Command::new(&setup.own)
-            .arg(PEER)
-            .arg(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        if let Some(stdout) = &mut process.stdout {
-            BufReader::new(stdout).read_line(&mut line)?;
-        }
+        let arguments = [OsStr::new(PEER), folder.as_os_str()];
+        let (process, line) = OwnProcess::start(setup, arguments)?;
         let address = line.trim().parse();
-        let address = address.map_err(|error| format!("hyper did not start: {error}: {line:?}"));
-        let mut hyper = Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            process,
-        };
-        hyper.address = address?;
-        Ok(hyper)
-    }
-}
-
-impl Drop for Hyper {
-    fn drop(&mut self) {
-        // It ends with its standard input, and at the latest by this.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        Ok(Self {
+            address: address.map_err(|error| format!("hyper did not start: {error}: {line:?}"))?,
+            _process: process,
+        })
     }
 }
 
@@ -88,17 +68,10 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> Outcome<()> {
         .build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        println!("{}", listener.local_addr()?);
-        std::io::stdout().flush()?;
-        let (ended, end) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || {
-            // Nothing comes; what counts is the end.
-            let _ = std::io::stdin().read_to_end(&mut Vec::new());
-            let _ = ended.send(());
-        });
+        let address = listener.local_addr()?.to_string();
         tokio::select! {
             served = serve(listener, TlsAcceptor::from(Arc::new(config))) => served,
-            _ = end => Ok(()),
+            ended = say_and_wait(&address) => ended,
         }
     })
 }

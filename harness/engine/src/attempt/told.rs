@@ -61,11 +61,7 @@ fn read(logs: &mut BTreeMap<String, Log>, event: &Event) {
 }
 
 fn text(cause: &Cause, device: Option<&str>, broken: &BTreeSet<String>) -> String {
-    let sure = match cause.certainty {
-        Certainty::Certain => "the log says so",
-        Certainty::Likely => "likely",
-        Certainty::Possible => "possible",
-    };
+    let sure = cause.certainty.words();
     let of = device.map_or_else(String::new, |device| format!("{device}: "));
     let mut text = format!("{of}{}: {} ({sure})", cause.stage, cause.cause);
     if let Some(evidence) = cause.evidence.last() {

@@ -451,7 +451,7 @@ impl Dispatcher<'_> {
 }
 
 fn store(summary: &RunSummary) -> Result<(), RunError> {
-    let path = summary.folder.join("summary.json");
+    let path = summary.folder.join(RunSummary::FILE);
     serde_json::to_vec_pretty(summary)
         .map_err(io::Error::from)
         .and_then(|text| report::write_whole(&path, text))

@@ -31,8 +31,7 @@ impl State {
             Mqtt::Down | Mqtt::Unsure => return None,
         };
         if is_heard && is_known && self.is_online(setting, Network::Home) {
-            taken.state.tokens += 1;
-            let token = taken.state.tokens;
+            let token = taken.state.next_token();
             taken.step(
                 "query answered",
                 format!(

@@ -154,8 +154,7 @@ impl Taken {
         );
         self.state.binding = Binding::Replied;
         if hears {
-            self.state.tokens += 1;
-            let token = self.state.tokens;
+            let token = self.state.next_token();
             self.step(
                 "notification",
                 format!(

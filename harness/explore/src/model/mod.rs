@@ -238,6 +238,12 @@ pub struct Facts<'s> {
 }
 
 impl State {
+    /// One more token is told; its number.
+    pub(super) fn next_token(&mut self) -> u32 {
+        self.tokens += 1;
+        self.tokens
+    }
+
     /// A device fresh from the factory, without power.
     pub fn fresh() -> Self {
         Self {

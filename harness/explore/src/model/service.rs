@@ -164,10 +164,7 @@ impl State {
             false => "credentials-refused",
         };
         let token = match setting.phone_token && is_started && outcome == "connected" {
-            true => {
-                taken.state.tokens += 1;
-                format!(", token: mine{}", taken.state.tokens)
-            }
+            true => format!(", token: mine{}", taken.state.next_token()),
             // Whether a token is needed before credentials are refused is not known.
             false if setting.phone_token => return None,
             false => String::new(),

@@ -121,7 +121,7 @@ pub(super) fn open(arguments: &OpenTrace) -> Result<ExitStatus, CommandError> {
 
 /// Where the page of `trace` is written if nobody says.
 fn beside(trace: &Path) -> PathBuf {
-    if trace.join("summary.json").is_file() {
+    if trace.join(RunSummary::FILE).is_file() {
         return trace.join("run.html");
     }
     let folder = match trace.is_dir() {

@@ -89,7 +89,7 @@ pub(super) fn keep_last_failed(cases: &mut Vec<Case>, out: &Path) -> Result<(), 
     let runs = fs::read_dir(out).map_err(|_| none())?;
     // Their names begin with the time.
     let last = runs
-        .filter_map(|entry| Some(entry.ok()?.path().join("summary.json")))
+        .filter_map(|entry| Some(entry.ok()?.path().join(RunSummary::FILE)))
         .filter(|path| path.is_file())
         .max();
     let path = last.ok_or_else(none)?;

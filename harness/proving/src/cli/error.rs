@@ -1,7 +1,7 @@
 //! Why a command ended early.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, Report};
 use report::ExitStatus;
@@ -181,6 +181,22 @@ pub(super) enum CommandError {
 }
 
 impl CommandError {
+    /// The file at `path` could not be read.
+    pub(super) fn unreadable(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
+        |source| Self::Unreadable {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// The file at `path` could not be written.
+    pub(super) fn unwritable(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
+        |source| Self::Unwritable {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
     /// Mistakes of the user are 2; what this host refuses is 3.
     fn status(&self) -> ExitStatus {
         match self {

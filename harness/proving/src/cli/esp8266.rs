@@ -284,13 +284,10 @@ fn read_images(folder: &Path) -> Result<Images, CommandError> {
 const MOST: u64 = 1024 * 1024;
 
 fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
-    let wrap = |source| CommandError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    let file = std::fs::File::open(path).map_err(wrap)?;
+    let wrap = CommandError::unreadable(path);
+    let file = std::fs::File::open(path).map_err(&wrap)?;
     let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(file, MOST), &mut bytes).map_err(wrap)?;
+    io::Read::read_to_end(&mut io::Read::take(file, MOST), &mut bytes).map_err(&wrap)?;
     Ok(bytes)
 }
 

@@ -26,12 +26,6 @@ pub(super) struct FieldLog {
     pub(super) signature: Signature,
 }
 
-impl FieldLog {
-    pub(super) fn into_diagnosis(self) -> Diagnosis {
-        self.diagnosis
-    }
-}
-
 /// A log that is being read.
 struct Reading {
     log: Log,
@@ -74,14 +68,14 @@ pub(super) fn read_all(paths: &[PathBuf], signed: bool) -> Result<Vec<FieldLog>,
     for path in paths {
         if path.to_str() == Some("-") {
             let read = read(STANDARD_INPUT, io::stdin().lock(), signed);
-            logs.extend(read.map_err(|source| unreadable(path, source))?);
+            logs.extend(read.map_err(CommandError::unreadable(path))?);
         } else if bundle::is_bundle(path) {
             bundle::each_log(path, |name, from| {
                 logs.extend(read(name, from, signed)?);
                 Ok(())
             })?;
         } else {
-            logs.extend(read_file(path, signed).map_err(|source| unreadable(path, source))?);
+            logs.extend(read_file(path, signed).map_err(CommandError::unreadable(path))?);
         }
     }
     Ok(logs)
@@ -91,13 +85,6 @@ pub(super) fn read_all(paths: &[PathBuf], signed: bool) -> Result<Vec<FieldLog>,
 pub(super) fn read_file(path: &Path, signed: bool) -> io::Result<Vec<FieldLog>> {
     let file = File::open(path)?;
     read(&path.display().to_string(), BufReader::new(file), signed)
-}
-
-fn unreadable(path: &Path, source: io::Error) -> CommandError {
-    CommandError::Unreadable {
-        path: path.to_owned(),
-        source,
-    }
 }
 
 /// Reads a log to its end; of a trace, the log of each device in it.

@@ -9,10 +9,8 @@ use super::arguments::HistoryArguments;
 use super::{CommandError, print};
 
 pub(super) fn history(arguments: &HistoryArguments) -> Result<ExitStatus, CommandError> {
-    let history = History::read(&arguments.ledger).map_err(|source| CommandError::Unreadable {
-        path: arguments.ledger.clone(),
-        source,
-    })?;
+    let history =
+        History::read(&arguments.ledger).map_err(CommandError::unreadable(&arguments.ledger))?;
     let mut text = String::new();
     for (board, record) in &history.boards {
         // Writing to a String cannot fail, here and below.

@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use diagnose::{Diagnosis, Incident, Stage};
 use engine::language::read_all;
 use engine::run::{BoardModel, Case, Plan, Settings, run as run_plan};
-use report::{ExitStatus, Message, Reporter};
+use report::{ExitStatus, Silent};
 use reproduce::{Nearness, World, worlds};
 use serde_json::json;
 
@@ -61,10 +60,7 @@ pub(super) fn reproduce(arguments: &Reproduce) -> Result<ExitStatus, CommandErro
     let scenario = scenario(nearest, field, &name);
     if let Some(path) = &arguments.out {
         let written = report::write_whole(path, scenario.as_bytes());
-        written.map_err(|source| CommandError::Unwritable {
-            path: path.clone(),
-            source,
-        })?;
+        written.map_err(CommandError::unwritable(path))?;
     }
     let out = arguments.out.as_deref();
     print(&match arguments.message_format {
@@ -87,22 +83,10 @@ fn causes(field: &Diagnosis) -> (Vec<&str>, Option<Stage>) {
     (past, field.history.first().map(|past| past.stage))
 }
 
-/// Says nothing; what comes of it is told by this command.
-struct Silent;
-
-impl Reporter for Silent {
-    fn take(&mut self, _: &Message) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Runs each world on the virtual board, and reads what its device logs.
 fn run(candidates: &[&'static World]) -> Result<Vec<(&'static World, FieldLog)>, CommandError> {
     let executable = std::env::current_exe().map_err(CommandError::Executable)?;
-    let folder = tempfile::tempdir().map_err(|source| CommandError::Unwritable {
-        path: std::env::temp_dir(),
-        source,
-    })?;
+    let folder = tempfile::tempdir().map_err(CommandError::unwritable(&std::env::temp_dir()))?;
     let board = BoardModel::native();
     let known = engine::known()?;
     let mut plan = Plan {
@@ -111,10 +95,7 @@ fn run(candidates: &[&'static World]) -> Result<Vec<(&'static World, FieldLog)>,
     };
     for world in candidates {
         let path = folder.path().join(format!("{}.yaml", world.id));
-        fs::write(&path, world.scenario(&world.id)).map_err(|source| CommandError::Unwritable {
-            path: path.clone(),
-            source,
-        })?;
+        fs::write(&path, world.scenario(&world.id)).map_err(CommandError::unwritable(&path))?;
         let cases = read_all(&[path], &known).map_err(CommandError::Scenarios)?;
         plan.cases
             .extend(cases.into_iter().map(|case| Case::of(case, &board)));
@@ -132,7 +113,7 @@ fn run(candidates: &[&'static World]) -> Result<Vec<(&'static World, FieldLog)>,
         };
         let path = attempt.trace();
         let read = field_log::read_file(&path, true);
-        let mut read = read.map_err(|source| CommandError::Unreadable { path, source })?;
+        let mut read = read.map_err(CommandError::unreadable(&path))?;
         if !read.is_empty() {
             logs.push((*world, read.remove(0)));
         }

@@ -97,10 +97,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
     }
     if let Some(folder) = &arguments.ledger {
         let added = report::ledger::add(folder, &summary);
-        added.map_err(|source| CommandError::Unwritable {
-            path: folder.clone(),
-            source,
-        })?;
+        added.map_err(CommandError::unwritable(folder))?;
     }
     if let Some(path) = &arguments.junit {
         write_junit(path, &summary).map_err(|source| CommandError::Junit {

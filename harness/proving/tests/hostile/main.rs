@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use engine::run::{BoardModel, Case, Plan, Settings, run};
 use libtest_mimic::{Arguments, Trial};
-use report::{CaseResult, Message, Reporter, RunSummary};
+use report::{CaseResult, Message, Reporter, RunSummary, Silent};
 use trace::{Event, Verdict};
 
 fn main() -> ExitCode {
@@ -208,15 +208,7 @@ impl Place {
     }
 
     fn run(&self) -> RunSummary {
-        run(&self.plan, &self.settings(), &mut Quiet).unwrap()
-    }
-}
-
-struct Quiet;
-
-impl Reporter for Quiet {
-    fn take(&mut self, _: &Message) -> std::io::Result<()> {
-        Ok(())
+        run(&self.plan, &self.settings(), &mut Silent).unwrap()
     }
 }
 

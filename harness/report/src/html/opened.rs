@@ -7,16 +7,19 @@ use std::path::{Path, PathBuf};
 use super::HtmlError;
 use crate::{AttemptResult, FORMAT_VERSION, RunSummary};
 
-/// Name of the summary in a run's folder.
-const SUMMARY: &str = "summary.json";
-
 /// The summary of the run whose folder, or summary, stands at `path`; none if it is no run.
 ///
 /// A run's folder may have been moved, as artifacts of CI are: its attempts are looked for below it.
 pub(super) fn summary_in(path: &Path) -> Result<Option<RunSummary>, HtmlError> {
     let file = match path.is_dir() {
-        true => path.join(SUMMARY),
-        false if path.file_name().is_some_and(|name| name == SUMMARY) => path.to_owned(),
+        true => path.join(RunSummary::FILE),
+        false
+            if path
+                .file_name()
+                .is_some_and(|name| name == RunSummary::FILE) =>
+        {
+            path.to_owned()
+        }
         false => return Ok(None),
     };
     let text = match fs::read(&file) {

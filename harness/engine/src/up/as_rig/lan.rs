@@ -187,10 +187,19 @@ async fn client(
 }
 
 async fn receive(socket: &UdpSocket) -> io::Result<(Vec<u8>, SocketAddr)> {
-    let mut bytes = vec![0; LONGEST];
-    let (length, from) = socket.recv_from(&mut bytes).await?;
-    bytes.truncate(length);
-    Ok((bytes, from))
+    loop {
+        // There are several sockets, and room is made for what has come alone.
+        socket.readable().await?;
+        let mut bytes = vec![0; LONGEST];
+        match socket.try_recv_from(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            received => {
+                let (length, from) = received?;
+                bytes.truncate(length);
+                return Ok((bytes, from));
+            }
+        }
+    }
 }
 
 /// Puts the address that the device has here in the place of that which it has on the air.

@@ -80,10 +80,7 @@ pub(super) fn bundle(arguments: &Bundle) -> Result<ExitStatus, CommandError> {
         return Ok(ExitStatus::Failed);
     }
     let packed = pack::pack(&files).and_then(|bytes| report::write_whole(out, bytes));
-    packed.map_err(|source| CommandError::Unwritable {
-        path: out.clone(),
-        source,
-    })?;
+    packed.map_err(CommandError::unwritable(out))?;
     let replaced = match found.len() {
         0 => String::new(),
         count => format!(", {count} secrets replaced"),

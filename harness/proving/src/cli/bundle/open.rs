@@ -20,10 +20,13 @@ const CONTENTS_BYTES: u64 = 1 << 20;
 
 /// Whether the file is compressed as bundles are.
 pub fn is_bundle(path: &Path) -> bool {
+    // A pipe is left alone: what was read of it would be gone.
+    if !path.is_file() {
+        return false;
+    }
     let mut magic = [0; 2];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
-    // A pipe is left alone: what was read of it would be gone.
-    path.is_file() && read.is_ok() && magic == [0x1f, 0x8b]
+    read.is_ok() && magic == [0x1f, 0x8b]
 }
 
 /// Hands each log and trace of a bundle on, as a stream.
@@ -36,7 +39,7 @@ pub fn each_log(
             return Ok(());
         }
         let name = format!("{}: {name}", path.display());
-        take(&name, &mut BufReader::new(from))
+        take(&name, &mut BufReader::new(from)).map_err(|error| damaged(path, &error))
     })
 }
 
@@ -51,13 +54,13 @@ pub fn unpack(path: &Path, folder: &Path) -> Result<String, CommandError> {
         if name.contains("/scenario/") {
             scenarios.push(name.to_owned());
         }
-        io::copy(from, &mut io::sink()).map(|_| ())
+        let read = io::copy(from, &mut io::sink());
+        read.map(|_| ()).map_err(|error| damaged(path, &error))
     })?;
     each(path, |name, from| {
         let to = folder.join(name);
-        fs::create_dir_all(to.parent().unwrap_or(folder))?;
-        let mut file = File::options().write(true).create_new(true).open(&to)?;
-        io::copy(from, &mut file).map(|_| ())
+        // All of it could be read a moment ago: what fails now is the writing.
+        write(&to, folder, from).map_err(CommandError::unwritable(&to))
     })?;
     let mut text = format!("unpacked into {}\n", folder.display());
     for scenario in scenarios {
@@ -67,20 +70,29 @@ pub fn unpack(path: &Path, folder: &Path) -> Result<String, CommandError> {
     Ok(text)
 }
 
+fn write(to: &Path, folder: &Path, from: &mut dyn Read) -> io::Result<()> {
+    fs::create_dir_all(to.parent().unwrap_or(folder))?;
+    let mut file = File::options().write(true).create_new(true).open(to)?;
+    io::copy(from, &mut file).map(|_| ())
+}
+
+fn refused(path: &Path, why: String) -> CommandError {
+    let path = path.to_owned();
+    CommandError::from(BundleError::Refused { path, why })
+}
+
+fn damaged(path: &Path, error: &io::Error) -> CommandError {
+    refused(path, format!("it cannot be read: {error}"))
+}
+
 /// Goes through the files of a bundle, each of which has been judged before it is handed on.
 fn each(
     path: &Path,
-    mut take: impl FnMut(&str, &mut dyn Read) -> io::Result<()>,
+    mut take: impl FnMut(&str, &mut dyn Read) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
-    let refused = |why: String| {
-        let path = path.to_owned();
-        CommandError::from(BundleError::Refused { path, why })
-    };
-    let damaged = |error: io::Error| refused(format!("it cannot be read: {error}"));
-    let file = File::open(path).map_err(|source| CommandError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
+    let refused = |why: String| refused(path, why);
+    let damaged = |error: io::Error| damaged(path, &error);
+    let file = File::open(path).map_err(CommandError::unreadable(path))?;
     // What is unpacked is bounded as a whole, headers included; raw, so that no long name is read into memory.
     let bounded = GzDecoder::new(BufReader::new(file)).take(MOST_BYTES);
     let mut archive = Archive::new(bounded);
@@ -95,16 +107,11 @@ fn each(
             let mut text = Vec::new();
             let mut contents = (&mut entry).take(CONTENTS_BYTES);
             contents.read_to_end(&mut text).map_err(damaged)?;
-            is_known = judge(&name, &text).map_err(refused)?;
+            judge(&name, &text).map_err(refused)?;
+            is_known = true;
             continue;
         }
-        let mut failed = None;
-        if let Err(error) = take(&name, &mut entry) {
-            failed = Some(error);
-        }
-        if let Some(error) = failed {
-            return Err(damaged(error));
-        }
+        take(&name, &mut entry)?;
     }
     match is_known {
         true => Ok(()),
@@ -112,15 +119,15 @@ fn each(
     }
 }
 
-/// Whether the first file says that this is a bundle of a version that is known.
-fn judge(name: &str, text: &[u8]) -> Result<bool, String> {
+/// Why the first file does not say that this is a bundle of a version that is known.
+fn judge(name: &str, text: &[u8]) -> Result<(), String> {
     let no_bundle = || "it is compressed, but no bundle: unpack it first".to_owned();
     if name != CONTENTS {
         return Err(no_bundle());
     }
     let contents: Value = serde_json::from_slice(text).map_err(|_| no_bundle())?;
     match contents["version"].as_u64() {
-        Some(version) if version == u64::from(VERSION) => Ok(true),
+        Some(version) if version == u64::from(VERSION) => Ok(()),
         Some(version) => Err(format!(
             "it is of version {version}, this program reads {VERSION}"
         )),

@@ -80,10 +80,7 @@ fn attempt(files: &mut Files, part: &Path, folder: &str, job: &Job) -> Result<()
 fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-    read.map_err(|source| CommandError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
+    read.map_err(CommandError::unreadable(path))?;
     if bytes.len() as u64 > LARGEST {
         let (path, limit) = (path.to_owned(), LARGEST);
         return Err(BundleError::TooLarge { path, limit }.into());
