@@ -23,7 +23,9 @@ pub(crate) fn head(line: &str) -> Option<Head<'_>> {
         }
     };
     let level = esp_idf::level(letter)?;
-    let (place, rest) = rest.split_once("] ")?;
+    // A bracket ends it: what stands further on is another line's.
+    let (place, rest) = rest.split_once(']')?;
+    let rest = rest.strip_prefix(' ')?;
     let (file, number) = place.rsplit_once(':')?;
     if file.is_empty() || number.is_empty() || !number.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;

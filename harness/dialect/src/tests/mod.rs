@@ -297,6 +297,17 @@ fn prompts_alone_are_prompts() {
 }
 
 /// Text that surrounds a line: anything, and pieces of heads.
+#[test]
+fn a_place_of_arduinos_does_not_reach_into_the_next_line() {
+    let line = "[D][sensor:094]: T 21.5[     9][I][main.cpp:12] setup():I (312) ";
+    let first = &records(line)[0];
+    assert_eq!(
+        (first.dialect, first.tag),
+        (Dialect::EspHome, Some("sensor"))
+    );
+    assert!(first.text.starts_with("T 21.5"), "{}", first.text);
+}
+
 fn surrounding() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<String>(),
