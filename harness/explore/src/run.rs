@@ -8,7 +8,9 @@ use engine::language::{Known, parse};
 use engine::run::{BoardModel, Case, Plan, Settings};
 use report::Silent;
 use trace::mqtt::SessionOpened;
-use trace::{ContractsJudged, Event, Failure, Power, PowerChanged, StepEnded, Verdict};
+use trace::{
+    ContractsJudged, Event, Failure, Power, PowerChanged, Resources, Source, StepEnded, Verdict,
+};
 
 use crate::ExploreError;
 use crate::print::{Printed, print, signature};
@@ -181,8 +183,8 @@ fn counted(events: &[Event]) -> Sessions {
     let mut sessions = Sessions::default();
     for event in events {
         match (event.source, &*event.kind) {
-            (trace::Source::Board, "power") => sessions.boots += u64::from(is_on(event)),
-            (trace::Source::Provisioning, "outcome") => sessions.provisioning += 1,
+            (Source::Board, "power") => sessions.boots += u64::from(is_on(event)),
+            (Source::Provisioning, "outcome") => sessions.provisioning += 1,
             _ if event.is::<SessionOpened>() => sessions.mqtt += 1,
             _ => {}
         }
@@ -206,24 +208,28 @@ fn exercised(events: &[Event]) -> Vec<(String, u64)> {
 }
 
 /// What must be the same each time that a walk is run: source, device and kind of each event up to the end of
-/// the last step, in the order of each source and device. Those run beside each other, so that their order
-/// among themselves is chance.
+/// the last step, in the order of each speaker. Speakers run beside each other, so that their order among
+/// themselves is chance: sources and devices, and the two ends of a connection. What the harness measures by
+/// the clock is nobody's answer.
 pub fn projection(events: &[Event]) -> Vec<String> {
     let end = events.iter().rposition(Event::is::<StepEnded>);
-    let mut lines: Vec<((trace::Source, &str), &str)> = events[..end.map_or(0, |end| end + 1)]
+    let mut lines: Vec<(String, &str)> = events[..end.map_or(0, |end| end + 1)]
         .iter()
-        .filter(|event| event.source != trace::Source::Witness)
-        .map(|event| {
-            let device = event.device.as_deref().unwrap_or("-");
-            ((event.source, device), &*event.kind)
-        })
+        .filter(|event| event.source != Source::Witness && !event.is::<Resources>())
+        .map(|event| (speaker(event), &*event.kind))
         .collect();
-    // Stable: within a source and device the order is that of the trace.
-    lines.sort_by_key(|(stream, _)| *stream);
-    let told = |((source, device), kind): ((trace::Source, &str), &str)| {
-        format!("{source:?} {device} {kind}")
-    };
+    // Stable: within a speaker the order is that of the trace.
+    lines.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let told = |(speaker, kind)| format!("{speaker} {kind}");
     lines.into_iter().map(told).collect()
+}
+
+/// Who says what an event tells.
+fn speaker(event: &Event) -> String {
+    let device = event.device.as_deref().unwrap_or("-");
+    let direction = event.data.get("direction").and_then(|way| way.as_str());
+    let direction = direction.map(|way| format!(" {way}")).unwrap_or_default();
+    format!("{:?} {device}{direction}", event.source)
 }
 
 /// The first difference of two [`projection`]s, if there is one. What comes again and again may have come
@@ -250,7 +256,7 @@ pub fn difference(one: &[String], other: &[String]) -> Option<String> {
     })
 }
 
-/// The kinds of events by source and device.
+/// The kinds of events by speaker.
 fn streams(lines: &[String]) -> BTreeMap<&str, Vec<&str>> {
     let mut streams: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (stream, kind) in lines.iter().filter_map(|line| line.rsplit_once(' ')) {
