@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use engine::language::Case;
 use engine::run::Job;
+use language::Case;
 use serde_json::{Value, json};
 
 use crate::figures::Figure;

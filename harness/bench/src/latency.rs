@@ -6,7 +6,7 @@ use std::time::Duration;
 use board::Board;
 use clock::Clock;
 use engine::expect::{Expectations, NeverWatch};
-use engine::language::{Captures, Case, Expect, Known, Step, parse};
+use language::{Captures, Case, Expect, Known, Step, parse};
 use serde_json::Value;
 use trace::{LogLine, Trace};
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-use engine::language::{Case, read_file};
+use language::{Case, read_file};
 
 use crate::figures::Figure;
 use crate::setup::{Outcome, Setup, timed};
@@ -12,7 +12,7 @@ use crate::setup::{Outcome, Setup, timed};
 /// The cases of a scenario, by its path among the scenarios.
 pub fn cases(setup: &Setup, scenario: &str) -> Outcome<Vec<Case>> {
     let file = setup.scenarios.join(scenario);
-    Ok(read_file(&file, &engine::known()?)?)
+    Ok(read_file(&file, &language::known()?)?)
 }
 
 /// The first case with these values of the scenario's matrix.

@@ -76,13 +76,13 @@ pub fn signature(walk: &Walk, printed: &Printed, failure: &trace::Failure) -> St
 
 #[cfg(test)]
 mod tests {
-    use engine::language::parse;
+    use language::parse;
 
     use super::*;
 
     #[test]
     fn every_walk_is_a_scenario_without_mistakes() {
-        let known = engine::known().expect("built in");
+        let known = language::known().expect("built in");
         for index in 0..3000 {
             let walk = Walk::drawn(11, index);
             let printed = print(&walk, "a walk", &[]).expect("it can be walked");

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use engine::language::{Known, parse};
 use engine::run::{BoardModel, Case, Plan, Settings};
+use language::{Known, parse};
 use report::Silent;
 use trace::mqtt::SessionOpened;
 use trace::{
@@ -85,7 +85,7 @@ impl Runner {
         Ok(Self {
             settings,
             board,
-            known: engine::known().map_err(ExploreError::Profiles)?,
+            known: language::known().map_err(ExploreError::Profiles)?,
             folder: folder.to_owned(),
             batches: 0,
             interrupted: false,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use engine::language::{Over, Security};
+use language::{Over, Security};
 use serde::{Deserialize, Serialize};
 
 use crate::chance::Chance;

@@ -16,8 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use board::rig::Rig;
-use engine::language::read_all;
 use engine::run::{BoardModel, Case};
+use language::read_all;
 use regex::Regex;
 
 use finished::results;
@@ -103,7 +103,7 @@ fn what_cannot_run_there_says_what_is_missing() {
     let file = standing.rig_toml();
     let rig = Rig::read(&file).unwrap();
     let model = BoardModel::real(&rig.boards["device"], &rig, &file);
-    let cases = read_all(&[scenarios()], &engine::known().unwrap()).unwrap();
+    let cases = read_all(&[scenarios()], &language::known().unwrap()).unwrap();
     let all = cases.len();
     let mut one = MISSING.join("|");
     if cfg!(not(feature = "legacy")) {
@@ -140,7 +140,7 @@ fn cases_of_every_area_pass() {
 #[ignore = "takes up to half an hour of real time, as root; nightly"]
 fn every_case_that_can_run_there_passes() {
     // What waits for an hour of device time does so here.
-    let all = read_all(&[scenarios()], &engine::known().unwrap()).unwrap();
+    let all = read_all(&[scenarios()], &language::known().unwrap()).unwrap();
     let files: BTreeSet<PathBuf> = all.into_iter().map(|case| case.file.into()).collect();
     let mut shares = vec![Vec::new(); RIGS];
     for (n, file) in files.into_iter().enumerate() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use engine::language::{Case, read_all, schema};
+use language::{Case, read_all, schema};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -13,7 +13,7 @@ fn folder() -> PathBuf {
 }
 
 fn cases() -> Vec<Case> {
-    let known = engine::known().expect("profiles");
+    let known = language::known().expect("profiles");
     read_all(&[folder()], &known).unwrap_or_else(|errors| {
         for error in errors {
             eprintln!("{:?}", miette::Report::new(error));
@@ -26,7 +26,7 @@ fn cases() -> Vec<Case> {
 fn every_bug_is_claimed_by_a_scenario() {
     let cases = cases();
     let claimed: BTreeSet<&str> = cases.iter().flat_map(Case::catches).collect();
-    let known = engine::known().expect("profiles");
+    let known = language::known().expect("profiles");
     let unclaimed: Vec<_> = known
         .bugs
         .iter()

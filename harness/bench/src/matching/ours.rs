@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use board::Board;
 use clock::Clock;
 use engine::expect::{Expectations, NeverWatch};
-use engine::language::{Captures, Case, Clause, Expect, Known, Step, parse};
+use language::{Captures, Case, Clause, Expect, Known, Step, parse};
 use trace::{Source, Trace};
 
 use super::text::{self, Text};

@@ -165,8 +165,8 @@ mod tests {
 
     #[test]
     fn the_scenario_has_fifty_patterns() {
-        let known = engine::language::Known::default();
-        let cases = engine::language::parse("matching.yaml", &scenario(), &known).expect("sound");
+        let known = language::Known::default();
+        let cases = language::parse("matching.yaml", &scenario(), &known).expect("sound");
         assert_eq!(cases[0].scenario.never.len() + MARKERS, 50);
     }
 }

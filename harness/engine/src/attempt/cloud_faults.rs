@@ -2,7 +2,7 @@
 
 use cloud::{BadPacket, Down, Faults, Reply, SntpFaults, Unusable};
 
-use crate::language::{self, Answer, Fault, PromptAnswer, Sessions, TimeAnswer};
+use language::{Answer, Fault, PromptAnswer, Sessions, TimeAnswer};
 
 /// What the time server does wrong from now on; none if it is not about that. `now` is what it does wrong at
 /// present.

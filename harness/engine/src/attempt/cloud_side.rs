@@ -18,7 +18,7 @@ use super::old_tls;
 use super::problem::{LabError, with_sources};
 use super::surroundings::Surroundings;
 use super::values::DeviceValues;
-use crate::language::{self, Certificate, Fault};
+use language::{Certificate, Fault};
 
 /// Certificate profile of a broker that no scenario breaks.
 const GOOD: &str = "server";

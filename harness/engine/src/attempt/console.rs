@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::problem::{LabError, Missed, Problem};
 use super::world::World;
-use crate::language::{Case, Console};
+use language::{Case, Console};
 
 /// What a console prints when it waits for a line.
 const PROMPT: [u8; 3] = *b">> ";

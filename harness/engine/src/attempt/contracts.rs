@@ -12,7 +12,7 @@ use factory::{Factory, Scheme};
 use trace::{ContractBroken, ContractsJudged, Nearest, Trace};
 
 use super::problem::Missed;
-use crate::language::Exception;
+use language::Exception;
 
 /// Watches a trace for broken contracts.
 ///

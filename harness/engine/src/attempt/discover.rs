@@ -4,7 +4,7 @@ use phone::mdns::{MdnsError, Wanted};
 
 use super::problem::{LabError, Missed, Problem};
 use super::world::World;
-use crate::language::{Captures, Case, Discover, DiscoverOutcome};
+use language::{Captures, Case, Discover, DiscoverOutcome};
 
 /// Has a phone look for a device.
 pub async fn discover(
@@ -14,9 +14,8 @@ pub async fn discover(
     captures: &mut Captures,
 ) -> Result<(), Problem> {
     let device = case.device(step.device.as_ref());
-    let text = |text: &Option<crate::language::Placed<String>>| {
-        text.as_ref().map(|text| text.value.clone())
-    };
+    let text =
+        |text: &Option<language::Placed<String>>| text.as_ref().map(|text| text.value.clone());
     let wanted = Wanted {
         service: text(&step.service),
         instance: text(&step.instance),

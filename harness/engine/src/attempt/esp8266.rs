@@ -4,7 +4,7 @@ use factory::{Credentials, Factory};
 use pki::esp8266::{Chip, Material, Order};
 use pki::{Pki, PkiError};
 
-use crate::language::{Device, Esp8266Nonos, FlashedLast};
+use language::{Device, Esp8266Nonos, FlashedLast};
 
 /// The authority that signs what is good for devices which know RSA alone.
 pub const AUTHORITY: &str = "rsa-ca";

@@ -8,7 +8,7 @@ use trace::{Trace, Witness, WitnessReport};
 
 use super::problem::{LabError, with_sources};
 use crate::external_broker;
-use crate::language::Fault;
+use language::Fault;
 
 /// The broker that runs without us. Nothing of what it does is seen.
 pub struct ExternalCloud {
@@ -122,7 +122,7 @@ mod tests {
     use crate::attempt::factory_data::{Meeting, factory_data};
     use crate::attempt::surroundings::{HostRig, Surroundings};
     use crate::attempt::values::Maker;
-    use crate::language::{Known, parse};
+    use language::{Known, parse};
 
     const WORLD: &str =
         "name: A world\nworld: { cloud: {}, devices: { device: {} } }\nsteps: [{ power: on }]\n";

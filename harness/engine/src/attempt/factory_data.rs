@@ -14,7 +14,7 @@ use super::clouds;
 use super::esp8266;
 use super::surroundings::LINE_LIMIT;
 use super::values::DeviceValues;
-use crate::language::{self, Certificate, Device, IdfVersion, Over, Security, WorldSpec};
+use language::{Certificate, Device, IdfVersion, Over, Security, WorldSpec};
 
 /// Name of the broker inside the air.
 pub const BROKER_HOST: &str = "mqtt.proving.example";

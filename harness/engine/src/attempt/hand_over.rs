@@ -17,7 +17,7 @@ use factory::Factory;
 
 use super::problem::{LabError, with_sources};
 use super::program::{self, write_private};
-use crate::language::WorldSpec;
+use language::WorldSpec;
 
 /// The namespace in which ESP-IDF keeps the network that a device was told of.
 const WIFI: &str = "nvs.net80211";

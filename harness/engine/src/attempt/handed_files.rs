@@ -18,7 +18,7 @@ use super::program;
 use super::surroundings::passphrase;
 use super::values::Maker;
 use super::world::{self, HOME};
-use crate::language::{self, Case, Mistakes, WorldSpec};
+use language::{Case, Mistakes, WorldSpec};
 
 /// The scenario that has everything which a firmware can be told of.
 const EVERYTHING: &str = "\

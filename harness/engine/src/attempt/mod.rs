@@ -48,8 +48,8 @@ use clock::Clock;
 use trace::{Finished, StepEnded, StepStarted, Trace, Verdict, Witness, WitnessReport};
 
 use crate::expect::{Expectations, NeverWatch};
-use crate::language::{Captures, Case, read_file};
 use crate::run::{BoardKind, Job, Pcap};
+use language::{Captures, Case, read_file};
 
 pub use board_access::{BoardAccess, ReachError, board_access};
 pub use boards::Chosen;
@@ -145,7 +145,7 @@ async fn attempt(job: &Job) -> ExitCode {
 
 /// The case that `job` names, from the scenario's file as it is now.
 fn case_of(job: &Job) -> Result<Case, LabError> {
-    let known = crate::known()?;
+    let known = language::known()?;
     let cases = read_file(&job.scenario_file, &known)
         .map_err(|error| LabError::Scenario(with_sources(&error)))?;
     cases

@@ -4,7 +4,7 @@ use cloud::{KeyExchange, Legacy, OldVersion};
 use pki::esp8266::{Age, Material, Subjects};
 use pki::{Authority, Identity, PkiError};
 
-use crate::language::{self, OldTls, Strength};
+use language::{OldTls, Strength};
 
 /// Profile of a broker's certificate that was made by its age.
 const PROFILE: &str = "server-by-age";

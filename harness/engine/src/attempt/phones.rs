@@ -9,7 +9,7 @@ use trace::Trace;
 
 use super::problem::{LabError, Problem};
 use super::surroundings::{Enrollee, Stay, Surroundings, VisitError};
-use crate::language::Over;
+use language::Over;
 
 /// One phone. On the LAN of the first access point unless it is on a device's SoftAP.
 pub struct Phone {

@@ -8,7 +8,7 @@ use super::phones::PhoneSession;
 use super::problem::{LabError, Missed, Problem};
 use super::surroundings::VisitError;
 use super::world::World;
-use crate::language::{Captures, Case, Outcome, PhoneToken, Provision, Stage, duration};
+use language::{Captures, Case, Outcome, PhoneToken, Provision, Stage, duration};
 
 /// What became of the stages.
 enum End {
@@ -226,7 +226,7 @@ async fn settings(
     world: &mut World,
 ) -> Result<Settings, VisitError> {
     let right = world.phone_settings(&step.phone, device).await?;
-    let given = |given: &Option<crate::language::Placed<String>>, right: Option<String>| {
+    let given = |given: &Option<language::Placed<String>>, right: Option<String>| {
         given.as_ref().map(|given| given.value.clone()).or(right)
     };
     Ok(Settings {

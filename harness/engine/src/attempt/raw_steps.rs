@@ -7,7 +7,7 @@ use phone::WireEnd;
 use super::problem::{LabError, Missed, Problem};
 use super::session_steps::{judged, session};
 use super::world::World;
-use crate::language::{Case, Datagram, Request, Wire, duration};
+use language::{Case, Datagram, Request, Wire, duration};
 
 /// Takes the step.
 pub async fn request(case: &Case, step: &Request, world: &mut World) -> Result<(), Problem> {

@@ -13,7 +13,7 @@ use trace::sntp::{TimeAnswered, TimeGarbage, TimeKept};
 use trace::tls::Handshake;
 use trace::{Event, Source, Trace};
 
-use crate::language::{Expect, Pattern, Step};
+use language::{Expect, Pattern, Step};
 
 /// Longest excerpt of a log line in a message, in characters.
 const EXCERPT: usize = 160;

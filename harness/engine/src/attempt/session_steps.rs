@@ -8,7 +8,7 @@ use super::phones::PhoneSession;
 use super::problem::{LabError, Missed, Problem};
 use super::surroundings::VisitError;
 use super::world::World;
-use crate::language::{Case, Command, Control, Custom, RequestOutcome, Roles, Scan, duration};
+use language::{Case, Command, Control, Custom, RequestOutcome, Roles, Scan, duration};
 
 /// Takes the step.
 pub async fn scan(case: &Case, step: &Scan, world: &mut World) -> Result<(), Problem> {

@@ -13,7 +13,7 @@ use super::{
     Attempt, console, discover, provision, raw_steps, session_steps, storage_damage, transcript,
     web,
 };
-use crate::language::{
+use language::{
     Bind, BindOutcome, DamageStorage, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query,
     QueryBy, QueryOutcome, ReadVersion, Step, duration,
 };

@@ -8,7 +8,7 @@ use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 
 use super::problem::LabError;
-use crate::language::{Damage, DamageStorage};
+use language::{Damage, DamageStorage};
 
 const ERASED: u8 = 0xFF;
 const SECTOR: usize = 4096;
@@ -143,7 +143,7 @@ impl MultiwriteNorFlash for Ram<'_> {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::{Placed, Span};
+    use language::{Placed, Span};
 
     fn step(at: u32, bytes: Option<u32>, with: Damage) -> DamageStorage {
         let placed = |bytes| Placed::new(bytes, Span::default());

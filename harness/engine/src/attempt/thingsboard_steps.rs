@@ -6,7 +6,7 @@ use trace::{Source, Trace};
 use super::Attempt;
 use super::problem::{Missed, Problem};
 use super::world::World;
-use crate::language::{Call, CallOutcome, Claim, ClaimOutcome, Unclaim, duration};
+use language::{Call, CallOutcome, Claim, ClaimOutcome, Unclaim, duration};
 
 impl Attempt<'_> {
     pub(super) async fn claim(&mut self, claim: &Claim, world: &mut World) -> Result<(), Problem> {

@@ -6,8 +6,8 @@ use std::path::Path;
 use trace::{Level, Trace};
 
 use super::problem::{Missed, Problem};
-use crate::language::Transcript;
 use crate::run::Job;
+use language::Transcript;
 
 /// Folder of the snapshots, beside the scenario.
 const FOLDER: &str = "snapshots";

@@ -1,6 +1,6 @@
 //! The values behind a scenario's roles. The same seed makes the same names and addresses.
 
-use crate::language::{AccessPoint, Auth, Security, WorldSpec};
+use language::{AccessPoint, Auth, Security, WorldSpec};
 use trace::{Secrets, Ssid};
 
 /// Characters of made-up passphrases and names: none that could be taken for another.

@@ -11,7 +11,7 @@ use trace::web::WebResponse;
 use super::factory_data::{WEB_HOST, web_port};
 use super::problem::{LabError, Missed, Problem};
 use super::world::World;
-use crate::language::{
+use language::{
     self, Browse, BrowseOutcome, BrowseStage, Case, ClientTls, WebSocketOutcome, WebSocketStep,
     duration,
 };

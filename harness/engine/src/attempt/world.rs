@@ -23,8 +23,8 @@ use super::phones::{Phone, PhoneSession};
 use super::problem::{LabError, with_sources};
 use super::surroundings::{Enrollee, Surroundings, Switched, VisitError};
 use super::values::{AccessPointValues, DeviceValues, Maker};
-use crate::language::{self, Fault, Trusts};
 use crate::run::{BoardKind, Job};
+use language::{Fault, Trusts};
 
 /// Everything that stands around the steps of a case.
 pub struct World {

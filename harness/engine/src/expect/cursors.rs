@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use trace::{Event, Source, Trace};
 
-use crate::language::Since;
+use language::Since;
 
 /// For every source and device, the first position that no expectation has consumed.
 #[derive(Clone, Debug, Default)]

@@ -12,7 +12,7 @@ use super::miss::Miss;
 use super::near::Ideal;
 use super::never::after;
 use super::progress::{Progress, State};
-use crate::language::{Captures, Clause, Pattern, Wanted, duration};
+use language::{Captures, Clause, Pattern, Wanted, duration};
 
 /// How many of the last events of a source a miss shows.
 const INSTEAD: usize = 5;

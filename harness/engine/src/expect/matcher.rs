@@ -5,8 +5,8 @@ use regex::{Regex, RegexSet};
 use serde_json::Value;
 use trace::{Event, Level, Secrets, Source};
 
-use crate::language::pattern::{plain, regular_expression};
-use crate::language::{Captures, Field, NotCaptured, Pattern};
+use language::{Captures, Field, NotCaptured, Pattern};
+use language::{plain, regular_expression};
 
 /// Patterns, ready to be matched. Secrets in them are replaced as in the trace.
 pub(super) struct Matcher {

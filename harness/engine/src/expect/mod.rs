@@ -1,6 +1,6 @@
 //! Expectations over a trace.
 //!
-//! An attempt has one [`Expectations`], which meets one [`Clause`](crate::language::Clause) after
+//! An attempt has one [`Expectations`], which meets one [`Clause`](language::Clause) after
 //! the other, and one [`NeverWatch`], which is polled, or awaited beside everything else, from the
 //! first step to the end of `settle`.
 //!
@@ -21,7 +21,7 @@
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
 //! # runtime.block_on(async {
 //! use engine::expect::Expectations;
-//! use engine::language::{Captures, Expect, Known, Step, parse};
+//! use language::{Captures, Expect, Known, Step, parse};
 //! use trace::{Level, LogLine, Trace};
 //!
 //! let text = "

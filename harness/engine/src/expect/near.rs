@@ -6,8 +6,8 @@ use serde_json::Value;
 use trace::{Event, Nearest, Secrets};
 
 use super::matcher::{NotReady, Test, field_test, record_and_lines, text_test};
-use crate::language::pattern::plain;
-use crate::language::{Captures, Field, Pattern};
+use language::plain;
+use language::{Captures, Field, Pattern};
 
 /// Longest excerpt of a text in a message, in characters.
 const EXCERPT: usize = 80;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clock::LabTime;
 use trace::Event;
 
-use crate::language::{Count, Wanted, Window};
+use language::{Count, Wanted, Window};
 
 /// What is known about a clause after some events.
 pub(super) enum State {

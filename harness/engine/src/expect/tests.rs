@@ -11,7 +11,7 @@ use trace::mqtt::{PayloadForm, Publish};
 use trace::{Level, LogLine, Trace};
 
 use super::*;
-use crate::language::{Captures, Clause, Expect, Known, Never, Placed, Step, parse};
+use language::{Captures, Clause, Expect, Known, Never, Placed, Step, parse};
 
 /// A trace with expectations over it.
 struct Lab {
@@ -89,7 +89,7 @@ impl Lab {
     }
 }
 
-fn steps(steps: &str, never: &str) -> crate::language::Scenario {
+fn steps(steps: &str, never: &str) -> language::Scenario {
     let text = format!(
         "name: A try
 world: {{ cloud: {{ linkkit: {{}} }}, devices: {{ device: {{}}, other: {{}} }}, phones: [alice] }}

@@ -2,7 +2,7 @@
 
 use trace::{Event, Exited, Restarted};
 
-use crate::language::{Ending, Scenario, Span};
+use language::{Ending, Scenario, Span};
 
 /// Which ends of a device's firmware fail a scenario.
 pub(super) struct UnaskedRule {

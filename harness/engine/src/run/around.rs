@@ -12,9 +12,7 @@ use trace::Source;
 
 use super::around_firmware;
 use crate::attempt::{BROKER_HOST, HOME};
-use crate::language::{
-    self, Certificate, CloudNeed, Expect, FirmwareNeed, Need, Outcome, Over, Step,
-};
+use language::{self, Certificate, CloudNeed, Expect, FirmwareNeed, Need, Outcome, Over, Step};
 
 /// What stands around a real board.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use board::rig::{Firmware, Security as Spoken, Transport};
 
-use crate::language::{FirmwareNeed, IdfVersion, Over, Security};
+use language::{FirmwareNeed, IdfVersion, Over, Security};
 
 /// What is missing for `need` in `firmware`, if it is.
 pub(super) fn lack(firmware: &Firmware, need: &FirmwareNeed) -> Option<String> {

@@ -475,7 +475,7 @@ mod tests {
     use trace::Trace;
 
     use super::*;
-    use crate::language::{Known, parse};
+    use language::{Known, parse};
 
     #[tokio::test]
     async fn lines_that_tell_no_level_are_told_of_where_never_has_judged_levels() {

@@ -13,7 +13,7 @@ use super::boards::{BoardKind, BoardModel, BrokenProbe};
 use super::cases::Attempt;
 use super::checkups::Recheck;
 use super::pcap::Pcap;
-use crate::language::{self, Difference, Otherwise};
+use language::{Difference, Otherwise};
 
 /// A case of a scenario on a board.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::forward::{Forward, ForwardTo};
 use crate::attempt::{BROKER_HOST, LabError, TIME_HOST, World};
-use crate::language::{Case, Security};
+use language::{Case, Security};
 
 /// A port of the host that leads to a device.
 pub struct Forwarded {

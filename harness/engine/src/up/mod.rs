@@ -17,12 +17,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use trace::{CreateError, Trace};
 
 use crate::attempt::{Chosen, CloudSide, Lab, LabError, Outsiders, World};
-use crate::language::{self, Case, Mistakes};
 use crate::run::{Flash, Job, Pcap};
 pub use as_rig::{AsRig, ConsoleOn, up_as_rig};
 use console::ConsoleSocket;
 use endpoints::{Forwarded, Reached};
 pub use forward::{Forward, ForwardTo};
+use language::{Case, Mistakes};
 
 /// The scenario of `up` without a scenario.
 const DEFAULT: &str = include_str!("default.yaml");

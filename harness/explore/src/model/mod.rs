@@ -16,7 +16,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use engine::language::{Over, Security};
+use language::{Over, Security};
 
 use crate::action::{Action, Breakage, Network, Phone};
 use crate::setting::{Cloud, Setting};

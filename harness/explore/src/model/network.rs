@@ -1,6 +1,6 @@
 //! What breaks around a device, and what happens when it is mended.
 
-use engine::language::Over;
+use language::Over;
 
 use super::{Binding, Mqtt, Service, State, Station, Stored, Taken, has_cloud};
 use crate::action::{Breakage, Mishap, Network, Phone};

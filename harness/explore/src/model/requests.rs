@@ -1,6 +1,6 @@
 //! What phones ask besides provisioning, and what is typed at a console.
 
-use engine::language::{Over, Security};
+use language::{Over, Security};
 
 use super::{Mqtt, Service, Session, State, Station, Stored, Taken, is_shared};
 use crate::action::{Breakage, Command, Network, Phone, ScanKind};

@@ -1,6 +1,6 @@
 //! Provisioning: the manager of ESP-IDF 5.5, and what phones must be told by it.
 
-use engine::language::{Over, Security};
+use language::{Over, Security};
 
 use super::{
     Mqtt, Service, Session, State, Station, Stored, Taken, has_cloud, has_secret, is_shared,

@@ -11,9 +11,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::captures::{Captures, OpenTrace};
 use super::choice::Shard;
 use super::hardware::arguments::RigFile;
-use engine::language::duration;
 use engine::run::{BrokenProbe, Flash, Settings};
 use engine::up::Forward;
+use language::duration;
 
 /// Proving: takes a device from factory-fresh to bound to an account, and says what went wrong.
 #[derive(Debug, Parser)]
@@ -462,12 +462,12 @@ pub(super) fn speed(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn bug(text: &str) -> Result<String, String> {
-    let known = engine::bugs();
+    let known = language::bugs();
     if known.iter().any(|bug| bug == text) {
         return Ok(text.to_owned());
     }
     let words: Vec<&str> = known.iter().map(String::as_str).collect();
-    Err(match engine::language::nearest(text, &words) {
+    Err(match language::nearest(text, &words) {
         Some(word) => format!("did you mean {word}? `proving list --bugs` lists all"),
         None => format!("there are: {}", known.join(", ")),
     })

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use ::trace::Verdict;
-use engine::language::{self, Filter};
 use engine::run::Case;
+use language::Filter;
 use miette::Diagnostic;
 use report::{Quarantine, RunSummary};
 use serde::Deserialize;
@@ -201,13 +201,13 @@ mod tests {
     use super::*;
 
     fn cases(names: &[&str]) -> Vec<Case> {
-        let known = engine::language::Known::default();
+        let known = language::Known::default();
         let board = engine::run::BoardModel::native();
         let case = |name: &&str| {
             let text = format!(
                 "name: {name}\nworld: {{ devices: {{ device: {{}} }} }}\nsteps: [{{ power: on }}]\n"
             );
-            let cases = engine::language::parse("t.yaml", &text, &known).expect("a scenario");
+            let cases = language::parse("t.yaml", &text, &known).expect("a scenario");
             Case::of(cases.into_iter().next().expect("a case"), &board)
         };
         names.iter().map(case).collect()

@@ -8,8 +8,8 @@ use miette::Diagnostic;
 
 use super::CommandError;
 use super::hardware::{HardwareError, emulator};
-use engine::language::{BoardFacts, BoardFilter};
 use engine::run::{BoardKind, BoardModel};
+use language::{BoardFacts, BoardFilter};
 
 /// Where `cargo xtask firmware mps2` puts the image, in cargo's target folder.
 const MPS2_IMAGE: &str = "firmware/thumbv7em-none-eabi/release/mps2";

@@ -9,10 +9,10 @@ use report::ExitStatus;
 use super::hardware::HardwareError;
 use super::prov::ProvError;
 use engine::attempt::LabError;
-use engine::language::{FilterError, ReadError};
 use engine::run::RunError;
 use engine::up::UpError;
 use explore::ExploreError;
+use language::{FilterError, ReadError};
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error, Diagnostic)]

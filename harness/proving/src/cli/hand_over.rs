@@ -24,7 +24,7 @@ pub(super) fn hand_over(arguments: &HandOver) -> Result<ExitStatus, CommandError
         .into());
     };
     let case = match &arguments.scenario {
-        None => everything(&engine::known()?)
+        None => everything(&language::known()?)
             .map_err(|mistakes| CommandError::Scenarios(vec![mistakes.into()]))?,
         Some(scenario) => {
             let selection = Selection {

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::arguments::{Check, List, MessageFormat};
 use super::selection::all_cases;
 use super::{CommandError, chosen_boards, print};
-use engine::language::Case;
+use language::Case;
 
 pub(super) fn list(arguments: &List) -> Result<ExitStatus, CommandError> {
     let cases = arguments.selection.cases()?;
@@ -95,7 +95,7 @@ fn grouped(board: &str, listed: &[(&Case, &Vec<String>)]) -> String {
 /// Every bug, also those that no case claims.
 fn bugs(cases: &[Case], format: MessageFormat) -> Result<ExitStatus, CommandError> {
     let mut text = String::new();
-    for bug in engine::bugs() {
+    for bug in language::bugs() {
         let claiming: Vec<&str> = cases
             .iter()
             .filter(|case| case.catches().contains(&bug.as_str()))

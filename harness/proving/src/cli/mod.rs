@@ -82,7 +82,7 @@ fn command(command: Command) -> Result<ExitStatus, CommandError> {
         Command::Man => manual::man(),
         Command::HandOver(arguments) => hand_over::hand_over(&arguments),
         Command::Schema => {
-            let schema = engine::language::schema();
+            let schema = language::schema();
             print(&format!("{schema:#}\n"))
         }
         Command::Certs(arguments) => certs::certs(&arguments),

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use diagnose::{Diagnosis, Incident, Stage};
-use engine::language::read_all;
 use engine::run::{BoardModel, Case, Plan, Settings, run as run_plan};
+use language::read_all;
 use report::{ExitStatus, Silent};
 use reproduce::{Nearness, World, worlds};
 use serde_json::json;
@@ -88,7 +88,7 @@ fn run(candidates: &[&'static World]) -> Result<Vec<(&'static World, FieldLog)>,
     let executable = std::env::current_exe().map_err(CommandError::Executable)?;
     let folder = tempfile::tempdir().map_err(CommandError::unwritable(&std::env::temp_dir()))?;
     let board = BoardModel::native();
-    let known = engine::known()?;
+    let known = language::known()?;
     let mut plan = Plan {
         repeat: 1,
         ..Plan::default()

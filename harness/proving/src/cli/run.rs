@@ -10,8 +10,8 @@ use report::{ExitStatus, GitHub, Human, Json, Paint, Reporter, RunSummary};
 use super::arguments::{MessageFormat, ReporterName, Run};
 use super::stop_flag::StopFlag;
 use super::{CommandError, board_queue, choice, chosen_boards, paint, print, ready_boards};
-use engine::language::Differences;
 use engine::run::{Case, Plan, Settings, run as run_plan};
+use language::Differences;
 
 pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
     let cases = arguments.selection.cases()?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::CommandError;
 use super::arguments::Selection;
-use engine::language::{Case, Filter, read_all};
+use language::{Case, Filter, read_all};
 
 /// Folder of the scenarios if none is named.
 const DEFAULT: &str = "scenarios";
@@ -15,7 +15,7 @@ impl Selection {
         let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
         let mut cases = all_cases(&self.paths)?;
         if let Some(filter) = filter {
-            filter.check(&cases, &engine::bugs())?;
+            filter.check(&cases, &language::bugs())?;
             cases.retain(|case| filter.matches(case));
         }
         Ok(cases)
@@ -24,7 +24,7 @@ impl Selection {
 
 /// The cases of every scenario in `paths`, or in the default place if there are none.
 pub(super) fn all_cases(paths: &[PathBuf]) -> Result<Vec<Case>, CommandError> {
-    let known = engine::known()?;
+    let known = language::known()?;
     let default = [PathBuf::from(DEFAULT)];
     let paths = match paths {
         [] if !Path::new(DEFAULT).is_dir() => return Err(CommandError::NoScenarios),

@@ -4,8 +4,8 @@ use report::ExitStatus;
 
 use super::CommandError;
 use super::arguments::{ConsoleOn, Selection, Up};
-use engine::language::{Case, ReadError};
 use engine::up::{self, AsRig, Openings};
+use language::{Case, ReadError};
 
 pub(super) fn up(arguments: &Up) -> Result<ExitStatus, CommandError> {
     if let Some(folder) = &arguments.as_rig {
@@ -35,7 +35,7 @@ pub(super) fn up(arguments: &Up) -> Result<ExitStatus, CommandError> {
 /// The first case of the scenario that the filter leaves.
 fn case(arguments: &Up) -> Result<Option<Case>, CommandError> {
     let Some(scenario) = &arguments.scenario else {
-        let case = up::default_case(&engine::known()?)
+        let case = up::default_case(&language::known()?)
             .map_err(|mistakes| CommandError::Scenarios(vec![ReadError::Mistakes(mistakes)]))?;
         return Ok(Some(case));
     };

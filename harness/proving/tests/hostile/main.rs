@@ -183,12 +183,12 @@ impl Place {
     /// Scenarios of these names, each with a device of that name.
     fn new(scenarios: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let known = engine::known().unwrap();
+        let known = language::known().unwrap();
         let mut plan = Plan::default();
         for (name, device) in scenarios {
             let file = folder.path().join(format!("{name}.yaml"));
             fs::write(&file, scenario(name, device)).unwrap();
-            let cases = engine::language::read_file(&file, &known).unwrap();
+            let cases = language::read_file(&file, &known).unwrap();
             let cases = cases
                 .into_iter()
                 .map(|case| Case::of(case, &BoardModel::native()));

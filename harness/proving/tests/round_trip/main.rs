@@ -91,7 +91,7 @@ fn every_fault_of_the_language_is_in_the_table() {
         .iter()
         .map(|row| row.fault.split(':').next().unwrap().to_owned())
         .collect();
-    let schema = engine::language::schema();
+    let schema = language::schema();
     let mut missing = Vec::new();
     for name in names_of_faults(&schema) {
         if !told.contains(&name) {

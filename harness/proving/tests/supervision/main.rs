@@ -355,8 +355,8 @@ steps:
   - power: { cut_in_write: 8 }
   - expect: { log: {}, within: \"${within}\" }
 ";
-    let known = engine::known().unwrap();
-    let cases = engine::language::parse("isolated.yaml", SCENARIO, &known).unwrap();
+    let known = language::known().unwrap();
+    let cases = language::parse("isolated.yaml", SCENARIO, &known).unwrap();
     let on = |board: &BoardModel| Case::of(cases[0].clone(), board);
     assert_eq!(on(&BoardModel::native()).skip, None);
     const RIG: &str = "\

@@ -8,7 +8,7 @@ use trace::Trace;
 
 use super::super::problem::LabError;
 use super::super::values::DeviceValues;
-use crate::language::{self, Profile};
+use language::Profile;
 
 pub(super) async fn start(
     settings: &language::Linkkit,

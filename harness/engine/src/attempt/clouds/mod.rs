@@ -13,7 +13,7 @@ use trace::Trace;
 use super::esp8266;
 use super::problem::LabError;
 use super::values::DeviceValues;
-use crate::language::{self, Certificate, Device, Fault};
+use language::{Certificate, Device, Fault};
 
 pub use linkkit::bind_outcome;
 pub use thingsboard::client_id;

@@ -9,7 +9,7 @@ use trace::Trace;
 
 use super::super::problem::LabError;
 use super::super::values::DeviceValues;
-use crate::language::{self, Device, ProvisionStrategy, ProvisionedBy, Registered};
+use language::{Device, ProvisionStrategy, ProvisionedBy, Registered};
 
 /// Provision device key of the world's device profile.
 const PROVISION_KEY: &str = "u7piawkboq8v32dmcmpp";

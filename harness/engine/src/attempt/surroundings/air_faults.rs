@@ -5,7 +5,7 @@ use std::time::Duration;
 use lab::air::{AccessPointChange, Air, AirError, DhcpFaults, NameFault, SegmentFaults};
 
 use crate::attempt::factory_data::{BROKER_HOST, TIME_HOST};
-use crate::language::{DhcpAnswerKind, Fault, Frames, NameAnswerKind, NamedHost, Placed};
+use language::{DhcpAnswerKind, Fault, Frames, NameAnswerKind, NamedHost, Placed};
 
 /// The same frames are lost in each run.
 const SEED: u64 = 0x5eed;

@@ -12,8 +12,8 @@ use trace::Trace;
 
 use super::Enrollee;
 use crate::attempt::problem::LabError;
-use crate::language::Fault;
 use crate::run::{self, PRIVATE_BUS};
+use language::Fault;
 
 /// Name in the trace of the program that uses the adapter for outsiders.
 const OUTSIDER: &str = "outsider";

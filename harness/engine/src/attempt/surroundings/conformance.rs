@@ -14,8 +14,8 @@ use trace::{Source, Trace};
 use super::{Enrollee, HostRig, Lab, Surroundings, Switched, VisitError};
 use crate::attempt::LabError;
 use crate::attempt::values::{AccessPointValues, Maker};
-use crate::language::{Fault, Known, Over, WorldSpec, parse};
 use crate::run::PRIVATE_BUS;
+use language::{Fault, Known, Over, WorldSpec, parse};
 
 const WORLD: &str = "\
 name: A world\n\

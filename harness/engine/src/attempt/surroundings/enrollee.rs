@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::values::DeviceValues;
 use super::own_firmware::Learned;
-use crate::language::{Device, Over};
+use language::{Device, Over};
 
 /// Longest line of a console in bytes, as ESP-IDF has it.
 pub const LINE_LIMIT: u16 = 256;

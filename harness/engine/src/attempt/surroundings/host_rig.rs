@@ -31,7 +31,7 @@ use crate::attempt::external_cloud::ExternalCloud;
 use crate::attempt::factory_data::Meeting;
 use crate::attempt::problem::{LabError, with_sources};
 use crate::attempt::values::AccessPointValues;
-use crate::language::{AccessPoint, Auth, Fault, Over};
+use language::{AccessPoint, Auth, Fault, Over};
 
 /// What a rig file describes around one of its boards.
 pub struct HostRig {

@@ -2,7 +2,7 @@
 
 use trace::Ssid;
 
-use crate::language::Auth;
+use language::Auth;
 
 /// How an access point is to be set up.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use crate::attempt::external_cloud::ExternalCloud;
 use crate::attempt::factory_data::{BROKER_HOST, BROKER_PORT, Meeting, TIME_HOST, TIME_PORT};
 use crate::attempt::problem::LabError;
 use crate::attempt::values::AccessPointValues;
-use crate::language::{self, AccessPoint, Auth, Fault, Over, WorldSpec};
+use language::{AccessPoint, Auth, Fault, Over, WorldSpec};
 
 pub use super::bluetooth::Outsiders;
 

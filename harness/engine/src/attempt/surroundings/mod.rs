@@ -27,7 +27,7 @@ use super::external_cloud::ExternalCloud;
 use super::factory_data::Meeting;
 use super::problem::LabError;
 use super::values::AccessPointValues;
-use crate::language::{AccessPoint, Case, Fault, Over};
+use language::{AccessPoint, Case, Fault, Over};
 
 pub use enrollee::{Enrollee, LINE_LIMIT};
 pub use host_rig::{HostRig, passphrase};

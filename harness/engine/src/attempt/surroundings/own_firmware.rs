@@ -7,7 +7,7 @@ use trace::Trace;
 
 use super::Enrollee;
 use crate::attempt::problem::{LabError, with_sources};
-use crate::language::Over;
+use language::Over;
 
 /// What of an enrollee only the device's log tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,7 +176,7 @@ mod tests {
 
     use super::*;
     use crate::attempt::values::Maker;
-    use crate::language::parse;
+    use language::parse;
     use trace::Secrets;
 
     /// The enrollee of a firmware with these keys, and the trace that its log goes to.
@@ -188,7 +188,7 @@ mod tests {
         let rig = Rig::parse(Path::new("rig.toml"), &text).expect("sound");
         let firmware = rig.boards["dut"].firmware.clone().expect("named");
         let trace = Trace::in_memory(Clock::start(1.0));
-        let known = crate::known().expect("our own");
+        let known = language::known().expect("our own");
         let scenario = "name: x\nworld: { devices: { device: {} } }\nsteps:\n  - power: on\n";
         let cases = parse("x.yaml", scenario, &known).expect("sound");
         let world = &cases[0].scenario.world;

@@ -1,11 +1,9 @@
 //! What is wrong with faults, and with damage to storage.
 
 use super::Checker;
-use crate::language::fault::{
-    CONNACK_REASONS, DISCONNECT_REASONS, EndedBy, Fault, FaultStep, Frames,
-};
-use crate::language::span::Span;
-use crate::language::step::{Damage, DamageStorage};
+use crate::fault::{CONNACK_REASONS, DISCONNECT_REASONS, EndedBy, Fault, FaultStep, Frames};
+use crate::span::Span;
+use crate::step::{Damage, DamageStorage};
 
 impl<'s> Checker<'s> {
     pub(super) fn damage(&mut self, damage: &DamageStorage) {

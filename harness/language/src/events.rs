@@ -192,7 +192,7 @@ fn word(source: Source) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::language::{Known, parse};
+    use crate::{Known, parse};
 
     /// Place, message and advice of each mistake in a scenario that expects `expect` and lets
     /// `never` never happen.

@@ -430,7 +430,7 @@ impl fmt::Display for FirmwareNeed {
 
 #[cfg(test)]
 mod tests {
-    use crate::language::parse;
+    use crate::parse;
 
     /// What a case of this device and these steps needs, in words.
     fn needs(device: &str, steps: &str) -> Vec<String> {

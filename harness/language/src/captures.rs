@@ -77,7 +77,7 @@ impl Captures {
     }
 
     /// The same for the text of a regular expression, which takes what was captured literally.
-    pub(crate) fn fill_expression(&self, text: &str) -> Result<String, NotCaptured> {
+    pub fn fill_expression(&self, text: &str) -> Result<String, NotCaptured> {
         replace(text, |name| {
             self.0.get(name).map(|value| regex::escape(value))
         })
@@ -99,7 +99,7 @@ pub struct NothingThere {
 pub struct NotCaptured(String);
 
 /// A JSON value as text: strings without their quotes.
-pub(crate) fn plain(value: &Value) -> String {
+pub fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),

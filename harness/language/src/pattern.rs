@@ -67,8 +67,6 @@ pub struct Field {
     pub value: Placed<Value>,
 }
 
-pub(crate) use super::captures::plain;
-
 impl Field {
     /// Where its name stands, or else its value.
     pub fn name_span(&self) -> Span {
@@ -289,32 +287,32 @@ macro_rules! with_sources {
         #[serde(deny_unknown_fields)]
         $vis struct $name {
             /// Only events that concern this device.
-            device: Option<$crate::language::Placed<String>>,
+            device: Option<$crate::Placed<String>>,
             /// A line of a device's log.
-            log: Option<$crate::language::Placed<$crate::language::pattern::LogPattern>>,
+            log: Option<$crate::Placed<$crate::pattern::LogPattern>>,
             /// Something about a board: its power, its exit.
-            board: Option<$crate::language::Placed<$crate::language::pattern::EventPattern>>,
+            board: Option<$crate::Placed<$crate::pattern::EventPattern>>,
             /// Something on the air.
-            air: Option<$crate::language::Placed<$crate::language::pattern::EventPattern>>,
+            air: Option<$crate::Placed<$crate::pattern::EventPattern>>,
             /// A TLS handshake at the broker.
-            tls: Option<$crate::language::Placed<$crate::language::pattern::EventPattern>>,
+            tls: Option<$crate::Placed<$crate::pattern::EventPattern>>,
             /// A packet or session at the broker.
-            mqtt: Option<$crate::language::Placed<$crate::language::pattern::EventPattern>>,
+            mqtt: Option<$crate::Placed<$crate::pattern::EventPattern>>,
             /// Something that the cloud's fakes have seen.
-            cloud: Option<$crate::language::Placed<$crate::language::pattern::CloudPattern>>,
+            cloud: Option<$crate::Placed<$crate::pattern::CloudPattern>>,
             /// A CoAP message that a phone has received.
-            coap: Option<$crate::language::Placed<$crate::language::pattern::CoapPattern>>,
+            coap: Option<$crate::Placed<$crate::pattern::CoapPattern>>,
             /// A provisioning exchange, as the phone sees it.
-            provisioning: Option<$crate::language::Placed<$crate::language::pattern::EventPattern>>,
+            provisioning: Option<$crate::Placed<$crate::pattern::EventPattern>>,
             /// What a client has seen of a device's web server.
-            web: Option<$crate::language::Placed<$crate::language::pattern::EventPattern>>,
+            web: Option<$crate::Placed<$crate::pattern::EventPattern>>,
             $($fields)*
         }
 
         impl $name {
             /// Every pattern that is given.
-            fn patterns(&mut self) -> Vec<$crate::language::Pattern> {
-                use $crate::language::pattern::{IntoPattern, placed};
+            fn patterns(&mut self) -> Vec<$crate::Pattern> {
+                use $crate::pattern::{IntoPattern, placed};
                 let device = self.device.clone();
                 [
                     placed(self.log.take(), |log| log.into_pattern(trace::Source::Log)),
@@ -331,7 +329,7 @@ macro_rules! with_sources {
                 ]
                 .into_iter()
                 .flatten()
-                .map(|pattern| $crate::language::Pattern { device: device.clone(), ..pattern })
+                .map(|pattern| $crate::Pattern { device: device.clone(), ..pattern })
                 .collect()
             }
         }

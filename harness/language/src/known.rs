@@ -3,7 +3,7 @@
 use device::bugs::Bug;
 use pki::{PkiError, Profiles};
 
-use crate::language::Known;
+use crate::Known;
 
 /// Everything that this build knows: bugs of the device, and certificate profiles by whom they are
 /// for, which their names begin with.

@@ -322,7 +322,7 @@ pub enum WebSocketOutcome {
 
 #[cfg(test)]
 mod tests {
-    use crate::language::parse;
+    use crate::parse;
 
     /// The messages of all mistakes in a scenario with this device and this step.
     fn mistakes(device: &str, step: &str) -> Vec<String> {

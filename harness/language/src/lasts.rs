@@ -46,7 +46,7 @@ impl Clause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::parse;
+    use crate::parse;
 
     #[test]
     fn waits_and_windows_add_up() {

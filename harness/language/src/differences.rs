@@ -135,7 +135,7 @@ fn parse(text: &str) -> Result<Vec<Difference>, Mistake> {
 #[expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 mod tests {
     use super::*;
-    use crate::language::{Known, parse as parse_scenario};
+    use crate::{Known, parse as parse_scenario};
 
     const SCENARIO: &str = "\
 name: One

@@ -87,7 +87,7 @@ impl Discover {
 
 #[cfg(test)]
 mod tests {
-    use crate::language::{Known, parse};
+    use crate::{Known, parse};
 
     /// A scenario in which alice looks for a device with these settings.
     fn scenario(settings: &str) -> String {

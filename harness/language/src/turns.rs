@@ -129,7 +129,7 @@ impl Case {
 
 #[cfg(test)]
 mod tests {
-    use crate::language::parse;
+    use crate::parse;
 
     fn at_once(steps: &str) -> Vec<String> {
         let text = format!(
