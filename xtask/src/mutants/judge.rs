@@ -1,5 +1,6 @@
 //! Whether the scenarios and the contracts notice a mutant.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -31,18 +32,28 @@ impl Judge {
         }
     }
 
-    /// Runs every case against `device` until one ends with `failed`: what came of it, and which case said so.
+    /// Runs every case against `device` until one ends with `failed`: what came of it. The cases `first` are run
+    /// before all others, since what has noticed one mutant often notices the next.
     ///
     /// A run that ends at a broken attempt is no verdict; then all cases are run.
-    pub fn judge(&self, device: &Path) -> Result<(Outcome, Option<String>), String> {
-        let first = self.run(device, &["--fail-fast"])?;
-        if first.0 != Outcome::Broken {
-            return Ok(first);
+    pub fn judge(&self, device: &Path, first: &[&str]) -> Result<Judgement, String> {
+        // What an expression cannot hold is run with all the others.
+        let named = first.iter().filter(|case| !case.contains(['(', ')']));
+        let named: Vec<_> = named.map(|case| format!("name(={case})")).collect();
+        if !named.is_empty() {
+            let soon = self.run(device, &["--fail-fast", "-E", &named.join(" | ")])?;
+            if soon.outcome == Outcome::Killed {
+                return Ok(soon);
+            }
+        }
+        let soon = self.run(device, &["--fail-fast"])?;
+        if soon.outcome != Outcome::Broken {
+            return Ok(soon);
         }
         self.run(device, &[])
     }
 
-    fn run(&self, device: &Path, more: &[&str]) -> Result<(Outcome, Option<String>), String> {
+    fn run(&self, device: &Path, more: &[&str]) -> Result<Judgement, String> {
         let out = target().join("mutants/out");
         // What an earlier mutant left; it need not be there.
         let _ = fs::remove_dir_all(&out);
@@ -82,27 +93,53 @@ impl Judge {
                     // Its workers end with it.
                     let _ = child.kill();
                     let _ = child.wait();
-                    return Ok((Outcome::TimedOut, None));
+                    return Ok(Judgement {
+                        outcome: Outcome::TimedOut,
+                        by: None,
+                    });
                 }
                 None => std::thread::sleep(Duration::from_millis(20)),
             }
         };
         let text = fs::read_to_string(&said).unwrap_or_default();
         let (failed, broken) = read(&text);
-        match (failed, broken, code) {
-            (Some(by), ..) => Ok((Outcome::Killed, Some(by))),
-            (None, Some(by), _) => Ok((Outcome::Broken, Some(by))),
-            (None, None, Some(0)) => Ok((Outcome::Survived, None)),
-            (None, None, code) => Err(format!(
-                "`proving run --device {}` ended with {code:?} and no verdict: run it by hand to see why",
-                device.display()
-            )),
-        }
+        let (outcome, by) = match (failed, broken, code) {
+            (Some(by), ..) => (Outcome::Killed, Some(by)),
+            (None, Some(by), _) => (Outcome::Broken, Some(by)),
+            (None, None, Some(0)) => (Outcome::Survived, None),
+            (None, None, code) => {
+                return Err(format!(
+                    "`proving run --device {}` ended with {code:?} and no verdict: run it by hand to see why",
+                    device.display()
+                ));
+            }
+        };
+        Ok(Judgement { outcome, by })
+    }
+}
+
+/// What the cases say of a device.
+pub struct Judgement {
+    pub outcome: Outcome,
+    /// What said so.
+    pub by: Option<Attempt>,
+}
+
+/// An attempt that did not pass.
+#[derive(Debug, PartialEq)]
+pub struct Attempt {
+    pub case: String,
+    pub why: String,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.case, self.why)
     }
 }
 
 /// The first attempt that failed and the first that was broken, each with what it said.
-fn read(messages: &str) -> (Option<String>, Option<String>) {
+fn read(messages: &str) -> (Option<Attempt>, Option<Attempt>) {
     let mut found = [None, None];
     for line in messages.lines() {
         let Ok(message) = serde_json::from_str::<Value>(line) else {
@@ -117,8 +154,10 @@ fn read(messages: &str) -> (Option<String>, Option<String>) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         found[place].get_or_insert_with(|| {
             let failure = &result["failure"];
-            let (case, label) = (text(&result["case"]), text(&failure["label"]));
-            format!("{case}: {label}: {}", text(&failure["message"]))
+            Attempt {
+                case: text(&result["case"]),
+                why: format!("{}: {}", text(&failure["label"]), text(&failure["message"])),
+            }
         });
     }
     let [failed, broken] = found;
@@ -143,7 +182,8 @@ mod tests {
             line("failed", "d"),
         ];
         let (failed, broken) = read(&text.join("\n"));
-        assert_eq!(failed.as_deref(), Some("c: step: why"));
-        assert_eq!(broken.as_deref(), Some("a: step: why"));
+        let told = |attempt: Option<Attempt>| attempt.map(|attempt| attempt.to_string());
+        assert_eq!(told(failed).as_deref(), Some("c: step: why"));
+        assert_eq!(told(broken).as_deref(), Some("a: step: why"));
     }
 }

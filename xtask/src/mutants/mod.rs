@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::command::{release, root, target};
-use judge::Judge;
+use judge::{Attempt, Judge, Judgement};
 use mutant::Mutant;
 use plan::{Plan, Wanted};
 use results::{Outcome, Record, Results};
@@ -28,6 +28,9 @@ use tree::Tree;
 
 /// Where the device's source is, from the root.
 const SOURCE: &str = "firmware/device/src";
+
+/// So many cases that have killed others of a module are run first.
+const KILLERS: usize = 12;
 
 /// Does what the arguments say.
 pub fn mutants(arguments: &[String]) -> Result<(), String> {
@@ -65,7 +68,7 @@ pub fn mutants(arguments: &[String]) -> Result<(), String> {
         if !plan.again(results.of(&mutant.id)) {
             continue;
         }
-        let record = tried(mutant, &tree, &judge)?;
+        let record = tried(mutant, &tree, &judge, &results)?;
         eprintln!("    {}/{} {record}", number + 1, chosen.len());
         results.add(record)?;
     }
@@ -95,23 +98,30 @@ fn every(root: &Path) -> Result<Vec<Mutant>, String> {
 
 /// The device without a change must pass, or no verdict on a mutant means anything.
 fn sound(judge: &Judge, device: &Path) -> Result<(), String> {
-    match judge.judge(device)? {
+    let judgement = judge.judge(device, &[])?;
+    match (judgement.outcome, judgement.by) {
         (Outcome::Survived, _) => Ok(()),
         (_, by) => Err(format!(
             "the device without a change does not pass: {}",
-            by.unwrap_or_default()
+            by.map(|by| by.to_string()).unwrap_or_default()
         )),
     }
 }
 
-fn tried(mutant: &Mutant, tree: &Tree, judge: &Judge) -> Result<Record, String> {
+fn tried(mutant: &Mutant, tree: &Tree, judge: &Judge, results: &Results) -> Result<Record, String> {
     let began = Instant::now();
     let built = tree.build_with(mutant)?;
     let build_s = began.elapsed().as_secs_f32();
     let began = Instant::now();
-    let (outcome, by) = match built {
-        Ok(device) => judge.judge(&device)?,
-        Err(why) => (Outcome::Unbuildable, Some(why)),
+    let (outcome, by, case) = match built {
+        Ok(device) => {
+            let first = results.killers(mutant.module(), KILLERS);
+            let Judgement { outcome, by } = judge.judge(&device, &first)?;
+            let said = by.as_ref().map(Attempt::to_string);
+            let by = by.filter(|_| outcome == Outcome::Killed);
+            (outcome, said, by.map(|by| by.case))
+        }
+        Err(why) => (Outcome::Unbuildable, Some(why), None),
     };
     Ok(Record {
         id: mutant.id.clone(),
@@ -119,6 +129,7 @@ fn tried(mutant: &Mutant, tree: &Tree, judge: &Judge) -> Result<Record, String> 
         what: mutant.to_string(),
         outcome,
         by,
+        case,
         build_s,
         judge_s: began.elapsed().as_secs_f32(),
     })

@@ -62,6 +62,8 @@ pub struct Record {
     pub outcome: Outcome,
     /// What killed it, or why there is no verdict.
     pub by: Option<String>,
+    /// The case that killed it.
+    pub case: Option<String>,
     /// s that it took to build it.
     pub build_s: f32,
     /// s that its cases took.
@@ -89,7 +91,7 @@ impl Record {
     fn line(&self) -> String {
         json!({
             "id": self.id, "module": self.module, "what": self.what,
-            "outcome": self.outcome.to_string(), "by": self.by,
+            "outcome": self.outcome.to_string(), "by": self.by, "case": self.case,
             "build_s": self.build_s, "judge_s": self.judge_s,
         })
         .to_string()
@@ -106,6 +108,7 @@ impl Record {
             what: text("what")?,
             outcome: text("outcome")?.parse().ok()?,
             by: text("by"),
+            case: text("case"),
             build_s: seconds("build_s"),
             judge_s: seconds("judge_s"),
         })
@@ -143,6 +146,22 @@ impl Results {
         self.known.get(id)
     }
 
+    /// The cases that have killed mutants of this module, the busiest first, so many at most.
+    pub fn killers(&self, module: &str, most: usize) -> Vec<&str> {
+        let mut kills: BTreeMap<&str, usize> = BTreeMap::new();
+        let of_it = self.known.values().filter(|record| record.module == module);
+        for case in of_it.filter_map(|record| record.case.as_deref()) {
+            *kills.entry(case).or_default() += 1;
+        }
+        let mut killers: Vec<_> = kills.into_iter().collect();
+        killers.sort_by_key(|&(case, count)| (std::cmp::Reverse(count), case));
+        killers
+            .into_iter()
+            .map(|(case, _)| case)
+            .take(most)
+            .collect()
+    }
+
     pub fn add(&mut self, record: Record) -> Result<(), String> {
         let line = record.line() + "\n";
         let written = self.file.write_all(line.as_bytes());
@@ -164,10 +183,37 @@ mod tests {
             what: "a1 mqtt/session.rs:3 \"==\"".into(),
             outcome: Outcome::TimedOut,
             by: None,
+            case: None,
             build_s: 3.5,
             judge_s: 20.0,
         };
         assert_eq!(Record::read(&record.line()), Some(record));
+    }
+
+    #[test]
+    fn those_that_killed_most_in_a_module_come_first() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut results = Results::open(&folder.path().join("results.jsonl")).expect("a new file");
+        for (id, module, case) in [
+            ("1", "mqtt", "seldom"),
+            ("2", "mqtt", "often"),
+            ("3", "mqtt", "often"),
+            ("4", "http", "elsewhere"),
+        ] {
+            let record = Record {
+                id: id.into(),
+                module: module.into(),
+                what: String::new(),
+                outcome: Outcome::Killed,
+                by: None,
+                case: Some(case.into()),
+                build_s: 0.0,
+                judge_s: 0.0,
+            };
+            results.add(record).expect("room for a line");
+        }
+        assert_eq!(results.killers("mqtt", 9), ["often", "seldom"]);
+        assert_eq!(results.killers("mqtt", 1), ["often"]);
     }
 
     #[test]
