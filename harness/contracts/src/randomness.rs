@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use trace::{Event, Source};
 
-use crate::read::{device, text};
+use crate::read::{device, flag, text};
 use crate::{Contract, Found, Moment, Watch};
 
 /// Values that are remembered.
@@ -31,6 +31,14 @@ pub const CONTRACTS: &[Contract] = &[
         source: "ESP-IDF protocomm_httpd: esp_random() for each session's cookie",
         reads: EXCHANGES,
         watch: |_| Some(Box::<Numbers>::default()),
+    },
+    Contract {
+        id: "prov-session-number-is-given-once",
+        needs: &[],
+        says: "a phone that comes with its session's number is not given it again",
+        source: "ESP-IDF protocomm_httpd: the cookie is set where a session begins",
+        reads: EXCHANGES,
+        watch: |_| Some(Box::new(GivenOnce)),
     },
     Contract {
         id: "linkkit-token-is-random",
@@ -99,6 +107,22 @@ impl Watch for Numbers {
             }
             None => {}
         }
+    }
+}
+
+/// Where a number is given.
+struct GivenOnce;
+
+impl Watch for GivenOnce {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let Some(number) = text(event, "/session") else {
+            return;
+        };
+        found.check(
+            !flag(event, "/session_again"),
+            || format!("the answer sets the cookie {number} again"),
+            [event.seq],
+        );
     }
 }
 

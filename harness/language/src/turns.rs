@@ -29,24 +29,29 @@ impl std::fmt::Display for AtOnce {
 }
 
 impl Case {
-    /// The phones that have to be on the LAN: those that query devices or look for them, that hear them, and that
-    /// acknowledge what they hear once a device is bound.
+    /// The phones that have to be on the LAN: those that listen there, and those that only ask something of it.
     pub fn phones_on_lan(&self) -> BTreeSet<&str> {
+        let mut phones = self.phones_that_listen();
+        let asking = self.scenario.steps.iter().filter_map(|step| match &**step {
+            Step::Discover(step) => Some(&step.phone),
+            Step::Browse(step) => Some(&step.phone),
+            Step::WebSocket(step) => Some(&step.phone),
+            Step::Datagram(step) => Some(&step.phone),
+            _ => None,
+        });
+        phones.extend(asking.map(|phone| phone.value.as_str()));
+        phones
+    }
+
+    /// The phones that listen for CoAP on the LAN: those that query devices, that hear them, and that acknowledge
+    /// what they hear once a device is bound. There is one port for it.
+    pub fn phones_that_listen(&self) -> BTreeSet<&str> {
         let mut phones = BTreeSet::new();
         let mut hears = false;
         for step in &self.scenario.steps {
             match &**step {
                 Step::Query(query) => {
                     phones.insert(query.phone.value.as_str());
-                }
-                Step::Discover(discover) => {
-                    phones.insert(discover.phone.value.as_str());
-                }
-                Step::Browse(step) => {
-                    phones.insert(step.phone.value.as_str());
-                }
-                Step::WebSocket(step) => {
-                    phones.insert(step.phone.value.as_str());
                 }
                 Step::Bind(bind) if bind.outcome.value == BindOutcome::Bound => {
                     phones.insert(bind.phone.value.as_str());
@@ -84,8 +89,8 @@ impl Case {
                 found.push(at_once);
             }
         };
-        let mut on_lan = self.phones_on_lan().into_iter();
-        if let (Some(one), Some(other)) = (on_lan.next(), on_lan.next()) {
+        let mut listening = self.phones_that_listen().into_iter();
+        if let (Some(one), Some(other)) = (listening.next(), listening.next()) {
             note("on the LAN", one, other);
         }
         let mut open: BTreeMap<&str, &str> = BTreeMap::new();
@@ -129,16 +134,21 @@ impl Case {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::parse;
 
-    fn at_once(steps: &str) -> Vec<String> {
+    fn case(steps: &str) -> Case {
         let text = format!(
             "name: Turns\nworld:\n  access_points: {{ home: {{}} }}\n  cloud: {{ linkkit: {{}} }}\n  \
              devices: {{ device: {{}} }}\n  phones: [alice, mallory]\nsteps:\n  - power: on\n{steps}"
         );
         let known = crate::known().expect("our own");
-        let cases = parse("turns.yaml", &text, &known).expect("sound");
-        let found = cases[0].phones_at_once(None);
+        let mut cases = parse("turns.yaml", &text, &known).expect("sound");
+        cases.remove(0)
+    }
+
+    fn at_once(steps: &str) -> Vec<String> {
+        let found = case(steps).phones_at_once(None);
         found.iter().map(ToString::to_string).collect()
     }
 
@@ -159,6 +169,16 @@ mod tests {
         );
         let expected = "two phones at once on one Wi-Fi interface (alice and mallory)";
         assert_eq!(both, [expected]);
+    }
+
+    #[test]
+    fn phones_that_only_ask_on_the_lan_need_it_together() {
+        let both = "  - query: { phone: alice, outcome: answered }\n  \
+                    - datagram: { phone: mallory, hex: ff }\n";
+        assert_eq!(at_once(both), [""; 0]);
+        let case = case(both);
+        assert_eq!(case.phones_on_lan(), ["alice", "mallory"].into());
+        assert_eq!(case.phones_that_listen(), ["alice"].into());
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) struct HttpClient {
     connection: Option<Box<dyn Stream>>,
     /// What the server set last, such as `session=123`.
     cookie: Option<String>,
+    /// Whether the last answer set the cookie with which it was asked.
+    set_again: bool,
 }
 
 /// A response.
@@ -115,6 +117,7 @@ impl HttpClient {
             limit,
             connection: None,
             cookie: None,
+            set_again: false,
         }
     }
 
@@ -123,10 +126,16 @@ impl HttpClient {
         self.cookie.as_deref()
     }
 
+    /// Whether the last answer set the cookie with which it was asked.
+    pub(crate) fn cookie_was_set_again(&self) -> bool {
+        self.set_again
+    }
+
     /// Forgets connection and cookie.
     pub(crate) fn forget(&mut self) {
         self.connection = None;
         self.cookie = None;
+        self.set_again = false;
     }
 
     /// Sends a request and waits for its response.
@@ -267,6 +276,7 @@ impl HttpClient {
         if head.body.is_some() && head.keep_alive {
             self.connection = Some(stream);
         }
+        self.set_again = head.cookie.is_some() && head.cookie == self.cookie;
         if let Some(cookie) = head.cookie {
             self.cookie = Some(cookie);
         }

@@ -22,6 +22,9 @@ pub struct Exchange {
     /// The number of the session, where the device gives one: the cookie.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// Whether the answer gave that number although the request came with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub session_again: bool,
     /// Length of the request's body.
     pub request_bytes: usize,
     /// What was answered, decrypted and in short; null if there was no answer that could be read.

@@ -32,16 +32,14 @@ impl Judge {
         }
     }
 
-    /// Runs every case against `device` until one ends with `failed`: what came of it. The cases `first` are run
-    /// before all others, since what has noticed one mutant often notices the next.
+    /// Runs every case against `device` until one ends with `failed`: what came of it. The cases that `first`
+    /// choose, one expression after the other, are run before all others, since what has noticed one mutant often
+    /// notices the next.
     ///
     /// A run that ends at a broken attempt is no verdict; then all cases are run.
-    pub fn judge(&self, device: &Path, first: &[&str]) -> Result<Judgement, String> {
-        // What an expression cannot hold is run with all the others.
-        let named = first.iter().filter(|case| !case.contains(['(', ')']));
-        let named: Vec<_> = named.map(|case| format!("name(={case})")).collect();
-        if !named.is_empty() {
-            let soon = self.run(device, &["--fail-fast", "-E", &named.join(" | ")])?;
+    pub fn judge(&self, device: &Path, first: &[String]) -> Result<Judgement, String> {
+        for filter in first {
+            let soon = self.run(device, &["--fail-fast", "-E", filter])?;
             if soon.outcome == Outcome::Killed {
                 return Ok(soon);
             }

@@ -108,6 +108,29 @@ fn sound(judge: &Judge, device: &Path) -> Result<(), String> {
     }
 }
 
+/// What is likely to notice a mutant: cases that have noticed others of its module, and the scenarios of its part.
+fn first(mutant: &Mutant, results: &Results) -> Vec<String> {
+    let module = mutant.module();
+    let killers = results.killers(module, KILLERS);
+    // What an expression cannot hold is run with all the others.
+    let named = killers.iter().filter(|case| !case.contains(['(', ')']));
+    let named: Vec<_> = named.map(|case| format!("name(={case})")).collect();
+    let mut first = Vec::new();
+    if !named.is_empty() {
+        first.push(named.join(" | "));
+    }
+    let part = match module {
+        "http" | "httpd" => "https",
+        "coap" => "linkkit",
+        "uplink" => "thingsboard",
+        other => other,
+    };
+    if root().join("scenarios").join(part).is_dir() {
+        first.push(format!("path(scenarios/{part}/)"));
+    }
+    first
+}
+
 fn tried(mutant: &Mutant, tree: &Tree, judge: &Judge, results: &Results) -> Result<Record, String> {
     let began = Instant::now();
     let built = tree.build_with(mutant)?;
@@ -115,8 +138,7 @@ fn tried(mutant: &Mutant, tree: &Tree, judge: &Judge, results: &Results) -> Resu
     let began = Instant::now();
     let (outcome, by, case) = match built {
         Ok(device) => {
-            let first = results.killers(mutant.module(), KILLERS);
-            let Judgement { outcome, by } = judge.judge(&device, &first)?;
+            let Judgement { outcome, by } = judge.judge(&device, &first(mutant, results))?;
             let said = by.as_ref().map(Attempt::to_string);
             let by = by.filter(|_| outcome == Outcome::Killed);
             (outcome, said, by.map(|by| by.case))

@@ -24,6 +24,11 @@ pub fn breaking() -> Vec<Breaking> {
             3,
         ),
         (
+            "prov-session-number-is-given-once",
+            vec![numbered(1, "alice", "session=7"), given_again(2)],
+            2,
+        ),
+        (
             "linkkit-token-is-random",
             vec![json!([1, "linkkit/token_reported", {
                 "id": "1", "token": "A", "differs": "00000000000000001122334455667788",
@@ -168,6 +173,13 @@ fn numbered(ms: u64, phone: &str, number: &str) -> Value {
     json!([ms, "provisioning/exchange", {
         "phone": phone, "endpoint": "proto-ver", "request": "---", "answer": null, "session": number,
     }])
+}
+
+/// An answer that sets the cookie of its request.
+fn given_again(ms: u64) -> Value {
+    let mut event = numbered(ms, "alice", "session=7");
+    event[2]["session_again"] = true.into();
+    event
 }
 
 /// A station that looks for its network ten times in half a minute.

@@ -114,7 +114,6 @@ impl ExternalCloud {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
 
     use clock::Clock;
 
@@ -133,7 +132,7 @@ mod tests {
         let rig = Rig::parse("rig.toml".as_ref(), &format!("{broker}{BOARD}")).expect("a rig");
         let trace = Trace::in_memory(Clock::start(1.0));
         let board = rig.boards["dut"].clone();
-        let surroundings = HostRig::new(rig, board, &BTreeSet::new(), &trace);
+        let surroundings = HostRig::new(rig, board, Default::default(), &trace);
         let cloud = surroundings.external_cloud().expect("no error");
         let mut cloud = cloud.expect("it is external");
         cloud.start(&trace).await.expect("it starts");

@@ -77,7 +77,7 @@ impl Phone {
         trace: &Trace,
     ) -> Result<(), LabError> {
         self.hang_up().await?;
-        if self.lan.is_some() {
+        if self.seat.is_some() {
             return Ok(());
         }
         let Some(seat) = surroundings.lan(&self.name).await? else {
@@ -89,6 +89,9 @@ impl Phone {
             devices: self.devices.clone(),
         };
         self.seat = Some(seat.clone());
+        if !surroundings.listens(&self.name) {
+            return Ok(());
+        }
         let listener = Listener::start(seat, settings, trace.clone()).await;
         let listener = listener.map_err(|source| LabError::Io {
             what: format!("listen for CoAP as {}", self.name),

@@ -168,6 +168,7 @@ impl ProvisioningClient {
                 endpoint: endpoint.to_owned(),
                 request,
                 session: None,
+                session_again: false,
                 request_bytes,
                 answer: Value::Null,
                 answer_bytes: None,
@@ -192,6 +193,7 @@ impl ProvisioningClient {
         exchange.took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         exchange.answer_bytes = answer_bytes;
         exchange.session = self.transport.session();
+        exchange.session_again = self.transport.session_was_given_again();
         let value = match read {
             Ok((value, shown)) => {
                 exchange.answer = shown;

@@ -73,6 +73,11 @@ pub trait Transport: Send {
         None
     }
 
+    /// Whether the last answer gave the number with which it was asked.
+    fn session_was_given_again(&self) -> bool {
+        false
+    }
+
     /// Sends bytes over a connection of their own, in pieces of so many bytes with a pause between them, and
     /// listens for so long after the last. None where the transport has no such connections.
     fn wire<'s>(

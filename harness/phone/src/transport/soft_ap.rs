@@ -136,6 +136,10 @@ impl Transport for SoftAp {
     fn session(&self) -> Option<String> {
         self.http.cookie().map(str::to_owned)
     }
+
+    fn session_was_given_again(&self) -> bool {
+        self.http.cookie_was_set_again()
+    }
 }
 
 #[cfg(test)]

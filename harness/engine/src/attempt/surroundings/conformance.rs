@@ -177,7 +177,8 @@ async fn hosts_rig() {
     let host = host.await.expect("a stand-in");
     let rig = Rig::parse("rig.toml".as_ref(), RIG).expect("a rig");
     let board = rig.boards["dut"].clone();
-    let mut surroundings = HostRig::new(rig, board, &BTreeSet::from(["alice"]), &trace);
+    let alice = BTreeSet::from(["alice"]);
+    let mut surroundings = HostRig::new(rig, board, (alice.clone(), alice), &trace);
     // What the rig file names no command for is refused as such.
     let settings = world.access_points.iter().next().expect("one").1;
     let made = AccessPointValues {

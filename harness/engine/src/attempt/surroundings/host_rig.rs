@@ -39,8 +39,10 @@ pub struct HostRig {
     board: RigBoard,
     trace: Trace,
     consoles: BTreeMap<String, Port>,
-    /// The phones that have to be on the LAN; there is room for one at a time.
+    /// The phones that have to be on the LAN.
     on_lan: BTreeSet<String>,
+    /// Those of them that listen there; there is room for one.
+    listening: BTreeSet<String>,
     /// Once a phone has needed it.
     bluetooth: Option<Bluetooth>,
     /// Whether the host has met the device, as it is in this case, over Bluetooth.
@@ -57,15 +59,22 @@ pub struct HostRig {
 type WifiTurn = Arc<Mutex<Option<HostSeat>>>;
 
 impl HostRig {
-    /// The surroundings of `board`, where the phones `on_lan` have to be on the LAN. Nothing of the host
-    /// is touched yet.
-    pub fn new(rig: Rig, board: RigBoard, on_lan: &BTreeSet<&str>, trace: &Trace) -> Self {
+    /// The surroundings of `board`, where the phones `on_lan` have to be on the LAN, and those of them that are
+    /// `listening` have its port of CoAP. Nothing of the host is touched yet.
+    pub fn new(
+        rig: Rig,
+        board: RigBoard,
+        (on_lan, listening): (BTreeSet<&str>, BTreeSet<&str>),
+        trace: &Trace,
+    ) -> Self {
+        let owned = |phones: BTreeSet<&str>| phones.into_iter().map(str::to_owned).collect();
         Self {
             rig,
             board,
             trace: trace.clone(),
             consoles: BTreeMap::new(),
-            on_lan: on_lan.iter().map(|phone| (*phone).to_owned()).collect(),
+            on_lan: owned(on_lan),
+            listening: owned(listening),
             bluetooth: None,
             has_met: false,
             wifi: WifiTurn::default(),
@@ -394,6 +403,10 @@ impl Surroundings for HostRig {
             Ok(Some(Arc::new(dial) as Arc<dyn Dial>))
         }
         .boxed()
+    }
+
+    fn listens(&self, phone: &str) -> bool {
+        self.listening.contains(phone)
     }
 
     fn is_lan_apart(&self) -> bool {

@@ -111,6 +111,11 @@ pub trait Surroundings: Send {
         phone: &'s str,
     ) -> BoxFuture<'s, Result<Option<Arc<dyn Dial>>, LabError>>;
 
+    /// Whether a phone of the LAN has the port of CoAP there, which phones that share an interface have one of.
+    fn listens(&self, _phone: &str) -> bool {
+        true
+    }
+
     /// Whether a phone stays on its LAN while it is in a device's network, as it has an interface for
     /// each.
     fn is_lan_apart(&self) -> bool {
@@ -152,8 +157,8 @@ pub async fn around(
 ) -> Result<Box<dyn Surroundings>, LabError> {
     Ok(match &chosen.real {
         Some((rig, board)) => {
-            let on_lan = case.phones_on_lan();
-            Box::new(HostRig::new(rig.clone(), board.clone(), &on_lan, trace))
+            let phones = (case.phones_on_lan(), case.phones_that_listen());
+            Box::new(HostRig::new(rig.clone(), board.clone(), phones, trace))
         }
         None => Box::new(Lab::start(&case.scenario.world, trace).await?),
     })
