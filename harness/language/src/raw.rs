@@ -138,6 +138,18 @@ fn a_second() -> Duration {
     Duration::from_secs(1)
 }
 
+impl Wire {
+    /// How long its pauses take together.
+    pub fn sending(&self) -> Duration {
+        let piece = self
+            .piece
+            .map_or(self.send.len().max(1), |p| p.get().into());
+        let pauses = self.send.len().div_ceil(piece).saturating_sub(1);
+        let pauses = u32::try_from(pauses).unwrap_or(u32::MAX);
+        self.pause.unwrap_or_default().saturating_mul(pauses)
+    }
+}
+
 impl Step {
     /// Whether a phone goes to where a device is provisioned.
     pub fn is_visit(&self) -> bool {

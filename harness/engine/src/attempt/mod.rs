@@ -42,6 +42,7 @@ mod web;
 mod world;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use capture::Capture;
 use clock::Clock;
@@ -65,6 +66,10 @@ use contracts::ContractWatch;
 use problem::{Problem, Where, finish, finish_with};
 use seen::Subject;
 use starvation::Starvation;
+
+/// What a real board's line takes at the most until it is in the trace: a UART sends a long one in 20 ms, and the
+/// rest is a busy host.
+const LOG_DELAY: Duration = Duration::from_millis(500);
 
 /// Runs the attempt that `job` asks for; the trace says how it ended.
 pub fn run(job: &Job) -> ExitCode {
@@ -170,11 +175,15 @@ async fn run_case(job: &Job, chosen: &Chosen, case: &Case, trace: &Trace) -> Fin
         Ok(world) => world,
         Err(error) => return finish(Problem::Lab(error), at, trace),
     };
+    let log_delay = match &chosen.real {
+        Some(_) => LOG_DELAY,
+        None => Duration::ZERO,
+    };
     let mut attempt = Attempt {
         job,
         case,
         trace,
-        expectations: Expectations::new(trace.clone()),
+        expectations: Expectations::new(trace.clone()).with_log_delay(log_delay),
         captures: Captures::default(),
         starvation: (board.kind == BoardKind::Qemu)
             .then(|| Starvation::new(board.time_factor(job.speed))),

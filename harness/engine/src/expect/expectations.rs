@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clock::LabTime;
-use trace::{Event, Nearest, Trace};
+use trace::{Event, Nearest, Source, Trace};
 
 use super::cursors::{Cursors, Reading};
 use super::matcher::Matcher;
@@ -23,6 +24,8 @@ const NEAR: usize = 20_000;
 pub struct Expectations {
     trace: Trace,
     cursors: Cursors,
+    /// What a line of the log takes at the most from the device to the trace.
+    log_delay: Duration,
 }
 
 impl Expectations {
@@ -31,7 +34,14 @@ impl Expectations {
         Self {
             trace,
             cursors: Cursors::default(),
+            log_delay: Duration::ZERO,
         }
+    }
+
+    /// Waits so much longer than `within` for lines of a log, which come over a wire.
+    pub fn with_log_delay(mut self, log_delay: Duration) -> Self {
+        self.log_delay = log_delay;
+        self
     }
 
     /// Waits until `clause` is met, or cannot be met any more. `step_start` is when its step began:
@@ -132,13 +142,24 @@ impl<'c> Watch<'c> {
             matcher.sources(),
             &expectations.cursors,
         );
+        let waits_for_the_log = match &clause.wanted {
+            Wanted::One(..) | Wanted::InOrder(..) | Wanted::AnyOrder(..) => {
+                matcher.sources().contains(&Source::Log)
+            }
+            // They are about what must not come, too: what is late there is none of it.
+            Wanted::Never(..) | Wanted::Count(..) => false,
+        };
+        let log_delay = match waits_for_the_log {
+            true => expectations.log_delay,
+            false => Duration::ZERO,
+        };
         Ok(Self {
             next: reading.first(),
             matcher,
             reading,
             progress: Progress::new(&clause.wanted),
             start,
-            deadline: start + clause.wanted.limit(),
+            deadline: start + clause.wanted.limit() + log_delay,
             found: Vec::new(),
             clause,
             trace,

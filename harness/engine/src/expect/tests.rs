@@ -127,6 +127,22 @@ async fn what_came_before_the_step_counts_at_once() {
 }
 
 #[tokio::test]
+async fn a_line_is_given_the_time_that_its_wire_takes_and_other_events_are_not() {
+    let mut lab = Lab::new();
+    lab.expectations = Expectations::new(lab.trace.clone()).with_log_delay(Duration::from_secs(3));
+    lab.log_later(2, "on the wire");
+    lab.expect("{ log: { text: on the wire }, within: 0s }")
+        .await
+        .expect("met");
+    let before = lab.now();
+    lab.misses("{ mqtt: { kind: publish }, within: 0s }").await;
+    lab.expect("{ never: [{ log: { text: bad } }], for: 0s }")
+        .await
+        .expect("met");
+    assert!(lab.now() - before < Duration::from_secs(1));
+}
+
+#[tokio::test]
 async fn what_comes_in_time_counts_and_what_comes_late_does_not() {
     let mut lab = Lab::new();
     lab.log_later(3, "in time");
