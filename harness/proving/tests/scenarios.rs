@@ -39,6 +39,62 @@ fn every_bug_is_claimed_by_a_scenario() {
 }
 
 #[test]
+fn what_the_documents_ask_for_is_held_by_what_is_there() {
+    let text = fs::read_to_string(folder().join("README.md")).expect("its README");
+    let (_, section) = text
+        .split_once("## What the documents ask for")
+        .expect("there is one");
+    let (section, _) = section.split_once("\n## ").expect("it ends");
+    let contracts: BTreeSet<&str> = contracts::ALL
+        .iter()
+        .flat_map(|part| part.iter().map(|contract| contract.id))
+        .collect();
+    let mut stopped: BTreeSet<String> = language::bugs().into_iter().collect();
+    let defects = folder().join("../xtask/src/mutants/defects");
+    for file in fs::read_dir(defects).expect("the list of defects") {
+        let list = fs::read_to_string(file.expect("an entry").path()).expect("a list");
+        let ids = list.lines().filter_map(|line| line.strip_prefix("id = "));
+        stopped.extend(ids.map(|id| id.trim_matches('"').to_owned()));
+    }
+    let names = |cell: &str| -> Vec<String> {
+        cell.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut rows = 0;
+    for line in section.lines().filter(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = line.split('|').collect();
+        let [_, asked, scenarios, ids, stops, _] = cells[..] else {
+            panic!("{line}");
+        };
+        if scenarios.trim().is_empty() || !scenarios.contains('`') {
+            continue;
+        }
+        rows += 1;
+        let mut part = String::new();
+        for name in names(scenarios) {
+            if let Some((folder, _)) = name.split_once('/') {
+                part = folder.to_owned();
+            }
+            let name = name.rsplit('/').next().unwrap_or_default();
+            let file = folder().join(&part).join(name).with_extension("yaml");
+            assert!(file.is_file(), "{asked}: {}", file.display());
+        }
+        for id in names(ids) {
+            assert!(contracts.contains(&*id), "{asked}: {id}");
+        }
+        let stops = names(stops);
+        assert!(!stops.is_empty(), "{asked}");
+        for id in stops {
+            assert!(stopped.contains(&id), "{asked}: {id}");
+        }
+    }
+    assert!(rows >= 30, "{rows}");
+}
+
+#[test]
 fn identifiers_of_cases_are_unique() {
     let cases = cases();
     let identifiers: BTreeSet<&str> = cases.iter().map(|case| case.id.as_str()).collect();

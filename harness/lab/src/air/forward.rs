@@ -81,9 +81,18 @@ impl AirInner {
     ) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
-        let air = Arc::downgrade(self);
-        self.spawn(accept(air, listener, target, port));
+        self.spawn(self.accepting(listener, target, port));
         Ok(address)
+    }
+
+    /// What takes connections from `listener` to the device's `port`, for as long as it is polled.
+    pub(super) fn accepting(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        target: ForwardTarget,
+        port: u16,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        accept(Arc::downgrade(self), listener, target, port)
     }
 
     /// The way to the device, if it is there.

@@ -42,7 +42,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use trace::{Trace, WitnessReport};
 
 pub use access_point::{AccessPointChange, AccessPointSettings};
@@ -252,6 +252,17 @@ impl Air {
         port: u16,
     ) -> io::Result<SocketAddr> {
         self.inner.forward(listen, to, port).await
+    }
+
+    /// The same for as long as what it returns is polled: without it nothing listens.
+    pub async fn forwarding(
+        &self,
+        listen: SocketAddr,
+        to: ForwardTarget,
+        port: u16,
+    ) -> io::Result<impl Future<Output = ()> + Send + use<>> {
+        let listener = TcpListener::bind(listen).await?;
+        Ok(self.inner.accepting(listener, to, port))
     }
 
     /// Receives datagrams on `listen` of the host and sends them to the device's `port`, each

@@ -69,6 +69,11 @@ impl Device {
         }
     }
 
+    /// Whether it has power.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// The factory data that it was given last, if they can be read.
     pub fn factory(&self) -> Option<&Factory> {
         self.factory.as_ref()

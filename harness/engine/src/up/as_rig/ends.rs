@@ -1,5 +1,6 @@
 //! Where the device's UARTs and radios lead.
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
@@ -34,4 +35,9 @@ pub struct Opened {
 pub trait Radios: Send {
     /// The device's own network is there, or no longer.
     fn soft_ap(&mut self, network: Option<SoftAp>) -> BoxFuture<'_, Result<(), UpError>>;
+
+    /// The device has power, or none.
+    fn power(&mut self, _on: bool) -> BoxFuture<'_, Result<(), UpError>> {
+        async { Ok(()) }.boxed()
+    }
 }

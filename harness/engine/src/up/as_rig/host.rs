@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::described::{BROKER, Described};
 use super::ends::{Opened, Radios};
 use super::folder::Folder;
-use super::lan;
+use super::lan::{self, Web};
 use super::pty;
 use super::soft_ap::SoftAp;
 use super::uart::{self, LogForm};
@@ -33,6 +33,7 @@ const OFFICE: &str = "office of the host";
 /// The stand-ins, and the tasks that carry bytes.
 struct Host {
     network_manager: NetworkManagerStandIn,
+    web: Web,
     _bluez: BluezStandIn,
     _tasks: JoinSet<()>,
 }
@@ -89,6 +90,7 @@ pub async fn open(stage: &Stage, options: &AsRig, folder: &Folder) -> Result<Ope
     let network_manager = NetworkManagerStandIn::start(&stage.trace, &bus, WIFI, &networks).await;
     let host = Host {
         network_manager: network_manager.map_err(LabError::from)?,
+        web: Web::new(&stage.air, lan),
         _bluez: bluez.map_err(LabError::from)?,
         _tasks: tasks,
     };
@@ -122,6 +124,17 @@ pub async fn open(stage: &Stage, options: &AsRig, folder: &Folder) -> Result<Ope
 }
 
 impl Radios for Host {
+    fn power(&mut self, on: bool) -> BoxFuture<'_, Result<(), UpError>> {
+        async move {
+            let done = self.web.power(on).await;
+            done.map_err(|source| UpError::Io {
+                what: "listen for clients of the device's web server".to_owned(),
+                source,
+            })
+        }
+        .boxed()
+    }
+
     fn soft_ap(&mut self, network: Option<SoftAp>) -> BoxFuture<'_, Result<(), UpError>> {
         async move {
             self.network_manager

@@ -71,7 +71,6 @@ pub async fn open(
         mdns: bind_group(MDNS)?,
         lan,
     });
-    open_web(air, lan).await?;
     let (air, clock) = (air.clone(), clock.clone());
     tasks.spawn(async move {
         loop {
@@ -88,25 +87,52 @@ pub async fn open(
     Ok(())
 }
 
-/// Carries what web servers are asked. Not every user may listen at their ports.
-async fn open_web(air: &Air, lan: Ipv4Addr) -> io::Result<()> {
-    for port in WEB {
-        let device = ForwardTarget::Station {
-            device: DEVICE.to_owned(),
-        };
-        match air.forward((lan, port).into(), device, port).await {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                narration::say(&format!(
-                    "no phone reaches the device's web server, as this user may not listen at port {port}: \
-                 sudo sysctl net.ipv4.ip_unprivileged_port_start={}",
-                    WEB[0]
-                ))
-            }
-            Err(error) => return Err(error),
+/// Carries what the device's web server is asked, while the device has power: no host is at its address without.
+pub struct Web {
+    air: Air,
+    lan: Ipv4Addr,
+    listening: JoinSet<()>,
+}
+
+impl Web {
+    pub fn new(air: &Air, lan: Ipv4Addr) -> Self {
+        Self {
+            air: air.clone(),
+            lan,
+            listening: JoinSet::new(),
         }
     }
-    Ok(())
+
+    /// Listens, or no longer. Not every user may listen at these ports.
+    pub async fn power(&mut self, on: bool) -> io::Result<()> {
+        if on != self.listening.is_empty() {
+            return Ok(());
+        }
+        self.listening.shutdown().await;
+        if !on {
+            return Ok(());
+        }
+        for port in WEB {
+            let device = ForwardTarget::Station {
+                device: DEVICE.to_owned(),
+            };
+            let at = SocketAddr::from((self.lan, port));
+            match self.air.forwarding(at, device, port).await {
+                Ok(forwarding) => {
+                    self.listening.spawn(forwarding);
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    narration::say(&format!(
+                        "no phone reaches the device's web server, as this user may not listen at port {port}: \
+                         sudo sysctl net.ipv4.ip_unprivileged_port_start={}",
+                        WEB[0]
+                    ))
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A client of the host, as the station stands for it.

@@ -141,6 +141,7 @@ async fn stand(
         loop {
             while let Some(request) = control.next()? {
                 let answer = device.obey(&request, &stage, &points).await;
+                radios.power(device.is_on()).await?;
                 control.answer(&request, answer)?;
             }
             if let Some(change) = watch.change(device.factory()) {
