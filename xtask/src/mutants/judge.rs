@@ -32,18 +32,25 @@ impl Judge {
         }
     }
 
-    /// Runs every case against `device` until one ends with `failed`: what came of it. The cases that `first`
-    /// choose, one expression after the other, are run before all others, since what has noticed one mutant often
-    /// notices the next.
-    ///
-    /// A run that ends at a broken attempt is no verdict; then all cases are run.
-    pub fn judge(&self, device: &Path, first: &[String]) -> Result<Judgement, String> {
-        for filter in first {
+    /// What kills `device` among the cases that these expressions choose, one after the other.
+    pub fn killed_by(
+        &self,
+        device: &Path,
+        filters: &[String],
+    ) -> Result<Option<Judgement>, String> {
+        for filter in filters {
             let soon = self.run(device, &["--fail-fast", "-E", filter])?;
             if soon.outcome == Outcome::Killed {
-                return Ok(soon);
+                return Ok(Some(soon));
             }
         }
+        Ok(None)
+    }
+
+    /// Runs every case against `device` until one ends with `failed`: what came of it.
+    ///
+    /// A run that ends at a broken attempt is no verdict; then all cases are run.
+    pub fn judge(&self, device: &Path) -> Result<Judgement, String> {
         let soon = self.run(device, &["--fail-fast"])?;
         if soon.outcome != Outcome::Broken {
             return Ok(soon);

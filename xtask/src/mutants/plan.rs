@@ -24,6 +24,8 @@ pub struct Plan {
     pub proving: Option<PathBuf>,
     /// Cases at the same time.
     pub jobs: usize,
+    /// Whether only the cases of a mutant's part are run.
+    pub part: bool,
     /// Whether the device without a change is run first.
     pub checks_the_device: bool,
 }
@@ -51,6 +53,7 @@ impl Plan {
             again: Vec::new(),
             proving: None,
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            part: false,
             checks_the_device: true,
         };
         let mut rest = arguments.iter();
@@ -63,6 +66,7 @@ impl Plan {
                 "--list" => plan.wanted = Wanted::List,
                 "--table" => plan.wanted = Wanted::Table,
                 "--defects" => plan.defects = true,
+                "--part" => plan.part = true,
                 "--unchecked" => plan.checks_the_device = false,
                 "--file" => plan.files.push(value()?.to_owned()),
                 "--shard" => plan.shard = Some(shard(value()?)?),
