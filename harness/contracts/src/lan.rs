@@ -44,6 +44,17 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
     Contract {
+        id: "linkkit-says-how-it-comes",
+        needs: &[Sight::Broker],
+        says: "the client id of CONNECT says by securemode whether it comes over TLS (2) or over TCP alone (3)",
+        source: "Alibaba Cloud: establish MQTT connections over TCP, clientId",
+        reads: &[
+            (Source::Tls, "handshake"),
+            (Source::Cloud, "connect_accepted"),
+        ],
+        watch: |_| Some(Box::<HowItComes>::default()),
+    },
+    Contract {
         id: "linkkit-subscribes-first",
         needs: &[Sight::Broker],
         says: "a device subscribes to the replies in a session before it reports its token there",
@@ -57,6 +68,37 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<Subscribes>::default()),
     },
 ];
+
+/// The connections that are over TLS.
+#[derive(Default)]
+struct HowItComes(BTreeSet<u64>);
+
+impl Watch for HowItComes {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let Some(connection) = number(event, "/connection") else {
+            return;
+        };
+        if event.kind == "handshake" {
+            if flag(event, "/ok") {
+                self.0.insert(connection);
+            }
+            return;
+        }
+        let Some(said) = text(event, "/secure_mode") else {
+            return;
+        };
+        let is_over_tls = self.0.remove(&connection);
+        let (true_mode, way) = match is_over_tls {
+            true => ("2", "over TLS"),
+            false => ("3", "over TCP alone"),
+        };
+        found.check(
+            said == true_mode,
+            || format!("comes {way} and says securemode={said}"),
+            [event.seq],
+        );
+    }
+}
 
 /// The token that each device tells: how often, when and by which message last.
 struct Notifications {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::duration;
 use super::span::Placed;
-use super::step::{RequestOutcome, Step};
+use super::step::{QueryBy, RequestOutcome, Step};
 
 /// Bytes of one word of hex at the most.
 const MOST_BYTES: usize = 65_536;
@@ -107,6 +107,9 @@ pub struct Datagram {
     pub phone: Placed<String>,
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,
+    /// To the device alone, or to all hosts of the LAN, or to all of them that know CoAP.
+    #[serde(default = "unicast")]
+    pub by: QueryBy,
     /// To which port; that of CoAP if left out.
     #[serde(default = "coap_port")]
     pub port: u16,
@@ -124,6 +127,10 @@ pub struct Datagram {
     /// Bugs with which this step must fail.
     #[serde(default)]
     pub catches: Vec<Placed<String>>,
+}
+
+fn unicast() -> QueryBy {
+    QueryBy::Unicast
 }
 
 fn coap_port() -> u16 {

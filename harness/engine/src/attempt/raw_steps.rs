@@ -3,11 +3,12 @@
 use std::net::SocketAddrV4;
 
 use phone::WireEnd;
+use proto::linkkit::MULTICAST;
 
 use super::problem::{LabError, Missed, Problem};
 use super::session_steps::{judged, session};
 use super::world::World;
-use language::{Case, Datagram, Request, Wire, duration};
+use language::{Case, Datagram, QueryBy, Request, Wire, duration};
 
 /// Takes the step.
 pub async fn request(case: &Case, step: &Request, world: &mut World) -> Result<(), Problem> {
@@ -49,9 +50,13 @@ pub async fn request(case: &Case, step: &Request, world: &mut World) -> Result<(
 /// Takes the step.
 pub async fn datagram(case: &Case, step: &Datagram, world: &mut World) -> Result<(), Problem> {
     let device = case.device(step.device.as_ref());
-    let address = world.station_address(device)?;
     let clock = world.trace().clock().clone();
     let seat = world.phone(&step.phone)?.seat()?;
+    let address = match step.by {
+        QueryBy::Unicast => world.station_address(device)?,
+        QueryBy::Broadcast => seat.broadcast(),
+        QueryBy::Multicast => MULTICAST,
+    };
     let io = |source| LabError::Io {
         what: format!("send a datagram as {}", step.phone),
         source,
