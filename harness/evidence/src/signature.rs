@@ -125,3 +125,50 @@ fn read_error(path: &Path) -> impl Fn(io::Error) -> KeyError + '_ {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use ssh_key::private::Ed25519Keypair;
+
+    use super::*;
+
+    fn signer() -> Signer {
+        Signer {
+            key: PrivateKey::from(Ed25519Keypair::from_seed(&[7; 32])),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_signature_is_of_its_message_alone(
+            message in proptest::collection::vec(any::<u8>(), 1..60),
+            at in any::<prop::sample::Index>(),
+            bit in 0..8_u32,
+        ) {
+            let signer = signer();
+            let text = signer.sign(&message).expect("it signs");
+            let key = signer_of(&text, &message).expect("it is its signature");
+            prop_assert_eq!(key.key_data(), signer.key.public_key().key_data());
+            let mut other = message.clone();
+            other[at.index(message.len())] ^= 1 << bit;
+            prop_assert!(signer_of(&text, &other).is_err());
+            // A signature of which a letter is another is none, or of nobody that is known.
+            let mut damaged = text.into_bytes();
+            let place = at.index(damaged.len());
+            damaged[place] ^= 1 << bit;
+            if let Ok(damaged) = String::from_utf8(damaged)
+                && let Ok(key) = signer_of(&damaged, &message)
+            {
+                prop_assert_eq!(key.key_data(), signer.key.public_key().key_data());
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,200}", inner in "[A-Za-z0-9+/=\\n]{0,300}") {
+            prop_assert!(signer_of(&text, b"x").is_err());
+            let armoured = format!("-----BEGIN SSH SIGNATURE-----\n{inner}\n-----END SSH SIGNATURE-----\n");
+            prop_assert!(signer_of(&armoured, b"x").is_err());
+        }
+    }
+}

@@ -208,7 +208,7 @@ fn a_release_that_fails_says_beside_the_earlier_one_what_is_new() {
     for line in [
         "gone            It starts",
         "new             It is new",
-        "compared        1 cases",
+        "compared        1 case judged",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
@@ -277,6 +277,26 @@ fn the_same_release_twice_differs_in_nothing() {
 }
 
 #[test]
+fn another_log_of_a_case_that_passes_is_told_with_its_lines() {
+    let team = Team::new();
+    let only = "scenarios/online.yaml";
+    let output = team.qualify(&["--repeats", "2", "--out", "old", only]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let bound = ONLINE.replace("broker: {}", "broker: {}, linkkit: {}");
+    fs::write(team.at(only), bound).unwrap();
+    let output = team.qualify(&["--repeats", "2", "--out", "new", "--against", "old", only]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for line in [
+        "other scenario  scenarios/online.yaml: what it asks for has changed, too",
+        "other log       It gets online",
+        "              + I ",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
+#[test]
 fn what_cannot_become_evidence_is_told_before_anything_is_run() {
     let team = Team::new();
     fs::create_dir(team.at("there")).unwrap();
@@ -307,21 +327,27 @@ fn what_cannot_become_evidence_is_told_before_anything_is_run() {
 }
 
 #[test]
-fn a_process_that_is_killed_leaves_no_evidence() {
+fn a_process_that_is_ended_leaves_no_evidence() {
     let team = Team::new();
-    let mut running = Command::new(env!("CARGO_BIN_EXE_proving"))
-        .args(["qualify", "--repeats", "10000", "--out", "evidence"])
-        .current_dir(team.0.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while !team.at("proving-out").exists() {
-        std::thread::yield_now();
+    for (signal, code) in [("-KILL", None), ("-INT", Some(130))] {
+        let mut running = Command::new(env!("CARGO_BIN_EXE_proving"))
+            .args(["qualify", "--repeats", "10000", "--out", "evidence"])
+            .args(["--runs", signal.trim_start_matches('-')])
+            .current_dir(team.0.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !team.at(signal.trim_start_matches('-')).exists() {
+            std::thread::yield_now();
+        }
+        let sent = Command::new("kill")
+            .args([signal, &running.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+        assert_eq!(running.wait().unwrap().code(), code);
+        assert!(!team.at("evidence").exists());
     }
-    running.kill().unwrap();
-    running.wait().unwrap();
-    assert!(!team.at("evidence").exists());
 }
 
 /// Evidence of a release that passes, signed by `key` if there is one.

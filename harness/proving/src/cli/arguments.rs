@@ -87,8 +87,9 @@ Exit code: 0 all passed, 1 some failed or flaky, 2 mistake in the command line o
 3 none failed but some broken (the lab's or the host's fault), 4 nothing selected, 130 interrupted.";
 
 const QUALIFY_EXIT_CODES: &str = "\
-Exit code: 0 qualified, 1 not qualified, 2 mistake in the command line or a scenario, 3 not qualified by the lab's or the
-host's fault alone, 4 nothing selected, 130 interrupted. Without a run to its end there is no evidence.";
+Exit code: 0 qualified, 1 not qualified, 2 mistake in the command line or a scenario,
+3 not qualified by the lab's or the host's fault alone, 4 nothing selected, 130 interrupted.
+A run that does not come to its end leaves no evidence.";
 
 /// Which cases.
 #[derive(Debug, Args)]

@@ -27,11 +27,11 @@ enum EvidenceCommand {
 }
 
 const EXIT_CODES: &str = "\
-Exit code: 0 nothing differs, and the signer is the one that was named; 2 mistake in the command line, or the
-evidence is refused; 10 a file was changed, 11 a file is missing, 12 a file was added, 13 unsigned though a signer
-was named, 14 signed by another, 15 what stands there is no signature of this evidence. The first of these that holds.
-`ssh-keygen -Y verify -n proving-evidence -f ALLOWED -I WHO -s DIR/manifest.json.sig < DIR/manifest.json` judges the
-signature, too.";
+Exit code, the first of these that holds: 2 mistake in the command line, or the evidence is
+refused; 10 a file was changed, 11 a file is missing, 12 a file was added, 15 what stands there
+is no signature of this evidence, 13 unsigned though a signer was named, 14 signed by another;
+0 nothing differs, and the signer is the one that was named, if one was.
+`ssh-keygen -Y verify -n proving-evidence` judges the signature, too: docs/qualify.md.";
 
 #[derive(Debug, Args)]
 struct Verify {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use engine::run::Settings;
 
-use super::super::arguments::{ReporterName, Selection, bug, speed, time};
+use super::super::arguments::{Selection, bug, speed, time};
 use super::super::prepared::OnBoards;
 
 /// What is qualified, and against what.
@@ -54,9 +54,6 @@ pub(crate) struct Qualify {
     /// Folder in which the run's folder is made
     #[arg(long, value_name = "DIR", default_value = "proving-out")]
     pub(super) runs: PathBuf,
-    /// Who reads the progress
-    #[arg(long, value_name = "NAME", default_value = "human")]
-    pub(super) reporter: ReporterName,
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -8,14 +8,17 @@ use ::evidence::compare::Measured;
 use ::evidence::{Fault, MANIFEST, Signers, VerifyError, verify};
 use miette::Diagnostic;
 use report::{AttemptResult, FORMAT_VERSION, RunSummary};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::record::Origin;
+use super::record::{Origin, Source};
 
 /// Evidence, and what its cases have shown.
 pub(super) struct Earlier {
     pub(super) measured: BTreeMap<String, Measured>,
-    origin: Origin,
+    pub(super) origin: Origin,
+    /// SHA-256 of each source, by its path.
+    sources: BTreeMap<String, String>,
 }
 
 /// Earlier evidence cannot be compared with.
@@ -77,6 +80,8 @@ impl Earlier {
             (case.case.clone(), measured)
         });
         Ok(Self {
+            sources: sources(folder)
+                .ok_or_else(|| wrong("qualification.json is none".to_owned()))?,
             measured: cases.collect(),
             origin: Origin {
                 tool: verified.manifest.tool,
@@ -86,9 +91,25 @@ impl Earlier {
         })
     }
 
-    pub(super) fn origin(&self) -> Origin {
-        self.origin.clone()
+    /// Which of `sources` said something else then.
+    pub(super) fn changed(&self, sources: &[Source]) -> Vec<String> {
+        let changed = sources.iter().filter(|source| {
+            let then = self.sources.get(&source.file);
+            then.is_some_and(|sha256| *sha256 != source.sha256)
+        });
+        changed.map(|source| source.file.clone()).collect()
     }
+}
+
+/// The sources of `qualification.json`.
+fn sources(folder: &Path) -> Option<BTreeMap<String, String>> {
+    let text = fs::read(folder.join("qualification.json")).ok()?;
+    let record: Value = serde_json::from_slice(&text).ok()?;
+    let of = |source: &Value| {
+        let text = |name: &str| Some(source[name].as_str()?.to_owned());
+        Some((text("file")?, text("sha256")?))
+    };
+    record["sources"].as_array()?.iter().map(of).collect()
 }
 
 /// The trace of an attempt, which the summary of a stranger may place anywhere.

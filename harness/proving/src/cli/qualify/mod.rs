@@ -24,6 +24,7 @@ pub(super) use arguments::Qualify;
 use earlier::{Earlier, EarlierError};
 use record::Record;
 
+use super::arguments::ReporterName;
 use super::run::{any_seed, reporter};
 use super::{CommandError, print, ready_boards};
 
@@ -97,7 +98,7 @@ pub(super) fn qualify(arguments: &Qualify) -> Result<ExitStatus, CommandError> {
     if let Some(jobs) = arguments.jobs {
         settings.jobs = jobs;
     }
-    let summary = run_plan(&plan, &settings, &mut *reporter(arguments.reporter))?;
+    let summary = run_plan(&plan, &settings, &mut *reporter(ReporterName::Human))?;
     match summary.exit_status() {
         ExitStatus::Interrupted => {
             eprintln!("interrupted: there is no evidence of a part of a qualification");
@@ -110,10 +111,15 @@ pub(super) fn qualify(arguments: &Qualify) -> Result<ExitStatus, CommandError> {
         _ => {}
     }
     let comparison = earlier.as_ref().map(|earlier| earlier.compare(&summary));
+    let (sources, texts) = sources::of(&summary)?.into_iter().unzip();
     let mut record = Record::of(arguments, &summary, comparison, prepared.taken_out);
-    record.against = earlier.as_ref().map(Earlier::origin);
+    record.sources = sources;
+    if let Some(earlier) = &earlier {
+        record.against = Some(earlier.origin.clone());
+        record.changed_sources = earlier.changed(&record.sources);
+    }
     record.signed_by = signer.as_ref().map(Signer::fingerprint);
-    let files = store::store(arguments, &summary, &mut record, signer.as_ref())?;
+    let files = store::store(arguments, &summary, &mut record, texts, signer.as_ref())?;
     print(&told::told(&record, &arguments.out, files))?;
     Ok(record.exit_status())
 }

@@ -20,7 +20,7 @@ pub(super) fn page(
     if let Some(comparison) = &record.comparison {
         sections.push(PageSection {
             title: "Beside the earlier release".to_owned(),
-            lines: told::differences(comparison),
+            lines: told::differences(comparison, &record.changed_sources),
         });
     }
     html_of_run_with(summary, root, sections)

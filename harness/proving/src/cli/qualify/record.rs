@@ -41,6 +41,9 @@ pub(super) struct Record {
     pub(super) certificates_seen: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) against: Option<Origin>,
+    /// Files that said something else in the earlier evidence: a case of theirs may be another one now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) changed_sources: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) comparison: Option<Comparison>,
     /// What the comparison means by slower.
@@ -158,6 +161,7 @@ impl Record {
             sources: Vec::new(),
             certificates_seen: Vec::new(),
             against: None,
+            changed_sources: Vec::new(),
             slower_means: comparison.is_some().then_some(SLOWER),
             comparison,
             signed_by: None,

@@ -10,20 +10,21 @@ use sha2::{Digest, Sha256};
 use super::super::CommandError;
 use super::arguments::Qualify;
 use super::record::Record;
-use super::{QualifyError, TOOL, certificates, now_ms, pages, sources};
+use super::{QualifyError, TOOL, certificates, now_ms, pages};
 
-/// Writes it, completes `record` by what stands in it, and returns how many files there are.
+/// Writes it, with the texts of `record`'s sources, completes `record` by what else stands in it, and returns how
+/// many files there are.
 pub(super) fn store(
     arguments: &Qualify,
     summary: &RunSummary,
     record: &mut Record,
+    texts: Vec<Vec<u8>>,
     signer: Option<&Signer>,
 ) -> Result<usize, CommandError> {
     let mut folder = Folder::begin(&arguments.out).map_err(QualifyError::from)?;
     let written = |result: Result<(), FolderError>| result.map_err(QualifyError::from);
-    for (source, text) in sources::of(summary)? {
+    for (source, text) in record.sources.iter().zip(texts) {
         written(folder.write(&source.stored, text))?;
-        record.sources.push(source);
     }
     record.tool_sha256 = tool_sha256();
     record.certificates_seen = certificates::seen(summary);

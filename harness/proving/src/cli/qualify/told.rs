@@ -17,7 +17,7 @@ pub(super) fn told(record: &Record, out: &Path, files: usize) -> String {
     let mut lines = vec![String::new(), verdict(record)];
     lines.extend(numbers(record));
     if let Some(comparison) = &record.comparison {
-        lines.extend(differences(comparison));
+        lines.extend(differences(comparison, &record.changed_sources));
     }
     let out = out.display();
     lines.push(match &record.signed_by {
@@ -47,13 +47,13 @@ pub(super) fn verdict(record: &Record) -> String {
 pub(super) fn numbers(record: &Record) -> Vec<String> {
     let (attempts, plan) = (&record.attempts, &record.plan);
     let mut lines = vec![format!(
-        "attempts        {} cases, {} times each: {} passed, {} failed, {} broken; {} cases skipped",
-        plan.cases,
+        "attempts        {}, {} times each: {} passed, {} failed, {} broken; {} skipped",
+        several(plan.cases),
         plan.repeats,
         attempts.passed,
         attempts.failed,
         attempts.broken,
-        attempts.skipped_cases
+        several(attempts.skipped_cases as usize)
     )];
     let never_failed = record.cases.iter().filter(|case| case.tally.failed == 0);
     // Of cases that broke at times, fewer attempts say less.
@@ -94,10 +94,10 @@ fn failing_case(case: &CaseRate) -> String {
 }
 
 /// What is otherwise than in the earlier evidence.
-pub(super) fn differences(comparison: &Comparison) -> Vec<String> {
+pub(super) fn differences(comparison: &Comparison, changed_sources: &[String]) -> Vec<String> {
     let mut lines = vec![format!(
-        "compared        {} cases that were judged both times",
-        comparison.compared
+        "compared        {} judged both times",
+        several(comparison.compared)
     )];
     for (what, changes) in [
         ("newly failing", &comparison.newly_failing),
@@ -127,6 +127,10 @@ pub(super) fn differences(comparison: &Comparison) -> Vec<String> {
             .map(|case| format!("{what:<16}{case}"))
             .collect()));
     }
+    let sources = changed_sources.iter();
+    lines.extend(cut(sources
+        .map(|file| format!("other scenario  {file}: what it asks for has changed, too"))
+        .collect()));
     for logs in comparison.logs.iter().take(SHOWN) {
         lines.push(format!("other log       {}", logs.case));
         let gone = logs
@@ -155,6 +159,13 @@ fn changed(what: &str, change: &Change) -> String {
         "{what:<16}{}: failed {} of {}, before {} of {}{chance}",
         change.case, change.now.failed, change.now.of, change.before.failed, change.before.of
     )
+}
+
+fn several(cases: usize) -> String {
+    match cases {
+        1 => "1 case".to_owned(),
+        cases => format!("{cases} cases"),
+    }
 }
 
 /// The first of many lines.
