@@ -185,7 +185,7 @@ mod tests {
         }
         assert_eq!(value("pkg-fmt"), "tgz");
         let init = text("harness/proving/src/cli/init/proving.yml");
-        assert!(init.contains(&format!("/v{{version}}/{}\n", asset(&targets[0])).trim_end()));
+        assert!(init.contains(&format!("/v{{version}}/{}", asset(&targets[0]))));
         // What the repository is called in all of them.
         assert!(
             text("Cargo.toml").contains("repository = \"https://github.com/proving-hil/proving\"")

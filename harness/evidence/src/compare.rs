@@ -286,14 +286,21 @@ mod tests {
         measured(failed, of, &[], &[])
     }
 
-    fn compare(pairs: &[(&str, Option<Measured>, Option<Measured>)]) -> Comparison {
-        let side = |pick: fn(&(&str, Option<Measured>, Option<Measured>)) -> Option<Measured>| {
-            pairs
-                .iter()
-                .filter_map(|pair| Some((pair.0.to_owned(), pick(pair)?)))
-                .collect::<BTreeMap<_, _>>()
-        };
-        Comparison::of(&side(|pair| pair.1.clone()), &side(|pair| pair.2.clone()))
+    /// A case as it was, and as it is.
+    type Both<'c> = (&'c str, Option<Measured>, Option<Measured>);
+
+    fn compare(pairs: &[Both<'_>]) -> Comparison {
+        let mut sides = [BTreeMap::new(), BTreeMap::new()];
+        for (case, before, now) in pairs {
+            for (side, measured) in sides.iter_mut().zip([before, now]) {
+                side.extend(
+                    measured
+                        .clone()
+                        .map(|measured| ((*case).to_owned(), measured)),
+                );
+            }
+        }
+        Comparison::of(&sides[0], &sides[1])
     }
 
     fn names(changes: &[Change]) -> Vec<&str> {

@@ -165,10 +165,6 @@ fn a_release_that_passes_is_qualified_and_its_evidence_is_whole() {
     );
     let page = fs::read_to_string(team.at("evidence/report.html")).unwrap();
     assert!(page.contains("lamp 2.3: QUALIFIED") && !page.contains("\"absent\":\"failed"));
-    assert!(
-        !page.contains("http://") || !page.contains("src=\"http"),
-        "it asks for something"
-    );
 
     let (code, text) = team.verify(&["evidence"]);
     assert_eq!(code, 0, "{text}");
@@ -212,13 +208,8 @@ fn a_release_that_fails_says_beside_the_earlier_one_what_is_new() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
-    assert!(
-        text.contains("1 case is gone; the bug match-reply-ignored")
-            || text.contains(
-                "the bug match-reply-ignored is in the devices on purpose; 1 case is gone"
-            ),
-        "{text}"
-    );
+    let why = "the bug match-reply-ignored is in the devices on purpose; 1 case is gone";
+    assert!(text.contains(why), "{text}");
 
     let failing = [
         "--repeats",
