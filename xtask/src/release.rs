@@ -193,6 +193,38 @@ mod tests {
     }
 
     #[test]
+    fn the_archive_holds_what_its_takers_look_for_and_its_sum_is_right() {
+        use std::os::unix::fs::PermissionsExt;
+        let dist = tempfile::tempdir().expect("there is room");
+        let dist = dist.path();
+        let program = dist.join("proving");
+        fs::write(&program, "#!/bin/sh\necho said \"$@\"\n").expect("there is room");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        fs::write(dist.join(SYMBOLS), "symbols").expect("there is room");
+        archive(dist).expect("it is made");
+
+        let host = host().expect("rustc says it");
+        let sum = format!("{}.sha256", asset(&host));
+        let judged = command("sha256sum")
+            .current_dir(dist)
+            .args(["--check", &sum])
+            .status();
+        assert!(judged.expect("it is installed").success());
+        fs::remove_dir_all(dist.join(format!("proving-{host}"))).expect("it is there");
+        run(command("tar")
+            .current_dir(dist)
+            .args(["-xzf", &asset(&host)]))
+        .expect("it unpacks");
+        let unpacked = dist.join(format!("proving-{host}"));
+        let completions = fs::read_to_string(unpacked.join("_proving")).expect("it is there");
+        assert_eq!(completions, "said completions zsh\n");
+        let started = command(unpacked.join("proving"))
+            .status()
+            .expect("it can be started");
+        assert!(started.success() && unpacked.join("LICENSE-MIT").is_file());
+    }
+
+    #[test]
     fn the_image_of_the_emulated_board_lies_in_the_container_where_the_program_looks() {
         let container = text("Dockerfile");
         let place = "firmware/thumbv7em-none-eabi/release/mps2";
