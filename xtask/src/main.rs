@@ -36,7 +36,7 @@ cargo xtask <command> [--yes]
            --proving FILE: with that build; --jobs N; --unchecked: not the device without a change first
   bench    the cost of the harness, beside its peers
   release  build the binary that is handed on, with the symbols of its backtraces beside it, into
-           target/dist; fails if it is too large
+           target/dist, and the archive of both; fails if the binary is too large
   rig      run cases against a real BlueZ, NetworkManager, hostapd and serial port: in a virtual machine
            of Debian packages, as root; --all: every scenario that fits, --checks: only what is no
            scenario, --bench: provisioning beside Espressif's client, -- ARGUMENTS: those of

@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::command::{cargo, command, exists, run, target};
+use crate::command::{cargo, command, exists, root, run, target};
 
 /// Largest size of the binary, in bytes.
 const LARGEST: u64 = 40_000_000;
 /// The file of symbols. Rust's backtraces, gdb and perf look for it beside the binary, which names it
 /// in its section `.gnu_debuglink`.
 const SYMBOLS: &str = "proving.debug";
+/// What else is handed on.
+const PAPERS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
 
 /// Builds both into `target/dist`. The code is that of one build, so that every address of a backtrace
 /// has its line in the symbols.
@@ -30,7 +32,59 @@ pub fn release() -> Result<(), String> {
         .args([&dist.join(SYMBOLS), &built, &dist.join("proving")]))?;
     small_enough(&dist.join("proving"))?;
     eprintln!("    {} and {SYMBOLS}", dist.join("proving").display());
+    archive(&dist)
+}
+
+/// Puts what is handed on into one file that is called by its target, with its SHA-256 beside it.
+fn archive(dist: &Path) -> Result<(), String> {
+    let name = format!("proving-{}", host()?);
+    let folder = dist.join(&name);
+    fresh(folder.clone())?;
+    let here = [dist.join("proving"), dist.join(SYMBOLS)];
+    let texts = PAPERS.iter().map(|paper| root().join(paper));
+    for file in here.into_iter().chain(texts) {
+        let to = folder.join(file.file_name().unwrap_or_default());
+        fs::copy(&file, &to)
+            .map_err(|error| format!("failed to copy {}: {error}", file.display()))?;
+    }
+    let completions = [
+        ("bash", "proving.bash"),
+        ("zsh", "_proving"),
+        ("fish", "proving.fish"),
+    ];
+    let made = completions.map(|(shell, file)| (vec!["completions", shell], file));
+    for (arguments, file) in made.into_iter().chain([(vec!["man"], "proving.1")]) {
+        let said = command(dist.join("proving")).args(arguments).output();
+        let said = said.map_err(|error| format!("failed to start what was built: {error}"))?;
+        fs::write(folder.join(file), said.stdout)
+            .map_err(|error| format!("failed to write {file}: {error}"))?;
+    }
+    let asset = asset(&host()?);
+    run(command("tar")
+        .current_dir(dist)
+        .args(["-czf", &asset, &name]))?;
+    let sum = command("sha256sum").current_dir(dist).arg(&asset).output();
+    let sum = sum.map_err(|error| format!("failed to start sha256sum: {error}"))?;
+    let path = dist.join(format!("{asset}.sha256"));
+    fs::write(&path, sum.stdout)
+        .map_err(|error| format!("failed to write {}: {error}", path.display()))?;
+    eprintln!("    {}", path.display());
     Ok(())
+}
+
+/// What a release is called that is built for `target`.
+fn asset(target: &str) -> String {
+    format!("proving-{target}.tar.gz")
+}
+
+/// The target that is built for.
+fn host() -> Result<String, String> {
+    let said = command("rustc").arg("-vV").output();
+    let said = said.map_err(|error| format!("failed to start rustc: {error}"))?;
+    let text = String::from_utf8_lossy(&said.stdout);
+    let line = text.lines().find_map(|line| line.strip_prefix("host: "));
+    line.map(str::to_owned)
+        .ok_or_else(|| "rustc does not say what it builds for".to_owned())
 }
 
 /// Fails if the binary at `path` is larger than one that is handed on may be.
@@ -73,6 +127,124 @@ fn fresh(folder: PathBuf) -> Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn text(path: &str) -> String {
+        fs::read_to_string(root().join(path)).expect(path)
+    }
+
+    /// The targets that the workflow builds.
+    fn targets() -> Vec<String> {
+        let workflow = text(".github/workflows/release.yml");
+        let lines = workflow.lines();
+        lines
+            .filter_map(|line| Some(line.trim().strip_prefix("- target: ")?.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_published_is_called_as_its_takers_call_it() {
+        let targets = targets();
+        assert_eq!(
+            targets,
+            ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"]
+        );
+        let workflow = text(".github/workflows/release.yml");
+        // The workflow names the file for each leg of its matrix, and its checksum.
+        let leg = asset("${{ matrix.target }}");
+        for name in [leg.clone(), format!("{leg}.sha256")] {
+            assert!(
+                workflow.contains(&format!("target/dist/{name}\n")),
+                "{name}"
+            );
+        }
+        let manifest = text("harness/proving/Cargo.toml");
+        let (_, binstall) =
+            (manifest.split_once("[package.metadata.binstall]")).expect("it is there");
+        let value = |key: &str| {
+            let line = binstall.lines().find_map(|line| line.strip_prefix(key));
+            line.and_then(|rest| rest.split('"').nth(1))
+                .expect("a value")
+                .to_owned()
+        };
+        let filled = |text: String, target: &str| {
+            text.replace("{ name }", "proving")
+                .replace("{ bin }", "proving")
+                .replace("{ binary-ext }", "")
+                .replace("{ target }", target)
+                .replace("{ version }", "1.2.3")
+                .replace("{ repo }", "https://github.com/proving-hil/proving")
+        };
+        for target in &targets {
+            let url = filled(value("pkg-url"), target);
+            let from = "https://github.com/proving-hil/proving/releases/download/v1.2.3";
+            assert_eq!(url, format!("{from}/{}", asset(target)));
+            assert_eq!(
+                filled(value("bin-dir"), target),
+                format!("proving-{target}/proving")
+            );
+        }
+        assert_eq!(value("pkg-fmt"), "tgz");
+        let init = text("harness/proving/src/cli/init/proving.yml");
+        assert!(init.contains(&format!("/v{{version}}/{}", asset(&targets[0]))));
+        // What the repository is called in all of them.
+        assert!(
+            text("Cargo.toml").contains("repository = \"https://github.com/proving-hil/proving\"")
+        );
+    }
+
+    #[test]
+    fn the_archive_holds_what_its_takers_look_for_and_its_sum_is_right() {
+        use std::os::unix::fs::PermissionsExt;
+        let dist = tempfile::tempdir().expect("there is room");
+        let dist = dist.path();
+        let program = dist.join("proving");
+        fs::write(&program, "#!/bin/sh\necho said \"$@\"\n").expect("there is room");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        fs::write(dist.join(SYMBOLS), "symbols").expect("there is room");
+        archive(dist).expect("it is made");
+
+        let host = host().expect("rustc says it");
+        let sum = format!("{}.sha256", asset(&host));
+        let judged = command("sha256sum")
+            .current_dir(dist)
+            .args(["--check", &sum])
+            .status();
+        assert!(judged.expect("it is installed").success());
+        fs::remove_dir_all(dist.join(format!("proving-{host}"))).expect("it is there");
+        run(command("tar")
+            .current_dir(dist)
+            .args(["-xzf", &asset(&host)]))
+        .expect("it unpacks");
+        let unpacked = dist.join(format!("proving-{host}"));
+        let completions = fs::read_to_string(unpacked.join("_proving")).expect("it is there");
+        assert_eq!(completions, "said completions zsh\n");
+        let started = command(unpacked.join("proving"))
+            .status()
+            .expect("it can be started");
+        assert!(started.success() && unpacked.join("LICENSE-MIT").is_file());
+    }
+
+    #[test]
+    fn the_image_of_the_emulated_board_lies_in_the_container_where_the_program_looks() {
+        let container = text("Dockerfile");
+        let place = "firmware/thumbv7em-none-eabi/release/mps2";
+        let program = text("harness/proving/src/cli/chosen_boards.rs");
+        assert!(program.contains(&format!("const MPS2_IMAGE: &str = \"{place}\"")));
+        for line in [
+            format!("COPY --from=build /src/target/{place} /opt/proving/{place}"),
+            "ENV CARGO_TARGET_DIR=/opt/proving".to_owned(),
+        ] {
+            assert!(container.contains(&line), "{line}");
+        }
+        assert!(container.contains(" qemu-system-arm "), "{container}");
+        let version = text("Cargo.toml");
+        let version = version
+            .split("rust-version = \"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
+        let image = format!("FROM rust:{}-bookworm", version.expect("a version"));
+        assert!(container.contains(&image), "{image}");
+    }
 
     #[test]
     fn a_binary_that_is_too_large_is_named() {

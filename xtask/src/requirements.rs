@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::command::{command, exists, run, target};
 
 /// Debian packages: the program, or file, that shows that one is there, and why it is needed.
-const DEBIAN: [(&str, &str, &str); 12] = [
+const DEBIAN: [(&str, &str, &str); 13] = [
     (
         "mosquitto",
         "mosquitto",
@@ -26,6 +26,11 @@ const DEBIAN: [(&str, &str, &str); 12] = [
     ),
     ("pkg-config", "pkg-config", "finds libssl"),
     ("curl", "curl", "judge: HTTP"),
+    (
+        "ssh-keygen",
+        "openssh-client",
+        "judge: signatures of evidence",
+    ),
     (
         "chromium",
         "chromium",

@@ -23,6 +23,8 @@ use super::world::{AccessPoint, Device};
 
 /// Longest file that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
+/// Name of a folder that holds no scenarios, but what they describe certificates by.
+const CERTIFICATES: &str = "certs";
 
 /// Why a scenario file gives no cases.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -117,7 +119,10 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReadError> {
     inside.sort();
     for path in inside {
         if path.is_dir() {
-            find(&path, files)?;
+            // Profiles of certificates are files of the same kind, for scenarios that name their folder.
+            if path.file_name().is_none_or(|name| name != CERTIFICATES) {
+                find(&path, files)?;
+            }
         } else if path
             .extension()
             .is_some_and(|extension| extension == "yaml")

@@ -141,7 +141,7 @@ fn the_tables_above_name_every_profile() {
 #[test]
 fn chains_of_ones_own_are_as_bad_as_they_say() {
     let mut profiles = Profiles::built_in().unwrap();
-    let own = include_str!("../../../certs/own/chains.yaml");
+    let own = include_str!("../../../scenarios/certs/chains.yaml");
     profiles.add("chains.yaml", own).unwrap();
     let pki = Pki::with_profiles(NOW, profiles).unwrap();
     for (profile, expected, length) in [

@@ -47,7 +47,7 @@ fn every_rig_file_of_the_pages_has_no_mistake() {
 
 #[test]
 fn every_link_of_the_pages_leads_to_a_file() {
-    for name in ["own-firmware.md", "rig.md", "esp8266.md"] {
+    for name in ["own-firmware.md", "rig.md", "esp8266.md", "qualify.md"] {
         let page = page(name);
         let links = page
             .split("](")
@@ -104,6 +104,56 @@ fn a_reader_gets_from_a_desk_to_the_first_green_and_the_first_red() {
     let handed = at("handed");
     let mode = fs::metadata(&handed).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "{}", handed.display());
+}
+
+/// The commands of `qualify.md`, one after the other.
+#[test]
+fn a_release_is_qualified_kept_and_verified_as_the_page_says() {
+    let keygen = std::process::Command::new("ssh-keygen").output();
+    if keygen.is_err() && std::env::var_os("PROVING_JUDGES_REQUIRED").is_none() {
+        eprintln!(
+            "skipped, because ssh-keygen is not installed: `cargo xtask setup` installs openssh-client"
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut script = String::from("set -eu\n");
+    for block in blocks(&page("qualify.md"), "sh") {
+        script.push_str(&format!("echo '# step'\n{block}"));
+    }
+    let programs = Path::new(env!("CARGO_BIN_EXE_proving")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let output = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}\n{told}");
+    let steps: Vec<&str> = said.split("# step\n").skip(1).collect();
+    let [_, first, second, verified, stranger, afterwards] = steps[..] else {
+        panic!("{said}");
+    };
+    assert!(first.contains("lamp 2.3: QUALIFIED\n"), "{first}");
+    assert!(first.contains("signed by SHA256:"), "{first}");
+    assert!(
+        second.contains("compared        8 cases judged both times"),
+        "{second}"
+    );
+    let by_us = "signed    by releases@lamp.example";
+    assert!(
+        verified.contains(by_us) && verified.contains("unsigned"),
+        "{verified}"
+    );
+    assert!(
+        stranger.starts_with("Good \"proving-evidence\" signature"),
+        "{stranger}"
+    );
+    assert!(stranger.contains(by_us), "{stranger}");
+    assert!(afterwards.contains(by_us), "{afterwards}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub use conditions::Conditions;
 pub use event_text::{lab_time, text_of};
 pub use failure::failure_block;
 pub use github::GitHub;
-pub use html::{HtmlError, html_of_run, html_of_traces};
+pub use html::{HtmlError, PageSection, html_of_run, html_of_run_with, html_of_traces};
 pub use human::Human;
 pub use json::Json;
 pub use message::{Message, Reporter, Silent};

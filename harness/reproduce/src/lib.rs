@@ -16,5 +16,5 @@ mod signature;
 mod worlds;
 
 pub use nearness::Nearness;
-pub use signature::Signature;
+pub use signature::{Signature, without_values};
 pub use worlds::{World, worlds};

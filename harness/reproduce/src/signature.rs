@@ -13,7 +13,8 @@ const LONGEST: usize = 300;
 
 /// Values in a line, and what stands for them. Numbers in hex stay: they are codes of errors.
 static VALUES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
-    const TABLE: [(&str, &str); 6] = [
+    const TABLE: [(&str, &str); 7] = [
+        (r"\bPROV_[0-9A-F]{6}\b", "PROV_N"),
         (r#""[^"]*"|<[^<>]{1,60}>"#, "…"),
         (r"\b([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\b", "MAC"),
         (r"\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b", "IP"),
@@ -69,7 +70,8 @@ impl Signature {
     }
 }
 
-fn without_values(line: &str) -> String {
+/// A line of a log without its time and its values: what is left is alike in two logs of the same.
+pub fn without_values(line: &str) -> String {
     let mut text = match head(line) {
         Some(head) => match head.tag {
             Some(tag) => format!("{tag}: {}", head.text),

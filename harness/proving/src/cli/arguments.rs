@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::captures::{Captures, OpenTrace};
 use super::choice::Shard;
 use super::hardware::arguments::RigFile;
+use super::prepared::OnBoards;
 use engine::run::{BrokenProbe, Flash, Settings};
 use engine::up::Forward;
 use language::duration;
@@ -25,9 +26,16 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a first scenario, a rig file and a workflow into a repository of yours
+    Init(super::init::Init),
     /// Run scenarios and judge the device
     #[command(after_help = EXIT_CODES)]
     Run(Run),
+    /// Run scenarios many times, and keep what that proves as evidence
+    #[command(after_help = QUALIFY_EXIT_CODES)]
+    Qualify(Box<super::qualify::Qualify>),
+    /// Verify evidence of a qualification
+    Evidence(super::evidence::EvidenceArguments),
     /// Walk at random over what may be done to a device, and shrink what fails to a scenario
     Explore(super::explore::Explore),
     /// List the cases of scenarios
@@ -46,6 +54,8 @@ pub(super) enum Command {
     History(HistoryArguments),
     /// Write what a board's firmware is told of the world into a folder, without the board
     HandOver(HandOver),
+    /// Write out the scenarios that this program carries
+    Scenarios(super::scenarios::Scenarios),
     /// Print the JSON Schema of scenarios
     Schema,
     /// Mint certificates, good and bad, as PEM and DER
@@ -76,6 +86,11 @@ const EXIT_CODES: &str = "\
 Exit code: 0 all passed, 1 some failed or flaky, 2 mistake in the command line or a scenario,
 3 none failed but some broken (the lab's or the host's fault), 4 nothing selected, 130 interrupted.";
 
+const QUALIFY_EXIT_CODES: &str = "\
+Exit code: 0 qualified, 1 not qualified, 2 mistake in the command line or a scenario,
+3 not qualified by the lab's or the host's fault alone, 4 nothing selected, 130 interrupted.
+A run that does not come to its end leaves no evidence.";
+
 /// Which cases.
 #[derive(Debug, Args)]
 pub(super) struct Selection {
@@ -91,24 +106,8 @@ pub(super) struct Selection {
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) selection: Selection,
-    /// Board to run on: native, qemu, one of the rig file, or those of it that match, such as
-    /// 'chip=esp32c3 & can=power'; may be given several times [default: native]
-    #[arg(short, long, value_name = "NAME|EXPR")]
-    pub(super) board: Vec<String>,
     #[command(flatten)]
-    pub(super) rig: RigFile,
-    /// How long to wait for boards that another process holds, such as 10m [default: not at all]
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(super) wait: Option<Duration>,
-    /// Another build of the reference device, for the native board [default: the one in here]
-    #[arg(long, value_name = "EXECUTABLE")]
-    pub(super) device: Option<PathBuf>,
-    /// Image to flash boards with [default for qemu: what `cargo xtask firmware mps2` builds]
-    #[arg(long, value_name = "ELF")]
-    pub(super) image: Option<PathBuf>,
-    /// When to flash boards: if another image is on them, or before each attempt
-    #[arg(long, value_name = "WHEN", default_value = "changed")]
-    pub(super) flash: FlashWhen,
+    pub(super) boards: OnBoards,
     /// Fault to put into the debug probes of emulated boards, to see that runs end broken
     #[arg(long, value_name = "FAULT", value_parser = probe_faults())]
     pub(super) probe_fault: Option<BrokenProbe>,

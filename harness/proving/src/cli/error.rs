@@ -26,11 +26,27 @@ pub(super) enum CommandError {
     Filter(#[from] FilterError),
     /// No scenarios were named, and the default place has none.
     #[error("there is no folder `scenarios` here")]
-    #[diagnostic(help("name scenario files, or folders of such"))]
+    #[diagnostic(help(
+        "name scenario files, or folders of such; `proving scenarios export scenarios` writes those that this program carries"
+    ))]
     NoScenarios,
     /// The certificate profiles that this build carries.
     #[error(transparent)]
     Profiles(#[from] pki::PkiError),
+    /// Files of this program could not be written out.
+    #[error(transparent)]
+    #[diagnostic(help("name another folder, or move what is there out of the way"))]
+    Stock(#[from] stock::ExportError),
+    /// A qualification could not be made.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Qualify(#[from] super::qualify::QualifyError),
+    /// Evidence that is refused or cannot be read.
+    #[error(transparent)]
+    Evidence(#[from] ::evidence::VerifyError),
+    /// Keys of signers that cannot be read.
+    #[error(transparent)]
+    Signers(#[from] ::evidence::SignersError),
     /// Certificates could not be written.
     #[error(transparent)]
     Export(#[from] pki::ExportError),
@@ -202,6 +218,7 @@ impl CommandError {
         match self {
             Self::Hardware(error) => error.status(),
             Self::Prov(error) => error.status(),
+            Self::Qualify(error) if error.is_usage() => ExitStatus::Usage,
             Self::NoBoardMatches { .. } => ExitStatus::NothingSelected,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Scenarios(_)
@@ -216,6 +233,9 @@ impl CommandError {
             | Self::Trace(_)
             | Self::Folder { .. }
             | Self::Esp8266(_)
+            | Self::Evidence(_)
+            | Self::Signers(_)
+            | Self::Stock(stock::ExportError::Exists(_))
             | Self::Unreadable { .. }
             | Self::Bundle(_)
             | Self::Choice(_)
@@ -225,8 +245,10 @@ impl CommandError {
             }
             Self::HandOver(LabError::HandOver { .. } | LabError::Scenario(_)) => ExitStatus::Usage,
             Self::Export(_)
+            | Self::Stock(stock::ExportError::Write { .. })
             | Self::HandOver(_)
             | Self::Run(_)
+            | Self::Qualify(_)
             | Self::Explore(_)
             | Self::Executable(_)
             | Self::Signals(_)

@@ -12,17 +12,22 @@ mod diagnose;
 mod doctor;
 mod error;
 mod esp8266;
+mod evidence;
 mod explore;
 mod field_log;
 mod hand_over;
 mod hardware;
 mod history;
+mod init;
 mod list;
 mod manual;
+mod prepared;
 mod prov;
+mod qualify;
 mod ready_boards;
 mod reproduce;
 mod run;
+mod scenarios;
 mod selection;
 mod stop_flag;
 mod trace;
@@ -62,14 +67,17 @@ pub fn main() -> ExitCode {
         }
     };
     match command(arguments.command) {
-        Ok(status) => code(status),
+        Ok(code) => code,
         Err(error) => code(error.print()),
     }
 }
 
-fn command(command: Command) -> Result<ExitStatus, CommandError> {
-    match command {
+fn command(command: Command) -> Result<ExitCode, CommandError> {
+    let status = match command {
+        // Its exit codes are its own.
+        Command::Evidence(arguments) => return evidence::evidence(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Qualify(arguments) => qualify::qualify(&arguments),
         Command::Explore(arguments) => explore::explore(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Check(arguments) => list::check(&arguments),
@@ -81,6 +89,8 @@ fn command(command: Command) -> Result<ExitStatus, CommandError> {
         Command::Completions(arguments) => manual::completions(&arguments),
         Command::Man => manual::man(),
         Command::HandOver(arguments) => hand_over::hand_over(&arguments),
+        Command::Init(arguments) => init::init(&arguments),
+        Command::Scenarios(arguments) => scenarios::scenarios(&arguments),
         Command::Schema => {
             let schema = language::schema();
             print(&format!("{schema:#}\n"))
@@ -94,7 +104,8 @@ fn command(command: Command) -> Result<ExitStatus, CommandError> {
         Command::Test(arguments) => hardware::test(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Prov(arguments) => Ok(prov::prov(&arguments)?),
-    }
+    };
+    status.map(code)
 }
 
 fn code(status: ExitStatus) -> ExitCode {

@@ -8,10 +8,8 @@ use std::path::{Path, PathBuf};
 use report::{ExitStatus, GitHub, Human, Json, Paint, Reporter, RunSummary};
 
 use super::arguments::{MessageFormat, ReporterName, Run};
-use super::stop_flag::StopFlag;
-use super::{CommandError, board_queue, choice, chosen_boards, paint, print, ready_boards};
-use engine::run::{Case, Plan, Settings, run as run_plan};
-use language::Differences;
+use super::{CommandError, choice, paint, print, ready_boards};
+use engine::run::{Plan, Settings, run as run_plan};
 
 pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
     let cases = arguments.selection.cases()?;
@@ -23,31 +21,9 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         })?;
     }
     arguments.captures.prepare()?;
-    let mut boards = chosen_boards::of(
-        &arguments.board,
-        &arguments.rig.path,
-        arguments.image.as_deref(),
-    )?;
-    let device = chosen_boards::device(arguments.device.as_deref(), &boards)?;
-    ready_boards::open_authorities(&boards)?;
-    // Until the run has ended.
-    let stop = StopFlag::install().map_err(CommandError::Signals)?;
-    let _leases = board_queue::lease(&boards, arguments.wait.unwrap_or_default(), &stop)?;
-    let taken_out = ready_boards::make_ready(&mut boards, &stop)?;
-    // From here on the run itself ends in order.
-    drop(stop);
-    let differences = Differences::of(&cases).map_err(CommandError::Scenarios)?;
+    let prepared = arguments.boards.prepare(&cases)?;
     let mut plan = Plan {
-        cases: boards
-            .iter()
-            .flat_map(|board| {
-                let differences = &differences;
-                cases.iter().map(move |case| {
-                    let difference = differences.between(case, &board.name);
-                    Case::of(case.clone(), board).differing(difference)
-                })
-            })
-            .collect(),
+        cases: prepared.cases.clone(),
         repeat: arguments.repeat,
     };
     if arguments.last_failed {
@@ -68,9 +44,9 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         speed: arguments.speed,
         accept: arguments.accept,
         bug: arguments.bug.clone(),
-        device,
-        image: arguments.image.clone(),
-        flash: arguments.flash.into(),
+        device: prepared.device.clone(),
+        image: arguments.boards.image.clone(),
+        flash: arguments.boards.flash.into(),
         probe_fault: arguments.probe_fault,
         retries: arguments.retries,
         allowed_flaky: arguments.max_flaky,
@@ -78,7 +54,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         pcap: arguments.captures.pcap(),
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,
-        recheck: Some(ready_boards::recheck(&boards)),
+        recheck: Some(ready_boards::recheck(&prepared.boards)),
         ..Settings::new(executable)
     };
     if let Some(jobs) = arguments.jobs {
@@ -108,7 +84,9 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
     arguments.captures.write(&summary)?;
     Ok(match summary.exit_status() {
         // Not all that was asked for was judged, by the fault of a board.
-        ExitStatus::Passed | ExitStatus::NothingSelected if taken_out => ExitStatus::Broken,
+        ExitStatus::Passed | ExitStatus::NothingSelected if prepared.taken_out => {
+            ExitStatus::Broken
+        }
         status => status,
     })
 }
@@ -118,7 +96,7 @@ pub(super) fn any_seed() -> u64 {
     RandomState::new().hash_one(std::process::id()) % 1_000_000
 }
 
-fn reporter(name: ReporterName) -> Box<dyn Reporter> {
+pub(super) fn reporter(name: ReporterName) -> Box<dyn Reporter> {
     let out = io::stdout();
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     match name {

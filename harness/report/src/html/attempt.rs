@@ -65,9 +65,11 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Adds an attempt of a run, and returns its index. Its events come with [`Page::fill`].
-    pub(super) fn add(&mut self, case: &CaseResult, attempt: &AttemptResult) -> usize {
+    /// Adds an attempt of a run, whose folder is below `root`, and returns its index. Its events come with
+    /// [`Page::fill`].
+    pub(super) fn add(&mut self, case: &CaseResult, attempt: &AttemptResult, root: &Path) -> usize {
         let mut head = head(case, attempt);
+        head.path = root.join(&head.path);
         head.files
             .insert(case.scenario.to_string_lossy().into_owned());
         self.push(head)

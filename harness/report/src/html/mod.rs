@@ -48,6 +48,16 @@ struct Overview<'a> {
     attempts: &'a [Head],
     /// Text of each scenario file, by its path.
     sources: BTreeMap<String, String>,
+    sections: Vec<PageSection>,
+}
+
+/// What a page says above its cases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PageSection {
+    /// The heading.
+    pub title: String,
+    /// Each in a line of its own, with its spaces.
+    pub lines: Vec<String>,
 }
 
 /// What there is to say of a run as a whole.
@@ -76,11 +86,25 @@ struct CaseHead<'a> {
 
 /// The page of a run, with the events of its attempts as far as there is room.
 pub fn html_of_run(summary: &RunSummary) -> Result<String, HtmlError> {
+    html_of_run_with(summary, Path::new(""), Vec::new())
+}
+
+/// The same with `sections` above the cases. Folders of attempts that are no absolute paths are looked for below
+/// `root`, which the page does not name.
+pub fn html_of_run_with(
+    summary: &RunSummary,
+    root: &Path,
+    sections: Vec<PageSection>,
+) -> Result<String, HtmlError> {
     let mut page = Page::default();
     let mut of_case = Vec::new();
     for case in &summary.cases {
         let attempts = case.attempts.iter();
-        of_case.push(attempts.map(|attempt| page.add(case, attempt)).collect());
+        of_case.push(
+            attempts
+                .map(|attempt| page.add(case, attempt, root))
+                .collect(),
+        );
     }
     page.fill(MOST_PACKED);
     let run = RunHead {
@@ -92,7 +116,7 @@ pub fn html_of_run(summary: &RunSummary) -> Result<String, HtmlError> {
         setups: summary.setups.iter().map(setup_text).collect(),
     };
     let title = format!("Run {}", summary.run);
-    render(title, Some(run), &summary.cases, of_case, page)
+    render(title, Some(run), &summary.cases, of_case, page, sections)
 }
 
 /// The page of what stands at `paths`: traces, folders of attempts, or the folder of a run alone.
@@ -113,7 +137,7 @@ pub fn html_of_traces(paths: &[PathBuf]) -> Result<String, HtmlError> {
         [only] => only.case.clone(),
         several => format!("{} attempts", several.len()),
     };
-    render(title, None, &cases, of_case, page)
+    render(title, None, &cases, of_case, page, Vec::new())
 }
 
 fn render(
@@ -122,6 +146,7 @@ fn render(
     cases: &[CaseResult],
     of_case: Vec<Vec<usize>>,
     page: Page,
+    sections: Vec<PageSection>,
 ) -> Result<String, HtmlError> {
     let (heads, traces) = page.into_parts();
     let mut files: Vec<&str> = heads.iter().flat_map(Head::files).collect();
@@ -137,6 +162,7 @@ fn render(
             .collect(),
         attempts: &heads,
         sources: source_text::of(&files),
+        sections,
     };
     let overview = inline_json(&overview).map_err(HtmlError::Write)?;
     Ok(embed::document(&title, &overview, &traces))

@@ -21,6 +21,7 @@ use super::arguments::Bundle;
 use super::{CommandError, print};
 
 pub(super) use open::{each_log, is_bundle};
+pub(super) use secrets::without_keys;
 
 /// Version of the form of bundles.
 const VERSION: u32 = 1;

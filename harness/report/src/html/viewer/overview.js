@@ -40,6 +40,8 @@ function overviewOf() {
     run && el("p", { class: "faint" },
       new Date(run.started_ms).toISOString().replace("T", " ").slice(0, 19), " UTC, took ",
       duration(run.wall_ms), ", seed ", run.seed, run.interrupted ? ", interrupted" : ""),
+    overview.sections.map((section) => el("section", {},
+      el("h2", {}, section.title), el("pre", {}, section.lines.join("\n")))),
     el("div", { class: "bar", role: "group", "aria-label": "Cases by verdict" }, chips, search),
     told,
     el("table", { class: "cases" },

@@ -1,0 +1,282 @@
+//! What stands in `qualification.json`.
+
+use ::evidence::compare::{Comparison, SLOWER, Tally};
+use ::evidence::rate;
+use ::trace::{Setup, Verdict};
+use report::{ExitStatus, RunSummary};
+use serde::Serialize;
+
+use super::arguments::Qualify;
+use super::{TOOL, percent};
+
+/// Version of its form.
+const VERSION: u32 = 1;
+
+/// A qualification, but for its attempts, which `summary.json` has. Numbers are whole: rates are in parts of a
+/// million.
+#[derive(Debug, Serialize)]
+pub(super) struct Record {
+    version: u32,
+    tool: &'static str,
+    /// SHA-256 of the program that ran it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tool_sha256: Option<String>,
+    /// What was qualified, in the words of the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) release: Option<String>,
+    /// Whether there is no reason against it.
+    pub(super) qualified: bool,
+    /// Why not, in words.
+    pub(super) reasons: Vec<String>,
+    pub(super) plan: Planned,
+    started_ms: u64,
+    wall_ms: u64,
+    /// Tool, host, board and firmware, with hashes.
+    setups: Vec<Setup>,
+    pub(super) attempts: Attempts,
+    pub(super) cases: Vec<CaseRate>,
+    /// Sources of the scenarios, as they were when the evidence was written.
+    pub(super) sources: Vec<Source>,
+    /// Certificates that were shown in handshakes with the broker.
+    pub(super) certificates_seen: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) against: Option<Origin>,
+    /// Files that said something else in the earlier evidence: a case of theirs may be another one now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) changed_sources: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) comparison: Option<Comparison>,
+    /// What the comparison means by slower.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slower_means: Option<&'static str>,
+    /// Fingerprint of the key; the signature itself says more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signed_by: Option<String>,
+    /// Whether anything failed, and not only broke.
+    #[serde(skip)]
+    is_failed: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Planned {
+    /// Paths of scenarios, as given.
+    scenarios: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
+    boards: Vec<String>,
+    pub(super) repeats: u32,
+    pub(super) cases: usize,
+    /// Of the first attempt at each case; each further one has the next.
+    seed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    below_ppm: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bug: Option<String>,
+}
+
+/// All attempts at all cases.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Attempts {
+    pub(super) passed: u32,
+    pub(super) failed: u32,
+    pub(super) broken: u32,
+    /// Cases, not attempts.
+    pub(super) skipped_cases: u32,
+}
+
+/// What the attempts at a case say of its failure rate.
+#[derive(Debug, Serialize)]
+pub(super) struct CaseRate {
+    pub(super) case: String,
+    pub(super) verdict: Verdict,
+    #[serde(flatten)]
+    pub(super) tally: Tally,
+    pub(super) broken: u32,
+    /// With a confidence of 95 %.
+    pub(super) rate_from_ppm: u64,
+    /// Likewise.
+    pub(super) rate_to_ppm: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) skipped: Option<String>,
+}
+
+/// A file that was run.
+#[derive(Debug, Serialize)]
+pub(super) struct Source {
+    /// As the user gave it.
+    pub(super) file: String,
+    /// Where it stands in the evidence.
+    pub(super) stored: String,
+    /// Of the file; the stored one has another if a private key was taken out.
+    pub(super) sha256: String,
+}
+
+/// The evidence that was compared with.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Origin {
+    pub(super) tool: String,
+    pub(super) run: String,
+    pub(super) manifest_sha256: String,
+}
+
+impl Record {
+    pub(super) fn of(
+        arguments: &Qualify,
+        summary: &RunSummary,
+        comparison: Option<Comparison>,
+        taken_out: bool,
+    ) -> Self {
+        let cases: Vec<CaseRate> = summary.cases.iter().map(rate_of).collect();
+        let mut attempts = Attempts::default();
+        for case in &cases {
+            attempts.failed += case.tally.failed;
+            attempts.passed += case.tally.of - case.tally.failed;
+            attempts.broken += case.broken;
+            attempts.skipped_cases += u32::from(case.verdict == Verdict::Skipped);
+        }
+        let mut reasons = failures(arguments, &cases);
+        reasons.extend(comparison.as_ref().into_iter().flat_map(regressions));
+        let is_failed = !reasons.is_empty();
+        let broken = count(&cases, |case| case.verdict == Verdict::Broken);
+        if broken > 0 {
+            let what = several(broken, "case", "cases");
+            reasons.push(format!("{what} broke, which says nothing of the device"));
+        }
+        if taken_out {
+            reasons.push("a board was taken out of the run".to_owned());
+        }
+        Self {
+            version: VERSION,
+            tool: TOOL,
+            tool_sha256: None,
+            release: arguments.release.clone(),
+            qualified: reasons.is_empty(),
+            reasons,
+            plan: planned(arguments, summary),
+            started_ms: summary.started_ms,
+            wall_ms: summary.wall_ms,
+            setups: summary.setups.clone(),
+            attempts,
+            cases,
+            sources: Vec::new(),
+            certificates_seen: Vec::new(),
+            against: None,
+            changed_sources: Vec::new(),
+            slower_means: comparison.is_some().then_some(SLOWER),
+            comparison,
+            signed_by: None,
+            is_failed,
+        }
+    }
+
+    pub(super) fn exit_status(&self) -> ExitStatus {
+        match (self.qualified, self.is_failed) {
+            (true, _) => ExitStatus::Passed,
+            (false, true) => ExitStatus::Failed,
+            (false, false) => ExitStatus::Broken,
+        }
+    }
+}
+
+fn planned(arguments: &Qualify, summary: &RunSummary) -> Planned {
+    let paths = arguments.selection.paths.iter();
+    let mut boards: Vec<String> = Vec::new();
+    for case in &summary.cases {
+        if !boards.contains(&case.board) {
+            boards.push(case.board.clone());
+        }
+    }
+    Planned {
+        scenarios: paths.map(|path| path.display().to_string()).collect(),
+        filter: arguments.selection.filter.clone(),
+        boards,
+        repeats: arguments.repeats,
+        cases: summary.cases.len(),
+        seed: summary.seed,
+        below_ppm: arguments.below.map(ppm),
+        bug: arguments.bug.clone(),
+    }
+}
+
+fn rate_of(case: &report::CaseResult) -> CaseRate {
+    let attempts = |verdict| {
+        let attempts = case.attempts.iter();
+        attempts
+            .filter(|attempt| attempt.verdict == verdict)
+            .count() as u32
+    };
+    let failed = attempts(Verdict::Failed);
+    let of = failed + attempts(Verdict::Passed);
+    let (from, to) = rate::bounds(failed, of);
+    CaseRate {
+        case: case.case.clone(),
+        verdict: case.verdict,
+        tally: Tally { failed, of },
+        broken: attempts(Verdict::Broken),
+        rate_from_ppm: ppm(from),
+        rate_to_ppm: ppm(to),
+        skipped: case.skipped.clone(),
+    }
+}
+
+/// What speaks against the device by itself.
+fn failures(arguments: &Qualify, cases: &[CaseRate]) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for (verdict, what) in [
+        (Verdict::Failed, "failed"),
+        (Verdict::Flaky, "failed at times"),
+    ] {
+        let found = count(cases, |case| case.verdict == verdict);
+        if found > 0 {
+            reasons.push(format!("{} {what}", several(found, "case", "cases")));
+        }
+    }
+    if let Some(below) = arguments.below {
+        let most = ppm(below);
+        let above = count(cases, |case| case.tally.of > 0 && case.rate_to_ppm > most);
+        if above > 0 {
+            reasons.push(format!(
+                "{} not shown to fail in less than {} %",
+                several(above, "case is", "cases are"),
+                percent(below)
+            ));
+        }
+    }
+    if let Some(bug) = &arguments.bug {
+        reasons.push(format!("the bug {bug} is in the devices on purpose"));
+    }
+    reasons
+}
+
+/// What has become worse. Cases that fail are told already, those that log something else may be right.
+fn regressions(comparison: &Comparison) -> Vec<String> {
+    let parts = [
+        (
+            comparison.slower.len(),
+            "case is slower",
+            "cases are slower",
+        ),
+        (comparison.gone.len(), "case is gone", "cases are gone"),
+        (
+            comparison.no_longer_judged.len(),
+            "case is no longer judged",
+            "cases are no longer judged",
+        ),
+    ];
+    let found = parts.into_iter().filter(|(count, ..)| *count > 0);
+    found
+        .map(|(count, one, many)| several(count, one, many))
+        .collect()
+}
+
+fn count(cases: &[CaseRate], which: impl Fn(&&CaseRate) -> bool) -> usize {
+    cases.iter().filter(which).count()
+}
+
+fn several(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn ppm(share: f64) -> u64 {
+    (share * 1e6).round() as u64
+}
