@@ -158,7 +158,6 @@ fn value(kind: Kind, raw: &Raw<'_>) -> Result<Option<Value>, Malformed> {
         (Kind::Bool, Raw::Varint(number)) => (*number != 0).into(),
         #[expect(
             clippy::cast_possible_truncation,
-            clippy::cast_possible_wrap,
             reason = "the standard has the upper bits dropped"
         )]
         (Kind::Int32, Raw::Varint(number)) => (*number as i32).into(),
@@ -166,7 +165,6 @@ fn value(kind: Kind, raw: &Raw<'_>) -> Result<Option<Value>, Malformed> {
         (Kind::Int64, Raw::Varint(number)) => (*number as i64).into(),
         #[expect(
             clippy::cast_possible_truncation,
-            clippy::cast_possible_wrap,
             reason = "the standard has the upper bits dropped"
         )]
         (Kind::Enum(names), Raw::Varint(number)) => {
