@@ -63,7 +63,7 @@ const RIG: [(&str, &str, &str); 4] = [
 ];
 
 /// PyPI packages, with the module that shows that one is there.
-const PYTHON: [(&str, &str, &str); 13] = [
+const PYTHON: [(&str, &str, &str); 14] = [
     (
         "rmaker_tools",
         "esp-rainmaker-cli",
@@ -82,6 +82,11 @@ const PYTHON: [(&str, &str, &str); 13] = [
         "judge: WebSocket, by the cases of the Autobahn suite",
     ),
     ("bumble", "bumble", "judge: Bluetooth"),
+    (
+        "google.protobuf",
+        "protobuf",
+        "judge: what a device tells ThingsBoard in protobuf",
+    ),
     (
         "paho",
         "paho-mqtt",

@@ -184,6 +184,35 @@ pub struct TlsClient<'o> {
     pub check_dates: bool,
     /// Whether the name is checked.
     pub check_name: bool,
+    /// The longest records that the server is asked for; a board whose TLS cannot ask opens no session.
+    pub max_fragment: Option<MaxFragment>,
+}
+
+/// Longest plaintext of a record, both ways (RFC 6066 §4); the number is the extension's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum MaxFragment {
+    /// 512 bytes.
+    B512 = 1,
+    /// 1024 bytes.
+    B1024 = 2,
+    /// 2048 bytes.
+    B2048 = 3,
+    /// 4096 bytes.
+    B4096 = 4,
+}
+
+impl MaxFragment {
+    /// That of so many bytes, if there is one.
+    pub fn of(bytes: u16) -> Option<Self> {
+        Some(match bytes {
+            512 => Self::B512,
+            1024 => Self::B1024,
+            2048 => Self::B2048,
+            4096 => Self::B4096,
+            _ => return None,
+        })
+    }
 }
 
 /// How a server opens a TLS session.

@@ -15,6 +15,9 @@ pub struct Esp8266 {
     pub certificate_sector: Option<u16>,
     /// What `espconn_secure_set_size` is called with, in bytes.
     pub buffer: u16,
+    /// The longest records that it asks the broker for (RFC 6066 §4), in bytes: 512, 1024, 2048 or 4096; 0 if it
+    /// asks for none, as the SDK does.
+    pub max_fragment: u16,
     /// Start of the topics that it publishes and subscribes to: the demo's are `/mqtt/topic/0` to `2`.
     pub topics: String,
     /// Address of the first byte of `flash`.

@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_int, c_void};
 use core::net::IpAddr;
 use core::ptr::{NonNull, null, null_mut};
 
-use device::board::{TlsClient, TlsFailure, TlsServer};
+use device::board::{MaxFragment, TlsClient, TlsFailure, TlsServer};
 use factory::{ClientAuth, Credentials};
 use mbedtls_rs_sys::*;
 
@@ -43,6 +43,9 @@ impl Context {
         let context = Self::blank(Rule::new(options, now))?;
         context.trust(options.authority)?;
         context.configure(MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_VERIFY_REQUIRED)?;
+        if let Some(longest) = options.max_fragment {
+            context.ask_for_records(longest)?;
+        }
         if let Some(credentials) = options.credentials {
             context.present(credentials)?;
         }
@@ -128,6 +131,13 @@ impl Context {
             mbedtls_ssl_conf_rng(config, Some(random::fill), null_mut());
         }
         Ok(())
+    }
+
+    /// Has the server asked for records that are no longer. One that does not answer is talked to all the same.
+    fn ask_for_records(&self, longest: MaxFragment) -> Result<(), TlsFailure> {
+        let p = self.0.as_ptr();
+        // SAFETY: the configuration is alive, and not in use yet.
+        succeeded(unsafe { mbedtls_ssl_conf_max_frag_len(&raw mut (*p).config, longest as u8) })
     }
 
     /// The device's own certificates and key, which must belong together.

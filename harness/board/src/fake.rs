@@ -84,6 +84,7 @@ impl Board for FakeBoard {
             storage: true,
             scaled_time: true,
             bugs: false,
+            short_records: false,
         }
     }
 

@@ -135,4 +135,6 @@ pub struct Abilities {
     pub scaled_time: bool,
     /// Bugs can be put into its firmware.
     pub bugs: bool,
+    /// Its TLS can ask a server for short records (RFC 6066 §4), as rustls cannot.
+    pub short_records: bool,
 }

@@ -5,6 +5,8 @@
 
 #[path = "conformance/both.rs"]
 mod both;
+#[path = "conformance/broken.rs"]
+mod broken;
 #[path = "conformance/five.rs"]
 mod five;
 mod support;
@@ -71,6 +73,16 @@ const FACTS: &[Fact] = facts! {
     4 both::what_was_unsubscribed_does_not_come;
     4 both::another_connection_takes_over;
     4 both::an_empty_client_id_needs_a_clean_session_before_5;
+    4 both::a_message_of_qos_2_that_is_sent_twice_comes_once;
+    4 both::messages_come_in_order;
+    4 both::a_retained_will_waits_for_later_subscribers;
+    4 both::a_clean_session_forgets_what_was_subscribed;
+    4 both::a_subscription_is_replaced_and_its_retained_message_comes_again;
+    4 both::acknowledgements_of_nothing_do_no_harm;
+    4 broken::a_packet_against_the_standard_ends_the_connection;
+    4 broken::a_filter_against_the_standard_is_not_granted;
+    4 broken::a_connection_begins_with_connect;
+    4 broken::a_connect_against_the_standard_is_not_accepted;
     5 five::a_session_lasts_as_long_as_it_was_to;
     5 five::user_properties_go_through_at_every_qos;
     5 five::payload_format_and_content_type_go_through;

@@ -351,6 +351,10 @@ fn small_fragments_are_granted_to_who_asks_for_them_by_openssl_alone() {
             assert!(records.iter().all(|length| *length <= asked), "{told}");
             // Its certificate, of RSA-2048, is longer than that.
             assert_eq!(records.contains(&512), asked == 512, "{records:?}");
+            let told = event(&world.trace, |e| {
+                e.kind == "handshake" && e.data["max_fragment_asked"] == asked
+            });
+            assert_eq!(told.await.data["max_fragment_granted"], asked);
         }
         let world = World::new(Some("client"), |_| {}).await;
         let arguments = ["-tls1_2", "-maxfraglen", "512", "-tlsextdebug"];
@@ -358,6 +362,9 @@ fn small_fragments_are_granted_to_who_asks_for_them_by_openssl_alone() {
         let told = String::from_utf8_lossy(&said.stdout);
         assert!(said.status.success(), "{said:?}");
         assert!(!told.contains(MAX_FRAGMENT_LENGTH), "{told}");
+        let report = world.report().await;
+        let lengths = (report.max_fragment_asked, report.max_fragment_granted);
+        assert_eq!(lengths, (Some(512), None));
     });
 }
 

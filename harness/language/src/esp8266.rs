@@ -27,6 +27,9 @@ pub struct Esp8266Nonos {
     /// What `espconn_secure_set_size` is called with, in bytes: 2048 to 8192 are taken.
     #[serde(default = "seeds_buffer")]
     pub buffer: u16,
+    /// The longest records that it asks the broker for, in bytes: 512, 1024, 2048 or 4096. The SDK itself asks for
+    /// none.
+    pub max_fragment: Option<Placed<u16>>,
     /// Start of the topics that it publishes and subscribes to.
     #[serde(default = "demos_topics")]
     pub topics: String,
@@ -39,6 +42,7 @@ impl Default for Esp8266Nonos {
             client: ClientImage::default(),
             flashed_last: FlashedLast::default(),
             buffer: seeds_buffer(),
+            max_fragment: None,
             topics: demos_topics(),
         }
     }
@@ -167,6 +171,12 @@ pub(super) fn mistakes(device: &Device, authorities: &[String]) -> Vec<Mistake> 
             let message = "the chip addresses 16 MiB of flash";
             mistakes.push(Mistake::at(address.span, message));
         }
+    }
+    if let Some(longest) = &chip.max_fragment
+        && ![512, 1024, 2048, 4096].contains(&longest.value)
+    {
+        let message = "TLS knows 512, 1024, 2048 and 4096 bytes (RFC 6066, section 4)";
+        mistakes.push(Mistake::at(longest.span, message));
     }
     if chip.ca.size.value > 8192 {
         let message = "the SDK reads 8192 bytes of an image";

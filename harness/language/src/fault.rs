@@ -320,6 +320,8 @@ pub enum TimeAnswer {
     CutShort,
     /// Without the time at which it was sent.
     NoTime,
+    /// With the announcement of a leap second at the end of the day (leap indicator 1), and sound.
+    LeapSecond,
     /// So many seconds wrong.
     Wrong(i64),
 }

@@ -116,7 +116,8 @@ pub use step::{
 };
 pub use thingsboard::{
     Call, CallOutcome, Claim, ClaimOutcome, DeviceCalls, DeviceClaim, DeviceProvision,
-    DeviceThingsBoard, ProvisionStrategy, ProvisionedBy, Registered, ThingsBoard, Unclaim,
+    DeviceThingsBoard, PayloadFormat, ProvisionStrategy, ProvisionedBy, Registered, ThingsBoard,
+    Unclaim,
 };
 pub use web::{
     AskedOfClients, Browse, BrowseOutcome, BrowseStage, ClientTls, Misbehaviour, ServerCertificate,

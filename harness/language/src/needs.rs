@@ -43,6 +43,8 @@ pub enum Need {
     Console,
     /// A program that was built with OpenSSL.
     OldTls,
+    /// A board whose TLS can ask for short records.
+    ShortRecords,
     /// Something of the cloud that is seen or done only where that is ours.
     OwnCloud(CloudNeed),
     /// Something of the firmware.
@@ -128,6 +130,10 @@ impl Case {
         for (_, device) in devices.iter() {
             let mut firmware = BTreeSet::new();
             add_device(device, &mut firmware);
+            let chip = device.esp8266_nonos.as_ref();
+            let asks = chip.is_some_and(|chip| chip.max_fragment.is_some());
+            needs.extend(asks.then_some(Need::ShortRecords));
+            needs.extend(device.cloud.by_address.then_some(Need::OwnAir));
             if device.telemetry.is_some() && self.expects_what_is_published() {
                 firmware.insert(FirmwareNeed::Feature(Feature::Telemetry));
             }
@@ -227,6 +233,7 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
         (!device.cloud.tls, "tls"),
         (!device.cloud.check_dates, "check_dates"),
         (!device.cloud.check_name, "check_name"),
+        (device.cloud.by_address, "by_address"),
         (!device.cloud.clean_session, "clean_session"),
         (device.cloud.will.is_some(), "will"),
         (
@@ -386,6 +393,9 @@ impl fmt::Display for Need {
             Self::OwnAir => "own-air",
             Self::Console => "console",
             Self::OldTls => "a program built with `--features legacy`",
+            Self::ShortRecords => {
+                "a board whose TLS can ask for short records, such as qemu with MbedTLS (`max_fragment`; rustls cannot)"
+            }
             Self::OwnCloud(need) => return need.fmt(f),
             Self::Firmware(need) => return need.fmt(f),
         })

@@ -45,6 +45,10 @@ pub struct Scenario {
     #[serde(default = "a_second", deserialize_with = "duration::required")]
     #[schemars(with = "duration::Text")]
     pub settle: Duration,
+    /// Whether an emulated board keeps to the time of its host. Otherwise its time runs ahead, and what it
+    /// computes takes so many times longer.
+    #[serde(default)]
+    pub real_time: bool,
 }
 
 /// What the scenario says of exits, panics and restarts that no step asked for.

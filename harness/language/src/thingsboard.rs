@@ -26,6 +26,9 @@ pub struct ThingsBoard {
     /// Whether a message that cannot be read is acknowledged instead of the session being closed.
     #[serde(default)]
     pub acknowledges_malformed: bool,
+    /// In which form the payloads of the device profile are.
+    #[serde(default)]
+    pub payload: PayloadFormat,
     /// What the cloud answers to calls of devices, by method. A call of another method gets no answer.
     #[serde(default)]
     pub answers: BTreeMap<String, Value>,
@@ -38,6 +41,7 @@ impl Default for ThingsBoard {
             provisioning: None,
             claiming: true,
             acknowledges_malformed: false,
+            payload: PayloadFormat::default(),
             answers: BTreeMap::new(),
         }
     }
@@ -56,6 +60,21 @@ pub enum Registered {
     MqttBasic,
     /// It does not know it.
     None,
+}
+
+/// The payload type of ThingsBoard's device profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PayloadFormat {
+    /// JSON.
+    #[default]
+    Json,
+    /// Protobuf, by the schemas that ThingsBoard proposes for a new profile.
+    Protobuf,
+    /// The same; what is no such protobuf is read as JSON.
+    ProtobufOrJson,
+    /// The same, and what the cloud says by `v1/devices/me/…` is JSON.
+    ProtobufOrJsonDown,
 }
 
 /// Which devices ThingsBoard gives credentials to.

@@ -499,6 +499,9 @@ pub struct DeviceCloud {
     /// Whether it checks the name in the broker's certificate.
     #[serde(default = "yes")]
     pub check_name: bool,
+    /// Whether it knows the broker by its address instead of its name, `198.18.0.2` in the lab.
+    #[serde(default)]
+    pub by_address: bool,
     /// Whether its MQTT sessions end with their connections; else the broker is to keep them.
     #[serde(default = "yes")]
     pub clean_session: bool,
@@ -542,6 +545,7 @@ impl Default for DeviceCloud {
             tls: true,
             check_dates: true,
             check_name: true,
+            by_address: false,
             clean_session: true,
             will: None,
         }

@@ -14,6 +14,7 @@ payloads! {
     AttributesAnswered => "attributes_answered",
     AttributesPushed => "attributes_pushed",
     RpcSent => "rpc_sent",
+    RpcNotSent => "rpc_not_sent",
     RpcAnswered => "rpc_answered",
     ServerRpcReceived => "server_rpc_received",
     FirmwareChunkSent => "firmware_chunk_sent",
@@ -148,6 +149,17 @@ pub struct RpcSent {
     pub method: String,
     /// Its parameters.
     pub params: Value,
+}
+
+/// A call of the cloud that could not be told to a device which listens for calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RpcNotSent {
+    /// Device name.
+    pub device_name: String,
+    /// Method.
+    pub method: String,
+    /// Reason, which lies in the device profile's payload format.
+    pub reason: String,
 }
 
 /// A device has answered a call of the cloud.

@@ -36,6 +36,12 @@ pub struct Handshake {
     /// The server name that the peer asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
+    /// The longest records that the peer asked for (RFC 6066 §4), in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_fragment_asked: Option<u16>,
+    /// The longest records that the broker agreed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_fragment_granted: Option<u16>,
     /// The profile of the certificate that the broker showed.
     pub shown: String,
     /// The certificate that the peer showed.

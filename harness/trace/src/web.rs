@@ -38,6 +38,9 @@ pub struct WebHandshake {
     /// Why there is no session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Device time that it took, in µs.
+    #[serde(default)]
+    pub took_us: u64,
 }
 
 /// A response has come.

@@ -79,6 +79,7 @@ pub(crate) async fn secure<S: Read + Write, T: Tls>(
         check_authority: !bugs::is(Bug::AuthorityNotChecked),
         check_dates: cloud.check_dates && !bugs::is(Bug::DatesNotChecked),
         check_name: cloud.check_name && !bugs::is(Bug::NameNotChecked),
+        max_fragment: None,
     };
     with_timeout(limit(cloud), tls.connect(socket, &options, now))
         .await

@@ -89,6 +89,11 @@ impl Tls {
     ) -> Result<ClientConnection, TlsFailure> {
         let name = ServerName::try_from(options.server_name.to_owned())
             .map_err(|_| TlsFailure::Configuration)?;
+        if options.max_fragment.is_some() {
+            // rustls 0.23 has no such extension: `max_fragment_size` bounds what it sends itself.
+            log::debug!(target: "rustls", "a server cannot be asked for short records");
+            return Err(TlsFailure::Configuration);
+        }
         let verifier = Verifier::new(options, now, &self.provider, found.clone())?;
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()

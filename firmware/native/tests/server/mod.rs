@@ -101,6 +101,7 @@ impl Authority {
             check_authority: true,
             check_dates: true,
             check_name: true,
+            max_fragment: None,
         }
     }
 }

@@ -260,6 +260,7 @@ impl Board for ProbeBoard {
             storage: self.region("storage").is_ok(),
             scaled_time: false,
             bugs: false,
+            short_records: true,
         }
     }
 

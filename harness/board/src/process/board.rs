@@ -146,6 +146,7 @@ impl Board for ProcessBoard {
             storage: true,
             scaled_time: false,
             bugs: false,
+            short_records: false,
         }
     }
 

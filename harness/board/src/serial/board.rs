@@ -335,6 +335,7 @@ impl Board for SerialBoard {
             storage: self.link.storage.is_some(),
             scaled_time: false,
             bugs: false,
+            short_records: false,
         }
     }
 

@@ -27,6 +27,9 @@ pub struct SntpFaults {
     pub offset_s: i64,
     /// It sends clients away with this code, such as `*b"RATE"` or `*b"DENY"`.
     pub kiss_of_death: Option<[u8; 4]>,
+    /// It announces a leap second at the end of the day, which makes its answer no worse: leap indicator 1
+    /// (RFC 4330 §4).
+    pub announces_leap_second: bool,
     /// Its answer is no answer.
     pub unusable: Option<Unusable>,
 }
@@ -232,6 +235,9 @@ impl Shared {
             None => answer(&request, told),
         }
         .to_vec();
+        if faults.announces_leap_second {
+            reply[0] |= 1 << 6;
+        }
         if let Some(unusable) = faults.unusable {
             unusable.spoil(&mut reply);
         }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use trace::thingsboard::{
     AttributesAnswered, AttributesReceived, ClaimReceived, FirmwareChunkSent, FirmwareRefused,
     PayloadMalformed, RpcAnswered, ServerRpcReceived, TelemetryReceived, TopicUnknown,
 };
 
+use super::adaptor::provision_fields;
 use super::gateway;
 use super::payload::{self, Malformed, Telemetry};
 use super::registry::{self, CLAIM_DURATION};
@@ -86,7 +87,9 @@ impl Hook for Arc<Shared> {
                 let code = TOPIC_NAME_INVALID;
                 return Reception::Close { code, reason };
             }
-            (Some(device), Some(Said::Gateway(_))) if !self.is_gateway(device) => {
+            (Some(device), Some(Said::Gateway(_)))
+                if self.settings.payload.has_schemas() || !self.is_gateway(device) =>
+            {
                 return self.ignore(connection, Some(device), topic);
             }
             (Some(_), None | Some(Said::Provision)) => {
@@ -149,24 +152,24 @@ impl Shared {
         said: Said,
         publish: &Publish,
     ) -> Result<(), Malformed> {
-        let payload = &publish.payload;
+        let (payload, format) = (&publish.payload, self.settings.payload);
         match said {
-            Said::Telemetry => {
-                self.keep_telemetry(device, &publish.topic, payload::telemetry(payload)?);
+            Said::Telemetry(form) => {
+                self.keep_telemetry(device, &publish.topic, format.telemetry(form, payload)?);
             }
-            Said::Attributes => {
-                self.keep_attributes(device, &publish.topic, payload::attributes(payload)?);
+            Said::Attributes(form) => {
+                self.keep_attributes(device, &publish.topic, format.attributes(form, payload)?);
             }
             Said::AttributesRequest(form, request) => {
                 self.answer_attributes(device, client, (form, request), payload)?;
             }
-            Said::RpcAnswer(request) => {
-                self.keep_answer(device, request, payload::answer(payload));
+            Said::RpcAnswer(form, request) => {
+                self.keep_answer(device, request, format.answer(form, payload)?);
             }
             Said::RpcCall(form, request) => {
                 self.answer_call(device, client, (form, request), payload)?;
             }
-            Said::Claim => self.keep_claim(device, payload::claim(payload)?),
+            Said::Claim => self.keep_claim(device, format.claim(payload)?),
             Said::Gateway(said) => self.take_from_gateway(device, client, said, publish)?,
             Said::Chunk {
                 package,
@@ -225,7 +228,8 @@ impl Shared {
         (form, request): (Form, i64),
         payload: &[u8],
     ) -> Result<(), Malformed> {
-        let keys = payload::keys(payload)?;
+        let format = self.settings.payload;
+        let keys = format.keys(form, payload)?;
         let answer = {
             let state = self.state();
             let Some(known) = state.registry.device(device) else {
@@ -260,7 +264,7 @@ impl Shared {
         self.reply(
             client,
             topic::attributes_answer(form, request),
-            answer.to_string(),
+            format.attributes_answer(form, request, &answer),
         );
         Ok(())
     }
@@ -290,7 +294,8 @@ impl Shared {
         (form, request): (Form, i64),
         payload: &[u8],
     ) -> Result<(), Malformed> {
-        let (method, params) = payload::call(payload)?;
+        let format = self.settings.payload;
+        let (method, params) = format.call(form, payload)?;
         let answer = self.state().answers.get(&method).cloned();
         let event = ServerRpcReceived {
             device_name: device.to_owned(),
@@ -301,7 +306,8 @@ impl Shared {
         };
         self.emit(Some(device), &event);
         if let Some(answer) = answer {
-            self.reply(client, topic::rpc_answer(form, request), answer.to_string());
+            let body = format.rpc_answer(form, request, &answer);
+            self.reply(client, topic::rpc_answer(form, request), body);
         }
         Ok(())
     }
@@ -413,7 +419,7 @@ impl Shared {
         let secrets = self.trace.secrets();
         match topic::read(topic) {
             Some(Said::Claim) => {
-                if let Ok(claim) = payload::claim(payload) {
+                if let Ok(claim) = self.settings.payload.claim(payload) {
                     secrets.add_numbered("claim secret", claim.secret_key);
                 }
             }
@@ -423,7 +429,8 @@ impl Shared {
                 }
             }
             Some(Said::Provision) => {
-                let request: Value = serde_json::from_slice(payload).unwrap_or_else(|_| json!({}));
+                let request = provision_fields(payload).map(|(fields, _)| fields);
+                let request = request.unwrap_or_default();
                 for (field, kind) in [
                     ("provisionDeviceSecret", "provision secret"),
                     ("token", "token"),

@@ -9,7 +9,9 @@
 //! | --- | --- |
 //! | [`credentials`] | ids of certificates and MQTT basic credentials |
 //! | `topic` | the topics of the device API in all their forms |
-//! | `payload` | reading what devices send |
+//! | `payload` | reading what devices send, in JSON |
+//! | `protobuf` | the same messages in protobuf, and their schemas |
+//! | `adaptor` | which of the two a device profile has |
 //! | `registry` | devices, their attributes, telemetry and claims |
 //! | `authenticate` | who a CONNECT comes from |
 //! | `device_api` | what a message of a device does |
@@ -25,22 +27,27 @@
 //! `X-Authorization: Bearer NAME` stands in for the token of the customer NAME; without, the answer
 //! is 401.
 //!
-//! Not taken: protobuf payloads, whose shape is each device profile's own, and what devices send to the topics
-//! of gateways that are none; both are acknowledged and ignored, with a `topic_unknown` event. Over MQTT 5, refusals are the reason codes of [`ReturnCode`], and what is
-//! refused later has one too: 0x8f a filter, 0x90 a topic, 0x99 a payload that cannot be read.
+//! Not taken: what devices send to the topics of gateways that are none, and what gateways send whose device
+//! profile is of protobuf; both are acknowledged and ignored, with a `topic_unknown` event. A profile of protobuf
+//! has the schemas that ThingsBoard proposes, and no others. Over MQTT 5, refusals are the reason codes of
+//! [`ReturnCode`], and what is refused later has one too: 0x8f a filter, 0x90 a topic, 0x99 a payload that cannot
+//! be read.
 
 mod account_api;
+mod adaptor;
 mod authenticate;
 pub mod credentials;
 mod device_api;
 mod gateway;
 mod payload;
+mod protobuf;
 mod provision;
 mod registry;
 mod return_code;
 mod service;
 mod topic;
 
+pub use adaptor::PayloadFormat;
 pub use registry::Credentials;
 pub use return_code::ReturnCode;
 pub use service::{
@@ -52,6 +59,7 @@ pub use trace::thingsboard::{ClaimOutcome, CredentialsKind};
 /// filter. Nothing is kept.
 pub fn read_anything(bytes: &[u8]) {
     payload::read_anything(bytes);
+    adaptor::read_anything(bytes);
     let text = String::from_utf8_lossy(bytes);
     topic::read(&text);
     topic::filter(&text);

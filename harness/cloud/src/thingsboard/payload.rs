@@ -38,7 +38,7 @@ pub(super) fn telemetry(payload: &[u8]) -> Result<Telemetry, Malformed> {
     telemetry_in(json(payload)?)
 }
 
-fn telemetry_in(json: Value) -> Result<Telemetry, Malformed> {
+pub(super) fn telemetry_in(json: Value) -> Result<Telemetry, Malformed> {
     let mut read = Telemetry::default();
     match json {
         Value::Object(object) => read.add(object)?,
@@ -91,7 +91,7 @@ pub(super) fn attributes(payload: &[u8]) -> Result<Map<String, Value>, Malformed
     attributes_in(object(payload)?)
 }
 
-fn attributes_in(object: Map<String, Value>) -> Result<Map<String, Value>, Malformed> {
+pub(super) fn attributes_in(object: Map<String, Value>) -> Result<Map<String, Value>, Malformed> {
     let values = known(object)?;
     match values.len() {
         0..=MOST_KEYS => Ok(values),
@@ -108,7 +108,10 @@ pub(super) struct Keys {
 
 /// `{"clientKeys": "a,b", "sharedKeys": "c"}`.
 pub(super) fn keys(payload: &[u8]) -> Result<Keys, Malformed> {
-    let object = object(payload)?;
+    keys_in(&object(payload)?)
+}
+
+pub(super) fn keys_in(object: &Map<String, Value>) -> Result<Keys, Malformed> {
     let list = |name: &str| match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(keys)) => {
@@ -156,7 +159,7 @@ pub(super) fn claim(payload: &[u8]) -> Result<Claim, Malformed> {
     claim_in(&object(payload)?)
 }
 
-fn claim_in(object: &Map<String, Value>) -> Result<Claim, Malformed> {
+pub(super) fn claim_in(object: &Map<String, Value>) -> Result<Claim, Malformed> {
     let secret_key = optional(object, "secretKey")?.unwrap_or_default();
     let duration = match object.get("durationMs") {
         None | Some(Value::Null) => None,
@@ -313,9 +316,8 @@ impl Default for RequestedCredentials {
     }
 }
 
-pub(super) fn request(payload: &[u8]) -> Result<Request, Malformed> {
-    let object = object(payload)?;
-    let text = |name| optional(&object, name);
+pub(super) fn request_in(object: &Map<String, Value>) -> Result<Request, Malformed> {
+    let text = |name| optional(object, name);
     let credentials = match text("credentialsType")?.as_deref() {
         None | Some("ACCESS_TOKEN") => RequestedCredentials::AccessToken(text("token")?),
         Some("MQTT_BASIC") => RequestedCredentials::MqttBasic {
@@ -325,7 +327,7 @@ pub(super) fn request(payload: &[u8]) -> Result<Request, Malformed> {
         },
         // In spite of its name.
         Some("X509_CERTIFICATE") => {
-            let certificate = bounded(&object, "hash", LONGEST_CERTIFICATE)?;
+            let certificate = bounded(object, "hash", LONGEST_CERTIFICATE)?;
             RequestedCredentials::X509(certificate)
         }
         Some(_) => return Err("its `credentialsType` is unknown"),
@@ -363,7 +365,7 @@ pub(super) fn read_anything(bytes: &[u8]) {
     let _ = keys(bytes);
     let _ = call(bytes);
     let _ = claim(bytes);
-    let _ = request(bytes);
+    let _ = object(bytes).and_then(|object| request_in(&object));
     let _ = device_field(bytes);
     let _ = telemetry_by_device(bytes);
     let _ = attributes_by_device(bytes);
@@ -442,7 +444,8 @@ mod tests {
         assert!(call(br#"{"method":1,"params":{}}"#).is_err());
         assert!(claim(br#"{"durationMs":"long"}"#).is_err());
         assert!(claim(br#"{"secretKey":5}"#).is_err());
-        assert!(request(br#"{"credentialsType":"LWM2M_CREDENTIALS"}"#).is_err());
+        let unknown = object(br#"{"credentialsType":"LWM2M_CREDENTIALS"}"#).unwrap();
+        assert!(request_in(&unknown).is_err());
         assert!(device_field(br#"{"device":" "}"#).is_err());
         assert!(telemetry_by_device(br#"{"a":{"t":1}}"#).is_err());
         assert!(attributes_by_device(br#"{"a":[]}"#).is_err());

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use trace::thingsboard::{CredentialsKind, DeviceProvisioned, ProvisionRefused};
 
+use super::adaptor::{provision_answer, provision_request};
 use super::credentials::text_id;
-use super::payload::{self, Malformed, Request, RequestedCredentials};
+use super::payload::{Malformed, Request, RequestedCredentials};
 use super::registry::Credentials;
 use super::service::{Shared, State, Strategy};
 use super::topic::PROVISION_RESPONSE;
@@ -39,7 +40,7 @@ const fn failure(reason: &'static str) -> Refused {
 
 impl Shared {
     pub(super) fn provision(&self, client: &Client, payload: &[u8]) -> Result<(), Malformed> {
-        let request = payload::request(payload)?;
+        let (request, in_protobuf) = provision_request(payload)?;
         let connection = client.connection;
         let outcome = self.decide(&request);
         let answer = match outcome {
@@ -75,7 +76,11 @@ impl Shared {
                 json!({ "errorMsg": told, "status": status })
             }
         };
-        self.reply(client, PROVISION_RESPONSE.to_owned(), answer.to_string());
+        let answer = match in_protobuf {
+            true => provision_answer(&answer),
+            false => answer.to_string().into(),
+        };
+        self.reply(client, PROVISION_RESPONSE.to_owned(), answer);
         Ok(())
     }
 

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 use trace::Trace;
-use trace::thingsboard::{AttributesPushed, ClaimOutcome, RpcSent};
+use trace::thingsboard::{AttributesPushed, ClaimOutcome, RpcNotSent, RpcSent};
 
+use super::adaptor::{PayloadFormat, Update};
 use super::registry::{self, Credentials, Registry};
 use super::topic::{self, Package, Wanted};
 use crate::account_http::AccountServer;
@@ -34,6 +35,8 @@ pub struct ThingsBoardSettings {
     pub acknowledges_malformed: bool,
     /// How a device proves who it is that [`Fake::register`] makes known.
     pub registers: Registers,
+    /// The device profile's payload type.
+    pub payload: PayloadFormat,
 }
 
 impl Default for ThingsBoardSettings {
@@ -44,6 +47,7 @@ impl Default for ThingsBoardSettings {
             skip_validity_check: false,
             acknowledges_malformed: false,
             registers: Registers::Certificate,
+            payload: PayloadFormat::Json,
         }
     }
 }
@@ -211,11 +215,11 @@ impl ThingsBoard {
             device.shared.retain(|key, _| !deleted.contains_key(key));
         }
         if !kept.is_empty() {
-            self.shared.push(name, kept.into());
+            self.shared.push(name, &Update::Set(kept));
         }
         if !deleted.is_empty() {
-            let keys: Vec<_> = deleted.keys().collect();
-            self.shared.push(name, json!({ "deleted": keys }));
+            let keys = deleted.into_iter().map(|(key, _)| key).collect();
+            self.shared.push(name, &Update::Deleted(keys));
         }
         true
     }
@@ -228,25 +232,44 @@ impl ThingsBoard {
     }
 
     /// Calls a method of a device, by its gateway if it is behind one. The number of the call, under which
-    /// the answer comes; none if the device is not there or does not listen for calls.
+    /// the answer comes; none if the device is not there, does not listen for calls, or cannot be told these
+    /// parameters in its payload format.
     pub fn call(&self, name: &str, method: &str, params: Value) -> Option<i64> {
         let shared = &self.shared;
-        let (request, to, gateways) = {
+        let (request, messages, gateways, unsaid) = {
             let mut state = shared.state();
             let to = state.listeners(name, |wanted| match wanted {
                 Wanted::RpcCalls(form) => Some(form),
                 _ => None,
             });
             let gateways = state.gateways_of(name, Wanted::GatewayCalls);
-            if to.is_empty() && gateways.is_empty() {
-                return None;
-            }
             let request = state.calls;
-            state.calls += 1;
-            state.registry.device_mut(name)?.called(request);
-            (request, to, gateways)
+            let mut messages = Vec::new();
+            let mut unsaid = None;
+            for (client, form) in to {
+                let said = (request, method);
+                match shared.settings.payload.rpc_call(form, said, &params) {
+                    Ok(body) => messages.push((client, topic::rpc_call(form, request), body)),
+                    Err(reason) => unsaid = Some(reason),
+                }
+            }
+            if !messages.is_empty() || !gateways.is_empty() {
+                state.calls += 1;
+                state.registry.device_mut(name)?.called(request);
+            }
+            (request, messages, gateways, unsaid)
         };
-        let body = json!({ "method": method, "params": params }).to_string();
+        if let Some(reason) = unsaid {
+            let event = RpcNotSent {
+                device_name: name.to_owned(),
+                method: method.to_owned(),
+                reason: reason.to_owned(),
+            };
+            shared.emit(Some(name), &event);
+        }
+        if messages.is_empty() && gateways.is_empty() {
+            return None;
+        }
         let data = json!({ "id": request, "method": method, "params": params });
         let by_gateway = json!({ "device": name, "data": data }).to_string();
         let event = RpcSent {
@@ -256,8 +279,8 @@ impl ThingsBoard {
             params,
         };
         shared.emit(Some(name), &event);
-        for (client, form) in to {
-            shared.send(&client, topic::rpc_call(form, request), body.clone());
+        for (client, topic, body) in messages {
+            shared.send(&client, topic, body);
         }
         for client in gateways {
             shared.send(&client, topic::GATEWAY_RPC.to_owned(), by_gateway.clone());
@@ -358,7 +381,7 @@ impl Shared {
         self.trace.emit(device.as_deref(), payload);
     }
 
-    fn push(&self, name: &str, update: Value) {
+    fn push(&self, name: &str, update: &Update) {
         let (to, gateways) = {
             let state = self.state();
             let to = state.listeners(name, |wanted| match wanted {
@@ -369,20 +392,20 @@ impl Shared {
         };
         let event = AttributesPushed {
             device_name: name.to_owned(),
-            update: update.clone(),
+            update: update.json(),
         };
         self.emit(Some(name), &event);
         for (client, form) in to {
-            let topic = topic::attributes(form).to_owned();
-            self.send(&client, topic, update.to_string());
+            let body = self.settings.payload.attributes_update(form, update);
+            self.send(&client, topic::attributes(form).to_owned(), body);
         }
         for client in gateways {
-            let told = json!({ "device": name, "data": update }).to_string();
+            let told = json!({ "device": name, "data": update.json() }).to_string();
             self.send(&client, topic::GATEWAY_ATTRIBUTES.to_owned(), told);
         }
     }
 
-    fn send(&self, client: &str, topic: String, body: String) {
+    fn send(&self, client: &str, topic: String, body: impl Into<Bytes>) {
         let publish = Publish::new(topic, body).with_qos(QoS::AtLeastOnce);
         self.injector.publish_to(client, publish);
     }

@@ -1,5 +1,5 @@
 //! Topics of the device API (`MqttTopics` of ThingsBoard), in the long form, in the short one, and in
-//! the short one that says JSON.
+//! the short ones that say JSON or protobuf.
 
 use super::gateway;
 
@@ -12,16 +12,18 @@ pub(super) enum Form {
     Short,
     /// `v2/t/j`.
     ShortJson,
+    /// `v2/t/p`.
+    ShortProtobuf,
 }
 
 /// What a device publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    Telemetry,
-    Attributes,
+    Telemetry(Form),
+    Attributes(Form),
     AttributesRequest(Form, i64),
     /// The answer to a call of the cloud's.
-    RpcAnswer(i64),
+    RpcAnswer(Form, i64),
     /// A call of the device's.
     RpcCall(Form, i64),
     Claim,
@@ -90,13 +92,15 @@ pub(super) const PROVISION_REQUEST: &str = "/provision/request";
 pub(super) const PROVISION_RESPONSE: &str = "/provision/response";
 
 /// Filters of what a device gets without a subscription.
-pub(super) const ANSWERS: [&str; 12] = [
+pub(super) const ANSWERS: [&str; 14] = [
     "v1/devices/me/attributes/response/+",
     "v2/a/res/+",
     "v2/a/res/j/+",
+    "v2/a/res/p/+",
     "v1/devices/me/rpc/response/+",
     "v2/r/res/+",
     "v2/r/res/j/+",
+    "v2/r/res/p/+",
     "v2/fw/response/+/chunk/+",
     "v2/sw/response/+/chunk/+",
     "v2/fw/error",
@@ -107,10 +111,16 @@ pub(super) const ANSWERS: [&str; 12] = [
 
 /// What `topic` is for; none if the device API has no such topic.
 pub(super) fn read(topic: &str) -> Option<Said> {
-    use Form::{Long, Short, ShortJson};
+    use Form::{Long, Short, ShortJson, ShortProtobuf};
     Some(match topic {
-        "v1/devices/me/telemetry" | "v2/t" | "v2/t/j" => Said::Telemetry,
-        "v1/devices/me/attributes" | "v2/a" | "v2/a/j" => Said::Attributes,
+        "v1/devices/me/telemetry" => Said::Telemetry(Long),
+        "v2/t" => Said::Telemetry(Short),
+        "v2/t/j" => Said::Telemetry(ShortJson),
+        "v2/t/p" => Said::Telemetry(ShortProtobuf),
+        "v1/devices/me/attributes" => Said::Attributes(Long),
+        "v2/a" => Said::Attributes(Short),
+        "v2/a/j" => Said::Attributes(ShortJson),
+        "v2/a/p" => Said::Attributes(ShortProtobuf),
         "v1/devices/me/claim" => Said::Claim,
         PROVISION_REQUEST => Said::Provision,
         "v1/gateway/connect" => Said::Gateway(gateway::Said::Connect),
@@ -122,8 +132,8 @@ pub(super) fn read(topic: &str) -> Option<Said> {
         "v1/gateway/claim" => Said::Gateway(gateway::Said::Claim),
         _ => {
             let numbered = |prefix: &str| topic.strip_prefix(prefix)?.parse::<i64>().ok();
-            // The JSON form first, because the number of the short one cannot be `j/1`.
-            let forms: [(Form, &str, &str, &str); 3] = [
+            // The number of the short form cannot be `j/1`.
+            let forms: [(Form, &str, &str, &str); 4] = [
                 (
                     Long,
                     "v1/devices/me/attributes/request/",
@@ -131,6 +141,7 @@ pub(super) fn read(topic: &str) -> Option<Said> {
                     "v1/devices/me/rpc/request/",
                 ),
                 (ShortJson, "v2/a/req/j/", "v2/r/res/j/", "v2/r/req/j/"),
+                (ShortProtobuf, "v2/a/req/p/", "v2/r/res/p/", "v2/r/req/p/"),
                 (Short, "v2/a/req/", "v2/r/res/", "v2/r/req/"),
             ];
             for (form, attributes, answer, call) in forms {
@@ -138,7 +149,7 @@ pub(super) fn read(topic: &str) -> Option<Said> {
                     return Some(Said::AttributesRequest(form, request));
                 }
                 if let Some(request) = numbered(answer) {
-                    return Some(Said::RpcAnswer(request));
+                    return Some(Said::RpcAnswer(form, request));
                 }
                 if let Some(request) = numbered(call) {
                     return Some(Said::RpcCall(form, request));
@@ -164,18 +175,22 @@ fn chunk(topic: &str) -> Option<Said> {
 
 /// What a subscription to `filter` is for; none if it is refused.
 pub(super) fn filter(filter: &str) -> Option<Wanted> {
-    use Form::{Long, Short, ShortJson};
+    use Form::{Long, Short, ShortJson, ShortProtobuf};
     Some(match filter {
         "v1/devices/me/attributes" => Wanted::SharedAttributes(Long),
         "v2/a" => Wanted::SharedAttributes(Short),
         "v2/a/j" => Wanted::SharedAttributes(ShortJson),
-        "v1/devices/me/attributes/response/+" | "v2/a/res/+" | "v2/a/res/j/+" => {
+        "v2/a/p" => Wanted::SharedAttributes(ShortProtobuf),
+        "v1/devices/me/attributes/response/+" | "v2/a/res/+" | "v2/a/res/j/+" | "v2/a/res/p/+" => {
             Wanted::AttributesAnswers
         }
         "v1/devices/me/rpc/request/+" => Wanted::RpcCalls(Long),
         "v2/r/req/+" => Wanted::RpcCalls(Short),
         "v2/r/req/j/+" => Wanted::RpcCalls(ShortJson),
-        "v1/devices/me/rpc/response/+" | "v2/r/res/+" | "v2/r/res/j/+" => Wanted::RpcAnswers,
+        "v2/r/req/p/+" => Wanted::RpcCalls(ShortProtobuf),
+        "v1/devices/me/rpc/response/+" | "v2/r/res/+" | "v2/r/res/j/+" | "v2/r/res/p/+" => {
+            Wanted::RpcAnswers
+        }
         PROVISION_RESPONSE => Wanted::ProvisionAnswer,
         "v2/fw/response/+/chunk/+" | "v2/fw/error" | "v2/sw/response/+/chunk/+" | "v2/sw/error" => {
             Wanted::Chunks
@@ -193,6 +208,7 @@ pub(super) fn attributes(form: Form) -> &'static str {
         Form::Long => "v1/devices/me/attributes",
         Form::Short => "v2/a",
         Form::ShortJson => "v2/a/j",
+        Form::ShortProtobuf => "v2/a/p",
     }
 }
 
@@ -202,6 +218,7 @@ pub(super) fn attributes_answer(form: Form, request: i64) -> String {
         Form::Long => format!("v1/devices/me/attributes/response/{request}"),
         Form::Short => format!("v2/a/res/{request}"),
         Form::ShortJson => format!("v2/a/res/j/{request}"),
+        Form::ShortProtobuf => format!("v2/a/res/p/{request}"),
     }
 }
 
@@ -211,6 +228,7 @@ pub(super) fn rpc_call(form: Form, request: i64) -> String {
         Form::Long => format!("v1/devices/me/rpc/request/{request}"),
         Form::Short => format!("v2/r/req/{request}"),
         Form::ShortJson => format!("v2/r/req/j/{request}"),
+        Form::ShortProtobuf => format!("v2/r/req/p/{request}"),
     }
 }
 
@@ -220,6 +238,7 @@ pub(super) fn rpc_answer(form: Form, request: i64) -> String {
         Form::Long => format!("v1/devices/me/rpc/response/{request}"),
         Form::Short => format!("v2/r/res/{request}"),
         Form::ShortJson => format!("v2/r/res/j/{request}"),
+        Form::ShortProtobuf => format!("v2/r/res/p/{request}"),
     }
 }
 
@@ -231,31 +250,36 @@ mod tests {
 
     #[test]
     fn every_topic_of_the_device_api_is_read() {
-        use Form::{Long, Short, ShortJson};
+        use Form::{Long, Short, ShortJson, ShortProtobuf};
         let chunk = |package| Said::Chunk {
             package,
             request: 3,
             chunk: 14,
         };
         for (topic, said) in [
-            ("v1/devices/me/telemetry", Said::Telemetry),
-            ("v2/t", Said::Telemetry),
-            ("v2/t/j", Said::Telemetry),
-            ("v1/devices/me/attributes", Said::Attributes),
-            ("v2/a", Said::Attributes),
-            ("v2/a/j", Said::Attributes),
+            ("v1/devices/me/telemetry", Said::Telemetry(Long)),
+            ("v2/t", Said::Telemetry(Short)),
+            ("v2/t/j", Said::Telemetry(ShortJson)),
+            ("v2/t/p", Said::Telemetry(ShortProtobuf)),
+            ("v1/devices/me/attributes", Said::Attributes(Long)),
+            ("v2/a", Said::Attributes(Short)),
+            ("v2/a/j", Said::Attributes(ShortJson)),
+            ("v2/a/p", Said::Attributes(ShortProtobuf)),
             (
                 "v1/devices/me/attributes/request/1",
                 Said::AttributesRequest(Long, 1),
             ),
             ("v2/a/req/1", Said::AttributesRequest(Short, 1)),
             ("v2/a/req/j/1", Said::AttributesRequest(ShortJson, 1)),
-            ("v1/devices/me/rpc/response/2", Said::RpcAnswer(2)),
-            ("v2/r/res/2", Said::RpcAnswer(2)),
-            ("v2/r/res/j/2", Said::RpcAnswer(2)),
+            ("v2/a/req/p/1", Said::AttributesRequest(ShortProtobuf, 1)),
+            ("v1/devices/me/rpc/response/2", Said::RpcAnswer(Long, 2)),
+            ("v2/r/res/2", Said::RpcAnswer(Short, 2)),
+            ("v2/r/res/j/2", Said::RpcAnswer(ShortJson, 2)),
+            ("v2/r/res/p/2", Said::RpcAnswer(ShortProtobuf, 2)),
             ("v1/devices/me/rpc/request/2", Said::RpcCall(Long, 2)),
             ("v2/r/req/2", Said::RpcCall(Short, 2)),
             ("v2/r/req/j/2", Said::RpcCall(ShortJson, 2)),
+            ("v2/r/req/p/2", Said::RpcCall(ShortProtobuf, 2)),
             ("v1/devices/me/claim", Said::Claim),
             ("/provision/request", Said::Provision),
             ("v2/fw/request/3/chunk/14", chunk(Package::Firmware)),
@@ -289,7 +313,7 @@ mod tests {
             "v1/devices/you/telemetry",
             "v1/devices/me/rpc/request/",
             "v1/devices/me/rpc/request/x",
-            "v2/t/p",
+            "v2/t/x",
             "v2/fw/request/3/chunk/-1",
             "v2/fw/request/-3/chunk/1",
             "v1/gateway/telemetry/",
@@ -313,10 +337,14 @@ mod tests {
             "v2/sw/error",
             "v2/a",
             "v2/a/j",
+            "v2/a/p",
             "v2/a/res/+",
+            "v2/a/res/p/+",
             "v2/r/req/+",
             "v2/r/req/j/+",
+            "v2/r/req/p/+",
             "v2/r/res/+",
+            "v2/r/res/p/+",
             "v1/gateway/attributes",
             "v1/gateway/rpc",
             "v1/gateway/attributes/response",

@@ -10,7 +10,7 @@ use rustls::{CertificateError, Error, PeerIncompatible, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 use trace::Trace;
 
-use super::hello::{chosen_version, client, version_name};
+use super::hello::{client, server, version_name};
 use super::tap::Watched;
 use super::verifier::{SHOWN, Shown};
 use super::{Acceptor, Alert, Cause, Handshake, PresentedCertificate, Secured, Tap, alert};
@@ -124,6 +124,7 @@ pub(super) fn begin_report(
     client_certificate: Option<PresentedCertificate>,
 ) -> Handshake {
     let hello = client(&watched.received.handshake).unwrap_or_default();
+    let answer = server(&watched.sent.handshake);
     let numbered = |number: Option<u8>| {
         number.map(|number| Alert {
             number,
@@ -140,10 +141,12 @@ pub(super) fn begin_report(
             Cause::Other
         },
         reason: None,
-        version: chosen_version(&watched.sent.handshake).map(version_name),
+        version: answer.as_ref().map(|answer| version_name(answer.version)),
         offered: hello.versions.into_iter().map(version_name).collect(),
         cipher: None,
         server_name: hello.server_name,
+        max_fragment_asked: hello.max_fragment,
+        max_fragment_granted: answer.and_then(|answer| answer.max_fragment),
         shown: shown.to_owned(),
         client_certificate,
         alert_sent: numbered(watched.sent.alert_number),

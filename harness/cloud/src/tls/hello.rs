@@ -8,10 +8,23 @@ pub(super) struct ClientHello {
     /// Protocol versions by number, best first as the client ranks them.
     pub(super) versions: Vec<u16>,
     pub(super) server_name: Option<String>,
+    /// The longest records that it asks for, in bytes.
+    pub(super) max_fragment: Option<u16>,
+}
+
+/// What a server chose.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ServerHello {
+    /// Protocol version by number.
+    pub(super) version: u16,
+    /// The longest records that it agreed to, in bytes.
+    pub(super) max_fragment: Option<u16>,
 }
 
 /// Number of the extension with a server's name (RFC 6066).
 const SERVER_NAME: u16 = 0;
+/// Number of the extension with the longest records (RFC 6066 §4).
+const MAX_FRAGMENT_LENGTH: u16 = 1;
 /// Number of the extension with protocol versions.
 const SUPPORTED_VERSIONS: u16 = 43;
 
@@ -29,6 +42,7 @@ pub(super) fn client(handshake: &[u8]) -> Option<ClientHello> {
     let mut hello = ClientHello {
         versions: vec![legacy],
         server_name: None,
+        max_fragment: None,
     };
     let mut extensions = long(&mut bytes).unwrap_or_default();
     while let (Some(kind), Some(mut content)) = (number(&mut extensions), long(&mut extensions)) {
@@ -43,29 +57,43 @@ pub(super) fn client(handshake: &[u8]) -> Option<ClientHello> {
                     .collect();
             }
             SERVER_NAME => hello.server_name = server_name(content),
+            MAX_FRAGMENT_LENGTH => hello.max_fragment = max_fragment(content),
             _ => {}
         }
     }
     Some(hello)
 }
 
-/// The version that the ServerHello at the start of `handshake` chose.
-pub(super) fn chosen_version(handshake: &[u8]) -> Option<u16> {
+/// Reads the ServerHello at the start of `handshake`.
+pub(super) fn server(handshake: &[u8]) -> Option<ServerHello> {
     let mut bytes = handshake;
     if take(&mut bytes, 4)?[0] != 2 {
         return None;
     }
-    let legacy = number(&mut bytes)?;
+    let mut hello = ServerHello {
+        version: number(&mut bytes)?,
+        max_fragment: None,
+    };
     take(&mut bytes, 32)?;
     short(&mut bytes)?;
     take(&mut bytes, 3)?;
     let mut extensions = long(&mut bytes).unwrap_or_default();
     while let (Some(kind), Some(mut content)) = (number(&mut extensions), long(&mut extensions)) {
-        if kind == SUPPORTED_VERSIONS {
-            return number(&mut content);
+        match kind {
+            SUPPORTED_VERSIONS => hello.version = number(&mut content)?,
+            MAX_FRAGMENT_LENGTH => hello.max_fragment = max_fragment(content),
+            _ => {}
         }
     }
-    Some(legacy)
+    Some(hello)
+}
+
+/// By the extension's code: 1 is 512 bytes, 4 is 4096.
+fn max_fragment(content: &[u8]) -> Option<u16> {
+    match content {
+        [code @ 1..=4] => Some(256 << code),
+        _ => None,
+    }
 }
 
 /// DER of the certificates in the Certificate message of `handshake`, which up to TLS 1.2 is in the clear (RFC
@@ -110,7 +138,7 @@ pub fn read_anything(bytes: &[u8]) {
                 version_name(version);
             }
         }
-        chosen_version(handshake);
+        server(handshake);
         let certificates = certificates(handshake);
         let length: usize = certificates.iter().map(Vec::len).sum();
         assert!(length <= handshake.len());
@@ -175,7 +203,7 @@ mod tests {
             let mut message = vec![kind, 0, 1, 0, 3, 3];
             message.extend(bytes);
             let _ = client(&message);
-            let _ = chosen_version(&message);
+            let _ = server(&message);
             let _ = certificates(&message);
         }
     }

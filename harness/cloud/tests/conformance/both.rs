@@ -205,3 +205,101 @@ pub async fn an_empty_client_id_needs_a_clean_session_before_5(ask: Ask) {
         assert_eq!(kept.unwrap().codes, [2]);
     }
 }
+
+pub async fn a_message_of_qos_2_that_is_sent_twice_comes_once(ask: Ask) {
+    let (watcher, id, topic) = (ask.name("w"), ask.name("c"), ask.name("t"));
+    let (mut watcher, _) = Peer::open(ask.broker, &Hello::new(ask.level, &watcher)).await;
+    watcher.subscribe(&[(&topic, 0)]).await;
+    let (mut peer, _) = Peer::open(ask.broker, &Hello::new(ask.level, &id)).await;
+    for dup in [0, 1] {
+        let properties = vec![0; usize::from(ask.level == 5)];
+        let publish = packet(
+            0x34 | dup << 3,
+            &[&text(&topic), &[0, 7], &properties, b"x"],
+        );
+        peer.send(&publish).await;
+        let got = peer.soon(5).await.flatten().expect("PUBREC");
+        assert_eq!((got.kind(), got.id), (5, 7));
+    }
+    // A release that is sent twice is answered twice: the answer may have been lost.
+    for _ in 0..2 {
+        peer.send(&packet(0x62, &[&[0, 7]])).await;
+        let got = peer.soon(5).await.flatten().expect("PUBCOMP");
+        assert_eq!((got.kind(), got.id), (7, 7));
+    }
+    let got = watcher.messages().await;
+    let got: Vec<_> = got.iter().map(|m| m.payload.as_str()).collect();
+    assert_eq!(got, ["x"]);
+}
+
+pub async fn messages_come_in_order(ask: Ask) {
+    let (id, topic) = (ask.name("c"), ask.name("t"));
+    let (mut peer, _) = Peer::open(ask.broker, &Hello::new(ask.level, &id)).await;
+    peer.subscribe(&[(&topic, 2)]).await;
+    for number in 0..15 {
+        peer.publish_with(&topic, &number.to_string(), 1, 0, &[])
+            .await;
+    }
+    let got = peer.messages().await;
+    let got: Vec<_> = got.iter().map(|m| m.payload.clone()).collect();
+    let wanted: Vec<_> = (0..15).map(|number| number.to_string()).collect();
+    assert_eq!(got, wanted);
+}
+
+pub async fn a_retained_will_waits_for_later_subscribers(ask: Ask) {
+    let (broken, late, topic) = (ask.name("b"), ask.name("l"), ask.name("will"));
+    let mut hello = Hello::new(ask.level, &broken).will(&topic, "gone").bytes();
+    // Behind the name of the protocol and its level stand the flags; this one has the will retained.
+    let name = hello.windows(4).position(|four| four == b"MQTT").unwrap();
+    hello[name + 5] |= 0x20;
+    let mut peer = Peer::silent(ask.broker, ask.level).await;
+    peer.send(&hello).await;
+    assert_eq!(peer.soon(5).await.flatten().expect("CONNACK").kind(), 2);
+    drop(peer);
+    pause(500).await;
+    let (mut late, _) = Peer::open(ask.broker, &Hello::new(ask.level, &late)).await;
+    late.subscribe(&[(&topic, 1)]).await;
+    let got = late.messages().await;
+    assert_eq!(got.len(), 1);
+    assert!(got[0].retain() && got[0].payload == "gone");
+}
+
+pub async fn a_clean_session_forgets_what_was_subscribed(ask: Ask) {
+    let (id, topic) = (ask.name("c"), ask.name("t"));
+    let (mut first, _) = Peer::open(ask.broker, &Hello::new(ask.level, &id).kept()).await;
+    first.subscribe(&[(&topic, 1)]).await;
+    first.leave(0, &[]).await;
+    let (again, connack) = Peer::open(ask.broker, &Hello::new(ask.level, &id).kept()).await;
+    assert_eq!(connack.codes.first(), Some(&0));
+    again.leave(0, &[]).await;
+    let (clean, _) = Peer::open(ask.broker, &Hello::new(ask.level, &id)).await;
+    clean.leave(0, &[]).await;
+    let (mut last, _) = Peer::open(ask.broker, &Hello::new(ask.level, &id)).await;
+    last.publish_with(&topic, "x", 1, 0, &[]).await;
+    assert_eq!(last.messages().await, []);
+}
+
+pub async fn a_subscription_is_replaced_and_its_retained_message_comes_again(ask: Ask) {
+    let (id, topic) = (ask.name("c"), ask.name("t"));
+    let (mut peer, _) = Peer::open(ask.broker, &Hello::new(ask.level, &id)).await;
+    peer.publish(&topic, "kept", 1, 1, &[]).await;
+    for qos in [1, 0] {
+        assert_eq!(peer.subscribe(&[(&topic, qos)]).await, [qos]);
+        let got = peer.messages().await;
+        let got: Vec<_> = got.iter().map(|m| (m.qos(), m.retain())).collect();
+        assert_eq!(got, [(qos, true)]);
+    }
+    peer.publish_with(&topic, "new", 1, 0, &[]).await;
+    let got = peer.messages().await;
+    let got: Vec<_> = got.iter().map(|m| (m.qos(), m.retain())).collect();
+    assert_eq!(got, [(0, false)]);
+}
+
+pub async fn acknowledgements_of_nothing_do_no_harm(ask: Ask) {
+    let id = ask.name("c");
+    let (mut peer, _) = Peer::open(ask.broker, &Hello::new(ask.level, &id)).await;
+    peer.send(&packet(0x40, &[&[0, 9]])).await;
+    peer.send(&packet(0xc0, &[])).await;
+    let got = peer.soon(5).await.flatten().expect("PINGRESP");
+    assert_eq!(got.head, 0xd0);
+}

@@ -3,7 +3,7 @@
 use cloud::thingsboard::{
     Credentials, ProvisionProfile, Strategy, ThingsBoard, ThingsBoardSettings,
 };
-use cloud::{Broker, Fake};
+use cloud::{Broker, BrokerSettings, Devices, Fake};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use trace::{Source, Trace};
@@ -26,6 +26,17 @@ pub struct World {
 impl World {
     pub async fn new(settings: ThingsBoardSettings) -> Self {
         let (broker, trace) = plain_broker().await;
+        Self::behind(broker, trace, settings).await
+    }
+
+    /// For clients of others, which live in the host's time.
+    pub async fn in_host_time(settings: ThingsBoardSettings) -> Self {
+        let trace = Trace::in_memory(clock::Clock::start(1.0));
+        let broker = Broker::start(BrokerSettings::plain(), trace.clone(), Devices::default());
+        Self::behind(broker.await.unwrap(), trace, settings).await
+    }
+
+    async fn behind(broker: Broker, trace: Trace, settings: ThingsBoardSettings) -> Self {
         let cloud = ThingsBoard::start(settings, &broker, trace.clone())
             .await
             .unwrap();

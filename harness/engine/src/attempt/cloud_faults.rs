@@ -70,6 +70,10 @@ fn time_answer(answer: TimeAnswer, sound: SntpFaults) -> SntpFaults {
         TimeAnswer::AnotherRequest => unusable(Unusable::AnotherRequest),
         TimeAnswer::CutShort => unusable(Unusable::CutShort),
         TimeAnswer::NoTime => unusable(Unusable::NoTime),
+        TimeAnswer::LeapSecond => SntpFaults {
+            announces_leap_second: true,
+            ..sound
+        },
         TimeAnswer::Wrong(offset_s) => SntpFaults { offset_s, ..sound },
     }
 }

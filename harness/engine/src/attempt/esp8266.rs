@@ -39,6 +39,10 @@ pub fn put_in(device: &Device, pki: &Pki, factory: &mut Factory) -> Result<(), P
         ca_sector: chip.ca.enabled.then_some(chip.ca.sector),
         certificate_sector: chip.client.enabled.then_some(chip.client.sector),
         buffer: chip.buffer,
+        max_fragment: chip
+            .max_fragment
+            .as_ref()
+            .map_or(0, |longest| longest.value),
         topics: chip.topics.clone(),
         flash_address,
         flash,

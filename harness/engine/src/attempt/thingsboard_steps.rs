@@ -41,8 +41,8 @@ impl Attempt<'_> {
             return match step.outcome.value {
                 CallOutcome::NotListening => Ok(()),
                 _ => Err(Missed::saying(format!(
-                    "the cloud cannot call {method} of {device}, which has no session, or has not \
-                     subscribed to v1/devices/me/rpc/request/+"
+                    "the cloud cannot call {method} of {device}, which has no session, has not subscribed to \
+                     v1/devices/me/rpc/request/+, or cannot be told these parameters, as `rpc_not_sent` says then"
                 ))),
             };
         };

@@ -129,6 +129,7 @@ fn lack(abilities: Abilities, rig: Option<&InRig>, need: &Need, over: Over) -> O
         (Need::TornWrite, _) => abilities.torn_write,
         (Need::Storage, _) => abilities.storage,
         (Need::OldTls, _) => cfg!(feature = "legacy"),
+        (Need::ShortRecords, _) => abilities.short_records,
         // The lab has everything else.
         (_, None) => true,
         (Need::Isolate, Some(rig)) => rig.can.contains(&Ability::Isolate),

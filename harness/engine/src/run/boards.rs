@@ -144,6 +144,7 @@ impl BoardModel {
                 storage: true,
                 scaled_time: true,
                 bugs: true,
+                short_records: false,
             },
             image: None,
             own_firmware: Some("it is a program of this host"),
@@ -160,6 +161,7 @@ impl BoardModel {
             abilities: Abilities {
                 scaled_time: false,
                 bugs: false,
+                short_records: true,
                 ..Self::native().abilities
             },
             own_firmware: None,
@@ -180,6 +182,7 @@ impl BoardModel {
                 storage: can(Ability::Storage),
                 scaled_time: false,
                 bugs: false,
+                short_records: true,
             },
             image: match &board.link {
                 BoardLink::Probe(probe) => probe.image.clone(),

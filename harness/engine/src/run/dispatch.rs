@@ -195,7 +195,10 @@ impl Dispatcher<'_> {
             case_id: case.case_id.clone(),
             bindings: case.bindings.clone(),
             seed: self.seed_of(attempt),
-            speed: boards::speed(&case.board, self.settings.speed),
+            speed: match case.in_real_time {
+                true => 1.0,
+                false => boards::speed(&case.board, self.settings.speed),
+            },
             accept: self.settings.accept,
             bug: self.settings.bug.clone(),
             out: self.folder.join(self.cases.folder(attempt)),

@@ -53,6 +53,8 @@ pub struct Case {
     /// Wall time that the steps themselves wait for: nothing where time is scaled, all of it on a real
     /// board. An attempt may take so much longer.
     pub lasts: Duration,
+    /// Whether it is run at the host's own speed, whatever speed is wanted.
+    pub in_real_time: bool,
 }
 
 impl Case {
@@ -72,6 +74,8 @@ impl Case {
                 BoardKind::Native | BoardKind::Qemu => Duration::ZERO,
                 BoardKind::Rig => case.lasts(),
             },
+            // Elsewhere lab time waits for who computes.
+            in_real_time: board.kind == BoardKind::Qemu && case.scenario.real_time,
             id: match board.kind {
                 BoardKind::Native => case.id.clone(),
                 BoardKind::Qemu | BoardKind::Rig => format!("{} on {}", case.id, board.name),

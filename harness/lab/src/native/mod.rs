@@ -174,6 +174,7 @@ impl Board for NativeBoard {
             storage: true,
             scaled_time: true,
             bugs: true,
+            short_records: false,
         }
     }
 

@@ -48,6 +48,7 @@ impl WebTls {
             .map_err(|error| WebError::SetUp(error.to_string()))?;
         let config = self.config(trace.clock())?;
         let stream = Box::new(Gathering(stream)) as Box<dyn Stream>;
+        let began = trace.clock().now();
         let connect = TlsConnector::from(Arc::new(config)).connect(name, stream);
         let opened = match connect.into_fallible().await {
             Ok(stream) => Ok(stream),
@@ -58,6 +59,7 @@ impl WebTls {
             }
         };
         trace.clock().touch();
+        let took = trace.clock().now().since(began);
         let mut seen = WebHandshake {
             phone: phone.to_owned(),
             ok: opened.is_ok(),
@@ -67,6 +69,7 @@ impl WebTls {
             certificate: None,
             alert: None,
             reason: None,
+            took_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         };
         let opened = match opened {
             Ok(stream) => {

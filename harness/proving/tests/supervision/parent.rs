@@ -51,6 +51,7 @@ pub fn plan(behaviours: &[&str]) -> Plan {
         takes_turns: false,
         lasts: Duration::ZERO,
         is_alone: false,
+        in_real_time: false,
     };
     Plan {
         cases: behaviours.iter().map(case).collect(),

@@ -12,7 +12,7 @@ use factory::{Cloud, Esp8266};
 use super::TAG;
 use super::flash::{self, LoadError};
 use super::records::Bounded;
-use crate::board::{CertificateProblems, Tls, TlsClient, TlsFailure};
+use crate::board::{CertificateProblems, MaxFragment, Tls, TlsClient, TlsFailure};
 use crate::bugs::{self, Bug};
 
 /// The SDK's limit for a handshake.
@@ -66,6 +66,7 @@ pub(super) async fn secure_connect<'c, T: Tls, S: Read + Write>(
         check_dates: verifies && !bugs::is(Bug::DatesNotChecked),
         // axTLS as the SDK calls it compares no name.
         check_name: false,
+        max_fragment: MaxFragment::of(chip.max_fragment),
     };
     let size = Some(chip.buffer).filter(|size| SIZES.contains(size));
     let size = usize::from(size.unwrap_or(USUAL_SIZE));

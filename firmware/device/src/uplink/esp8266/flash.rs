@@ -125,6 +125,7 @@ mod tests {
             ca_sector: Some(0x77),
             certificate_sector: Some(0x78),
             buffer: 6144,
+            max_fragment: 0,
             topics: String::new(),
             flash_address: 0x77000,
             flash,

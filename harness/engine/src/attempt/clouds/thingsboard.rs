@@ -1,6 +1,6 @@
 //! ThingsBoard in a world.
 
-use cloud::thingsboard::{ProvisionProfile, Registers, Strategy, credentials};
+use cloud::thingsboard::{PayloadFormat, ProvisionProfile, Registers, Strategy, credentials};
 use cloud::{Broker, Newcomer, ThingsBoard, ThingsBoardSettings};
 use factory::{ClaimMessage, Factory, MethodAnswer, ProvisionRequest, RemoteCalls};
 use pki::Pki;
@@ -38,6 +38,12 @@ pub(super) async fn start(
             Registered::AccessToken => Registers::AccessToken,
             Registered::MqttBasic => Registers::MqttBasic,
             Registered::None => Registers::Nothing,
+        },
+        payload: match settings.payload {
+            language::PayloadFormat::Json => PayloadFormat::Json,
+            language::PayloadFormat::Protobuf => PayloadFormat::Protobuf,
+            language::PayloadFormat::ProtobufOrJson => PayloadFormat::ProtobufOrJson,
+            language::PayloadFormat::ProtobufOrJsonDown => PayloadFormat::ProtobufOrJsonDown,
         },
         ..ThingsBoardSettings::default()
     };

@@ -34,6 +34,8 @@ fn handshake(ok: bool, cause: Cause) -> Handshake {
         offered: Vec::new(),
         cipher: None,
         server_name: None,
+        max_fragment_asked: None,
+        max_fragment_granted: None,
         shown: "server".into(),
         client_certificate: None,
         alert_sent: None,

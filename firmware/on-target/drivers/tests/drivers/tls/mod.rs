@@ -84,6 +84,7 @@ fn talk(
         check_authority: true,
         check_dates: true,
         check_name: true,
+        max_fragment: None,
     };
     let socket = Socket(Server::new(random, version));
     let start = Instant::now();
