@@ -5,9 +5,15 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+/// A word of one of them, without which the others are not looked for.
+static REASON: LazyLock<Regex> = LazyLock::new(|| expression(r"(?i)reason"));
+static TIMEOUT: LazyLock<Regex> = LazyLock::new(|| expression(r"(?i)time(?:d[ -]?|[ _-]?)out"));
+
 /// A time limit with its value, which is a setting, and nothing that ran out.
 static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)\btime-?out_?(?:ms|s|sec)?(?: is| of| set to| ?=| ?:)? ?\d+|_timeout: ?\d+")
+    expression(
+        r"(?i)\btime-?out_?(?:ms|s|sec)?(?: is| of| in| set to| ?=| ?:)? ?\d+|_timeout: ?\d+",
+    )
 });
 
 /// A reason that is MQTT's, whose numbers mean something else than Wi-Fi's.
@@ -48,13 +54,15 @@ fn expression(text: &str) -> Regex {
 /// A line with what its misleading words mean, or the line itself.
 pub fn as_meant(line: &str) -> Cow<'_, str> {
     let mut line = Cow::Borrowed(line);
-    if !OF_WIFI.is_match(&line) {
+    if REASON.is_match(&line) && !OF_WIFI.is_match(&line) {
         line = replaced(line, &MQTT_REASON, "$1${2}mqttcode $3");
         line = replaced(line, &OTHER_REASON, "$1${2}why");
     }
-    line = replaced(line, &LIMIT, "limit");
-    if JOIN_TIMEOUT.is_match(&line) && !OF_OTHERS.is_match(&line) {
-        line = replaced(line, &JOIN_TIMEOUT, "${1}wifi join failed");
+    if TIMEOUT.is_match(&line) {
+        line = replaced(line, &LIMIT, "limit");
+        if !OF_OTHERS.is_match(&line) {
+            line = replaced(line, &JOIN_TIMEOUT, "${1}wifi join failed");
+        }
     }
     line
 }

@@ -137,7 +137,7 @@ fn is_right(first: Option<&Cause>, expected: &Expected) -> bool {
 }
 
 /// Lines that name a trouble without having it: settings, counters and plans.
-const SETTINGS: [&str; 55] = [
+const SETTINGS: [&str; 61] = [
     "I (3) app: address in use counter 0",
     "I (3) app: invalid packets dropped 0",
     "I (3) app: packet too large limit 1024",
@@ -192,6 +192,12 @@ const SETTINGS: [&str; 55] = [
     "I (670) NimBLE: disconnect; reason=531",
     "I (671) ota: rollback to previous image is supported",
     "I (672) app: rate limit 10 per second",
+    "I (673) ota: image size 1048576, not enough space check ok",
+    "I (674) app: device already paired with app",
+    "D (675) app: Sending PUBLISH to topic up/x",
+    "I (676) wm: config portal timeout in 180 seconds",
+    "I (677) app: motor throttled to 30 %",
+    "I (678) mqtt connect state: 2",
     "14:30:16.749 MQT: tele/shed/STATE = {\"Wifi\":{\"LinkCount\":1,\"Downtime\":\"0T00:00:03\"}}",
 ];
 
