@@ -21,6 +21,7 @@ mod human;
 mod incident;
 mod kind;
 mod log;
+mod meant;
 mod rules;
 mod stage;
 mod watch;

@@ -1,13 +1,13 @@
 //! One log, read line by line.
 
+use std::borrow::Cow;
 use std::mem;
-use std::sync::LazyLock;
 
 use dialect::{Row, Text};
-use regex::Regex;
 
 use crate::binary;
 use crate::diagnosis::{Cause, Certainty, Diagnosis, Evidence, Past};
+use crate::meant::as_meant;
 use crate::rules::{Pattern, Rule, rules};
 use crate::watch::{Verdict, Watch, is_of};
 use crate::{Kind, Stage};
@@ -22,27 +22,6 @@ const GARBLED: u64 = 15;
 const MOSTLY_GARBLED: u64 = 25;
 /// Bytes without which that says nothing.
 const ENOUGH: u64 = 64;
-
-/// A time limit with its value, which is a setting, and nothing that ran out.
-static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
-    #[expect(clippy::expect_used, reason = "the expression is part of the program")]
-    Regex::new(r"(?i)\btime-?out_?(?:ms|s|sec)?(?: is| of| set to| ?=| ?:)? ?\d+|_timeout: ?\d+")
-        .expect("the expression is sound")
-});
-
-/// A reason that is MQTT's, whose numbers mean something else than Wi-Fi's.
-static MQTT_REASON: LazyLock<Regex> = LazyLock::new(|| {
-    #[expect(clippy::expect_used, reason = "the expression is part of the program")]
-    Regex::new(r"(?i)\b(mqtt|broker)\w*([^\n]{0,40}?)\breason(?: code)?[ :=(]{0,4}(\d)")
-        .expect("the expression is sound")
-});
-
-/// What tells that a line is on Wi-Fi, whatever component prints it.
-static OF_WIFI: LazyLock<Regex> = LazyLock::new(|| {
-    #[expect(clippy::expect_used, reason = "the expression is part of the program")]
-    Regex::new(r"(?i)wi-?fi|ssid|\bsta\b|STA_|\bAP\b|802\.11|bssid|station")
-        .expect("the expression is sound")
-});
 
 /// Reads a log; what it keeps does not grow with the log's length.
 pub struct Log {
@@ -150,9 +129,6 @@ impl Log {
         } else if begins {
             self.current.from_start = true;
         }
-        for pattern in found {
-            self.current.meet(*pattern, self.lines, text);
-        }
         for mark in marks.into_iter().filter(counts) {
             self.current.prove(mark, self.lines, text);
             if !rules.marks[mark].passed {
@@ -162,6 +138,10 @@ impl Log {
             for (index, evidence) in self.current.recover(rules.marks[mark].stage, kind) {
                 self.remember(past(&rules.rules[index], number, evidence, true));
             }
+        }
+        // After what the line ends, for it ends no trouble that it tells itself.
+        for pattern in found {
+            self.current.meet(*pattern, self.lines, text);
         }
         begins
     }
@@ -276,17 +256,10 @@ fn find(line: &str) -> Vec<Pattern> {
     if found.is_empty() {
         return found;
     }
-    let is_mqtt = MQTT_REASON.is_match(line) && !OF_WIFI.is_match(line);
-    if !is_mqtt && !LIMIT.is_match(line) {
-        return found;
+    match as_meant(line) {
+        Cow::Borrowed(_) => found,
+        Cow::Owned(line) => set.matches(line.as_bytes()).iter().collect(),
     }
-    let line = match is_mqtt {
-        true => MQTT_REASON.replace_all(line, "$1${2}mqttcode $3"),
-        false => line.into(),
-    };
-    set.matches(LIMIT.replace_all(&line, "limit").as_bytes())
-        .iter()
-        .collect()
 }
 
 fn past(rule: &Rule, attempt: u64, evidence: Evidence, recovered: bool) -> Past {

@@ -97,6 +97,9 @@ pub struct RuleText {
     /// Whose log it can stand in; a device's if left out.
     #[serde(default)]
     pub log: Option<Kind>,
+    /// Whether it can stand in the log of anyone.
+    #[serde(default)]
+    pub anywhere: bool,
     /// What to do.
     pub check: Vec<String>,
     /// Other causes of the same lines.

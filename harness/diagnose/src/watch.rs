@@ -111,7 +111,7 @@ impl Watch {
     fn hit(&self, index: usize, kind: Option<Kind>) -> Option<Hit> {
         let rule = &rules().rules[index];
         let has = |pattern: &Pattern| self.seen[*pattern].is_some();
-        let fits = is_of(rule.text.log, kind)
+        let fits = (rule.text.anywhere || is_of(rule.text.log, kind))
             && rule.after.iter().all(has)
             && !rule.unless.iter().any(has);
         if !fits || (rule.says.is_empty() && (rule.after.is_empty() || self.is_past(rule.stage))) {
