@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use board::lease::Lease;
 use clap::Args;
-use language::{self, Differences};
 use engine::run::{BoardModel, Case};
+use language::Differences;
 
 use super::arguments::{FlashWhen, time};
 use super::hardware::arguments::RigFile;
