@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{command, release, run, target};
 use crate::firmware;
+use crate::test::NATIVE;
 
 const ROUNDS: u32 = 20;
 /// Cases at a time for each core: emulated boards wait most of the time.
@@ -39,7 +40,7 @@ pub fn soak(parts: &[String]) -> Result<(), String> {
     let out = fresh("soak")?;
     if wanted("native") {
         let _load = Load::on_every_core();
-        repeat(&proving, &out.join("native"), &["--no-skips"])?;
+        repeat(&proving, &out.join("native"), &["--no-skips", "-E", NATIVE])?;
     }
     if wanted("qemu") {
         // So many emulators are load enough.
