@@ -84,9 +84,11 @@ impl Watch for HowItComes {
             }
             return;
         }
-        let Some(said) = text(event, "/secure_mode") else {
+        // Another cloud's clients do not say.
+        if text(event, "/product_key").is_none() {
             return;
-        };
+        }
+        let said = text(event, "/secure_mode").unwrap_or("nothing");
         let is_over_tls = self.0.remove(&connection);
         let (true_mode, way) = match is_over_tls {
             true => ("2", "over TLS"),

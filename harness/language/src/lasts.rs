@@ -11,8 +11,8 @@ impl Case {
     /// What its waits and expectations may take together, in device time.
     pub fn lasts(&self) -> Duration {
         let steps = self.scenario.steps.iter();
-        let steps: Duration = steps.map(|step| lasts(step)).sum();
-        steps + self.scenario.settle
+        let steps = steps.fold(Duration::ZERO, |all, step| all.saturating_add(lasts(step)));
+        steps.saturating_add(self.scenario.settle)
     }
 }
 
@@ -23,7 +23,7 @@ fn lasts(step: &Step) -> Duration {
         Step::Expect(Expect::Clause(clause)) => clause.window(),
         Step::Provision(provision) => provision.within,
         Step::Scan(scan) => scan.within,
-        Step::Wire(wire) => wire.within + wire.sending(),
+        Step::Wire(wire) => wire.within.saturating_add(wire.sending()),
         Step::Datagram(datagram) => datagram.within,
         Step::Console(console) => console.within,
         Step::Query(query) => query.within,

@@ -119,21 +119,31 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReadError> {
     inside.sort();
     for path in inside {
         if path.is_dir() {
-            // Profiles of certificates are files of the same kind, for scenarios that name their folder.
-            if path.file_name().is_none_or(|name| name != CERTIFICATES) {
-                find(&path, files)?;
-            }
+            find(&path, files)?;
         } else if path
             .extension()
             .is_some_and(|extension| extension == "yaml")
             && path
                 .file_name()
                 .is_none_or(|name| name != differences::FILE)
+            && !is_profiles(&path).map_err(wrap)?
         {
             files.push(path);
         }
     }
     Ok(())
+}
+
+/// Whether a file is profiles of certificates, for scenarios that name their folder, and no scenario: those have
+/// steps.
+fn is_profiles(path: &Path) -> io::Result<bool> {
+    let folder = path.parent().and_then(Path::file_name);
+    if folder.is_none_or(|name| name != CERTIFICATES) {
+        return Ok(false);
+    }
+    let text = fs::read(path)?;
+    let mut lines = text.split(|byte| *byte == b'\n');
+    Ok(!lines.any(|line| line.starts_with(b"steps:")))
 }
 
 fn cases(file: &str, text: &str, known: &Known) -> Result<Vec<Case>, Vec<Mistake>> {

@@ -15,6 +15,8 @@ use crate::command::{command, target};
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// One attempt.
 const ATTEMPT: &str = "60s";
+/// How `proving run` ends if no case was chosen.
+const NOTHING_RAN: i32 = 4;
 /// The same random values for each mutant.
 const SEED: &str = "7";
 
@@ -39,9 +41,10 @@ impl Judge {
         filters: &[String],
     ) -> Result<Option<Judgement>, String> {
         for filter in filters {
-            let soon = self.run(device, &["--fail-fast", "-E", filter])?;
-            if soon.outcome == Outcome::Killed {
-                return Ok(Some(soon));
+            match self.run(device, &["--fail-fast", "-E", filter])? {
+                Some(soon) if soon.outcome == Outcome::Killed => return Ok(Some(soon)),
+                // A case that is called otherwise by now is none of them.
+                Some(_) | None => {}
             }
         }
         Ok(None)
@@ -51,14 +54,19 @@ impl Judge {
     ///
     /// A run that ends at a broken attempt is no verdict; then all cases are run.
     pub fn judge(&self, device: &Path) -> Result<Judgement, String> {
-        let soon = self.run(device, &["--fail-fast"])?;
+        let all = |more: &[&str]| {
+            let judgement = self.run(device, more)?;
+            judgement.ok_or_else(|| "there are no cases here".to_owned())
+        };
+        let soon = all(&["--fail-fast"])?;
         if soon.outcome != Outcome::Broken {
             return Ok(soon);
         }
-        self.run(device, &[])
+        all(&[])
     }
 
-    fn run(&self, device: &Path, more: &[&str]) -> Result<Judgement, String> {
+    /// None if there is no such case.
+    fn run(&self, device: &Path, more: &[&str]) -> Result<Option<Judgement>, String> {
         let out = target().join("mutants/out");
         // What an earlier mutant left; it need not be there.
         let _ = fs::remove_dir_all(&out);
@@ -98,10 +106,10 @@ impl Judge {
                     // Its workers end with it.
                     let _ = child.kill();
                     let _ = child.wait();
-                    return Ok(Judgement {
+                    return Ok(Some(Judgement {
                         outcome: Outcome::TimedOut,
                         by: None,
-                    });
+                    }));
                 }
                 None => std::thread::sleep(Duration::from_millis(20)),
             }
@@ -112,6 +120,7 @@ impl Judge {
             (Some(by), ..) => (Outcome::Killed, Some(by)),
             (None, Some(by), _) => (Outcome::Broken, Some(by)),
             (None, None, Some(0)) => (Outcome::Survived, None),
+            (None, None, Some(NOTHING_RAN)) => return Ok(None),
             (None, None, code) => {
                 return Err(format!(
                     "`proving run --device {}` ended with {code:?} and no verdict: run it by hand to see why",
@@ -119,7 +128,7 @@ impl Judge {
                 ));
             }
         };
-        Ok(Judgement { outcome, by })
+        Ok(Some(Judgement { outcome, by }))
     }
 }
 

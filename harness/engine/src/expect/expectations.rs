@@ -13,7 +13,7 @@ use super::miss::Miss;
 use super::near::Ideal;
 use super::never::after;
 use super::progress::{Progress, State};
-use language::{Captures, Clause, Pattern, Wanted, duration};
+use language::{Captures, Clause, Pattern, Wanted, Window, duration};
 
 /// How many of the last events of a source a miss shows.
 const INSTEAD: usize = 5;
@@ -115,6 +115,8 @@ struct Watch<'c> {
     /// When the step began.
     start: LabTime,
     deadline: LabTime,
+    /// How much of that is for lines of a log alone.
+    log_delay: Duration,
     /// The next position to read.
     next: usize,
     found: Vec<usize>,
@@ -143,11 +145,12 @@ impl<'c> Watch<'c> {
             &expectations.cursors,
         );
         let waits_for_the_log = match &clause.wanted {
-            Wanted::One(..) | Wanted::InOrder(..) | Wanted::AnyOrder(..) => {
-                matcher.sources().contains(&Source::Log)
-            }
+            Wanted::One(..)
+            | Wanted::InOrder(..)
+            | Wanted::AnyOrder(..)
+            | Wanted::Count(_, _, Window::Within(_)) => matcher.sees(Source::Log),
             // They are about what must not come, too: what is late there is none of it.
-            Wanted::Never(..) | Wanted::Count(..) => false,
+            Wanted::Never(..) | Wanted::Count(_, _, Window::For(_)) => false,
         };
         let log_delay = match waits_for_the_log {
             true => expectations.log_delay,
@@ -160,6 +163,7 @@ impl<'c> Watch<'c> {
             progress: Progress::new(&clause.wanted),
             start,
             deadline: start + clause.wanted.limit() + log_delay,
+            log_delay,
             found: Vec::new(),
             clause,
             trace,
@@ -174,7 +178,9 @@ impl<'c> Watch<'c> {
             }
             self.next = after(&event);
             self.matcher.matching(&event, &mut self.found);
-            if self.found.is_empty() || !self.reading.includes(&event) {
+            let is_late =
+                event.source != Source::Log && event.at() + self.log_delay > self.deadline;
+            if self.found.is_empty() || is_late || !self.reading.includes(&event) {
                 continue;
             }
             match self.progress.take(&event, &self.found) {

@@ -140,6 +140,20 @@ async fn a_line_is_given_the_time_that_its_wire_takes_and_other_events_are_not()
         .await
         .expect("met");
     assert!(lab.now() - before < Duration::from_secs(1));
+    lab.log_later(2, "on the wire again");
+    let publishes_late = {
+        let trace = lab.trace.clone();
+        let sleep = trace.clock().sleep(Duration::from_secs(1));
+        async move {
+            sleep.await;
+            trace.emit(Some("device"), &Publish::default());
+        }
+    };
+    tokio::spawn(publishes_late);
+    lab.misses(
+        "{ any_order: [{ log: { text: again } }, { mqtt: { kind: publish } }], within: 0s }",
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -92,6 +92,7 @@ pub struct Web {
     air: Air,
     lan: Ipv4Addr,
     listening: JoinSet<()>,
+    is_on: bool,
 }
 
 impl Web {
@@ -100,14 +101,16 @@ impl Web {
             air: air.clone(),
             lan,
             listening: JoinSet::new(),
+            is_on: false,
         }
     }
 
     /// Listens, or no longer. Not every user may listen at these ports.
     pub async fn power(&mut self, on: bool) -> io::Result<()> {
-        if on != self.listening.is_empty() {
+        if on == self.is_on {
             return Ok(());
         }
+        self.is_on = on;
         self.listening.shutdown().await;
         if !on {
             return Ok(());
