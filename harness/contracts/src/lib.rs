@@ -50,6 +50,7 @@ mod reader;
 mod resources;
 mod returning;
 mod service;
+mod thingsboard;
 mod time;
 mod tls;
 mod wifi;
@@ -76,6 +77,7 @@ pub const ALL: &[&[Contract]] = &[
     coap::CONTRACTS,
     linkkit::CONTRACTS,
     lan::CONTRACTS,
+    thingsboard::CONTRACTS,
     returning::CONTRACTS,
     claims::CONTRACTS,
     pace::CONTRACTS,

@@ -240,11 +240,11 @@ pub const CONTRACTS: &[Contract] = &[
 ];
 
 /// The connection that an event is about; they are counted by each broker.
-fn connection(event: &Event) -> u64 {
+pub(crate) fn connection(event: &Event) -> u64 {
     number(event, "/connection").unwrap_or_default()
 }
 
 /// Whether the client sent it.
-fn is_from_client(event: &Event) -> bool {
+pub(crate) fn is_from_client(event: &Event) -> bool {
     text(event, "/direction") == Some("in")
 }

@@ -133,6 +133,28 @@ pub fn breaking() -> Vec<Breaking> {
         ),
         ("says-no-key", vec![line(1, "app", "key: <key of dut>")], 2),
         (
+            "thingsboard-subscribes-first",
+            vec![
+                opened(1, "c"),
+                from_client(
+                    2,
+                    "publish",
+                    json!({ "topic": "/provision/request", "qos": 1, "id": 1 }),
+                ),
+            ],
+            2,
+        ),
+        (
+            "linkkit-says-how-it-comes",
+            vec![
+                json!([1, "tls/handshake", { "connection": 1, "ok": true }]),
+                json!([2, "linkkit/connect_accepted", {
+                    "connection": 1, "product_key": "p", "device_name": "d", "secure_mode": "3",
+                }]),
+            ],
+            2,
+        ),
+        (
             "linkkit-reports-once-connected",
             vec![
                 powered(0),
