@@ -52,7 +52,9 @@ impl Watch for Subscribes {
             "publish" if flag(event, "/duplicate") => {}
             "publish" => {
                 let topic = text(event, "/topic").unwrap_or_default();
-                let answer = ANSWERS.iter().find(|(request, _)| topic.starts_with(request));
+                let answer = ANSWERS
+                    .iter()
+                    .find(|(request, _)| topic.starts_with(request));
                 let (Some((_, answer)), Some(filters)) = (answer, self.0.get(&connection)) else {
                     return;
                 };
