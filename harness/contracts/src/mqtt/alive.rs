@@ -55,6 +55,55 @@ impl Watch for Acknowledges {
     }
 }
 
+/// The packet by which the client has to go on with a message of QoS 2, by connection and identifier, and since
+/// when and by which event.
+#[derive(Default)]
+pub struct GoesOn(BTreeMap<(u64, &'static str, u64), (LabTime, u64)>);
+
+impl Watch for GoesOn {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let connection = connection(event);
+        let id = number(event, "/id").unwrap_or_default();
+        let is_refused = number(event, "/code").is_some_and(|code| code >= 0x80);
+        let next = match (&*event.kind, is_from_client(event)) {
+            ("connection_closed", _) => {
+                self.0.retain(|(other, ..), _| *other != connection);
+                return;
+            }
+            ("publish", false) if number(event, "/qos") == Some(2) => "pubrec",
+            ("pubrec", false) if !is_refused => "pubrel",
+            ("pubrel", false) => "pubcomp",
+            (kind, true) => {
+                let awaited = ["pubrec", "pubrel", "pubcomp"].into_iter().find(|one| *one == kind);
+                let was = awaited.and_then(|kind| self.0.remove(&(connection, kind, id)));
+                if was.is_some() {
+                    found.held();
+                }
+                return;
+            }
+            _ => return,
+        };
+        self.0
+            .insert((connection, next, id), (event.at(), event.seq));
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        let since = self.0.values().map(|(at, _)| *at);
+        since.min().map(|at| at + ACKNOWLEDGED_WITHIN)
+    }
+
+    fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
+        self.0.retain(|(_, next, id), (at, seq)| {
+            let waits = *at + ACKNOWLEDGED_WITHIN >= now;
+            if !waits && moment.calm_from(*at) {
+                let next = next.to_uppercase();
+                found.broken(format!("no {next} for identifier {id}"), [*seq]);
+            }
+            waits
+        });
+    }
+}
+
 /// When each connection's client sent its last packet, and how long it may keep silent.
 #[derive(Default)]
 pub struct KeepsAlive(BTreeMap<u64, Silence>);

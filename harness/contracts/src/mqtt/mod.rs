@@ -121,6 +121,15 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<alive::Acknowledges>::default()),
     },
     Contract {
+        id: "mqtt-qos2-goes-on",
+        needs: &[Sight::Clock],
+        says: "a message of QoS 2 goes on within ten seconds: PUBREC for PUBLISH, PUBREL for PUBREC, PUBCOMP for \
+               PUBREL, each by that identifier",
+        source: "MQTT 3.1.1 [MQTT-4.3.3-1], [MQTT-4.3.3-2]",
+        reads: PACKETS,
+        watch: |_| Some(Box::<alive::GoesOn>::default()),
+    },
+    Contract {
         id: "mqtt-keeps-alive",
         needs: &[Sight::Clock],
         says: "a client lets no more than its keep-alive pass without a packet",

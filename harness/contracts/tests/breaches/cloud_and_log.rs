@@ -135,14 +135,17 @@ pub fn breaking() -> Vec<Breaking> {
         (
             "thingsboard-subscribes-first",
             vec![
-                opened(1, "c"),
+                connect(1),
+                connack(2),
+                opened(3, "c"),
                 from_client(
-                    2,
+                    4,
                     "publish",
                     json!({ "topic": "/provision/request", "qos": 1, "id": 1 }),
                 ),
+                puback(5, 1),
             ],
-            2,
+            4,
         ),
         (
             "linkkit-says-how-it-comes",

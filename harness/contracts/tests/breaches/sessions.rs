@@ -93,6 +93,15 @@ pub fn breaking() -> Vec<Breaking> {
             ],
             20_000,
         ),
+        (
+            "mqtt-qos2-goes-on",
+            vec![
+                connect(1),
+                connack(2),
+                to_client(3, "pubrec", json!({ "id": 7 })),
+            ],
+            20_000,
+        ),
         ("mqtt-keeps-alive", vec![connect(1), connack(2)], 70_000),
         (
             "mqtt-keep-alive-as-told",
