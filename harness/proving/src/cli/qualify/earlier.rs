@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use ::evidence::compare::Measured;
 use ::evidence::{Fault, MANIFEST, SignedBy, Signers, VerifyError, printable, verify};
 use miette::Diagnostic;
-use report::{AttemptResult, FORMAT_VERSION, RunSummary};
+use report::{FORMAT_VERSION, RunSummary};
 use serde_json::Value;
 
 use super::record::{Origin, Record, Source};
@@ -98,7 +98,7 @@ impl Earlier {
         let manifest = folder.join(MANIFEST);
         let manifest = read_whole(&manifest).map_err(|error| wrong(error.to_string()))?;
         let cases = summary.cases.iter().map(|case| {
-            let measured = Measured::of(case, |attempt| trace_below(folder, attempt));
+            let measured = Measured::of(case, |attempt| trace_in(folder, &attempt.trace()));
             (case.case.clone(), measured)
         });
         Ok(Self {
@@ -200,12 +200,33 @@ fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The trace of an attempt, which the summary of a stranger may place anywhere.
-fn trace_below(folder: &Path, attempt: &AttemptResult) -> Option<PathBuf> {
-    let trace = attempt.trace();
+fn trace_in(folder: &Path, trace: &Path) -> Option<PathBuf> {
     let is_below = trace
         .components()
         .all(|part| matches!(part, Component::Normal(_)));
     let path = is_below.then(|| folder.join(trace))?;
     let size = fs::metadata(&path).ok()?.len();
     (size <= LARGEST).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read_whole() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("summary.json");
+        let file = File::create(&path).expect("there is room");
+        file.set_len(LARGEST + 1).expect("it takes no room");
+        let error = read_whole(&path).expect_err("it is too large");
+        assert!(error.to_string().contains("64 MB"), "{error}");
+        let attempt = |size: u64| {
+            file.set_len(size).expect("it takes no room");
+            trace_in(folder.path(), Path::new("summary.json"))
+        };
+        assert_eq!(attempt(LARGEST + 1), None);
+        assert_eq!(attempt(LARGEST), Some(path.clone()));
+        assert_eq!(trace_in(folder.path(), &path), None, "it leads out");
+    }
 }

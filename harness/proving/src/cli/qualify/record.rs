@@ -342,3 +342,76 @@ fn count(cases: &[CaseRate], which: impl Fn(&&CaseRate) -> bool) -> usize {
 fn ppm(share: f64) -> u64 {
     (share * 1e6).round() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        qualify: Qualify,
+    }
+
+    fn qualify(arguments: &[&str]) -> Qualify {
+        let all = ["qualify", "--out", "x", "--repeats", "5"];
+        Line::parse_from(all.iter().chain(arguments)).qualify
+    }
+
+    fn case(name: &str, of: u32, broken: u32) -> CaseRate {
+        CaseRate {
+            case: name.to_owned(),
+            verdict: Verdict::Passed,
+            failed: 0,
+            of,
+            broken,
+            rate_from_ppm: 0,
+            rate_to_ppm: 1_000_000,
+            skipped: None,
+            sources: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_not_run_as_often_as_planned_is_a_reason() {
+        let cases = [
+            case("all", 5, 0),
+            case("with a broken one", 4, 1),
+            case("cut", 3, 1),
+            case("excused, and not run", 0, 0),
+            case("excused, and cut", 2, 0),
+            case("not run", 0, 0),
+            case("all broken", 0, 5),
+        ];
+        let around = Circumstances {
+            excused: ["excused, and not run", "excused, and cut"]
+                .map(str::to_owned)
+                .into(),
+            changed: vec!["a.yaml".to_owned()],
+            ..Circumstances::default()
+        };
+        let nothing = Comparison::default();
+        let reasons = gaps(
+            &qualify(&["--below", "50%"]),
+            &cases,
+            Some(&nothing),
+            &around,
+        );
+        assert_eq!(
+            reasons,
+            [
+                "1 case was not run",
+                "2 cases were not run 5 times",
+                "2 cases are not shown to fail in less than 50 %",
+                "no case was judged in the earlier evidence and in this one",
+                "a.yaml was changed during the run",
+            ]
+        );
+        assert_eq!(
+            gaps(&qualify(&[]), &cases[..2], None, &Circumstances::default()),
+            [""; 0]
+        );
+    }
+}
