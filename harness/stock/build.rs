@@ -24,14 +24,24 @@ fn main() {
 fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the scenarios are there") {
         let path = entry.expect("the folder can be listed").path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // The schema is made by the program, and what an editor left is no scenario.
-        if name == "schema.json" || name.starts_with('.') {
-            continue;
-        }
         match path.is_dir() {
             true => gather(&path, files),
-            false => files.push(path),
+            false if is_carried(&path) => files.push(path),
+            false => {}
         }
     }
+}
+
+/// Whether it is a scenario or belongs to one. The schema is made by the program, and what an editor or a run has
+/// left is neither.
+fn is_carried(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let name = name.to_string_lossy();
+    let is_transcript = path
+        .parent()
+        .is_some_and(|folder| folder.ends_with("snapshots"));
+    !name.starts_with('.')
+        && (name.ends_with(".yaml")
+            || name == "README.md"
+            || (is_transcript && name.ends_with(".snap")))
 }

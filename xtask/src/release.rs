@@ -56,6 +56,10 @@ fn archive(dist: &Path) -> Result<(), String> {
     for (arguments, file) in made.into_iter().chain([(vec!["man"], "proving.1")]) {
         let said = command(dist.join("proving")).args(arguments).output();
         let said = said.map_err(|error| format!("failed to start what was built: {error}"))?;
+        if !said.status.success() {
+            let why = String::from_utf8_lossy(&said.stderr);
+            return Err(format!("what was built does not write {file}: {why}"));
+        }
         fs::write(folder.join(file), said.stdout)
             .map_err(|error| format!("failed to write {file}: {error}"))?;
     }
@@ -222,6 +226,46 @@ mod tests {
             .status()
             .expect("it can be started");
         assert!(started.success() && unpacked.join("LICENSE-MIT").is_file());
+    }
+
+    #[test]
+    fn an_archive_without_its_completions_is_none() {
+        use std::os::unix::fs::PermissionsExt;
+        let dist = tempfile::tempdir().expect("there is room");
+        let program = dist.path().join("proving");
+        fs::write(&program, "#!/bin/sh\necho no shell >&2\nexit 2\n").expect("there is room");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        fs::write(dist.path().join(SYMBOLS), "symbols").expect("there is room");
+        let error = archive(dist.path()).expect_err("the program fails");
+        assert!(error.contains("proving.bash: no shell"), "{error}");
+    }
+
+    #[test]
+    fn only_a_tag_of_this_version_that_passes_all_checks_is_published_as_a_draft() {
+        let workflow = text(".github/workflows/release.yml");
+        let (_, publish) = workflow.split_once("  publish:\n").expect("it is there");
+        for line in [
+            "needs: [version, checks, binary, container]\n",
+            "gh release create \"$TAG\" --draft ",
+        ] {
+            assert!(publish.contains(line), "{line}");
+        }
+        assert!(workflow.contains("    uses: ./.github/workflows/ci.yml\n"));
+        assert!(text(".github/workflows/ci.yml").contains("\n  workflow_call:\n"));
+        let step = workflow
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("- run: test "))
+            .expect("a step compares them");
+        let judged = |tag: &str| {
+            let status = command("bash")
+                .current_dir(root())
+                .args(["-c", &format!("test {step}")])
+                .env("GITHUB_REF_NAME", tag)
+                .status();
+            status.expect("bash is here").success()
+        };
+        assert!(judged(concat!("v", env!("CARGO_PKG_VERSION"))));
+        assert!(!judged("v9.9.9") && !judged("main"));
     }
 
     #[test]

@@ -23,8 +23,6 @@ pub const SLOWER: &str = "the median of the lab time of attempts that passed is 
 /// What attempts at a case have shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured {
-    /// What they say together.
-    pub verdict: Verdict,
     /// Why it was not run.
     pub skipped: Option<String>,
     /// Failures, of attempts that passed or failed: broken ones say nothing of the device.
@@ -60,7 +58,6 @@ impl Measured {
         let failed = count(Verdict::Failed);
         let passed = (case.attempts.iter()).filter(|attempt| attempt.verdict == Verdict::Passed);
         let mut measured = Self {
-            verdict: case.verdict,
             skipped: case.skipped.clone(),
             tally: Tally {
                 failed,
@@ -271,7 +268,6 @@ mod tests {
     fn measured(failed: u32, of: u32, times: &[u64], lines: &[(&str, u32)]) -> Measured {
         let lines = lines.iter();
         Measured {
-            verdict: Verdict::Passed,
             skipped: None,
             tally: Tally { failed, of },
             times: times.to_vec(),

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,8 @@ use crate::signature::Signer;
 pub struct Folder {
     out: PathBuf,
     part: PathBuf,
+    /// Whether it has its name already.
+    is_finished: bool,
     files: Vec<Entry>,
 }
 
@@ -44,14 +47,18 @@ impl Folder {
         Self::is_free(out)?;
         let mut name = OsString::from(".");
         name.push(out.file_name().unwrap_or_default());
-        name.push(format!(".{}.part", std::process::id()));
+        // Another process that writes the same evidence, on whatever host, has another.
+        let random = RandomState::new().hash_one(std::process::id());
+        name.push(format!(".{random:016x}.part"));
         let part = out.with_file_name(name);
-        // What a process of the same number has left.
-        let _ = fs::remove_dir_all(&part);
-        fs::create_dir_all(&part).map_err(unwritable(&part))?;
+        if let Some(parent) = part.parent() {
+            fs::create_dir_all(parent).map_err(unwritable(parent))?;
+        }
+        fs::create_dir(&part).map_err(unwritable(&part))?;
         Ok(Self {
             out: out.to_owned(),
             part,
+            is_finished: false,
             files: Vec::new(),
         })
     }
@@ -94,7 +101,7 @@ impl Folder {
     /// Writes the manifest and its signature, and gives the folder its name. Returns how many files it holds
     /// besides these two.
     pub fn finish(
-        self,
+        mut self,
         tool: &str,
         written_ms: u64,
         signer: Option<&Signer>,
@@ -117,14 +124,16 @@ impl Folder {
         // A folder that came there meanwhile stays: only an empty one is replaced.
         Self::is_free(&self.out)?;
         fs::rename(&self.part, &self.out).map_err(unwritable(&self.out))?;
+        self.is_finished = true;
         Ok(manifest.files.len())
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // After `finish` it is not there any more.
-        let _ = fs::remove_dir_all(&self.part);
+        if !self.is_finished {
+            let _ = fs::remove_dir_all(&self.part);
+        }
     }
 }
 
@@ -156,5 +165,38 @@ fn unwritable(path: &Path) -> impl Fn(io::Error) -> FolderError + '_ {
     |source| FolderError::Write {
         path: path.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("it is there");
+        let name = |entry: io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+        entries
+            .map(|entry| name(entry).to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_part_of_another_process_stays_as_it_is() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let out = folder.path().join("evidence");
+        let other = format!(".evidence.{}.part", std::process::id());
+        fs::create_dir(folder.path().join(&other)).expect("there is room");
+        fs::write(folder.path().join(&other).join("a"), "theirs").expect("there is room");
+        let mut first = Folder::begin(&out).expect("there is room");
+        let second = Folder::begin(&out).expect("there is room");
+        assert_ne!(first.place(""), second.place(""));
+        first.write("a", "ours").expect("there is room");
+        assert_eq!(first.finish("t", 0, None).expect("it is whole"), 1);
+        let error = second.finish("t", 0, None).expect_err("it would be lost");
+        assert!(matches!(error, FolderError::Exists(_)), "{error}");
+        let mut left = names(folder.path());
+        left.sort();
+        assert_eq!(left, [other.as_str(), "evidence"]);
+        assert_eq!(names(&folder.path().join(&other)), ["a"]);
     }
 }

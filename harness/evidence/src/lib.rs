@@ -17,6 +17,7 @@
 pub mod compare;
 mod folder;
 mod manifest;
+mod printable;
 pub mod rate;
 mod redact;
 mod signature;
@@ -25,6 +26,7 @@ mod verify;
 
 pub use folder::{Folder, FolderError};
 pub use manifest::{Entry, MANIFEST, Manifest, Refusal, SIGNATURE};
+pub use printable::printable;
 pub use redact::redacted;
 pub use signature::{KeyError, NAMESPACE, Signer};
 pub use signers::{Signers, SignersError};

@@ -5,6 +5,8 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
+use crate::printable::printable;
+
 /// Name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
 /// Name of its signature, as `ssh-keygen -Y sign` calls it.
@@ -70,7 +72,12 @@ impl Manifest {
         struct Versioned {
             version: u32,
         }
-        let wrong = |error: serde_json::Error| Refusal(format!("{MANIFEST} is none: {error}"));
+        let wrong = |error: serde_json::Error| {
+            Refusal(format!(
+                "{MANIFEST} is none: {}",
+                printable(&error.to_string())
+            ))
+        };
         let Versioned { version } = serde_json::from_slice(bytes).map_err(wrong)?;
         if version != VERSION {
             return Err(Refusal(format!(
@@ -95,7 +102,9 @@ impl Manifest {
         } in &self.files
         {
             judge_path(path)?;
-            if !known.insert(path) {
+            let is_new = known.insert(path);
+            let path = printable(path);
+            if !is_new {
                 return Err(format!("{MANIFEST} names {path} twice"));
             }
             let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');

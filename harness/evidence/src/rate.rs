@@ -2,6 +2,8 @@
 
 /// Results that chance alone brings about less often than this count as no chance.
 pub const CHANCE: f64 = 0.05;
+/// Values on each side from which [`above`] may call a difference more than chance.
+pub const LEAST_VALUES: usize = 5;
 
 /// The bounds of the failure rate with a confidence of 95 %, from 0 to 1.
 ///
@@ -48,8 +50,12 @@ pub fn fisher(a: u32, n: u32, b: u32, m: u32) -> f64 {
 }
 
 /// How often chance alone would put as many values of `new` above those of `old`, or more (Mann and Whitney's
-/// test, one-sided; by the normal distribution, with ties).
+/// test, one-sided; by the normal distribution, with ties). Of fewer than [`LEAST_VALUES`] on a side, which that
+/// distribution does not fit, it is always.
 pub fn above(old: &[u64], new: &[u64]) -> f64 {
+    if old.len().min(new.len()) < LEAST_VALUES {
+        return 1.0;
+    }
     let mut all: Vec<(u64, bool)> = old.iter().map(|value| (*value, false)).collect();
     all.extend(new.iter().map(|value| (*value, true)));
     all.sort_unstable();
@@ -221,12 +227,20 @@ mod tests {
     #[test]
     fn values_lie_above_others_by_chance_as_often_as_mann_and_whitney_say() {
         let old = [1, 2, 3, 4, 5];
-        for (new, expected) in [
-            ([6, 7, 8, 9, 10], "0.0061"),
-            ([1, 2, 3, 4, 5], "0.5422"),
-            ([5, 5, 5, 5, 5], "0.0127"),
+        for (old, new, expected) in [
+            (&old[..], &[6, 7, 8, 9, 10][..], "0.0061"),
+            (&old, &[1, 2, 3, 4, 5], "0.5422"),
+            (&old, &[5, 5, 5, 5, 5], "0.0127"),
+            // By the normal distribution 0.0404 and 0.0473.
+            (&[1, 2, 3], &[4, 5, 6], "1.0000"),
+            (&[1, 2], &[6, 7, 8, 9, 10], "1.0000"),
+            (&old, &[8, 9, 10], "1.0000"),
         ] {
-            assert_eq!(format!("{:.4}", above(&old, &new)), expected, "{new:?}");
+            assert_eq!(
+                format!("{:.4}", above(old, new)),
+                expected,
+                "{old:?} {new:?}"
+            );
         }
         assert!(above(&[7; 9], &[7; 9]) > 0.99);
         assert!(above(&[], &[]) > 0.99);

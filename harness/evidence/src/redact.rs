@@ -4,93 +4,119 @@ use serde_json::Value;
 
 /// What stands in a secret's place.
 const REMOVED: &str = "<removed>";
-/// Words in the name of what is secret.
-const SECRET: [&str; 9] = [
-    "passphrase",
-    "password",
-    "passwd",
-    "psk",
-    "secret",
-    "token",
-    "pop",
-    "credential",
-    "service_key",
+
+/// Keys of a rig file whose values are shown: names, kinds, places, sizes and addresses on a network or in flash
+/// (`board::rig`). Of every other key only references are.
+const HARMLESS: [&str; 52] = [
+    "baud",
+    "bind",
+    "bluetooth",
+    "boot",
+    "can",
+    "certificate",
+    "chip",
+    "client_certificate",
+    "components",
+    "console",
+    "console_baud",
+    "custom_endpoints",
+    "elf",
+    "factory",
+    "file",
+    "firmware",
+    "folder",
+    "hand_over",
+    "image",
+    "keep",
+    "key",
+    "kind",
+    "lan",
+    "log",
+    "log_level",
+    "mac",
+    "name",
+    "names",
+    "namespace",
+    "offset",
+    "partition",
+    "phone",
+    "port",
+    "provisioning",
+    "qr",
+    "reset",
+    "security",
+    "selector",
+    "service_name",
+    "settle_ms",
+    "size",
+    "speed_khz",
+    "ssid",
+    "storage",
+    "table",
+    "target",
+    "template",
+    "time_port",
+    "transport",
+    "type",
+    "version",
+    "wifi",
 ];
+/// Tables whose keys are the user's own, or of which any value may be a secret.
+const CLOSED: [&str; 2] = ["environment", "label"];
 
-/// `value`, a rig file, without what looks like a secret. A rig file refers to secrets (`env:NAME`,
-/// `file:PATH`, `${…}`), and such references stay; but commands, environments and rows for a partition may have
-/// some in plain.
+/// `value`, a rig file, with nothing in it that may be a secret: of commands, environments, labels, rows for a
+/// partition, addresses of servers and whatever is not known to be harmless, only references to a value stay that
+/// stands elsewhere (`env:NAME`, `file:PATH`, `${…}`). What a word is called tells too little of what it is.
 pub fn redacted(value: Value) -> Value {
-    inner(value, false)
+    shown("", value)
 }
 
-fn inner(value: Value, is_secret: bool) -> Value {
+/// `value`, which stands at the key `name`, or below one of [`CLOSED`].
+fn shown(name: &str, value: Value) -> Value {
     match value {
-        Value::String(text) if is_secret && !is_reference(&text) => REMOVED.into(),
-        Value::String(text) => word(&text).into(),
-        Value::Array(list) => {
-            // `--password x`: the word behind one that names a secret.
-            let mut follows = is_secret;
-            let mut shown = Vec::new();
-            for value in list {
-                let names = value.as_str().is_some_and(|word| {
-                    word.starts_with('-') && !word.contains('=') && names_secret(word)
-                });
-                shown.push(inner(value, follows));
-                follows = is_secret || names;
-            }
-            Value::Array(shown)
-        }
         Value::Object(table) => {
-            // A row of a partition: its `key` says what its `value` is.
-            let key = table.get("key").and_then(Value::as_str);
-            let row_is_secret = key.is_some_and(names_secret);
-            let shown = table.into_iter().map(|(name, value)| {
-                let is_secret = is_secret
-                    || names_secret(&name)
-                    || (row_is_secret && (name == "value" || name == "text"));
-                (name, inner(value, is_secret))
+            let entries = table.into_iter().map(|(key, value)| {
+                let inner = if CLOSED.contains(&name) {
+                    name
+                } else {
+                    key.as_str()
+                };
+                let value = shown(inner, value);
+                (key, value)
             });
-            Value::Object(shown.collect())
+            Value::Object(entries.collect())
         }
-        other => other,
+        Value::Array(list) => list.into_iter().map(|value| shown(name, value)).collect(),
+        Value::String(text) if is_reference(&text) => Value::String(text),
+        Value::String(text) if is_harmless(name) && is_plain(&text) => Value::String(text),
+        Value::Number(number) if is_harmless(name) => Value::Number(number),
+        Value::Bool(is) => Value::Bool(is),
+        Value::Null => Value::Null,
+        Value::String(_) | Value::Number(_) => REMOVED.into(),
     }
 }
 
-/// A text that need not be secret as a whole.
-fn word(text: &str) -> String {
-    if text.contains("PRIVATE KEY-----") {
-        return REMOVED.to_owned();
-    }
-    if let Some((name, value)) = text.split_once('=')
-        && names_secret(name)
-        && !is_reference(value)
-    {
-        return format!("{name}={REMOVED}");
-    }
-    // User and password of an address.
-    if let Some((scheme, rest)) = text.split_once("://") {
-        let end = rest.find('/').unwrap_or(rest.len());
-        if let Some(at) = rest[..end].rfind('@') {
-            return format!("{scheme}://{REMOVED}{}", &rest[at..]);
-        }
-    }
-    text.to_owned()
+fn is_harmless(name: &str) -> bool {
+    HARMLESS.contains(&name)
 }
 
-fn names_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('-', "_");
-    SECRET.iter().any(|word| match *word {
-        // `popular` is none.
-        "pop" => name
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .any(|part| part == "pop"),
-        word => name.contains(word),
-    })
+/// Whether it is neither an address with a user in it nor a file's content.
+fn is_plain(text: &str) -> bool {
+    !text.contains("://") && !text.contains(char::is_control)
 }
 
+/// Whether the whole text is one reference.
 fn is_reference(text: &str) -> bool {
-    text.starts_with("env:") || text.starts_with("file:") || text.starts_with("${")
+    let is_name = |name: &str, others: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+        !name.is_empty() && name.chars().all(fits)
+    };
+    let value = text
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'));
+    value.is_some_and(|name| is_name(name, "_."))
+        || (text.strip_prefix("env:")).is_some_and(|name| is_name(name, "_"))
+        || (text.strip_prefix("file:")).is_some_and(|path| is_name(path, "_./-"))
 }
 
 #[cfg(test)]
@@ -100,37 +126,69 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_removed_and_references_to_them_stay() {
+    fn what_describes_the_rig_stays_and_so_do_references() {
         let rig = json!({
             "access_points": { "home": { "ssid": "lab", "passphrase": "env:HOME_PASSPHRASE" } },
-            "boards": { "a": {
-                "command": ["./device", "--password", "horse", "--token=abc", "--broker", "mqtts://u:p@b/x"],
-                "environment": { "ACCESS_TOKEN": "tttt", "POP": "abcd1234", "LANG": "C", "KEY": "${client.key}" },
-                "label": { "pop": "file:pop.txt", "service_name": "PROV_1" },
-            } },
-            "firmware": { "lamp": { "nvs": { "rows": [
-                { "key": "device_secret", "value": "s3cr3t" },
-                { "key": "device_secret", "value": "${linkkit.device_secret}" },
-                { "key": "uri", "value": "mqtts://broker" },
-                { "key": "cert", "value": "-----BEGIN EC PRIVATE KEY-----\nx" },
+            "boards": {
+                "lamp": {
+                    "kind": "serial", "port": "/dev/ttyUSB0", "baud": 115_200, "chip": "esp32c3", "log": "auto",
+                    "can": ["power", "storage"], "mac": "02:00:00:00:00:01", "factory": [0x1000, 0x2000],
+                    "flash": { "images": [{ "offset": 65_536, "file": "app.bin" }], "per_image": false },
+                    "label": { "pop": "file:secrets/pop.txt" },
+                },
+                "program": { "kind": "process", "environment": { "KEY": "${client.key}" } },
+            },
+            "broker": { "bind": "10.0.0.1", "port": 8883, "names": ["broker.lab"] },
+            "firmware": { "lamp": { "nvs": { "size": 24_576, "rows": [
+                { "namespace": "broker", "key": "host", "type": "string", "value": "${broker.host}" },
             ] } } },
         });
-        assert_eq!(
-            redacted(rig),
-            json!({
-                "access_points": { "home": { "ssid": "lab", "passphrase": "env:HOME_PASSPHRASE" } },
+        assert_eq!(redacted(rig.clone()), rig);
+    }
+
+    #[test]
+    fn of_everything_else_nothing_stays_whatever_it_is_called() {
+        const SECRET: &str = "horse";
+        for text in [
+            "horse",
+            "--password=horse",
+            "curl -u me:horse https://h; exec ./device",
+            "A=1 TOKEN=horse ./d",
+            "https://h/?id=1&token=horse",
+            "mosquitto_pub -P horse",
+            "mqtt://u:p/horse@host",
+            "${x}horse",
+            "${horse ${x}",
+            "env:horse battery",
+            "file:a\nhorse",
+            "-----BEGIN EC PRIVATE KEY-----\nhorse",
+        ] {
+            let rig = json!({
                 "boards": { "a": {
-                    "command": ["./device", "--password", "<removed>", "--token=<removed>", "--broker", "mqtts://<removed>@b/x"],
-                    "environment": { "ACCESS_TOKEN": "<removed>", "POP": "<removed>", "LANG": "C", "KEY": "${client.key}" },
-                    "label": { "pop": "file:pop.txt", "service_name": "PROV_1" },
+                    "command": ["sh", "-c", text],
+                    "environment": { "API_KEY": text, "PRIVATE_KEY": text, "PWD": text, "port": text },
+                    "label": { "url": text, "service_name": text, "pop": text },
+                    "health": { "command": [text] },
+                    "password": text,
                 } },
-                "firmware": { "lamp": { "nvs": { "rows": [
-                    { "key": "device_secret", "value": "<removed>" },
-                    { "key": "device_secret", "value": "${linkkit.device_secret}" },
-                    { "key": "uri", "value": "mqtts://broker" },
-                    { "key": "cert", "value": "<removed>" },
-                ] } } },
-            })
-        );
+                "power": { "a": { "on": [text], "off": [text] } },
+                "broker": { "external": text },
+                "firmware": { "lamp": {
+                    "arguments": [text, [text]],
+                    "nvs": { "rows": [{ "key": "id", "type": "base64", "value": text }] },
+                    "endpoint": { "name": "custom", "value": text, "reply": text },
+                    "provisioning": { "url": text, "username": text },
+                } },
+            });
+            let told = redacted(rig).to_string();
+            assert!(!told.contains(SECRET), "{told}");
+        }
+        // Also of a key that is harmless elsewhere, and as a number.
+        let rig = json!({
+            "ssid": "mqtt://u:horse@h", "keep": "a\nhorse",
+            "environment": { "PIN": 1234, "log": { "chip": 1234 } }, "value": 1234,
+        });
+        let told = redacted(rig).to_string();
+        assert!(!told.contains("horse") && !told.contains("1234"), "{told}");
     }
 }

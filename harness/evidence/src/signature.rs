@@ -114,9 +114,15 @@ pub(crate) fn signer_of(text: &str, message: &[u8]) -> Result<PublicKey, String>
 pub(crate) fn text_of(path: &Path) -> Result<String, KeyError> {
     let mut text = String::new();
     File::open(path)
-        .and_then(|file| file.take(LARGEST).read_to_string(&mut text))
+        .and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
         .map_err(read_error(path))?;
-    Ok(text)
+    match text.len() as u64 > LARGEST {
+        true => Err(KeyError::Unusable {
+            path: path.to_owned(),
+            why: format!("the file is larger than {} KiB", LARGEST >> 10),
+        }),
+        false => Ok(text),
+    }
 }
 
 fn read_error(path: &Path) -> impl Fn(io::Error) -> KeyError + '_ {

@@ -103,32 +103,31 @@ impl Signers {
 
 /// `principals [options] type key [comment]`.
 fn known_of(line: &str) -> Result<Option<Known>, String> {
-    let mut words = words(line)?;
-    let mut key_at = 1;
+    let (name, mut rest) = first_word(line)?;
     let mut found = Known {
-        name: words.first().cloned().unwrap_or_default(),
+        name: name.trim_matches('"').to_owned(),
         // Replaced below.
         key: PublicKey::from(ssh_key::public::Ed25519PublicKey([0; 32])),
         after: None,
         before: None,
     };
     let mut is_taken = true;
-    if let Some(options) = words.get(1)
-        && !is_key_type(options)
-    {
+    if !is_key_type(rest) {
+        let (options, key) = first_word(rest)?;
+        rest = key;
         for option in options_of(options) {
             let (name, value) = option.split_once('=').unwrap_or((option.as_str(), ""));
             match name.to_ascii_lowercase().as_str() {
-                "namespaces" => is_taken &= value.split(',').any(|one| matches(one, NAMESPACE)),
+                "namespaces" => is_taken &= is_in(value, NAMESPACE),
                 "valid-after" => found.after = Some(moment(value)?),
                 "valid-before" => found.before = Some(moment(value)?),
                 "cert-authority" => is_taken = false,
                 _ => return Err(format!("there is no option `{name}`")),
             }
         }
-        key_at = 2;
     }
-    let key = words.split_off(key_at.min(words.len()));
+    // The comment may have quotes, and other spaces than one.
+    let key: Vec<&str> = rest.split_whitespace().collect();
     found.key = PublicKey::from_openssh(&key.join(" "))
         .map_err(|error| format!("there is no public key of OpenSSH ({error})"))?;
     Ok(is_taken.then_some(found))
@@ -140,26 +139,30 @@ fn is_key_type(word: &str) -> bool {
         .any(|start| word.starts_with(start))
 }
 
-/// The words of a line; what stands in quotes is part of one.
-fn words(line: &str) -> Result<Vec<String>, String> {
-    let mut words = vec![String::new()];
+/// The first word of `text`, in which what stands in quotes is part of it, and what follows.
+fn first_word(text: &str) -> Result<(&str, &str), String> {
     let mut quoted = false;
-    for c in line.chars() {
+    for (at, c) in text.char_indices() {
         match c {
-            ' ' | '\t' if !quoted => words.push(String::new()),
-            _ => {
-                quoted ^= c == '"';
-                if let Some(word) = words.last_mut() {
-                    word.push(c);
-                }
-            }
+            ' ' | '\t' if !quoted => return Ok((&text[..at], text[at..].trim_start())),
+            _ => quoted ^= c == '"',
         }
     }
-    if quoted {
-        return Err("a quote does not end".to_owned());
+    match quoted {
+        true => Err("a quote does not end".to_owned()),
+        false => Ok((text, "")),
     }
-    words.retain(|word| !word.is_empty());
-    Ok(words)
+}
+
+/// Whether `text` matches a pattern of this list, and none with `!` before it (ssh_config(5), PATTERNS).
+fn is_in(list: &str, text: &str) -> bool {
+    let any = |negated: bool| {
+        list.split(',').any(|one| match one.strip_prefix('!') {
+            Some(pattern) => negated && matches(pattern, text),
+            None => !negated && matches(one, text),
+        })
+    };
+    any(false) && !any(true)
 }
 
 /// Options stand between commas that are in no quotes; the quotes are left out.
@@ -236,6 +239,10 @@ mod tests {
             ("namespaces=\"proving-evidence\"", true),
             ("namespaces=\"git,proving-*\"", true),
             ("namespaces=\"git,file\"", false),
+            ("namespaces=\"*,!proving-evidence\"", false),
+            ("namespaces=\"!proving-*,*\"", false),
+            ("namespaces=\"*,!git\"", true),
+            ("namespaces=\"!git\"", false),
             ("valid-after=\"20260101\"", true),
             ("valid-after=\"20270101\"", false),
             ("valid-before=\"202605312359Z\"", false),
@@ -266,7 +273,22 @@ mod tests {
             let error = known(options).expect_err(options);
             assert!(error.contains(why), "{error}");
         }
+        let quote = format!("lab@example namespaces=\"proving-*\" {KEY} the 5\" one");
+        assert!(known_of(&quote).is_ok_and(|known| known.is_some()));
         assert!(known_of("lab@example").is_err());
         assert!(known_of("lab@example ssh-ed25519 AAAA").is_err());
+    }
+
+    /// What would be cut off might be the line that takes a key back.
+    #[test]
+    fn a_file_that_is_too_long_is_an_error() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("allowed");
+        let line = format!("lab@example {KEY}\n");
+        std::fs::write(&path, line.repeat(1000)).expect("there is room");
+        let error = Signers::allowed(&path).expect_err("it is too long");
+        assert!(error.to_string().contains("64 KiB"), "{error}");
+        std::fs::write(&path, line.repeat(10)).expect("there is room");
+        assert!(Signers::allowed(&path).is_ok());
     }
 }

@@ -12,6 +12,7 @@ use ssh_key::HashAlg;
 use time::OffsetDateTime;
 
 use crate::manifest::{Entry, LARGEST_MANIFEST, MANIFEST, Manifest, Refusal, SIGNATURE};
+use crate::printable::printable;
 use crate::signature::{KeyError, signer_of, text_of};
 use crate::signers::Signers;
 
@@ -160,17 +161,24 @@ fn walk(
     let here = folder.join(below);
     let refused = |path: &str, why: &str| VerifyError::Refused {
         path: folder.to_owned(),
-        why: Refusal(format!("{path} {why}")),
+        why: Refusal(format!("{} {why}", printable(path))),
     };
     if depth == 0 {
         return Err(refused(below, "is too deep"));
     }
     for entry in fs::read_dir(&here).map_err(unreadable(&here))? {
         let entry = entry.map_err(unreadable(&here))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let path = match below {
-            "" => name,
+        let joined = |name: &str| match below {
+            "" => name.to_owned(),
             below => format!("{below}/{name}"),
+        };
+        let path = match entry.file_name().into_string() {
+            Ok(name) => joined(&name),
+            // Two such names may look the same, and a manifest has neither.
+            Err(name) => {
+                let path = joined(&name.to_string_lossy());
+                return Err(refused(&path, "has a name that is no UTF-8"));
+            }
         };
         // Of the entry itself, not of what a link leads to.
         let metadata = entry.metadata().map_err(unreadable(&entry.path()))?;
@@ -242,5 +250,33 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> VerifyError + '_ {
     |source| VerifyError::Read {
         path: path.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+    use crate::Folder;
+
+    #[test]
+    fn names_that_cannot_be_shown_are_refused_or_escaped() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let out = folder.path().join("evidence");
+        let begun = Folder::begin(&out).expect("there is room");
+        begun.finish("t", 0, None).expect("there is room");
+        for (name, why) in [
+            (&b"a\xff"[..], "a\u{fffd} has a name that is no UTF-8"),
+            (b"a\x1b[2J", "a\\u{1b}[2J is a link"),
+        ] {
+            let place = out.join(OsStr::from_bytes(name));
+            std::os::unix::fs::symlink("..", &place).expect("there is room");
+            let error = verify(&out, &Signers::default()).expect_err("it is refused");
+            assert!(error.to_string().contains(why), "{error}");
+            fs::remove_file(place).expect("it is there");
+        }
+        assert!(verify(&out, &Signers::default()).is_ok_and(|verified| verified.is_whole()));
     }
 }

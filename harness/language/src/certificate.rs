@@ -1,7 +1,7 @@
 //! Certificates that a scenario names or describes.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -230,15 +230,20 @@ pub(super) fn read_files(scenario: &mut Scenario, file: &str) -> Vec<Mistake> {
         _ => None,
     });
     let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+    let read = &mut world.profile_files;
     broker
         .chain(devices)
         .chain(clients)
         .flatten()
-        .filter_map(|certificate| read_file(certificate, folder).err())
+        .filter_map(|certificate| read_file(certificate, folder, read).err())
         .collect()
 }
 
-fn read_file(certificate: &mut Placed<Certificate>, folder: &Path) -> Result<(), Mistake> {
+fn read_file(
+    certificate: &mut Placed<Certificate>,
+    folder: &Path,
+    read: &mut Vec<PathBuf>,
+) -> Result<(), Mistake> {
     let span = certificate.span;
     let Certificate::Named(name) = &certificate.value else {
         return Ok(());
@@ -247,7 +252,9 @@ fn read_file(certificate: &mut Placed<Certificate>, folder: &Path) -> Result<(),
         return Ok(());
     };
     let (path, name) = (&name[..at + IN_FILE.len() - 1], &name[at + IN_FILE.len()..]);
-    let profile = profile_in(&folder.join(path), name, span)?;
+    let path = folder.join(path);
+    let profile = profile_in(&path, name, span)?;
+    read.push(path);
     certificate.value = Certificate::Described(Box::new(profile));
     Ok(())
 }

@@ -81,6 +81,16 @@ impl Differences {
         }
     }
 
+    /// The files that say something about the scenarios of `case`'s folder.
+    pub fn files_about(&self, case: &Case) -> impl Iterator<Item = PathBuf> {
+        let folders = Path::new(&case.file).ancestors().skip(1);
+        let says = |folder: &&Path| {
+            let read = self.by_folder.get(*folder);
+            read.is_some_and(|differences| !differences.is_empty())
+        };
+        folders.filter(says).map(|folder| folder.join(FILE))
+    }
+
     /// What is otherwise for `case` on `board`; the nearest file counts, and there the first.
     pub fn between(&self, case: &Case, board: &str) -> Option<&Difference> {
         Path::new(&case.file)
@@ -160,6 +170,8 @@ steps: [{ power: on }]
         assert_eq!(found.because, "too slow");
         assert_eq!(found.otherwise, Otherwise::Skipped);
         assert!(differences.between(&cases[0], "native").is_none());
+        let files: Vec<_> = differences.files_about(&cases[0]).collect();
+        assert_eq!(files, [folder.path().join(FILE)]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A scenario, and the cases that its matrix makes of it.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -151,6 +153,24 @@ impl Case {
             .map(|name| name.value.as_str())
             .or_else(|| self.scenario.world.devices.names().next())
             .unwrap_or_default()
+    }
+
+    /// The files that it was read from: the scenario, and those of its certificate profiles.
+    pub fn read_from(&self) -> BTreeSet<PathBuf> {
+        let world = &self.scenario.world;
+        let folder = world.profiles.iter().map(|(file, _)| PathBuf::from(file));
+        let named = world.profile_files.iter().cloned();
+        let scenario = PathBuf::from(&self.file);
+        folder.chain(named).chain([scenario]).collect()
+    }
+
+    /// Names of the transcripts that its steps compare a log with.
+    pub fn transcripts(&self) -> impl Iterator<Item = &str> {
+        let steps = self.scenario.steps.iter();
+        steps.filter_map(|step| match &step.value {
+            Step::Expect(Expect::Transcript(wanted)) => Some(wanted.name.value.as_str()),
+            _ => None,
+        })
     }
 
     /// Names of all bugs that some step or clause claims to catch, sorted.

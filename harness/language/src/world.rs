@@ -1,6 +1,7 @@
 //! What stands around the device before the first step.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -38,6 +39,9 @@ pub struct WorldSpec {
     /// What stands in these files, with their names.
     #[serde(skip)]
     pub profiles: Vec<(String, String)>,
+    /// Files of which one profile was read, as `FILE.yaml#NAME` says it.
+    #[serde(skip)]
+    pub profile_files: Vec<PathBuf>,
 }
 
 /// An access point that forwards to the internet.

@@ -65,6 +65,33 @@ fn an_esp8266_that_cannot_be_is_told() {
     assert_eq!(mistakes("{}", good, ""), [""; 0]);
 }
 
+/// Also in flow style; what a comment says is read by nobody.
+#[test]
+fn a_scenario_tells_the_files_that_it_was_read_from() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/tls");
+    let file = format!("{folder}/try.yaml");
+    let text = "\
+name: TLS
+# As ../certs/servers.yaml#server-expired has it.
+world: { certs: ../certs, devices: { device: {} } }
+steps: [{ power: on }, { expect: { transcript: onboarding } }]
+";
+    let cases = parse(&file, text, &known()).expect("a scenario");
+    let mut profiles: Vec<_> = std::fs::read_dir(format!("{folder}/../certs"))
+        .expect("it is there")
+        .map(|entry| {
+            std::path::Path::new(folder)
+                .join("../certs")
+                .join(entry.expect("an entry").file_name())
+        })
+        .collect();
+    profiles.push(file.into());
+    profiles.sort();
+    let read: Vec<_> = cases[0].read_from().into_iter().collect();
+    assert_eq!(read, profiles);
+    assert_eq!(cases[0].transcripts().collect::<Vec<_>>(), ["onboarding"]);
+}
+
 #[test]
 fn a_folder_of_certificates_adds_their_names() {
     let own = "{ certificate: server-too-deep }";

@@ -88,7 +88,8 @@ Exit code: 0 all passed, 1 some failed or flaky, 2 mistake in the command line o
 
 const QUALIFY_EXIT_CODES: &str = "\
 Exit code: 0 qualified, 1 not qualified, 2 mistake in the command line or a scenario,
-3 not qualified by the lab's or the host's fault alone, 4 nothing selected, 130 interrupted.
+3 not qualified, though the device is not at fault (lab, host, cases that were not run),
+4 nothing selected, 130 interrupted.
 A run that does not come to its end leaves no evidence.";
 
 /// Which cases.

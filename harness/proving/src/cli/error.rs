@@ -235,7 +235,7 @@ impl CommandError {
             | Self::Esp8266(_)
             | Self::Evidence(_)
             | Self::Signers(_)
-            | Self::Stock(stock::ExportError::Exists(_))
+            | Self::Stock(stock::ExportError::Exists(_) | stock::ExportError::Link(_))
             | Self::Unreadable { .. }
             | Self::Bundle(_)
             | Self::Choice(_)

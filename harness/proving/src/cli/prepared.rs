@@ -7,6 +7,7 @@ use board::lease::Lease;
 use clap::Args;
 use engine::run::{BoardModel, Case};
 use language::Differences;
+use report::{ExitStatus, RunSummary};
 
 use super::arguments::{FlashWhen, time};
 use super::hardware::arguments::RigFile;
@@ -45,7 +46,21 @@ pub(super) struct Prepared {
     pub(super) device: Option<PathBuf>,
     /// Whether a board is not well, and its cases are skipped.
     pub(super) taken_out: bool,
+    /// What is otherwise on some board.
+    pub(super) differences: Differences,
     _leases: Vec<Lease>,
+}
+
+impl Prepared {
+    /// How a run of these cases ended. What a board that was taken out has left unjudged is the board's fault.
+    pub(super) fn exit_status(&self, summary: &RunSummary) -> ExitStatus {
+        match summary.exit_status() {
+            ExitStatus::Passed | ExitStatus::NothingSelected if self.taken_out => {
+                ExitStatus::Broken
+            }
+            status => status,
+        }
+    }
 }
 
 impl OnBoards {
@@ -67,10 +82,12 @@ impl OnBoards {
                 Case::of(case.clone(), board).differing(difference)
             })
         });
+        let planned = planned.collect();
         Ok(Prepared {
-            cases: planned.collect(),
+            cases: planned,
             device,
             taken_out,
+            differences,
             boards,
             _leases: leases,
         })

@@ -82,13 +82,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         })?;
     }
     arguments.captures.write(&summary)?;
-    Ok(match summary.exit_status() {
-        // Not all that was asked for was judged, by the fault of a board.
-        ExitStatus::Passed | ExitStatus::NothingSelected if prepared.taken_out => {
-            ExitStatus::Broken
-        }
-        status => status,
-    })
+    Ok(prepared.exit_status(&summary))
 }
 
 /// Short enough to be read out.

@@ -209,6 +209,44 @@ fn ssh_keygen_accepts_our_signature_and_we_accept_its() {
         );
     }
 
+    // What is compared with has to be signed by the right key, too, if one is named.
+    let against = |out: &str, more: &[&str]| {
+        let compared = [
+            "--repeats",
+            "1",
+            "--out",
+            out,
+            "--against",
+            "evidence",
+            "scenarios/starts.yaml",
+        ];
+        let output = team.qualify(&[&compared[..], more].concat());
+        (output.status.code(), words(&told(&output)))
+    };
+    let named = ["--against-signed-by", "key.pub"];
+    let (code, text) = against("a", &named);
+    assert!(code == Some(2) && text.contains("but by SHA256:"), "{text}");
+    sign("git", &key);
+    for more in [&named[..], &[]] {
+        let (code, text) = against("a", more);
+        assert!(
+            code == Some(2) && text.contains("is not valid: it was made for `git`"),
+            "{text}"
+        );
+    }
+    sign("proving-evidence", &key);
+    let (code, text) = against("a", &named);
+    assert_eq!(code, Some(0), "{text}");
+    let signer = team.json("a/qualification.json")["against"]["signed_by"].clone();
+    assert!(
+        signer
+            .as_str()
+            .is_some_and(|key| key.starts_with("SHA256:")),
+        "{signer}"
+    );
+    let (code, text) = against("b", &["--against-signed-by", "other.pub"]);
+    assert!(code == Some(2) && text.contains("but by SHA256:"), "{text}");
+
     // A manifest that was changed after it was signed.
     sign("proving-evidence", &key);
     let path = team.at("evidence/manifest.json");

@@ -86,15 +86,35 @@ struct CaseHead<'a> {
 
 /// The page of a run, with the events of its attempts as far as there is room.
 pub fn html_of_run(summary: &RunSummary) -> Result<String, HtmlError> {
-    html_of_run_with(summary, Path::new(""), Vec::new())
+    of_run(summary, Path::new(""), Vec::new(), &source_text::of)
 }
 
-/// The same with `sections` above the cases. Folders of attempts that are no absolute paths are looked for below
-/// `root`, which the page does not name.
+/// The same with `sections` above the cases, and of scenarios the texts in `sources`, by their paths: no scenario
+/// is read. Folders of attempts that are no absolute paths are looked for below `root`, which the page does not name.
 pub fn html_of_run_with(
     summary: &RunSummary,
     root: &Path,
     sections: Vec<PageSection>,
+    sources: &BTreeMap<String, String>,
+) -> Result<String, HtmlError> {
+    of_run(summary, root, sections, &|files| {
+        let named = sources
+            .iter()
+            .filter(|(file, _)| files.contains(&file.as_str()));
+        named
+            .map(|(file, text)| (file.clone(), text.clone()))
+            .collect()
+    })
+}
+
+/// The text of each of these files, as far as the page may have it.
+type Sources<'s> = &'s dyn Fn(&[&str]) -> BTreeMap<String, String>;
+
+fn of_run(
+    summary: &RunSummary,
+    root: &Path,
+    sections: Vec<PageSection>,
+    sources: Sources<'_>,
 ) -> Result<String, HtmlError> {
     let mut page = Page::default();
     let mut of_case = Vec::new();
@@ -116,7 +136,8 @@ pub fn html_of_run_with(
         setups: summary.setups.iter().map(setup_text).collect(),
     };
     let title = format!("Run {}", summary.run);
-    render(title, Some(run), &summary.cases, of_case, page, sections)
+    let above = (Some(run), sections);
+    render(title, above, &summary.cases, of_case, page, sources)
 }
 
 /// The page of what stands at `paths`: traces, folders of attempts, or the folder of a run alone.
@@ -137,16 +158,17 @@ pub fn html_of_traces(paths: &[PathBuf]) -> Result<String, HtmlError> {
         [only] => only.case.clone(),
         several => format!("{} attempts", several.len()),
     };
-    render(title, None, &cases, of_case, page, Vec::new())
+    let above = (None, Vec::new());
+    render(title, above, &cases, of_case, page, &source_text::of)
 }
 
 fn render(
     title: String,
-    run: Option<RunHead>,
+    (run, sections): (Option<RunHead>, Vec<PageSection>),
     cases: &[CaseResult],
     of_case: Vec<Vec<usize>>,
     page: Page,
-    sections: Vec<PageSection>,
+    sources: Sources<'_>,
 ) -> Result<String, HtmlError> {
     let (heads, traces) = page.into_parts();
     let mut files: Vec<&str> = heads.iter().flat_map(Head::files).collect();
@@ -161,7 +183,7 @@ fn render(
             .map(|(case, attempts)| case_head(case, attempts, &heads))
             .collect(),
         attempts: &heads,
-        sources: source_text::of(&files),
+        sources: sources(&files),
         sections,
     };
     let overview = inline_json(&overview).map_err(HtmlError::Write)?;

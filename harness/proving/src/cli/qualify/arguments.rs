@@ -10,6 +10,9 @@ use engine::run::Settings;
 use super::super::arguments::{Selection, bug, speed, time};
 use super::super::prepared::OnBoards;
 
+/// Most attempts for each case.
+pub(super) const MOST_REPEATS: u32 = 100_000;
+
 /// What is qualified, and against what.
 #[derive(Debug, Args)]
 pub(crate) struct Qualify {
@@ -18,15 +21,21 @@ pub(crate) struct Qualify {
     #[command(flatten)]
     pub(super) boards: OnBoards,
     /// Number of attempts for each case, each with other chances. Of a case that passes 20 times, the failure rate
-    /// is below 13.9 %, with a confidence of 95 %; 59 times: below 5 %, 299 times: below 1 %
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    /// is below 14 %, with a confidence of 95 %; 59 times: below 5 %, 299 times: below 1 %
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_REPEATS)))]
     pub(super) repeats: u32,
     /// Failure rate that each case has to be shown to stay below, such as 5%
     #[arg(long, value_name = "RATE", value_parser = share)]
     pub(super) below: Option<f64>,
+    /// Qualify also if cases cannot be run on these boards; without it, only a difference that says so excuses one
+    #[arg(long)]
+    pub(super) allow_skips: bool,
     /// Evidence of an earlier release, to be compared with
     #[arg(long, value_name = "DIR")]
     pub(super) against: Option<PathBuf>,
+    /// Public key that the earlier evidence has to be signed by, a file of OpenSSH's
+    #[arg(long, value_name = "KEY.pub", requires = "against")]
+    pub(super) against_signed_by: Option<PathBuf>,
     /// Where to write the evidence; nothing may be there yet
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,

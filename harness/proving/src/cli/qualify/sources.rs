@@ -1,78 +1,122 @@
-//! The sources of what was run.
+//! The sources of what is run, as they are before the first attempt.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use report::RunSummary;
 use sha2::{Digest, Sha256};
 
 use super::super::CommandError;
 use super::super::bundle::without_keys;
+use super::super::prepared::Prepared;
 use super::record::Source;
 
-/// The files, by where they are stored, with what there is to say of each.
-pub(super) fn of(summary: &RunSummary) -> Result<Vec<(Source, Vec<u8>)>, CommandError> {
-    let mut files = BTreeSet::new();
-    for case in summary
-        .cases
-        .iter()
-        .filter(|case| !case.attempts.is_empty())
-    {
-        files.insert(case.scenario.clone());
-        files.extend(transcripts(&case.scenario));
-        files.extend(certificates(&case.scenario));
-    }
-    let mut taken = BTreeMap::new();
-    let mut found = Vec::new();
-    for path in files {
-        let bytes = fs::read(&path).map_err(CommandError::unreadable(&path))?;
-        let source = Source {
-            file: path.display().to_string(),
-            stored: stored(&path, &mut taken),
-            sha256: hex::encode(Sha256::digest(&bytes)),
-        };
-        found.push((source, without_keys(bytes)));
-    }
-    Ok(found)
+/// Folder of the transcripts, beside the scenario.
+const TRANSCRIPTS: &str = "snapshots";
+
+/// What the cases of a run are read from. Each attempt reads it again, so it must not change meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    files: BTreeMap<PathBuf, File>,
+    /// The scenario first.
+    of_case: BTreeMap<String, Vec<PathBuf>>,
 }
 
-/// Snapshots beside a scenario that compares a log with one.
-fn transcripts(scenario: &Path) -> Vec<PathBuf> {
-    let compares = fs::read_to_string(scenario).is_ok_and(|text| text.contains("transcript"));
-    if !compares {
-        return Vec::new();
-    }
-    let folder = scenario.parent().unwrap_or(Path::new("")).join("snapshots");
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    paths
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "snap")
-        })
-        .collect()
+#[derive(Debug)]
+struct File {
+    source: Source,
+    /// Without private keys.
+    text: Vec<u8>,
 }
 
-/// Files of certificate profiles that a scenario names: `certs: DIR`, and `FILE.yaml#NAME`.
-fn certificates(scenario: &Path) -> Vec<PathBuf> {
-    let text = fs::read_to_string(scenario).unwrap_or_default();
-    let beside = scenario.parent().unwrap_or(Path::new(""));
-    let mut files = Vec::new();
-    for line in text.lines() {
-        if let Some(folder) = line.trim().strip_prefix("certs:") {
-            let folder = beside.join(folder.trim().trim_matches(['"', '\'']));
-            let entries = fs::read_dir(folder).into_iter().flatten();
-            files.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
+impl Sources {
+    /// Reads what `cases`, as they were prepared, were read from, and their transcripts.
+    pub(super) fn read(
+        cases: &[language::Case],
+        prepared: &Prepared,
+    ) -> Result<Self, CommandError> {
+        let by_id: BTreeMap<&str, &language::Case> =
+            cases.iter().map(|case| (case.id.as_str(), case)).collect();
+        let mut sources = Self::default();
+        for planned in &prepared.cases {
+            let Some(case) = by_id.get(planned.case_id.as_str()) else {
+                continue;
+            };
+            let beside = planned.scenario.parent().unwrap_or(Path::new(""));
+            let transcripts = case.transcripts().map(|name| {
+                let name = match planned.own_transcripts {
+                    true => format!("{name}.{}.snap", planned.board),
+                    false => format!("{name}.snap"),
+                };
+                beside.join(TRANSCRIPTS).join(name)
+            });
+            let mut files: BTreeSet<PathBuf> = case.read_from();
+            files.extend(prepared.differences.files_about(case));
+            // One that is not there fails its case.
+            files.extend(transcripts.filter(|path| path.is_file()));
+            files.remove(&planned.scenario);
+            let mut of_case = vec![planned.scenario.clone()];
+            of_case.extend(files);
+            sources.of_case.insert(planned.id.clone(), of_case);
         }
-        let named = line.split([' ', '"', '\'']).filter_map(|word| {
-            let (file, _) = word.split_once(".yaml#")?;
-            Some(beside.join(format!("{file}.yaml")))
-        });
-        files.extend(named);
+        let paths: BTreeSet<&PathBuf> = sources.of_case.values().flatten().collect();
+        let mut taken = BTreeMap::new();
+        for path in paths {
+            let bytes = fs::read(path).map_err(CommandError::unreadable(path))?;
+            let source = Source {
+                file: path.display().to_string(),
+                stored: stored(path, &mut taken),
+                sha256: sha256(&bytes),
+            };
+            let text = without_keys(bytes);
+            sources.files.insert(path.clone(), File { source, text });
+        }
+        Ok(sources)
     }
-    files.retain(|file| file.is_file() && file.extension().is_some_and(|end| end == "yaml"));
-    files
+
+    /// What is said of each file.
+    pub(super) fn records(&self) -> Vec<Source> {
+        let files = self.files.values();
+        files.map(|file| file.source.clone()).collect()
+    }
+
+    /// Where each file is stored, and what it holds but for private keys.
+    pub(super) fn stored(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let files = self.files.values();
+        files.map(|file| (file.source.stored.as_str(), file.text.as_slice()))
+    }
+
+    /// The same by the names that traces have for the files.
+    pub(super) fn texts(&self) -> BTreeMap<String, String> {
+        let text = |file: &File| {
+            let text = String::from_utf8_lossy(&file.text).into_owned();
+            (file.source.file.clone(), text)
+        };
+        self.files.values().map(text).collect()
+    }
+
+    /// Where the sources of a case are stored, its scenario first.
+    pub(super) fn stored_of(&self, case: &str) -> Vec<String> {
+        let paths = self.of_case.get(case).into_iter().flatten();
+        let files = paths.filter_map(|path| self.files.get(path));
+        files.map(|file| file.source.stored.clone()).collect()
+    }
+
+    /// The files that say something else by now, or cannot be read any more.
+    pub(super) fn changed(&self) -> Vec<String> {
+        let files = self.files.iter();
+        let changed = files.filter(|(path, file)| !is_still(path, &file.source.sha256));
+        changed.map(|(_, file)| file.source.file.clone()).collect()
+    }
+}
+
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// Whether the file at `path` has this SHA-256.
+pub(super) fn is_still(path: &Path, expected: &str) -> bool {
+    fs::read(path).is_ok_and(|bytes| sha256(&bytes) == expected)
 }
 
 /// `scenarios/` and the path without what leads out of a folder; a number before it if another file has that.

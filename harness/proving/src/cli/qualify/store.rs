@@ -1,36 +1,36 @@
 //! The evidence folder of a qualification.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use ::evidence::{Folder, FolderError, Signer, redacted};
+use ::evidence::{Folder, FolderError, Signer};
 use report::{AttemptResult, RunSummary};
 use sha2::{Digest, Sha256};
 
 use super::super::CommandError;
-use super::arguments::Qualify;
 use super::record::Record;
+use super::rig_file::RigFile;
+use super::sources::Sources;
 use super::{QualifyError, TOOL, certificates, now_ms, pages};
 
-/// Writes it, with the texts of `record`'s sources, completes `record` by what else stands in it, and returns how
-/// many files there are.
+/// Writes it, completes `record` by what else stands in it, and returns how many files there are.
 pub(super) fn store(
-    arguments: &Qualify,
+    mut folder: Folder,
     summary: &RunSummary,
     record: &mut Record,
-    texts: Vec<Vec<u8>>,
+    sources: &Sources,
+    rig: Option<&RigFile>,
     signer: Option<&Signer>,
 ) -> Result<usize, CommandError> {
-    let mut folder = Folder::begin(&arguments.out).map_err(QualifyError::from)?;
-    let written = |result: Result<(), FolderError>| result.map_err(QualifyError::from);
-    for (source, text) in record.sources.iter().zip(texts) {
-        written(folder.write(&source.stored, text))?;
+    let written = |result: Result<(), FolderError>| result.map_err(QualifyError::Store);
+    for (path, text) in sources.stored() {
+        written(folder.write(path, text))?;
     }
     record.tool_sha256 = tool_sha256();
     record.certificates_seen = certificates::seen(summary);
-    if let Some(rig) = rig_of(arguments, summary) {
-        written(folder.write("rig.json", shown_rig(rig)?))?;
-        if let Some(authority) = certificates::authority(rig) {
+    if let Some(rig) = rig {
+        written(folder.write("rig.json", &rig.shown))?;
+        if let Some(authority) = &rig.authority {
             written(folder.write("certificates/authority.pem", authority))?;
         }
     }
@@ -51,9 +51,10 @@ pub(super) fn store(
     written(folder.write(RunSummary::FILE, json(&moved)?))?;
     written(folder.write("qualification.json", json(record)?))?;
     let root = folder.place("");
-    written(folder.write("report.html", pages::page(&moved, &root, record)?))?;
+    let page = pages::page(&moved, &root, record, &sources.texts())?;
+    written(folder.write("report.html", page))?;
     let files = folder.finish(TOOL, now_ms(), signer);
-    Ok(files.map_err(QualifyError::from)?)
+    Ok(files.map_err(QualifyError::Store)?)
 }
 
 fn attempts(summary: &RunSummary) -> impl Iterator<Item = &AttemptResult> {
@@ -67,27 +68,6 @@ fn place_of(summary: &RunSummary, attempt: &AttemptResult) -> PathBuf {
     Path::new("traces").join(below)
 }
 
-/// The rig file, if a board of it was run.
-fn rig_of<'a>(arguments: &'a Qualify, summary: &RunSummary) -> Option<&'a Path> {
-    let is_real = |name: &String| !board::rig::VIRTUAL_BOARDS.contains(&name.as_str());
-    let mut boards = summary.cases.iter().map(|case| &case.board);
-    boards
-        .any(is_real)
-        .then_some(arguments.boards.rig.path.as_path())
-}
-
-fn shown_rig(path: &Path) -> Result<String, CommandError> {
-    let text = fs::read_to_string(path).map_err(CommandError::unreadable(path))?;
-    // It was read as a rig file a while ago: what is no TOML now was changed meanwhile.
-    let table: toml::Table = toml::from_str(&text)
-        .map_err(std::io::Error::other)
-        .map_err(CommandError::unreadable(path))?;
-    let value = serde_json::to_value(table)
-        .map_err(std::io::Error::from)
-        .map_err(CommandError::unreadable(path))?;
-    json(&redacted(value))
-}
-
 fn tool_sha256() -> Option<String> {
     let mut program = File::open(std::env::current_exe().ok()?).ok()?;
     let mut hash = Sha256::new();
@@ -95,7 +75,7 @@ fn tool_sha256() -> Option<String> {
     Some(hex::encode(hash.finalize()))
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, CommandError> {
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, CommandError> {
     let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from);
     Ok(text.map_err(CommandError::Output)? + "\n")
 }

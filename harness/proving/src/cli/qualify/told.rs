@@ -3,31 +3,36 @@
 use std::path::Path;
 
 use ::evidence::compare::{Change, Comparison};
-use ::evidence::rate;
+use ::evidence::{printable, rate};
 use ::trace::Verdict;
 
-use super::percent;
 use super::record::{CaseRate, Record};
+use super::{percent, percent_down, percent_up, several};
 
 /// Lines of a log, or cases of a kind, that are told one by one.
 const SHOWN: usize = 10;
 
-/// What `proving qualify` prints in the end.
-pub(super) fn told(record: &Record, out: &Path, files: usize) -> String {
+/// What `proving qualify` prints before the evidence is written.
+pub(super) fn judged(record: &Record) -> String {
     let mut lines = vec![String::new(), verdict(record)];
     lines.extend(numbers(record));
     if let Some(comparison) = &record.comparison {
         lines.extend(differences(comparison, &record.changed_sources));
     }
-    let out = out.display();
-    lines.push(match &record.signed_by {
-        Some(key) => format!("evidence        {out}: {files} files, signed by {key}"),
-        None => format!(
-            "evidence        {out}: {files} files, unsigned: whoever changes a file can change the manifest, too"
-        ),
-    });
-    lines.push(format!("verify it       proving evidence verify {out}"));
     lines.join("\n") + "\n"
+}
+
+/// What `proving qualify` prints in the end.
+pub(super) fn kept(record: &Record, out: &Path, files: usize) -> String {
+    let out = out.display();
+    let signed = match &record.signed_by {
+        Some(key) => format!("signed by {key}"),
+        None => "unsigned: whoever changes a file can change the manifest, too".to_owned(),
+    };
+    format!(
+        "evidence        {out}: {files} files, {signed}\n\
+         verify it       proving evidence verify {out}\n"
+    )
 }
 
 /// One line: qualified or not, and why not.
@@ -48,21 +53,21 @@ pub(super) fn numbers(record: &Record) -> Vec<String> {
     let (attempts, plan) = (&record.attempts, &record.plan);
     let mut lines = vec![format!(
         "attempts        {}, {} times each: {} passed, {} failed, {} broken; {} skipped",
-        several(plan.cases),
+        cases(plan.cases),
         plan.repeats,
         attempts.passed,
         attempts.failed,
         attempts.broken,
-        several(attempts.skipped_cases as usize)
+        cases(attempts.skipped_cases as usize)
     )];
-    let never_failed = record.cases.iter().filter(|case| case.tally.failed == 0);
+    let never_failed = record.cases.iter().filter(|case| case.failed == 0);
     // Of cases that broke at times, fewer attempts say less.
-    let judged = never_failed.map(|case| case.tally.of).filter(|of| *of > 0);
+    let judged = never_failed.map(|case| case.of).filter(|of| *of > 0);
     if let Some(least) = judged.min() {
         let (_, bound) = rate::bounds(0, least);
         let mut line = format!(
             "failure rate    of a case that never failed in {least}: below {} % (95 % confidence)",
-            percent(bound)
+            percent_up(bound)
         );
         for wanted in [0.05, 0.01] {
             if bound > wanted {
@@ -73,7 +78,7 @@ pub(super) fn numbers(record: &Record) -> Vec<String> {
         }
         lines.push(line);
     }
-    let failing = record.cases.iter().filter(|case| case.tally.failed > 0);
+    let failing = record.cases.iter().filter(|case| case.failed > 0);
     lines.extend(cut(failing.map(failing_case).collect()));
     lines
 }
@@ -86,18 +91,18 @@ fn failing_case(case: &CaseRate) -> String {
     format!(
         "{what:<16}{}: {} of {}, a rate of {} to {} % (95 % confidence)",
         case.case,
-        case.tally.failed,
-        case.tally.of,
-        percent(case.rate_from_ppm as f64 / 1e6),
-        percent(case.rate_to_ppm as f64 / 1e6),
+        case.failed,
+        case.of,
+        percent_down(case.rate_from_ppm as f64 / 1e6),
+        percent_up(case.rate_to_ppm as f64 / 1e6),
     )
 }
 
-/// What is otherwise than in the earlier evidence.
+/// What is otherwise than in the earlier evidence, whose names and lines may be a stranger's.
 pub(super) fn differences(comparison: &Comparison, changed_sources: &[String]) -> Vec<String> {
     let mut lines = vec![format!(
         "compared        {} judged both times",
-        several(comparison.compared)
+        cases(comparison.compared)
     )];
     for (what, changes) in [
         ("newly failing", &comparison.newly_failing),
@@ -121,8 +126,8 @@ pub(super) fn differences(comparison: &Comparison, changed_sources: &[String]) -
     lines.extend(cut(lost
         .map(|(case, why)| format!("not judged      {case}: {why}"))
         .collect()));
-    for (what, cases) in [("gone", &comparison.gone), ("new", &comparison.new)] {
-        lines.extend(cut(cases
+    for (what, names) in [("gone", &comparison.gone), ("new", &comparison.new)] {
+        lines.extend(cut(names
             .iter()
             .map(|case| format!("{what:<16}{case}"))
             .collect()));
@@ -147,7 +152,7 @@ pub(super) fn differences(comparison: &Comparison, changed_sources: &[String]) -
     if let Some(more @ 1..) = comparison.logs.len().checked_sub(SHOWN) {
         lines.push(format!("                and of {more} more cases"));
     }
-    lines
+    lines.iter().map(|line| printable(line)).collect()
 }
 
 fn changed(what: &str, change: &Change) -> String {
@@ -161,11 +166,8 @@ fn changed(what: &str, change: &Change) -> String {
     )
 }
 
-fn several(cases: usize) -> String {
-    match cases {
-        1 => "1 case".to_owned(),
-        cases => format!("{cases} cases"),
-    }
+fn cases(count: usize) -> String {
+    several(count, "case", "cases")
 }
 
 /// The first of many lines.
@@ -177,4 +179,19 @@ fn cut(mut lines: Vec<String>) -> Vec<String> {
         ));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_calls_a_case_is_not_acted_upon_by_the_terminal() {
+        let comparison = Comparison {
+            gone: vec!["a\u{1b}[2J".to_owned()],
+            ..Comparison::default()
+        };
+        let lines = differences(&comparison, &[]);
+        assert_eq!(lines[1], "gone            a\\u{1b}[2J");
+    }
 }
