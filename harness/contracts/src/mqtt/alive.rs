@@ -74,7 +74,9 @@ impl Watch for GoesOn {
             ("pubrec", false) if !is_refused => "pubrel",
             ("pubrel", false) => "pubcomp",
             (kind, true) => {
-                let awaited = ["pubrec", "pubrel", "pubcomp"].into_iter().find(|one| *one == kind);
+                let awaited = ["pubrec", "pubrel", "pubcomp"]
+                    .into_iter()
+                    .find(|one| *one == kind);
                 let was = awaited.and_then(|kind| self.0.remove(&(connection, kind, id)));
                 if was.is_some() {
                     found.held();

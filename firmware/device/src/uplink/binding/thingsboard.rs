@@ -110,6 +110,7 @@ impl<R: RngCore> Binding for ThingsBoardBinding<'_, R> {
             // The next one needs another start.
             self.queues.stop.reset();
             self.credentials = None;
+            self.queues.stopped.signal(());
         } else {
             self.queues.tell(ClientEvent::Disconnected);
         }

@@ -18,7 +18,7 @@ use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::channel::Channel;
 use embassy_sync::signal::Signal;
-use embassy_time::{Duration, Ticker, Timer};
+use embassy_time::{Duration, Ticker, Timer, with_timeout};
 use factory::{Cloud, Factory, ThingsBoard};
 
 pub(super) use self::provision::RESPONSE as PROVISION_RESPONSE;
@@ -38,6 +38,8 @@ pub(super) const WRAPPER: &str = "tb_mqtt_wapper";
 
 /// Events that are looked at in one turn (`_on_tbcm_event_bridge_receive`).
 const EVENTS_A_TURN: usize = 10;
+/// What the end of the client's task takes at the most.
+const LONGEST_STOP: Duration = Duration::from_secs(10);
 /// Turns of the loop in which a device waits for its credentials.
 const PROVISION_TURNS: u32 = 40;
 
@@ -49,6 +51,8 @@ pub(super) struct ClientQueues {
     pub(super) stop: Signal<NoopRawMutex, ()>,
     /// Whether the client is being destroyed.
     pub(super) is_stopped: Cell<bool>,
+    /// Told when it is.
+    pub(super) stopped: Signal<NoopRawMutex, ()>,
     /// Whether the broker has accepted us.
     pub(super) is_connected: Cell<bool>,
     /// What the client has to do.
@@ -76,6 +80,7 @@ impl ClientQueues {
             start: Signal::new(),
             stop: Signal::new(),
             is_stopped: Cell::new(false),
+            stopped: Signal::new(),
             is_connected: Cell::new(false),
             requests: Channel::new(),
             events: Channel::new(),
@@ -231,13 +236,16 @@ impl Example<'_> {
         }
         log::info!(target: WRAPPER, "tbcm_disconnect(): call esp_mqtt_client_stop()...");
         self.queues.is_stopped.set(true);
+        self.queues.stopped.reset();
         if self.queues.is_connected.get() {
             self.queues.request(Request::Disconnect);
         } else {
             self.queues.stop.signal(());
         }
-        // esp-mqtt's task ends within its poll of 100 ms or so.
+        // esp-mqtt's task ends within its poll of 100 ms or so, and is waited for.
         Timer::after_millis(100).await;
+        // A client that was never started has no task.
+        let _ = with_timeout(LONGEST_STOP, self.queues.stopped.wait()).await;
         log::info!(target: WRAPPER, "tbcm_disconnect(): call esp_mqtt_client_destroy()...");
         log::warn!(target: "MQTT_CLIENT", "Client asked to stop, but was not started");
         self.queues.events.clear();
