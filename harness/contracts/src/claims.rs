@@ -35,6 +35,44 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
     Contract {
+        id: "says-mask-and-router-only-if-told",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "a device logs the mask and the router that it was told with its address",
+        source: "ESP-IDF esp_netif_handlers: sta ip",
+        reads: &[(Source::Log, "line"), (Source::Air, "leased")],
+        watch: |_| {
+            Some(Box::new(Claim::new(
+                |line| {
+                    Some(
+                        line.strip_prefix("sta ip: ")?
+                            .split_once(", mask: ")?
+                            .1
+                            .to_owned(),
+                    )
+                },
+                "esp_netif_handlers",
+                |event| {
+                    let router = text(event, "/router").unwrap_or("0.0.0.0");
+                    Some(format!("{}, gw: {router}", text(event, "/mask")?))
+                },
+            )))
+        },
+    },
+    Contract {
+        id: "says-connected-with-its-address",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "an application logs the address that its device was leased",
+        source: "ESP-IDF wifi_prov_mgr example: Connected with IP Address",
+        reads: &[(Source::Log, "line"), (Source::Air, "leased")],
+        watch: |_| {
+            Some(Box::new(Claim::new(
+                |line| Some(line.strip_prefix("Connected with IP Address:")?.to_owned()),
+                "app",
+                |event| text(event, "/address").map(str::to_owned),
+            )))
+        },
+    },
+    Contract {
         id: "says-connected-only-if-in-session",
         needs: &[Sight::Broker, Sight::Clock],
         says: "a device logs that MQTT is connected once for each session that the broker opened",

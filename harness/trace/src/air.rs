@@ -76,6 +76,12 @@ pub struct Leased {
     pub to: String,
     /// The address.
     pub address: String,
+    /// The mask of its network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<String>,
+    /// The network's router, if one was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router: Option<String>,
     /// For how many seconds, unless it is renewed.
     #[serde(default = "a_day")]
     pub lease_s: u32,

@@ -79,7 +79,39 @@ pub fn breaking() -> Vec<Breaking> {
                 told(2, "home"),
                 joined(3, "home"),
                 leased(4, "10.0.0.2"),
-                line(5, "esp_netif_handlers", "sta ip: 10.0.0.9, mask: 255.0.0.0"),
+                line(
+                    5,
+                    "esp_netif_handlers",
+                    "sta ip: 10.0.0.9, mask: 255.0.0.0, gw: 10.0.0.1",
+                ),
+            ],
+            2_000,
+        ),
+        (
+            "says-mask-and-router-only-if-told",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "home"),
+                json!([4, "air/leased", {
+                    "address": "10.0.0.2", "mask": "255.0.0.0", "router": "10.0.0.1",
+                }]),
+                line(
+                    5,
+                    "esp_netif_handlers",
+                    "sta ip: 10.0.0.2, mask: 255.255.255.0, gw: 10.0.0.1",
+                ),
+            ],
+            2_000,
+        ),
+        (
+            "says-connected-with-its-address",
+            vec![
+                session(1),
+                told(2, "home"),
+                joined(3, "home"),
+                leased(4, "10.0.0.2"),
+                line(5, "app", "Connected with IP Address:10.0.0.1"),
             ],
             2_000,
         ),

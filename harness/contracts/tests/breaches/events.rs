@@ -245,7 +245,7 @@ pub fn joined(ms: u64, ssid: &str) -> Value {
 }
 
 pub fn leased(ms: u64, address: &str) -> Value {
-    json!([ms, "air/leased", { "address": address }])
+    json!([ms, "air/leased", { "address": address, "mask": "255.0.0.0", "router": "10.0.0.1" }])
 }
 
 pub fn left(ms: u64, reason: u64) -> Value {

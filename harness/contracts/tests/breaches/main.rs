@@ -13,8 +13,8 @@ use contracts::{ALL, Contracts, Facts};
 use serde_json::{Value, json};
 
 use events::{
-    broken, config, connack, connect, connect_kept, event, from_client, handshake, line, notify,
-    puback, publish, replied, report, session, status, told,
+    broken, config, connack, connect, connect_kept, event, from_client, handshake, leased, line,
+    notify, puback, publish, replied, report, session, status, told,
 };
 
 /// A contract, events that break it alone, and when they are judged for the last time, in ms.
@@ -81,11 +81,11 @@ fn a_whole_good_life_breaks_nothing_and_exercises_much() {
             json!({ "message": "resp_apply_config", "status": "success" }),
         ),
         json!([1_003, "air/joined", { "ssid": "home" }]),
-        json!([1_004, "air/leased", { "address": "10.0.0.2" }]),
+        leased(1_004, "10.0.0.2"),
         line(
             1_005,
             "esp_netif_handlers",
-            "sta ip: 10.0.0.2, mask: 255.0.0.0",
+            "sta ip: 10.0.0.2, mask: 255.0.0.0, gw: 10.0.0.1",
         ),
         status(
             1_006,
@@ -129,7 +129,11 @@ fn what_a_fault_prevents_is_not_held_against_the_device() {
 
 #[test]
 fn what_a_board_cannot_see_is_not_claimed() {
-    let claim = line(1, "esp_netif_handlers", "sta ip: 10.0.0.9, mask: 255.0.0.0");
+    let claim = line(
+        1,
+        "esp_netif_handlers",
+        "sta ip: 10.0.0.9, mask: 255.0.0.0, gw: 10.0.0.1",
+    );
     let mut contracts = Contracts::new(&Facts::default());
     assert!(contracts.event(&event(0, &claim)).is_empty());
     let end = json!([60_000, "engine/finished", {}]);

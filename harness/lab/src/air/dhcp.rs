@@ -14,7 +14,7 @@ pub(super) const SERVER_PORT: u16 = 67;
 pub(super) const CLIENT_PORT: u16 = 68;
 /// Longer than any scenario, so that no lease ends by itself.
 const LEASE_S: u32 = 86_400;
-const MASK: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 0);
+pub(super) const MASK: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 0);
 /// Last byte of the first address that is given away.
 const FIRST_HOST: u8 = 100;
 const LAST_HOST: u8 = 254;
@@ -66,6 +66,8 @@ pub(super) struct DhcpAnswer {
     pub(super) to_mac: Mac,
     /// The address that is the client's from now on, and for how many seconds.
     pub(super) leased: Option<(Ipv4Addr, u32)>,
+    /// The router that it names.
+    pub(super) router: Option<Ipv4Addr>,
 }
 
 fn name(message: DhcpMessageType) -> &'static str {
@@ -185,6 +187,7 @@ impl DhcpServer {
         message_type: DhcpMessageType,
         yours: Option<Ipv4Addr>,
     ) -> Option<DhcpAnswer> {
+        let router = yours.filter(|_| !self.faults.no_router).map(|_| self.own);
         let reply = DhcpRepr {
             message_type,
             transaction_id: asked.transaction_id,
@@ -193,7 +196,7 @@ impl DhcpServer {
             client_ip: asked.client_ip,
             your_ip: yours.unwrap_or(Ipv4Addr::UNSPECIFIED),
             server_ip: self.own,
-            router: yours.filter(|_| !self.faults.no_router).map(|_| self.own),
+            router,
             subnet_mask: yours.map(|_| MASK),
             relay_agent_ip: asked.relay_agent_ip,
             broadcast: asked.broadcast,
@@ -227,6 +230,7 @@ impl DhcpServer {
             to,
             to_mac,
             leased,
+            router,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use trace::Trace;
 
-use super::dhcp::{CLIENT_PORT, DhcpFaults, DhcpServer, SERVER_PORT};
+use super::dhcp::{CLIENT_PORT, DhcpFaults, DhcpServer, MASK, SERVER_PORT};
 use super::dns::{Question, Resolution};
 use super::frame::{self, Datagram, Mac, Segment as TcpSegment};
 use super::names::Names;
@@ -135,6 +135,8 @@ impl Gateway {
                     access_point: self.role.clone(),
                     to: by,
                     address: address.to_string(),
+                    mask: Some(MASK.to_string()),
+                    router: answer.router.map(|router| router.to_string()),
                     lease_s,
                 },
             );
