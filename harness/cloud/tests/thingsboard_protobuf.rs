@@ -4,15 +4,12 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
 use cloud::thingsboard::{
     ClaimOutcome, Credentials, PayloadFormat, ProvisionProfile, Strategy, ThingsBoardSettings,
 };
 use serde_json::{Value, json};
 use support::thingsboard::{TOKEN, World, by_name, message};
-use support::{event, packet, publish, run, suback, subscribe, text, with_id};
+use support::{event, packet, publish, python, run, suback, subscribe, text, with_id};
 use trace::Source;
 
 const LONG: &str = "v1/devices/me/telemetry";
@@ -172,49 +169,17 @@ fn secrets_in_protobuf_are_named_in_the_trace() {
     });
 }
 
-/// The environment that `cargo xtask setup` makes.
-fn judges() -> PathBuf {
-    let judges = std::env::var_os("PROVING_JUDGES").map(PathBuf::from);
-    judges.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/judges"))
-}
+/// Whose paho-mqtt is used.
+const PACKAGES: &str = "thingsboard";
 
-fn judge(arguments: &[&str]) -> Command {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = Command::new(judges().join("bin/python"));
-    command
-        .arg(script.join("../../fixtures/strangers/thingsboard_protobuf.py"))
-        .args(arguments)
-        // For its paho-mqtt.
-        .env("PYTHONPATH", judges().join("thingsboard"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-/// Where the judges must be there, that one is not is a failure.
 fn is_missing() -> bool {
-    let mut command = Command::new(judges().join("bin/python"));
-    let found = command
-        .args(["-c", "import google.protobuf, paho.mqtt.client"])
-        .env("PYTHONPATH", judges().join("thingsboard"))
-        .stderr(Stdio::null())
-        .status();
-    if found.is_ok_and(|status| status.success()) {
-        return false;
-    }
-    assert!(
-        std::env::var_os("PROVING_JUDGES_REQUIRED").is_none(),
-        "protobuf for Python is not installed: `cargo xtask setup` installs it"
-    );
-    eprintln!(
-        "skipped, because protobuf for Python is not installed: `cargo xtask setup` installs it"
-    );
-    true
+    let modules = "google.protobuf, paho.mqtt.client";
+    python::is_missing(PACKAGES, modules, "protobuf for Python")
 }
 
 /// What the judge says, line by line; `meanwhile` has to be over before it is.
 async fn said(arguments: &[&str], meanwhile: impl Future<Output = ()>) -> Vec<Value> {
-    let mut command = judge(arguments);
+    let mut command = python::judge(PACKAGES, "thingsboard_protobuf.py", arguments);
     let mut output = tokio::task::spawn_blocking(move || command.output());
     tokio::select! {
         biased;

@@ -4,8 +4,7 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cloud::thingsboard::{
@@ -13,48 +12,19 @@ use cloud::thingsboard::{
 };
 use cloud::{Broker, BrokerSettings, ClientCertificate, Devices, ListenerSettings, TlsSettings};
 use serde_json::{Value, json};
-use support::{event, run};
+use support::{event, python, run};
 use trace::Trace;
-
-/// The environment that `cargo xtask setup` makes.
-fn judges() -> PathBuf {
-    let judges = std::env::var_os("PROVING_JUDGES").map(PathBuf::from);
-    judges.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/judges"))
-}
 
 /// The SDK's versions, each in a folder of its own, and the generation of the protocol that it speaks.
 const SDKS: [(&str, &str); 2] = [("thingsboard", "3.1.1"), ("thingsboard5", "5")];
 
 fn judge(sdk: &str, arguments: &[&str]) -> Command {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let script = script.join("../../fixtures/strangers/thingsboard_judge.py");
-    let mut command = Command::new(judges().join("bin/python"));
-    command
-        .arg(script)
-        .args(arguments)
-        .env("PYTHONPATH", judges().join(sdk))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
+    python::judge(sdk, "thingsboard_judge.py", arguments)
 }
 
-/// Whether the SDK is not there. Where the judges must be there, that is a failure.
 fn is_missing(sdk: &str) -> bool {
-    let mut command = Command::new(judges().join("bin/python"));
-    let found = command
-        .args(["-c", "import tb_device_mqtt"])
-        .env("PYTHONPATH", judges().join(sdk))
-        .stderr(Stdio::null())
-        .status();
-    if found.is_ok_and(|status| status.success()) {
-        return false;
-    }
-    assert!(
-        std::env::var_os("PROVING_JUDGES_REQUIRED").is_none(),
-        "tb-mqtt-client is not installed in {sdk}: `cargo xtask setup` installs it"
-    );
-    eprintln!("{sdk} is skipped, because it is not installed: `cargo xtask setup` installs it");
-    true
+    let name = format!("tb-mqtt-client in {sdk}");
+    python::is_missing(sdk, "tb_device_mqtt", &name)
 }
 
 struct World {

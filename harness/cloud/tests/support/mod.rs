@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "every test file uses another part of it")]
 
 pub mod peer;
+pub mod python;
 pub mod thingsboard;
 
 use std::future::Future;

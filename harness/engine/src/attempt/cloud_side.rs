@@ -7,6 +7,7 @@ use cloud::{
     Broker, BrokerSettings, ClientCertificate, Devices, EndedBy, Fake, Faults, HandshakeFaults,
     Newcomer, Sntp, SntpFaults, TlsSettings, Versions,
 };
+use language::{Certificate, Fault};
 use pki::Pki;
 use trace::{Trace, Witness, WitnessReport};
 
@@ -18,7 +19,6 @@ use super::old_tls;
 use super::problem::{LabError, with_sources};
 use super::surroundings::Surroundings;
 use super::values::DeviceValues;
-use language::{Certificate, Fault};
 
 /// Certificate profile of a broker that no scenario breaks.
 const GOOD: &str = "server";

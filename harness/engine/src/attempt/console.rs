@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use lab::wire::LabEnd;
+use language::{Case, Console};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::problem::{LabError, Missed, Problem};
 use super::world::World;
-use language::{Case, Console};
 
 /// What a console prints when it waits for a line.
 const PROMPT: [u8; 3] = *b">> ";

@@ -9,10 +9,10 @@ use contracts::{
     SntpFacts, TelemetryFacts, WillFacts,
 };
 use factory::{Factory, Scheme};
+use language::Exception;
 use trace::{ContractBroken, ContractsJudged, Nearest, Trace};
 
 use super::problem::Missed;
-use language::Exception;
 
 /// Watches a trace for broken contracts.
 ///

@@ -1,10 +1,10 @@
 //! A phone looks for a device by mDNS.
 
+use language::{Captures, Case, Discover, DiscoverOutcome};
 use phone::mdns::{MdnsError, Wanted};
 
 use super::problem::{LabError, Missed, Problem};
 use super::world::World;
-use language::{Captures, Case, Discover, DiscoverOutcome};
 
 /// Has a phone look for a device.
 pub async fn discover(

@@ -4,11 +4,11 @@
 use board::rig::{AuthorityPlace, ExternalBroker, Rig};
 use cloud::{Sntp, SntpFaults};
 use factory::Factory;
+use language::Fault;
 use trace::{Trace, Witness, WitnessReport};
 
 use super::problem::{LabError, with_sources};
 use crate::external_broker;
-use language::Fault;
 
 /// The broker that runs without us. Nothing of what it does is seen.
 pub struct ExternalCloud {

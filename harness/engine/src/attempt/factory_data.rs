@@ -7,6 +7,7 @@ use factory::{
     Mqtt, PhoneToken, Provisioning, Scheme, ServerCertificate, Sntp, Telemetry, TokenForm,
     Unregister, Version, WebApplication, WebServer, Will,
 };
+use language::{Certificate, Device, IdfVersion, Over, Security, WorldSpec};
 use pki::{Pki, PkiError};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
@@ -14,7 +15,6 @@ use super::clouds;
 use super::esp8266;
 use super::surroundings::LINE_LIMIT;
 use super::values::DeviceValues;
-use language::{Certificate, Device, IdfVersion, Over, Security, WorldSpec};
 
 /// Name of the broker inside the air.
 pub const BROKER_HOST: &str = "mqtt.proving.example";

@@ -14,10 +14,10 @@ use board::rig::{Files, Firmware, HandOver, NvsTemplate};
 use board::{Board, BoardError};
 use clock::Clock;
 use factory::Factory;
+use language::WorldSpec;
 
 use super::problem::{LabError, with_sources};
 use super::program::{self, write_private};
-use language::WorldSpec;
 
 /// The namespace in which ESP-IDF keeps the network that a device was told of.
 const WIFI: &str = "nvs.net80211";

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use board::process::{Text, Value};
 use board::rig::{BoardLink, Broker, Firmware, ProcessLink, Rig, RigBoard};
 use factory::{Factory, Network};
+use language::{Case, Mistakes, WorldSpec};
 use trace::Secrets;
 
 use super::external_cloud::ExternalCloud;
@@ -18,7 +19,6 @@ use super::program;
 use super::surroundings::passphrase;
 use super::values::Maker;
 use super::world::{self, HOME};
-use language::{Case, Mistakes, WorldSpec};
 
 /// The scenario that has everything which a firmware can be told of.
 const EVERYTHING: &str = "\

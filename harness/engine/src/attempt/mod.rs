@@ -46,11 +46,11 @@ use std::time::Duration;
 
 use capture::Capture;
 use clock::Clock;
+use language::{Captures, Case, read_file};
 use trace::{Finished, StepEnded, StepStarted, Trace, Verdict, Witness, WitnessReport};
 
 use crate::expect::{Expectations, NeverWatch};
 use crate::run::{BoardKind, Job, Pcap};
-use language::{Captures, Case, read_file};
 
 pub use board_access::{BoardAccess, ReachError, board_access};
 pub use boards::Chosen;

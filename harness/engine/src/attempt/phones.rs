@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use language::Over;
 use phone::web::{WebConnection, WebSocket};
 use phone::{Dial, Listener, ListenerSettings, ProvisioningClient, ProvisioningError, Settings};
 use trace::Trace;
 
 use super::problem::{LabError, Problem};
 use super::surroundings::{Enrollee, Stay, Surroundings, VisitError};
-use language::Over;
 
 /// One phone. On the LAN of the first access point unless it is on a device's SoftAP.
 pub struct Phone {

@@ -1,5 +1,6 @@
 //! A phone goes through provisioning, as far as its step says.
 
+use language::{Captures, Case, Outcome, PhoneToken, Provision, Stage, duration};
 use phone::{BindingToken, Blame, Credentials, Outcome as Reached, ProvisioningError, Settings};
 use proto::handover::{SWITCHAP_ENDPOINT, TOKEN_ENDPOINT};
 
@@ -8,7 +9,6 @@ use super::phones::PhoneSession;
 use super::problem::{LabError, Missed, Problem};
 use super::surroundings::VisitError;
 use super::world::World;
-use language::{Captures, Case, Outcome, PhoneToken, Provision, Stage, duration};
 
 /// What became of the stages.
 enum End {

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddrV4;
 
+use language::{Case, Datagram, QueryBy, Request, Wire, duration};
 use phone::WireEnd;
 use proto::linkkit::MULTICAST;
 
 use super::problem::{LabError, Missed, Problem};
 use super::session_steps::{judged, session};
 use super::world::World;
-use language::{Case, Datagram, QueryBy, Request, Wire, duration};
 
 /// Takes the step.
 pub async fn request(case: &Case, step: &Request, world: &mut World) -> Result<(), Problem> {

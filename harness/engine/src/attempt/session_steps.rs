@@ -1,5 +1,6 @@
 //! What phones do in a session besides provisioning. The session stays open.
 
+use language::{Case, Command, Control, Custom, RequestOutcome, Roles, Scan, duration};
 use phone::{Blame, Cause, Info, ProvisioningError, ScanSettings};
 use serde_json::{Value, json};
 use trace::Ssid;
@@ -8,7 +9,6 @@ use super::phones::PhoneSession;
 use super::problem::{LabError, Missed, Problem};
 use super::surroundings::VisitError;
 use super::world::World;
-use language::{Case, Command, Control, Custom, RequestOutcome, Roles, Scan, duration};
 
 /// Takes the step.
 pub async fn scan(case: &Case, step: &Scan, world: &mut World) -> Result<(), Problem> {

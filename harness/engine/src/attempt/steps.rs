@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use language::{
+    Bind, BindOutcome, DamageStorage, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query,
+    QueryBy, QueryOutcome, ReadVersion, Step, duration,
+};
 use phone::{Query as CoapQuery, QueryError, QueryTarget};
 use proto::bind::BindRequest;
 use trace::Fault as FaultEvent;
@@ -12,10 +16,6 @@ use super::world::World;
 use super::{
     Attempt, console, discover, provision, raw_steps, session_steps, storage_damage, transcript,
     web,
-};
-use language::{
-    Bind, BindOutcome, DamageStorage, Expect, Fault, FaultStep, Placed, Power, PowerAction, Query,
-    QueryBy, QueryOutcome, ReadVersion, Step, duration,
 };
 
 /// How often a phone asks the cloud for a report.

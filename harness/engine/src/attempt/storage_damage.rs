@@ -4,11 +4,11 @@ use embedded_storage_async::nor_flash::{
     ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
 use futures_util::FutureExt;
+use language::{Damage, DamageStorage};
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 
 use super::problem::LabError;
-use language::{Damage, DamageStorage};
 
 const ERASED: u8 = 0xFF;
 const SECTOR: usize = 4096;

@@ -1,12 +1,12 @@
 //! What ThingsBoard and its customers do with a device.
 
+use language::{Call, CallOutcome, Claim, ClaimOutcome, Unclaim, duration};
 use phone::ClaimReply;
 use trace::{Source, Trace};
 
 use super::Attempt;
 use super::problem::{Missed, Problem};
 use super::world::World;
-use language::{Call, CallOutcome, Claim, ClaimOutcome, Unclaim, duration};
 
 impl Attempt<'_> {
     pub(super) async fn claim(&mut self, claim: &Claim, world: &mut World) -> Result<(), Problem> {

@@ -3,11 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use language::Transcript;
 use trace::{Level, Trace};
 
 use super::problem::{Missed, Problem};
 use crate::run::Job;
-use language::Transcript;
 
 /// Folder of the snapshots, beside the scenario.
 const FOLDER: &str = "snapshots";

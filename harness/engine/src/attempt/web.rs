@@ -3,6 +3,10 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use language::{
+    self, Browse, BrowseOutcome, BrowseStage, Case, ClientTls, WebSocketOutcome, WebSocketStep,
+    duration,
+};
 use phone::web::{
     Misbehaviour, Opcode, Opening, Seen, WebConnection, WebError, WebRequest, WebSocket, WebTls,
 };
@@ -11,10 +15,6 @@ use trace::web::WebResponse;
 use super::factory_data::{WEB_HOST, web_port};
 use super::problem::{LabError, Missed, Problem};
 use super::world::World;
-use language::{
-    self, Browse, BrowseOutcome, BrowseStage, Case, ClientTls, WebSocketOutcome, WebSocketStep,
-    duration,
-};
 
 /// Takes the step.
 pub async fn browse(case: &Case, step: &Browse, world: &mut World) -> Result<(), Problem> {

@@ -8,6 +8,7 @@ use board::Board;
 use board::rig::{AuthorityPlace, Rig};
 use contracts::{AccessPointFacts, Facts, Sight};
 use factory::{Factory, Network};
+use language::{Fault, Trusts};
 use phone::Settings;
 use pki::{Pki, Profiles};
 use trace::{Trace, Witness, WitnessReport};
@@ -24,7 +25,6 @@ use super::problem::{LabError, with_sources};
 use super::surroundings::{Enrollee, Surroundings, Switched, VisitError};
 use super::values::{AccessPointValues, DeviceValues, Maker};
 use crate::run::{BoardKind, Job};
-use language::{Fault, Trusts};
 
 /// Everything that stands around the steps of a case.
 pub struct World {

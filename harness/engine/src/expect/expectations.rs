@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::LabTime;
+use language::{Captures, Clause, Pattern, Wanted, Window, duration};
 use trace::{Event, Nearest, Source, Trace};
 
 use super::cursors::{Cursors, Reading};
@@ -13,7 +14,6 @@ use super::miss::Miss;
 use super::near::Ideal;
 use super::never::after;
 use super::progress::{Progress, State};
-use language::{Captures, Clause, Pattern, Wanted, Window, duration};
 
 /// How many of the last events of a source a miss shows.
 const INSTEAD: usize = 5;

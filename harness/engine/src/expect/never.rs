@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use language::{Captures, Never, Pattern, Placed, Scenario, Span};
 use trace::{Event, Nearest, Trace};
 
 use super::matcher::{Matcher, NotReady};
 use super::miss::Miss;
 use super::unasked::{UnaskedEnd, UnaskedRule};
-use language::{Captures, Never, Pattern, Placed, Scenario, Span};
 
 /// Watches the trace for what must not happen. Make it before the first step; its secrets must be
 /// known by then.

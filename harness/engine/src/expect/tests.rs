@@ -6,12 +6,12 @@ mod long;
 use std::time::Duration;
 
 use clock::{Clock, LabTime};
+use language::{Captures, Clause, Expect, Known, Never, Placed, Step, parse};
 use proptest::prelude::*;
 use trace::mqtt::{PayloadForm, Publish};
 use trace::{Level, LogLine, Trace};
 
 use super::*;
-use language::{Captures, Clause, Expect, Known, Never, Placed, Step, parse};
 
 /// A trace with expectations over it.
 struct Lab {
@@ -124,36 +124,6 @@ async fn what_came_before_the_step_counts_at_once() {
         .await
         .expect("met");
     assert!(lab.now() - before < Duration::from_secs(1));
-}
-
-#[tokio::test]
-async fn a_line_is_given_the_time_that_its_wire_takes_and_other_events_are_not() {
-    let mut lab = Lab::new();
-    lab.expectations = Expectations::new(lab.trace.clone()).with_log_delay(Duration::from_secs(3));
-    lab.log_later(2, "on the wire");
-    lab.expect("{ log: { text: on the wire }, within: 0s }")
-        .await
-        .expect("met");
-    let before = lab.now();
-    lab.misses("{ mqtt: { kind: publish }, within: 0s }").await;
-    lab.expect("{ never: [{ log: { text: bad } }], for: 0s }")
-        .await
-        .expect("met");
-    assert!(lab.now() - before < Duration::from_secs(1));
-    lab.log_later(2, "on the wire again");
-    let publishes_late = {
-        let trace = lab.trace.clone();
-        let sleep = trace.clock().sleep(Duration::from_secs(1));
-        async move {
-            sleep.await;
-            trace.emit(Some("device"), &Publish::default());
-        }
-    };
-    tokio::spawn(publishes_late);
-    lab.misses(
-        "{ any_order: [{ log: { text: again } }, { mqtt: { kind: publish } }], within: 0s }",
-    )
-    .await;
 }
 
 #[tokio::test]

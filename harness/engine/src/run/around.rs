@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use board::Abilities;
 use board::process::{ProcessLink, Value};
 use board::rig::{Ability, BoardLink, Firmware, Rig, RigBoard, RigBroker, RigPhone};
+use language::{self, Certificate, CloudNeed, Expect, FirmwareNeed, Need, Outcome, Over, Step};
 use pki::Names;
 use trace::Source;
 
 use super::around_firmware;
 use crate::attempt::{BROKER_HOST, HOME};
-use language::{self, Certificate, CloudNeed, Expect, FirmwareNeed, Need, Outcome, Over, Step};
 
 /// What stands around a real board.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use board::Abilities;
 use board::rig::{Ability, BoardLink, Rig, RigBoard};
+use language;
 use serde::{Deserialize, Serialize};
 
 use super::around::{self, InRig};
-use language;
 
 /// So much faster than the host's an emulated board's time runs. The emulated core is some ten times
 /// slower than the real one would be on this scale, and still quick enough for every protocol.

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use language::{Difference, Otherwise};
 use serde::{Deserialize, Serialize};
 
 use super::around::InRig;
@@ -13,7 +14,6 @@ use super::boards::{BoardKind, BoardModel, BrokenProbe};
 use super::cases::Attempt;
 use super::checkups::Recheck;
 use super::pcap::Pcap;
-use language::{Difference, Otherwise};
 
 /// A case of a scenario on a board.
 #[derive(Clone, Debug, PartialEq, Eq)]

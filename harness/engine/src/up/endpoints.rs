@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use lab::air::Protocol;
+use language::{Case, Security};
 use serde_json::{Map, Value, json};
 
 use super::forward::{Forward, ForwardTo};
 use crate::attempt::{BROKER_HOST, LabError, TIME_HOST, World};
-use language::{Case, Security};
 
 /// A port of the host that leads to a device.
 pub struct Forwarded {

@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use language::Case;
 use report::ExitStatus;
 use serde_json::json;
 
 use super::arguments::{Check, List, MessageFormat};
 use super::selection::all_cases;
 use super::{CommandError, chosen_boards, print};
-use language::Case;
 
 pub(super) fn list(arguments: &List) -> Result<ExitStatus, CommandError> {
     let cases = arguments.selection.cases()?;

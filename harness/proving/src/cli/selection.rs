@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use language::{Case, Filter, read_all};
+
 use super::CommandError;
 use super::arguments::Selection;
-use language::{Case, Filter, read_all};
 
 /// Folder of the scenarios if none is named.
 const DEFAULT: &str = "scenarios";

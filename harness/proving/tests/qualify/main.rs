@@ -29,14 +29,7 @@ steps:
 #[test]
 fn a_release_that_passes_is_qualified_and_its_evidence_is_whole() {
     let team = Team::new();
-    let output = team.qualify(&[
-        "--repeats",
-        "3",
-        "--out",
-        "evidence",
-        "--release",
-        "lamp 2.3",
-    ]);
+    let output = team.repeats(3, "evidence", &["--release", "lamp 2.3"]);
     let text = said(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", told(&output));
     assert!(text.contains("lamp 2.3: QUALIFIED\n"), "{text}");
@@ -94,23 +87,17 @@ fn a_release_that_passes_is_qualified_and_its_evidence_is_whole() {
 #[test]
 fn a_release_that_fails_says_beside_the_earlier_one_what_is_new() {
     let team = Team::new();
-    let good = team.qualify(&["--repeats", "3", "--out", "old"]);
+    let good = team.repeats(3, "old", &[]);
     assert_eq!(good.status.code(), Some(0), "{}", told(&good));
     fs::remove_file(team.at("scenarios/starts.yaml")).unwrap();
     let mended = ONLINE.replace("It gets online", "It is new");
     fs::write(team.at("scenarios/new.yaml"), mended).unwrap();
 
-    let arguments = [
-        "--repeats",
-        "3",
-        "--out",
+    let output = team.repeats(
+        3,
         "new",
-        "--against",
-        "old",
-        "--bug",
-        "match-reply-ignored",
-    ];
-    let output = team.qualify(&arguments);
+        &["--against", "old", "--bug", "match-reply-ignored"],
+    );
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1), "{text}{}", told(&output));
     for line in [
@@ -123,17 +110,7 @@ fn a_release_that_fails_says_beside_the_earlier_one_what_is_new() {
     let why = "the bug match-reply-ignored is in the devices on purpose; 1 case is gone";
     assert!(text.contains(why), "{text}");
 
-    let failing = [
-        "--repeats",
-        "3",
-        "--out",
-        "bad",
-        "--against",
-        "old",
-        "--bug",
-        "silent-hang",
-    ];
-    let output = team.qualify(&failing);
+    let output = team.repeats(3, "bad", &["--against", "old", "--bug", "silent-hang"]);
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(
@@ -150,7 +127,7 @@ fn a_release_that_fails_says_beside_the_earlier_one_what_is_new() {
     );
 
     // The other way round it is mended.
-    let output = team.qualify(&["--repeats", "3", "--out", "again", "--against", "bad"]);
+    let output = team.repeats(3, "again", &["--against", "bad"]);
     let text = said(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(
@@ -166,19 +143,10 @@ fn a_scenario_that_has_changed_is_told_however_its_path_is_spelled() {
     let files =
         "- { board: native, cases: name(nothing), otherwise: skipped, because: it is slow }\n";
     fs::write(team.at("scenarios/differences.yaml"), files).unwrap();
-    let output = team.qualify(&["--repeats", "1", "--out", "old", "scenarios"]);
+    let output = team.repeats(1, "old", &["scenarios"]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     assert!(team.at("old/scenarios/differences.yaml").is_file());
-    let same = [
-        "--repeats",
-        "1",
-        "--out",
-        "same",
-        "--against",
-        "old",
-        "./scenarios",
-    ];
-    let text = said(&team.qualify(&same));
+    let text = said(&team.repeats(1, "same", &["--against", "old", "./scenarios"]));
     assert!(
         text.contains("compared        2 cases") && !text.contains("other scenario"),
         "{text}"
@@ -187,16 +155,7 @@ fn a_scenario_that_has_changed_is_told_however_its_path_is_spelled() {
     let starts = team.at("scenarios/starts.yaml");
     let text = fs::read_to_string(&starts).unwrap();
     fs::write(&starts, text.replace("within: 5s", "within: 6s")).unwrap();
-    let other = [
-        "--repeats",
-        "1",
-        "--out",
-        "other",
-        "--against",
-        "old",
-        "./scenarios",
-    ];
-    let text = said(&team.qualify(&other));
+    let text = said(&team.repeats(1, "other", &["--against", "old", "./scenarios"]));
     let lines = text
         .lines()
         .filter(|line| line.starts_with("other scenario"));
@@ -208,16 +167,7 @@ fn a_scenario_that_has_changed_is_told_however_its_path_is_spelled() {
 
     let slow = files.replace("slow", "very slow");
     fs::write(team.at("scenarios/differences.yaml"), slow).unwrap();
-    let third = [
-        "--repeats",
-        "1",
-        "--out",
-        "third",
-        "--against",
-        "other",
-        "scenarios",
-    ];
-    let text = said(&team.qualify(&third));
+    let text = said(&team.repeats(1, "third", &["--against", "other", "scenarios"]));
     assert!(
         text.contains("other scenario  scenarios/differences.yaml: "),
         "{text}"
@@ -235,16 +185,7 @@ fn a_scenario_that_is_changed_during_the_run_is_kept_as_it_was_and_told() {
     let rig = PROGRAM.replace("echo 'I", &more);
     fs::write(team.at("rig.toml"), rig).unwrap();
     fs::write(team.at("says.yaml"), SAYS).unwrap();
-    let arguments = [
-        "--repeats",
-        "1",
-        "--board",
-        "program",
-        "--out",
-        "evidence",
-        "says.yaml",
-    ];
-    let output = team.qualify(&arguments);
+    let output = team.repeats(1, "evidence", &["--board", "program", "says.yaml"]);
     let text = said(&output);
     assert_eq!(output.status.code(), Some(3), "{text}{}", told(&output));
     assert!(
@@ -263,13 +204,7 @@ fn a_private_key_in_a_scenario_is_nowhere_in_the_evidence() {
     let key = "-----BEGIN EC PRIVATE KEY-----MHcCAQEEIKaffee-----END EC PRIVATE KEY-----";
     let own = format!("{STARTS}# {key}\n");
     fs::write(team.at("scenarios/starts.yaml"), own).unwrap();
-    let output = team.qualify(&[
-        "--repeats",
-        "1",
-        "--out",
-        "evidence",
-        "scenarios/starts.yaml",
-    ]);
+    let output = team.repeats(1, "evidence", &["scenarios/starts.yaml"]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     let page = fs::read_to_string(team.at("evidence/report.html")).unwrap();
     assert!(page.contains("name: It starts"), "it shows the scenario");
@@ -320,26 +255,9 @@ fn a_case_that_was_not_run_is_excused_by_a_difference_or_by_the_user_alone() {
 fn nothing_that_could_be_compared_and_nothing_that_could_be_run_is_no_success() {
     let team = Team::new();
     let online = "scenarios/online.yaml";
-    let output = team.qualify(&[
-        "--repeats",
-        "1",
-        "--out",
-        "old",
-        "--bug",
-        "silent-hang",
-        online,
-    ]);
+    let output = team.repeats(1, "old", &["--bug", "silent-hang", online]);
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
-    let other = [
-        "--repeats",
-        "1",
-        "--out",
-        "new",
-        "--against",
-        "old",
-        "scenarios/starts.yaml",
-    ];
-    let text = said(&team.qualify(&other));
+    let text = said(&team.repeats(1, "new", &["--against", "old", "scenarios/starts.yaml"]));
     assert!(
         text.contains("no case was judged in the earlier evidence and in this one"),
         "{text}"
@@ -376,16 +294,7 @@ fn a_place_that_cannot_be_written_is_told_before_the_run_and_the_verdict_before_
     );
     fs::write(team.at("rig.toml"), rig).unwrap();
     fs::write(team.at("says.yaml"), SAYS).unwrap();
-    let arguments = [
-        "--repeats",
-        "1",
-        "--board",
-        "program",
-        "--out",
-        "evidence",
-        "says.yaml",
-    ];
-    let output = team.qualify(&arguments);
+    let output = team.repeats(1, "evidence", &["--board", "program", "says.yaml"]);
     assert_eq!(output.status.code(), Some(3), "{}", told(&output));
     assert!(said(&output).contains("QUALIFIED\n"), "{}", said(&output));
     assert!(
@@ -402,7 +311,7 @@ fn the_same_release_twice_differs_in_nothing() {
         let output = team.proving(&["qualify", "--repeats", "4", "--seed", seed, "--out", out]);
         assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     }
-    let output = team.qualify(&["--repeats", "4", "--out", "third", "--against", "old"]);
+    let output = team.repeats(4, "third", &["--against", "old"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let comparison = team.json("third/qualification.json")["comparison"].clone();
     for (what, differences) in comparison.as_object().unwrap() {
@@ -419,11 +328,11 @@ fn the_same_release_twice_differs_in_nothing() {
 fn another_log_of_a_case_that_passes_is_told_with_its_lines() {
     let team = Team::new();
     let only = "scenarios/online.yaml";
-    let output = team.qualify(&["--repeats", "2", "--out", "old", only]);
+    let output = team.repeats(2, "old", &[only]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     let bound = ONLINE.replace("broker: {}", "broker: {}, linkkit: {}");
     fs::write(team.at(only), bound).unwrap();
-    let output = team.qualify(&["--repeats", "2", "--out", "new", "--against", "old", only]);
+    let output = team.repeats(2, "new", &["--against", "old", only]);
     let text = said(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     for line in [
@@ -515,15 +424,7 @@ keep = \"authority\"
     )
     .unwrap();
     fs::write(team.at("says.yaml"), SAYS).unwrap();
-    let output = team.qualify(&[
-        "--repeats",
-        "1",
-        "--board",
-        "program",
-        "--out",
-        "evidence",
-        "says.yaml",
-    ]);
+    let output = team.repeats(1, "evidence", &["--board", "program", "says.yaml"]);
     assert_eq!(
         output.status.code(),
         Some(0),
@@ -549,27 +450,9 @@ keep = \"authority\"
 #[test]
 fn a_rate_that_is_asked_for_has_to_be_shown() {
     let team = Team::new();
-    let output = team.qualify(&[
-        "--repeats",
-        "5",
-        "--below",
-        "46%",
-        "--out",
-        "a",
-        "scenarios/starts.yaml",
-    ]);
+    let output = team.repeats(5, "a", &["--below", "46%", "scenarios/starts.yaml"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    let failing = [
-        "--repeats",
-        "5",
-        "--below",
-        "46%",
-        "--out",
-        "b",
-        "--bug",
-        "silent-hang",
-    ];
-    let output = team.qualify(&failing);
+    let output = team.repeats(5, "b", &["--below", "46%", "--bug", "silent-hang"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
         said(&output).contains("not shown to fail in less than 46 %"),

@@ -58,6 +58,12 @@ impl Team {
         self.proving(&[&["qualify", "--seed", "1"], arguments].concat())
     }
 
+    /// So many repeats, kept in the folder `out`.
+    pub fn repeats(&self, repeats: u32, out: &str, arguments: &[&str]) -> Output {
+        let repeats = repeats.to_string();
+        self.qualify(&[&["--repeats", &repeats, "--out", out], arguments].concat())
+    }
+
     /// Exit code of a verification, and what it says.
     pub fn verify(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.proving(&[&["evidence", "verify"], arguments].concat());

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use cloud::{Broker, Linkkit, LinkkitDevice, LinkkitSettings, MatchReply, Rules};
 use factory::LinkkitProfile;
+use language::Profile;
 use trace::Trace;
 
 use super::super::problem::LabError;
 use super::super::values::DeviceValues;
-use language::Profile;
 
 pub(super) async fn start(
     settings: &language::Linkkit,

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use cloud::{Broker, CloudFault, Fake, Newcomer};
 use factory::Factory;
+use language::{Certificate, Device, Fault};
 use pki::Pki;
 use trace::Trace;
 
 use super::esp8266;
 use super::problem::LabError;
 use super::values::DeviceValues;
-use language::{Certificate, Device, Fault};
 
 pub use linkkit::bind_outcome;
 pub use thingsboard::client_id;

@@ -3,13 +3,13 @@
 use cloud::thingsboard::{PayloadFormat, ProvisionProfile, Registers, Strategy, credentials};
 use cloud::{Broker, Newcomer, ThingsBoard, ThingsBoardSettings};
 use factory::{ClaimMessage, Factory, MethodAnswer, ProvisionRequest, RemoteCalls};
+use language::{Device, ProvisionStrategy, ProvisionedBy, Registered};
 use pki::Pki;
 use regex::Regex;
 use trace::Trace;
 
 use super::super::problem::LabError;
 use super::super::values::DeviceValues;
-use language::{Device, ProvisionStrategy, ProvisionedBy, Registered};
 
 /// Provision device key of the world's device profile.
 const PROVISION_KEY: &str = "u7piawkboq8v32dmcmpp";

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use lab::air::{AccessPointChange, Air, AirError, DhcpFaults, NameFault, SegmentFaults};
+use language::{DhcpAnswerKind, Fault, Frames, NameAnswerKind, NamedHost, Placed};
 
 use crate::attempt::factory_data::{BROKER_HOST, TIME_HOST};
-use language::{DhcpAnswerKind, Fault, Frames, NameAnswerKind, NamedHost, Placed};
 
 /// The same frames are lost in each run.
 const SEED: u64 = 0x5eed;

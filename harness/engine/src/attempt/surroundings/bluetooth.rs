@@ -7,13 +7,13 @@ use clock::Clock;
 use lab::bluetooth::{BluezPhone, BluezStandIn, Ether, RadioFaults};
 use lab::private_bus;
 use lab::wire::{BoardEnd, Wire};
+use language::Fault;
 use phone::{Ble, BleSettings, Transport, Wanted};
 use trace::Trace;
 
 use super::Enrollee;
 use crate::attempt::problem::LabError;
 use crate::run::{self, PRIVATE_BUS};
-use language::Fault;
 
 /// Name in the trace of the program that uses the adapter for outsiders.
 const OUTSIDER: &str = "outsider";

@@ -9,13 +9,13 @@ use board::rig::Rig;
 use clock::Clock;
 use lab::network_manager::{HostNetwork, NetworkManagerStandIn};
 use lab::private_bus;
+use language::{Fault, Known, Over, WorldSpec, parse};
 use trace::{Source, Trace};
 
 use super::{Enrollee, HostRig, Lab, Surroundings, Switched, VisitError};
 use crate::attempt::LabError;
 use crate::attempt::values::{AccessPointValues, Maker};
 use crate::run::PRIVATE_BUS;
-use language::{Fault, Known, Over, WorldSpec, parse};
 
 const WORLD: &str = "\
 name: A world\n\

@@ -2,12 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use language::{Device, Over};
 use phone::Settings;
 use uuid::Uuid;
 
 use super::super::values::DeviceValues;
 use super::own_firmware::Learned;
-use language::{Device, Over};
 
 /// Longest line of a console in bytes, as ESP-IDF has it.
 pub const LINE_LIMIT: u16 = 256;

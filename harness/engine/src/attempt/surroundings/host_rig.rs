@@ -2,36 +2,35 @@
 //! and interfaces of this host that it names, one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use board::command::{CommandTemplate, SwitchCommands};
+use board::Power;
+use board::command::SwitchCommands;
 use board::power::{CommandSwitch, PowerSwitch};
 use board::rig::{Label, Rig, RigBoard};
-use board::{BoardError, Power};
 use clock::Clock;
 use contracts::Sight;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use lab::wire::Wire;
+use language::{AccessPoint, Fault, Over};
 use phone::{
     Ble, BleSettings, Bluetooth, Dial, HostDial, HostSeat, JoinedWifi, SoftAp, Wanted, WifiSettings,
 };
 use trace::{Trace, Witness, WitnessReport};
 
-use super::hostapd::Setup;
 use super::lab::console;
 use super::own_firmware;
+use super::rig_access_point::{of_its_own, set, usual};
 use super::{Enrollee, MeetingPlace, Stay, Surroundings, Switched, Visit, VisitError};
 use crate::attempt::boards::Wires;
 use crate::attempt::console::Port;
 use crate::attempt::external_cloud::ExternalCloud;
 use crate::attempt::factory_data::Meeting;
-use crate::attempt::problem::{LabError, with_sources};
+use crate::attempt::problem::LabError;
 use crate::attempt::values::AccessPointValues;
-use language::{AccessPoint, Auth, Fault, Over};
 
 /// What a rig file describes around one of its boards.
 pub struct HostRig {
@@ -462,78 +461,6 @@ impl Surroundings for HostRig {
         }
         .boxed()
     }
-}
-
-/// The passphrase of an access point of the rig; empty if it is open.
-pub fn passphrase(point: &board::rig::AccessPoint) -> Result<String, LabError> {
-    match &point.passphrase {
-        Some(secret) => secret
-            .resolve()
-            .map_err(|error| LabError::Scenario(with_sources(&error))),
-        None => Ok(String::new()),
-    }
-}
-
-/// An access point as its section in the rig file describes it.
-fn usual(point: &board::rig::AccessPoint) -> Result<Setup, LabError> {
-    let passphrase = passphrase(point)?;
-    Ok(Setup {
-        ssid: point.ssid.clone(),
-        auth: match passphrase.is_empty() {
-            true => Auth::Open,
-            false => Auth::Wpa2Psk,
-        },
-        passphrase,
-        hidden: false,
-        channel: None,
-    })
-}
-
-impl From<Setup> for AccessPointValues {
-    fn from(setup: Setup) -> Self {
-        Self {
-            ssid: setup.ssid,
-            passphrase: setup.passphrase,
-        }
-    }
-}
-
-/// An access point as a scenario wants it; what that leaves open is as usual.
-fn of_its_own(settings: &AccessPoint, usual: &Setup, made: AccessPointValues) -> Setup {
-    let auth = settings.auth();
-    let passphrase = match (&settings.passphrase, auth) {
-        (None, Auth::Open) => String::new(),
-        (None, _) if !usual.passphrase.is_empty() => usual.passphrase.clone(),
-        _ => made.passphrase,
-    };
-    let ssid = settings.ssid.as_ref();
-    Setup {
-        ssid: ssid.map_or_else(|| usual.ssid.clone(), |ssid| ssid.value.clone()),
-        passphrase,
-        auth,
-        hidden: settings.hidden,
-        channel: Some(settings.channel.value),
-    }
-}
-
-/// Has a command of the rig set an access point up.
-async fn set(command: &CommandTemplate, setup: &Setup, clock: &Clock) -> Result<(), LabError> {
-    let lines = setup.lines().ok_or_else(|| {
-        LabError::Scenario("a passphrase for an access point is not printable ASCII".to_owned())
-    })?;
-    let failed = |source| LabError::Io {
-        what: "write the settings of an access point".to_owned(),
-        source,
-    };
-    // It holds a passphrase: only its owner can read it, and it is gone with the call.
-    let mut file = tempfile::NamedTempFile::with_prefix("proving-").map_err(failed)?;
-    file.write_all(lines.as_bytes()).map_err(failed)?;
-    let path = file.path().display().to_string();
-    let ended = command
-        .fill(&[("file", &path)])
-        .run(clock, &mut |_| {})
-        .await;
-    Ok(ended.map_err(BoardError::from)?)
 }
 
 /// The same with what the board's label says.

@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use lab::air::{AccessPointChange, AccessPointSettings, Air, AirError, PhoneSeat, Protocol};
 use lab::wire::Wire;
+use language::{AccessPoint, Auth, Fault, Over, WorldSpec};
 use phone::{ConsoleSettings, Dial, SoftAp};
 use trace::Trace;
 
@@ -24,7 +25,6 @@ use crate::attempt::external_cloud::ExternalCloud;
 use crate::attempt::factory_data::{BROKER_HOST, BROKER_PORT, Meeting, TIME_HOST, TIME_PORT};
 use crate::attempt::problem::LabError;
 use crate::attempt::values::AccessPointValues;
-use language::{AccessPoint, Auth, Fault, Over, WorldSpec};
 
 pub use super::bluetooth::Outsiders;
 

@@ -10,6 +10,7 @@ mod host_rig;
 pub mod hostapd;
 mod lab;
 mod own_firmware;
+mod rig_access_point;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use contracts::Sight;
 use futures_util::future::BoxFuture;
+use language::{AccessPoint, Case, Fault, Over};
 use phone::{Dial, Transport};
 use trace::Trace;
 
@@ -27,11 +29,11 @@ use super::external_cloud::ExternalCloud;
 use super::factory_data::Meeting;
 use super::problem::LabError;
 use super::values::AccessPointValues;
-use language::{AccessPoint, Case, Fault, Over};
 
 pub use enrollee::{Enrollee, LINE_LIMIT};
-pub use host_rig::{HostRig, passphrase};
+pub use host_rig::HostRig;
 pub use lab::{Lab, Outsiders, auth_mode};
+pub use rig_access_point::passphrase;
 
 /// What the engine asks of the world around its devices.
 ///

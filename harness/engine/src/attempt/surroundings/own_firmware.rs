@@ -2,12 +2,12 @@
 //! and what its log tells.
 
 use board::rig::{Provisioning, SecretReference, ServiceName, Transport, parse_mac};
+use language::Over;
 use serde::Deserialize;
 use trace::Trace;
 
 use super::Enrollee;
 use crate::attempt::problem::{LabError, with_sources};
-use language::Over;
 
 /// What of an enrollee only the device's log tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
