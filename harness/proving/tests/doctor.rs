@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use board::lease::Leases;
+use board::serial::pseudo_terminal;
 use clock::Clock;
 use lab::bluetooth::{BluezPhone, BluezStandIn, Ether};
 use lab::network_manager::{HostNetwork, NetworkManagerStandIn};
@@ -22,7 +23,6 @@ use lab::private_bus;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
-use tokio_serial::{SerialPort, SerialStream};
 use trace::Trace;
 
 /// A host with a Bluetooth adapter and a Wi-Fi interface, and a rig file.
@@ -70,10 +70,8 @@ impl Host {
                 }];
                 let host = NetworkManagerStandIn::start(&trace, &address, "wlan1", &office);
                 let host = host.await.unwrap();
-                let (_uart, board_side) = SerialStream::pair().unwrap();
-                ready.send(board_side.name().unwrap()).unwrap();
-                // No process has the port open.
-                drop(board_side);
+                let (_uart, port) = pseudo_terminal().unwrap();
+                ready.send(port.display().to_string()).unwrap();
                 let answer = async {
                     while let Some(ask) = asked.recv().await {
                         ask(&bluez, &host);

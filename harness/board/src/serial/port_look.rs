@@ -92,8 +92,7 @@ mod tests {
 
     #[test]
     fn a_port_is_looked_at_without_being_opened() {
-        let (_ours, device) = tokio_serial_pair();
-        let path = PathBuf::from(&device);
+        let (_device, path) = crate::serial::pseudo_terminal().expect("a pty");
         let look = look_at_port(&path).expect("it is there");
         assert!(
             look.is_port && look.permitted && !look.may_be_probed,
@@ -102,20 +101,5 @@ mod tests {
         assert_eq!(look_at_port(Path::new("/dev/ttyNowhere9")), None);
         let file = tempfile::NamedTempFile::new().expect("a file");
         assert!(!look_at_port(file.path()).expect("it is there").is_port);
-    }
-
-    /// A pty, and the name of its other side.
-    fn tokio_serial_pair() -> (fs::File, String) {
-        use std::os::fd::{AsRawFd, FromRawFd};
-        // SAFETY: the calls get what they want, and the descriptor is ours.
-        unsafe {
-            let ours = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY);
-            assert!(ours >= 0);
-            let ours = fs::File::from_raw_fd(ours);
-            assert_eq!(libc::grantpt(ours.as_raw_fd()), 0);
-            assert_eq!(libc::unlockpt(ours.as_raw_fd()), 0);
-            let name = std::ffi::CStr::from_ptr(libc::ptsname(ours.as_raw_fd()));
-            (ours, name.to_string_lossy().into_owned())
-        }
     }
 }

@@ -1,14 +1,12 @@
 //! What the tests share: a rig, a pty, a trace to look into.
 
-use std::ffi::CStr;
 use std::fs::File;
 use std::future::Future;
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use board::rig::{BoardLink, Rig, RigBoard, SerialLink};
-use board::serial::SerialBoard;
+use board::serial::{SerialBoard, pseudo_terminal};
 use board::{Board, BoardError};
 use clock::Clock;
 use trace::{LogLine, Payload, Trace};
@@ -90,18 +88,7 @@ pub fn said(error: &BoardError) -> String {
 
 /// The device's end of a pty, and the path of the other.
 pub fn pty() -> (File, PathBuf) {
-    let mut name = [0; 128];
-    // SAFETY: the calls get a descriptor that is open, and a buffer with its length.
-    unsafe {
-        let fd = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC);
-        assert!(fd >= 0, "a pty");
-        let device = File::from(OwnedFd::from_raw_fd(fd));
-        assert_eq!(libc::grantpt(fd), 0);
-        assert_eq!(libc::unlockpt(fd), 0);
-        assert_eq!(libc::ptsname_r(fd, name.as_mut_ptr(), name.len()), 0);
-        let path = CStr::from_ptr(name.as_ptr()).to_str().expect("a path");
-        (device, PathBuf::from(path))
-    }
+    pseudo_terminal().expect("a pty")
 }
 
 /// A log of `fixtures/logs`.

@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use board::serial::pseudo_terminal;
 use clock::Clock;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_serial::{SerialPort, SerialStream};
 
 use super::ends::{Line, OVERRUN};
 
@@ -58,17 +59,20 @@ struct Ended;
 impl Pty {
     /// A new one, to which the link leads from now on.
     fn open(&mut self) -> io::Result<File> {
-        let (master, slave) = SerialStream::pair()?;
-        let name = slave
-            .name()
-            .ok_or_else(|| io::Error::other("a pseudo-terminal has no name"))?;
+        let (master, name) = pseudo_terminal()?;
+        // Its end is said to be closed only when it once was open: see `has_client`.
+        let mut port = File::options();
+        let port = port.read(true).write(true).custom_flags(libc::O_NOCTTY);
+        drop(port.open(&name)?);
+        let fd = master.as_raw_fd();
+        // SAFETY: `fd` is open, and all that is changed is whether it waits.
+        let set = unsafe { libc::fcntl(fd, libc::F_SETFL, libc::O_RDWR | libc::O_NONBLOCK) };
+        if set < 0 {
+            return Err(io::Error::last_os_error());
+        }
         std::os::unix::fs::symlink(&name, &self.unfinished)?;
         std::fs::rename(&self.unfinished, &self.link)?;
-        // The modes of the terminal last as long as its master. With the other end held open, it could not
-        // be seen whether a client has it open.
-        // SAFETY: `master` is open for as long as this is borrowed.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(master.as_raw_fd()) };
-        Ok(borrowed.try_clone_to_owned()?.into())
+        Ok(master)
     }
 
     async fn carry(&mut self, mut master: File) -> Result<std::convert::Infallible, Ended> {
