@@ -87,11 +87,7 @@ impl Plan {
             .output()
             .map_err(|error| format!("failed to start {}: {error}", proving.display()))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let failed = text.lines().find_map(|line| {
-            let (seconds, rest) = line.split_once(" s  walk ")?;
-            let (_, what) = rest.split_once(" fails: ")?;
-            Some((seconds.trim().parse().ok()?, what.to_owned()))
-        });
+        let failed = first_failure(&text);
         match (&failed, output.status.code()) {
             (None, Some(0 | 3)) | (Some(_), Some(1)) => Ok(failed),
             (_, code) => Err(format!(
@@ -100,4 +96,13 @@ impl Plan {
             )),
         }
     }
+}
+
+/// After how many seconds a walk failed first, and what failed, of what `proving explore` printed.
+pub fn first_failure(text: &str) -> Option<(f64, String)> {
+    text.lines().find_map(|line| {
+        let (seconds, rest) = line.split_once(" s  walk ")?;
+        let (_, what) = rest.split_once(" fails: ")?;
+        Some((seconds.trim().parse().ok()?, what.to_owned()))
+    })
 }

@@ -32,6 +32,7 @@ cargo xtask <command> [--yes]
            [--proving FILE]; fails if fewer than 45 are found
   mutants  changes in the device's source that no scenario and no contract notices; goes on where it was left.
            --defects: only those of the list; --file PART, --sample N [--seed S], --shard K/N: only some;
+           --explore TIME: asks `proving explore`, too, about what no case has noticed;
            --list, --table: runs none; --again OUTCOME: those that survived, say, once more;
            --proving FILE: with that build; --jobs N; --unchecked: not the device without a change first
   bench    the cost of the harness, beside its peers

@@ -12,6 +12,8 @@ pub enum Unit {
     Millis,
     /// So many of these per second; more are better.
     PerSecond(&'static str),
+    /// So many of these per minute; more are better.
+    PerMinute(&'static str),
     /// Kilobytes (1000 bytes); fewer are better.
     Kilobytes,
     /// One number over another; less is better.
@@ -23,13 +25,14 @@ pub enum Unit {
 impl Unit {
     /// Whether a greater number is a better one.
     pub fn more_is_better(self) -> bool {
-        matches!(self, Self::PerSecond(_))
+        matches!(self, Self::PerSecond(_) | Self::PerMinute(_))
     }
 
     fn name(self) -> String {
         match self {
             Self::Millis => "ms".to_owned(),
             Self::PerSecond(what) => format!("{what}/s"),
+            Self::PerMinute(what) => format!("{what}/min"),
             Self::Kilobytes => "kB".to_owned(),
             Self::Times => "times".to_owned(),
             Self::Percent => "%".to_owned(),

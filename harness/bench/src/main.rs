@@ -6,7 +6,10 @@
 
 mod bluetooth;
 mod boards;
+mod contracts;
 mod crowd;
+mod diagnosing;
+mod exploring;
 mod figures;
 mod front;
 mod happy_path;
@@ -16,6 +19,7 @@ mod matching;
 mod own_process;
 mod processor;
 mod provisioning;
+mod reporters;
 mod setup;
 mod size;
 mod start_up;
@@ -35,7 +39,7 @@ use table::Row;
 
 type Benchmark = fn(&Setup) -> Outcome<Vec<Row>>;
 
-const BENCHMARKS: [(&str, Benchmark); 14] = [
+const BENCHMARKS: [(&str, Benchmark); 18] = [
     ("size", size::measure),
     ("start-up", start_up::measure),
     ("happy-path", happy_path::measure),
@@ -49,6 +53,10 @@ const BENCHMARKS: [(&str, Benchmark); 14] = [
     ("uart", uart::measure),
     ("boards", boards::measure),
     ("bluetooth", bluetooth::measure),
+    ("contracts", contracts::measure),
+    ("explore", exploring::measure),
+    ("diagnose", diagnosing::measure),
+    ("reporters", reporters::measure),
     ("viewing", viewing::measure),
 ];
 

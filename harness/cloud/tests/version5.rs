@@ -393,6 +393,7 @@ fn faults_hold_for_every_version() {
             BadPacket::SecondConnack,
             BadPacket::Oversized,
             BadPacket::UnaskedPuback,
+            BadPacket::UnaskedMessage,
         ] {
             broker.set_faults(Faults {
                 bad_packet: Some(bad),

@@ -6,13 +6,31 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{device, flag, is_boot, since_boot, text};
+use crate::read::{device, flag, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// Of advertising data, in which the flags say that a device can be discovered (Core Specification Supplement,
 /// part A §1.3).
 const FLAGS: u8 = 0x01;
 const DISCOVERABLE: u8 = 0x03;
+/// Of the flags: there is no classic Bluetooth, so that nobody tries to connect by that.
+const LE_ONLY: u8 = 0x04;
+/// Bytes that an advertisement, or a scan response, has room for (Core 5.4 Vol 6 Part B §2.3.1).
+const ROOM: usize = 31;
+/// From one advertisement to the next at the most: phones that listen in the background miss what is rarer
+/// (Apple's Accessory Design Guidelines; ESP-IDF: 160 ms).
+const LONGEST_INTERVAL_MS: u64 = 1_285;
+/// Numbers of the endpoints of the provisioning manager, which stand in the first group of their
+/// characteristics' UUIDs; those of the application have the ones that follow.
+const NUMBERS: [(&str, u16); 5] = [
+    ("prov-ctrl", 0xFF4F),
+    ("prov-scan", 0xFF50),
+    ("prov-session", 0xFF51),
+    ("prov-config", 0xFF52),
+    ("proto-ver", 0xFF53),
+];
+/// Endpoints that are remembered.
+const MOST_ENDPOINTS: usize = 64;
 /// Until the link of a service that has ended is down.
 const DOWN_WITHIN: Duration = Duration::from_secs(3);
 
@@ -20,7 +38,8 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "ble-advertisement-is-well-formed",
         needs: &[],
-        says: "what a device advertises is a row of whole structures, and says that it can be discovered",
+        says: "what a device advertises is a row of whole structures in 31 bytes, says that it can be \
+               discovered, by Bluetooth LE alone, and is on the air often enough to be found",
         source: "Bluetooth Core 5.4 Vol 3 Part C §9.2, §11; CSS Part A §1.3",
         reads: &[(Source::Air, "ble_advertising_seen")],
         watch: |_| Some(Box::new(Advertisement)),
@@ -37,7 +56,54 @@ pub const CONTRACTS: &[Contract] = &[
         ],
         watch: |_| Some(Box::<Links>::default()),
     },
+    Contract {
+        id: "ble-endpoints-have-their-numbers",
+        needs: &[],
+        says: "an endpoint's characteristic has the service's UUID with the endpoint's number in the last four \
+               digits of its first group, each one its own",
+        source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_init, endpoint_uuid_used; scheme_ble.c",
+        reads: &[(Source::Provisioning, "exchange")],
+        watch: |_| Some(Box::<Numbered>::default()),
+    },
 ];
+
+/// Characteristics of each device's endpoints, by their UUIDs.
+#[derive(Default)]
+struct Numbered(BTreeMap<String, BTreeMap<String, (String, u64)>>);
+
+impl Watch for Numbered {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let Some(uuid) = text(event, "/characteristic") else {
+            return;
+        };
+        let endpoint = text(event, "/endpoint").unwrap_or_default();
+        let own = self.0.entry(device(event).to_owned()).or_default();
+        if own.get(uuid).is_some_and(|(name, _)| name == endpoint) {
+            return;
+        }
+        let number = uuid
+            .get(4..8)
+            .and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        let known = NUMBERS.iter().find(|(name, _)| *name == endpoint);
+        let fits = match known {
+            Some((_, known)) => number == Some(*known),
+            None => number.is_some_and(|number| NUMBERS.iter().all(|(_, known)| number > *known)),
+        };
+        let apart = |uuid: &str| Some((uuid.get(..4)?.to_owned(), uuid.get(8..)?.to_owned()));
+        let others = own.iter().find(|(other, (name, _))| {
+            *other == uuid || name == endpoint || apart(other) != apart(uuid)
+        });
+        if let Some((other, (name, seq))) = others {
+            let seen = format!("{endpoint} has {uuid}; {name} has {other}");
+            found.broken(seen, [*seq, event.seq]);
+        } else {
+            found.check(fits, || format!("{endpoint} has {uuid}"), [event.seq]);
+        }
+        if own.len() < MOST_ENDPOINTS {
+            own.insert(uuid.to_owned(), (endpoint.to_owned(), event.seq));
+        }
+    }
+}
 
 struct Advertisement;
 
@@ -45,6 +111,17 @@ impl Watch for Advertisement {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         let data = text(event, "/data").unwrap_or_default();
         let Some(bytes) = bytes(data) else { return };
+        if let Some(ms) = number(event, "/interval_ms")
+            && ms > LONGEST_INTERVAL_MS
+        {
+            found.broken(format!("advertises each {ms} ms"), [event.seq]);
+            return;
+        }
+        if bytes.len() > ROOM {
+            let length = bytes.len();
+            found.broken(format!("{length} bytes in an advertisement"), [event.seq]);
+            return;
+        }
         let mut flags = None;
         let mut rest = &bytes[..];
         while let Some((length, after)) = rest.split_first().filter(|(length, _)| **length > 0) {
@@ -65,8 +142,8 @@ impl Watch for Advertisement {
             return;
         }
         found.check(
-            flags.is_some_and(|flags| flags & DISCOVERABLE != 0),
-            || format!("{data} does not say that it can be discovered"),
+            flags.is_some_and(|flags| flags & DISCOVERABLE != 0 && flags & LE_ONLY != 0),
+            || format!("{data} does not say that it can be discovered, or that it has LE alone"),
             [event.seq],
         );
     }

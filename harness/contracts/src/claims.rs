@@ -3,7 +3,14 @@
 //! The texts are ESP-IDF's and Linkkit's own, which other firmware prints too. A claim is good for
 //! one event, and an event for one claim; which of the two is seen first does not matter.
 
+mod credentials;
+mod delays;
+mod flags;
+mod leases;
+mod networks;
+mod sent;
 mod times;
+mod turns;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -11,7 +18,7 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{device, number, text};
+use crate::read::{device, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// How far a claim and its event may be apart: a line waits in a UART, a packet in a network.
@@ -59,6 +66,19 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
     Contract {
+        id: "says-the-network-that-it-joins",
+        needs: &[Sight::Air],
+        says: "a device that logs which network it connects to, or has found in its storage, joins that one",
+        source: "ESP-IDF protocol_examples_common: Connecting to; wifi_provisioning: Found Wi-Fi SSID",
+        reads: since_boot![
+            (Source::Log, "line"),
+            (Source::Air, "joined"),
+            (Source::Air, "left"),
+            (Source::Provisioning, "exchange"),
+        ],
+        watch: |_| Some(Box::<networks::Networks>::default()),
+    },
+    Contract {
         id: "says-connected-with-its-address",
         needs: &[Sight::Air, Sight::Clock],
         says: "an application logs the address that its device was leased",
@@ -73,17 +93,36 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
     Contract {
+        id: "says-disconnected-only-if-it-left",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "an application logs that it connects to the access point again once for each time that its station left \
+               or could not join",
+        source: "ESP-IDF wifi_prov_mgr example: Disconnected. Connecting to the AP again...",
+        reads: &[(Source::Log, "line"), (Source::Air, "left")],
+        watch: |_| {
+            Some(Box::new(Claim::new(
+                |line| {
+                    line.starts_with("Disconnected. Connecting to the AP again")
+                        .then(String::new)
+                },
+                "app",
+                |_| Some(String::new()),
+            )))
+        },
+    },
+    Contract {
         id: "says-connected-only-if-in-session",
         needs: &[Sight::Broker, Sight::Clock],
         says: "a device logs that MQTT is connected once for each session that the broker opened",
         source: "ESP-IDF esp-mqtt: MQTT_EVENT_CONNECTED",
-        reads: &[(Source::Log, "line"), (Source::Mqtt, "session_opened")],
+        reads: since_boot![(Source::Log, "line"), (Source::Mqtt, "session_opened")],
         watch: |_| {
-            Some(Box::new(Claim::new(
+            let claim = Claim::new(
                 |line| (line == "MQTT_EVENT_CONNECTED").then(String::new),
                 "",
                 |_| Some(String::new()),
-            )))
+            );
+            Some(Box::new(claim.each_time()))
         },
     },
     Contract {
@@ -91,9 +130,9 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Broker, Sight::Clock],
         says: "a device logs that a packet was published once the broker has acknowledged it",
         source: "ESP-IDF esp-mqtt: MQTT_EVENT_PUBLISHED",
-        reads: &[(Source::Log, "line"), (Source::Mqtt, "puback")],
+        reads: since_boot![(Source::Log, "line"), (Source::Mqtt, "puback")],
         watch: |_| {
-            Some(Box::new(Claim::new(
+            let claim = Claim::new(
                 |line| {
                     let id = line.strip_prefix("MQTT_EVENT_PUBLISHED, msg_id=")?;
                     Some(id.to_owned())
@@ -103,8 +142,79 @@ pub const CONTRACTS: &[Contract] = &[
                     let out = text(event, "/direction") == Some("out");
                     out.then(|| number(event, "/id").unwrap_or_default().to_string())
                 },
+            );
+            Some(Box::new(claim.each_time()))
+        },
+    },
+    Contract {
+        id: "says-sent-only-if-published",
+        needs: &[Sight::Broker, Sight::Clock],
+        says: "a device that logs the number of a message publishes that message: in the session that it has, or in \
+               the next",
+        source: "ESP-IDF esp-mqtt: esp_mqtt_client_publish; its examples: sent publish successful",
+        reads: since_boot![
+            (Source::Log, "line"),
+            (Source::Mqtt, "session_opened"),
+            (Source::Mqtt, "connection_closed"),
+            (Source::Mqtt, "publish"),
+        ],
+        watch: |_| Some(Box::<sent::Sent>::default()),
+    },
+    Contract {
+        id: "says-disconnected-in-turn",
+        needs: &[Sight::Broker, Sight::Clock],
+        says: "a device that logs that MQTT is connected logs the end of that session before the next one, and not \
+               while the session stands",
+        source: "ESP-IDF esp-mqtt: MQTT_EVENT_DISCONNECTED",
+        reads: since_boot![
+            (Source::Log, "line"),
+            (Source::Mqtt, "session_opened"),
+            (Source::Mqtt, "disconnect"),
+            (Source::Mqtt, "connection_closed"),
+        ],
+        watch: |_| Some(Box::<turns::Turns>::default()),
+    },
+    Contract {
+        id: "says-refusal-as-the-broker-did",
+        needs: &[Sight::Broker, Sight::Clock],
+        says: "a device logs the reason for which the broker refused its CONNECT",
+        source: "ESP-IDF esp-mqtt: Connection refused; MQTT 3.1.1 §3.2.2.3",
+        reads: &[(Source::Log, "line"), (Source::Mqtt, "connect_refused")],
+        watch: |_| {
+            Some(Box::new(Claim::new(
+                |line| Some(line.strip_prefix("Connection refused, ")?.to_owned()),
+                "",
+                |event| Some(refusal(number(event, "/code")?).to_owned()),
             )))
         },
+    },
+    Contract {
+        id: "says-delay-that-it-keeps",
+        needs: &[Sight::Air, Sight::Broker, Sight::Clock],
+        says: "a device that logs after how long it connects again does so, and that is the first delay that it was \
+               told, doubled by each further failure up to the longest",
+        source: "ESP-IDF esp-mqtt: Reconnect after; the device's factory data",
+        reads: since_boot![
+            (Source::Log, "line"),
+            (Source::Air, "connection_opened"),
+            (Source::Air, "connection_closed"),
+            (Source::Air, "name_asked"),
+            (Source::Air, "left"),
+            (Source::Mqtt, "session_opened"),
+            (Source::Mqtt, "disconnect"),
+        ],
+        watch: |facts| {
+            let cloud = facts.cloud.as_ref()?;
+            Some(Box::new(delays::Delays::new(cloud)?))
+        },
+    },
+    Contract {
+        id: "says-flags-and-words-that-agree",
+        needs: &[],
+        says: "a device that logs what is wrong with a certificate in words and in flags says the same by both",
+        source: "mbedTLS: mbedtls_x509_crt_verify_info, MBEDTLS_X509_BADCERT_*",
+        reads: since_boot![(Source::Log, "line"),],
+        watch: |_| Some(Box::<flags::Flags>::default()),
     },
     Contract {
         id: "says-reason-only-if-the-air-said-so",
@@ -115,7 +225,7 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| {
             Some(Box::new(Claim::new(
                 |line| Some(line.strip_prefix("Disconnect reason : ")?.to_owned()),
-                "wifi_prov_mgr",
+                "",
                 |event| number(event, "/reason").map(|reason| reason.to_string()),
             )))
         },
@@ -134,6 +244,45 @@ pub const CONTRACTS: &[Contract] = &[
                     // The answer may be lost; the device has proven the phone all the same.
                     let last = text(event, "/request/step") == Some("command1");
                     last.then(String::new)
+                },
+            )))
+        },
+    },
+    Contract {
+        id: "says-credentials-as-told",
+        needs: &[Sight::Phones],
+        says: "an application logs the credentials that a phone has set",
+        source: "ESP-IDF wifi_prov_mgr example: Received Wi-Fi credentials",
+        reads: since_boot![(Source::Log, "line"), (Source::Provisioning, "exchange"),],
+        watch: |_| Some(Box::<credentials::Credentials>::default()),
+    },
+    Contract {
+        id: "says-phone-only-if-there",
+        needs: &[Sight::Air, Sight::Phones, Sight::Clock],
+        says: "an application logs a phone that comes or goes once for each that does",
+        source: "ESP-IDF wifi_prov_mgr example: SoftAP transport, BLE transport",
+        reads: &[
+            (Source::Log, "line"),
+            (Source::Air, "phone_joined"),
+            (Source::Air, "phone_left"),
+            (Source::Air, "ble_connected"),
+            (Source::Air, "ble_disconnected"),
+        ],
+        watch: |_| {
+            Some(Box::new(Claim::new(
+                |line| {
+                    let is_one = line.contains(" transport: ");
+                    is_one.then(|| line.to_owned())
+                },
+                "app",
+                |event| {
+                    let said = match &*event.kind {
+                        "phone_joined" => "SoftAP transport: Connected!",
+                        "phone_left" => "SoftAP transport: Disconnected!",
+                        "ble_connected" => "BLE transport: Connected!",
+                        _ => "BLE transport: Disconnected!",
+                    };
+                    Some(said.to_owned())
                 },
             )))
         },
@@ -172,6 +321,23 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
     Contract {
+        id: "says-lease-only-if-given",
+        needs: &[Sight::Air, Sight::Phones, Sight::Clock],
+        says: "a device logs an address that it has given to a phone in its own network",
+        source: "ESP-IDF esp_netif_lwip: DHCP server assigned IP to a client, IP is",
+        reads: &[
+            (Source::Log, "line"),
+            (Source::Air, "phone_joined"),
+            (Source::Board, "power"),
+            (Source::Board, "restarted"),
+            (Source::Board, "exited"),
+        ],
+        watch: |facts| {
+            facts.service.as_ref()?;
+            Some(Box::<leases::Leases>::default())
+        },
+    },
+    Contract {
         id: "says-reply-only-if-replied",
         needs: &[Sight::Broker, Sight::Clock],
         says: "a device logs the reply to a report once for each that the cloud has sent",
@@ -199,6 +365,19 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<times::Times>::default()),
     },
     Contract {
+        id: "says-time-of-its-zone",
+        // As above.
+        needs: &[Sight::Broker, Sight::Clock],
+        says: "an ESP8266 shows the time that it was told last in UTC+8, and the beginning of 1970 until then",
+        source: "ESP8266 NONOS SDK: sntp_get_real_time, sntp_set_timezone; ustccw/MQTTESP8266",
+        reads: &[
+            (Source::Log, "line"),
+            (Source::Sntp, "answered"),
+            (Source::Board, "power"),
+        ],
+        watch: |_| Some(Box::<times::Shown>::default()),
+    },
+    Contract {
         id: "says-no-passphrase",
         needs: &[],
         says: "a device logs no passphrase, except where ESP-IDF's example does: when it was told it",
@@ -215,6 +394,17 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::new(NoKey)),
     },
 ];
+
+/// What esp-mqtt prints of a return code; that of MQTT 5 it has from the reason code that says the same.
+fn refusal(code: u64) -> &'static str {
+    match code {
+        1 | 0x84 => "bad protocol",
+        3 | 0x88 => "server unavailable",
+        4 | 0x86 => "bad username or password",
+        5 | 0x87 => "not authorized",
+        _ => "Unknow reason",
+    }
+}
 
 /// What stands in a trace for secrets that no firmware has a reason to print.
 const KEYS: [&str; 2] = ["<key of ", "<secret of "];
@@ -250,6 +440,8 @@ struct Claim {
     claimed: fn(&str) -> Option<String>,
     tag: &'static str,
     proof: fn(&Event) -> Option<String>,
+    /// Whether a device that says so once says so of each event.
+    each_time: bool,
     /// Claims without an event, and events without a claim, by device.
     open: BTreeMap<String, Open>,
 }
@@ -257,7 +449,9 @@ struct Claim {
 #[derive(Default)]
 struct Open {
     claims: VecDeque<(String, LabTime, u64)>,
-    proofs: VecDeque<(String, u64)>,
+    proofs: VecDeque<(String, LabTime, u64)>,
+    /// Whether the device has made such a claim since it was started.
+    speaks: bool,
 }
 
 impl Claim {
@@ -270,14 +464,35 @@ impl Claim {
             claimed,
             tag,
             proof,
+            each_time: false,
             open: BTreeMap::new(),
         }
+    }
+
+    /// A device that says so once has to say so each time.
+    fn each_time(self) -> Self {
+        Self {
+            each_time: true,
+            ..self
+        }
+    }
+
+    /// Since when an event of a device that speaks has no claim.
+    fn unsaid(&self, open: &Open) -> Option<LabTime> {
+        let first = open.proofs.front();
+        first
+            .filter(|_| self.each_time && open.speaks)
+            .map(|(_, at, _)| *at)
     }
 }
 
 impl Watch for Claim {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         if device(event).is_empty() {
+            return;
+        }
+        if is_boot(event) {
+            self.open.remove(device(event));
             return;
         }
         let claimed = match event.line() {
@@ -294,7 +509,12 @@ impl Watch for Claim {
         };
         if let Some(key) = claimed {
             let open = self.open.entry(device(event).to_owned()).or_default();
-            match open.proofs.iter().position(|(proof, _)| *proof == key) {
+            if !open.speaks {
+                open.speaks = true;
+                // It may have begun to speak of such events with this one.
+                open.proofs.retain(|(proof, ..)| *proof == key);
+            }
+            match open.proofs.iter().position(|(proof, ..)| *proof == key) {
                 Some(place) => {
                     open.proofs.remove(place);
                     found.held();
@@ -309,7 +529,7 @@ impl Watch for Claim {
                     found.held();
                 }
                 None => {
-                    open.proofs.push_back((key, event.seq));
+                    open.proofs.push_back((key, event.at(), event.seq));
                     if open.proofs.len() > MOST {
                         open.proofs.pop_front();
                     }
@@ -319,11 +539,15 @@ impl Watch for Claim {
     }
 
     fn due(&self) -> Option<LabTime> {
-        let first = |open: &Open| open.claims.front().map(|(_, at, _)| *at + APART);
+        let first = |open: &Open| {
+            let claim = open.claims.front().map(|(_, at, _)| *at);
+            let unsaid = self.unsaid(open);
+            claim.into_iter().chain(unsaid).min().map(|at| at + APART)
+        };
         self.open.values().filter_map(first).min()
     }
 
-    fn passed(&mut self, now: LabTime, _: Moment, found: &mut Found) {
+    fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
         for open in self.open.values_mut() {
             while let Some((key, at, _)) = open.claims.front()
                 && *at + APART < now
@@ -335,6 +559,23 @@ impl Watch for Claim {
                 if let Some((_, _, seq)) = open.claims.pop_front() {
                     found.broken(seen, [seq]);
                 }
+            }
+            while self.each_time
+                && open.speaks
+                && let Some((key, at, seq)) = open.proofs.front()
+                && *at + APART < now
+            {
+                if moment.calm_from(*at) {
+                    let what = match key.as_str() {
+                        "" => String::new(),
+                        key => format!(" of `{key}`"),
+                    };
+                    found.broken(
+                        format!("it said so before, and says nothing{what} this time"),
+                        [*seq],
+                    );
+                }
+                open.proofs.pop_front();
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use clock::LabTime;
+use serde_json::Value;
 use trace::{Event, Source};
 
 use crate::read::{device, is_boot, number, since_boot, text};
@@ -13,12 +14,38 @@ use crate::{Contract, Found, Moment, Sight, Watch};
 const LIFE_OF_AN_ID: Duration = Duration::from_secs(247);
 /// RFC 7252 §4.8: ACK_TIMEOUT.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(2);
+/// RFC 7252 §12.3: application/json.
+const JSON: u64 = 50;
 /// Messages that are remembered.
 const MOST: usize = 4096;
 
 const READS: &[(Source, &str)] = since_boot![(Source::Coap, "received"), (Source::Coap, "sent"),];
 
+/// A message of another device, or of before it had its address.
+const ADDRESSES: &[(Source, &str)] = since_boot![
+    (Source::Coap, "received"),
+    (Source::Coap, "garbage"),
+    (Source::Air, "leased"),
+    (Source::Air, "left"),
+];
+
 pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "coap-can-be-read",
+        needs: &[Sight::Air],
+        says: "what a device sends to CoAP's port is CoAP",
+        source: "RFC 7252 §3 and §4.1",
+        reads: ADDRESSES,
+        watch: |_| Some(Box::<Readable>::default()),
+    },
+    Contract {
+        id: "coap-says-that-it-is-json",
+        needs: &[],
+        says: "a message of a device that carries JSON tells that by its content format",
+        source: "RFC 7252 §12.3; Linkkit C SDK: COAP_CT_APP_JSON",
+        reads: &[(Source::Coap, "received")],
+        watch: |_| Some(Box::new(Json)),
+    },
     Contract {
         id: "coap-message-id-is-new",
         needs: &[],
@@ -57,6 +84,53 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<Acknowledged>::default()),
     },
 ];
+
+/// Addresses that devices have.
+#[derive(Default)]
+struct Readable(BTreeMap<String, String>);
+
+impl Watch for Readable {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        match &*event.kind {
+            "leased" if !name.is_empty() => {
+                let address = text(event, "/address").unwrap_or_default();
+                self.0.insert(address.to_owned(), name.to_owned());
+            }
+            "received" if !name.is_empty() => found.held(),
+            "garbage" if event.source == Source::Coap => {
+                let from = text(event, "/from").unwrap_or_default();
+                let address = from.split(':').next().unwrap_or_default();
+                if self.0.contains_key(address) {
+                    let reason = text(event, "/reason").unwrap_or_default();
+                    found.broken(format!("sent what is no CoAP: {reason}"), [event.seq]);
+                }
+            }
+            "left" => self.0.retain(|_, owner| owner != name),
+            _ if is_boot(event) => self.0.retain(|_, owner| owner != name),
+            _ => {}
+        }
+    }
+}
+
+struct Json;
+
+impl Watch for Json {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if device(event).is_empty() || event.data.pointer("/json").is_none_or(Value::is_null) {
+            return;
+        }
+        let format = number(event, "/content_format");
+        found.check(
+            format == Some(JSON),
+            || match format {
+                Some(format) => format!("sent JSON as the format {format}"),
+                None => "sent JSON without telling so".into(),
+            },
+            [event.seq],
+        );
+    }
+}
 
 /// What is remembered of messages: receiver, sender and id; token, when, by which event.
 #[derive(Default)]

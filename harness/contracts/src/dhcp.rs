@@ -14,6 +14,8 @@ const MOST: usize = 10;
 const PACE: Duration = Duration::from_secs(10);
 /// What is on its way when a lease ends.
 const UNDER_WAY: Duration = Duration::from_secs(2);
+/// From declining an address to the next message.
+const AFTER_DECLINE: Duration = Duration::from_secs(10);
 
 pub const CONTRACTS: &[Contract] = &[
     Contract {
@@ -35,10 +37,23 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "address-is-used-no-longer-than-leased",
         needs: &[Sight::Air, Sight::Clock],
-        says: "a device uses no address of which the lease is over",
-        source: "RFC 2131 §4.4.5: the client MUST stop network processing",
+        says: "a device uses no address of which the lease is over, or is refused when it asks to keep it",
+        source: "RFC 2131 §4.4.5: the client MUST stop network processing; §3.2 on DHCPNAK",
         reads: LEASES,
         watch: |_| Some(Box::new(Leases::new(What::Use))),
+    },
+    Contract {
+        id: "address-is-declined-in-order",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "a device that declines an address names the one that it was leased, and waits ten seconds before it \
+               asks for another",
+        source: "RFC 2131 §4.4.4, table 5; §3.1, step 5: the client SHOULD wait a minimum of ten seconds",
+        reads: since_boot![
+            (Source::Air, "leased"),
+            (Source::Air, "left"),
+            (Source::Air, "address_asked"),
+        ],
+        watch: |_| Some(Box::<Declines>::default()),
     },
 ];
 
@@ -140,8 +155,13 @@ impl Watch for Leases {
                 }
             }
             "address_asked" => {
-                if text(event, "/message") == Some("decline") {
+                let is_refused = text(event, "/answer") == Some("nak");
+                if text(event, "/message") == Some("decline")
+                    || (is_refused && self.what == What::Renewal)
+                {
                     self.leases.remove(name);
+                } else if is_refused && let Some(lease) = self.leases.get_mut(name) {
+                    lease.over = lease.over.min(event.at());
                 } else if let Some(lease) = self.leases.get_mut(name) {
                     lease.asked = true;
                 }
@@ -180,6 +200,62 @@ impl Watch for Leases {
                     [lease.seq],
                 );
             }
+        }
+    }
+}
+
+/// The address that each device was leased last, and whether it has declined it.
+#[derive(Default)]
+struct Declines(BTreeMap<String, Declining>);
+
+struct Declining {
+    address: String,
+    leased: u64,
+    declined: Option<(LabTime, u64)>,
+}
+
+impl Watch for Declines {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        if is_boot(event) || event.kind == "left" {
+            self.0.remove(name);
+            return;
+        }
+        if name.is_empty() {
+            return;
+        }
+        if event.kind == "leased" {
+            let leased = Declining {
+                address: text(event, "/address").unwrap_or_default().to_owned(),
+                leased: event.seq,
+                declined: None,
+            };
+            self.0.insert(name.to_owned(), leased);
+            return;
+        }
+        let Some(lease) = self.0.get_mut(name) else {
+            return;
+        };
+        if text(event, "/message") == Some("decline") {
+            let wanted = text(event, "/wanted").unwrap_or("none");
+            found.check(
+                wanted == lease.address,
+                || format!("was leased {} and declines {wanted}", lease.address),
+                [lease.leased, event.seq],
+            );
+            lease.declined = Some((event.at(), event.seq));
+        } else if let Some((at, seq)) = lease.declined.take() {
+            let waited = event.at() - at;
+            found.check(
+                waited >= AFTER_DECLINE * 9 / 10,
+                || {
+                    format!(
+                        "asks again {waited:.1?} after it declined {}",
+                        lease.address
+                    )
+                },
+                [seq, event.seq],
+            );
         }
     }
 }

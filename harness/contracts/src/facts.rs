@@ -34,6 +34,8 @@ pub struct Facts {
     pub linkkit: Option<LinkkitFacts>,
     /// How it offers provisioning over a network of its own, if it does.
     pub service: Option<ServiceFacts>,
+    /// When it ends its provisioning service, whatever the transport.
+    pub ending: Option<ServiceFacts>,
     /// How often it may try to join before it says that it failed; 0 stands for once.
     pub attempts: Option<u64>,
     /// Its telemetry, if it was told to publish any.
@@ -44,7 +46,7 @@ pub struct Facts {
     pub access_points: Option<Vec<AccessPointFacts>>,
 }
 
-/// When a device that offers provisioning over a network of its own ends that network.
+/// When a device that offers provisioning ends its service, and the network of its own, if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceFacts {
     /// Whether it does so by itself.
@@ -100,17 +102,43 @@ pub struct CloudFacts {
     pub reconnect_max: Duration,
     /// Whether its delays grow; those of the ESP8266's demo do not.
     pub backs_off: bool,
+    /// How long it waits for an answer of the broker; none where it waits as it likes.
+    pub patience: Option<Duration>,
     /// Its client id; none where it is made up of other things.
     pub client_id: Option<String>,
+    /// How it signs in; none where that is made up of other things.
+    pub signs_in: Option<SignInFacts>,
     /// What the broker is to publish when it vanishes; none where that is not known.
     pub will: Option<WillFacts>,
+}
+
+/// User name and password of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignInFacts {
+    /// Its user name; empty for none.
+    pub username: String,
+    /// Bytes of its password; 0 for none.
+    pub password_length: u64,
 }
 
 /// The will that a device was told, if it was told one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WillFacts {
-    /// Its topic, quality of service, and whether it is retained.
-    pub told: Option<(String, u64, bool)>,
+    /// The will.
+    pub told: Option<Will>,
+}
+
+/// What a broker is to publish when a device vanishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Will {
+    /// Its topic.
+    pub topic: String,
+    /// Its payload.
+    pub payload: String,
+    /// Its quality of service.
+    pub qos: u64,
+    /// Whether it is retained.
+    pub retain: bool,
 }
 
 /// What a device was told to publish.
@@ -118,6 +146,8 @@ pub struct WillFacts {
 pub struct TelemetryFacts {
     /// Its topic.
     pub topic: String,
+    /// Its payload, in which `%n` is the number of the message.
+    pub payload: String,
     /// From one message to the next; zero if there is one in each session.
     pub every: Duration,
     /// Its quality of service.
@@ -137,4 +167,6 @@ pub struct LinkkitFacts {
     pub notifications: u64,
     /// From one notification to the next, at the least.
     pub notify_step: Duration,
+    /// What it tells phones as `cipherType`.
+    pub cipher: u64,
 }

@@ -28,8 +28,9 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "linkkit-tells-its-own-name",
         needs: &[Sight::Air],
-        says: "what a device tells on the LAN carries the address that it was leased, its MAC address, and the \
-               names under which the cloud accepted it",
+        says: "what a device tells on the LAN comes from CoAP's port at the address that it was leased, and carries \
+               that, its MAC address, the names under which the cloud accepted it, the cipher of its profile, and the \
+               type 0",
         source: "Linkkit C SDK 2.3.0: awss_build_dev_info",
         reads: since_boot![
             (Source::Coap, "received"),
@@ -39,6 +40,7 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |facts| {
             Some(Box::new(OwnName {
                 mac: facts.mac.clone(),
+                cipher: facts.linkkit.as_ref().map(|linkkit| linkkit.cipher),
                 ..OwnName::default()
             }))
         },
@@ -167,10 +169,11 @@ impl Watch for Notifications {
     }
 }
 
-/// What is known of each device: its address, its product key and its name.
+/// What is known of each device: its address, its product key, its name and its cipher.
 #[derive(Default)]
 struct OwnName {
     mac: Option<String>,
+    cipher: Option<u64>,
     address: BTreeMap<String, (String, u64)>,
     names: BTreeMap<String, (String, String, u64)>,
 }
@@ -189,6 +192,7 @@ impl Watch for OwnName {
                 self.names.insert(name.to_owned(), (key, called, event.seq));
             }
             "received" if !name.is_empty() => {
+                self.judge_sender(event, found);
                 for place in ["/json/params", "/json/data"] {
                     self.judge(event, place, found);
                 }
@@ -202,6 +206,18 @@ impl Watch for OwnName {
 }
 
 impl OwnName {
+    fn judge_sender(&self, event: &Event, found: &mut Found) {
+        if let (Some(from), Some((leased, seq))) =
+            (text(event, "/from"), self.address.get(device(event)))
+        {
+            found.check(
+                from.strip_prefix(&**leased) == Some(":5683"),
+                || format!("speaks from {from}; it was leased {leased}, and CoAP's port is 5683"),
+                [*seq, event.seq],
+            );
+        }
+    }
+
     fn judge(&self, event: &Event, place: &str, found: &mut Found) {
         let told = |key: &str| text(event, &format!("{place}/{key}"));
         if let (Some(ip), Some((leased, seq))) = (told("ip"), self.address.get(device(event))) {
@@ -217,6 +233,16 @@ impl OwnName {
                 || format!("tells the MAC address {said}; it is {mac}"),
                 [event.seq],
             );
+        }
+        for (field, known) in [("cipherType", self.cipher), ("type", Some(0))] {
+            let said = number(event, &format!("{place}/{field}"));
+            if let (Some(said), Some(known)) = (said, known) {
+                found.check(
+                    said == known,
+                    || format!("tells the {field} {said}; it is {known}"),
+                    [event.seq],
+                );
+            }
         }
         let Some((key, called, seq)) = self.names.get(device(event)) else {
             return;

@@ -36,6 +36,7 @@ mod board;
 mod claims;
 mod coap;
 mod contract;
+mod cost;
 mod dhcp;
 mod facts;
 mod lan;
@@ -53,12 +54,14 @@ mod service;
 mod thingsboard;
 mod time;
 mod tls;
+mod web;
 mod wifi;
 
 pub use contract::{Breach, Contract, Found, Moment, Watch};
+pub use cost::{Unable, Why};
 pub use facts::{
-    AccessPointFacts, CloudFacts, Facts, LinkkitFacts, ServiceFacts, Sight, SntpFacts,
-    TelemetryFacts, WillFacts,
+    AccessPointFacts, CloudFacts, Facts, LinkkitFacts, ServiceFacts, Sight, SignInFacts, SntpFacts,
+    TelemetryFacts, Will, WillFacts,
 };
 pub use reader::{Contracts, Standing};
 
@@ -77,6 +80,7 @@ pub const ALL: &[&[Contract]] = &[
     coap::CONTRACTS,
     linkkit::CONTRACTS,
     lan::CONTRACTS,
+    web::CONTRACTS,
     thingsboard::CONTRACTS,
     returning::CONTRACTS,
     claims::CONTRACTS,

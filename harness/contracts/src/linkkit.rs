@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clock::LabTime;
+use serde_json::Value;
 use trace::{Event, Source};
 
 use crate::facts::LinkkitFacts;
-use crate::read::{device, is_boot, number, since_boot, text};
+use crate::mqtt::is_from_client;
+use crate::read::{device, flag, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 const READS: &[(Source, &str)] = since_boot![
@@ -24,6 +26,22 @@ pub const CONTRACTS: &[Contract] = &[
         source: "Linkkit C SDK 2.3.0: awss_report_token",
         reads: READS,
         watch: |_| Some(Box::<ReportIds>::default()),
+    },
+    Contract {
+        id: "linkkit-token-is-spelled-in-capitals",
+        needs: &[],
+        says: "a token is reported in digits and capital letters of hex",
+        source: "Linkkit C SDK 2.3.0: awss_token_generate, utils_hex_to_str; the article of 2019",
+        reads: &[(Source::Cloud, "token_reported")],
+        watch: |_| Some(Box::new(Spelled)),
+    },
+    Contract {
+        id: "linkkit-reports-at-qos-1",
+        needs: &[],
+        says: "a token is reported at quality of service 1, and not retained",
+        source: "Linkkit C SDK 2.3.0: awss_cmp_mqtt_send, IOTX_MQTT_QOS1",
+        reads: &[(Source::Mqtt, "publish")],
+        watch: |_| Some(Box::new(AtLeastOnce)),
     },
     Contract {
         id: "linkkit-token-is-never-revived",
@@ -58,7 +76,8 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "linkkit-remaining-time-is-true",
         needs: &[Sight::Clock],
-        says: "remainTime is what is left of the token's life since its report",
+        says: "remainTime is what is left of the token's life since its report, and a token is told no longer than it \
+               lives",
         source: "Linkkit C SDK 2.3.0: awss_token_remain_time",
         reads: READS,
         watch: |facts| {
@@ -105,6 +124,44 @@ impl Watch for ReportIds {
                 [seq, event.seq],
             ),
             None => found.held(),
+        }
+    }
+}
+
+/// Where tokens are reported, and with what promise.
+struct AtLeastOnce;
+
+impl Watch for AtLeastOnce {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let topic = text(event, "/topic").unwrap_or_default();
+        if !topic.ends_with("/thing/awss/enrollee/match") || !is_from_client(event) {
+            return;
+        }
+        let qos = number(event, "/qos").unwrap_or_default();
+        let retained = flag(event, "/retain");
+        found.check(
+            qos == 1 && !retained,
+            || match retained {
+                true => "has a report retained".to_owned(),
+                false => format!("reports at quality of service {qos}"),
+            },
+            [event.seq],
+        );
+    }
+}
+
+/// What the cloud says of the spelling; the token itself is in no trace.
+struct Spelled;
+
+impl Watch for Spelled {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if let Some(spelled) = event.data.pointer("/capital_hex").and_then(Value::as_bool) {
+            let token = text(event, "/token").unwrap_or_default();
+            found.check(
+                spelled,
+                || format!("{token} has other characters"),
+                [event.seq],
+            );
         }
     }
 }
@@ -252,14 +309,25 @@ impl Watch for Remains {
         let Some((at, seq)) = self.reported.get(token) else {
             return;
         };
+        let age = event.at() - *at;
+        let apart = Duration::from_secs(1) + age / 20;
         if remain == 0 {
+            // A device may say that it has none yet.
+            if age > self.life + apart {
+                found.broken(
+                    format!(
+                        "{token} is told {age:.1?} after its report; it lives {:.1?}",
+                        self.life
+                    ),
+                    [*seq, event.seq],
+                );
+            }
             return;
         }
-        let age = event.at() - *at;
         let left = self.life.saturating_sub(age);
         let said = Duration::from_millis(remain);
         found.check(
-            left.abs_diff(said) <= Duration::from_secs(1) + age / 20,
+            left.abs_diff(said) <= apart,
             || format!("{said:.1?} are said to be left of {token}; {left:.1?} are"),
             [*seq, event.seq],
         );

@@ -34,6 +34,14 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<FromAddress>::default()),
     },
     Contract {
+        id: "asks-the-name-server-of-its-network",
+        needs: &[Sight::Air],
+        says: "a device asks for names at the name server that it was told in the network that it is in",
+        source: "RFC 2132 §3.8; RFC 1123 §6.1.3.3",
+        reads: READS,
+        watch: |_| Some(Box::<NameServers>::default()),
+    },
+    Contract {
         id: "one-connection-to-a-service",
         needs: &[Sight::Air],
         says: "a device has no more than two TCP connections to one service open at once",
@@ -95,6 +103,38 @@ impl Watch for FromAddress {
                 self.0.remove(name);
             }
             _ if is_boot(event) => {
+                self.0.remove(name);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The name server that each device was told, while it is in that network.
+#[derive(Default)]
+struct NameServers(BTreeMap<String, (String, u64)>);
+
+impl Watch for NameServers {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        match &*event.kind {
+            "leased" => {
+                if let Some(server) = text(event, "/name_server") {
+                    let told = (server.to_owned(), event.seq);
+                    self.0.insert(name.to_owned(), told);
+                }
+            }
+            "name_asked" => {
+                let asked = text(event, "/server");
+                if let (Some(asked), Some((told, seq))) = (asked, self.0.get(name)) {
+                    found.check(
+                        asked == told,
+                        || format!("was told the name server {told} and asks {asked}"),
+                        [*seq, event.seq],
+                    );
+                }
+            }
+            _ if is_boot(event) || event.kind == "left" => {
                 self.0.remove(name);
             }
             _ => {}

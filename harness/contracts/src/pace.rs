@@ -7,6 +7,7 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::read::{device, flag, is_boot, number, since_boot, text};
+use crate::reader::is_momentary;
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// Failed joins of one minute at the most, once the first minute is over.
@@ -294,9 +295,10 @@ impl Watch for Soon {
             "fault" => {
                 // One that only ends sessions is over with them.
                 let name = text(event, "/name").unwrap_or_default();
-                if !name.starts_with("session_ended") {
+                if name != "session_ended" {
                     self.ended.clear();
                     match flag(event, "/on") {
+                        _ if is_momentary(name) => {}
                         true => self.broken += 1,
                         false => self.broken = self.broken.saturating_sub(1),
                     }

@@ -11,6 +11,9 @@ use crate::{Contract, Found, Moment, Watch};
 const MOST: usize = 4096;
 /// Bytes of sixteen that two random tokens have in common: of ten thousand million pairs not one has more.
 const MOST_EQUAL: usize = 5;
+/// Bytes of sixteen that two keys or nonces have in common; of eight, half of that: of a hundred million pairs
+/// one has more.
+const MOST_IN_COMMON: usize = 6;
 /// Tokens of which each bit has to have been both 0 and 1: a random bit fails once in 17 million times.
 const TOKENS: u32 = 24;
 
@@ -19,7 +22,7 @@ pub const CONTRACTS: &[Contract] = &[
         id: "prov-session-is-fresh",
         needs: &[],
         says: "no two sessions of a device have its public key, the start of their key stream or of their \
-               nonce in common, and none of these is zero",
+               nonce in common, nor most bytes of these, and none of them is zero",
         source: "ESP-IDF protocomm: security1.c, security2.c; NIST SP 800-38D §8.2; RFC 7748 §6",
         reads: EXCHANGES,
         watch: |_| Some(Box::<Fresh>::default()),
@@ -54,7 +57,11 @@ const EXCHANGES: &[(Source, &str)] = &[(Source::Provisioning, "exchange")];
 
 /// What each device has said that has to be new, across its restarts, and by which events.
 #[derive(Default)]
-struct Fresh(BTreeMap<(String, &'static str, String), u64>);
+struct Fresh {
+    all: BTreeMap<(String, &'static str, String), u64>,
+    /// The last of each device and kind.
+    last: BTreeMap<(String, &'static str), (Vec<u8>, u64)>,
+}
 
 impl Watch for Fresh {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
@@ -70,16 +77,32 @@ impl Watch for Fresh {
                 continue;
             }
             let key = (device(event).to_owned(), what, said.to_owned());
-            match self.0.get(&key) {
-                Some(seq) => found.broken(
-                    format!("the {what} {said}… of another session"),
-                    [*seq, event.seq],
-                ),
-                None if self.0.len() < MOST => {
-                    self.0.insert(key, event.seq);
+            match self.all.get(&key) {
+                Some(seq) => {
+                    let seen = format!("the {what} {said}… of another session");
+                    found.broken(seen, [*seq, event.seq]);
+                    continue;
+                }
+                None if self.all.len() < MOST => {
+                    self.all.insert(key, event.seq);
                     found.held();
                 }
                 None => {}
+            }
+            let Some(bytes) = bytes(said) else { continue };
+            let of = (device(event).to_owned(), what);
+            let before = self.last.insert(of, (bytes.clone(), event.seq));
+            if let Some((before, seq)) = before.filter(|(before, _)| before.len() == bytes.len()) {
+                let equal = bytes.iter().zip(&before).filter(|(a, b)| a == b).count();
+                found.check(
+                    equal * 16 <= MOST_IN_COMMON * bytes.len(),
+                    || {
+                        format!(
+                            "{equal} bytes of the {what} {said}… are those of the session before"
+                        )
+                    },
+                    [seq, event.seq],
+                );
             }
         }
     }

@@ -15,6 +15,8 @@ const WARM: Duration = Duration::from_secs(60);
 const MEMORY_KIB: u64 = 1_024;
 /// Sockets that come and go.
 const FILES: u64 = 4;
+/// From what a phone says to what is written for it.
+const WRITES_WITHIN: Duration = Duration::from_secs(5);
 
 pub const CONTRACTS: &[Contract] = &[
     Contract {
@@ -28,7 +30,7 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "storage-is-written-only-when-told",
         needs: &[Sight::Phones],
-        says: "a device to which no phone has spoken since it was started writes nothing to its storage",
+        says: "a device writes to its storage only when a phone has spoken to it",
         source: "house: flash wears out; ESP-IDF wifi_provisioning writes credentials at apply and at reset",
         reads: since_boot![
             (Source::Board, "resources"),
@@ -38,22 +40,33 @@ pub const CONTRACTS: &[Contract] = &[
     },
 ];
 
-/// Whether a phone has spoken to each device since it was started.
+/// When each device was looked at last, and when a phone has spoken to it last since it was started.
 #[derive(Default)]
-struct Writes(BTreeMap<String, bool>);
+struct Writes(BTreeMap<String, (LabTime, Option<LabTime>)>);
 
 impl Watch for Writes {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
-        if is_boot(event) || event.kind == "exchange" {
-            let spoke = event.kind == "exchange";
-            self.0.insert(device(event).to_owned(), spoke);
-        } else if self.0.get(device(event)) == Some(&false) {
+        let name = device(event);
+        if is_boot(event) {
+            self.0.insert(name.to_owned(), (event.at(), None));
+            return;
+        }
+        // Where it was not seen to start, a phone may have spoken to it before.
+        let begun = (event.at(), Some(event.at()));
+        let (looked, spoke) = self.0.entry(name.to_owned()).or_insert(begun);
+        if event.kind == "exchange" {
+            *spoke = Some(event.at());
+            return;
+        }
+        let may_write = spoke.is_some_and(|at| at + WRITES_WITHIN >= *looked);
+        if !may_write {
             found.check(
                 !flag(event, "/storage_written"),
                 || "wrote to its storage of its own accord".into(),
                 [event.seq],
             );
         }
+        *looked = event.at();
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// Until a device with an address asks for the time, or says in a session what it has to say.
 const SOON: Duration = Duration::from_secs(30);
-/// Until a station that knows its network is back in it.
+/// Until a station that knows its network is back in it, from the loss or from the end of what was broken.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
 /// What TCP and TLS may take beside a client's own delay.
 const HANDSHAKES: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "joins-again",
         needs: &[Sight::Air, Sight::Phones, Sight::Clock],
-        says: "a station that lost the network in which it had an address is back within a minute",
+        says: "a station that lost the network in which it had an address is back within a minute, also after a fault",
         source: "ESP-IDF examples: esp_wifi_connect on WIFI_EVENT_STA_DISCONNECTED",
         reads: since_boot![
             (Source::Air, "joined"),
@@ -260,7 +260,14 @@ impl<F: Fn(&Event) -> Turn + Send> Watch for Waiting<F> {
 #[derive(Default)]
 struct JoinsAgain {
     addressed: BTreeSet<String>,
-    lost: BTreeMap<String, (LabTime, u64)>,
+    lost: BTreeMap<String, LostNetwork>,
+}
+
+struct LostNetwork {
+    since: LabTime,
+    /// When to look whether it is back.
+    by: LabTime,
+    seq: u64,
 }
 
 impl Watch for JoinsAgain {
@@ -271,8 +278,12 @@ impl Watch for JoinsAgain {
                 self.addressed.insert(name.to_owned());
             }
             "left" if self.addressed.contains(name) => {
-                let since = (event.at(), event.seq);
-                self.lost.entry(name.to_owned()).or_insert(since);
+                let lost = LostNetwork {
+                    since: event.at(),
+                    by: event.at() + BACK_WITHIN,
+                    seq: event.seq,
+                };
+                self.lost.entry(name.to_owned()).or_insert(lost);
             }
             "joined" => {
                 let came_back = self.lost.remove(name).is_some();
@@ -306,14 +317,20 @@ impl Watch for JoinsAgain {
     }
 
     fn due(&self) -> Option<LabTime> {
-        self.lost.values().map(|(at, _)| *at + BACK_WITHIN).min()
+        self.lost.values().map(|lost| lost.by).min()
     }
 
     fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
-        self.lost.retain(|_, (at, seq)| {
-            let waits = *at + BACK_WITHIN >= now;
-            if !waits && moment.calm_from(*at) {
-                found.broken("is in no network a minute later", [*seq]);
+        self.lost.retain(|_, lost| {
+            if lost.by >= now {
+                return true;
+            }
+            // While a fault is on, the minute has not begun.
+            let begun = moment.calm_since.map_or(now, |calm| calm.max(lost.since));
+            lost.by = begun + BACK_WITHIN;
+            let waits = lost.by >= now;
+            if !waits {
+                found.broken("is in no network a minute later", [lost.seq]);
             }
             waits
         });

@@ -1,12 +1,12 @@
 //! What a device owes ThingsBoard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use trace::{Event, Source};
 
 use crate::mqtt::{connection, is_from_client};
-use crate::read::{flag, text};
+use crate::read::{device, flag, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// What a request is published to begins so, and where its answer comes.
@@ -20,19 +20,45 @@ const ANSWERS: [(&str, &str); 4] = [
     ("v2/fw/request/", "v2/fw/response/"),
 ];
 
-pub const CONTRACTS: &[Contract] = &[Contract {
-    id: "thingsboard-subscribes-first",
-    needs: &[Sight::Broker],
-    says: "a device subscribes to the answer before it publishes the request",
-    source: "ThingsBoard MQTT device API: subscribe to the response topic, then publish the request",
-    reads: &[
-        (Source::Mqtt, "session_opened"),
-        (Source::Mqtt, "subscribe"),
-        (Source::Mqtt, "unsubscribe"),
-        (Source::Mqtt, "publish"),
-    ],
-    watch: |_| Some(Box::<Subscribes>::default()),
-}];
+/// Where a device publishes what it numbers itself.
+const NUMBERED: [&str; 2] = [
+    "v1/devices/me/attributes/request/",
+    "v1/devices/me/rpc/request/",
+];
+/// Where it answers what the cloud numbers.
+const CALL_ANSWERED: &str = "v1/devices/me/rpc/response/";
+
+pub const CONTRACTS: &[Contract] = &[
+    Contract {
+        id: "thingsboard-subscribes-first",
+        needs: &[Sight::Broker],
+        says: "a device subscribes to the answer before it publishes the request",
+        source: "ThingsBoard MQTT device API: subscribe to the response topic, then publish the request",
+        reads: &[
+            (Source::Mqtt, "session_opened"),
+            (Source::Mqtt, "subscribe"),
+            (Source::Mqtt, "unsubscribe"),
+            (Source::Mqtt, "publish"),
+        ],
+        watch: |_| Some(Box::<Subscribes>::default()),
+    },
+    Contract {
+        id: "thingsboard-numbers-its-requests",
+        needs: &[Sight::Broker],
+        says: "a device gives each of its calls and requests in a session a number of its own",
+        source: "ThingsBoard MQTT device API: $request_id is an integer request identifier",
+        reads: &[(Source::Mqtt, "session_opened"), (Source::Mqtt, "publish")],
+        watch: |_| Some(Box::<Numbers>::default()),
+    },
+    Contract {
+        id: "thingsboard-answers-a-call-once",
+        needs: &[Sight::Broker],
+        says: "a device answers calls that the cloud has made, by their numbers, and each of them once",
+        source: "ThingsBoard MQTT device API: server-side RPC, the response goes to …/rpc/response/$request_id",
+        reads: &[(Source::Mqtt, "publish"), (Source::Cloud, "rpc_answered")],
+        watch: |_| Some(Box::<Answers>::default()),
+    },
+];
 
 /// What each connection has subscribed to; one with a session of before is left alone.
 #[derive(Default)]
@@ -91,6 +117,61 @@ fn reaches(filter: &str, answer: &str) -> bool {
             (Some("#"), _) | (_, None) => return true,
             (Some(level), Some(wanted)) if level == "+" || level == wanted => {}
             _ => return false,
+        }
+    }
+}
+
+/// The topics with numbers that were published to on each connection, and by which events.
+#[derive(Default)]
+struct Numbers(BTreeMap<u64, BTreeMap<String, u64>>);
+
+impl Watch for Numbers {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let connection = connection(event);
+        if event.kind == "session_opened" {
+            self.0.insert(connection, BTreeMap::new());
+            return;
+        }
+        let topic = text(event, "/topic").unwrap_or_default();
+        let is_numbered = NUMBERED.iter().any(|begin| topic.starts_with(begin));
+        if !is_numbered || !is_from_client(event) || flag(event, "/duplicate") {
+            return;
+        }
+        let Some(seen) = self.0.get_mut(&connection) else {
+            return;
+        };
+        match seen.insert(topic.to_owned(), event.seq) {
+            Some(seq) => found.broken(format!("published to {topic} again"), [seq, event.seq]),
+            None => found.held(),
+        }
+    }
+}
+
+/// Devices that have just sent an answer again, of which the acknowledgement was lost.
+#[derive(Default)]
+struct Answers(BTreeSet<String>);
+
+impl Watch for Answers {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event).to_owned();
+        if event.kind == "rpc_answered" {
+            if !self.0.remove(&name) {
+                found.check(
+                    flag(event, "/expected"),
+                    || {
+                        format!(
+                            "answered the call {}, which is none that waits",
+                            event.data["request"]
+                        )
+                    },
+                    [event.seq],
+                );
+            }
+            return;
+        }
+        let topic = text(event, "/topic").unwrap_or_default();
+        if topic.starts_with(CALL_ANSWERED) && is_from_client(event) && flag(event, "/duplicate") {
+            self.0.insert(name);
         }
     }
 }

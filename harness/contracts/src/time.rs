@@ -5,7 +5,7 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, since_boot, text};
+use crate::read::{device, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// RFC 4330 §10: no client asks more often than this.
@@ -43,6 +43,18 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
     Contract {
+        id: "time-asked-as-sntp-has-it",
+        needs: &[],
+        says: "what a device sends to the time server is a question in version 3 or 4 of NTP",
+        source: "RFC 4330 §4, §5; RFC 5905 §7.3",
+        reads: &[
+            (Source::Sntp, "answered"),
+            (Source::Sntp, "kept_silent"),
+            (Source::Sntp, "garbage"),
+        ],
+        watch: |_| Some(Box::new(Sound)),
+    },
+    Contract {
         id: "tls-waits-for-the-time",
         needs: &[Sight::Broker],
         says: "a device that verifies dates begins TLS only once it was told the time",
@@ -59,6 +71,26 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
 ];
+
+struct Sound;
+
+impl Watch for Sound {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if event.kind == "garbage" {
+            let reason = text(event, "/reason").unwrap_or("it is no question");
+            found.broken(reason, [event.seq]);
+            return;
+        }
+        let Some(version) = number(event, "/version") else {
+            return;
+        };
+        found.check(
+            matches!(version, 3 | 4),
+            || format!("asked in version {version}"),
+            [event.seq],
+        );
+    }
+}
 
 /// How far apart the two copies of a datagram arrive that the air has doubled.
 const DOUBLED_WITHIN: Duration = Duration::from_millis(100);

@@ -7,11 +7,18 @@ use clock::LabTime;
 use serde_json::Value;
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, since_boot, text};
+use crate::read::{device, is_boot, number, since_boot, text};
 use crate::{AccessPointFacts, Contract, Facts, Found, Moment, Sight, Watch};
 
 /// Until a station that has joined has an address, or gives up (RFC 2131 §4.4.1: four tries).
 const LEASE_WITHIN: Duration = Duration::from_secs(35);
+
+/// 802.11: the station has left by itself.
+const LEFT_BY_ITSELF: u64 = 8;
+/// Until the board tells that it was switched, which takes the station out of its network, too.
+const SWITCHED_WITHIN: Duration = Duration::from_secs(1);
+/// From what a phone says until the station leaves for it.
+const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Networks that a device may still hold from before.
 const MOST_EARLIER: usize = 16;
@@ -36,6 +43,18 @@ pub const CONTRACTS: &[Contract] = &[
             (Source::Air, "left"),
         ],
         watch: |_| Some(Box::<Leases>::default()),
+    },
+    Contract {
+        id: "stays-in-its-network",
+        needs: &[Sight::Air, Sight::Phones, Sight::Clock],
+        says: "a station that has an address does not leave its network of its own accord",
+        source: "ESP-IDF esp_wifi: a station stays until esp_wifi_disconnect; house: every leave ends all connections",
+        reads: since_boot![
+            (Source::Air, "leased"),
+            (Source::Air, "left"),
+            (Source::Provisioning, "exchange"),
+        ],
+        watch: |_| Some(Box::<Stays>::default()),
     },
     Contract {
         id: "scan-tells-what-is-there",
@@ -90,7 +109,7 @@ impl Watch for Joins {
                 self.provisioned = false;
             }
             // An answer that was lost may have been heeded all the same.
-            if let Some(ssid) = told(event) {
+            if let Some(ssid) = told(event).filter(|_| !is_refused(event)) {
                 self.note(device(event), ssid, event);
             }
             if applies(event)
@@ -155,6 +174,15 @@ fn takes_away(event: &Event) -> bool {
 fn applies(event: &Event) -> bool {
     text(event, "/request/message") == Some("cmd_apply_config")
         && matches!(text(event, "/answer/status"), None | Some("success"))
+}
+
+/// Whether the device has said that it does not take what it was told, in Espressif's messages or by a code
+/// of Linkkit's.
+pub fn is_refused(event: &Event) -> bool {
+    let status = text(event, "/answer/status");
+    let raw = text(event, "/answer/raw");
+    status.is_some_and(|status| status != "success")
+        || raw.is_some_and(|raw| raw.contains("\"code\":-"))
 }
 
 /// The SSID that an exchange tells the device, in Espressif's messages or in Linkkit's `switchap`.
@@ -233,6 +261,66 @@ impl Watch for Leases {
             let waits = *at + LEASE_WITHIN >= now;
             if !waits && moment.calm_from(*at) {
                 found.broken("has no address", [*seq]);
+            }
+            waits
+        });
+    }
+}
+
+/// Which devices have an address, when phones have spoken to them last, and which have left.
+#[derive(Default)]
+struct Stays {
+    addressed: BTreeMap<String, u64>,
+    spoke: BTreeMap<String, LabTime>,
+    left: BTreeMap<String, (LabTime, [u64; 2])>,
+}
+
+impl Watch for Stays {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        if is_boot(event) {
+            self.addressed.remove(name);
+            self.left.remove(name);
+            return;
+        }
+        match &*event.kind {
+            "exchange" => {
+                self.spoke.insert(name.to_owned(), event.at());
+            }
+            "leased" if !name.is_empty() => {
+                self.addressed.insert(name.to_owned(), event.seq);
+                found.held();
+            }
+            "left" => {
+                let leased = self.addressed.remove(name);
+                let was_told = self
+                    .spoke
+                    .get(name)
+                    .is_some_and(|at| *at + TOLD_WITHIN >= event.at());
+                if let Some(leased) = leased
+                    && number(event, "/reason") == Some(LEFT_BY_ITSELF)
+                    && !was_told
+                {
+                    let left = (event.at(), [leased, event.seq]);
+                    self.left.insert(name.to_owned(), left);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        self.left
+            .values()
+            .map(|(at, _)| *at + SWITCHED_WITHIN)
+            .min()
+    }
+
+    fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
+        self.left.retain(|_, (at, events)| {
+            let waits = *at + SWITCHED_WITHIN >= now;
+            if !waits && moment.calm_from(*at) {
+                found.broken("has left, and nobody told it to", *events);
             }
             waits
         });

@@ -249,7 +249,10 @@ impl<'s> Checker<'s> {
                 self.capture(&query.capture);
             }
             Step::Discover(discover) => {
-                self.phone(&discover.phone);
+                match discover.own_network {
+                    true => self.in_session(&discover.phone),
+                    false => self.phone(&discover.phone),
+                }
                 if let Some((message, help)) = discover.mistake() {
                     self.mistakes
                         .push(Mistake::at(step.span, message).help(help));

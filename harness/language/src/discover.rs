@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::captures::CaptureList;
 use super::duration;
+use super::roles::Roles;
 use super::span::Placed;
 
 /// A phone on the LAN looks for a device by mDNS: for a service of it (RFC 6763), or for its name.
@@ -25,6 +26,15 @@ pub struct Discover {
     pub host: Option<Placed<String>>,
     /// Port of the service; any if left out.
     pub port: Option<Placed<u16>>,
+    /// What the service must say of itself, by key.
+    #[serde(default)]
+    pub txt: Roles<String>,
+    /// Whether the phone looks in the device's own network, which it joins, in place of the LAN; it stays there.
+    #[serde(default)]
+    pub own_network: bool,
+    /// How the phone looks.
+    #[serde(default)]
+    pub way: DiscoverWay,
     /// Whether it must be found.
     #[serde(default)]
     pub outcome: DiscoverOutcome,
@@ -42,6 +52,19 @@ pub struct Discover {
 
 fn five_seconds() -> Duration {
     Duration::from_secs(5)
+}
+
+/// How a phone looks for a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiscoverWay {
+    /// It asks from a port of its own, and is answered alone (RFC 6762 §5.1).
+    #[default]
+    OneShot,
+    /// It asks from port 5353, as most resolvers do, and the answer is for all (RFC 6762 §5.2).
+    Continuous,
+    /// It does not ask, and waits for what the device tells by itself when it comes to its network (RFC 6762 §8.3).
+    Listening,
 }
 
 /// What comes of looking for a device.
@@ -76,10 +99,14 @@ impl Discover {
                 "names that mDNS tells end with `.local`",
                 "write `host: lamp.local`",
             )),
-            (None, Some(_)) if self.port.is_some() || self.instance.is_some() => Some((
-                "`port` and `instance` are those of a service",
-                "write `service: _http._tcp`, too",
-            )),
+            (None, Some(_))
+                if self.port.is_some() || self.instance.is_some() || !self.txt.is_empty() =>
+            {
+                Some((
+                    "`port`, `instance` and `txt` are those of a service",
+                    "write `service: _http._tcp`, too",
+                ))
+            }
             _ => None,
         }
     }
@@ -87,7 +114,7 @@ impl Discover {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Known, parse};
+    use crate::{Known, Need, parse};
 
     /// A scenario in which alice looks for a device with these settings.
     fn scenario(settings: &str) -> String {
@@ -110,6 +137,14 @@ mod tests {
             assert_eq!(needs, ["lan", "a firmware that can mdns"], "{sound}");
             assert_eq!(cases[0].phones_on_lan(), ["alice"].into(), "{sound}");
         }
+        let visit = "service: _http._tcp, own_network: true, txt: { path: / }";
+        let cases = parse("x.yaml", &scenario(visit), &Known::default()).expect("sound");
+        let needs: Vec<_> = cases[0].needs().iter().map(ToString::to_string).collect();
+        assert!(!needs.contains(&"lan".to_owned()), "{needs:?}");
+        assert_eq!(cases[0].phones_on_lan(), [].into());
+        let listens = "host: lamp.local, way: listening";
+        let cases = parse("x.yaml", &scenario(listens), &Known::default()).expect("sound");
+        assert!(cases[0].needs().contains(&Need::OwnAir));
         for (wrong, words) in [
             ("within: 1s", "what to look for is not said"),
             ("service: _http", "a kind of service has two labels"),
@@ -118,7 +153,11 @@ mod tests {
             ("host: lamp", "names that mDNS tells end with `.local`"),
             (
                 "host: lamp.local, port: 80",
-                "`port` and `instance` are those of a service",
+                "`port`, `instance` and `txt` are those of a service",
+            ),
+            (
+                "host: lamp.local, txt: { path: / }",
+                "`port`, `instance` and `txt` are those of a service",
             ),
         ] {
             let mistakes = parse("x.yaml", &scenario(wrong), &Known::default());

@@ -170,6 +170,8 @@ pub enum Fault {
     Signal(Signal),
     /// The access point loses its stations, once. There is nothing to mend.
     StationsLost(StationsLost),
+    /// The access point does not answer stations that join, nor does their radio tell that it has not.
+    JoinUnanswered(Placed<String>),
     /// No phone hears Bluetooth advertisements.
     BluetoothSilent,
     /// The Bluetooth link is lost after so many more bytes of data.
@@ -316,6 +318,10 @@ pub enum TimeAnswer {
     Unsynchronised,
     /// Another request's answer (originate timestamp).
     AnotherRequest,
+    /// Not in the mode of a server (§4).
+    AnotherMode,
+    /// From so far away that it counts as unsynchronised: stratum 16 (RFC 5905 §7.3).
+    StratumSixteen,
     /// A byte less than an answer has.
     CutShort,
     /// Without the time at which it was sent.
@@ -388,6 +394,8 @@ pub enum BadPacket {
     SecondConnack,
     /// PUBACK for what was not sent.
     UnaskedPuback,
+    /// A sound PUBLISH of QoS 1 that the client has not subscribed to.
+    UnaskedMessage,
 }
 
 /// How the broker ends sessions that it was not asked to end.
@@ -473,6 +481,7 @@ impl Fault {
             Self::Frames(_) => "frames",
             Self::Signal(_) => "signal",
             Self::StationsLost(_) => "stations_lost",
+            Self::JoinUnanswered(_) => "join_unanswered",
             Self::BluetoothSilent => "bluetooth_silent",
             Self::BluetoothDropAfter(_) => "bluetooth_drop_after",
             Self::BluetoothSlow(_) => "bluetooth_slow",
@@ -508,6 +517,7 @@ impl Fault {
                 | Self::Frames(_)
                 | Self::Signal(_)
                 | Self::StationsLost(_)
+                | Self::JoinUnanswered(_)
         )
     }
 
@@ -530,9 +540,10 @@ impl Fault {
     /// The access point that it is about.
     pub fn access_point(&self) -> Option<&Placed<String>> {
         match self {
-            Self::AccessPointOff(role) | Self::Isolation(role) | Self::InternetOff(role) => {
-                Some(role)
-            }
+            Self::AccessPointOff(role)
+            | Self::Isolation(role)
+            | Self::InternetOff(role)
+            | Self::JoinUnanswered(role) => Some(role),
             Self::DhcpAnswer(DhcpAnswer { at, .. })
             | Self::Frames(Frames { at, .. })
             | Self::Signal(Signal { at, .. })

@@ -113,9 +113,10 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
         match self {
-            Self::AccessPointOff(role) | Self::Isolation(role) | Self::InternetOff(role) => {
-                write!(f, "{name} {role}")
-            }
+            Self::AccessPointOff(role)
+            | Self::Isolation(role)
+            | Self::InternetOff(role)
+            | Self::JoinUnanswered(role) => write!(f, "{name} {role}"),
             Self::TimeSilent
             | Self::BluetoothSilent
             | Self::CloudUnanswered

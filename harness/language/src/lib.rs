@@ -88,7 +88,7 @@ pub use certificate::Certificate;
 pub use check::Known;
 pub use clause::{Clause, Count, Expect, Never, Since, Transcript, Wanted, Window};
 pub use differences::{Difference, Differences, Otherwise};
-pub use discover::{Discover, DiscoverOutcome};
+pub use discover::{Discover, DiscoverOutcome, DiscoverWay};
 pub use esp8266::{CaImage, ClientImage, Esp8266Nonos, FlashedLast};
 pub use fault::{
     Answer, BadPacket, DhcpAnswer, DhcpAnswerKind, EndedBy, Fault, FaultStep, Frames, MatchReply,
@@ -124,9 +124,9 @@ pub use web::{
     WebApplication, WebServer, WebSocketOutcome, WebSocketStep,
 };
 pub use world::{
-    AccessPoint, AppInfo, Broker, ClientCertificate, Cloud, Device, DeviceCloud, Handshake,
-    IdfVersion, Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning, Security,
-    Telemetry, TlsVersion, Trusts, WorldSpec,
+    AccessPoint, AppInfo, BluetoothStack, Broker, ClientCertificate, Cloud, Device, DeviceCloud,
+    Handshake, IdfVersion, Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning,
+    Security, Telemetry, TlsVersion, Trusts, WorldSpec,
 };
 
 #[cfg(test)]

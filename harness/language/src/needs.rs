@@ -8,6 +8,7 @@ use board::rig::Feature;
 use trace::{Level, Source};
 
 use super::clause::{Clause, Expect, Wanted};
+use super::discover::DiscoverWay;
 use super::fault::Fault;
 use super::pattern::{Pattern, Vendor};
 use super::power::PowerAction;
@@ -224,7 +225,9 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
             settings.line_limit.is_some() && settings.over() == Over::Console,
             "line_limit",
         ),
+        (settings.bluetooth.is_some(), "bluetooth"),
         (settings.app.is_some(), "app"),
+        (settings.stop_endpoint.is_some(), "stop_endpoint"),
         (settings.phone_token.is_some(), "phone_token"),
         (!settings.unregister.is_empty(), "unregister"),
         (settings.stale_reason, "stale_reason"),
@@ -278,7 +281,17 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
             can(Feature::Linkkit),
         ]),
         Step::Datagram(_) => needs.extend([Need::Lan]),
-        Step::Discover(_) => needs.extend([Need::Lan, can(Feature::Mdns)]),
+        // The host's own Wi-Fi carries a phone's requests there, and no datagrams.
+        Step::Discover(step) if step.own_network => {
+            needs.extend([Need::Visit, Need::OwnAir, can(Feature::Mdns)]);
+        }
+        Step::Discover(step) => {
+            needs.extend([Need::Lan, can(Feature::Mdns)]);
+            // The host's own responder has that port.
+            if step.way != DiscoverWay::OneShot {
+                needs.insert(Need::OwnAir);
+            }
+        }
         Step::Bind(_) => {
             needs.extend([Need::OwnCloud(CloudNeed::Linkkit), can(Feature::Linkkit)]);
         }

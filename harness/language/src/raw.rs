@@ -160,6 +160,13 @@ impl Wire {
 impl Step {
     /// Whether a phone goes to where a device is provisioned.
     pub fn is_visit(&self) -> bool {
+        match self {
+            Self::Discover(step) => step.own_network,
+            _ => self.is_session(),
+        }
+    }
+
+    fn is_session(&self) -> bool {
         matches!(
             self,
             Self::Provision(_)

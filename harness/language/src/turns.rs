@@ -33,7 +33,7 @@ impl Case {
     pub fn phones_on_lan(&self) -> BTreeSet<&str> {
         let mut phones = self.phones_that_listen();
         let asking = self.scenario.steps.iter().filter_map(|step| match &**step {
-            Step::Discover(step) => Some(&step.phone),
+            Step::Discover(step) if !step.own_network => Some(&step.phone),
             Step::Browse(step) => Some(&step.phone),
             Step::WebSocket(step) => Some(&step.phone),
             Step::Datagram(step) => Some(&step.phone),
@@ -106,6 +106,9 @@ impl Case {
                 Step::Custom(step) => (&step.phone, step.device.as_ref(), true),
                 Step::Request(step) => (&step.phone, step.device.as_ref(), true),
                 Step::Wire(step) => (&step.phone, step.device.as_ref(), true),
+                Step::Discover(step) if step.own_network => {
+                    (&step.phone, step.device.as_ref(), true)
+                }
                 Step::Leave(step) => {
                     open.retain(|_, phone| *phone != step.phone.value);
                     continue;

@@ -110,6 +110,9 @@ pub struct ClientTls {
     /// Whether it speaks no more than TLS 1.2.
     #[serde(default)]
     pub is_old: bool,
+    /// Whether it keeps the session, and resumes one that it has kept; how it was opened first is how it always is.
+    #[serde(default)]
+    pub resumes: bool,
 }
 
 /// A phone on the LAN asks a device's web server for something.

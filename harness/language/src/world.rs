@@ -260,6 +260,8 @@ pub struct Provisioning {
     /// Which memory of Bluetooth it gives back once the service has stopped.
     #[serde(default)]
     pub memory_release: MemoryRelease,
+    /// Which of ESP-IDF's Bluetooth stacks it has; NimBLE if left out and the device is ours.
+    pub bluetooth: Option<BluetoothStack>,
     /// Longest line of its console in bytes, the end included; 256 if left out.
     #[schemars(range(min = 64, max = 4096))]
     pub line_limit: Option<Placed<u16>>,
@@ -268,6 +270,8 @@ pub struct Provisioning {
     /// Endpoints of the application's own.
     #[serde(default)]
     pub custom_endpoints: Vec<Placed<String>>,
+    /// Endpoint of the application's own that makes it stop the service, whether it is listed there or not.
+    pub stop_endpoint: Option<Placed<String>>,
     /// Whether, and how, it takes a binding token that the phone has made.
     pub phone_token: Option<PhoneToken>,
     /// Endpoints that lose their handlers as soon as the service has started.
@@ -314,9 +318,11 @@ impl Default for Provisioning {
             attempts: None,
             reset_after_failures: None,
             memory_release: MemoryRelease::default(),
+            bluetooth: None,
             line_limit: None,
             app: None,
             custom_endpoints: Vec::new(),
+            stop_endpoint: None,
             phone_token: None,
             unregister: Vec::new(),
             stale_reason: false,
@@ -435,6 +441,16 @@ impl fmt::Display for Over {
             Self::Console => "console",
         })
     }
+}
+
+/// A Bluetooth stack of ESP-IDF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BluetoothStack {
+    /// It answers a request that it cannot serve with an error.
+    Nimble,
+    /// It ends the link of whoever sends such a request.
+    Bluedroid,
 }
 
 /// Which memory of Bluetooth a device gives back (`WIFI_PROV_SCHEME_BLE_EVENT_HANDLER_…`).

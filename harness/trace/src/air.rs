@@ -82,6 +82,9 @@ pub struct Leased {
     /// The network's router, if one was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub router: Option<String>,
+    /// The network's name server, if one was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_server: Option<String>,
     /// For how many seconds, unless it is renewed.
     #[serde(default = "a_day")]
     pub lease_s: u32,
@@ -115,6 +118,9 @@ pub struct NameAsked {
     pub name: String,
     /// The address that was answered, `unknown`, `failure`, or `silence`.
     pub answer: String,
+    /// The address of the server that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 /// A device or phone has opened a connection to a service.
@@ -193,6 +199,12 @@ pub struct PhoneJoined {
     /// Bits of the network's mask, as the phone was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<u8>,
+    /// The router that it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router: Option<String>,
+    /// For how many seconds the address is its.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_s: Option<u32>,
 }
 
 /// A phone has left a network, or lost it.
@@ -249,6 +261,9 @@ pub struct BleAdvertisingSeen {
     pub data: String,
     /// Strength in dBm.
     pub rssi: i8,
+    /// From one advertisement to the next, in ms, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_ms: Option<u64>,
 }
 
 /// Two controllers are connected. The event's device is the peripheral.

@@ -33,6 +33,9 @@ pub struct CoapSeen {
     /// Path of the phone's request that this answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<String>,
+    /// Number of the payload's format (RFC 7252 §12.3), if it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_format: Option<u16>,
     /// The payload, if it is JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,

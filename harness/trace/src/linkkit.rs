@@ -74,6 +74,9 @@ pub struct TokenReported {
     /// numbers in hex. Says nothing of either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub differs: Option<String>,
+    /// Whether the token is spelled in digits and capital letters of hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capital_hex: Option<bool>,
     /// How many reports this device has made, this one included.
     pub count: u64,
     /// How many of them, in a row, were of this token.

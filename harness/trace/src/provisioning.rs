@@ -25,6 +25,9 @@ pub struct Exchange {
     /// Whether the answer gave that number although the request came with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub session_again: bool,
+    /// UUID of the characteristic that stands for the endpoint over Bluetooth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub characteristic: Option<String>,
     /// Length of the request's body.
     pub request_bytes: usize,
     /// What was answered, decrypted and in short; null if there was no answer that could be read.

@@ -35,6 +35,9 @@ pub struct WebHandshake {
     /// The alert that the server has sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<u8>,
+    /// Whether it goes on in an earlier session, by a ticket.
+    #[serde(default)]
+    pub resumed: bool,
     /// Why there is no session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -52,6 +55,9 @@ pub struct WebResponse {
     pub method: String,
     /// What was asked for.
     pub path: String,
+    /// Version of HTTP, such as `1.1`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
     /// HTTP status code.
     pub status: u16,
     /// The text behind it.

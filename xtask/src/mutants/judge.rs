@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::results::Outcome;
 use crate::command::{command, target};
+use crate::explore_bugs::first_failure;
 
 /// All cases of one mutant; the device without a change takes seconds.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
@@ -17,6 +18,8 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 const ATTEMPT: &str = "60s";
 /// How `proving run` ends if no case was chosen.
 const NOTHING_RAN: i32 = 4;
+/// What stands in the place of a case for what a walk found.
+pub const EXPLORE: &str = "explore";
 /// The same random values for each mutant.
 const SEED: &str = "7";
 
@@ -63,6 +66,37 @@ impl Judge {
             return Ok(soon);
         }
         all(&[])
+    }
+
+    /// What exploring alone finds in `device` within `lasts`, such as 1m.
+    pub fn explore(&self, device: &Path, lasts: &str) -> Result<Option<Judgement>, String> {
+        let output = command(&self.proving)
+            .args(["explore", "--fail-fast", "--seed", SEED, "--for", lasts])
+            .args(["--jobs", &self.jobs])
+            .arg("--device")
+            .arg(device)
+            .arg("--out")
+            .arg(target().join("mutants/out"))
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("failed to start {}: {error}", self.proving.display()))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        match (first_failure(&text), output.status.code()) {
+            (Some((_, why)), _) => Ok(Some(Judgement {
+                outcome: Outcome::Killed,
+                by: Some(Attempt {
+                    case: EXPLORE.to_owned(),
+                    why,
+                }),
+            })),
+            // Walks that broke are no verdict.
+            (None, Some(0 | 3)) => Ok(None),
+            (None, code) => Err(format!(
+                "`proving explore --device {}` ended with {code:?}:\n{text}{}",
+                device.display(),
+                String::from_utf8_lossy(&output.stderr)
+            )),
+        }
     }
 
     /// None if there is no such case.
@@ -137,6 +171,13 @@ pub struct Judgement {
     pub outcome: Outcome,
     /// What said so.
     pub by: Option<Attempt>,
+}
+
+impl Judgement {
+    /// Whether nothing has noticed the device.
+    pub fn is_survivor(&self) -> bool {
+        self.outcome == Outcome::Survived
+    }
 }
 
 /// An attempt that did not pass.

@@ -69,7 +69,7 @@ pub fn mutants(arguments: &[String]) -> Result<(), String> {
             continue;
         }
         let number = format!("{}/{}", number + 1, chosen.len());
-        match tried(mutant, &tree, &judge, &results, plan.part)? {
+        match tried(mutant, &tree, &judge, &results, &plan)? {
             Some(record) => {
                 eprintln!("    {number} {record}");
                 results.add(record)?;
@@ -148,7 +148,7 @@ fn tried(
     tree: &Tree,
     judge: &Judge,
     results: &Results,
-    part: bool,
+    plan: &Plan,
 ) -> Result<Option<Record>, String> {
     let began = Instant::now();
     let built = tree.build_with(mutant)?;
@@ -157,14 +157,22 @@ fn tried(
     let (outcome, by, case) = match built {
         Ok(device) => {
             // What has noticed one mutant often notices the next.
-            let judgement = match judge.killed_by(&device, &first(mutant, results))? {
-                Some(killed) => killed,
-                None if part => return Ok(None),
-                None => judge.judge(&device)?,
+            let mut judgement = judge.killed_by(&device, &first(mutant, results))?;
+            if judgement.is_none() && !plan.part {
+                judgement = Some(judge.judge(&device)?);
+            }
+            if judgement.as_ref().is_none_or(Judgement::is_survivor)
+                && let Some(lasts) = &plan.explore
+                && let Some(found) = judge.explore(&device, lasts)?
+            {
+                judgement = Some(found);
+            }
+            let Some(Judgement { outcome, by }) = judgement else {
+                return Ok(None);
             };
-            let Judgement { outcome, by } = judgement;
             let said = by.as_ref().map(Attempt::to_string);
-            let by = by.filter(|_| outcome == Outcome::Killed);
+            // What a walk found cannot be asked for by the name of a case.
+            let by = by.filter(|by| outcome == Outcome::Killed && by.case != judge::EXPLORE);
             (outcome, said, by.map(|by| by.case))
         }
         Err(why) => (Outcome::Unbuildable, Some(why), None),

@@ -26,6 +26,8 @@ pub struct Plan {
     pub jobs: usize,
     /// Whether only the cases of a mutant's part are run.
     pub part: bool,
+    /// How long `proving explore` looks for what no case has noticed.
+    pub explore: Option<String>,
     /// Whether the device without a change is run first.
     pub checks_the_device: bool,
 }
@@ -54,6 +56,7 @@ impl Plan {
             proving: None,
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             part: false,
+            explore: None,
             checks_the_device: true,
         };
         let mut rest = arguments.iter();
@@ -74,6 +77,7 @@ impl Plan {
                 "--seed" => plan.seed = number(argument, value()?)?,
                 "--jobs" => plan.jobs = number(argument, value()?)?,
                 "--again" => plan.again.push(value()?.parse()?),
+                "--explore" => plan.explore = Some(value()?.to_owned()),
                 "--proving" => plan.proving = Some(value()?.into()),
                 other => return Err(format!("mutants knows no {other}; see `cargo xtask`")),
             }

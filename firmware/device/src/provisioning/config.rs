@@ -91,7 +91,7 @@ pub(super) async fn apply<F: NorFlash>(
     profile.announce(Step::SetCredentials);
     let awaited = machine.borrow().awaits_credentials();
     if awaited.is_err() {
-        log::error!(target: profile.handlers_tag(), "HandlerFailed to apply Wi-Fi Credentials");
+        log::error!(target: profile.handlers_tag(), "Failed to apply Wi-Fi Credentials");
         return Status::InternalError;
     }
     // Kept before they are proven, as ESP-IDF does: a device that failed is provisioned after a

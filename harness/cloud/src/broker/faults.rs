@@ -79,6 +79,8 @@ pub enum BadPacket {
     SecondConnack,
     /// PUBACK for what was not sent.
     UnaskedPuback,
+    /// A sound PUBLISH of QoS 1 that the client has not subscribed to.
+    UnaskedMessage,
 }
 
 /// Bytes of [`BadPacket::Oversized`]'s payload.
@@ -104,6 +106,9 @@ impl BadPacket {
                 bytes
             }
             (Self::SecondConnack, Level::V5) => vec![0x20, 3, 0, 0, 0],
+            (Self::UnaskedMessage, Level::V5) => {
+                vec![0x32, 8, 0, 1, b't', 0x7f, 0xff, 0, b'h', b'i']
+            }
             (packet, _) => packet.bytes_of_3(),
         }
     }
@@ -122,6 +127,7 @@ impl BadPacket {
             }
             Self::SecondConnack => vec![0x20, 2, 0, 0],
             Self::UnaskedPuback => vec![0x40, 2, 0x7f, 0xff],
+            Self::UnaskedMessage => vec![0x32, 7, 0, 1, b't', 0x7f, 0xff, b'h', b'i'],
         }
     }
 }
@@ -154,6 +160,7 @@ mod tests {
             BadPacket::QosThree,
             BadPacket::SecondConnack,
             BadPacket::UnaskedPuback,
+            BadPacket::UnaskedMessage,
         ] {
             let (read, left) = frame(packet);
             assert!(read.unwrap().is_some() && left == 0, "{packet:?}");

@@ -162,6 +162,7 @@ impl Shared {
                 topic: publish.topic.clone(),
                 ts_topic: topic::is_with_ts(&publish.topic),
                 id: id.clone(),
+                capital_hex: Some(is_capital_hex(&token)),
                 token,
                 differs,
                 count: reports.count,
@@ -266,7 +267,6 @@ impl Shared {
     }
 }
 
-/// The JSON in a payload, behind which the buffer that it came from may show.
 /// The bits in which two tokens differ, in hex; none if they are one, or no numbers of one length.
 fn difference(before: &str, token: &str) -> Option<String> {
     let (before, token) = (hex::decode(before).ok()?, hex::decode(token).ok()?);
@@ -276,6 +276,13 @@ fn difference(before: &str, token: &str) -> Option<String> {
     })
 }
 
+fn is_capital_hex(token: &str) -> bool {
+    token
+        .bytes()
+        .all(|digit| digit.is_ascii_digit() || (b'A'..=b'F').contains(&digit))
+}
+
+/// The JSON in a payload, behind which the buffer that it came from may show.
 fn read_json(payload: &[u8]) -> Option<Value> {
     serde_json::from_slice(unpadded(payload)).ok()
 }

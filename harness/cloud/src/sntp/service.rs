@@ -42,6 +42,10 @@ pub enum Unusable {
     Unsynchronised,
     /// It does not belong to the request: another originate timestamp (§5).
     AnotherRequest,
+    /// It is not in the mode of a server (§4).
+    AnotherMode,
+    /// Its stratum is 16: unsynchronised (RFC 5905 §7.3).
+    StratumSixteen,
     /// It is shorter than 48 bytes.
     CutShort,
     /// It does not say when it was sent: the transmit timestamp is 0 (§5).
@@ -172,6 +176,8 @@ impl Unusable {
         match self {
             Self::Unsynchronised => "unsynchronised",
             Self::AnotherRequest => "another request's",
+            Self::AnotherMode => "another mode's",
+            Self::StratumSixteen => "stratum 16",
             Self::CutShort => "cut short",
             Self::NoTime => "no time",
         }
@@ -181,6 +187,9 @@ impl Unusable {
         match self {
             Self::Unsynchronised => reply[0] |= 3 << 6,
             Self::AnotherRequest => reply[24..32].iter_mut().for_each(|byte| *byte = !*byte),
+            // That of a client.
+            Self::AnotherMode => reply[0] = reply[0] & !7 | 3,
+            Self::StratumSixteen => reply[1] = 16,
             Self::CutShort => reply.truncate(LENGTH - 1),
             Self::NoTime => reply[40..48].fill(0),
         }

@@ -13,6 +13,9 @@ use crate::{Found, Moment, Watch};
 /// No network timeout of an SDK of the field is longer.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
+/// PINGREQs of one keep-alive at the most; SDKs of the field send one or two.
+const PINGS: u32 = 8;
+
 /// What was delivered at QoS 1 and is not acknowledged, by connection and identifier.
 #[derive(Default)]
 pub struct Acknowledges(BTreeMap<(u64, u64), (LabTime, u64)>);
@@ -174,5 +177,43 @@ impl Watch for KeepsAlive {
             }
             waits
         });
+    }
+}
+
+/// The keep-alive of each connection, and its last PINGREQ.
+#[derive(Default)]
+pub struct PingsAreFew(BTreeMap<u64, (Duration, Option<(LabTime, u64)>)>);
+
+impl Watch for PingsAreFew {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let connection = connection(event);
+        match (&*event.kind, is_from_client(event)) {
+            ("connection_closed", _) => {
+                self.0.remove(&connection);
+            }
+            ("connect", true) => {
+                let keep_alive = number(event, "/keep_alive_s").unwrap_or_default();
+                self.0
+                    .insert(connection, (Duration::from_secs(keep_alive), None));
+            }
+            ("pingreq", true) => {
+                let Some((keep_alive, last)) = self.0.get_mut(&connection) else {
+                    return;
+                };
+                let before = last.replace((event.at(), event.seq));
+                let Some((at, seq)) = before else { return };
+                let (apart, keep_alive) = (event.at() - at, *keep_alive);
+                found.check(
+                    apart >= keep_alive / PINGS,
+                    || {
+                        format!(
+                            "pings again after {apart:.1?}, with a keep-alive of {keep_alive:.0?}"
+                        )
+                    },
+                    [seq, event.seq],
+                );
+            }
+            _ => {}
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! What an MQTT client owes.
 
 mod alive;
+mod done;
 mod ids;
 mod kept;
 mod manners;
 mod order;
+mod patience;
+mod telemetry;
 mod told;
 
 use trace::{Event, Source};
@@ -113,6 +116,41 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<kept::Pauses>::default()),
     },
     Contract {
+        id: "mqtt-acknowledged-is-done",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "a client that has got the acknowledgement of a message does not send it again",
+        source: "MQTT 3.1.1 §4.3.2, [MQTT-4.4.0-1]",
+        reads: since_boot![
+            (Source::Mqtt, "connection_closed"),
+            (Source::Mqtt, "publish"),
+            (Source::Mqtt, "puback"),
+            (Source::Mqtt, "pubcomp"),
+            (Source::Air, "left"),
+            (Source::Engine, "fault"),
+        ],
+        watch: |_| Some(Box::<done::Done>::default()),
+    },
+    Contract {
+        id: "mqtt-waits-as-told",
+        needs: &[Sight::Clock],
+        says: "a client that gets no answer to its handshake or to CONNECT waits as long as it was told, and gives \
+               up then",
+        source: "ESP-IDF esp-mqtt: network.timeout_ms",
+        reads: since_boot![
+            (Source::Mqtt, "connection_opened"),
+            (Source::Mqtt, "connect"),
+            (Source::Mqtt, "connack"),
+            (Source::Mqtt, "connection_closed"),
+            (Source::Tls, "handshake"),
+            (Source::Air, "left"),
+            (Source::Engine, "fault"),
+        ],
+        watch: |facts| {
+            let patience = facts.cloud.as_ref()?.patience?;
+            Some(Box::new(patience::Patience::new(patience)))
+        },
+    },
+    Contract {
         id: "mqtt-qos1-is-acknowledged",
         needs: &[Sight::Clock],
         says: "what a client gets at QoS 1 it acknowledges by that identifier within ten seconds",
@@ -150,6 +188,26 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<alive::KeepsAlive>::default()),
     },
     Contract {
+        id: "mqtt-pings-are-few",
+        needs: &[Sight::Clock],
+        says: "a client sends no more than eight PINGREQs in the time of its keep-alive",
+        source: "house: ESP-IDF esp-mqtt sends two, libmosquitto one",
+        reads: PACKETS,
+        watch: |_| Some(Box::<alive::PingsAreFew>::default()),
+    },
+    Contract {
+        id: "mqtt-closes-after-goodbye",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "a client that has sent DISCONNECT closes its connection, and does not reset it",
+        source: "MQTT 3.1.1 [MQTT-3.14.4-1]",
+        reads: since_boot![
+            (Source::Mqtt, "disconnect"),
+            (Source::Air, "connection_closed"),
+            (Source::Air, "left"),
+        ],
+        watch: |_| Some(Box::<order::Farewell>::default()),
+    },
+    Contract {
         id: "mqtt-keep-alive-as-told",
         needs: &[],
         says: "CONNECT carries the keep-alive and the clean-session flag that the device was told",
@@ -166,13 +224,15 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "mqtt-name-and-will-as-told",
         needs: &[],
-        says: "CONNECT carries the client id and the will that the device was told",
+        says: "CONNECT carries the client id, the user name, a password as long and the will that the device \
+               was told",
         source: "the device's factory data",
         reads: &[(Source::Mqtt, "connect")],
         watch: |facts| {
             let cloud = facts.cloud.as_ref()?;
             Some(Box::new(told::NameAndWill {
                 client_id: cloud.client_id.clone(),
+                signs_in: cloud.signs_in.clone(),
                 will: cloud.will.clone(),
             }))
         },
@@ -180,12 +240,36 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "telemetry-as-told",
         needs: &[],
-        says: "telemetry has the quality of service that the device was told, and is not retained",
+        says: "telemetry has the payload and the quality of service that the device was told, and is not retained",
         source: "the device's factory data; MQTT 3.1.1 §3.3.1.3",
         reads: &[(Source::Mqtt, "publish")],
         watch: |facts| {
             let telemetry = facts.telemetry.clone()?;
             Some(Box::new(told::Telemetry(telemetry)))
+        },
+    },
+    Contract {
+        id: "telemetry-no-more-than-told",
+        needs: &[Sight::Broker, Sight::Clock],
+        says: "a device that was told an interval for its telemetry publishes no more often, and one that was told \
+               none publishes once in each session",
+        source: "the device's factory data",
+        reads: since_boot![(Source::Mqtt, "session_opened"), (Source::Mqtt, "publish"),],
+        watch: |facts| {
+            let telemetry = facts.telemetry.clone()?;
+            Some(Box::new(telemetry::NoMore::new(telemetry)))
+        },
+    },
+    Contract {
+        id: "telemetry-counts-on",
+        needs: &[Sight::Broker],
+        says: "messages that are numbered have each a higher number than the one before, and the next one in a \
+               session that stands",
+        source: "the device's factory data",
+        reads: since_boot![(Source::Mqtt, "session_opened"), (Source::Mqtt, "publish"),],
+        watch: |facts| {
+            let telemetry = facts.telemetry.clone()?;
+            Some(Box::new(telemetry::CountsOn::new(telemetry)?))
         },
     },
     Contract {

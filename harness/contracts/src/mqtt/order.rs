@@ -1,11 +1,17 @@
 //! What comes before what.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use trace::Event;
+use clock::LabTime;
+use trace::{Event, Source};
 
 use super::{connection, is_from_client};
+use crate::read::{device, is_boot, text};
 use crate::{Found, Moment, Watch};
+
+/// From DISCONNECT to the end of the connection.
+const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Connections whose CONNECT has come, by which event.
 #[derive(Default)]
@@ -78,5 +84,49 @@ impl Watch for AfterEnd {
             }
             _ => {}
         }
+    }
+}
+
+/// Devices that have said goodbye and whose connection is open: since when, and since which event.
+#[derive(Default)]
+pub struct Farewell(BTreeMap<String, (LabTime, u64)>);
+
+impl Watch for Farewell {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        if event.source == Source::Mqtt {
+            if is_from_client(event) && !name.is_empty() {
+                self.0.insert(name.to_owned(), (event.at(), event.seq));
+            }
+            return;
+        }
+        if is_boot(event) || event.kind == "left" {
+            self.0.remove(name);
+            return;
+        }
+        if text(event, "/protocol") != Some("tcp") {
+            return;
+        }
+        if let Some((_, seq)) = self.0.remove(name) {
+            found.check(
+                text(event, "/how") != Some("reset_by_client"),
+                || "reset its connection".into(),
+                [seq, event.seq],
+            );
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        self.0.values().map(|(at, _)| *at + CLOSED_WITHIN).min()
+    }
+
+    fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
+        self.0.retain(|_, (at, seq)| {
+            let waits = *at + CLOSED_WITHIN >= now;
+            if !waits && moment.calm_from(*at) {
+                found.broken("has not closed its connection", [*seq]);
+            }
+            waits
+        });
     }
 }

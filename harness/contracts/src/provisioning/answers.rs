@@ -112,3 +112,59 @@ impl Watch for ScanCount {
         );
     }
 }
+
+pub struct PossibleVersion;
+
+impl Watch for PossibleVersion {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if text(event, "/endpoint") != Some("proto-ver") {
+            return;
+        }
+        let Some(prov) = event
+            .data
+            .pointer("/answer/prov")
+            .filter(|prov| prov.is_object())
+        else {
+            return;
+        };
+        match impossible(prov) {
+            Some(wrong) => found.broken(wrong, [event.seq]),
+            None => found.held(),
+        }
+    }
+}
+
+/// What is wrong with what a service says of itself.
+fn impossible(prov: &Value) -> Option<String> {
+    let version = prov["ver"].as_str().unwrap_or_default();
+    let digits = version
+        .trim_start_matches(|c: char| c != 'v')
+        .trim_start_matches('v');
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
+        return Some(format!("a version of {}", prov["ver"]));
+    }
+    let security = &prov["sec_ver"];
+    if !security.is_null() && security.as_u64().is_none_or(|security| security > 2) {
+        return Some(format!("security {security}"));
+    }
+    let patch = &prov["sec_patch_ver"];
+    let most = u64::from(security.as_u64() == Some(2));
+    if !patch.is_null() && patch.as_u64().is_none_or(|patch| patch > most) {
+        return Some(format!("patch version {patch} of security {security}"));
+    }
+    let Some(told) = prov["cap"].as_array() else {
+        return Some("no list of abilities".into());
+    };
+    let told: Vec<&str> = told.iter().filter_map(Value::as_str).collect();
+    let of = |name: &str| told.iter().filter(|told| **told == name).count();
+    if let Some(twice) = told.iter().find(|name| of(name) > 1) {
+        return Some(format!("{twice} twice"));
+    }
+    let is_open = of("no_sec") > 0;
+    if let Some(security) = security.as_u64()
+        && (is_open != (security == 0) || (of("no_pop") > 0 && security != 1))
+    {
+        return Some(format!("security {security} and the abilities {told:?}"));
+    }
+    (is_open && of("no_pop") > 0).then(|| format!("the abilities {told:?}"))
+}

@@ -2,7 +2,9 @@
 
 mod answers;
 mod claims;
+mod scans;
 mod sessions;
+mod turns;
 
 use trace::Source;
 
@@ -91,5 +93,58 @@ pub const CONTRACTS: &[Contract] = &[
         source: "ESP-IDF wifi_provisioning 5.5: wifi_conn_attempts",
         reads: since_boot![(Source::Provisioning, "exchange"), (Source::Air, "left"),],
         watch: |facts| Some(Box::new(claims::Tries::new(facts.attempts?))),
+    },
+    Contract {
+        id: "prov-version-is-possible",
+        needs: &[],
+        says: "a version is a text, its security one of three, and each ability is told once: that none is \
+               needed only without security, and no proof of possession only with security 1",
+        source: "ESP-IDF wifi_provisioning: wifi_prov_get_info_json; protocomm: protocomm_set_version",
+        reads: EXCHANGES,
+        watch: |_| Some(Box::new(answers::PossibleVersion)),
+    },
+    Contract {
+        id: "prov-refuses-out-of-turn",
+        needs: &[Sight::Air, Sight::Phones],
+        says: "a device that tries credentials, or is connected by them, takes no others, begins no scan and \
+               grants no reset",
+        source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_configure_sta, wifi_prov_mgr_wifi_scan_start, \
+                 wifi_prov_mgr_reset_sm_state_on_failure",
+        reads: since_boot![(Source::Provisioning, "exchange"), (Source::Air, "left"),],
+        watch: |_| Some(Box::<turns::Turns>::default()),
+    },
+    Contract {
+        id: "prov-outcome-is-final",
+        needs: &[Sight::Phones],
+        says: "what a device says has become of credentials follows from credentials, and stays as it is \
+               until it is told anew",
+        source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_event_handler_internal, which heeds events in \
+                 WIFI_PROV_STATE_CRED_RECV alone",
+        reads: EXCHANGES,
+        watch: |_| Some(Box::<turns::Outcomes>::default()),
+    },
+    Contract {
+        id: "prov-scan-is-as-asked",
+        needs: &[Sight::Air, Sight::Phones],
+        says: "a scan listens as a phone has asked: with or without probes, and on all channels at once or on \
+               1 to 13 in turn",
+        source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_wifi_scan_start, update_wifi_scan_results",
+        reads: since_boot![
+            (Source::Provisioning, "exchange"),
+            (Source::Air, "scan_begun"),
+        ],
+        watch: |_| Some(Box::<scans::AsAsked>::default()),
+    },
+    Contract {
+        id: "prov-scan-tells-the-bssid",
+        needs: &[Sight::Air],
+        says: "each result of a scan has a BSSID of its own, which is that of the access point that is joined",
+        source: "ESP-IDF wifi_provisioning: WiFiScanResult; 802.11 §9.4.1.11",
+        reads: since_boot![
+            (Source::Provisioning, "exchange"),
+            (Source::Air, "joined"),
+            (Source::Air, "access_point_changed"),
+        ],
+        watch: |_| Some(Box::<scans::Bssids>::default()),
     },
 ];

@@ -1,11 +1,11 @@
 //! What breaks the contracts on CoAP, Linkkit and the log.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Breaking;
 use super::events::{
-    connack, connect, from_client, get, joined, leased, left, line, notify, opened, powered,
-    puback, publish, replied, report, session, told, told_time,
+    connack, connect, from_client, get, joined, leased, left, line, notify, opened, opened_tcp,
+    powered, puback, publish, refused, replied, report, session, told, told_time,
 };
 
 pub fn breaking() -> Vec<Breaking> {
@@ -17,7 +17,7 @@ pub fn breaking() -> Vec<Breaking> {
                 replied(2),
                 notify(3, 7, "T", 44_900),
                 json!([4, "coap/received", {
-                    "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
+                    "phone": "alice", "from": "10.0.0.2:5683", "type": "NON", "code": "0.02",
                     "message_id": 7, "message_token": "aa",
                 }]),
             ],
@@ -40,9 +40,59 @@ pub fn breaking() -> Vec<Breaking> {
             3_000,
         ),
         (
+            "coap-can-be-read",
+            vec![
+                leased(1, "192.168.1.2"),
+                told_time(2),
+                json!([3, "coap/garbage", {
+                    "device": null, "phone": "alice", "from": "192.168.1.2:5683", "reason": "version 2",
+                    "bytes": "90011234",
+                }]),
+            ],
+            4,
+        ),
+        (
+            "coap-says-that-it-is-json",
+            vec![json!([1, "coap/received", {
+                "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
+                "message_id": 7, "message_token": "aa", "content_format": 0,
+                "json": { "method": "device.info.notify" },
+            }])],
+            2,
+        ),
+        (
+            "says-lease-only-if-given",
+            vec![line(
+                1,
+                "esp_netif_lwip",
+                "DHCP server assigned IP to a client, IP is: 192.168.4.2",
+            )],
+            2_000,
+        ),
+        (
             "linkkit-report-ids-count",
             vec![report(1, json!("3"), "A"), report(2, json!("3"), "B")],
             3,
+        ),
+        (
+            "linkkit-token-is-spelled-in-capitals",
+            vec![json!([1, "linkkit/token_reported", {
+                "id": "1", "token": "A", "capital_hex": false,
+            }])],
+            2,
+        ),
+        (
+            "linkkit-reports-at-qos-1",
+            vec![
+                connect(1),
+                connack(2),
+                from_client(
+                    3,
+                    "publish",
+                    json!({ "topic": "/sys/k/n/thing/awss/enrollee/match", "qos": 0 }),
+                ),
+            ],
+            4,
         ),
         (
             "linkkit-token-is-never-revived",
@@ -105,6 +155,18 @@ pub fn breaking() -> Vec<Breaking> {
             2_000,
         ),
         (
+            "says-the-network-that-it-joins",
+            vec![
+                session(1),
+                told(2, "home"),
+                line(3, "wifi_prov_mgr", "Found Wi-Fi SSID     : hom"),
+                joined(4, "home"),
+                leased(5, "10.0.0.2"),
+                told_time(6),
+            ],
+            7,
+        ),
+        (
             "says-connected-with-its-address",
             vec![
                 session(1),
@@ -112,6 +174,15 @@ pub fn breaking() -> Vec<Breaking> {
                 joined(3, "home"),
                 leased(4, "10.0.0.2"),
                 line(5, "app", "Connected with IP Address:10.0.0.1"),
+            ],
+            2_000,
+        ),
+        (
+            "says-disconnected-only-if-it-left",
+            vec![
+                left(1, 201),
+                line(2, "app", "Disconnected. Connecting to the AP again..."),
+                line(3, "app", "Disconnected. Connecting to the AP again..."),
             ],
             2_000,
         ),
@@ -130,6 +201,66 @@ pub fn breaking() -> Vec<Breaking> {
                 line(5, "app", "MQTT_EVENT_PUBLISHED, msg_id=2"),
             ],
             2_000,
+        ),
+        (
+            "says-sent-only-if-published",
+            vec![
+                connect(1),
+                connack(2),
+                opened(3, "c"),
+                line(4, "app", "sent publish successful, msg_id=7"),
+            ],
+            20_000,
+        ),
+        (
+            "says-disconnected-in-turn",
+            vec![
+                opened(1, "c"),
+                line(2, "app", "MQTT_EVENT_CONNECTED"),
+                json!([3, "mqtt/connection_closed", { "connection": 1, "end": "lost" }]),
+                opened(4, "c"),
+                line(5, "app", "MQTT_EVENT_CONNECTED"),
+            ],
+            6,
+        ),
+        (
+            "says-refusal-as-the-broker-did",
+            vec![
+                refused(1),
+                line(
+                    2,
+                    "mqtt_client",
+                    "Connection refused, bad username or password",
+                ),
+            ],
+            2_000,
+        ),
+        (
+            "says-delay-that-it-keeps",
+            vec![
+                leased(0, "10.0.0.2"),
+                told_time(0),
+                line(1, "mqtt_client", "Reconnect after 10000 ms"),
+                opened_tcp(5_000, "10.0.0.2:1"),
+            ],
+            5_001,
+        ),
+        (
+            "says-flags-and-words-that-agree",
+            vec![line(
+                1,
+                "esp-tls-mbedtls",
+                "verification info: 0x200  ! The certificate validity has expired",
+            )],
+            2,
+        ),
+        (
+            "says-time-of-its-zone",
+            vec![
+                powered(0),
+                line(1, "esp8266", "CW:Thu Jan  1 00:00:00 1970"),
+            ],
+            2,
         ),
         (
             "says-reason-only-if-the-air-said-so",
@@ -180,6 +311,30 @@ pub fn breaking() -> Vec<Breaking> {
             4,
         ),
         (
+            "thingsboard-numbers-its-requests",
+            vec![
+                connect(1),
+                connack(2),
+                opened(3, "c"),
+                from_client(
+                    4,
+                    "subscribe",
+                    json!({ "id": 1, "filters": [{ "filter": "v1/devices/me/rpc/response/+", "qos": 1 }] }),
+                ),
+                call_of_the_devices(5, 2),
+                puback(6, 2),
+                call_of_the_devices(7, 3),
+            ],
+            8,
+        ),
+        (
+            "thingsboard-answers-a-call-once",
+            vec![json!([1, "cloud/rpc_answered", {
+                "device_name": "d", "request": 7, "expected": false, "answer": {},
+            }])],
+            2,
+        ),
+        (
             "linkkit-says-how-it-comes",
             vec![
                 json!([1, "tls/handshake", { "connection": 1, "ok": true }]),
@@ -222,7 +377,7 @@ pub fn breaking() -> Vec<Breaking> {
                 told_time(2),
                 json!([3, "coap/received", {
                     "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
-                    "message_id": 7, "message_token": "aa",
+                    "message_id": 7, "message_token": "aa", "content_format": 50,
                     "json": { "method": "device.info.notify", "params": { "ip": "192.168.1.9" } },
                 }]),
             ],
@@ -234,4 +389,13 @@ pub fn breaking() -> Vec<Breaking> {
             4,
         ),
     ]
+}
+
+/// The first call of a device's, in this packet.
+fn call_of_the_devices(ms: u64, id: u64) -> Value {
+    from_client(
+        ms,
+        "publish",
+        json!({ "topic": "v1/devices/me/rpc/request/1", "qos": 1, "id": id }),
+    )
 }

@@ -29,7 +29,9 @@ fn facts() -> Facts {
             reconnect: Duration::from_secs(10),
             reconnect_max: Duration::from_secs(60),
             backs_off: true,
+            patience: Some(Duration::from_secs(10)),
             client_id: None,
+            signs_in: None,
             will: None,
         }),
         linkkit: Some(LinkkitFacts {
@@ -38,8 +40,14 @@ fn facts() -> Facts {
             report_interval: Duration::from_secs(30),
             notifications: 30,
             notify_step: Duration::from_millis(100),
+            cipher: 3,
         }),
         service: Some(ServiceFacts {
+            stops_by_itself: true,
+            told: Duration::from_secs(1),
+            untold: Duration::from_secs(31),
+        }),
+        ending: Some(ServiceFacts {
             stops_by_itself: true,
             told: Duration::from_secs(1),
             untold: Duration::from_secs(31),
@@ -47,6 +55,7 @@ fn facts() -> Facts {
         attempts: Some(3),
         telemetry: Some(TelemetryFacts {
             topic: "t".into(),
+            payload: "%n".into(),
             every: Duration::ZERO,
             qos: 1,
         }),
@@ -165,6 +174,14 @@ pub fn publish(ms: u64, id: u64, again: bool) -> Value {
     from_client(ms, "publish", data)
 }
 
+/// A message of telemetry with this payload.
+pub fn numbered(ms: u64, id: u64, payload: &str) -> Value {
+    let data = json!({
+        "topic": "t", "qos": 1, "id": id, "payload": payload, "form": "text", "length": payload.len(),
+    });
+    from_client(ms, "publish", data)
+}
+
 pub fn puback(ms: u64, id: u64) -> Value {
     to_client(ms, "puback", json!({ "id": id }))
 }
@@ -190,6 +207,18 @@ pub fn session(ms: u64) -> Value {
 
 pub fn config(ms: u64, request: Value, answer: Value) -> Value {
     exchange(ms, "prov-config", request, answer)
+}
+
+pub fn applied(ms: u64) -> Value {
+    config(
+        ms,
+        json!({ "message": "cmd_apply_config" }),
+        json!({ "message": "resp_apply_config", "status": "success" }),
+    )
+}
+
+pub fn scan(ms: u64, request: Value, answer: Value) -> Value {
+    exchange(ms, "prov-scan", request, answer)
 }
 
 pub fn status(ms: u64, mut answer: Value) -> Value {
@@ -225,8 +254,8 @@ pub fn replied(ms: u64) -> Value {
 
 pub fn notify(ms: u64, id: u64, token: &str, remain: u64) -> Value {
     json!([ms, "coap/received", {
-        "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
-        "message_id": id, "message_token": format!("{id:08x}"),
+        "phone": "alice", "from": "10.0.0.2:5683", "type": "NON", "code": "0.02",
+        "message_id": id, "message_token": format!("{id:08x}"), "content_format": 50,
         "json": { "method": "device.info.notify", "params": { "token": token, "remainTime": remain } },
     }])
 }

@@ -4,7 +4,9 @@ mod cloud_and_log;
 mod events;
 mod network;
 mod pace_and_randomness;
+mod services;
 mod sessions;
+mod web_and_service;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,17 +28,19 @@ fn breaking() -> impl Iterator<Item = Breaking> {
         .chain(sessions::breaking())
         .chain(cloud_and_log::breaking())
         .chain(pace_and_randomness::breaking())
+        .chain(web_and_service::breaking())
+        .chain(services::breaking())
 }
 
 #[test]
 fn each_contract_is_broken_by_what_breaks_it_and_no_other_is() {
     for (id, rows, until) in breaking() {
         let seen = events::broken_with(&rows, until, |facts| match id {
-            "telemetry-keeps-its-interval" => {
+            "telemetry-keeps-its-interval" | "telemetry-counts-on" => {
                 let telemetry = facts.telemetry.as_mut().expect("it has some");
                 telemetry.every = Duration::from_secs(20);
             }
-            "ble-link-ends-with-the-service" => facts.service = None,
+            "ble-link-ends-with-the-service" | "says-stopped-in-time" => facts.service = None,
             "mqtt-name-and-will-as-told" => {
                 let cloud = facts.cloud.as_mut().expect("it has one");
                 cloud.client_id = Some("whole".into());
@@ -327,8 +331,11 @@ fn a_device_without_power_owes_no_ping_and_one_that_left_no_session() {
 
 #[test]
 fn a_message_that_was_sent_again_may_cross_its_acknowledgement() {
+    // In air that is sound it would have arrived long before.
+    let late = json!([1, "engine/fault", { "name": "frames", "on": true, "detail": "" }]);
     let rows = |ms: u64| {
         [
+            late.clone(),
             connect(1),
             connack(2),
             publish(3, 1, false),
@@ -339,6 +346,70 @@ fn a_message_that_was_sent_again_may_cross_its_acknowledgement() {
     let expected = BTreeSet::from(["mqtt-dup-means-again"]);
     assert_eq!(broken(&rows(59_900), 59_901), BTreeSet::new());
     assert_eq!(broken(&rows(60_005), 60_006), expected);
+}
+
+#[test]
+fn what_a_device_said_once_it_says_each_time() {
+    let connected = |ms: u64| line(ms, "app", "MQTT_EVENT_CONNECTED");
+    let disconnected = |ms: u64| line(ms, "app", "MQTT_EVENT_DISCONNECTED");
+    let closed =
+        |ms: u64| json!([ms, "mqtt/connection_closed", { "connection": 1, "end": "lost" }]);
+    let opened = |ms: u64| events::opened(ms, "c");
+    let first = [opened(1), connected(2), closed(3), disconnected(4)];
+    let rows = |more: &[Value]| broken(&[&first[..], more].concat(), 4_000);
+    let unsaid = BTreeSet::from(["says-connected-only-if-in-session"]);
+    assert_eq!(rows(&[opened(5)]), unsaid);
+    assert_eq!(rows(&[opened(5), connected(6)]), BTreeSet::new());
+    // A device that says nothing of sessions owes nothing.
+    assert_eq!(broken(&[opened(1)], 4_000), BTreeSet::new());
+    let off = json!([6, "board/power", { "power": "off" }]);
+    assert_eq!(rows(&[opened(5), off]), BTreeSet::new());
+}
+
+#[test]
+fn delays_grow_from_the_first_one_to_the_longest() {
+    let says =
+        |ms: u64, delay: u64| line(ms, "mqtt_client", &format!("Reconnect after {delay} ms"));
+    let begin = [leased(0, "10.0.0.2"), events::told_time(0)];
+    let after = |delays: &[u64]| {
+        let lines = delays.iter().zip(1..).map(|(delay, ms)| says(ms, *delay));
+        let rows: Vec<_> = begin.iter().cloned().chain(lines).collect();
+        broken(&rows, 10)
+    };
+    let wrong = BTreeSet::from(["says-delay-that-it-keeps"]);
+    assert_eq!(
+        after(&[10_000, 20_000, 40_000, 60_000, 60_000]),
+        BTreeSet::new()
+    );
+    for delays in [
+        &[20_000][..],
+        &[10_000, 10_000],
+        &[10_000, 20_000, 40_000, 80_000],
+    ] {
+        assert_eq!(after(delays), wrong, "{delays:?}");
+    }
+}
+
+#[test]
+fn an_esp8266_shows_the_time_in_its_zone() {
+    let shows = |text: &str| {
+        let told = json!([1, "sntp/answered", { "device": null, "offset_s": 0, "unix_s": 1_795_910_399_u64 }]);
+        let rows = [
+            json!([0, "board/power", { "power": "on" }]),
+            told,
+            line(2_001, "esp8266", &format!("CW:{text}")),
+        ];
+        broken(&rows, 2_002)
+    };
+    assert_eq!(shows("Sun Nov 29 08:00:01 2026"), BTreeSet::new());
+    let wrong = BTreeSet::from(["says-time-of-its-zone"]);
+    for text in [
+        "Sun Nov 29 00:00:01 2026",
+        "Mon Nov 29 08:00:01 2026",
+        "now",
+    ] {
+        assert_eq!(shows(text), wrong, "{text}");
+    }
 }
 
 #[test]
@@ -358,4 +429,191 @@ fn a_lease_that_is_renewed_lasts_on() {
         used,
     ];
     assert_eq!(broken(&rows, 31_000), BTreeSet::new());
+}
+
+#[test]
+fn an_address_that_is_refused_is_used_no_more() {
+    let leased = json!([1, "air/leased", { "address": "10.0.0.2", "lease_s": 20 }]);
+    let told = json!([1, "sntp/answered", { "device": null, "offset_s": 0 }]);
+    let asked = json!([10_000, "air/address_asked", { "message": "request", "answer": "nak" }]);
+    let used = |ms: u64| json!([ms, "air/name_asked", { "name": "a", "answer": "10.0.0.1" }]);
+    let rows = |ms: u64| [leased.clone(), told.clone(), asked.clone(), used(ms)];
+    assert_eq!(broken(&rows(11_000), 21_000), BTreeSet::new());
+    let expected = BTreeSet::from(["address-is-used-no-longer-than-leased"]);
+    assert_eq!(broken(&rows(13_000), 21_000), expected);
+}
+
+#[test]
+fn a_declined_address_is_the_one_that_was_leased() {
+    let rows = |wanted: &str| {
+        [
+            json!([1, "air/leased", { "address": "10.0.0.2", "lease_s": 20 }]),
+            json!([1, "sntp/answered", { "device": null, "offset_s": 0 }]),
+            json!([2, "air/address_asked", { "message": "decline", "wanted": wanted }]),
+            json!([10_100, "air/address_asked", { "message": "discover" }]),
+        ]
+    };
+    assert_eq!(broken(&rows("10.0.0.2"), 21_000), BTreeSet::new());
+    let expected = BTreeSet::from(["address-is-declined-in-order"]);
+    assert_eq!(broken(&rows("10.0.0.1"), 21_000), expected);
+}
+
+#[test]
+fn a_station_that_a_fault_kept_away_has_a_minute_once_it_is_over() {
+    let fault = |ms: u64, on: bool| json!([ms, "engine/fault", { "name": "access_point_off", "on": on, "detail": "" }]);
+    let rows = [
+        events::session(1),
+        told(2, "home"),
+        events::joined(3, "home"),
+        leased(4, "10.0.0.2"),
+        events::told_time(5),
+        fault(6, true),
+        events::left(7, 200),
+        events::left(2_000, 201),
+        fault(100_000, false),
+    ];
+    assert_eq!(broken(&rows, 185_000), BTreeSet::new());
+    assert_eq!(broken(&rows, 195_000), BTreeSet::from(["joins-again"]));
+    let back = [
+        &rows[..],
+        &[events::joined(185_000, "home"), leased(185_001, "10.0.0.2")],
+    ]
+    .concat();
+    assert_eq!(broken(&back, 195_000), BTreeSet::new());
+}
+
+#[test]
+fn what_is_over_as_soon_as_it_happens_excuses_for_half_a_minute_only() {
+    let ended = |ms: u64, name: &str| json!([ms, "engine/fault", { "name": name, "on": true, "detail": "" }]);
+    let rows = |name: &str| {
+        [
+            leased(1, "10.0.0.2"),
+            events::told_time(1),
+            json!([2, "mqtt/session_opened", { "connection": 1, "client": "c" }]),
+            json!([3, "mqtt/publish", { "connection": 1, "direction": "in", "topic": "t", "qos": 0 }]),
+            report(3, json!("0"), "A"),
+            ended(4, name),
+            json!([50_000, "mqtt/connection_closed", { "connection": 1, "client": "c", "end": "lost" }]),
+        ]
+    };
+    for name in ["session_ended", "stations_lost"] {
+        assert_eq!(
+            broken(&rows(name), 145_000),
+            BTreeSet::from(["mqtt-comes-back"])
+        );
+    }
+    assert_eq!(broken(&rows("internet_off"), 145_000), BTreeSet::new());
+}
+
+#[test]
+fn a_token_is_told_no_longer_than_it_lives() {
+    let rows = |ms: u64| {
+        [
+            report(1, json!("0"), "A"),
+            replied(2),
+            notify(ms, 1, "A", 0),
+        ]
+    };
+    assert_eq!(broken(&rows(45_100), 45_101), BTreeSet::new());
+    let expected = BTreeSet::from(["linkkit-remaining-time-is-true"]);
+    assert_eq!(broken(&rows(56_000), 56_001), expected);
+}
+
+#[test]
+fn what_a_phone_is_told_has_the_cipher_of_the_profile_and_the_type_0() {
+    let said = |field: &str, value: u64| {
+        let mut row = json!([3, "coap/received", {
+            "phone": "alice", "from": "192.168.1.2:5683", "type": "NON", "code": "0.02",
+            "message_id": 7, "message_token": "aa",
+            "json": { "method": "device.info.notify", "params": {} },
+        }]);
+        row[2]["json"]["params"][field] = value.into();
+        broken(&[row], 4)
+    };
+    assert_eq!(said("cipherType", 3), BTreeSet::new());
+    assert_eq!(said("type", 0), BTreeSet::new());
+    let expected = BTreeSet::from(["linkkit-tells-its-own-name"]);
+    assert_eq!(said("cipherType", 4), expected);
+    assert_eq!(said("type", 1), expected);
+}
+
+#[test]
+fn an_answer_whose_acknowledgement_was_lost_may_come_again() {
+    let answered = json!([5, "cloud/rpc_answered", {
+        "device_name": "d", "request": 0, "expected": false, "answer": {},
+    }]);
+    let again = |duplicate: bool| {
+        let topic = "v1/devices/me/rpc/response/0";
+        let data = json!({ "topic": topic, "qos": 1, "id": 1, "duplicate": duplicate });
+        broken(&[from_client(4, "publish", data), answered.clone()], 6)
+            .contains("thingsboard-answers-a-call-once")
+    };
+    assert!(again(false));
+    assert!(!again(true));
+}
+
+#[test]
+fn a_station_that_is_switched_off_or_told_has_not_left_of_its_own_accord() {
+    let left = || {
+        [
+            leased(1, "10.0.0.2"),
+            events::told_time(2),
+            events::left(3_000, 8),
+        ]
+    };
+    let expected = BTreeSet::from(["stays-in-its-network"]);
+    assert_eq!(broken(&left(), 5_000), expected);
+    let off = json!([3_100, "board/power", { "power": "off" }]);
+    let switched = [&left()[..], &[off]].concat();
+    assert_eq!(broken(&switched, 5_000), BTreeSet::new());
+    let mut told = left().to_vec();
+    told.insert(2, events::session(2_000));
+    assert_eq!(broken(&told, 5_000), BTreeSet::new());
+    let fault =
+        json!([3_001, "engine/fault", { "name": "stations_lost", "on": true, "detail": "" }]);
+    let dismissed = [&left()[..], &[fault]].concat();
+    assert_eq!(broken(&dismissed, 5_000), BTreeSet::new());
+}
+
+#[test]
+fn storage_is_written_soon_after_a_phone_has_spoken_and_not_long_after() {
+    let looked = |ms: u64, written: bool| {
+        json!([ms, "board/resources", {
+            "memory_kib": 2_000, "threads": 1, "files": 9, "storage_written": written,
+        }])
+    };
+    let rows = |written: [bool; 3]| {
+        let rows = [
+            events::powered(0),
+            looked(1, false),
+            events::session(9_000),
+            looked(10_001, written[0]),
+            looked(20_001, written[1]),
+            looked(30_001, written[2]),
+        ];
+        broken(&rows, 30_002)
+    };
+    assert_eq!(rows([true, true, false]), BTreeSet::new());
+    let expected = BTreeSet::from(["storage-is-written-only-when-told"]);
+    assert_eq!(rows([true, false, true]), expected);
+}
+
+#[test]
+fn what_a_phone_is_told_comes_from_coaps_port_at_the_leased_address() {
+    let from = |from: &str| {
+        let rows = [
+            leased(1, "192.168.1.2"),
+            events::told_time(2),
+            json!([3, "coap/received", {
+                "phone": "alice", "from": from, "type": "NON", "code": "0.02",
+                "message_id": 7, "message_token": "aa", "json": {},
+            }]),
+        ];
+        broken(&rows, 4)
+    };
+    assert_eq!(from("192.168.1.2:5683"), BTreeSet::new());
+    let expected = BTreeSet::from(["linkkit-tells-its-own-name"]);
+    for other in ["192.168.1.2:5684", "192.168.1.3:5683", "192.168.1.22:5683"] {
+        assert_eq!(from(other), expected, "{other}");
+    }
 }

@@ -36,6 +36,16 @@ pub fn breaking() -> Vec<Breaking> {
             24_000,
         ),
         (
+            "address-is-declined-in-order",
+            vec![
+                json!([1, "air/leased", { "address": "10.0.0.2", "lease_s": 20 }]),
+                json!([2, "sntp/answered", { "device": null, "offset_s": 0 }]),
+                json!([3, "air/address_asked", { "message": "decline", "wanted": "10.0.0.2" }]),
+                json!([1_003, "air/address_asked", { "message": "discover" }]),
+            ],
+            1_004,
+        ),
+        (
             "device-time-never-falls",
             vec![timed(1, 900), timed(2, 800)],
             3,
@@ -126,6 +136,17 @@ pub fn breaking() -> Vec<Breaking> {
             4,
         ),
         (
+            "asks-the-name-server-of-its-network",
+            vec![
+                json!([1, "air/leased", { "address": "10.0.0.2", "name_server": "10.0.0.1" }]),
+                told_time(2),
+                json!([3, "air/name_asked", {
+                    "name": "broker.example", "answer": "10.0.0.9", "server": "8.8.8.8",
+                }]),
+            ],
+            4,
+        ),
+        (
             "one-connection-to-a-service",
             vec![
                 leased(1, "10.0.0.2"),
@@ -176,6 +197,15 @@ pub fn breaking() -> Vec<Breaking> {
                 left(2_000, 201),
             ],
             70_000,
+        ),
+        (
+            "stays-in-its-network",
+            vec![
+                leased(1, "10.0.0.2"),
+                told_time(2),
+                left(3_000, 8),
+            ],
+            6_000,
         ),
         (
             "scan-tells-what-is-there",

@@ -146,13 +146,6 @@ pub fn breaking() -> Vec<Breaking> {
             4_000,
         ),
         (
-            "service-leases-its-own-network",
-            vec![json!([1, "air/phone_joined", {
-                "phone": "alice", "network": "PROV_1", "address": "192.168.4.2", "prefix": 16,
-            }])],
-            2,
-        ),
-        (
             "coap-no-error-to-many",
             vec![to_all(1), get(2, "NON", "4.04", "aa")],
             3,

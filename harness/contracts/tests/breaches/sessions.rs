@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::Breaking;
 use super::events::{
-    config, connack, connect, connect_kept, connected, exchange, from_client, joined, leased, left,
-    opened, powered, puback, publish, refused, report, session, status, subscribed, to_client,
-    told, told_time,
+    applied, config, connack, connect, connect_kept, connected, exchange, from_client, joined,
+    leased, left, numbered, opened, powered, puback, publish, refused, report, session, status,
+    subscribed, to_client, told, told_time,
 };
 
 pub fn breaking() -> Vec<Breaking> {
@@ -85,6 +85,72 @@ pub fn breaking() -> Vec<Breaking> {
             1_300,
         ),
         (
+            "mqtt-acknowledged-is-done",
+            vec![
+                connect(1),
+                connack(2),
+                publish(3, 1, false),
+                puback(4, 1),
+                publish(6_000, 1, true),
+            ],
+            6_001,
+        ),
+        (
+            "mqtt-waits-as-told",
+            vec![
+                connect(1),
+                json!([2_001, "mqtt/connection_closed", {
+                    "connection": 1, "end": "fault", "detail": "CONNECT was never answered",
+                }]),
+            ],
+            2_002,
+        ),
+        (
+            "mqtt-pings-are-few",
+            vec![
+                connect(1),
+                connack(2),
+                from_client(3, "pingreq", json!({})),
+                from_client(1_000, "pingreq", json!({})),
+            ],
+            1_001,
+        ),
+        (
+            "mqtt-closes-after-goodbye",
+            vec![
+                connect(1),
+                connack(2),
+                from_client(3, "disconnect", json!({})),
+                json!([4, "air/connection_closed", {
+                    "protocol": "tcp", "host": "broker.example", "port": 8883, "client": "10.0.0.2:1",
+                    "how": "reset_by_client",
+                }]),
+            ],
+            5,
+        ),
+        (
+            "telemetry-no-more-than-told",
+            vec![
+                connect(1),
+                connack(2),
+                opened(3, "c"),
+                publish(4, 1, false),
+                publish(5, 2, false),
+            ],
+            6,
+        ),
+        (
+            "telemetry-counts-on",
+            vec![
+                connect(1),
+                connack(2),
+                opened(3, "c"),
+                numbered(4, 1, "5"),
+                numbered(5, 2, "4"),
+            ],
+            6,
+        ),
+        (
             "mqtt-qos1-is-acknowledged",
             vec![
                 connect(1),
@@ -142,6 +208,11 @@ pub fn breaking() -> Vec<Breaking> {
                 json!([2, "mqtt/connection_closed", { "connection": 1, "end": "taken-over" }]),
             ],
             3,
+        ),
+        (
+            "time-asked-as-sntp-has-it",
+            vec![json!([1, "sntp/answered", { "device": null, "offset_s": 0, "version": 7 }])],
+            2,
         ),
         (
             "mqtt-refused-then-waits",
@@ -216,11 +287,12 @@ pub fn breaking() -> Vec<Breaking> {
             vec![
                 session(1),
                 told(2, "home"),
-                joined(3, "home"),
-                leased(4, "10.0.0.2"),
-                status(5, connected("10.0.0.3", "home")),
+                applied(3),
+                joined(1_003, "home"),
+                leased(1_004, "10.0.0.2"),
+                status(1_005, connected("10.0.0.3", "home")),
             ],
-            6,
+            1_006,
         ),
         (
             "prov-reason-is-the-airs",

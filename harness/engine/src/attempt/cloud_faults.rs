@@ -68,6 +68,8 @@ fn time_answer(answer: TimeAnswer, sound: SntpFaults) -> SntpFaults {
         TimeAnswer::Deny => sent_away(b"DENY"),
         TimeAnswer::Unsynchronised => unusable(Unusable::Unsynchronised),
         TimeAnswer::AnotherRequest => unusable(Unusable::AnotherRequest),
+        TimeAnswer::AnotherMode => unusable(Unusable::AnotherMode),
+        TimeAnswer::StratumSixteen => unusable(Unusable::StratumSixteen),
         TimeAnswer::CutShort => unusable(Unusable::CutShort),
         TimeAnswer::NoTime => unusable(Unusable::NoTime),
         TimeAnswer::LeapSecond => SntpFaults {
@@ -108,5 +110,6 @@ fn bad_packet(packet: language::BadPacket) -> BadPacket {
         language::BadPacket::Oversized => BadPacket::Oversized,
         language::BadPacket::SecondConnack => BadPacket::SecondConnack,
         language::BadPacket::UnaskedPuback => BadPacket::UnaskedPuback,
+        language::BadPacket::UnaskedMessage => BadPacket::UnaskedMessage,
     }
 }

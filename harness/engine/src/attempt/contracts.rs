@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contracts::{
     AccessPointFacts, Breach, CloudFacts, Contracts, Facts, LinkkitFacts, ServiceFacts, Sight,
-    SntpFacts, TelemetryFacts, WillFacts,
+    SignInFacts, SntpFacts, TelemetryFacts, Unable, Will, WillFacts,
 };
 use factory::{Factory, Scheme};
 use language::Exception;
@@ -24,6 +24,18 @@ pub struct ContractWatch<'s> {
     exceptions: &'s [Exception],
     next: usize,
     first: Option<Breach>,
+    began: Instant,
+}
+
+/// What the contracts say of an attempt whose steps all passed.
+#[derive(Debug)]
+pub enum Judged {
+    /// All that was claimed holds.
+    Sound,
+    /// The first breach that the scenario does not except.
+    Broken(Breach),
+    /// A contract that cannot be relied on, where none was broken.
+    Unable(Unable),
 }
 
 impl<'s> ContractWatch<'s> {
@@ -35,6 +47,7 @@ impl<'s> ContractWatch<'s> {
             exceptions,
             next: 0,
             first: None,
+            began: Instant::now(),
         }
     }
 
@@ -46,9 +59,8 @@ impl<'s> ContractWatch<'s> {
         }
     }
 
-    /// Takes what has come since the last call, says how every contract stands, and gives the
-    /// first breach that the scenario does not except.
-    pub fn end(mut self) -> Option<Breach> {
+    /// Takes what has come since the last call, and says how every contract stands.
+    pub fn end(mut self) -> Judged {
         self.poll();
         let breaches = self.contracts.passed(self.trace.clock().now());
         self.tell(breaches);
@@ -58,7 +70,11 @@ impl<'s> ContractWatch<'s> {
             .filter(|(_, times)| *times > 0)
             .collect();
         self.trace.emit(None, &ContractsJudged { exercised });
-        self.first
+        match (self.first, self.contracts.unable(self.began.elapsed())) {
+            (Some(breach), _) => Judged::Broken(breach),
+            (None, Some(unable)) => Judged::Unable(unable),
+            (None, None) => Judged::Sound,
+        }
     }
 
     fn poll(&mut self) {
@@ -136,6 +152,9 @@ pub fn facts<'f>(
                 service: known
                     .service
                     .filter(|known| Some(known) == next.service.as_ref()),
+                ending: known
+                    .ending
+                    .filter(|known| Some(known) == next.ending.as_ref()),
                 attempts: known.attempts.filter(|known| Some(*known) == next.attempts),
                 telemetry: known
                     .telemetry
@@ -155,6 +174,12 @@ pub fn facts<'f>(
 
 fn of_one(factory: &Factory, shown: Option<&[u8]>) -> Facts {
     let millis = |ms: u32| Duration::from_millis(ms.into());
+    let ending = ServiceFacts {
+        stops_by_itself: !factory.provisioning.disable_auto_stop,
+        told: millis(factory.provisioning.cleanup_delay_ms),
+        untold: millis(factory.provisioning.auto_stop_ms)
+            + millis(factory.provisioning.cleanup_delay_ms),
+    };
     Facts {
         sees: BTreeSet::new(),
         provisioned: factory.network.is_some(),
@@ -174,16 +199,22 @@ fn of_one(factory: &Factory, shown: Option<&[u8]>) -> Facts {
             reconnect: millis(cloud.reconnect_ms),
             reconnect_max: millis(cloud.reconnect_max_ms),
             backs_off: factory.esp8266.is_none(),
+            // The ESP8266's demo reads no answer, and its SDK waits a minute for a handshake.
+            patience: (factory.esp8266.is_none()).then(|| millis(cloud.network_timeout_ms)),
             // Linkkit's is signed, and ThingsBoard gives out others.
-            client_id: (factory.linkkit.is_none() && factory.thingsboard.is_none())
-                .then(|| cloud.client_id.clone()),
+            client_id: is_plain(factory).then(|| cloud.client_id.clone()),
+            signs_in: is_plain(factory).then(|| SignInFacts {
+                username: cloud.username.clone(),
+                password_length: cloud.password.len() as u64,
+            }),
             // The ESP8266's demo has one of its own.
             will: factory.esp8266.is_none().then(|| WillFacts {
-                told: factory
-                    .mqtt
-                    .will
-                    .as_ref()
-                    .map(|will| (will.topic.clone(), will.qos.into(), will.retain)),
+                told: factory.mqtt.will.as_ref().map(|will| Will {
+                    topic: will.topic.clone(),
+                    payload: will.payload.clone(),
+                    qos: will.qos.into(),
+                    retain: will.retain,
+                }),
             }),
         }),
         linkkit: factory.linkkit.as_ref().map(|linkkit| LinkkitFacts {
@@ -192,22 +223,25 @@ fn of_one(factory: &Factory, shown: Option<&[u8]>) -> Facts {
             report_interval: millis(linkkit.profile.report_interval_ms),
             notifications: linkkit.profile.notify_count.into(),
             notify_step: millis(linkkit.profile.notify_step_ms),
+            cipher: linkkit.profile.cipher_type.into(),
         }),
-        service: matches!(factory.provisioning.scheme, Scheme::SoftAp).then(|| ServiceFacts {
-            stops_by_itself: !factory.provisioning.disable_auto_stop,
-            told: millis(factory.provisioning.cleanup_delay_ms),
-            untold: millis(factory.provisioning.auto_stop_ms)
-                + millis(factory.provisioning.cleanup_delay_ms),
-        }),
+        service: matches!(factory.provisioning.scheme, Scheme::SoftAp).then(|| ending.clone()),
+        ending: Some(ending),
         attempts: Some(factory.provisioning.conn_attempts.into()),
         telemetry: factory.telemetry.as_ref().map(|telemetry| TelemetryFacts {
             topic: telemetry.topic.clone(),
+            payload: telemetry.payload.clone(),
             every: millis(telemetry.every_ms),
             qos: telemetry.qos.into(),
         }),
         mac: Some(mac_text(factory.identity.mac)),
         access_points: None,
     }
+}
+
+/// Whether a device connects as it was told, and not as its cloud has it.
+fn is_plain(factory: &Factory) -> bool {
+    factory.linkkit.is_none() && factory.thingsboard.is_none()
 }
 
 /// A MAC address as Linkkit spells it.

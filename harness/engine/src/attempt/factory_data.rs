@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use factory::{
-    AppInfo, Ble, ClientAuth, Cloud, Credentials, Factory, Identity, Lab, Mdns, MemoryRelease,
-    Mqtt, PhoneToken, Provisioning, Scheme, ServerCertificate, Sntp, Telemetry, TokenForm,
-    Unregister, Version, WebApplication, WebServer, Will,
+    AppInfo, Ble, BluetoothStack, ClientAuth, Cloud, Credentials, Factory, Identity, Lab, Mdns,
+    MemoryRelease, Mqtt, PhoneToken, Provisioning, Scheme, ServerCertificate, Sntp, Telemetry,
+    TokenForm, Unregister, Version, WebApplication, WebServer, Will,
 };
 use language::{Certificate, Device, IdfVersion, Over, Security, WorldSpec};
 use pki::{Pki, PkiError};
@@ -204,7 +204,14 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
         .custom_endpoints
         .iter()
         .map(|name| name.value.clone());
-    let custom_endpoints = named.chain(token.iter().map(|token| token.endpoint.clone()));
+    let mut custom_endpoints: Vec<String> = named
+        .chain(token.iter().map(|token| token.endpoint.clone()))
+        .collect();
+    let stop_endpoint = settings.stop_endpoint.as_ref();
+    let stop_endpoint = stop_endpoint.map_or_else(String::new, |name| name.value.clone());
+    if !stop_endpoint.is_empty() && !custom_endpoints.contains(&stop_endpoint) {
+        custom_endpoints.push(stop_endpoint.clone());
+    }
     Provisioning {
         service_key: settings
             .service_key
@@ -219,6 +226,10 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
                     language::MemoryRelease::Btdm => MemoryRelease::Btdm,
                     language::MemoryRelease::Ble => MemoryRelease::Ble,
                     language::MemoryRelease::Bt => MemoryRelease::Bt,
+                },
+                stack: match settings.bluetooth {
+                    None | Some(language::BluetoothStack::Nimble) => BluetoothStack::NimBle,
+                    Some(language::BluetoothStack::Bluedroid) => BluetoothStack::Bluedroid,
                 },
                 ..Ble::default()
             }),
@@ -263,7 +274,8 @@ fn provisioning(device: &Device, values: &DeviceValues) -> Provisioning {
                 capabilities: app.capabilities.clone(),
             })
             .collect(),
-        custom_endpoints: custom_endpoints.collect(),
+        custom_endpoints,
+        stop_endpoint,
         unregister: settings
             .unregister
             .iter()

@@ -123,6 +123,10 @@ fn of_lab_in_words(error: &LabError) -> &'static str {
         LabError::HandOver { .. } => {
             "the rig file's `[firmware.NAME]`, not the device: nothing was flashed"
         }
+        LabError::Contract(_) => {
+            "proving itself, not the device: no step failed and no other contract was broken; report it with \
+             the trace"
+        }
         LabError::OtherFirmware { .. } => {
             "another program has flashed the board since, or its image was built anew without being \
              linked anew: run it again, and it is flashed first"

@@ -62,7 +62,7 @@ pub use surroundings::{Lab, Outsiders, Surroundings, auth_mode, hostapd};
 pub use world::{HOME, World};
 
 use booted::BootWatch;
-use contracts::ContractWatch;
+use contracts::{ContractWatch, Judged};
 use problem::{Problem, Where, finish, finish_with};
 use seen::Subject;
 use starvation::Starvation;
@@ -214,14 +214,19 @@ async fn run_case(job: &Job, chosen: &Chosen, case: &Case, trace: &Trace) -> Fin
         never = contracts.watch() => match never {},
         result = attempt.all_steps(&mut world, &mut at) => result,
     };
-    let breach = contracts.end();
-    let result = match (result, breach) {
-        (Ok(()), Some(breach)) => {
-            at = Where {
-                label: format!("contract {}", breach.contract.id),
-                ..Where::default()
-            };
+    let judged = contracts.end();
+    let of_contract = |id: &str| Where {
+        label: format!("contract {id}"),
+        ..Where::default()
+    };
+    let result = match (result, judged) {
+        (Ok(()), Judged::Broken(breach)) => {
+            at = of_contract(breach.contract.id);
             Err(Problem::Missed(contracts::missed(&breach)))
+        }
+        (Ok(()), Judged::Unable(unable)) => {
+            at = of_contract(unable.contract);
+            Err(Problem::Lab(LabError::Contract(unable)))
         }
         (result, _) => result,
     };

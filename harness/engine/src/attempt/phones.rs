@@ -1,10 +1,11 @@
 //! The phones of a world: where they are, and what they have open.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use language::Over;
-use phone::web::{WebConnection, WebSocket};
+use phone::web::{WebConnection, WebSocket, WebTlsSessions};
 use phone::{Dial, Listener, ListenerSettings, ProvisioningClient, ProvisioningError, Settings};
 use trace::Trace;
 
@@ -23,6 +24,8 @@ pub struct Phone {
     /// A connection to a web server that was kept open.
     web: Option<WebConnection>,
     websocket: Option<WebSocket>,
+    /// TLS sessions with web servers.
+    tls_sessions: WebTlsSessions,
     session: Option<PhoneSession>,
 }
 
@@ -47,6 +50,11 @@ impl PhoneSession {
         }
     }
 
+    /// Its place in the device's network, where that is one for datagrams.
+    pub fn dial(&self) -> Option<Arc<dyn Dial>> {
+        self.stay.as_ref()?.dial()
+    }
+
     /// Its client, once the session's security is established.
     pub async fn established(&mut self) -> Result<&mut ProvisioningClient, ProvisioningError> {
         if !self.client.is_established() {
@@ -66,6 +74,7 @@ impl Phone {
             seat: None,
             web: None,
             websocket: None,
+            tls_sessions: WebTlsSessions::default(),
             session: None,
         }
     }
@@ -99,6 +108,17 @@ impl Phone {
         })?;
         self.lan = Some(listener);
         Ok(())
+    }
+
+    /// Whether its LAN is not there any more, or was away meanwhile.
+    pub async fn is_off_its_lan(&self) -> bool {
+        match &self.seat {
+            Some(seat) => seat
+                .udp(0)
+                .await
+                .is_err_and(|error| error.kind() == ErrorKind::NetworkDown),
+            None => false,
+        }
     }
 
     /// Joins its LAN again, which was away; what was open there is lost.
@@ -188,6 +208,11 @@ impl Phone {
     /// Keeps a connection to a web server for later, or closes the one that was kept.
     pub fn keep_web_connection(&mut self, connection: Option<WebConnection>) {
         self.web = connection;
+    }
+
+    /// Where it keeps its TLS sessions with web servers.
+    pub fn tls_sessions(&self) -> WebTlsSessions {
+        self.tls_sessions.clone()
     }
 
     /// The WebSocket that is open, which is gone then.

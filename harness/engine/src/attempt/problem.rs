@@ -70,6 +70,9 @@ pub enum LabError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// A contract cannot be relied on.
+    #[error("{0}: what it says of the device is worth nothing")]
+    Contract(::contracts::Unable),
     /// The cloud could not be asked.
     #[error(transparent)]
     Bind(#[from] phone::BindError),

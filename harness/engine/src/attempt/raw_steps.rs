@@ -51,6 +51,7 @@ pub async fn request(case: &Case, step: &Request, world: &mut World) -> Result<(
 pub async fn datagram(case: &Case, step: &Datagram, world: &mut World) -> Result<(), Problem> {
     let device = case.device(step.device.as_ref());
     let clock = world.trace().clock().clone();
+    world.come_back(&step.phone).await?;
     let seat = world.phone(&step.phone)?.seat()?;
     let address = match step.by {
         QueryBy::Unicast => world.station_address(device)?,

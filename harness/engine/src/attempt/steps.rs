@@ -111,6 +111,7 @@ impl Attempt<'_> {
             product_key: values.product_key,
             device_name: values.device_name,
         };
+        world.come_back(&query.phone).await?;
         let listener = world.phone(&query.phone)?.listener()?;
         let answered = listener.query(&question, query.within).await;
         match (query.outcome, answered) {

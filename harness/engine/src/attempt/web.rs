@@ -448,12 +448,8 @@ impl Visitor {
 
     /// Comes back to the LAN, if its access point was away meanwhile.
     async fn be_there(&mut self, world: &mut World) -> Result<(), Problem> {
-        if let Err(error) = self.seat.udp(0).await
-            && error.kind() == std::io::ErrorKind::NetworkDown
-        {
-            world.come_back(&self.phone).await?;
-            self.seat = world.phone(&self.phone)?.seat()?;
-        }
+        world.come_back(&self.phone).await?;
+        self.seat = world.phone(&self.phone)?.seat()?;
         Ok(())
     }
 
@@ -463,7 +459,11 @@ impl Visitor {
     }
 }
 
-fn client_tls(settings: &ClientTls, phone: &str, world: &World) -> Result<WebTls, LabError> {
+fn client_tls(settings: &ClientTls, phone: &str, world: &mut World) -> Result<WebTls, LabError> {
+    let sessions = match settings.resumes {
+        true => Some(world.phone(phone)?.tls_sessions()),
+        false => None,
+    };
     let pki = world.pki();
     let credentials = match &settings.certificate {
         Some(certificate) => {
@@ -482,5 +482,6 @@ fn client_tls(settings: &ClientTls, phone: &str, world: &World) -> Result<WebTls
         credentials,
         protocols: settings.alpn.clone(),
         is_old: settings.is_old,
+        sessions,
     })
 }

@@ -470,12 +470,15 @@ impl World {
         self.surroundings.set_air_fault(fault, on)
     }
 
-    /// A phone joins its LAN again, which was away.
+    /// A phone joins its LAN again, if that was away.
     pub async fn come_back(&mut self, phone: &str) -> Result<(), LabError> {
         let owner = self
             .phones
             .get_mut(phone)
             .ok_or_else(|| unknown("phone", phone))?;
+        if !owner.is_off_its_lan().await {
+            return Ok(());
+        }
         owner.come_back(&mut *self.surroundings, &self.trace).await
     }
 

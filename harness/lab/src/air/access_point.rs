@@ -69,6 +69,8 @@ pub enum AccessPointChange {
     Dhcp(DhcpFaults),
     /// How strong devices hear it, in dBm. Below [`SENSITIVITY`] they do not, and notice after a while.
     Rssi(i8),
+    /// Whether it answers stations that join; their radio does not tell either that it has not.
+    AnswersJoins(bool),
     /// It sends its stations away for this 802.11 reason; 200 stands for beacons that they miss.
     Dismiss(u16),
     /// Whether there is a way out: names, and services behind them.
@@ -87,6 +89,7 @@ impl AccessPointChange {
             Self::Isolation(state) => format!("isolation {}", on(state)),
             Self::Dhcp(faults) => format!("{faults:?}"),
             Self::Rssi(rssi) => format!("{rssi} dBm"),
+            Self::AnswersJoins(state) => format!("answers to joins {}", on(state)),
             Self::Dismiss(reason) => format!("stations lost, reason {reason}"),
             Self::Internet(state) => format!("internet {}", on(state)),
             Self::Faults(faults) => format!("{faults:?}"),
@@ -101,6 +104,7 @@ pub(super) const SENSITIVITY: i8 = -97;
 pub(super) struct AccessPoint {
     pub(super) settings: AccessPointSettings,
     pub(super) on: bool,
+    pub(super) answers_joins: bool,
     pub(super) bssid: Mac,
     pub(super) segment: Segment,
     way_out: WayOut,
@@ -143,6 +147,7 @@ impl AccessPoint {
         Self {
             settings,
             on: true,
+            answers_joins: true,
             bssid,
             segment,
             way_out: WayOut::Gateway { gateway, stack },
@@ -160,6 +165,7 @@ impl AccessPoint {
         Self {
             settings,
             on: true,
+            answers_joins: true,
             bssid,
             segment,
             way_out: WayOut::Ethernet(port),

@@ -137,6 +137,7 @@ impl Gateway {
                     address: address.to_string(),
                     mask: Some(MASK.to_string()),
                     router: answer.router.map(|router| router.to_string()),
+                    name_server: Some(self.address.to_string()),
                     lease_s,
                 },
             );
@@ -167,6 +168,7 @@ impl Gateway {
             &NameAsked {
                 name: question.name.clone(),
                 answer,
+                server: Some(datagram.to.ip().to_string()),
             },
         );
         if let Some(answer) = question.answer(datagram.payload, resolution) {

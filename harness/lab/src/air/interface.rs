@@ -9,9 +9,12 @@ use clock::{Clock, LabTime};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::{dhcpv4, tcp};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Cidr};
+use smoltcp::wire::{
+    DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress, HardwareAddress, IpCidr, Ipv4Cidr,
+};
 
-use super::frame::Mac;
+use super::dhcp::CLIENT_PORT;
+use super::frame::{Datagram, Mac};
 use super::segment::Port;
 use super::wire::Wire;
 
@@ -27,9 +30,18 @@ pub(super) struct State {
     pub(super) wire: Wire,
     pub(super) port: Option<Port>,
     pub(super) dhcp: Option<SocketHandle>,
+    /// What the last address was given with.
+    pub(super) terms: Terms,
     /// Connections without a holder, and when to forget them at the latest.
     pub(super) orphans: BTreeMap<SocketHandle, LabTime>,
     next_port: u16,
+}
+
+/// What a DHCP server gives an address with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Terms {
+    pub(super) router: Option<Ipv4Addr>,
+    pub(super) lease_s: Option<u32>,
 }
 
 impl State {
@@ -46,6 +58,7 @@ impl State {
             wire,
             port: Some(port),
             dhcp: None,
+            terms: Terms::default(),
             orphans: BTreeMap::new(),
             next_port: first_port(),
         }
@@ -65,6 +78,27 @@ impl State {
             .map(Into::into);
         let orphans = self.orphans.values().map(|at| *at - now).min();
         [sockets, orphans].into_iter().flatten().min()
+    }
+
+    /// Looks whether a frame on its way to smoltcp gives us an address, and keeps with what.
+    pub(super) fn note_terms(&mut self, frame: &[u8]) {
+        if self.dhcp.is_none() {
+            return;
+        }
+        let datagram = Datagram::parse(frame).filter(|datagram| datagram.to.port() == CLIENT_PORT);
+        let Some(packet) = datagram.and_then(|it| DhcpPacket::new_checked(it.payload).ok()) else {
+            return;
+        };
+        if let Ok(answer) = DhcpRepr::parse(&packet)
+            && answer.message_type == DhcpMessageType::Ack
+            && HardwareAddress::Ethernet(answer.client_hardware_address)
+                == self.interface.hardware_addr()
+        {
+            self.terms = Terms {
+                router: answer.router,
+                lease_s: answer.lease_duration,
+            };
+        }
     }
 
     /// What DHCP has changed, if anything.

@@ -67,6 +67,10 @@ impl AirInner {
             self.refuse(device, radio, &ssid, reason::NO_AP_FOUND);
             return;
         };
+        if !access_point.answers_joins {
+            world.radio(device).station = Station::Joining { ssid };
+            return;
+        }
         if let Some(reason) = authentication::refusal(&access_point.settings, passphrase) {
             let radio = world.radio(device);
             self.refuse(device, radio, &ssid, reason);

@@ -159,6 +159,7 @@ impl Air {
                     air.lose_stations(&mut world, role);
                 }
             }
+            AccessPointChange::AnswersJoins(answers) => access_point.answers_joins = answers,
             AccessPointChange::Dismiss(reason) => {
                 access_point.segment.unplug_stations();
                 match reason {

@@ -158,6 +158,7 @@ impl AirInner {
                 () = stack.core().closed() => return Err(AirError::Gone { network }),
             }
         };
+        let terms = stack.core().terms();
         self.trace().emit(
             membership.soft_ap.as_deref(),
             &PhoneJoined {
@@ -165,6 +166,8 @@ impl AirInner {
                 network: membership.network.clone(),
                 address: lease.address().to_string(),
                 prefix: Some(lease.prefix_len()),
+                router: terms.router.map(|router| router.to_string()),
+                lease_s: terms.lease_s,
             },
         );
         membership.announced = true;

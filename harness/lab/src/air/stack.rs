@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 
 use super::connection::Connection;
 use super::frame::{self, Mac};
-use super::interface::{State, new_tcp_socket};
+use super::interface::{State, Terms, new_tcp_socket};
 use super::queue::FrameQueue;
 use super::segment::{Owner, Place, Segment, Sink};
 
@@ -137,6 +137,11 @@ impl StackCore {
             // The sender lives in `self`, so waiting cannot fail.
             let _ = watcher.changed().await;
         }
+    }
+
+    /// What that address was given with.
+    pub(super) fn terms(&self) -> Terms {
+        self.state().terms
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -298,7 +303,9 @@ impl StackCore {
         while let Some(frame) = self.queue.try_pop() {
             self.clock.touch();
             if let Some(frame) = self.gate.inbound(self, frame) {
-                self.state().wire.received.push_back(frame);
+                let mut state = self.state();
+                state.note_terms(&frame);
+                state.wire.received.push_back(frame);
             }
         }
         let now = self.clock.now();

@@ -265,6 +265,9 @@ impl Medium {
         data: &[u8],
         rssi: i8,
     ) {
+        let mut radios = self.radios.values();
+        let advertiser = radios.find(|radio| radio.name == name);
+        let interval = advertiser.map(|radio| radio.advertising.interval.as_millis());
         let Some(radio) = self.radios.get_mut(&listener) else {
             return;
         };
@@ -282,6 +285,7 @@ impl Medium {
                     scan_response: kind == SCAN_RESPONSE,
                     data: hex::encode(data),
                     rssi,
+                    interval_ms: interval.and_then(|ms| u64::try_from(ms).ok()),
                 },
             );
         }

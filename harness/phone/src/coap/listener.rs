@@ -128,15 +128,15 @@ impl Port {
         if *from.ip() == self.dial.address() && from.port() == self.datagrams.port() {
             return;
         }
-        let packet = match Packet::from_bytes(bytes) {
+        let packet = match message::read(bytes) {
             Ok(packet) => packet,
-            Err(error) => {
+            Err(reason) => {
                 self.trace.emit(
                     None,
                     &CoapGarbage {
                         phone: self.settings.phone.clone(),
                         from: from.to_string(),
-                        reason: error.to_string(),
+                        reason,
                         bytes: hex::encode(&bytes[..bytes.len().min(MOST_SHOWN)]),
                     },
                 );
@@ -190,6 +190,7 @@ impl Port {
                 message_token: hex::encode(packet.get_token()),
                 path,
                 in_reply_to,
+                content_format: message::content_format(packet),
                 json: json.clone(),
                 text,
             },

@@ -3,8 +3,30 @@
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, RequestType, ResponseType};
 use proto::linkkit::{CONTENT_FORMAT_JSON, Empty, GetRequest, Id, NOTIFY_ACK_ID, Reply};
 
+/// Bytes of a message without token, options and payload, which an empty one is (RFC 7252 §4.1).
+const EMPTY: usize = 4;
 /// `id` of a phone's question, as Linkkit's own app sends it.
 const QUERY_ID: &str = "123";
+
+/// What `bytes` say, or why they are no message (RFC 7252 §3).
+pub(super) fn read(bytes: &[u8]) -> Result<Packet, String> {
+    let packet = Packet::from_bytes(bytes).map_err(|error| error.to_string())?;
+    match (packet.header.get_version(), &packet.header.code) {
+        (1, MessageClass::Reserved(code)) => Err(format!("the reserved code {code}")),
+        (1, MessageClass::Empty) if bytes.len() > EMPTY => {
+            Err("an empty message that goes on".into())
+        }
+        (1, _) => Ok(packet),
+        (version, _) => Err(format!("version {version}")),
+    }
+}
+
+/// Number of the payload's format, if it is told (RFC 7252 §5.10.3).
+pub(super) fn content_format(packet: &Packet) -> Option<u16> {
+    let bytes = packet.get_first_option(CoapOption::ContentFormat)?;
+    let number = |sum: u16, byte: &u8| sum.checked_mul(256)?.checked_add(u16::from(*byte));
+    bytes.iter().try_fold(0, number)
+}
 
 /// The query for a device's information: a GET with a payload, which CoAP does not forbid and
 /// Linkkit asks for.
@@ -103,6 +125,28 @@ mod tests {
 
     fn packet(vector: &Value) -> Packet {
         Packet::from_bytes(&hex::decode(vector.as_str().unwrap()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_a_receiver_has_to_reject_is_no_message() {
+        for (bytes, reason) in [
+            ("5001", "header"),
+            ("90011234", "version 2"),
+            ("50201234", "the reserved code 32"),
+            ("6000123400", "empty"),
+        ] {
+            let error = read(&hex::decode(bytes).unwrap()).expect_err(bytes);
+            assert!(error.to_lowercase().contains(reason), "{bytes}: {error}");
+        }
+        assert!(read(&hex::decode("60001234").unwrap()).is_ok());
+    }
+
+    #[test]
+    fn the_format_of_a_notification_is_json() {
+        let notification = packet(&vector("coap_notify")["packet"]);
+        assert_eq!(content_format(&notification), Some(CONTENT_FORMAT_JSON));
+        let query = query(DEVICE_INFO_GET_PATH, 1, [0; 4]);
+        assert_eq!(content_format(&empty_ack(&query)), None);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A phone looks for devices by multicast DNS: a service (DNS-SD, RFC 6763), or a host by its name.
 //!
 //! It asks from a port of its own, so that answers come to it alone (RFC 6762 §5.1 and §6.7) and the
-//! host's own responder, which has port 5353, is not in the way.
+//! host's own responder, which has port 5353, is not in the way. Where nothing has that port it can ask from
+//! there, too, as most resolvers do, or only listen.
 
 mod message;
 mod records;
@@ -36,6 +37,20 @@ pub struct Wanted {
     pub host: Option<String>,
     /// The address that must answer; any without one.
     pub from: Option<Ipv4Addr>,
+    /// How the phone looks.
+    pub way: Way,
+}
+
+/// How a phone looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// It asks from a port of its own, and is answered alone.
+    #[default]
+    OneShot,
+    /// It asks from port 5353, and the answer is for all (RFC 6762 §5.2).
+    Continuous,
+    /// It waits for what is told unasked (RFC 6762 §8.3).
+    Listening,
 }
 
 /// What a device has told of itself.
@@ -54,6 +69,8 @@ pub struct Discovered {
     /// What the service says of itself.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub txt: BTreeMap<String, String>,
+    /// For how many seconds the longest-lived of its records may be believed.
+    pub ttl_s: u32,
 }
 
 /// What was looked for was not found.
@@ -106,7 +123,11 @@ pub async fn discover(
     within: Duration,
     clock: &Clock,
 ) -> Result<Discovered, MdnsError> {
-    let port = dial.udp(0).await.map_err(|source| MdnsError::Io {
+    let from = match wanted.way {
+        Way::OneShot => 0,
+        Way::Continuous | Way::Listening => GROUP.port(),
+    };
+    let port = dial.udp(from).await.map_err(|source| MdnsError::Io {
         what: "bind a port for mDNS",
         source,
     })?;
@@ -129,13 +150,15 @@ async fn look(
     clock: &Clock,
 ) -> Result<Discovered, MdnsError> {
     loop {
-        let query = message::query(&questions(wanted, heard))?;
-        port.send(&query, GROUP)
-            .await
-            .map_err(|source| MdnsError::Io {
-                what: "ask by mDNS",
-                source,
-            })?;
+        if wanted.way != Way::Listening {
+            let query = message::query(&questions(wanted, heard))?;
+            port.send(&query, GROUP)
+                .await
+                .map_err(|source| MdnsError::Io {
+                    what: "ask by mDNS",
+                    source,
+                })?;
+        }
         let round = clock.now() + INTERVAL;
         while clock.now() < round {
             let left = round.since(clock.now());

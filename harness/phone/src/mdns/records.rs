@@ -25,6 +25,8 @@ pub(super) struct Records {
     texts: BTreeMap<String, BTreeMap<String, String>>,
     /// By host.
     addresses: BTreeMap<String, Ipv4Addr>,
+    /// The longest life of a record, in s.
+    ttl: u32,
 }
 
 impl Records {
@@ -50,6 +52,7 @@ impl Records {
     }
 
     fn add_one<'m>(&mut self, record: &ParsedRecord<'m, &'m [u8]>) {
+        self.ttl = self.ttl.max(record.ttl().as_secs());
         let owner = spelled(&record.owner());
         let key = owner.to_lowercase();
         if let Ok(Some(found)) = record.to_record::<Ptr<ParsedName<&[u8]>>>() {
@@ -81,6 +84,7 @@ impl Records {
                 address: *address,
                 port: None,
                 txt: BTreeMap::new(),
+                ttl_s: self.ttl,
             });
         };
         self.wanted_instances(wanted, &listing)
@@ -94,6 +98,7 @@ impl Records {
                     address: *address,
                     port: Some(*port),
                     txt: self.texts.get(&name).cloned().unwrap_or_default(),
+                    ttl_s: self.ttl,
                 })
             })
     }

@@ -29,8 +29,8 @@ impl ProvisioningClient {
         endpoint: &str,
         plain: &[u8],
     ) -> Result<Vec<u8>, ProvisioningError> {
-        self.encrypted(endpoint, summary::raw(plain), plain, |answer| {
-            Ok((answer.to_vec(), summary::raw(answer)))
+        self.encrypted(endpoint, summary::bytes(endpoint, plain), plain, |answer| {
+            Ok((answer.to_vec(), summary::bytes(endpoint, answer)))
         })
         .await
     }
@@ -169,6 +169,7 @@ impl ProvisioningClient {
                 request,
                 session: None,
                 session_again: false,
+                characteristic: None,
                 request_bytes,
                 answer: Value::Null,
                 answer_bytes: None,
@@ -194,6 +195,7 @@ impl ProvisioningClient {
         exchange.answer_bytes = answer_bytes;
         exchange.session = self.transport.session();
         exchange.session_again = self.transport.session_was_given_again();
+        exchange.characteristic = self.transport.characteristic(&exchange.endpoint);
         let value = match read {
             Ok((value, shown)) => {
                 exchange.answer = shown;

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use super::scan::auth_mode_name;
 use proto::Message;
 use proto::Status;
+use proto::endpoint;
 use proto::session::{
     HandshakeStep, Sec0MsgType, Sec1Message, Sec2Message, SecSchemeVersion, SessionData,
     SessionProto,
@@ -19,9 +20,13 @@ use serde_json::{Value, json};
 const MOST_RAW: usize = 256;
 /// Bytes of a key that are enough to tell it from another.
 const MOST_FRESH: usize = 8;
+/// Bytes of a nonce of security 2 that are random, if it counts; the others are its counter.
+const SESSION_ID: usize = 8;
+/// Length of such a nonce.
+const COUNTING: usize = 12;
 
 /// A message of the handshake. Proofs are left out; of what a device must make anew for each session
-/// the beginnings are shown, which are no secret: its public key, and where its key stream or its nonce starts.
+/// what is no secret is shown: how its public key begins, and where its key stream or its nonce starts.
 pub(super) fn session(bytes: &[u8]) -> Value {
     let Ok(message) = SessionData::decode(bytes) else {
         return Value::Null;
@@ -35,7 +40,7 @@ pub(super) fn session(bytes: &[u8]) -> Value {
     let scheme = SecSchemeVersion::try_from(message.sec_ver).map_or(message.sec_ver, |s| s as i32);
     let mut summary = json!({ "security": scheme, "step": step });
     for (key, bytes) in fresh(message.proto.as_ref()) {
-        summary[key] = hex::encode(&bytes[..bytes.len().min(MOST_FRESH)]).into();
+        summary[key] = hex::encode(bytes).into();
     }
     summary
 }
@@ -45,18 +50,31 @@ fn fresh(proto: Option<&SessionProto>) -> Vec<(&'static str, &[u8])> {
     match proto {
         Some(SessionProto::Sec1(payload)) => match &payload.payload {
             Some(Sec1Message::Response0(answer)) => vec![
-                ("public_key", &answer.device_pubkey),
+                ("public_key", beginning(&answer.device_pubkey)),
                 ("start", &answer.device_random),
             ],
             _ => Vec::new(),
         },
         Some(SessionProto::Sec2(payload)) => match &payload.payload {
-            Some(Sec2Message::Response0(answer)) => vec![("public_key", &answer.device_pubkey)],
-            Some(Sec2Message::Response1(answer)) => vec![("start", &answer.device_nonce)],
+            Some(Sec2Message::Response0(answer)) => {
+                vec![("public_key", beginning(&answer.device_pubkey))]
+            }
+            Some(Sec2Message::Response1(answer)) => {
+                let nonce = &answer.device_nonce[..];
+                let random = match nonce.len() {
+                    COUNTING => SESSION_ID,
+                    length => length,
+                };
+                vec![("start", &nonce[..random])]
+            }
             _ => Vec::new(),
         },
         _ => Vec::new(),
     }
+}
+
+fn beginning(key: &[u8]) -> &[u8] {
+    &key[..key.len().min(MOST_FRESH)]
 }
 
 /// A message of `prov-config`.
@@ -107,6 +125,12 @@ pub(super) fn scan(message: &WifiScanPayload) -> Value {
         "status": name::<Status>(message.status),
     });
     match &message.payload {
+        Some(Payload::CmdScanStart(start)) => {
+            summary["blocking"] = start.blocking.into();
+            summary["passive"] = start.passive.into();
+            summary["group_channels"] = start.group_channels.into();
+            summary["period_ms"] = start.period_ms.into();
+        }
         Some(Payload::RespScanStatus(answer)) => {
             summary["finished"] = answer.scan_finished.into();
             summary["count"] = answer.result_count.into();
@@ -134,6 +158,17 @@ pub(super) fn ctrl(message: &WifiCtrlPayload) -> Value {
         "message": name::<WifiCtrlMsgType>(message.msg),
         "status": name::<Status>(message.status),
     })
+}
+
+/// Bytes that somebody made up: the message that they are to this endpoint, or else text.
+pub(super) fn bytes(endpoint: &str, bytes: &[u8]) -> Value {
+    let message = match endpoint {
+        endpoint::CONFIG => WifiConfigPayload::decode(bytes).map(|message| config(&message)),
+        endpoint::SCAN => WifiScanPayload::decode(bytes).map(|message| scan(&message)),
+        endpoint::CTRL => WifiCtrlPayload::decode(bytes).map(|message| ctrl(&message)),
+        _ => return raw(bytes),
+    };
+    message.unwrap_or_else(|_| raw(bytes))
 }
 
 /// Bytes that belong to no message, as text; at most so many.

@@ -78,6 +78,11 @@ pub trait Transport: Send {
         false
     }
 
+    /// UUID of the characteristic that stands for this endpoint, where there are such.
+    fn characteristic(&self, _endpoint: &str) -> Option<String> {
+        None
+    }
+
     /// Sends bytes over a connection of their own, in pieces of so many bytes with a pause between them, and
     /// listens for so long after the last. None where the transport has no such connections.
     fn wire<'s>(

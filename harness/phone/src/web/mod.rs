@@ -10,6 +10,7 @@ mod websocket;
 use std::io;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use trace::Trace;
@@ -17,7 +18,7 @@ use trace::web::{WebClosed, WebResponse};
 
 use crate::{Dial, Stream};
 use response::Response;
-pub use tls::WebTls;
+pub use tls::{WebTls, WebTlsSessions};
 pub use websocket::{Misbehaviour, Opcode, Opening, Seen, WebSocket};
 
 /// Bytes of a body that are kept in a trace.
@@ -144,20 +145,7 @@ impl WebConnection {
             (Ok(answer), _) => answer,
         };
         let took = clock.now().since(began);
-        let kept = &answer.body[..answer.body.len().min(KEPT)];
-        let seen = WebResponse {
-            phone: self.phone.clone(),
-            method: method.clone(),
-            path: path.chars().take(KEPT).collect(),
-            status: answer.status,
-            reason: answer.reason,
-            fields: answer.fields,
-            body: String::from_utf8_lossy(kept).into_owned(),
-            length: answer.body.len() as u64,
-            took_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        };
-        self.trace.emit(None, &seen);
-        Ok(seen)
+        Ok(self.answered(method, path, answer, took))
     }
 
     /// Sends bytes as they are.
@@ -175,21 +163,7 @@ impl WebConnection {
     /// and is given.
     pub async fn closed(&mut self) -> Result<Option<WebResponse>, WebError> {
         match self.response(false).await {
-            Ok(answer) => {
-                let seen = WebResponse {
-                    phone: self.phone.clone(),
-                    method: String::new(),
-                    path: String::new(),
-                    status: answer.status,
-                    reason: answer.reason,
-                    fields: answer.fields,
-                    body: String::from_utf8_lossy(&answer.body).into_owned(),
-                    length: answer.body.len() as u64,
-                    took_us: 0,
-                };
-                self.trace.emit(None, &seen);
-                Ok(Some(seen))
-            }
+            Ok(answer) => Ok(Some(self.answered("", "", answer, Duration::ZERO))),
             Err(WebError::Malformed(what)) => Err(WebError::Malformed(what)),
             Err(error) => {
                 self.ended(error);
@@ -229,6 +203,25 @@ impl WebConnection {
                 Err(error) => return Err(tls::error_of(&error)),
             }
         }
+    }
+
+    /// Tells the trace of an answer.
+    fn answered(&self, method: &str, path: &str, answer: Response, took: Duration) -> WebResponse {
+        let kept = &answer.body[..answer.body.len().min(KEPT)];
+        let seen = WebResponse {
+            phone: self.phone.clone(),
+            method: method.to_owned(),
+            path: path.chars().take(KEPT).collect(),
+            version: answer.version,
+            status: answer.status,
+            reason: answer.reason,
+            fields: answer.fields,
+            body: String::from_utf8_lossy(kept).into_owned(),
+            length: answer.body.len() as u64,
+            took_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        };
+        self.trace.emit(None, &seen);
+        seen
     }
 
     /// The connection is over.

@@ -14,6 +14,8 @@ const LONGEST_LINE: usize = 256;
 /// A response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Response {
+    /// Such as `1.1`.
+    pub(super) version: String,
     pub(super) status: u16,
     pub(super) reason: String,
     /// By their names in lower case.
@@ -82,6 +84,7 @@ impl Response {
             (field.name.to_ascii_lowercase(), value)
         });
         let response = Self {
+            version: format!("1.{}", head.version.unwrap_or_default()),
             status: head.code.unwrap_or_default(),
             reason: head.reason.unwrap_or_default().to_owned(),
             fields: fields.collect(),

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use clock::Clock;
 use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -20,6 +20,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::WebError;
 use crate::Stream;
+
+/// Sessions that are kept for later.
+const SESSIONS: usize = 8;
 
 /// How a client opens a TLS session.
 #[derive(Clone, Debug)]
@@ -34,7 +37,13 @@ pub struct WebTls {
     pub protocols: Vec<String>,
     /// Whether TLS 1.2 alone is spoken.
     pub is_old: bool,
+    /// Where sessions are kept, if they are to be resumed; its first settings hold for all that use it.
+    pub sessions: Option<WebTlsSessions>,
 }
+
+/// TLS sessions that can be resumed.
+#[derive(Clone, Debug, Default)]
+pub struct WebTlsSessions(Arc<OnceLock<Arc<ClientConfig>>>);
 
 impl WebTls {
     /// Runs the handshake on `stream`.
@@ -46,10 +55,18 @@ impl WebTls {
     ) -> Result<Box<dyn Stream>, WebError> {
         let name = ServerName::try_from(self.server_name.clone())
             .map_err(|error| WebError::SetUp(error.to_string()))?;
-        let config = self.config(trace.clock())?;
+        // What a session was begun with is compared when it is resumed, by its place in memory.
+        let known = self.sessions.as_ref().and_then(|sessions| sessions.0.get());
+        let config = match known {
+            Some(config) => config.clone(),
+            None => Arc::new(self.config(trace.clock())?),
+        };
+        if let Some(sessions) = &self.sessions {
+            sessions.0.get_or_init(|| config.clone());
+        }
         let stream = Box::new(Gathering(stream)) as Box<dyn Stream>;
         let began = trace.clock().now();
-        let connect = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        let connect = TlsConnector::from(config).connect(name, stream);
         let opened = match connect.into_fallible().await {
             Ok(stream) => Ok(stream),
             Err((error, mut stream)) => {
@@ -68,6 +85,7 @@ impl WebTls {
             protocol: None,
             certificate: None,
             alert: None,
+            resumed: false,
             reason: None,
             took_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         };
@@ -118,7 +136,10 @@ impl WebTls {
             .iter()
             .map(|name| name.clone().into_bytes())
             .collect();
-        config.resumption = Resumption::disabled();
+        config.resumption = match self.sessions {
+            Some(_) => Resumption::in_memory_sessions(SESSIONS),
+            None => Resumption::disabled(),
+        };
         Ok(config)
     }
 }
@@ -192,6 +213,7 @@ fn describe(stream: &TlsStream<Box<dyn Stream>>, seen: &mut WebHandshake) {
     seen.protocol = session
         .alpn_protocol()
         .map(|name| String::from_utf8_lossy(name).into_owned());
+    seen.resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
     let shown = session.peer_certificates().and_then(|chain| chain.first());
     seen.certificate = shown.and_then(|der| common_name(der));
 }

@@ -135,6 +135,8 @@ pub(super) async fn shake_hands(
          Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: {}\r\n{protocols}\r\n",
         opening.path, connection.host, opening.version
     );
+    let clock = connection.trace.clock().clone();
+    let began = clock.now();
     connection.send(request.as_bytes()).await?;
     let answer = loop {
         if let Some((length, answer)) = Response::head(&connection.received)? {
@@ -147,6 +149,8 @@ pub(super) async fn shake_hands(
             Err(error) => return Err(tls::error_of(&error)),
         }
     };
+    let took = clock.now().since(began);
+    let answer = connection.answered("GET", &opening.path, answer, took);
     let field = |name: &str| answer.fields.get(name).map(String::as_str);
     if answer.status != 101 {
         let what = format!("HTTP status {} in place of a WebSocket", answer.status);
@@ -159,6 +163,17 @@ pub(super) async fn shake_hands(
     let expected = STANDARD.encode(digest);
     if field("sec-websocket-accept") != Some(&expected) {
         return Err(WebError::Malformed("Sec-WebSocket-Accept is wrong".into()));
+    }
+    // RFC 6455 §4.1: a client that does not find these fails the connection.
+    for (name, wanted) in [("upgrade", "websocket"), ("connection", "upgrade")] {
+        if !field(name).is_some_and(|value| value.eq_ignore_ascii_case(wanted)) {
+            let what = format!("the field {name} is {:?}", field(name));
+            return Err(WebError::Malformed(what));
+        }
+    }
+    if let Some(extensions) = field("sec-websocket-extensions") {
+        let what = format!("the extensions {extensions:?}, which nobody asked for");
+        return Err(WebError::Malformed(what));
     }
     let chosen = field("sec-websocket-protocol");
     if chosen != opening.chosen.as_deref() {
@@ -394,6 +409,12 @@ impl Incoming {
                 "a frame of a server's is masked".into(),
             ));
         }
+        // No extension was agreed on that would give them a meaning (RFC 6455 §5.2).
+        if first & 0x70 != 0 {
+            return Err(WebError::Malformed(
+                "a frame has reserved bits that are set".into(),
+            ));
+        }
         let width = match second {
             126 => 2,
             127 => 8,
@@ -456,6 +477,8 @@ mod tests {
     fn a_masked_frame_or_a_huge_one_is_refused() {
         let mut masked = hex::decode("818201020304696b").unwrap();
         assert!(Incoming::take(&mut masked).is_err());
+        let mut reserved = hex::decode("c100").unwrap();
+        assert!(Incoming::take(&mut reserved).is_err());
         let mut huge = hex::decode("817f7fffffffffffffff").unwrap();
         assert!(Incoming::take(&mut huge).is_err());
     }

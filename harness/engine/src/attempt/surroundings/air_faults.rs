@@ -55,6 +55,9 @@ pub fn set(
         Fault::StationsLost(lost) if on => {
             air.set_access_point(&lost.at, AccessPointChange::Dismiss(lost.reason.value))
         }
+        Fault::JoinUnanswered(role) => {
+            air.set_access_point(role, AccessPointChange::AnswersJoins(!on))
+        }
         _ => Ok(()),
     }
 }

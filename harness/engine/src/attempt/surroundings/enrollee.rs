@@ -12,7 +12,7 @@ use super::own_firmware::Learned;
 /// Longest line of a console in bytes, as ESP-IDF has it.
 pub const LINE_LIMIT: u16 = 256;
 /// Where a device's provisioning service is in its own network, as ESP-IDF has it.
-const SERVICE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 4, 1), 80);
+pub const SERVICE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 4, 1), 80);
 
 /// How a device is provisioned, and what its label says: all that a phone needs of it.
 ///

@@ -185,7 +185,7 @@ impl Surroundings for Lab {
             let seat = Arc::new(self.air.join_soft_ap(phone, ssid, key).await?);
             Ok(Visit {
                 transport: Box::new(SoftAp::new(seat.clone(), enrollee.address, clock, limit)),
-                stay: Some(Box::new(Seat { _seat: seat })),
+                stay: Some(Box::new(Seat(seat))),
             })
         }
         .boxed()
@@ -275,11 +275,13 @@ pub(super) fn console(
 }
 
 /// A seat in a device's network, which dropping leaves at once.
-struct Seat {
-    _seat: Arc<PhoneSeat>,
-}
+struct Seat(Arc<PhoneSeat>);
 
 impl Stay for Seat {
+    fn dial(&self) -> Option<Arc<dyn Dial>> {
+        Some(self.0.clone())
+    }
+
     fn leave(self: Box<Self>) -> BoxFuture<'static, Result<(), LabError>> {
         drop(self);
         async { Ok(()) }.boxed()

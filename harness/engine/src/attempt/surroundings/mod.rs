@@ -30,7 +30,7 @@ use super::factory_data::Meeting;
 use super::problem::LabError;
 use super::values::AccessPointValues;
 
-pub use enrollee::{Enrollee, LINE_LIMIT};
+pub use enrollee::{Enrollee, LINE_LIMIT, SERVICE};
 pub use host_rig::HostRig;
 pub use lab::{Lab, Outsiders, auth_mode};
 pub use rig_access_point::passphrase;
@@ -212,6 +212,11 @@ pub struct Visit {
 
 /// A phone's place in a device's network. Dropping it begins to leave.
 pub trait Stay: Send {
+    /// The network, where phones have a place of their own in it.
+    fn dial(&self) -> Option<Arc<dyn Dial>> {
+        None
+    }
+
     /// Leaves, and waits until the phone is out of it.
     fn leave(self: Box<Self>) -> BoxFuture<'static, Result<(), LabError>>;
 }

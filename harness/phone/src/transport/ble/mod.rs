@@ -335,6 +335,11 @@ impl Transport for Ble {
         self.is_forgotten = true;
     }
 
+    fn characteristic(&self, endpoint: &str) -> Option<String> {
+        let known = self.link.as_ref()?.endpoints.get(endpoint)?;
+        Some(known.uuid.to_string())
+    }
+
     fn endpoints(&mut self) -> BoxFuture<'_, Result<Option<Vec<String>>, TransportError>> {
         async move {
             let link = self.link().await?;

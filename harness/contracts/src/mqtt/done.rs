@@ -1,0 +1,107 @@
+//! What has been acknowledged is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use clock::LabTime;
+use trace::{Event, Source};
+
+use super::is_from_client;
+use crate::read::{device, flag, is_boot, number, text};
+use crate::{Found, Moment, Watch};
+
+/// After so long on a connection that is sound an acknowledgement has arrived.
+const ARRIVED: Duration = Duration::from_secs(5);
+
+/// Messages by client and identifier, each with the acknowledgement's event.
+#[derive(Default)]
+pub struct Done {
+    /// Acknowledged, and since when.
+    underway: BTreeMap<(String, u64), (LabTime, u64)>,
+    /// The client has its acknowledgement.
+    settled: BTreeMap<(String, u64), u64>,
+    /// Faults that are on.
+    faults: BTreeSet<String>,
+}
+
+impl Done {
+    fn fault(&mut self, event: &Event) {
+        // Whatever is on its way now may be lost.
+        self.underway.clear();
+        let name = text(event, "/name").unwrap_or_default();
+        match flag(event, "/on") {
+            // It is over with the sessions that it ends.
+            true if name.starts_with("session_ended") => {}
+            true => {
+                self.faults.insert(name.to_owned());
+            }
+            false => {
+                self.faults.remove(name);
+            }
+        }
+    }
+}
+
+impl Watch for Done {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if event.source == Source::Engine {
+            self.fault(event);
+            return;
+        }
+        if is_boot(event) {
+            // Whose the clients are, a power cut does not tell.
+            self.underway.clear();
+            self.settled.clear();
+            return;
+        }
+        if event.source == Source::Air {
+            if !device(event).is_empty() {
+                self.underway.clear();
+            }
+            return;
+        }
+        let Some(client) = text(event, "/client") else {
+            return;
+        };
+        if event.kind == "connection_closed" {
+            self.underway.retain(|(owner, _), _| owner != client);
+            return;
+        }
+        let key = (client.to_owned(), number(event, "/id").unwrap_or_default());
+        match (&*event.kind, is_from_client(event)) {
+            ("puback" | "pubcomp", false) if self.faults.is_empty() => {
+                self.underway.insert(key, (event.at(), event.seq));
+            }
+            ("publish", true) if number(event, "/qos") > Some(0) => {
+                self.underway.remove(&key);
+                let done = self.settled.remove(&key);
+                match done.filter(|_| flag(event, "/duplicate")) {
+                    Some(seq) => found.broken(
+                        format!(
+                            "identifier {} comes again, and was acknowledged long ago",
+                            key.1
+                        ),
+                        [seq, event.seq],
+                    ),
+                    None => found.held(),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        self.underway.values().map(|(at, _)| *at + ARRIVED).min()
+    }
+
+    fn passed(&mut self, now: LabTime, _: Moment, _: &mut Found) {
+        let settled = &mut self.settled;
+        self.underway.retain(|key, (at, seq)| {
+            let waits = *at + ARRIVED >= now;
+            if !waits {
+                settled.insert(key.clone(), *seq);
+            }
+            waits
+        });
+    }
+}
