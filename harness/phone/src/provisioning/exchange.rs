@@ -18,7 +18,7 @@ impl ProvisioningClient {
     /// Sends arbitrary bytes to an endpoint, as they are, and returns the answer's bytes.
     pub async fn raw(&mut self, endpoint: &str, body: &[u8]) -> Result<Vec<u8>, ProvisioningError> {
         self.open(endpoint, summary::raw(body), body, |answer| {
-            Ok((answer.to_vec(), summary::raw(answer)))
+            Ok((answer.to_vec(), summary::in_the_open(endpoint, answer)))
         })
         .await
     }

@@ -176,6 +176,15 @@ pub(super) fn raw(bytes: &[u8]) -> Value {
     json!({ "raw": text(&bytes[..bytes.len().min(MOST_RAW)]) })
 }
 
+/// An answer to bytes of somebody's own: what `proto-ver` says is JSON, whatever it was asked.
+pub(super) fn in_the_open(endpoint: &str, answer: &[u8]) -> Value {
+    let json = match endpoint {
+        endpoint::PROTO_VER => serde_json::from_slice(answer).ok(),
+        _ => None,
+    };
+    json.unwrap_or_else(|| raw(answer))
+}
+
 /// The name of an enumeration's value in snake_case, or its number.
 fn name<E: TryFrom<i32> + Debug>(value: i32) -> Value {
     let Ok(known) = E::try_from(value) else {
