@@ -137,9 +137,7 @@ impl Watch for PossibleVersion {
 /// What is wrong with what a service says of itself.
 fn impossible(prov: &Value) -> Option<String> {
     let version = prov["ver"].as_str().unwrap_or_default();
-    let digits = version
-        .trim_start_matches(|c: char| c != 'v')
-        .trim_start_matches('v');
+    let digits = version.rsplit('v').next().unwrap_or_default();
     if !digits.starts_with(|c: char| c.is_ascii_digit()) {
         return Some(format!("a version of {}", prov["ver"]));
     }

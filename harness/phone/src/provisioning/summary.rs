@@ -17,7 +17,7 @@ use proto::wifi_ctrl::{WifiCtrlMsgType, WifiCtrlPayload};
 use proto::wifi_scan::{self, WifiScanMsgType, WifiScanPayload};
 use serde_json::{Value, json};
 
-const MOST_RAW: usize = 256;
+const MOST_RAW: usize = 1024;
 /// Bytes of a key that are enough to tell it from another.
 const MOST_FRESH: usize = 8;
 /// Bytes of a nonce of security 2 that are random, if it counts; the others are its counter.
