@@ -190,8 +190,13 @@ fn told(event: &Event) -> Option<String> {
     if let Some(ssid) = text(event, "/request/ssid") {
         return Some(ssid.to_owned());
     }
-    let switch: Value = serde_json::from_str(text(event, "/request/raw")?).ok()?;
-    Some(switch.pointer("/params/ssid")?.as_str()?.to_owned())
+    let raw = text(event, "/request/raw")?;
+    if let Ok(switch) = serde_json::from_str::<Value>(raw) {
+        return Some(switch.pointer("/params/ssid")?.as_str()?.to_owned());
+    }
+    // The trace shows the first bytes of a long one.
+    let (ssid, _) = raw.split_once(r#""ssid":""#)?.1.split_once('"')?;
+    Some(ssid.to_owned())
 }
 
 /// What a scan can find.

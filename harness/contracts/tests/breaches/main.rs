@@ -610,3 +610,16 @@ fn what_a_phone_is_told_comes_from_coaps_port_at_the_leased_address() {
         assert_eq!(from(other), expected, "{other}");
     }
 }
+
+#[test]
+fn a_session_that_was_not_heard_since_a_fault_may_be_taken_over() {
+    let fault = |ms: u64, on: bool| json!([ms, "engine/fault", { "name": "internet_off", "on": on, "detail": "" }]);
+    let taken_over = |heard: Option<u64>| {
+        let mut rows = vec![events::opened(1, "c"), fault(2, true), fault(1_000, false)];
+        rows.extend(heard.map(|ms| from_client(ms, "pingreq", json!({}))));
+        rows.push(json!([40_000, "mqtt/connection_closed", { "connection": 1, "end": "taken-over" }]));
+        broken(&rows, 40_001).contains("mqtt-takes-over-nothing")
+    };
+    assert!(!taken_over(None));
+    assert!(taken_over(Some(32_000)));
+}
