@@ -9,7 +9,7 @@ use crate::binary;
 use crate::diagnosis::{Cause, Certainty, Diagnosis, Evidence, Past};
 use crate::meant::as_meant;
 use crate::rules::{Pattern, Rule, rules};
-use crate::watch::{Verdict, Watch, is_of};
+use crate::watch::{Verdict, Watch, is_of, told};
 use crate::{Kind, Stage};
 
 /// Bytes of a line that are looked at.
@@ -36,6 +36,8 @@ pub struct Log {
     current: Watch,
     /// The last attempt before this one that had a cause.
     failed: Option<Verdict>,
+    /// The first cause of an attempt before this one that a restart does not end.
+    outlived: Option<Cause>,
     history: Vec<Past>,
     left_out: u64,
 }
@@ -53,6 +55,7 @@ impl Log {
             attempts: 1,
             current: Watch::new(1, 1, false),
             failed: None,
+            outlived: None,
             history: Vec::new(),
             left_out: 0,
         }
@@ -159,6 +162,12 @@ impl Log {
 
     fn end_attempt(&mut self, watch: &Watch) {
         let verdict = watch.judge(self.kind);
+        let mut all = verdict.causes.iter().chain(&verdict.consequences);
+        if self.outlived.is_none() {
+            self.outlived = all
+                .find(|cause| of(&cause.id).is_some_and(|rule| rule.text.outlives))
+                .cloned();
+        }
         let Some(first) = verdict.causes.first() else {
             return;
         };
@@ -193,9 +202,23 @@ impl Log {
         let Verdict {
             attempt: last,
             mut causes,
-            consequences,
+            mut consequences,
             hints,
         } = verdict;
+        match self.outlived.take() {
+            Some(outlived) if !causes.is_empty() && !causes.contains(&outlived) => {
+                consequences.splice(0..0, causes);
+                notes.push(
+                    "the cause is of an attempt before the last one, whose trouble follows from it"
+                        .to_owned(),
+                );
+                causes = vec![outlived];
+            }
+            _ => {}
+        }
+        if causes.is_empty() {
+            causes.extend(self.history.iter().find_map(repeated));
+        }
         let garbage = match self.bytes {
             0..ENOUGH => 0,
             bytes => self.garbage * 100 / bytes,
@@ -260,6 +283,18 @@ fn find(line: &str) -> Vec<Pattern> {
         Cow::Borrowed(_) => found,
         Cow::Owned(line) => set.matches(line.as_bytes()).iter().collect(),
     }
+}
+
+/// The rule of this name.
+fn of(id: &str) -> Option<&'static Rule> {
+    rules().rules.iter().find(|rule| rule.text.id == id)
+}
+
+/// What has happened too often to be over.
+fn repeated(past: &Past) -> Option<Cause> {
+    let rule = of(&past.id)?;
+    let is_cause = past.evidence.count >= rule.text.repeats?;
+    is_cause.then(|| told(rule, vec![past.evidence.clone()]))
 }
 
 fn past(rule: &Rule, attempt: u64, evidence: Evidence, recovered: bool) -> Past {

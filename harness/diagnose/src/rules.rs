@@ -94,6 +94,12 @@ pub struct RuleText {
     /// Whether it stays a cause when the attempt gets further.
     #[serde(default)]
     pub lasting: bool,
+    /// Whether it stays a cause after a restart: what was not written is missing then.
+    #[serde(default)]
+    pub outlives: bool,
+    /// How often it must have happened to be the cause although each time it was over.
+    #[serde(default)]
+    pub repeats: Option<u64>,
     /// Whose log it can stand in; a device's if left out.
     #[serde(default)]
     pub log: Option<Kind>,

@@ -183,14 +183,6 @@ impl Watch {
         evidence.extend(after.take(2));
         evidence.sort_by_key(|evidence| evidence.line);
         evidence.dedup_by_key(|evidence| evidence.line);
-        let mut readings = Vec::new();
-        for line in &evidence {
-            for reading in decode(&line.text) {
-                if !readings.contains(&reading) {
-                    readings.push(reading);
-                }
-            }
-        }
         let text = &rule.text;
         let (mut ruled_out, mut would_tell) = (Vec::new(), Vec::new());
         for (other, pattern) in text.or.iter().zip(&rule.or) {
@@ -202,24 +194,39 @@ impl Watch {
                 None => would_tell.push(format!("{}: {}", other.cause, other.tell)),
             }
         }
+        let mut cause = told(rule, evidence);
         // What is missing may have been said before the log began.
-        let is_missed = rule.says.is_empty() && !self.from_start;
-        Cause {
-            id: text.id.clone(),
-            stage: rule.stage,
-            cause: text.cause.clone(),
-            whose: text.whose.clone(),
-            certainty: if is_missed {
-                Certainty::Possible
-            } else {
-                text.sure
-            },
-            evidence,
-            readings,
-            check: text.check.clone(),
-            ruled_out,
-            would_tell,
+        if rule.says.is_empty() && !self.from_start {
+            cause.certainty = Certainty::Possible;
         }
+        cause.ruled_out = ruled_out;
+        cause.would_tell = would_tell;
+        cause
+    }
+}
+
+/// The cause that a rule names, told by these lines.
+pub fn told(rule: &Rule, evidence: Vec<Evidence>) -> Cause {
+    let mut readings = Vec::new();
+    for line in &evidence {
+        for reading in decode(&line.text) {
+            if !readings.contains(&reading) {
+                readings.push(reading);
+            }
+        }
+    }
+    let text = &rule.text;
+    Cause {
+        id: text.id.clone(),
+        stage: rule.stage,
+        cause: text.cause.clone(),
+        whose: text.whose.clone(),
+        certainty: text.sure,
+        evidence,
+        readings,
+        check: text.check.clone(),
+        ruled_out: Vec::new(),
+        would_tell: Vec::new(),
     }
 }
 
