@@ -450,8 +450,19 @@ struct Claim {
 struct Open {
     claims: VecDeque<(String, LabTime, u64)>,
     proofs: VecDeque<(String, LabTime, u64)>,
-    /// Whether the device has made such a claim since it was started.
-    speaks: bool,
+    /// The first such claim of the device since it was started. It may have begun to speak with it.
+    speaks: Option<u64>,
+    /// Events of which a device may hear late, because of a fault.
+    late: VecDeque<String>,
+}
+
+impl Open {
+    /// The place and the time of the first event that came since the device speaks and has no claim.
+    fn unsaid(&self) -> Option<(usize, LabTime)> {
+        let first = self.speaks?;
+        let place = self.proofs.iter().position(|(_, _, seq)| *seq > first)?;
+        self.proofs.get(place).map(|(_, at, _)| (place, *at))
+    }
 }
 
 impl Claim {
@@ -475,14 +486,6 @@ impl Claim {
             each_time: true,
             ..self
         }
-    }
-
-    /// Since when an event of a device that speaks has no claim.
-    fn unsaid(&self, open: &Open) -> Option<LabTime> {
-        let first = open.proofs.front();
-        first
-            .filter(|_| self.each_time && open.speaks)
-            .map(|(_, at, _)| *at)
     }
 }
 
@@ -509,17 +512,18 @@ impl Watch for Claim {
         };
         if let Some(key) = claimed {
             let open = self.open.entry(device(event).to_owned()).or_default();
-            if !open.speaks {
-                open.speaks = true;
-                // It may have begun to speak of such events with this one.
-                open.proofs.retain(|(proof, ..)| *proof == key);
-            }
+            open.speaks.get_or_insert(event.seq);
             match open.proofs.iter().position(|(proof, ..)| *proof == key) {
                 Some(place) => {
                     open.proofs.remove(place);
                     found.held();
                 }
-                None => open.claims.push_back((key, event.at(), event.seq)),
+                None => match open.late.iter().position(|late| *late == key) {
+                    Some(place) => {
+                        open.late.remove(place);
+                    }
+                    None => open.claims.push_back((key, event.at(), event.seq)),
+                },
             }
         } else if let Some(key) = (self.proof)(event) {
             let open = self.open.entry(device(event).to_owned()).or_default();
@@ -541,7 +545,8 @@ impl Watch for Claim {
     fn due(&self) -> Option<LabTime> {
         let first = |open: &Open| {
             let claim = open.claims.front().map(|(_, at, _)| *at);
-            let unsaid = self.unsaid(open);
+            let unsaid = open.unsaid().filter(|_| self.each_time);
+            let unsaid = unsaid.map(|(_, at)| at);
             claim.into_iter().chain(unsaid).min().map(|at| at + APART)
         };
         self.open.values().filter_map(first).min()
@@ -560,22 +565,22 @@ impl Watch for Claim {
                     found.broken(seen, [seq]);
                 }
             }
-            while self.each_time
-                && open.speaks
-                && let Some((key, at, seq)) = open.proofs.front()
-                && *at + APART < now
+            while let Some((place, at)) = open.unsaid().filter(|_| self.each_time)
+                && at + APART < now
+                && let Some((key, _, seq)) = open.proofs.get_mut(place)
             {
-                if moment.calm_from(*at) {
+                // A line that comes late may still be about it.
+                let seq = std::mem::take(seq);
+                if moment.calm_from(at) {
                     let what = match key.as_str() {
                         "" => String::new(),
                         key => format!(" of `{key}`"),
                     };
                     found.broken(
                         format!("it said so before, and says nothing{what} this time"),
-                        [*seq],
+                        [seq],
                     );
                 }
-                open.proofs.pop_front();
             }
         }
     }

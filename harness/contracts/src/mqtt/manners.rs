@@ -1,6 +1,6 @@
 //! Names, shapes and pauses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clock::LabTime;
@@ -108,9 +108,10 @@ fn own_id(client: &str) -> &str {
 }
 
 /// The connections of each device whose sessions it has begun since it last lost its network or its power:
-/// older ones may be dead, and the broker hears of their end only when the next one takes over.
+/// older ones may be dead, and the broker hears of their end only when the next one takes over. With each, when
+/// the client was last heard: what a fault has cut may be dead, too.
 #[derive(Default)]
-pub struct TakesOver(BTreeMap<String, BTreeSet<u64>>);
+pub struct TakesOver(BTreeMap<String, BTreeMap<u64, LabTime>>);
 
 impl Watch for TakesOver {
     fn event(&mut self, event: &Event, moment: Moment, found: &mut Found) {
@@ -121,16 +122,24 @@ impl Watch for TakesOver {
             return;
         }
         if event.kind == "session_opened" {
-            living.insert(connection);
+            living.insert(connection, event.at());
             found.held();
+            return;
+        }
+        if event.kind != "connection_closed" {
+            if let Some(heard) = living
+                .get_mut(&connection)
+                .filter(|_| is_from_client(event))
+            {
+                *heard = event.at();
+            }
             return;
         }
         // Each connection ends once.
         let lived = living.remove(&connection);
         if text(event, "/end") == Some("taken-over")
             && !device(event).is_empty()
-            && lived
-            && moment.calm_from(event.at())
+            && lived.is_some_and(|heard| moment.calm_from(heard))
         {
             found.broken("a second session took over a living one", [event.seq]);
         }

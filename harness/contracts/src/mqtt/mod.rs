@@ -305,6 +305,10 @@ pub const CONTRACTS: &[Contract] = &[
         reads: since_boot![
             (Source::Mqtt, "connection_closed"),
             (Source::Mqtt, "session_opened"),
+            (Source::Mqtt, "publish"),
+            (Source::Mqtt, "puback"),
+            (Source::Mqtt, "subscribe"),
+            (Source::Mqtt, "pingreq"),
             (Source::Air, "left"),
         ],
         watch: |_| Some(Box::<manners::TakesOver>::default()),
