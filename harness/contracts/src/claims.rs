@@ -452,8 +452,6 @@ struct Open {
     proofs: VecDeque<(String, LabTime, u64)>,
     /// The first such claim of the device since it was started. It may have begun to speak with it.
     speaks: Option<u64>,
-    /// Events of which a device may hear late, because of a fault.
-    late: VecDeque<String>,
 }
 
 impl Open {
@@ -518,12 +516,7 @@ impl Watch for Claim {
                     open.proofs.remove(place);
                     found.held();
                 }
-                None => match open.late.iter().position(|late| *late == key) {
-                    Some(place) => {
-                        open.late.remove(place);
-                    }
-                    None => open.claims.push_back((key, event.at(), event.seq)),
-                },
+                None => open.claims.push_back((key, event.at(), event.seq)),
             }
         } else if let Some(key) = (self.proof)(event) {
             let open = self.open.entry(device(event).to_owned()).or_default();
