@@ -127,8 +127,10 @@ fn first(mutant: &Mutant, results: &Results) -> Vec<String> {
     let parts: &[&str] = match module {
         "http" | "httpd" => &["https", "hostile", "softap"],
         "coap" | "linkkit" => &["linkkit", "hostile", "softap"],
-        "uplink" => &["thingsboard", "esp8266", "clock", "network"],
+        "uplink" => &["mqtt", "thingsboard", "esp8266", "clock", "network"],
         "mqtt" => &["mqtt", "on_network", "tls", "network"],
+        "transport" => &["tls", "mqtt", "network"],
+        "board" => &["clock", "tls"],
         "network" | "station" | "resolve" | "backoff" => &["network", "clock", "softap"],
         "storage" | "credentials" => &["storage", "provisioning"],
         "mdns" => &["softap", "https"],
