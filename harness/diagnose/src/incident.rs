@@ -25,8 +25,19 @@ pub struct Named {
 impl Incident {
     /// Weighs the logs of one incident.
     pub fn of(logs: Vec<Diagnosis>) -> Self {
+        // A broker's log is of many clients: what it says of the stage that the device fails in is of this one.
+        let fails_in = logs
+            .iter()
+            .filter(|diagnosis| diagnosis.kind != Some(Kind::Broker))
+            .find_map(|diagnosis| diagnosis.causes.first())
+            .map(|cause| cause.stage);
         let named = logs.iter().enumerate().filter_map(|(log, diagnosis)| {
-            let cause = diagnosis.causes.first()?.clone();
+            let mut told = diagnosis.causes.iter().chain(&diagnosis.consequences);
+            let of_it = match diagnosis.kind {
+                Some(Kind::Broker) => told.find(|cause| Some(cause.stage) == fails_in),
+                _ => None,
+            };
+            let cause = of_it.or(diagnosis.causes.first())?.clone();
             Some((diagnosis.kind, Named { log, cause }))
         });
         let mut named: Vec<(Option<Kind>, Named)> = named.collect();
