@@ -12,7 +12,7 @@ use crate::{Contract, Found, Moment, Sight, Watch};
 /// Until what a device needs once is there: its first session, the longest of its buffers.
 const WARM: Duration = Duration::from_secs(60);
 /// What an allocator may keep for later.
-const MEMORY_KIB: u64 = 1_024;
+const MEMORY_KIB: u64 = 128;
 /// Sockets that come and go.
 const FILES: u64 = 4;
 /// From what a phone says to what is written for it.
