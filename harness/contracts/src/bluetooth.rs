@@ -29,6 +29,8 @@ const NUMBERS: [(&str, u16); 5] = [
     ("prov-config", 0xFF52),
     ("proto-ver", 0xFF53),
 ];
+/// From a link that goes with the power to the event that tells of the power.
+const POWER_IS_TOLD: Duration = Duration::from_secs(1);
 /// Endpoints that are remembered.
 const MOST_ENDPOINTS: usize = 64;
 /// Until the link of a service that has ended is down.
@@ -57,6 +59,14 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<Links>::default()),
     },
     Contract {
+        id: "ble-link-is-ended-in-order",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "a link ends because one side says so; it is lost only with the power, or to a fault",
+        source: "Bluetooth Core 5.4 Vol 6 Part B §5.1.6; ESP-IDF protocomm_nimble: ble_gap_terminate",
+        reads: since_boot![(Source::Air, "ble_disconnected"),],
+        watch: |_| Some(Box::<Lost>::default()),
+    },
+    Contract {
         id: "ble-endpoints-have-their-numbers",
         needs: &[],
         says: "an endpoint's characteristic has the service's UUID with the endpoint's number in the last four \
@@ -66,6 +76,37 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<Numbered>::default()),
     },
 ];
+
+/// Links that were lost: the power may have gone, which is told a moment later.
+#[derive(Default)]
+struct Lost(BTreeMap<String, (LabTime, u64)>);
+
+impl Watch for Lost {
+    fn event(&mut self, event: &Event, moment: Moment, found: &mut Found) {
+        let name = device(event);
+        if is_boot(event) {
+            self.0.remove(name);
+        } else if text(event, "/by").is_some() {
+            found.held();
+        } else if moment.calm_from(event.at()) {
+            self.0.insert(name.to_owned(), (event.at(), event.seq));
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        self.0.values().map(|(at, _)| *at + POWER_IS_TOLD).min()
+    }
+
+    fn passed(&mut self, now: LabTime, _: Moment, found: &mut Found) {
+        self.0.retain(|_, (at, seq)| {
+            let waits = *at + POWER_IS_TOLD >= now;
+            if !waits {
+                found.broken("a link was lost, and nothing was done to it", [*seq]);
+            }
+            waits
+        });
+    }
+}
 
 /// Characteristics of each device's endpoints, by their UUIDs.
 #[derive(Default)]

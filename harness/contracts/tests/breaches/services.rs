@@ -76,6 +76,7 @@ pub fn breaking() -> Vec<Breaking> {
             vec![line(1, "app", "BLE transport: Connected!")],
             2_000,
         ),
+        ("ble-link-is-ended-in-order", vec![lost_link(1)], 2_000),
         (
             "ble-endpoints-have-their-numbers",
             vec![characteristic(1, "proto-ver", "021aff51")],
@@ -124,6 +125,10 @@ fn characteristic(ms: u64, endpoint: &str, group: &str) -> Value {
     let mut event = exchange(ms, endpoint, json!("proto-ver"), Value::Null);
     event[2]["characteristic"] = format!("{group}-0382-4aea-bff4-6b3f1c5adfb4").into();
     event
+}
+
+fn lost_link(ms: u64) -> Value {
+    json!([ms, "air/ble_disconnected", { "central": "alice", "reason": 8, "carried": 600 }])
 }
 
 fn breaks(rows: &[Value], until: u64) -> Vec<&'static str> {
@@ -265,4 +270,13 @@ fn endpoints_of_an_application_have_the_numbers_behind_those_of_the_manager() {
         characteristic(2, "prov-config", "021bff52"),
     ];
     assert_eq!(breaks(&apart, 3), expected);
+}
+
+#[test]
+fn a_link_may_be_lost_with_the_power_or_to_a_fault() {
+    let off = json!([2, "board/power", { "power": "off" }]);
+    assert_eq!(breaks(&[lost_link(1), off], 5_000), [""; 0]);
+    let drops =
+        json!([1, "engine/fault", { "name": "bluetooth_drop_after", "on": true, "detail": "" }]);
+    assert_eq!(breaks(&[drops, lost_link(2)], 5_000), [""; 0]);
 }
