@@ -128,7 +128,7 @@ fn first(mutant: &Mutant, results: &Results) -> Vec<String> {
         "http" | "httpd" => &["https", "hostile", "softap"],
         "coap" | "linkkit" => &["linkkit", "hostile", "softap"],
         "uplink" => &["mqtt", "thingsboard", "esp8266", "clock", "network"],
-        "mqtt" => &["mqtt", "on_network", "tls", "network"],
+        "mqtt" => &["mqtt", "on_network", "tls", "network", "linkkit"],
         "transport" => &["tls", "mqtt", "network"],
         "board" => &["clock", "tls"],
         "network" | "station" | "resolve" | "backoff" => &["network", "clock", "softap"],
