@@ -171,6 +171,7 @@ pub const CONTRACTS: &[Contract] = &[
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "disconnect"),
             (Source::Mqtt, "connection_closed"),
+            (Source::Air, "left"),
         ],
         watch: |_| Some(Box::<turns::Turns>::default()),
     },

@@ -17,11 +17,12 @@ pub const CONTRACTS: &[Contract] = &[
         says: "a token is told to the LAN no more often than the profile says, with pauses that grow, and each \
                time by an id of its own",
         source: "Linkkit C SDK 2.3.0: awss_devinfo_notify",
-        reads: since_boot![(Source::Coap, "received"),],
+        reads: since_boot![(Source::Coap, "received"), (Source::Mqtt, "session_opened"),],
         watch: |facts| {
             Some(Box::new(Notifications {
                 facts: facts.linkkit.clone()?,
                 told: BTreeMap::new(),
+                resumed: BTreeSet::new(),
             }))
         },
     },
@@ -108,6 +109,8 @@ impl Watch for HowItComes {
 struct Notifications {
     facts: LinkkitFacts,
     told: BTreeMap<String, Telling>,
+    /// Devices with another session since they last told, with which telling begins at once.
+    resumed: BTreeSet<String>,
 }
 
 /// How a token was told.
@@ -127,9 +130,14 @@ impl Watch for Notifications {
             self.told.remove(device(event));
             return;
         }
+        if event.kind == "session_opened" {
+            self.resumed.insert(device(event).to_owned());
+            return;
+        }
         if event.kind != "received" || text(event, "/json/method") != Some("device.info.notify") {
             return;
         }
+        let resumed = self.resumed.remove(device(event));
         let token = text(event, "/json/params/token").unwrap_or_default();
         let message = number(event, "/message_id").unwrap_or_default();
         let mut next = Telling {
@@ -156,7 +164,7 @@ impl Watch for Notifications {
             let least = self.facts.notify_step.saturating_mul(growth);
             let waited = next.at - last.at;
             found.check(
-                next.times <= most && waited >= least * 8 / 10 && (next.id != last.id || next.id == "null"),
+                next.times <= most && (resumed || waited >= least * 8 / 10) && (next.id != last.id || next.id == "null"),
                 || {
                     let times = next.times;
                     let (id, before) = (&next.id, &last.id);

@@ -24,6 +24,8 @@ struct Device {
     session: Option<u64>,
     /// When it said that this session is over, and by which line.
     ended: Option<(LabTime, u64)>,
+    /// It has left its network since the session began, so that the broker cannot know of the end.
+    left: bool,
 }
 
 impl Watch for Turns {
@@ -47,7 +49,8 @@ impl Watch for Turns {
                 "MQTT_EVENT_DISCONNECTED" => {
                     let device = self.0.entry(device(event).to_owned()).or_default();
                     // Without the first line it speaks of an attempt that came to nothing.
-                    if device.connected.take().is_some() && device.session.is_some() {
+                    let said = device.connected.take().is_some();
+                    if said && device.session.is_some() && !device.left {
                         device.ended = Some((event.at(), event.seq));
                     }
                 }
@@ -61,6 +64,13 @@ impl Watch for Turns {
                 let device = self.0.entry(device(event).to_owned()).or_default();
                 device.session = connection;
                 device.ended = None;
+                device.left = false;
+            }
+            "left" => {
+                if let Some(device) = self.0.get_mut(device(event)) {
+                    device.left = true;
+                    device.ended = None;
+                }
             }
             // One that leaves of its own accord need not say so.
             "disconnect" => {

@@ -119,6 +119,35 @@ fn a_whole_good_life_breaks_nothing_and_exercises_much() {
 }
 
 #[test]
+fn a_device_that_left_its_network_knows_of_the_end_before_the_broker() {
+    let said = |ms: u64| line(ms, "app", "MQTT_EVENT_DISCONNECTED");
+    let opened = |ms: u64| json!([ms, "mqtt/session_opened", { "connection": 1, "client": "c" }]);
+    let connected = |ms: u64| line(ms, "app", "MQTT_EVENT_CONNECTED");
+    let left = |ms: u64| json!([ms, "air/left", { "reason": 3 }]);
+    let before = [opened(1), connected(2), left(3), said(4)];
+    assert_eq!(broken(&before, 60_000), BTreeSet::new());
+    let after = [opened(1), connected(2), said(3), left(4)];
+    assert_eq!(broken(&after, 60_000), BTreeSet::new());
+    let stays = [opened(1), connected(2), said(3)];
+    let expected = BTreeSet::from(["says-disconnected-in-turn"]);
+    assert_eq!(broken(&stays, 60_000), expected);
+}
+
+#[test]
+fn telling_begins_at_once_with_another_session() {
+    let opened = |ms: u64| json!([ms, "mqtt/session_opened", { "connection": 2, "client": "c" }]);
+    let again = [
+        notify(1, 7, "A", 44_000),
+        opened(2),
+        notify(3, 8, "A", 43_998),
+    ];
+    let id = "linkkit-notifications-are-few";
+    assert!(!broken(&again, 4).contains(id));
+    let hasty = [notify(1, 7, "A", 44_000), notify(3, 8, "A", 43_998)];
+    assert!(broken(&hasty, 4).contains(id));
+}
+
+#[test]
 fn what_a_fault_prevents_is_not_held_against_the_device() {
     let fault = |ms: u64, on: bool| json!([ms, "engine/fault", { "name": "internet_off", "on": on, "detail": "" }]);
     let silent = [connect(1), connack(2), fault(3, true), fault(69_000, false)];
@@ -617,7 +646,9 @@ fn a_session_that_was_not_heard_since_a_fault_may_be_taken_over() {
     let taken_over = |heard: Option<u64>| {
         let mut rows = vec![events::opened(1, "c"), fault(2, true), fault(1_000, false)];
         rows.extend(heard.map(|ms| from_client(ms, "pingreq", json!({}))));
-        rows.push(json!([40_000, "mqtt/connection_closed", { "connection": 1, "end": "taken-over" }]));
+        rows.push(
+            json!([40_000, "mqtt/connection_closed", { "connection": 1, "end": "taken-over" }]),
+        );
         broken(&rows, 40_001).contains("mqtt-takes-over-nothing")
     };
     assert!(!taken_over(None));
