@@ -104,9 +104,10 @@ fn judge(
     if let Some(address) = address.filter(|address| *address != found.address) {
         return told(format!("is at {}; it is at {address}", found.address));
     }
-    if found.ttl_s > LONGEST_TTL_S {
+    // One of 0 s says that it is gone (RFC 6762 §10.1).
+    if !(1..=LONGEST_TTL_S).contains(&found.ttl_s) {
         return told(format!(
-            "is there for {} s; no record lives longer than {LONGEST_TTL_S} s",
+            "is there for {} s; a record lives from 1 to {LONGEST_TTL_S} s",
             found.ttl_s
         ));
     }
