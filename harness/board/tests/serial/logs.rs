@@ -55,8 +55,11 @@ pub fn a_recorded_linkkit_device_over_tcp_gives_its_records() {
         let folder = tempfile::tempdir().expect("a folder");
         let server = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = server.local_addr().expect("bound");
+        let (power, powered) = std::sync::mpsc::channel();
         let player = std::thread::spawn(move || {
             let (mut device, _) = server.accept().expect("a board");
+            // What it says before is of an earlier life.
+            powered.recv().expect("it is turned on");
             device
                 .write_all(&recorded("linkkit.log"))
                 .expect("the port is open");
@@ -66,6 +69,7 @@ pub fn a_recorded_linkkit_device_over_tcp_gives_its_records() {
         let keys = format!("port = \"tcp:{address}\"\n");
         let mut board = serial_board(folder.path(), &keys, &trace);
         on(&mut board).await;
+        power.send(()).expect("it waits");
         until("the last record", || texts(&trace).len() >= 62).await;
         let _device = player.join().expect("it played");
         let lines: Vec<LogLine> = events(&trace);
