@@ -70,7 +70,7 @@ pub const CONTRACTS: &[Contract] = &[
         id: "ble-endpoints-have-their-numbers",
         needs: &[],
         says: "an endpoint's characteristic has the service's UUID with the endpoint's number in the last four \
-               digits of its first group, each one its own",
+               digits of its first group, each one its own, and is described by the endpoint's name alone",
         source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_init, endpoint_uuid_used; scheme_ble.c",
         reads: &[(Source::Provisioning, "exchange")],
         watch: |_| Some(Box::<Numbered>::default()),
@@ -121,6 +121,10 @@ impl Watch for Numbered {
         let own = self.0.entry(device(event).to_owned()).or_default();
         if own.get(uuid).is_some_and(|(name, _)| name == endpoint) {
             return;
+        }
+        if let Some(said) = text(event, "/description").filter(|said| *said != endpoint) {
+            let seen = format!("{endpoint} is described as {said:?}");
+            found.broken(seen, [event.seq]);
         }
         let number = uuid
             .get(4..8)

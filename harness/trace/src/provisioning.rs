@@ -28,6 +28,9 @@ pub struct Exchange {
     /// UUID of the characteristic that stands for the endpoint over Bluetooth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub characteristic: Option<String>,
+    /// What that characteristic's description says, a zero byte included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// Length of the request's body.
     pub request_bytes: usize,
     /// What was answered, decrypted and in short; null if there was no answer that could be read.

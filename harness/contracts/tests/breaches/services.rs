@@ -265,6 +265,11 @@ fn endpoints_of_an_application_have_the_numbers_behind_those_of_the_manager() {
     }
     let expected = ["ble-endpoints-have-their-numbers"];
     assert_eq!(of("custom-data", "021aff53"), expected);
+    let mut named = characteristic(1, "proto-ver", "021aff53");
+    named[2]["description"] = "proto-ver".into();
+    assert_eq!(breaks(std::slice::from_ref(&named), 2), [""; 0]);
+    named[2]["description"] = "proto-ver\0".into();
+    assert_eq!(breaks(&[named], 2), expected);
     let apart = [
         characteristic(1, "prov-session", "021aff51"),
         characteristic(2, "prov-config", "021bff52"),

@@ -170,6 +170,7 @@ impl ProvisioningClient {
                 session: None,
                 session_again: false,
                 characteristic: None,
+                description: None,
                 request_bytes,
                 answer: Value::Null,
                 answer_bytes: None,
@@ -195,7 +196,10 @@ impl ProvisioningClient {
         exchange.answer_bytes = answer_bytes;
         exchange.session = self.transport.session();
         exchange.session_again = self.transport.session_was_given_again();
-        exchange.characteristic = self.transport.characteristic(&exchange.endpoint);
+        if let Some((uuid, description)) = self.transport.characteristic(&exchange.endpoint) {
+            exchange.characteristic = Some(uuid);
+            exchange.description = description;
+        }
         let value = match read {
             Ok((value, shown)) => {
                 exchange.answer = shown;

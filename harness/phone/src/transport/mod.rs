@@ -78,8 +78,8 @@ pub trait Transport: Send {
         false
     }
 
-    /// UUID of the characteristic that stands for this endpoint, where there are such.
-    fn characteristic(&self, _endpoint: &str) -> Option<String> {
+    /// UUID and description of the characteristic that stands for this endpoint, where there are such.
+    fn characteristic(&self, _endpoint: &str) -> Option<(String, Option<String>)> {
         None
     }
 

@@ -68,8 +68,15 @@ pub struct Ble {
 /// A connection.
 struct GattLink {
     peripheral: Peripheral,
-    endpoints: BTreeMap<String, Characteristic>,
+    endpoints: BTreeMap<String, Endpoint>,
     events: Pin<Box<dyn Stream<Item = CentralEvent> + Send>>,
+}
+
+/// An endpoint's characteristic.
+struct Endpoint {
+    characteristic: Characteristic,
+    /// What it says of itself.
+    description: Option<String>,
 }
 
 impl Ble {
@@ -233,7 +240,7 @@ impl GattLink {
     }
 
     async fn exchange(&mut self, endpoint: &str, request: &[u8]) -> Result<Vec<u8>, BleError> {
-        let Some(characteristic) = self.endpoints.get(endpoint) else {
+        let Some(Endpoint { characteristic, .. }) = self.endpoints.get(endpoint) else {
             return Err(BleError::NoEndpoint {
                 endpoint: endpoint.to_owned(),
                 known: self.endpoints.keys().cloned().collect(),
@@ -280,7 +287,7 @@ fn is_end(event: &CentralEvent, id: &PeripheralId) -> bool {
 async fn endpoints(
     peripheral: &Peripheral,
     service: Option<&uuid::Uuid>,
-) -> BTreeMap<String, Characteristic> {
+) -> BTreeMap<String, Endpoint> {
     let mut best = BTreeMap::new();
     for candidate in peripheral.services() {
         if service.is_some_and(|wanted| *wanted != candidate.uuid) {
@@ -299,8 +306,13 @@ async fn endpoints(
             };
             described.push(Described {
                 uuid: characteristic.uuid,
+                value: Endpoint {
+                    description: description
+                        .as_deref()
+                        .map(|said| String::from_utf8_lossy(said).into_owned()),
+                    characteristic,
+                },
                 description,
-                value: characteristic,
             });
         }
         let named = names::by_name(candidate.uuid, described);
@@ -335,9 +347,12 @@ impl Transport for Ble {
         self.is_forgotten = true;
     }
 
-    fn characteristic(&self, endpoint: &str) -> Option<String> {
+    fn characteristic(&self, endpoint: &str) -> Option<(String, Option<String>)> {
         let known = self.link.as_ref()?.endpoints.get(endpoint)?;
-        Some(known.uuid.to_string())
+        Some((
+            known.characteristic.uuid.to_string(),
+            known.description.clone(),
+        ))
     }
 
     fn endpoints(&mut self) -> BoxFuture<'_, Result<Option<Vec<String>>, TransportError>> {
