@@ -71,7 +71,10 @@ fn mutant(defect: Defect, source: &Path) -> Result<Mutant, String> {
         let text = fs::read_to_string(&path).map_err(|error| {
             format!("{}: failed to read {}: {error}", defect.id, path.display())
         })?;
-        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(&text);
+        let code = text
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or(&text);
         let mut places = code.match_indices(&change.find);
         let (Some((start, _)), None) = (places.next(), places.next()) else {
             return Err(format!(
