@@ -124,13 +124,13 @@ fn a_device_that_left_its_network_knows_of_the_end_before_the_broker() {
     let opened = |ms: u64| json!([ms, "mqtt/session_opened", { "connection": 1, "client": "c" }]);
     let connected = |ms: u64| line(ms, "app", "MQTT_EVENT_CONNECTED");
     let left = |ms: u64| json!([ms, "air/left", { "reason": 3 }]);
+    let id = "says-disconnected-in-turn";
     let before = [opened(1), connected(2), left(3), said(4)];
-    assert_eq!(broken(&before, 60_000), BTreeSet::new());
+    assert!(!broken(&before, 60_000).contains(id));
     let after = [opened(1), connected(2), said(3), left(4)];
-    assert_eq!(broken(&after, 60_000), BTreeSet::new());
+    assert!(!broken(&after, 60_000).contains(id));
     let stays = [opened(1), connected(2), said(3)];
-    let expected = BTreeSet::from(["says-disconnected-in-turn"]);
-    assert_eq!(broken(&stays, 60_000), expected);
+    assert!(broken(&stays, 60_000).contains(id));
 }
 
 #[test]
