@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A shorter attempt counts as one of this length.
-const SHORTEST: Duration = Duration::from_secs(1);
+/// A shorter attempt counts as one of this length: what a host takes for itself in the midst of a contract
+/// is counted as the contract's.
+const SHORTEST: Duration = Duration::from_secs(25);
 /// One part in so many of an attempt is what a contract may take.
 const SHARE: u32 = 100;
 

@@ -245,7 +245,7 @@ mod tests {
         fn event(&mut self, _: &Event, _: Moment, found: &mut Found) {
             let mut stopwatch = Stopwatch::start();
             let mut spent = Duration::ZERO;
-            while spent < Duration::from_millis(15) {
+            while spent < Duration::from_millis(150) {
                 spent += stopwatch.lap();
             }
             found.held();
@@ -321,12 +321,12 @@ mod tests {
         let contracts = read(&[&HOLDS, &PONDERS]);
         let unable = contracts
             .unable(Duration::from_secs(1))
-            .expect("it took 30 ms");
+            .expect("it took 300 ms");
         assert!(
             unable.to_string().starts_with("contract ponders took "),
             "{unable}"
         );
-        // A shorter attempt counts as a second: to start a program takes longer than that.
+        // A short attempt counts as a longer one.
         assert!(contracts.unable(Duration::ZERO).is_some());
         assert_eq!(contracts.unable(Duration::from_secs(60)), None);
         assert_eq!(read(&[&HOLDS]).unable(Duration::ZERO), None);
