@@ -292,7 +292,7 @@ async fn dropped(bus: String) {
     let began = Instant::now();
     while host.connected_to().as_deref() != Some("home") {
         assert!(began.elapsed() < Duration::from_secs(30), "it goes back");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        world.clock.sleep(Duration::from_millis(10)).await;
     }
     let why: Vec<String> = switched(&world, 0)
         .into_iter()
