@@ -63,7 +63,10 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Air, Sight::Clock],
         says: "a link ends because one side says so; it is lost only with the power, or to a fault",
         source: "Bluetooth Core 5.4 Vol 6 Part B §5.1.6; ESP-IDF protocomm_nimble: ble_gap_terminate",
-        reads: since_boot![(Source::Air, "ble_disconnected"),],
+        reads: since_boot![
+            (Source::Air, "ble_connected"),
+            (Source::Air, "ble_disconnected"),
+        ],
         watch: |_| Some(Box::<Lost>::default()),
     },
     Contract {
@@ -77,28 +80,43 @@ pub const CONTRACTS: &[Contract] = &[
     },
 ];
 
-/// Links that were lost: the power may have gone, which is told a moment later.
+/// Links that were lost: the power may have gone, which is told a moment later, or have come back before the other
+/// side noticed.
 #[derive(Default)]
-struct Lost(BTreeMap<String, (LabTime, u64)>);
+struct Lost {
+    lost: BTreeMap<String, (LabTime, u64)>,
+    /// How many links there are that began since the last boot.
+    links: BTreeMap<String, u32>,
+}
 
 impl Watch for Lost {
     fn event(&mut self, event: &Event, moment: Moment, found: &mut Found) {
         let name = device(event);
         if is_boot(event) {
-            self.0.remove(name);
-        } else if text(event, "/by").is_some() {
+            self.lost.remove(name);
+            self.links.remove(name);
+            return;
+        }
+        let links = self.links.entry(name.to_owned()).or_default();
+        if event.kind == "ble_connected" {
+            *links += 1;
+            return;
+        }
+        let is_of_this_life = *links > 0;
+        *links = links.saturating_sub(1);
+        if text(event, "/by").is_some() {
             found.held();
-        } else if moment.calm_from(event.at()) {
-            self.0.insert(name.to_owned(), (event.at(), event.seq));
+        } else if is_of_this_life && moment.calm_from(event.at()) {
+            self.lost.insert(name.to_owned(), (event.at(), event.seq));
         }
     }
 
     fn due(&self) -> Option<LabTime> {
-        self.0.values().map(|(at, _)| *at + POWER_IS_TOLD).min()
+        self.lost.values().map(|(at, _)| *at + POWER_IS_TOLD).min()
     }
 
     fn passed(&mut self, now: LabTime, _: Moment, found: &mut Found) {
-        self.0.retain(|_, (at, seq)| {
+        self.lost.retain(|_, (at, seq)| {
             let waits = *at + POWER_IS_TOLD >= now;
             if !waits {
                 found.broken("a link was lost, and nothing was done to it", [*seq]);

@@ -76,7 +76,11 @@ pub fn breaking() -> Vec<Breaking> {
             vec![line(1, "app", "BLE transport: Connected!")],
             2_000,
         ),
-        ("ble-link-is-ended-in-order", vec![lost_link(1)], 2_000),
+        (
+            "ble-link-is-ended-in-order",
+            vec![link(1), lost_link(2)],
+            2_000,
+        ),
         (
             "ble-endpoints-have-their-numbers",
             vec![characteristic(1, "proto-ver", "021aff51")],
@@ -125,6 +129,10 @@ fn characteristic(ms: u64, endpoint: &str, group: &str) -> Value {
     let mut event = exchange(ms, endpoint, json!("proto-ver"), Value::Null);
     event[2]["characteristic"] = format!("{group}-0382-4aea-bff4-6b3f1c5adfb4").into();
     event
+}
+
+fn link(ms: u64) -> Value {
+    json!([ms, "air/ble_connected", { "central": "alice" }])
 }
 
 fn lost_link(ms: u64) -> Value {
@@ -279,9 +287,12 @@ fn endpoints_of_an_application_have_the_numbers_behind_those_of_the_manager() {
 
 #[test]
 fn a_link_may_be_lost_with_the_power_or_to_a_fault() {
-    let off = json!([2, "board/power", { "power": "off" }]);
-    assert_eq!(breaks(&[lost_link(1), off], 5_000), [""; 0]);
+    let off = json!([3, "board/power", { "power": "off" }]);
+    assert_eq!(breaks(&[link(1), lost_link(2), off], 5_000), [""; 0]);
+    let reset = json!([2, "board/power", { "power": "reset" }]);
+    // The other side notices when the device runs again.
+    assert_eq!(breaks(&[link(1), reset, lost_link(400)], 5_000), [""; 0]);
     let drops =
-        json!([1, "engine/fault", { "name": "bluetooth_drop_after", "on": true, "detail": "" }]);
-    assert_eq!(breaks(&[drops, lost_link(2)], 5_000), [""; 0]);
+        json!([2, "engine/fault", { "name": "bluetooth_drop_after", "on": true, "detail": "" }]);
+    assert_eq!(breaks(&[link(1), drops, lost_link(3)], 5_000), [""; 0]);
 }
