@@ -1,6 +1,6 @@
 //! What a Bluetooth peripheral owes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clock::LabTime;
@@ -85,8 +85,8 @@ pub const CONTRACTS: &[Contract] = &[
 #[derive(Default)]
 struct Lost {
     lost: BTreeMap<String, (LabTime, u64)>,
-    /// How many links there are that began since the last boot.
-    links: BTreeMap<String, u32>,
+    /// Which phones have a link that began since the last boot, by device.
+    links: BTreeSet<(String, String)>,
 }
 
 impl Watch for Lost {
@@ -94,16 +94,16 @@ impl Watch for Lost {
         let name = device(event);
         if is_boot(event) {
             self.lost.remove(name);
-            self.links.remove(name);
+            self.links.retain(|(device, _)| device != name);
             return;
         }
-        let links = self.links.entry(name.to_owned()).or_default();
+        let central = text(event, "/central").unwrap_or_default();
+        let link = (name.to_owned(), central.to_owned());
         if event.kind == "ble_connected" {
-            *links += 1;
+            self.links.insert(link);
             return;
         }
-        let is_of_this_life = *links > 0;
-        *links = links.saturating_sub(1);
+        let is_of_this_life = self.links.remove(&link);
         if text(event, "/by").is_some() {
             found.held();
         } else if is_of_this_life && moment.calm_from(event.at()) {
