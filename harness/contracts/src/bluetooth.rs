@@ -6,7 +6,7 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{device, flag, is_boot, number, since_boot, text};
+use crate::read::{POWER_IS_TOLD, device, flag, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// Of advertising data, in which the flags say that a device can be discovered (Core Specification Supplement,
@@ -29,8 +29,6 @@ const NUMBERS: [(&str, u16); 5] = [
     ("prov-config", 0xFF52),
     ("proto-ver", 0xFF53),
 ];
-/// From a link that goes with the power to the event that tells of the power.
-const POWER_IS_TOLD: Duration = Duration::from_secs(1);
 /// Endpoints that are remembered.
 const MOST_ENDPOINTS: usize = 64;
 /// Until the link of a service that has ended is down.

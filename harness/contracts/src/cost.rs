@@ -51,7 +51,8 @@ impl fmt::Display for Unable {
 
 impl std::error::Error for Unable {}
 
-/// Measures the processor time of this thread: a host that does other things costs a contract nothing.
+/// Measures the processor time of this thread: that the host runs other programs costs a contract nothing, and what
+/// it does in the name of this thread little.
 #[derive(Debug)]
 pub struct Stopwatch(Duration);
 

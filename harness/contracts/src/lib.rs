@@ -39,6 +39,7 @@ mod contract;
 mod cost;
 mod dhcp;
 mod facts;
+mod faults;
 mod lan;
 mod linkkit;
 mod mqtt;

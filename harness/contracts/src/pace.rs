@@ -6,8 +6,8 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{device, flag, is_boot, number, since_boot, text};
-use crate::reader::is_momentary;
+use crate::faults::is_momentary;
+use crate::read::{device, flag, is_boot, left_by_itself, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// Failed joins of one minute at the most, once the first minute is over.
@@ -156,8 +156,7 @@ impl Watch for Returns {
             found.held();
         }
         let had_an_address = self.addressed.insert(name.to_owned(), false) == Some(true);
-        // 8: it left by itself.
-        if event.kind == "left" && had_an_address && number(event, "/reason") != Some(8) {
+        if event.kind == "left" && had_an_address && !left_by_itself(event) {
             self.lost.insert(name.to_owned(), (event.at(), event.seq));
         }
     }

@@ -18,6 +18,17 @@ pub fn flag(event: &Event, pointer: &str) -> bool {
     event.data.pointer(pointer) == Some(&Value::Bool(true))
 }
 
+/// 802.11 §9.4.1.7: the station has left by itself.
+const LEFT_BY_ITSELF: u64 = 8;
+
+/// From what goes with the power to the event that tells of the power.
+pub const POWER_IS_TOLD: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Whether a station that has left, or was not let in, has done so by itself.
+pub fn left_by_itself(event: &Event) -> bool {
+    number(event, "/reason") == Some(LEFT_BY_ITSELF)
+}
+
 /// The device that the event is about; empty if it names none.
 pub fn device(event: &Event) -> &str {
     event.device.as_deref().unwrap_or_default()

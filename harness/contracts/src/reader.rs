@@ -8,13 +8,12 @@ use clock::LabTime;
 use trace::{Event, Fault, Source};
 
 use crate::cost::{Stopwatch, Unable, Why};
+use crate::faults::Faults;
 use crate::{ALL, Breach, Contract, Facts, Found, Moment, Watch};
 
 /// How long after a fault a device may still suffer from it: the longest back-off of the devices
 /// at hand.
 const AFTERMATH: Duration = Duration::from_secs(30);
-/// Faults that are over as soon as they have happened: nothing mends them.
-const MOMENTARY: [&str; 2] = ["session_ended", "stations_lost"];
 /// Breaches of one contract that are kept; the first says it all.
 const MOST_BREACHES: u64 = 16;
 
@@ -23,8 +22,7 @@ pub struct Contracts {
     rules: Vec<Rule>,
     /// Which rules read a kind.
     readers: HashMap<(Source, &'static str), Vec<usize>>,
-    /// Names of the faults that are on.
-    faults: Vec<String>,
+    faults: Faults,
     calm_since: Option<LabTime>,
 }
 
@@ -84,7 +82,7 @@ impl Contracts {
         Self {
             rules,
             readers,
-            faults: Vec::new(),
+            faults: Faults::default(),
             calm_since: Some(LabTime::START),
         }
     }
@@ -161,21 +159,12 @@ impl Contracts {
         let Some(fault) = event.payload::<Fault>() else {
             return;
         };
-        match fault.on {
-            true if is_momentary(&fault.name) => {}
-            true => self.faults.push(fault.name),
-            false => self.faults.retain(|name| *name != fault.name),
-        }
-        self.calm_since = match self.faults.is_empty() {
+        self.faults.note(&fault.name, fault.on);
+        self.calm_since = match self.faults.is_calm() {
             true => Some(event.at() + AFTERMATH),
             false => None,
         };
     }
-}
-
-/// Whether a fault of this name is over as soon as it has happened.
-pub(crate) fn is_momentary(fault: &str) -> bool {
-    MOMENTARY.contains(&fault)
 }
 
 impl Rule {

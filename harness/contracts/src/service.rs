@@ -7,7 +7,7 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::facts::ServiceFacts;
-use crate::read::{device, is_boot, number, since_boot, text};
+use crate::read::{POWER_IS_TOLD, device, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// From the apply that a phone was answered to the first try (ESP-IDF: a timer of a second).
@@ -27,8 +27,6 @@ const LEASE: (Duration, Duration) = (
     Duration::from_secs(60 * 60),
     Duration::from_secs(24 * 60 * 60),
 );
-/// From a network that goes with the power to the event that tells of the power.
-const POWER_IS_TOLD: Duration = Duration::from_secs(1);
 
 const READS: &[(Source, &str)] = since_boot![
     (Source::Air, "soft_ap_started"),

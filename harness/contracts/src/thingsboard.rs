@@ -25,6 +25,8 @@ const NUMBERED: [&str; 2] = [
     "v1/devices/me/attributes/request/",
     "v1/devices/me/rpc/request/",
 ];
+/// Requests of one connection that are remembered.
+const MOST: usize = 1024;
 /// Where it answers what the cloud numbers.
 const CALL_ANSWERED: &str = "v1/devices/me/rpc/response/";
 
@@ -47,7 +49,11 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Broker],
         says: "a device gives each of its calls and requests in a session a number of its own",
         source: "ThingsBoard MQTT device API: $request_id is an integer request identifier",
-        reads: &[(Source::Mqtt, "session_opened"), (Source::Mqtt, "publish")],
+        reads: &[
+            (Source::Mqtt, "session_opened"),
+            (Source::Mqtt, "connection_closed"),
+            (Source::Mqtt, "publish"),
+        ],
         watch: |_| Some(Box::<Numbers>::default()),
     },
     Contract {
@@ -128,9 +134,16 @@ struct Numbers(BTreeMap<u64, BTreeMap<String, u64>>);
 impl Watch for Numbers {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         let connection = connection(event);
-        if event.kind == "session_opened" {
-            self.0.insert(connection, BTreeMap::new());
-            return;
+        match &*event.kind {
+            "session_opened" => {
+                self.0.insert(connection, BTreeMap::new());
+                return;
+            }
+            "connection_closed" => {
+                self.0.remove(&connection);
+                return;
+            }
+            _ => {}
         }
         let topic = text(event, "/topic").unwrap_or_default();
         let is_numbered = NUMBERED.iter().any(|begin| topic.starts_with(begin));
@@ -140,9 +153,12 @@ impl Watch for Numbers {
         let Some(seen) = self.0.get_mut(&connection) else {
             return;
         };
-        match seen.insert(topic.to_owned(), event.seq) {
-            Some(seq) => found.broken(format!("published to {topic} again"), [seq, event.seq]),
+        match seen.get(topic) {
+            Some(seq) => found.broken(format!("published to {topic} again"), [*seq, event.seq]),
             None => found.held(),
+        }
+        if seen.len() < MOST {
+            seen.insert(topic.to_owned(), event.seq);
         }
     }
 }

@@ -7,14 +7,12 @@ use clock::LabTime;
 use serde_json::Value;
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, number, since_boot, text};
+use crate::read::{device, is_boot, left_by_itself, since_boot, text};
 use crate::{AccessPointFacts, Contract, Facts, Found, Moment, Sight, Watch};
 
 /// Until a station that has joined has an address, or gives up (RFC 2131 §4.4.1: four tries).
 const LEASE_WITHIN: Duration = Duration::from_secs(35);
 
-/// 802.11: the station has left by itself.
-const LEFT_BY_ITSELF: u64 = 8;
 /// Until the board tells that it was switched, which takes the station out of its network, too.
 const SWITCHED_WITHIN: Duration = Duration::from_secs(1);
 /// From what a phone says until the station leaves for it.
@@ -303,7 +301,7 @@ impl Watch for Stays {
                     .get(name)
                     .is_some_and(|at| *at + TOLD_WITHIN >= event.at());
                 if let Some(leased) = leased
-                    && number(event, "/reason") == Some(LEFT_BY_ITSELF)
+                    && left_by_itself(event)
                     && !was_told
                 {
                     let left = (event.at(), [leased, event.seq]);

@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 
 use trace::Event;
 
-use crate::read::{device, is_boot, number, text};
+use crate::read::{device, is_boot, left_by_itself, text};
 use crate::{Found, Moment, Watch};
-
-/// 802.11: a station has left by itself, of which nothing is said.
-const LEFT_BY_ITSELF: u64 = 8;
 
 /// What each device has said since it was started, or was told something by a phone.
 #[derive(Default)]
@@ -27,7 +24,8 @@ impl Watch for Networks {
             self.0.remove(device(event));
             return;
         }
-        if number(event, "/reason") == Some(LEFT_BY_ITSELF) {
+        // Of which nothing is said.
+        if left_by_itself(event) {
             return;
         }
         let joins = text(event, "/ssid").unwrap_or_default();

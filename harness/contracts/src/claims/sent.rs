@@ -58,6 +58,9 @@ impl Watch for Sent {
                 }
                 None => device.logged.push_back((id, event.at(), event.seq)),
             }
+            if device.logged.len() > MOST {
+                device.logged.pop_front();
+            }
             return;
         }
         let device = self.0.entry(name.to_owned()).or_default();

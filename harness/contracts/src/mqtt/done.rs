@@ -1,12 +1,13 @@
 //! What has been acknowledged is done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clock::LabTime;
 use trace::{Event, Source};
 
 use super::is_from_client;
+use crate::faults::Faults;
 use crate::read::{device, flag, is_boot, number, text};
 use crate::{Found, Moment, Watch};
 
@@ -20,8 +21,7 @@ pub struct Done {
     underway: BTreeMap<(String, u64), (LabTime, u64)>,
     /// The client has its acknowledgement.
     settled: BTreeMap<(String, u64), u64>,
-    /// Faults that are on.
-    faults: BTreeSet<String>,
+    faults: Faults,
 }
 
 impl Done {
@@ -29,16 +29,7 @@ impl Done {
         // Whatever is on its way now may be lost.
         self.underway.clear();
         let name = text(event, "/name").unwrap_or_default();
-        match flag(event, "/on") {
-            // It is over with the sessions that it ends.
-            true if name.starts_with("session_ended") => {}
-            true => {
-                self.faults.insert(name.to_owned());
-            }
-            false => {
-                self.faults.remove(name);
-            }
-        }
+        self.faults.note(name, flag(event, "/on"));
     }
 }
 
@@ -69,7 +60,7 @@ impl Watch for Done {
         }
         let key = (client.to_owned(), number(event, "/id").unwrap_or_default());
         match (&*event.kind, is_from_client(event)) {
-            ("puback" | "pubcomp", false) if self.faults.is_empty() => {
+            ("puback" | "pubcomp", false) if self.faults.is_calm() => {
                 self.underway.insert(key, (event.at(), event.seq));
             }
             ("publish", true) if number(event, "/qos") > Some(0) => {

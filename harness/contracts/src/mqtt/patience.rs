@@ -1,12 +1,13 @@
 //! How long a client waits for the broker.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clock::LabTime;
 use trace::{Event, Source};
 
 use super::{connection, is_from_client};
+use crate::faults::Faults;
 use crate::read::{flag, is_boot, text};
 use crate::{Found, Moment, Watch};
 
@@ -21,7 +22,7 @@ pub struct Patience {
     /// Since when and since which event.
     waiting: BTreeMap<u64, (LabTime, u64)>,
     /// Faults that are on, other than the silence of the broker.
-    faults: BTreeSet<String>,
+    faults: Faults,
 }
 
 impl Patience {
@@ -29,7 +30,7 @@ impl Patience {
         Self {
             told,
             waiting: BTreeMap::new(),
-            faults: BTreeSet::new(),
+            faults: Faults::default(),
         }
     }
 
@@ -39,14 +40,11 @@ impl Patience {
             return;
         }
         self.waiting.clear();
-        match flag(event, "/on") {
-            true => self.faults.insert(name.to_owned()),
-            false => self.faults.remove(name),
-        };
+        self.faults.note(name, flag(event, "/on"));
     }
 
     fn begins(&mut self, event: &Event) {
-        if self.faults.is_empty() {
+        if self.faults.is_calm() {
             self.waiting
                 .insert(connection(event), (event.at(), event.seq));
         }

@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, number, text};
+use crate::read::{device, is_boot, left_by_itself, text};
 use crate::{Found, Moment, Watch};
-
-/// A station that leaves by itself (802.11 §9.4.1.7).
-const BY_ITSELF: u64 = 8;
 
 /// What is refused as long as credentials are tried, or have proven themselves.
 const REFUSED: [&str; 3] = ["cmd_apply_config", "cmd_scan_start", "cmd_ctrl_reset"];
@@ -32,8 +29,7 @@ impl Watch for Turns {
             return;
         }
         if event.source == Source::Air {
-            let failed = number(event, "/reason") != Some(BY_ITSELF);
-            if let Some(taken) = self.0.get_mut(name).filter(|_| failed) {
+            if let Some(taken) = self.0.get_mut(name).filter(|_| !left_by_itself(event)) {
                 taken.may_have_failed = true;
             }
             return;

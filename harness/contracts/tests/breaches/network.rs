@@ -1,11 +1,13 @@
 //! What breaks the contracts on a device's clock, its networks and TLS.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::Breaking;
 use super::events::{
-    closed_tcp, exchange, handshake, joined, leased, left, opened_tcp, powered, session, time,
-    timed, told, told_time,
+    broken, closed_tcp, exchange, handshake, joined, leased, left, opened_tcp, powered, session,
+    time, timed, told, told_time,
 };
 
 pub fn breaking() -> Vec<Breaking> {
@@ -224,4 +226,107 @@ pub fn breaking() -> Vec<Breaking> {
             3,
         ),
     ]
+}
+
+#[test]
+fn a_lease_that_is_renewed_lasts_on() {
+    let leased =
+        |s: u64| json!([s * 1_000, "air/leased", { "address": "10.0.0.2", "lease_s": 20 }]);
+    let asked = |s: u64| json!([s * 1_000, "air/address_asked", { "message": "request" }]);
+    let used = json!([30_000, "air/name_asked", { "name": "a", "answer": "10.0.0.1" }]);
+    let told = json!([1, "sntp/answered", { "device": null, "offset_s": 0 }]);
+    let rows = [
+        told,
+        leased(1),
+        asked(11),
+        leased(11),
+        asked(21),
+        leased(21),
+        used,
+    ];
+    assert_eq!(broken(&rows, 31_000), BTreeSet::new());
+}
+
+#[test]
+fn an_address_that_is_refused_is_used_no_more() {
+    let leased = json!([1, "air/leased", { "address": "10.0.0.2", "lease_s": 20 }]);
+    let told = json!([1, "sntp/answered", { "device": null, "offset_s": 0 }]);
+    let asked = json!([10_000, "air/address_asked", { "message": "request", "answer": "nak" }]);
+    let used = |ms: u64| json!([ms, "air/name_asked", { "name": "a", "answer": "10.0.0.1" }]);
+    let rows = |ms: u64| [leased.clone(), told.clone(), asked.clone(), used(ms)];
+    assert_eq!(broken(&rows(11_000), 21_000), BTreeSet::new());
+    let expected = BTreeSet::from(["address-is-used-no-longer-than-leased"]);
+    assert_eq!(broken(&rows(13_000), 21_000), expected);
+}
+
+#[test]
+fn a_declined_address_is_the_one_that_was_leased() {
+    let rows = |wanted: &str| {
+        [
+            json!([1, "air/leased", { "address": "10.0.0.2", "lease_s": 20 }]),
+            json!([1, "sntp/answered", { "device": null, "offset_s": 0 }]),
+            json!([2, "air/address_asked", { "message": "decline", "wanted": wanted }]),
+            json!([10_100, "air/address_asked", { "message": "discover" }]),
+        ]
+    };
+    assert_eq!(broken(&rows("10.0.0.2"), 21_000), BTreeSet::new());
+    let expected = BTreeSet::from(["address-is-declined-in-order"]);
+    assert_eq!(broken(&rows("10.0.0.1"), 21_000), expected);
+}
+
+#[test]
+fn a_station_that_a_fault_kept_away_has_a_minute_once_it_is_over() {
+    let fault = |ms: u64, on: bool| json!([ms, "engine/fault", { "name": "access_point_off", "on": on, "detail": "" }]);
+    let rows = [
+        session(1),
+        told(2, "home"),
+        joined(3, "home"),
+        leased(4, "10.0.0.2"),
+        told_time(5),
+        fault(6, true),
+        left(7, 200),
+        left(2_000, 201),
+        fault(100_000, false),
+    ];
+    assert_eq!(broken(&rows, 185_000), BTreeSet::new());
+    assert_eq!(broken(&rows, 195_000), BTreeSet::from(["joins-again"]));
+    let back = [
+        &rows[..],
+        &[joined(185_000, "home"), leased(185_001, "10.0.0.2")],
+    ]
+    .concat();
+    assert_eq!(broken(&back, 195_000), BTreeSet::new());
+}
+
+#[test]
+fn what_is_over_as_soon_as_it_happens_excuses_for_half_a_minute_only() {
+    let ended = |ms: u64, name: &str| json!([ms, "engine/fault", { "name": name, "on": true, "detail": "" }]);
+    let stays_away = |name: &str| {
+        let rows = [
+            leased(1, "10.0.0.2"),
+            json!([2, "mqtt/session_opened", { "connection": 1, "client": "c" }]),
+            ended(4, name),
+            json!([50_000, "mqtt/connection_closed", { "connection": 1, "client": "c", "end": "lost" }]),
+        ];
+        broken(&rows, 145_000).contains("mqtt-comes-back")
+    };
+    assert!(stays_away("session_ended") && stays_away("stations_lost"));
+    assert!(!stays_away("internet_off"));
+}
+
+#[test]
+fn a_station_that_is_switched_off_or_told_has_not_left_of_its_own_accord() {
+    let left = || [leased(1, "10.0.0.2"), told_time(2), left(3_000, 8)];
+    let expected = BTreeSet::from(["stays-in-its-network"]);
+    assert_eq!(broken(&left(), 5_000), expected);
+    let off = json!([3_100, "board/power", { "power": "off" }]);
+    let switched = [&left()[..], &[off]].concat();
+    assert_eq!(broken(&switched, 5_000), BTreeSet::new());
+    let mut told = left().to_vec();
+    told.insert(2, session(2_000));
+    assert_eq!(broken(&told, 5_000), BTreeSet::new());
+    let fault =
+        json!([3_001, "engine/fault", { "name": "stations_lost", "on": true, "detail": "" }]);
+    let dismissed = [&left()[..], &[fault]].concat();
+    assert_eq!(broken(&dismissed, 5_000), BTreeSet::new());
 }
