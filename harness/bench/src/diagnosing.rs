@@ -9,16 +9,7 @@ use crate::setup::{Outcome, Setup, timed};
 use crate::table::{Row, Target};
 
 /// Lines of a device that runs, with now and then one that tells something.
-const LINES: [&str; 8] = [
-    "I (312045) app: temperature 21.5 C, humidity 40 %, battery 3.91 V",
-    "D (312046) HTTP_CLIENT: content_length = 512, state = 4, buffer 0x3ffb5bc0",
-    "I (312050) wifi:state: assoc -> run (10)",
-    "V (312051) nvs: nvs_get_str_or_blob sta.ssid",
-    "[312052][D][main.cpp:120] loop(): free heap 183240, largest block 110580",
-    "W (312060) app: disconnected, reason 15",
-    "I (312061) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1",
-    "I (312070) MQTT_EXAMPLE: MQTT_EVENT_PUBLISHED, msg_id=4411",
-];
+const LINES: &str = include_str!("../../diagnose/fixtures/busy.log");
 const MEGABYTE: usize = 1_000_000;
 const GIBIBYTE: usize = 1 << 30;
 const SAMPLES: usize = 10;
@@ -54,6 +45,7 @@ pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
 }
 
 fn log(size: usize) -> String {
+    let lines: Vec<&str> = LINES.lines().collect();
     let mut text = String::with_capacity(size + 100);
     let mut number = 0;
     while text.len() < size {
@@ -62,7 +54,7 @@ fn log(size: usize) -> String {
             quiet @ 0..12 => quiet % 2,
             telling => telling % 8,
         };
-        text.push_str(LINES[line]);
+        text.push_str(lines[line]);
         text.push('\n');
         number += 1;
     }
