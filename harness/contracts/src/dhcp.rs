@@ -55,6 +55,19 @@ pub const CONTRACTS: &[Contract] = &[
         ],
         watch: |_| Some(Box::<Declines>::default()),
     },
+    Contract {
+        id: "address-is-probed-by-nobody",
+        needs: &[Sight::Air],
+        says: "who asks whether a new address is taken does so without an address of its own, so that nobody takes it \
+               for a claim",
+        source: "RFC 5227 §2.1.1: the sender IP address field MUST be set to all zeroes",
+        reads: since_boot![
+            (Source::Air, "leased"),
+            (Source::Air, "left"),
+            (Source::Air, "address_probed"),
+        ],
+        watch: |_| Some(Box::<Probes>::default()),
+    },
 ];
 
 const LEASES: &[(Source, &str)] = since_boot![
@@ -200,6 +213,50 @@ impl Watch for Leases {
                     [lease.seq],
                 );
             }
+        }
+    }
+}
+
+/// The address that each device was leased last, until it was asked for.
+#[derive(Default)]
+struct Probes(BTreeMap<String, Probed>);
+
+struct Probed {
+    address: String,
+    leased: u64,
+    asked: bool,
+}
+
+impl Watch for Probes {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        if is_boot(event) || event.kind == "left" {
+            self.0.remove(name);
+            return;
+        }
+        let address = text(event, "/address").unwrap_or_default();
+        let known = self
+            .0
+            .get_mut(name)
+            .filter(|known| known.address == address);
+        if event.kind == "leased" {
+            // Renewed, it need not be asked for again.
+            if known.is_none() && !name.is_empty() {
+                let leased = Probed {
+                    address: address.to_owned(),
+                    leased: event.seq,
+                    asked: false,
+                };
+                self.0.insert(name.to_owned(), leased);
+            }
+        } else if let Some(lease) = known.filter(|known| !known.asked) {
+            lease.asked = true;
+            let sender = text(event, "/sender");
+            found.check(
+                sender.is_none(),
+                || format!("asks for {address} as {}", sender.unwrap_or_default()),
+                [lease.leased, event.seq],
+            );
         }
     }
 }

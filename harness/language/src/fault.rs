@@ -258,6 +258,10 @@ pub enum NameAnswerKind {
     WrongAddress,
     /// With the address that the host had before it moved.
     Stale,
+    /// With the host's address, and after it with one that no host has.
+    Several,
+    /// With another name of the host, and that one's address (CNAME).
+    Alias,
 }
 
 /// What becomes of the frames between an access point and its stations, in both directions.

@@ -11,6 +11,7 @@ payloads! {
     Left => "left",
     ScanBegun => "scan_begun",
     AddressAsked => "address_asked",
+    AddressProbed => "address_probed",
     Leased => "leased",
     NameAsked => "name_asked",
     ConnectionOpened => "connection_opened",
@@ -296,6 +297,18 @@ pub struct BleDisconnected {
 pub struct BleFaultsSet {
     /// What is wrong with it from now on.
     pub faults: RadioFaults,
+}
+
+/// A device has asked by ARP whether anybody has the address that it was leased (RFC 5227).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AddressProbed {
+    /// The access point's role.
+    pub access_point: String,
+    /// The address.
+    pub address: String,
+    /// The address that the request comes from; none for a probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
 }
 
 /// A connection was lost because it had carried as many bytes as a fault allows.

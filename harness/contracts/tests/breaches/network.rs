@@ -48,6 +48,14 @@ pub fn breaking() -> Vec<Breaking> {
             1_004,
         ),
         (
+            "address-is-probed-by-nobody",
+            vec![
+                json!([1, "air/leased", { "address": "10.0.0.2" }]),
+                json!([2, "air/address_probed", { "address": "10.0.0.2", "sender": "10.0.0.2" }]),
+            ],
+            3,
+        ),
+        (
             "device-time-never-falls",
             vec![timed(1, 900), timed(2, 800)],
             3,

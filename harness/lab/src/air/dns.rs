@@ -4,17 +4,26 @@ use std::net::Ipv4Addr;
 
 const HEADER: usize = 12;
 const TYPE_A: u16 = 1;
+const TYPE_CNAME: u16 = 5;
 const CLASS_IN: u16 = 1;
 /// Longest name in text form (RFC 1035 §2.3.4).
 const MAX_NAME: usize = 255;
 /// How long an answer may be kept. Short, so that a fault is noticed.
 const TTL_S: u32 = 30;
+/// The name of the question once more, as a pointer to it.
+const ASKED: [u8; 2] = [0xC0, HEADER as u8];
+/// `edge.` before the name of the question: whom an alias stands for.
+const ALIAS: [u8; 7] = *b"\x04edge\xC0\x0C";
 
 /// What a name server says about a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resolution {
     /// It stands for this address.
     Address(Ipv4Addr),
+    /// It stands for several; the first is to be used.
+    Several([Ipv4Addr; 2]),
+    /// It is another name for a host of this address.
+    Alias(Ipv4Addr),
     /// There is no such name.
     Unknown,
     /// The server cannot say.
@@ -56,10 +65,12 @@ impl Question {
 
     /// The answer to `query`, which this question was parsed from; none for silence.
     pub(super) fn answer(&self, query: &[u8], resolution: Resolution) -> Option<Vec<u8>> {
-        let (code, address) = match resolution {
-            Resolution::Address(address) => (0, self.wants_address.then_some(address)),
-            Resolution::Failure => (2, None),
-            Resolution::Unknown => (3, None),
+        let (code, records) = match resolution {
+            Resolution::Address(address) => (0, self.addresses(&[address])),
+            Resolution::Several(addresses) => (0, self.addresses(&addresses)),
+            Resolution::Alias(address) => (0, self.alias(address)),
+            Resolution::Failure => (2, Vec::new()),
+            Resolution::Unknown => (3, Vec::new()),
             Resolution::Silence => return None,
         };
         let mut answer = query.get(..self.end)?.to_vec();
@@ -67,18 +78,40 @@ impl Question {
         answer[2] = 0x80 | (answer[2] & 0x01);
         answer[3] = 0x80 | code;
         answer[6..HEADER].fill(0);
-        if let Some(address) = address {
-            answer[7] = 1;
-            // The name once more, as a pointer to the question.
-            answer.extend_from_slice(&[0xC0, HEADER as u8]);
-            answer.extend_from_slice(&TYPE_A.to_be_bytes());
-            answer.extend_from_slice(&CLASS_IN.to_be_bytes());
-            answer.extend_from_slice(&TTL_S.to_be_bytes());
-            answer.extend_from_slice(&4_u16.to_be_bytes());
-            answer.extend_from_slice(&address.octets());
+        answer[7] = records.len() as u8;
+        for record in records {
+            answer.extend_from_slice(&record);
         }
         Some(answer)
     }
+
+    /// A record for each address, if addresses are wanted.
+    fn addresses(&self, addresses: &[Ipv4Addr]) -> Vec<Vec<u8>> {
+        let addresses = addresses.iter().filter(|_| self.wants_address);
+        addresses
+            .map(|address| record(&ASKED, TYPE_A, &address.octets()))
+            .collect()
+    }
+
+    /// That the name stands for another one, and that one's address if it is wanted.
+    fn alias(&self, address: Ipv4Addr) -> Vec<Vec<u8>> {
+        let mut records = vec![record(&ASKED, TYPE_CNAME, &ALIAS)];
+        if self.wants_address {
+            records.push(record(&ALIAS, TYPE_A, &address.octets()));
+        }
+        records
+    }
+}
+
+/// A resource record (RFC 1035 §3.2.1) of `name`, which is as it stands on the wire.
+fn record(name: &[u8], kind: u16, data: &[u8]) -> Vec<u8> {
+    let mut record = name.to_vec();
+    record.extend_from_slice(&kind.to_be_bytes());
+    record.extend_from_slice(&CLASS_IN.to_be_bytes());
+    record.extend_from_slice(&TTL_S.to_be_bytes());
+    record.extend_from_slice(&(data.len() as u16).to_be_bytes());
+    record.extend_from_slice(data);
+    record
 }
 
 /// The name behind the header, and where it ends. Pointers have no place in a question.
@@ -135,6 +168,32 @@ mod tests {
         assert_eq!(answer[..4], [0xAB, 0xCD, 0x81, 0x80]);
         assert_eq!(answer[4..8], [0, 1, 0, 1]);
         assert!(answer.ends_with(&[0, 4, 198, 18, 0, 2]));
+    }
+
+    #[test]
+    fn of_several_addresses_the_first_comes_first() {
+        let addresses = [Ipv4Addr::new(198, 18, 0, 2), Ipv4Addr::new(198, 18, 0, 9)];
+        let answer = ask("broker.test", 1, Resolution::Several(addresses)).expect("an answer");
+        assert_eq!(answer[4..8], [0, 1, 0, 2]);
+        let [first, second] = addresses.map(|address| record(&ASKED, TYPE_A, &address.octets()));
+        assert!(answer.ends_with(&[first, second].concat()));
+    }
+
+    #[test]
+    fn an_alias_comes_before_the_address_of_its_host() {
+        let address = Ipv4Addr::new(198, 18, 0, 2);
+        let answer = ask("broker.test", 1, Resolution::Alias(address)).expect("an answer");
+        assert_eq!(answer[4..8], [0, 1, 0, 2]);
+        let name = [
+            &ASKED[..],
+            &[0, 5, 0, 1, 0, 0, 0, 30, 0, 7],
+            b"\x04edge\xC0\x0C",
+        ]
+        .concat();
+        assert!(answer.windows(name.len()).any(|part| part == name));
+        assert!(answer.ends_with(&[0, 4, 198, 18, 0, 2]));
+        let answer = ask("broker.test", 28, Resolution::Alias(address)).expect("an answer");
+        assert_eq!(answer[7], 1);
     }
 
     #[test]

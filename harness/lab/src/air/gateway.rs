@@ -15,7 +15,7 @@ use super::nat::Nat;
 use super::segment::{Owner, Segment};
 use super::stack::{Gate, StackCore};
 use super::udp_ports::Ports;
-use trace::air::{AddressAsked, Leased, NameAsked};
+use trace::air::{AddressAsked, AddressProbed, Leased, NameAsked};
 
 /// The port of name servers.
 const DNS_PORT: u16 = 53;
@@ -158,7 +158,9 @@ impl Gateway {
         };
         let resolution = self.names.resolve(&question.name);
         let answer = match resolution {
-            Resolution::Address(address) => address.to_string(),
+            Resolution::Address(address)
+            | Resolution::Several([address, _])
+            | Resolution::Alias(address) => address.to_string(),
             Resolution::Unknown => "unknown".to_owned(),
             Resolution::Failure => "failure".to_owned(),
             Resolution::Silence => "silence".to_owned(),
@@ -225,6 +227,25 @@ impl Gateway {
         refused.then_some(frame)
     }
 
+    /// Records that a device asks for its own address.
+    fn probed(&self, frame: &[u8]) {
+        let Some((target, (from, asker))) = frame::arp_target(frame).zip(frame::arp_asker(frame))
+        else {
+            return;
+        };
+        let Some(device) = self.device(asker) else {
+            return;
+        };
+        if self.address_of(asker) == Some(target) {
+            let probed = AddressProbed {
+                access_point: self.role.clone(),
+                address: target.to_string(),
+                sender: (!from.is_unspecified()).then(|| from.to_string()),
+            };
+            self.trace.emit(Some(&device), &probed);
+        }
+    }
+
     /// What a host answers that has taken the address which `frame` asks for.
     fn answer_of_another_host(&self, stack: &StackCore, frame: &[u8]) -> Option<Vec<u8>> {
         let target = frame::arp_target(frame)?;
@@ -258,6 +279,7 @@ impl Gate for Gateway {
         if let Some(segment) = TcpSegment::parse(&frame) {
             return self.tcp(stack, segment, frame);
         }
+        self.probed(&frame);
         if let Some(answer) = self.answer_of_another_host(stack, &frame) {
             stack.send_frame(answer);
             return None;

@@ -46,6 +46,10 @@ pub enum NameFault {
     WrongAddress,
     /// The server tells the address that the host had before it moved.
     Stale,
+    /// It stands for the host's address first, and then for one that no host has.
+    Several,
+    /// It is another name for the host's own.
+    Alias,
 }
 
 /// A service of the host as the air offers it.
@@ -157,6 +161,10 @@ impl Names {
                 Resolution::Address(*state.moved.get(name).unwrap_or(address))
             }
             (Some(NameFault::WrongAddress), _) => Resolution::Address(WRONG_ADDRESS),
+            (Some(NameFault::Several), Some(address)) => {
+                Resolution::Several([*address, WRONG_ADDRESS])
+            }
+            (Some(NameFault::Alias), Some(address)) => Resolution::Alias(*address),
             (Some(NameFault::NxDomain), _) | (_, None) => Resolution::Unknown,
             (None | Some(NameFault::Slow(_)), Some(address)) => Resolution::Address(*address),
         }
@@ -243,6 +251,11 @@ mod tests {
                 Some(NameFault::WrongAddress),
                 Resolution::Address(WRONG_ADDRESS),
             ),
+            (
+                Some(NameFault::Several),
+                Resolution::Several([FIRST_ADDRESS, WRONG_ADDRESS]),
+            ),
+            (Some(NameFault::Alias), Resolution::Alias(FIRST_ADDRESS)),
             (None, Resolution::Address(FIRST_ADDRESS)),
         ];
         for (fault, expected) in cases {

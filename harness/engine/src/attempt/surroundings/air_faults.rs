@@ -97,6 +97,8 @@ fn name(answer: NameAnswerKind) -> NameFault {
         NameAnswerKind::After(delay) => NameFault::Slow(delay),
         NameAnswerKind::WrongAddress => NameFault::WrongAddress,
         NameAnswerKind::Stale => NameFault::Stale,
+        NameAnswerKind::Several => NameFault::Several,
+        NameAnswerKind::Alias => NameFault::Alias,
     }
 }
 
