@@ -44,7 +44,7 @@ impl Judge {
         filters: &[String],
     ) -> Result<Option<Judgement>, String> {
         for filter in filters {
-            match self.run(device, &["--fail-fast", "-E", filter])? {
+            match self.soon(device, &["-E", filter])? {
                 Some(soon) if soon.outcome == Outcome::Killed => return Ok(Some(soon)),
                 // A case that is called otherwise by now is none of them.
                 Some(_) | None => {}
@@ -54,18 +54,20 @@ impl Judge {
     }
 
     /// Runs every case against `device` until one ends with `failed`: what came of it.
-    ///
-    /// A run that ends at a broken attempt is no verdict; then all cases are run.
     pub fn judge(&self, device: &Path) -> Result<Judgement, String> {
-        let all = |more: &[&str]| {
-            let judgement = self.run(device, more)?;
-            judgement.ok_or_else(|| "there are no cases here".to_owned())
-        };
-        let soon = all(&["--fail-fast"])?;
-        if soon.outcome != Outcome::Broken {
-            return Ok(soon);
+        self.soon(device, &[])?
+            .ok_or_else(|| "there are no cases here".to_owned())
+    }
+
+    /// Runs the chosen cases until one fails; None if there is no such case.
+    ///
+    /// A run that ends at a broken attempt is no verdict; then all of them are run.
+    fn soon(&self, device: &Path, chosen: &[&str]) -> Result<Option<Judgement>, String> {
+        let soon = self.run(device, &[&["--fail-fast"], chosen].concat())?;
+        match soon {
+            Some(soon) if soon.outcome == Outcome::Broken => self.run(device, chosen),
+            soon => Ok(soon),
         }
-        all(&[])
     }
 
     /// What exploring alone finds in `device` within `lasts`, such as 1m.
