@@ -45,6 +45,15 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
+/// This program with other arguments.
+pub fn itself(arguments: &[&str]) -> Result<Command, String> {
+    let itself = std::env::current_exe()
+        .map_err(|error| format!("failed to find the own program: {error}"))?;
+    let mut command = command(itself);
+    command.args(arguments);
+    Ok(command)
+}
+
 /// Shows the command, runs it, says how long that took, and fails if it does.
 pub fn run(command: &mut Command) -> Result<(), String> {
     let shown = shown(command);
@@ -80,6 +89,7 @@ pub fn building_release() -> Command {
 pub struct Background {
     shown: String,
     log: PathBuf,
+    began: Instant,
     child: Child,
 }
 
@@ -97,17 +107,27 @@ pub fn start(command: &mut Command, name: &str) -> Result<Background, String> {
         .stderr(both)
         .spawn()
         .map_err(|error| format!("failed to start {shown}: {error}"))?;
-    Ok(Background { shown, log, child })
+    Ok(Background {
+        shown,
+        log,
+        began: Instant::now(),
+        child,
+    })
 }
 
 impl Background {
-    /// Waits for its end; fails if it does, with what it said.
-    pub fn end(mut self) -> Result<(), String> {
+    /// Waits for its end: what it said; fails if it does, with that.
+    pub fn end(mut self) -> Result<String, String> {
         let status = self.child.wait().map_err(|error| error.to_string())?;
-        if status.success() {
-            return Ok(());
-        }
+        eprintln!(
+            "    {} took {} s",
+            self.shown,
+            self.began.elapsed().as_secs()
+        );
         let said = fs::read_to_string(&self.log).unwrap_or_default();
+        if status.success() {
+            return Ok(said);
+        }
         Err(format!("{}: {status}\n{said}", self.shown))
     }
 }
