@@ -238,6 +238,7 @@ fn add_device(device: &Device, needs: &mut BTreeSet<FirmwareNeed>) {
         (!device.cloud.check_name, "check_name"),
         (device.cloud.by_address, "by_address"),
         (!device.cloud.clean_session, "clean_session"),
+        (device.cloud.keep_alive_s.is_some(), "keep_alive_s"),
         (device.cloud.will.is_some(), "will"),
         (
             device

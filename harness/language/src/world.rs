@@ -525,6 +525,8 @@ pub struct DeviceCloud {
     /// Whether its MQTT sessions end with their connections; else the broker is to keep them.
     #[serde(default = "yes")]
     pub clean_session: bool,
+    /// Its keep-alive in seconds, as CONNECT has it; 120 if left out, 0 for none.
+    pub keep_alive_s: Option<Placed<u16>>,
     /// What the broker publishes when the device vanishes.
     pub will: Option<Will>,
 }
@@ -567,6 +569,7 @@ impl Default for DeviceCloud {
             check_name: true,
             by_address: false,
             clean_session: true,
+            keep_alive_s: None,
             will: None,
         }
     }

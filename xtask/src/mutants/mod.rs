@@ -127,7 +127,14 @@ fn first(mutant: &Mutant, results: &Results) -> Vec<String> {
     let parts: &[&str] = match module {
         "http" | "httpd" => &["https", "hostile", "softap"],
         "coap" | "linkkit" => &["linkkit", "hostile", "softap"],
-        "uplink" => &["mqtt", "thingsboard", "esp8266", "clock", "network"],
+        "uplink" => &[
+            "mqtt",
+            "thingsboard",
+            "esp8266",
+            "clock",
+            "network",
+            "linkkit",
+        ],
         "mqtt" => &["mqtt", "on_network", "tls", "network", "linkkit"],
         "transport" => &["tls", "mqtt", "network"],
         "board" => &["clock", "tls"],

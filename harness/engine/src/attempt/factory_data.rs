@@ -344,7 +344,11 @@ fn cloud(
         client_id: values.device_name.clone(),
         username: String::new(),
         password: String::new(),
-        keep_alive_s: 120,
+        keep_alive_s: device
+            .cloud
+            .keep_alive_s
+            .as_ref()
+            .map_or(120, |given| given.value),
         network_timeout_ms: 10_000,
         reconnect_ms: 10_000,
         reconnect_max_ms: 60_000,
