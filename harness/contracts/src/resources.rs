@@ -1,6 +1,7 @@
 //! What a device holds of its board: after many rounds of the same it is what it was after a few.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clock::LabTime;
@@ -9,7 +10,8 @@ use trace::{Event, Source};
 use crate::read::{device, flag, is_boot, number, since_boot};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
-/// Until what a device needs once is there: its first session, the longest of its buffers.
+/// From what a device does for the first time until all is there that it needs for that, the longest of its buffers
+/// among it.
 const WARM: Duration = Duration::from_secs(60);
 /// What an allocator may keep for later.
 const MEMORY_KIB: u64 = 128;
@@ -22,9 +24,15 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "board-holds-no-more-and-more",
         needs: &[],
-        says: "a device that has run for a minute holds no more memory, threads and files later than it did then",
+        says: "a device holds no more memory, threads and files than it did a minute after it did something new: started, \
+               spoke with a phone, had an address, had a session",
         source: "house: a leak ends every device that runs for long",
-        reads: since_boot![(Source::Board, "resources")],
+        reads: since_boot![
+            (Source::Board, "resources"),
+            (Source::Provisioning, "exchange"),
+            (Source::Air, "leased"),
+            (Source::Mqtt, "session_opened"),
+        ],
         watch: |_| Some(Box::<Holds>::default()),
     },
     Contract {
@@ -76,7 +84,10 @@ struct Holds(BTreeMap<String, Run>);
 
 /// From a start of a device on.
 struct Run {
+    /// When it did something new last.
     since: LabTime,
+    /// Kinds of what it has done.
+    done: BTreeSet<Cow<'static, str>>,
     /// Memory, threads and files, and by which event.
     warm: Option<([u64; 3], u64)>,
 }
@@ -87,13 +98,22 @@ impl Watch for Holds {
             self.0.remove(device(event));
             return;
         }
+        if event.kind != "resources" {
+            if let Some(run) = self.0.get_mut(device(event))
+                && run.done.insert(event.kind.clone())
+            {
+                (run.since, run.warm) = (event.at(), None);
+            }
+            return;
+        }
         let held = ["/memory_kib", "/threads", "/files"]
             .map(|place| number(event, place).unwrap_or_default());
         let begun = Run {
             since: event.at(),
+            done: BTreeSet::new(),
             warm: None,
         };
-        let Run { since, warm } = self.0.entry(device(event).to_owned()).or_insert(begun);
+        let Run { since, warm, .. } = self.0.entry(device(event).to_owned()).or_insert(begun);
         if *since + WARM > event.at() {
             return;
         }

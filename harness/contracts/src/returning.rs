@@ -80,6 +80,7 @@ pub const CONTRACTS: &[Contract] = &[
                within its interval, if that is longer",
         source: "the device's factory data",
         reads: since_boot![
+            (Source::Air, "left"),
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "connection_closed"),
             (Source::Mqtt, "publish"),
@@ -108,6 +109,7 @@ pub const CONTRACTS: &[Contract] = &[
         says: "a device that was told an interval for its telemetry keeps it as long as a session stands",
         source: "the device's factory data",
         reads: since_boot![
+            (Source::Air, "left"),
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "connection_closed"),
             (Source::Mqtt, "publish"),
@@ -133,6 +135,7 @@ pub const CONTRACTS: &[Contract] = &[
                CONNACK since it was started",
         source: "Linkkit C SDK 2.3.0: awss_report_token after IOTX_MQTT_EVENT_CONNECT",
         reads: since_boot![
+            (Source::Air, "left"),
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "connection_closed"),
             (Source::Cloud, "token_reported"),
@@ -145,7 +148,7 @@ pub const CONTRACTS: &[Contract] = &[
                 "has reported no token",
                 |event| match &*event.kind {
                     "session_opened" => Turn::Begins,
-                    "connection_closed" => Turn::Ends,
+                    "left" | "connection_closed" => Turn::Ends,
                     _ => Turn::Done { for_good: true },
                 },
             )))
@@ -161,7 +164,7 @@ enum Turn {
     Done { for_good: bool },
     /// What was waited for; it is owed again, from now on.
     BeginsAnew,
-    /// What made it possible is gone.
+    /// What made it possible is gone: the session, or the network under it.
     Ends,
     /// Nothing.
     Goes,

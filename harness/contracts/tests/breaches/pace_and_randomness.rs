@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::Breaking;
 use super::events::{
-    closed_tcp, exchange, from_client, get, joined, leased, left, line, opened_tcp, powered,
-    session, told, told_time,
+    broken, closed_tcp, exchange, from_client, get, joined, leased, left, line, opened_tcp,
+    powered, session, told, told_time,
 };
 
 pub fn breaking() -> Vec<Breaking> {
@@ -186,4 +186,24 @@ fn to_all(ms: u64) -> Value {
         "sender": "alice", "to": "224.0.1.187:5683", "type": "NON", "code": "0.01",
         "message_id": 9, "message_token": "aa",
     }])
+}
+
+#[test]
+fn what_a_device_needs_for_something_new_is_no_leak() {
+    let held = |ms: u64, memory: u64| json!([ms, "board/resources", { "memory_kib": memory, "threads": 1, "files": 9 }]);
+    let before = [
+        held(0, 2_000),
+        held(61_000, 2_000),
+        leased(62_000, "10.0.0.2"),
+    ];
+    let once = [&before[..], &[held(123_000, 4_000), held(190_000, 4_000)]].concat();
+    let leaks =
+        |rows: &[Value], until| broken(rows, until).contains("board-holds-no-more-and-more");
+    assert!(!leaks(&once, 190_001));
+    let twice = [
+        &once[..],
+        &[leased(191_000, "10.0.0.2"), held(260_000, 6_000)],
+    ]
+    .concat();
+    assert!(leaks(&twice, 260_001));
 }

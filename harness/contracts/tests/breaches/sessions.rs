@@ -1,12 +1,14 @@
 //! What breaks the contracts on MQTT and provisioning.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::Breaking;
 use super::events::{
-    applied, config, connack, connect, connect_kept, connected, exchange, from_client, joined,
-    leased, left, numbered, opened, powered, puback, publish, refused, report, session, status,
-    subscribed, to_client, told, told_time,
+    applied, broken_with, config, connack, connect, connect_kept, connected, exchange, from_client,
+    joined, leased, left, numbered, opened, powered, puback, publish, refused, report, session,
+    status, subscribed, to_client, told, told_time,
 };
 
 pub fn breaking() -> Vec<Breaking> {
@@ -397,4 +399,23 @@ pub fn breaking() -> Vec<Breaking> {
             4,
         ),
     ]
+}
+
+#[test]
+fn who_has_left_the_network_owes_its_session_no_telemetry() {
+    let rows = [
+        powered(0),
+        opened(1, "c"),
+        connect(2),
+        connack(3),
+        publish(6, 7, false),
+    ];
+    let silent = |rows: &[serde_json::Value]| {
+        let broken = broken_with(rows, 60_000, |facts| {
+            facts.telemetry.as_mut().expect("it has some").every = Duration::from_secs(20);
+        });
+        broken.contains("telemetry-keeps-its-interval")
+    };
+    assert!(silent(&rows));
+    assert!(!silent(&[&rows[..], &[left(7, 8)]].concat()));
 }
