@@ -24,7 +24,7 @@ cargo xtask <command> [--yes]
 
   setup    install what the tests need: shows the plan, then asks; --yes does not ask
   test     set up, then format, lint, build the images, test, run every scenario on the native board,
-           every fourth case on the emulated one and the suites that run on the board itself, put every
+           every sixth case on the emulated one and the suites that run on the board itself, put every
            bug into the device, and run the rig of real parts; passes only if all of that does
   bugs     only the last: each bug must be caught where a scenario claims it
   explore-bugs

@@ -19,6 +19,8 @@ const MEMORY_KIB: u64 = 128;
 const FILES: u64 = 4;
 /// From what a phone says to what is written for it.
 const WRITES_WITHIN: Duration = Duration::from_secs(5);
+/// From what is written for a phone to the end of what it has asked.
+const EXCHANGE_ENDS: Duration = Duration::from_secs(1);
 
 pub const CONTRACTS: &[Contract] = &[
     Contract {
@@ -48,33 +50,62 @@ pub const CONTRACTS: &[Contract] = &[
     },
 ];
 
-/// When each device was looked at last, and when a phone has spoken to it last since it was started.
+/// What each device was seen to write, and when a phone spoke to it.
 #[derive(Default)]
-struct Writes(BTreeMap<String, (LabTime, Option<LabTime>)>);
+struct Writes(BTreeMap<String, Writing>);
+
+struct Writing {
+    /// When it was looked at last.
+    looked: LabTime,
+    /// When a phone has spoken to it last since it was started.
+    spoke: Option<LabTime>,
+    /// Something was written, and no phone had spoken: the exchange that it belongs to may not have ended yet.
+    written: Option<(LabTime, u64)>,
+}
 
 impl Watch for Writes {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         let name = device(event);
-        if is_boot(event) {
-            self.0.insert(name.to_owned(), (event.at(), None));
-            return;
-        }
         // Where it was not seen to start, a phone may have spoken to it before.
-        let begun = (event.at(), Some(event.at()));
-        let (looked, spoke) = self.0.entry(name.to_owned()).or_insert(begun);
-        if event.kind == "exchange" {
-            *spoke = Some(event.at());
+        let begun = Writing {
+            looked: event.at(),
+            spoke: (!is_boot(event)).then(|| event.at()),
+            written: None,
+        };
+        if is_boot(event) {
+            self.0.insert(name.to_owned(), begun);
             return;
         }
-        let may_write = spoke.is_some_and(|at| at + WRITES_WITHIN >= *looked);
-        if !may_write {
-            found.check(
-                !flag(event, "/storage_written"),
-                || "wrote to its storage of its own accord".into(),
-                [event.seq],
-            );
+        let writing = self.0.entry(name.to_owned()).or_insert(begun);
+        if event.kind == "exchange" {
+            writing.spoke = Some(event.at());
+            if writing.written.take().is_some() {
+                found.held();
+            }
+            return;
         }
-        *looked = event.at();
+        let may_write = writing
+            .spoke
+            .is_some_and(|at| at + WRITES_WITHIN >= writing.looked);
+        if !may_write && flag(event, "/storage_written") {
+            writing.written.get_or_insert((event.at(), event.seq));
+        } else if !may_write {
+            found.held();
+        }
+        writing.looked = event.at();
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        let written = self.0.values().filter_map(|writing| writing.written);
+        written.map(|(at, _)| at + EXCHANGE_ENDS).min()
+    }
+
+    fn passed(&mut self, now: LabTime, _: Moment, found: &mut Found) {
+        for writing in self.0.values_mut() {
+            if let Some((_, seq)) = writing.written.take_if(|(at, _)| *at + EXCHANGE_ENDS < now) {
+                found.broken("wrote to its storage of its own accord", [seq]);
+            }
+        }
     }
 }
 

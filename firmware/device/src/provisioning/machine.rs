@@ -264,6 +264,8 @@ impl Machine {
         }
         log::info!(target: self.tag(), "STA Got IP");
         self.state = State::Succeeded;
+        // As the example counts its retries.
+        self.failures = 0;
         self.report = Report::Connected {
             address: address.to_string(),
             access_point,

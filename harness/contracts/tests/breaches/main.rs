@@ -504,11 +504,23 @@ fn storage_is_written_soon_after_a_phone_has_spoken_and_not_long_after() {
             looked(20_001, written[1]),
             looked(30_001, written[2]),
         ];
-        broken(&rows, 30_002)
+        broken(&rows, 31_002)
     };
     assert_eq!(rows([true, true, false]), BTreeSet::new());
     let expected = BTreeSet::from(["storage-is-written-only-when-told"]);
     assert_eq!(rows([true, false, true]), expected);
+    // What a phone has asked for ends after it was written for it.
+    let ends = |ms: u64| {
+        let rows = [
+            events::powered(0),
+            looked(1, false),
+            looked(10_001, true),
+            events::session(ms),
+        ];
+        broken(&rows, 15_000)
+    };
+    assert_eq!(ends(10_002), BTreeSet::new());
+    assert_eq!(ends(11_100), expected);
 }
 
 #[test]

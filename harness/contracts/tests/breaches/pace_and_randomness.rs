@@ -128,7 +128,7 @@ pub fn breaking() -> Vec<Breaking> {
                     "memory_kib": 2_000, "threads": 1, "files": 9, "storage_written": true,
                 }]),
             ],
-            2,
+            1_002,
         ),
         (
             "ble-advertisement-is-well-formed",
