@@ -1,5 +1,8 @@
 //! What comes out.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Kind, Reading, Stage};
@@ -48,6 +51,9 @@ pub struct Diagnosis {
     pub history: Vec<Past>,
     /// What is to be known of the log itself.
     pub notes: Vec<String>,
+    /// The clients that a broker's log names.
+    #[serde(skip)]
+    pub(crate) peers: BTreeSet<Ipv4Addr>,
 }
 
 /// One start of a device, or one connection to a broker.
@@ -134,4 +140,7 @@ pub struct Past {
     pub evidence: Evidence,
     /// Whether the same attempt got further afterwards.
     pub recovered: bool,
+    /// The clients of a broker that it is of, as far as its log tells.
+    #[serde(skip)]
+    pub(crate) peers: Vec<Ipv4Addr>,
 }

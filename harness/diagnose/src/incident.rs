@@ -1,8 +1,13 @@
 //! The logs of one incident: a device's, its broker's.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
 use serde::Serialize;
 
-use crate::{Cause, Certainty, Diagnosis, Kind, Stage};
+use crate::rules::rules;
+use crate::watch::told;
+use crate::{Cause, Certainty, Diagnosis, Kind, Stage, peers};
 
 /// What the logs of one incident tell together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,18 +31,19 @@ impl Incident {
     /// Weighs the logs of one incident.
     pub fn of(logs: Vec<Diagnosis>) -> Self {
         // A broker's log is of many clients: what it says of the stage that the device fails in is of this one.
-        let fails_in = logs
-            .iter()
-            .filter(|diagnosis| diagnosis.kind != Some(Kind::Broker))
+        let of_devices = || {
+            let is_of_device = |diagnosis: &&Diagnosis| diagnosis.kind != Some(Kind::Broker);
+            logs.iter().filter(is_of_device)
+        };
+        let fails_in = of_devices()
             .find_map(|diagnosis| diagnosis.causes.first())
             .map(|cause| cause.stage);
+        let devices: BTreeSet<Ipv4Addr> = of_devices().filter_map(address).collect();
         let named = logs.iter().enumerate().filter_map(|(log, diagnosis)| {
-            let mut told = diagnosis.causes.iter().chain(&diagnosis.consequences);
-            let of_it = match diagnosis.kind {
-                Some(Kind::Broker) => told.find(|cause| Some(cause.stage) == fails_in),
-                _ => None,
+            let cause = match diagnosis.kind {
+                Some(Kind::Broker) => told_of(diagnosis, fails_in, &devices)?,
+                _ => diagnosis.causes.first()?.clone(),
             };
-            let cause = of_it.or(diagnosis.causes.first())?.clone();
             Some((diagnosis.kind, Named { log, cause }))
         });
         let mut named: Vec<(Option<Kind>, Named)> = named.collect();
@@ -47,6 +53,48 @@ impl Incident {
             logs,
         }
     }
+}
+
+/// The address that a device had.
+fn address(diagnosis: &Diagnosis) -> Option<Ipv4Addr> {
+    let given = diagnosis.last.proved.iter();
+    given
+        .filter(|milestone| milestone.stage == Stage::Dhcp)
+        .find_map(|milestone| peers::own(&milestone.evidence.text))
+}
+
+/// What a broker's log tells of the device: of the stage that it fails in, if there is something, and
+/// nothing that another client did.
+fn told_of(
+    broker: &Diagnosis,
+    fails_in: Option<Stage>,
+    devices: &BTreeSet<Ipv4Addr>,
+) -> Option<Cause> {
+    // Behind a router the broker sees another address than the device's.
+    let is_seen = !broker.peers.is_disjoint(devices);
+    let is_others = |peers: &[Ipv4Addr]| {
+        is_seen && !peers.is_empty() && !peers.iter().any(|peer| devices.contains(peer))
+    };
+    let is_of_device = |cause: &&Cause| {
+        let lines = cause.evidence.iter();
+        let peers: Vec<Ipv4Addr> = lines.flat_map(|line| peers::of(&line.text)).collect();
+        !is_others(&peers)
+    };
+    let is_there = |stage: Stage| Some(stage) == fails_in;
+    let all = broker.causes.iter().chain(&broker.consequences);
+    let mut of_device = all.filter(is_of_device).peekable();
+    let first = of_device
+        .peek()
+        .filter(|cause| is_seen || broker.causes.contains(cause))
+        .map(|cause| (*cause).clone());
+    let of_stage = of_device.find(|cause| is_there(cause.stage)).cloned();
+    let before = || {
+        let past = broker.history.iter().filter(|past| is_there(past.stage));
+        let past = past.filter(|past| !is_others(&past.peers));
+        let most = past.max_by_key(|past| (!past.peers.is_empty(), past.evidence.count))?;
+        Some(told(rules().named(&most.id)?, vec![most.evidence.clone()]))
+    };
+    of_stage.or_else(before).or(first)
 }
 
 /// The device's own trouble before it reaches the broker comes first; of what happens between the two, the

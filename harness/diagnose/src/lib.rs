@@ -17,13 +17,17 @@
 mod binary;
 mod decode;
 mod diagnosis;
+mod expressions;
 mod human;
 mod incident;
 mod kind;
 mod log;
 mod meant;
+mod peers;
+mod required;
 mod rules;
 mod stage;
+mod subject;
 mod watch;
 
 pub use decode::{Reading, decode};

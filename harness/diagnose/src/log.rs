@@ -1,14 +1,18 @@
 //! One log, read line by line.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::net::Ipv4Addr;
 
 use dialect::{Row, Text};
 
 use crate::binary;
 use crate::diagnosis::{Cause, Certainty, Diagnosis, Evidence, Past};
-use crate::meant::as_meant;
+use crate::meant::{as_meant, is_denied};
+use crate::peers;
 use crate::rules::{Pattern, Rule, rules};
+use crate::subject::Subject;
 use crate::watch::{Verdict, Watch, is_of, told};
 use crate::{Kind, Stage};
 
@@ -16,6 +20,8 @@ use crate::{Kind, Stage};
 const LONGEST_LINE: usize = 8 * 1024;
 /// Past problems that are kept, of the first and of the last attempts.
 const MOST_PAST: usize = 64;
+/// Clients of a broker that are kept.
+const MOST_PEERS: usize = 1024;
 /// Percent of bytes that are no text, above which a log is garbled.
 const GARBLED: u64 = 15;
 /// Percent of them above which the rest of it is not relied on.
@@ -38,6 +44,10 @@ pub struct Log {
     failed: Option<Verdict>,
     /// The first cause of an attempt before this one that a restart does not end.
     outlived: Option<Cause>,
+    /// Of each rule on starts in a row, the first line and how many they are by now.
+    starts: BTreeMap<usize, Evidence>,
+    /// The clients that a broker's log names.
+    peers: BTreeSet<Ipv4Addr>,
     history: Vec<Past>,
     left_out: u64,
 }
@@ -56,6 +66,8 @@ impl Log {
             current: Watch::new(1, 1, false),
             failed: None,
             outlived: None,
+            starts: BTreeMap::new(),
+            peers: BTreeSet::new(),
             history: Vec::new(),
             left_out: 0,
         }
@@ -112,15 +124,24 @@ impl Log {
     /// Takes a line in which these expressions were found, and returns whether it begins an attempt.
     fn meet(&mut self, found: &[Pattern], text: &str) -> bool {
         let rules = rules();
+        let subject = Subject::of(text);
         let marks: Vec<usize> = found
             .iter()
             .flat_map(|pattern| rules.proved_by[*pattern].iter().copied())
+            .filter(|mark| subject.tells_of(rules.marks[*mark].stage))
             .collect();
+        let is_denied = marks.iter().any(|mark| rules.marks[*mark].loose) && is_denied(text);
         if self.kind.is_none() {
             self.kind = marks.iter().find_map(|mark| rules.marks[*mark].log);
         }
+        if self.kind == Some(Kind::Broker) && self.peers.len() < MOST_PEERS {
+            self.peers.extend(peers::of(text));
+        }
         let kind = self.kind;
-        let counts = |mark: &usize| is_of(rules.marks[*mark].log, kind);
+        let counts = |mark: &usize| {
+            let mark = &rules.marks[*mark];
+            is_of(mark.log, kind) && !(mark.loose && is_denied)
+        };
         let begins = marks
             .iter()
             .any(|mark| counts(mark) && rules.marks[*mark].begins);
@@ -137,20 +158,34 @@ impl Log {
             if !rules.marks[mark].passed {
                 continue;
             }
-            let number = self.current.number;
-            for (index, evidence) in self.current.recover(rules.marks[mark].stage, kind) {
-                self.remember(past(&rules.rules[index], number, evidence, true));
+            let over = self.current.recover(&rules.marks[mark], kind);
+            self.remember_over(over);
+        }
+        if subject == Subject::Any {
+            for pattern in found {
+                let over = self.current.reach(*pattern, kind);
+                self.remember_over(over);
             }
         }
         // After what the line ends, for it ends no trouble that it tells itself.
         for pattern in found {
-            self.current.meet(*pattern, self.lines, text);
+            self.current.meet(*pattern, self.lines, text, subject);
         }
         begins
     }
 
+    fn remember_over(&mut self, over: Vec<(usize, Evidence)>) {
+        for (index, evidence) in over {
+            let rule = &rules().rules[index];
+            let peers = peers_of(&self.current, rule.stage, &evidence);
+            self.remember(past(rule, self.current.number, evidence, peers));
+        }
+    }
+
     fn remember(&mut self, past: Past) {
-        let is_known = |known: &&mut Past| known.id == past.id && known.recovered == past.recovered;
+        let is_known = |known: &&mut Past| {
+            known.id == past.id && known.recovered == past.recovered && known.peers == past.peers
+        };
         if let Some(known) = self.history.iter_mut().find(is_known) {
             known.evidence.count += past.evidence.count;
         } else if self.history.len() < MOST_PAST {
@@ -162,10 +197,15 @@ impl Log {
 
     fn end_attempt(&mut self, watch: &Watch) {
         let verdict = watch.judge(self.kind);
+        self.count_starts(watch, &verdict);
         let mut all = verdict.causes.iter().chain(&verdict.consequences);
         if self.outlived.is_none() {
             self.outlived = all
-                .find(|cause| of(&cause.id).is_some_and(|rule| rule.text.outlives))
+                .find(|cause| {
+                    rules()
+                        .named(&cause.id)
+                        .is_some_and(|rule| rule.text.outlives)
+                })
                 .cloned();
         }
         let Some(first) = verdict.causes.first() else {
@@ -179,18 +219,55 @@ impl Log {
                 cause: first.cause.clone(),
                 evidence: evidence.clone(),
                 recovered: false,
+                peers: peers_of(watch, first.stage, evidence),
             });
         }
         self.failed = Some(verdict);
+    }
+
+    /// Counts starts in a row that tell no trouble and come no further than an address.
+    fn count_starts(&mut self, watch: &Watch, verdict: &Verdict) {
+        if !verdict.is_silent || verdict.attempt.reached > Some(Stage::Dhcp) {
+            self.starts.clear();
+            return;
+        }
+        for (index, evidence) in watch.starts() {
+            match (self.starts.get_mut(&index), evidence) {
+                (Some(known), Some(_)) => known.count += 1,
+                (None, Some(evidence)) => {
+                    let first = Evidence {
+                        count: 1,
+                        ..evidence
+                    };
+                    self.starts.insert(index, first);
+                }
+                (_, None) => {}
+            }
+        }
+    }
+
+    /// A rule on starts in a row of which there were enough.
+    fn restarts(&self) -> Option<Cause> {
+        let mut enough = self.starts.iter().filter_map(|(index, evidence)| {
+            let rule = &rules().rules[*index];
+            (evidence.count >= rule.text.restarts?).then(|| told(rule, vec![evidence.clone()]))
+        });
+        enough.next()
     }
 
     /// What the log tells.
     pub fn end(mut self) -> Diagnosis {
         let watch = mem::replace(&mut self.current, Watch::new(0, 0, false));
         let mut verdict = watch.judge(self.kind);
+        self.count_starts(&watch, &verdict);
+        if verdict.is_silent
+            && let Some(restarts) = self.restarts()
+        {
+            verdict.consequences = mem::replace(&mut verdict.causes, vec![restarts]);
+        }
         let mut notes = Vec::new();
         if let Some(earlier) = self.failed.take()
-            && verdict.causes.is_empty()
+            && verdict.is_silent
             && earlier.attempt.reached >= verdict.attempt.reached
         {
             notes.push(format!(
@@ -204,6 +281,7 @@ impl Log {
             mut causes,
             mut consequences,
             hints,
+            is_silent: _,
         } = verdict;
         match self.outlived.take() {
             Some(outlived) if !causes.is_empty() && !causes.contains(&outlived) => {
@@ -263,6 +341,7 @@ impl Log {
             hints,
             history: self.history,
             notes,
+            peers: self.peers,
         }
     }
 }
@@ -275,36 +354,42 @@ pub fn is_telling(line: &str) -> bool {
 /// The expressions that are found in a line.
 fn find(line: &str) -> Vec<Pattern> {
     let set = &rules().set;
-    let found: Vec<Pattern> = set.matches(line.as_bytes()).iter().collect();
+    let found = set.found_in(line.as_bytes());
     if found.is_empty() {
         return found;
     }
     match as_meant(line) {
         Cow::Borrowed(_) => found,
-        Cow::Owned(line) => set.matches(line.as_bytes()).iter().collect(),
+        Cow::Owned(line) => set.found_in(line.as_bytes()),
     }
-}
-
-/// The rule of this name.
-fn of(id: &str) -> Option<&'static Rule> {
-    rules().rules.iter().find(|rule| rule.text.id == id)
 }
 
 /// What has happened too often to be over.
 fn repeated(past: &Past) -> Option<Cause> {
-    let rule = of(&past.id)?;
+    let rule = rules().named(&past.id)?;
     let is_cause = past.evidence.count >= rule.text.repeats?;
     is_cause.then(|| told(rule, vec![past.evidence.clone()]))
 }
 
-fn past(rule: &Rule, attempt: u64, evidence: Evidence, recovered: bool) -> Past {
+fn past(rule: &Rule, attempt: u64, evidence: Evidence, peers: Vec<Ipv4Addr>) -> Past {
     Past {
         attempt,
         id: rule.text.id.clone(),
         stage: rule.stage,
         cause: rule.text.cause.clone(),
         evidence,
-        recovered,
+        recovered: true,
+        peers,
+    }
+}
+
+/// The clients that a broker's line is about: those that it names, or of a line of TLS, which names none,
+/// the one that has connected before it.
+fn peers_of(watch: &Watch, stage: Stage, evidence: &Evidence) -> Vec<Ipv4Addr> {
+    let named = peers::of(&evidence.text);
+    match stage {
+        Stage::Tls if named.is_empty() => watch.client(),
+        _ => named,
     }
 }
 

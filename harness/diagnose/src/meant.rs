@@ -3,11 +3,18 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Regex, bytes};
 
-/// A word of one of them, without which the others are not looked for.
-static REASON: LazyLock<Regex> = LazyLock::new(|| expression(r"(?i)reason"));
-static TIMEOUT: LazyLock<Regex> = LazyLock::new(|| expression(r"(?i)time(?:d[ -]?|[ _-]?)out"));
+/// A word of one of them, without which none is looked for.
+static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|\W0\b|URI '/",
+    )
+});
+
+/// A word of some of them, without which those are not looked for.
+static REASON: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)reason"));
+static TIMEOUT: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)time(?:d[ -]?|[ _-]?)out"));
 
 /// A time limit with its value, which is a setting, and nothing that ran out.
 static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
@@ -29,42 +36,114 @@ static OTHER_REASON: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// What tells that a line is on Wi-Fi, whatever component prints it.
-static OF_WIFI: LazyLock<Regex> =
-    LazyLock::new(|| expression(r"(?i)wi-?fi|ssid|\bsta\b|STA_|\bAP\b|802\.11|bssid|station"));
+static OF_WIFI: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"(?i)wi-?fi|ssid|\bsta\b|STA_|\bAP\b|802\.11|bssid|station"));
 
 /// A join that took too long, which is no connection to a server.
 static JOIN_TIMEOUT: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)(\b(?:wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}(?:connect|join)[^\n]{0,60}?|(?:connect|join)[^\n]{0,60}\b(?:wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}?)\btime(?:d[ -]?|[ -]?)out\b",
+        r"(?i)(failed to connect and hit |\b(?:wif|wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}(?:connect|join)[^\n]{0,60}?|(?:connect|join)[^\n]{0,60}\b(?:wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}?)\btime(?:d[ -]?|[ -]?)out\b",
     )
 });
 
 /// What tells that such a line is on another part of the way.
-static OF_OTHERS: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
+static OF_OTHERS: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
         r"(?i)handshake|dhcp|beacon|bcn|mqtt|broker|server|host|tcp|tls|ssl|https?|socket|ntp|\bIP\b|client|ping",
     )
 });
 
-fn expression(text: &str) -> Regex {
+/// A refusal in MQTT's CONNACK, whose first words are those of a refused TCP connection.
+static REFUSED: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)connection refused(\W{1,4}(?:reason\W{1,3})?)(unauthori|not[ _]auth|bad[ _]|broker|server|identifier|unacceptable|id |client|unknown reason|mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x)",
+    )
+});
+
+/// The same without a reason, of a client that has come as far as CONNECT.
+static CONNECT_REFUSED: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?i)(mqtt_connect: )connection refused"));
+
+/// A station that leaves the device's own network: its reason is of that station, not of the device.
+static STATION_LEAVES: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?i)(\bleave,? AID\b[^\n]*?)\breason\b"));
+
+/// The address of the device in its own network, which no network gave it.
+static OWN_ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?i)(AP_DEF with|soft-?AP\b[^\n]{0,24}?|\bAP|assigned) IP\b(?: address)?")
+});
+
+/// Words that say the contrary of those behind them.
+static APART: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)\b(not|never|isn.t|wasn.t|no longer|if|when|while|until|unless|once)( yet| been| is| being)? connected\b",
+    )
+});
+
+/// A counter that stands at nothing.
+static NONE: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|timeouts?|lost)\W{1,2}0\b",
+    )
+});
+
+/// Words beside which others say nothing of what was reached.
+static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254)\b",
+    )
+});
+
+/// A page that phones and browsers ask every server for, whether it is there or not.
+static PROBE: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)URI '/(?:generate_?204|gen_?204|hotspot-detect\.html|connecttest\.txt|ncsi\.txt|redirect|fwlink\S*|success\.txt|canonical\.html|library/test/success\.html|apple-touch-icon\S*|robots\.txt|wpad\.dat|chat|mobile/status\.php|\.well-known/\S*)(?:\?\S*)?' not found",
+    )
+});
+
+/// An expression that is only looked for: in bytes, which is faster.
+pub(crate) fn words(text: &str) -> bytes::Regex {
+    #[expect(clippy::expect_used, reason = "the expression is part of the program")]
+    bytes::RegexBuilder::new(text)
+        .unicode(false)
+        .build()
+        .expect("the expression is sound")
+}
+
+pub(crate) fn expression(text: &str) -> Regex {
     #[expect(clippy::expect_used, reason = "the expression is part of the program")]
     Regex::new(text).expect("the expression is sound")
 }
 
 /// A line with what its misleading words mean, or the line itself.
 pub fn as_meant(line: &str) -> Cow<'_, str> {
+    if !ANY.is_match(line.as_bytes()) {
+        return Cow::Borrowed(line);
+    }
     let mut line = Cow::Borrowed(line);
-    if REASON.is_match(&line) && !OF_WIFI.is_match(&line) {
+    if REASON.is_match(line.as_bytes()) && !OF_WIFI.is_match(line.as_bytes()) {
         line = replaced(line, &MQTT_REASON, "$1${2}mqttcode $3");
         line = replaced(line, &OTHER_REASON, "$1${2}why");
     }
-    if TIMEOUT.is_match(&line) {
+    line = replaced(line, &STATION_LEAVES, "${1}why");
+    line = replaced(line, &REFUSED, "connack refused$1$2");
+    line = replaced(line, &CONNECT_REFUSED, "$1connack refused");
+    line = replaced(line, &OWN_ADDRESS, "$1 mine");
+    line = replaced(line, &APART, "$1 apart");
+    line = replaced(line, &NONE, "none");
+    line = replaced(line, &PROBE, "a probe");
+    if TIMEOUT.is_match(line.as_bytes()) {
         line = replaced(line, &LIMIT, "limit");
-        if !OF_OTHERS.is_match(&line) {
+        if !OF_OTHERS.is_match(line.as_bytes()) {
             line = replaced(line, &JOIN_TIMEOUT, "${1}wifi join failed");
         }
     }
     line
+}
+
+/// Whether a line has words of failure or of what is still to come.
+pub fn is_denied(line: &str) -> bool {
+    DENIAL.is_match(line.as_bytes())
 }
 
 fn replaced<'a>(line: Cow<'a, str>, what: &Regex, with: &str) -> Cow<'a, str> {
@@ -90,6 +169,29 @@ mod tests {
                 "wifi: disconnected, reason 8",
             ),
             ("WiFi connect timeout", "WiFi connect wifi join failed"),
+            (
+                "wifi:station: 02:00:00:00:00:01 leave, AID = 1, reason = 15",
+                "wifi:station: 02:00:00:00:00:01 leave, AID = 1, why = 15",
+            ),
+            (
+                "Connection Refused - Unauthorized (5)",
+                "connack refused - Unauthorized (5)",
+            ),
+            (
+                "delayed connect error: Connection refused",
+                "delayed connect error: Connection refused",
+            ),
+            ("AP IP address: 192.168.4.1", "AP mine: 192.168.4.1"),
+            ("not connected to the broker", "not apart to the broker"),
+            (
+                "flash read errors: 0, writes 4",
+                "flash read none, writes 4",
+            ),
+            ("failed: 0x105", "failed: 0x105"),
+            (
+                "httpd_uri: URI '/generate_204' not found",
+                "httpd_uri: a probe",
+            ),
             ("connect to server timed out", "connect to server timed out"),
         ] {
             assert_eq!(as_meant(line), meant);

@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 
+use crate::expressions::{ExpressionError, Expressions};
 use crate::{Certainty, Kind, Stage};
 
 const FILES: [(Stage, &str); 15] = [
@@ -30,8 +30,6 @@ const FILES: [(Stage, &str); 15] = [
     (Stage::Bind, include_str!("../rules/bind.toml")),
     (Stage::Serving, include_str!("../rules/serving.toml")),
 ];
-/// Of the states of all expressions together.
-const EXPRESSIONS: usize = 64 << 20;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +54,9 @@ struct MilestoneText {
     begins: bool,
     #[serde(default)]
     log: Option<Kind>,
+    /// Whether its words are those of many firmwares, which prove nothing beside words of failure.
+    #[serde(default)]
+    loose: bool,
     /// A line that says it.
     good: String,
 }
@@ -94,12 +95,25 @@ pub struct RuleText {
     /// Whether it stays a cause when the attempt gets further.
     #[serde(default)]
     pub lasting: bool,
+    /// Whether a server says it, so that the connection to it stands.
+    #[serde(default)]
+    pub reaches: bool,
+    /// The first stage of those that end it when the attempt gets there; its own if left out.
+    #[serde(default)]
+    pub until: Option<Stage>,
     /// Whether it stays a cause after a restart: what was not written is missing then.
     #[serde(default)]
     pub outlives: bool,
     /// How often it must have happened to be the cause although each time it was over.
     #[serde(default)]
     pub repeats: Option<u64>,
+    /// How many starts in a row must have its lines, and neither a trouble nor an address, for it to be
+    /// the cause.
+    #[serde(default)]
+    pub restarts: Option<u64>,
+    /// Lines without which it is a cause beside another trouble only: alone it is a hint.
+    #[serde(default)]
+    pub alone: Vec<String>,
     /// Whose log it can stand in; a device's if left out.
     #[serde(default)]
     pub log: Option<Kind>,
@@ -148,6 +162,7 @@ pub struct Rule {
     pub says: Vec<Pattern>,
     pub after: Vec<Pattern>,
     pub unless: Vec<Pattern>,
+    pub alone: Vec<Pattern>,
     pub or: Vec<Option<Pattern>>,
 }
 
@@ -158,6 +173,7 @@ pub struct Mark {
     pub passed: bool,
     pub begins: bool,
     pub log: Option<Kind>,
+    pub loose: bool,
     pub says: Pattern,
     good: String,
 }
@@ -166,7 +182,7 @@ pub struct Mark {
 pub struct Rules {
     pub rules: Vec<Rule>,
     pub marks: Vec<Mark>,
-    pub set: RegexSet,
+    pub set: Expressions,
     /// How many expressions there are.
     pub patterns: usize,
     /// Of each expression, the rules that need it and its place in each.
@@ -197,7 +213,7 @@ pub enum RulesError {
     },
     /// An expression cannot be one.
     #[error("an expression of the rules")]
-    Expression(#[from] regex::Error),
+    Expression(#[from] ExpressionError),
 }
 
 #[derive(Default)]
@@ -218,53 +234,67 @@ impl Patterns {
 }
 
 impl Rules {
+    /// The rule of this name.
+    pub fn named(&self, id: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.text.id == id)
+    }
+
     fn read() -> Result<Self, RulesError> {
-        let mut patterns = Patterns::default();
-        let (mut rules, mut marks) = (Vec::new(), Vec::new());
-        for (stage, text) in FILES {
-            let file: File =
-                toml::from_str(text).map_err(|source| RulesError::Toml { stage, source })?;
-            marks.extend(file.milestone.into_iter().map(|mark| Mark {
-                stage,
-                says: patterns.add(&mark.says),
-                proves: mark.proves,
-                passed: mark.passed,
-                begins: mark.begins,
-                log: mark.log,
-                good: mark.good,
-            }));
-            for text in file.rule {
-                let unless = |other: &Alternative| other.unless.clone();
-                let or: Vec<Option<String>> = text.or.iter().map(unless).collect();
-                rules.push(Rule {
-                    stage,
-                    says: patterns.add_all(&text.says),
-                    after: patterns.add_all(&text.after),
-                    unless: patterns.add_all(&text.unless),
-                    or: or
-                        .iter()
-                        .map(|unless| unless.as_deref().map(|unless| patterns.add(unless)))
-                        .collect(),
-                    text,
-                });
-            }
-        }
-        let (said_by, proved_by) = index(&rules, &marks, patterns.0.len());
-        // Bytes and not characters: what is looked for is ASCII, and the automaton is far smaller.
-        let set = RegexSetBuilder::new(&patterns.0)
-            .unicode(false)
-            .size_limit(EXPRESSIONS)
-            .dfa_size_limit(EXPRESSIONS)
-            .build()?;
+        let (rules, marks, patterns) = parts()?;
+        let (said_by, proved_by) = index(&rules, &marks, patterns.len());
         Ok(Self {
             rules,
             marks,
-            set,
-            patterns: patterns.0.len(),
+            set: Expressions::new(&patterns)?,
+            patterns: patterns.len(),
             said_by,
             proved_by,
         })
     }
+}
+
+/// The rules and milestones of all files, and the texts of their expressions.
+fn parts() -> Result<(Vec<Rule>, Vec<Mark>, Vec<String>), RulesError> {
+    let mut patterns = Patterns::default();
+    let (mut rules, mut marks) = (Vec::new(), Vec::new());
+    for (stage, text) in FILES {
+        let file: File =
+            toml::from_str(text).map_err(|source| RulesError::Toml { stage, source })?;
+        marks.extend(file.milestone.into_iter().map(|mark| Mark {
+            stage,
+            says: patterns.add(&mark.says),
+            proves: mark.proves,
+            passed: mark.passed,
+            begins: mark.begins,
+            log: mark.log,
+            loose: mark.loose,
+            good: mark.good,
+        }));
+        for text in file.rule {
+            let unless = |other: &Alternative| other.unless.clone();
+            let or: Vec<Option<String>> = text.or.iter().map(unless).collect();
+            rules.push(Rule {
+                stage,
+                says: patterns.add_all(&text.says),
+                after: patterns.add_all(&text.after),
+                unless: patterns.add_all(&text.unless),
+                alone: patterns.add_all(&text.alone),
+                or: or
+                    .iter()
+                    .map(|unless| unless.as_deref().map(|unless| patterns.add(unless)))
+                    .collect(),
+                text,
+            });
+        }
+    }
+    Ok((rules, marks, patterns.0))
+}
+
+/// The texts of all expressions.
+#[cfg(test)]
+pub fn expressions() -> Vec<String> {
+    #[expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+    parts().unwrap().2
 }
 
 /// Of each expression, the rules and the milestones that it stands in.

@@ -1,9 +1,12 @@
 //! What was seen of one attempt, and what it tells.
 
 use std::cmp::Reverse;
+use std::net::Ipv4Addr;
 
 use crate::diagnosis::{Attempt, Cause, Certainty, Evidence, Milestone, RuledOut};
-use crate::rules::{Pattern, Rule, rules};
+use crate::peers;
+use crate::rules::{Mark, Pattern, Rule, rules};
+use crate::subject::Subject;
 use crate::{Kind, Stage, decode};
 
 /// Lines within which a problem is told by more than one part of a firmware.
@@ -19,6 +22,8 @@ pub struct Verdict {
     pub causes: Vec<Cause>,
     pub consequences: Vec<Cause>,
     pub hints: Vec<Cause>,
+    /// No line says that anything is wrong: causes are of what never came.
+    pub is_silent: bool,
 }
 
 /// What was seen of an attempt.
@@ -33,8 +38,14 @@ pub struct Watch {
     seen: Vec<Option<Evidence>>,
     /// Of each rule, its lines since it was last recovered from.
     open: Vec<Vec<Option<Evidence>>>,
+    /// The rules that have any.
+    opened: Vec<usize>,
+    /// Of each rule, the last of those lines.
+    latest: Vec<u64>,
     /// Of each milestone.
     proved: Vec<Option<Evidence>>,
+    /// The last line that proves a connection to the cloud.
+    online: u64,
 }
 
 /// A rule whose lines are complete.
@@ -72,29 +83,77 @@ impl Watch {
                 .iter()
                 .map(|rule| vec![None; rule.says.len()])
                 .collect(),
+            opened: Vec::new(),
+            latest: vec![0; rules.rules.len()],
             proved: vec![None; rules.marks.len()],
+            online: 0,
         }
     }
 
-    /// Takes a line in which `pattern` was found.
-    pub fn meet(&mut self, pattern: Pattern, line: u64, text: &str) {
+    /// Takes a line about `subject` in which `pattern` was found.
+    pub fn meet(&mut self, pattern: Pattern, line: u64, text: &str, subject: Subject) {
         count(&mut self.seen[pattern], line, text);
         for (rule, place) in &rules().said_by[pattern] {
-            count(&mut self.open[*rule][*place], line, text);
+            if subject.tells_of(rules().rules[*rule].stage) {
+                if self.open[*rule].iter().all(Option::is_none) {
+                    self.opened.push(*rule);
+                }
+                count(&mut self.open[*rule][*place], line, text);
+                self.latest[*rule] = line;
+            }
         }
     }
 
     /// Takes a line that proves a milestone.
     pub fn prove(&mut self, mark: usize, line: u64, text: &str) {
         count(&mut self.proved[mark], line, text);
+        let proved = &rules().marks[mark];
+        if proved.passed && (Stage::Mqtt..=Stage::Cloud).contains(&proved.stage) {
+            self.online = line;
+        }
     }
 
-    /// Ends what was open of this stage and of those before it, and returns the rules that were complete.
-    pub fn recover(&mut self, stage: Stage, kind: Option<Kind>) -> Vec<(usize, Evidence)> {
+    /// Ends what was open of a milestone's stage and of those before it, and returns the rules that were
+    /// complete. That the device serves clients itself says nothing of its own way online, nor does a time
+    /// that it tells.
+    pub fn recover(&mut self, mark: &Mark, kind: Option<Kind>) -> Vec<(usize, Evidence)> {
+        let stage = mark.stage;
+        let is_alone = stage == Stage::Serving || (mark.loose && stage == Stage::Clock);
+        self.end(kind, |rule| {
+            if is_alone {
+                rule.stage == stage && rule.text.until.is_none()
+            } else {
+                rule.text.until.unwrap_or(rule.stage) <= stage
+            }
+        })
+    }
+
+    /// Ends what was open of the connection to a server that `pattern` shows to answer. A wrong clock stays
+    /// the reason of what the server or the device then refuses.
+    pub fn reach(&mut self, pattern: Pattern, kind: Option<Kind>) -> Vec<(usize, Evidence)> {
+        let answers = rules().said_by[pattern].iter().filter_map(|(rule, _)| {
+            let rule = &rules().rules[*rule];
+            let is_seen = |unless: &Pattern| self.seen[*unless].is_some();
+            let counts = rule.text.reaches && is_of(rule.text.log, kind);
+            (counts && !rule.unless.iter().any(is_seen)).then_some(rule.stage)
+        });
+        let Some(stage) = answers.max() else {
+            return Vec::new();
+        };
+        self.end(kind, |rule| {
+            let is_of_way = (Stage::Join..stage).contains(&rule.stage);
+            is_of_way && rule.stage != Stage::Clock && rule.text.until.is_none()
+        })
+    }
+
+    /// Ends what was open of some rules, and returns those that were complete.
+    fn end(&mut self, kind: Option<Kind>, ends: impl Fn(&Rule) -> bool) -> Vec<(usize, Evidence)> {
         let mut over = Vec::new();
-        for (index, rule) in rules().rules.iter().enumerate() {
-            let is_open = self.open[index].iter().any(Option::is_some);
-            if !is_open || rule.stage > stage || rule.text.lasting {
+        for index in std::mem::take(&mut self.opened) {
+            let rule = &rules().rules[index];
+            let stays = rule.text.lasting || rule.text.restarts.is_some();
+            if stays || !ends(rule) {
+                self.opened.push(index);
                 continue;
             }
             if self.hit(index, kind).is_some()
@@ -136,12 +195,30 @@ impl Watch {
     /// What the attempt proves, its causes, and what followed from them.
     pub fn judge(&self, kind: Option<Kind>) -> Verdict {
         let mut hits: Vec<Hit> = (0..rules().rules.len())
+            .filter(|index| rules().rules[*index].text.restarts.is_none())
             .filter_map(|index| self.hit(index, kind))
             .collect();
         // Of absences, the first stage's counts.
         hits.sort_by_key(|hit| (hit.line, hit.index));
-        let (hints, hits): (Vec<Hit>, Vec<Hit>) =
+        let (mut hints, hits): (Vec<Hit>, Vec<Hit>) =
             hits.into_iter().partition(|hit| hit.rule().text.hint);
+        let (doubtful, mut hits): (Vec<Hit>, Vec<Hit>) =
+            hits.into_iter().partition(|hit| self.is_doubtful(*hit));
+        let is_silent = hits.iter().all(|hit| hit.line == NEVER);
+        // What can follow from them comes behind them.
+        let last = hits
+            .iter()
+            .map(|hit| hit.line)
+            .filter(|line| *line != NEVER)
+            .max();
+        for hit in doubtful {
+            if Some(hit.line) < last {
+                hits.push(hit);
+            } else {
+                hints.push(hit);
+            }
+        }
+        hits.sort_by_key(|hit| (hit.line, hit.index));
         let (causes, consequences) = rank(hits);
         let told = |hits: Vec<Hit>| hits.into_iter().map(|hit| self.cause(hit.index)).collect();
         Verdict {
@@ -149,7 +226,29 @@ impl Watch {
             causes: told(causes),
             consequences: told(consequences),
             hints: told(hints),
+            is_silent,
         }
+    }
+
+    /// Whether a rule's lines are no trouble unless others follow from them.
+    fn is_doubtful(&self, hit: Hit) -> bool {
+        let alone = &hit.rule().alone;
+        !alone.is_empty() && !alone.iter().any(|pattern| self.seen[*pattern].is_some())
+    }
+
+    /// The rules on starts in a row, and whether the attempt has the lines of each.
+    pub fn starts(&self) -> impl Iterator<Item = (usize, Option<Evidence>)> {
+        let of_starts = |(index, rule): (usize, &Rule)| rule.text.restarts.map(|_| index);
+        let rules = rules().rules.iter().enumerate().filter_map(of_starts);
+        rules.map(|index| (index, self.open[index].first().cloned().flatten()))
+    }
+
+    /// The client of a broker that the attempt is of.
+    pub fn client(&self) -> Vec<Ipv4Addr> {
+        let marks = rules().marks.iter().zip(&self.proved);
+        let mut begun = marks.filter(|(mark, _)| mark.begins && mark.log == Some(Kind::Broker));
+        let line = begun.find_map(|(_, proved)| proved.as_ref());
+        line.map_or_else(Vec::new, |line| peers::of(&line.text))
     }
 
     fn attempt(&self) -> Attempt {
@@ -196,7 +295,13 @@ impl Watch {
         }
         let mut cause = told(rule, evidence);
         // What is missing may have been said before the log began.
-        if rule.says.is_empty() && !self.from_start {
+        let is_absence = rule.says.is_empty() && !self.from_start;
+        // A device that went online afterwards can live with it.
+        let is_lived_with = text.lasting
+            && !text.outlives
+            && rule.stage < Stage::Mqtt
+            && self.latest[index] < self.online;
+        if is_absence || is_lived_with {
             cause.certainty = Certainty::Possible;
         }
         cause.ruled_out = ruled_out;
@@ -245,8 +350,12 @@ fn rank(hits: Vec<Hit>) -> (Vec<Hit>, Vec<Hit>) {
     let is_told_with_it = |hit: &Hit| {
         let is_silent = first.line == NEVER || hit.line == NEVER;
         let is_near = hit.line.abs_diff(first.line) <= TOLD_TOGETHER;
-        let is_same = hit.rule().stage == first.rule().stage;
-        *hit == first || (!is_silent && (is_near || is_same))
+        let rule = hit.rule();
+        let is_same = rule.stage == first.rule().stage;
+        // In a server's log the lines of other clients stand between those of one.
+        let is_server = rule.text.log == Some(Kind::Broker);
+        let is_reason = is_server && rule.text.explains && rule.stage < first.rule().stage;
+        *hit == first || (!is_silent && (is_near || is_same || is_reason))
     };
     let (mut together, rest): (Vec<Hit>, Vec<Hit>) = hits.into_iter().partition(is_told_with_it);
     // What tells more goes before what tells less, and after that the earlier stage and line.

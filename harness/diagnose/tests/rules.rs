@@ -191,6 +191,56 @@ E (6012) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x7780",
 }
 
 #[test]
+fn what_a_broker_says_of_other_clients_is_left_out() {
+    let device = read(
+        "I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+E (6012) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x7780",
+    );
+    let broker = read(
+        "1700000001: New connection from 192.168.1.77:40022 on port 8883.
+1700000001: OpenSSL Error[0]: error:0A00010B:SSL routines::wrong version number
+1700000002: New connection from 192.168.1.20:50112 on port 8883.
+1700000002: OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed
+1700000003: New connection from 192.168.1.78:50113 on port 8883.
+1700000003: New client connected from 192.168.1.78:50113 as other (p2, c1, k60).",
+    );
+    let incident = diagnose::Incident::of(vec![device, broker]);
+    let named = incident.cause.expect("a cause");
+    assert_eq!(named.cause.id, "broker-client-cert-refused");
+}
+
+#[test]
+fn a_server_that_refuses_was_reached() {
+    let diagnosis = read(
+        "I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+E (5012) esp-tls: couldn't get hostname for :broker.example: getaddrinfo() returns 202, addrinfo=0x0
+E (9012) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x7780",
+    );
+    assert_eq!(diagnosis.causes[0].id, "client-refused");
+    assert_eq!(diagnosis.history[0].id, "name-not-resolved");
+}
+
+#[test]
+fn late_beacons_are_a_hint_unless_something_follows_from_them() {
+    let alone = read(
+        "I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+I (90012) wifi:bcn_timeout,ap_probe_send_start",
+    );
+    assert_eq!(alone.causes, [], "{:?}", alone.causes);
+    assert_eq!(alone.hints[0].id, "beacon-lost");
+}
+
+#[test]
+fn words_of_failure_beside_those_of_success_prove_nothing() {
+    let diagnosis = read(
+        "[wifi] joined home in 2.1 s
+[mqtt] waiting to be connected
+[mqtt] not online",
+    );
+    assert_eq!(diagnosis.last.reached, Some(Stage::Join));
+}
+
+#[test]
 fn a_log_that_ends_well_has_no_cause() {
     let good = read(
         "ets Jun  8 2016 00:22:57

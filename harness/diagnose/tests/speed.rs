@@ -1,5 +1,8 @@
 //! How fast a long log is read, and that its memory does not grow with it.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use diagnose::Log;
@@ -31,6 +34,55 @@ fn ten_megabytes_a_second() {
     println!("{speed:.0} MB/s, {} lines", diagnosis.lines);
     assert!(speed >= 10.0, "{speed:.1} MB/s");
     assert!(diagnosis.history.len() <= 64);
+}
+
+#[test]
+#[ignore = "a measurement: run it in release"]
+fn five_megabytes_a_second_of_lines_of_every_kind() {
+    let mixed = mixed();
+    let read = || {
+        let began = Instant::now();
+        let mut log = Log::new("mixed");
+        for line in &mixed {
+            log.line(line);
+        }
+        log.end();
+        let size: usize = mixed.iter().map(|line| line.len() + 1).sum();
+        (size as f64 / 1e6, began.elapsed().as_secs_f64())
+    };
+    let (size, first) = read();
+    let (_, again) = read();
+    println!("{size:.2} MB: {first:.3} s, and again {again:.3} s");
+    for time in [first, again] {
+        assert!(size / time >= 5.0, "{:.1} MB/s", size / time);
+    }
+}
+
+/// The lines of all fixtures, each behind one of another log.
+fn mixed() -> Vec<Vec<u8>> {
+    let mut logs: Vec<PathBuf> = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .flat_map(|folder| folder.read_dir().unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .collect();
+    logs.sort();
+    let logs: Vec<Vec<Vec<u8>>> = logs
+        .iter()
+        .map(|log| std::fs::read(log).unwrap())
+        .map(|log| {
+            log.split(|byte| *byte == b'\n')
+                .map(<[u8]>::to_vec)
+                .collect()
+        })
+        .collect();
+    let longest = logs.iter().map(Vec::len).max().unwrap();
+    let line = |number: usize| logs.iter().filter_map(move |log| log.get(number).cloned());
+    (0..longest).flat_map(line).collect()
 }
 
 #[test]

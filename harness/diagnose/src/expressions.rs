@@ -1,0 +1,437 @@
+//! Which of many expressions a line has.
+//!
+//! One automaton of all expressions would have another state for every mixture of what they have begun to
+//! see, and would be built anew for every other kind of line. So the words without which an expression is in
+//! no line are looked for first, all in one pass. Of an expression that is a choice each branch is one of its
+//! own, which has its own words and a small automaton, built when a line first has these.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use aho_corasick::AhoCorasick;
+use regex_automata::Input;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::meta::{self, Regex};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::syntax;
+use regex_syntax::ast::{self, Ast};
+use regex_syntax::{Parser, ParserBuilder};
+
+use crate::required::{Required, Words, required};
+use crate::rules::Pattern;
+
+/// Bytes that are looked at for a branch before states are kept for it.
+const OFTEN: usize = 16 << 10;
+/// Bytes of the states of a branch.
+const STATES: usize = 64 << 10;
+/// Of a word that a line has not.
+const NOWHERE: usize = usize::MAX;
+/// Branches that states are kept for.
+const MOST_LASTING: usize = 128;
+
+/// Expressions that are looked for together.
+pub struct Expressions {
+    words: AhoCorasick,
+    /// Of each word, the branches that are looked at when a line has it.
+    branches_of: Vec<Vec<usize>>,
+    /// The branches that are looked at in every line.
+    always: Vec<usize>,
+    branches: Vec<Branch>,
+    /// How many of them states are kept for.
+    lasting: AtomicUsize,
+}
+
+/// One of the choices of an expression.
+struct Branch {
+    of: Pattern,
+    text: String,
+    /// The words that a line must have beside the one that leads here, by number: of each, one.
+    needs: Vec<Vec<usize>>,
+    /// Words of which one is where it begins, if that is known.
+    begins: Vec<usize>,
+    /// Whether that is all that it says.
+    is_enough: bool,
+    /// Bytes that were looked at.
+    looked_at: AtomicUsize,
+    passing: OnceLock<Regex>,
+    lasting: OnceLock<Option<Lasting>>,
+}
+
+/// Why an expression cannot be one.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpressionError {
+    /// It is none.
+    #[error("expression `{text}` cannot be read")]
+    Syntax {
+        /// The expression.
+        text: String,
+        /// What is wrong with it.
+        source: Box<regex_syntax::Error>,
+    },
+    /// The words of all are too many.
+    #[error("the words of the expressions cannot be looked for together")]
+    Words(#[from] aho_corasick::BuildError),
+}
+
+impl Expressions {
+    /// Of these texts. They are of bytes: what is looked for is ASCII, and automata are far smaller.
+    pub fn new<T: AsRef<str>>(texts: &[T]) -> Result<Self, ExpressionError> {
+        let mut words = Numbers::default();
+        let mut branches_of: Vec<Vec<usize>> = Vec::new();
+        let (mut always, mut branches) = (Vec::new(), Vec::new());
+        for (of, text) in texts.iter().enumerate() {
+            for text in split(text.as_ref())? {
+                let hir = parser()
+                    .parse(&text)
+                    .map_err(|source| unread(&text, source))?;
+                let Required {
+                    all,
+                    first: begins,
+                    is_enough,
+                } = required(&hir);
+                let mut needs = all.into_iter().map(|any| words.of_all(any));
+                let first = needs.next();
+                let needs = needs.collect();
+                let begins = begins.map_or(Vec::new(), |begins| words.of_all(begins));
+                branches_of.resize_with(words.0.len(), Vec::new);
+                match first {
+                    None => always.push(branches.len()),
+                    Some(any) => any
+                        .into_iter()
+                        .for_each(|word| branches_of[word].push(branches.len())),
+                }
+                branches.push(Branch {
+                    of,
+                    text,
+                    needs,
+                    begins,
+                    is_enough,
+                    looked_at: AtomicUsize::new(0),
+                    passing: OnceLock::new(),
+                    lasting: OnceLock::new(),
+                });
+            }
+        }
+        let words = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .build(words.in_order())?;
+        Ok(Self {
+            words,
+            branches_of,
+            always,
+            branches,
+            lasting: AtomicUsize::new(0),
+        })
+    }
+
+    /// Those that are found in a line, in their order.
+    pub fn found_in(&self, line: &[u8]) -> Vec<Pattern> {
+        // Of each word, where it is first.
+        let mut places = vec![NOWHERE; self.branches_of.len()];
+        let mut met = Vec::new();
+        for word in self.words.find_overlapping_iter(line) {
+            let number = word.pattern().as_usize();
+            if places[number] == NOWHERE {
+                places[number] = word.start();
+                met.push(number);
+            }
+        }
+        let has_any = |any: &Vec<usize>| any.iter().any(|word| places[*word] != NOWHERE);
+        let mut found = Vec::new();
+        let of_words = met.iter().flat_map(|word| &self.branches_of[*word]);
+        for branch in of_words.chain(&self.always) {
+            let branch = &self.branches[*branch];
+            if found.contains(&branch.of) || !branch.needs.iter().all(has_any) {
+                continue;
+            }
+            let begins = branch.begins.iter().map(|word| places[*word]).min();
+            let from = begins.unwrap_or(0);
+            if from != NOWHERE && (branch.is_enough || self.is_in(branch, line, from)) {
+                found.push(branch.of);
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// Whether a line with its words has a branch, which begins at `from` or behind it.
+    fn is_in(&self, branch: &Branch, line: &[u8], from: usize) -> bool {
+        let input = Input::new(line).range(from..).earliest(true);
+        let length = input.get_span().len();
+        let before = branch.looked_at.fetch_add(length, Ordering::Relaxed);
+        let with_states = (before >= OFTEN)
+            .then(|| branch.lasting.get_or_init(|| self.lasting(&branch.text)))
+            .and_then(|lasting| lasting.as_ref()?.is_in(&input));
+        with_states.unwrap_or_else(|| {
+            branch
+                .passing
+                .get_or_init(|| passing(&branch.text))
+                .is_match(input.clone())
+        })
+    }
+
+    fn lasting(&self, text: &str) -> Option<Lasting> {
+        let before = self.lasting.fetch_add(1, Ordering::Relaxed);
+        (before < MOST_LASTING).then(|| Lasting::of(text))
+    }
+}
+
+/// Finds a branch without states that are kept. It is quick to build.
+#[expect(
+    clippy::expect_used,
+    reason = "the text was read before, and tests build each"
+)]
+fn passing(text: &str) -> Regex {
+    let config = meta::Config::new()
+        .utf8_empty(false)
+        .auto_prefilter(false)
+        .hybrid(false)
+        .dfa(false)
+        .onepass(false)
+        .which_captures(WhichCaptures::None);
+    Regex::builder()
+        .configure(config)
+        .syntax(syntax())
+        .build(text)
+        .expect("the expression is small")
+}
+
+/// Finds a branch with states that are kept, at a tenth of the time for a byte; a new one takes as much as a
+/// hundred bytes. When they become too many, which distances between words bring about, they are given up.
+struct Lasting {
+    dfa: DFA,
+    states: Mutex<Cache>,
+    is_given_up: AtomicBool,
+}
+
+impl Lasting {
+    #[expect(
+        clippy::expect_used,
+        reason = "the text was read before, and tests build each"
+    )]
+    fn of(text: &str) -> Self {
+        let config = DFA::config()
+            .cache_capacity(STATES)
+            .skip_cache_capacity_check(true)
+            .minimum_cache_clear_count(Some(0));
+        let thompson = thompson::Config::new()
+            .utf8(false)
+            .which_captures(WhichCaptures::None);
+        let dfa = DFA::builder()
+            .configure(config)
+            .syntax(syntax())
+            .thompson(thompson)
+            .build(text)
+            .expect("the expression is small");
+        Self {
+            states: Mutex::new(dfa.create_cache()),
+            dfa,
+            is_given_up: AtomicBool::new(false),
+        }
+    }
+
+    /// Nothing if it cannot tell now.
+    fn is_in(&self, input: &Input<'_>) -> Option<bool> {
+        if self.is_given_up.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut states = self.states.try_lock().ok()?;
+        match self.dfa.try_search_fwd(&mut states, input) {
+            Ok(found) => Some(found.is_some()),
+            Err(_) => {
+                self.is_given_up.store(true, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+}
+
+fn syntax() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false)
+}
+
+/// Words and their numbers.
+#[derive(Default)]
+struct Numbers(std::collections::HashMap<Vec<u8>, usize>);
+
+impl Numbers {
+    fn of(&mut self, word: Vec<u8>) -> usize {
+        let next = self.0.len();
+        *self.0.entry(word).or_insert(next)
+    }
+
+    fn of_all(&mut self, words: Words) -> Vec<usize> {
+        words.into_iter().map(|word| self.of(word)).collect()
+    }
+
+    fn in_order(self) -> Vec<Vec<u8>> {
+        let mut words: Vec<(Vec<u8>, usize)> = self.0.into_iter().collect();
+        words.sort_by_key(|(_, number)| *number);
+        words.into_iter().map(|(word, _)| word).collect()
+    }
+}
+
+fn parser() -> Parser {
+    ParserBuilder::new().unicode(false).utf8(false).build()
+}
+
+fn unread(text: &str, source: regex_syntax::Error) -> ExpressionError {
+    ExpressionError::Syntax {
+        text: text.to_owned(),
+        source: Box::new(source),
+    }
+}
+
+/// The choices of an expression, each with the flags that hold in it.
+fn split(text: &str) -> Result<Vec<String>, ExpressionError> {
+    let read = ast::parse::Parser::new()
+        .parse(text)
+        .map_err(|source| unread(text, source.into()))?;
+    let Ast::Alternation(choice) = &read else {
+        return Ok(vec![text.to_owned()]);
+    };
+    let mut flags = String::new();
+    let of_span = |span: &ast::Span| &text[span.start.offset..span.end.offset];
+    let mut branches = Vec::new();
+    for branch in &choice.asts {
+        branches.push(format!("{flags}{}", of_span(branch.span())));
+        // Flags hold to the end, in the choices behind them too.
+        let parts = match branch {
+            Ast::Concat(row) => &row.asts[..],
+            other => std::slice::from_ref(other),
+        };
+        for part in parts {
+            if let Ast::Flags(set) = part {
+                flags.push_str(of_span(&set.span));
+            }
+        }
+    }
+    Ok(branches)
+}
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+    use std::sync::LazyLock;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use regex::bytes;
+
+    use super::*;
+    use crate::rules;
+
+    #[test]
+    fn each_choice_has_the_flags_before_it() {
+        for (text, choices) in [
+            ("ab|cd", vec!["ab", "cd"]),
+            ("(?i)ab|c(d|e)", vec!["(?i)ab", "(?i)c(d|e)"]),
+            (
+                "ab|(?i)cd|(?-i)ef|",
+                vec!["ab", "(?i)cd", "(?i)(?-i)ef", "(?i)(?-i)"],
+            ),
+            ("(a|b)c", vec!["(a|b)c"]),
+        ] {
+            assert_eq!(split(text).unwrap(), choices, "{text}");
+        }
+    }
+
+    /// Each expression by itself, as the plain engine has it.
+    static PLAIN: LazyLock<Vec<bytes::Regex>> = LazyLock::new(|| {
+        let plain = |text: &String| {
+            bytes::RegexBuilder::new(text)
+                .unicode(false)
+                .dfa_size_limit(1 << 20)
+                .build()
+                .unwrap()
+        };
+        rules::expressions().iter().map(plain).collect()
+    });
+    static LINES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        let folders = folder
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let logs = folders
+            .filter(|path| path.is_dir())
+            .flat_map(|folder| folder.read_dir().unwrap())
+            .map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+        let lines: BTreeSet<Vec<u8>> = logs
+            .flat_map(|log| {
+                let lines = log.split(|byte| *byte == b'\n');
+                lines.map(<[u8]>::to_vec).collect::<Vec<_>>()
+            })
+            .collect();
+        lines.into_iter().collect()
+    });
+
+    fn plainly_in(line: &[u8]) -> Vec<Pattern> {
+        let plain = PLAIN.iter().enumerate();
+        plain
+            .filter(|(_, expression)| expression.is_match(line))
+            .map(|(pattern, _)| pattern)
+            .collect()
+    }
+
+    #[test]
+    fn lines_of_logs_have_the_expressions_that_each_by_itself_finds() {
+        let all = &rules::rules().set;
+        for line in LINES.iter() {
+            assert_eq!(
+                all.found_in(line),
+                plainly_in(line),
+                "{}",
+                String::from_utf8_lossy(line)
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn other_lines_have_the_expressions_that_each_by_itself_finds(
+            parts in vec((any::<Index>(), any::<Index>(), any::<Index>(), any::<bool>()), 1..4),
+            between in vec(any::<u8>(), 0..3),
+        ) {
+            let mut line = Vec::new();
+            for (of, from, to, is_loud) in parts {
+                let part = of.get(&LINES);
+                let (from, to) = (from.index(part.len() + 1), to.index(part.len() + 1));
+                let mut part = part[from.min(to)..from.max(to)].to_vec();
+                if is_loud {
+                    part.make_ascii_uppercase();
+                }
+                line.extend(part);
+                line.extend(&between);
+            }
+            prop_assert_eq!(rules::rules().set.found_in(&line), plainly_in(&line));
+        }
+    }
+
+    #[test]
+    fn every_expression_can_be_built() {
+        for branch in &rules::rules().set.branches {
+            passing(&branch.text);
+            Lasting::of(&branch.text);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_looked_at_again_and_again_has_the_same_expressions() {
+        let all = Expressions::new(&[
+            r"(?i)mqtt[^\n]{0,60}\b(failed|refused)\b",
+            "refused|OOM",
+            r"\d",
+            "never",
+        ])
+        .unwrap();
+        let line = b"E (9) MQTT: connection refused";
+        for _ in 0..2 * OFTEN / "refused".len() {
+            assert_eq!(all.found_in(line), [0, 1, 2]);
+        }
+        assert_eq!(all.lasting.load(Ordering::Relaxed), 3);
+        assert_eq!(all.found_in("oom in mqtt".as_bytes()), [0; 0]);
+    }
+}

@@ -1,0 +1,51 @@
+//! Who a line is about, by its address.
+
+use std::net::Ipv4Addr;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::meant::expression;
+
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?:^|[^\d.])(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})(?:$|[^\d.]|\.\D)")
+});
+
+static PORT: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}):\d{4,5}\b"));
+
+/// The clients that a server's line names: addresses with a client's port.
+pub fn of(line: &str) -> Vec<Ipv4Addr> {
+    let found = PORT
+        .captures_iter(line)
+        .filter_map(|found| found[1].parse().ok());
+    found
+        .filter(|address: &Ipv4Addr| !address.is_unspecified())
+        .take(4)
+        .collect()
+}
+
+/// The first address that a device's line names: its own, in a line that says which it was given.
+pub fn own(line: &str) -> Option<Ipv4Addr> {
+    ADDRESS.captures(line)?[1].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_found_in_lines_of_both_sides() {
+        let station = Ipv4Addr::new(192, 168, 1, 20);
+        assert_eq!(
+            of("New connection from 192.168.1.20:50112 on port 8883."),
+            [station]
+        );
+        assert!(of("listener tcp:default on 0.0.0.0:1883").is_empty());
+        assert_eq!(
+            own("sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1"),
+            Some(station)
+        );
+        assert_eq!(own("fw 1.2.3"), None);
+    }
+}
