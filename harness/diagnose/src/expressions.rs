@@ -24,8 +24,6 @@ use crate::rules::Pattern;
 const OFTEN: usize = 16 << 10;
 /// Bytes of the states of a branch.
 const STATES: usize = 64 << 10;
-/// Of a word that a line has not.
-const NOWHERE: usize = usize::MAX;
 /// Branches that states are kept for.
 const MOST_LASTING: usize = 128;
 
@@ -126,27 +124,29 @@ impl Expressions {
 
     /// Those that are found in a line, in their order.
     pub fn found_in(&self, line: &[u8]) -> Vec<Pattern> {
-        // Of each word, where it is first.
-        let mut places = vec![NOWHERE; self.branches_of.len()];
+        let mut has = Bits::new(self.branches_of.len());
+        // Each word, and where it is first.
         let mut met = Vec::new();
         for word in self.words.find_overlapping_iter(line) {
             let number = word.pattern().as_usize();
-            if places[number] == NOWHERE {
-                places[number] = word.start();
-                met.push(number);
+            if has.insert(number) {
+                met.push((number, word.start()));
             }
         }
-        let has_any = |any: &Vec<usize>| any.iter().any(|word| places[*word] != NOWHERE);
+        let has_any = |any: &Vec<usize>| any.iter().any(|word| has.contains(*word));
         let mut found = Vec::new();
-        let of_words = met.iter().flat_map(|word| &self.branches_of[*word]);
+        let of_words = met.iter().flat_map(|(word, _)| &self.branches_of[*word]);
         for branch in of_words.chain(&self.always) {
             let branch = &self.branches[*branch];
             if found.contains(&branch.of) || !branch.needs.iter().all(has_any) {
                 continue;
             }
-            let begins = branch.begins.iter().map(|word| places[*word]).min();
-            let from = begins.unwrap_or(0);
-            if from != NOWHERE && (branch.is_enough || self.is_in(branch, line, from)) {
+            let begins = met.iter().filter(|(word, _)| branch.begins.contains(word));
+            let from = match begins.map(|(_, place)| *place).min() {
+                None if !branch.begins.is_empty() => continue,
+                from => from.unwrap_or(0),
+            };
+            if branch.is_enough || self.is_in(branch, line, from) {
                 found.push(branch.of);
             }
         }
@@ -268,6 +268,26 @@ impl Numbers {
         let mut words: Vec<(Vec<u8>, usize)> = self.0.into_iter().collect();
         words.sort_by_key(|(_, number)| *number);
         words.into_iter().map(|(word, _)| word).collect()
+    }
+}
+
+/// A set of small numbers.
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(end: usize) -> Self {
+        Self(vec![0; end.div_ceil(64)])
+    }
+
+    /// Whether it was not there yet.
+    fn insert(&mut self, number: usize) -> bool {
+        let is_new = !self.contains(number);
+        self.0[number / 64] |= 1 << (number % 64);
+        is_new
+    }
+
+    fn contains(&self, number: usize) -> bool {
+        self.0[number / 64] & (1 << (number % 64)) != 0
     }
 }
 

@@ -240,21 +240,32 @@ impl Rules {
     }
 
     fn read() -> Result<Self, RulesError> {
-        let (rules, marks, patterns) = parts()?;
-        let (said_by, proved_by) = index(&rules, &marks, patterns.len());
+        let Parts {
+            rules,
+            marks,
+            expressions,
+        } = parts()?;
+        let (said_by, proved_by) = index(&rules, &marks, expressions.len());
         Ok(Self {
             rules,
             marks,
-            set: Expressions::new(&patterns)?,
-            patterns: patterns.len(),
+            set: Expressions::new(&expressions)?,
+            patterns: expressions.len(),
             said_by,
             proved_by,
         })
     }
 }
 
-/// The rules and milestones of all files, and the texts of their expressions.
-fn parts() -> Result<(Vec<Rule>, Vec<Mark>, Vec<String>), RulesError> {
+/// What the files have.
+struct Parts {
+    rules: Vec<Rule>,
+    marks: Vec<Mark>,
+    /// The texts of all expressions.
+    expressions: Vec<String>,
+}
+
+fn parts() -> Result<Parts, RulesError> {
     let mut patterns = Patterns::default();
     let (mut rules, mut marks) = (Vec::new(), Vec::new());
     for (stage, text) in FILES {
@@ -287,14 +298,18 @@ fn parts() -> Result<(Vec<Rule>, Vec<Mark>, Vec<String>), RulesError> {
             });
         }
     }
-    Ok((rules, marks, patterns.0))
+    Ok(Parts {
+        rules,
+        marks,
+        expressions: patterns.0,
+    })
 }
 
 /// The texts of all expressions.
 #[cfg(test)]
 pub fn expressions() -> Vec<String> {
     #[expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
-    parts().unwrap().2
+    parts().unwrap().expressions
 }
 
 /// Of each expression, the rules and the milestones that it stands in.
