@@ -1,6 +1,7 @@
 //! How fast a log is read for its cause, and in how much memory.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,27 +11,32 @@ use crate::table::{Row, Target};
 
 /// Lines of a device that runs, with now and then one that tells something.
 const LINES: &str = include_str!("../../diagnose/fixtures/busy.log");
+/// Folders of logs of every kind.
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../diagnose/fixtures");
 const MEGABYTE: usize = 1_000_000;
 const GIBIBYTE: usize = 1 << 30;
 const SAMPLES: usize = 10;
 /// ms for a log of 1 MB, from start to end of the command.
 const LIMIT_MS: f64 = 200.0;
+/// The same, for lines that no log has together.
+const MIXED_LIMIT_MS: f64 = 400.0;
 /// kB that a log of any length may take.
 const LIMIT_KB: f64 = 64_000.0;
 
 /// A log of 1 MB from a file, and one of 1 GiB from a pipe.
 pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
-    let log = setup.file("megabyte.log", log(MEGABYTE))?;
-    let diagnose = || -> Outcome<Duration> {
-        Ok(timed(Command::new(&setup.proving).arg("diagnose").arg(&log))?.0)
-    };
-    diagnose()?;
-    let walls: Outcome<Vec<Duration>> = (0..SAMPLES).map(|_| diagnose()).collect();
+    let walls = diagnosed(setup, &setup.file("megabyte.log", log(MEGABYTE))?)?;
+    let mixed = diagnosed(setup, &setup.file("mixed.log", mixed(MEGABYTE)?)?)?;
     let (rate, memory) = streamed(setup)?;
     Ok(vec![
-        Row::new("diagnose: a log of 1 MB", Ok(Figure::of_times(walls?)?))
+        Row::new("diagnose: a log of 1 MB", Ok(Figure::of_times(walls)?))
             .target(Target::Below(LIMIT_MS))
             .note("wall time of `proving diagnose FILE`"),
+        Row::new(
+            "diagnose: a log of 1 MB, each line of another kind",
+            Ok(Figure::of_times(mixed)?),
+        )
+        .target(Target::Below(MIXED_LIMIT_MS)),
         Row::new(
             "diagnose: a log of 1 GiB from a pipe",
             Ok(Figure::single(rate, Unit::PerSecond("MB"))),
@@ -42,6 +48,42 @@ pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
         )
         .target(Target::Below(LIMIT_KB)),
     ])
+}
+
+/// Wall times of the command.
+fn diagnosed(setup: &Setup, log: &Path) -> Outcome<Vec<Duration>> {
+    let diagnose = || -> Outcome<Duration> {
+        Ok(timed(Command::new(&setup.proving).arg("diagnose").arg(log))?.0)
+    };
+    diagnose()?;
+    (0..SAMPLES).map(|_| diagnose()).collect()
+}
+
+/// A log of the lines of all logs of the tests, each behind one of another log.
+fn mixed(size: usize) -> Outcome<Vec<u8>> {
+    let mut logs = Vec::new();
+    for folder in Path::new(FIXTURES).read_dir()? {
+        let folder = folder?.path();
+        if folder.is_dir() {
+            for file in folder.read_dir()? {
+                logs.push(file?.path());
+            }
+        }
+    }
+    logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.sort();
+    let logs: std::io::Result<Vec<Vec<u8>>> = logs.iter().map(std::fs::read).collect();
+    let logs = logs?;
+    let lines = |log: &'_ Vec<u8>| {
+        log.split(|byte| *byte == b'\n')
+            .map(<[u8]>::to_vec)
+            .collect()
+    };
+    let logs: Vec<Vec<Vec<u8>>> = logs.iter().map(lines).collect();
+    let longest = logs.iter().map(Vec::len).max().unwrap_or(0);
+    let all = (0..longest).flat_map(|number| logs.iter().filter_map(move |log| log.get(number)));
+    let all = all.flat_map(|line| line.iter().chain(b"\n"));
+    Ok(all.copied().cycle().take(size).collect())
 }
 
 fn log(size: usize) -> String {
