@@ -137,15 +137,18 @@ const ESP_TLS: Table = &[
     (0x8006, "connecting timed out"),
     (0x8008, "the peer closed the connection"),
     (0x8010, "the certificate was only partly read"),
-    (0x8014, "no TLS context"),
-    (0x8015, "the authority's certificate cannot be read"),
+    (0x8011, "the random generator could not be seeded"),
+    (0x8012, "the host name cannot be set"),
+    (0x8013, "TLS could not be configured"),
+    (0x8014, "the protocols of ALPN cannot be set"),
+    (0x8015, "the certificate cannot be read"),
     (0x8016, "own certificate cannot be set"),
-    (0x8017, "the host name cannot be set"),
-    (0x8019, "TLS could not be set up"),
+    (0x8017, "TLS could not be set up"),
+    (0x8018, "writing failed"),
+    (0x8019, "the key cannot be read"),
     (0x801A, "the TLS handshake failed"),
-    (0x801B, "the certificate cannot be read"),
-    (0x801C, "the key cannot be read"),
-    (0x801D, "writing failed"),
+    (0x801B, "the shared key cannot be set"),
+    (0x801C, "session tickets could not be set up"),
 ];
 
 /// RFC 8446 §6.2.
@@ -479,6 +482,10 @@ mod tests {
             ),
             ("SSL3 alert number 48", "unknown authority"),
             ("Sending CONNACK to dev (0, 5)", "not authorized"),
+            (
+                "E esp-tls: create_ssl_handle failed, returned [0x8019]",
+                "key cannot be read",
+            ),
             ("E MQTT: errno=113", "ECONNABORTED"),
             (
                 "E esp-tls: couldn't get hostname for :x: getaddrinfo() returns 202, addrinfo=0x0",
