@@ -231,6 +231,21 @@ I (90012) wifi:bcn_timeout,ap_probe_send_start",
 }
 
 #[test]
+fn a_log_that_ends_where_the_station_starts_tells_no_cause_yet() {
+    let ends = read(
+        "ets Jun  8 2016 00:22:57
+I (774) wifi:mode : sta (24:0a:c4:00:00:01)
+I (774) wifi:enable tsf",
+    );
+    assert_eq!(ends.causes, [], "{:?}", ends.causes);
+    assert_eq!(ends.hints[0].id, "never-joins");
+    let tries = "ets Jun  8 2016 00:22:57
+I (774) wifi:mode : sta (24:0a:c4:00:00:01)
+I (3106) wifi:state: init -> auth (b0)";
+    assert_eq!(first(tries), "never-joins");
+}
+
+#[test]
 fn words_of_failure_beside_those_of_success_prove_nothing() {
     let diagnosis = read(
         "[wifi] joined home in 2.1 s
