@@ -338,13 +338,7 @@ pub fn told(rule: &Rule, evidence: Vec<Evidence>) -> Cause {
 /// Parts what was hit, in the order of the lines, into causes and what followed from them. The first cause
 /// is the most telling one of those that were told together at the first trouble.
 fn rank(hits: Vec<Hit>) -> (Vec<Hit>, Vec<Hit>) {
-    // What says only that something is wrong leaves the place to what says later what it is.
-    let Some(first) = hits
-        .iter()
-        .find(|hit| !hit.is_weak() && hit.line != NEVER)
-        .or(hits.first())
-        .copied()
-    else {
+    let Some(first) = telling(&hits) else {
         return (Vec::new(), Vec::new());
     };
     let is_told_with_it = |hit: &Hit| {
@@ -384,6 +378,20 @@ fn rank(hits: Vec<Hit>) -> (Vec<Hit>, Vec<Hit>) {
     }
     consequences.extend(rest);
     (causes, consequences)
+}
+
+/// The first of what was hit. What says only that something is wrong leaves the place to what says later
+/// what it is, or to what should have come in its stage and never did.
+fn telling(hits: &[Hit]) -> Option<Hit> {
+    let said = hits.iter().find(|hit| !hit.is_weak() && hit.line != NEVER);
+    let first = said.or(hits.first())?;
+    let is_missing = |hit: &&Hit| {
+        let rule = hit.rule();
+        let is_sure = rule.text.sure >= Certainty::Likely && !rule.text.general;
+        hit.line == NEVER && is_sure && rule.stage == first.rule().stage
+    };
+    let missing = hits.iter().find(is_missing).filter(|_| first.is_weak());
+    missing.or(Some(first)).copied()
 }
 
 /// Whether what is of `wanted` counts in a log of `kind`. A log of which nothing is known is a device's.

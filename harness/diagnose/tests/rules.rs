@@ -246,6 +246,22 @@ I (3106) wifi:state: init -> auth (b0)";
 }
 
 #[test]
+fn an_app_that_says_no_reason_leaves_the_place_to_the_answer_that_never_came() {
+    let report = "[inf] iotx_mc_connect(2768): mqtt connect success!
+report token:{\"id\":\"0\"}
+>>> app: device binding failed";
+    assert_eq!(first(report), "reply-pending");
+    assert_eq!(
+        first("I (7000) app: MQTT_EVENT_CONNECTED\n>>> app: device binding failed"),
+        "binding-failed"
+    );
+    assert_eq!(
+        first("I (7000) app: MQTT_EVENT_CONNECTED\n>>> app: device binding failed (2064)"),
+        "claim-refused"
+    );
+}
+
+#[test]
 fn words_of_failure_beside_those_of_success_prove_nothing() {
     let diagnosis = read(
         "[wifi] joined home in 2.1 s
