@@ -137,7 +137,7 @@ fn is_right(first: Option<&Cause>, expected: &Expected) -> bool {
 }
 
 /// Lines that name a trouble without having it: settings, counters and plans.
-const SETTINGS: [&str; 95] = [
+const SETTINGS: [&str; 102] = [
     "I (3) app: address in use counter 0",
     "I (3) app: invalid packets dropped 0",
     "I (3) app: packet too large limit 1024",
@@ -232,6 +232,13 @@ const SETTINGS: [&str; 95] = [
     "I (1005) matter: commissioning window closed",
     "I (1008) mcu: firmware image crc mismatch, resend",
     "I (932) esp_netif_lwip: DHCP server started on interface WIFI_AP_DEF with IP: 192.168.4.1",
+    "I (1010) BT_HCI: CC evt: op=0x2008, status=0x0",
+    "I (1011) BLE_INIT: memory released, 60 KiB",
+    "I (1012) bluetooth: free heap 183240, alloc failures 0",
+    "E (1013) lcd: failed to add device to the bus",
+    "I (1014) esp_https_server: server certificate read, 1188 bytes",
+    "I (1015) wifi:mode : sta (24:0a:c4:00:00:01)",
+    "I (1016) app: last claim 3 days ago",
     "14:30:16.749 MQT: tele/shed/STATE = {\"Wifi\":{\"LinkCount\":1,\"Downtime\":\"0T00:00:03\"}}",
 ];
 
