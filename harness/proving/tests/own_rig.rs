@@ -32,7 +32,7 @@ const OF_EVERY_AREA: [&str; 13] = [
     "A broker whose certificate is for an address alone",
     "A broker whose certificate the scenario describes[key_type=p-256]",
     "Telemetry received[qos=1]",
-    "Power cut after apply",
+    "Power cut after apply[over=softap]",
     "A wrong proof of possession is refused over every transport[over=ble]",
     "A wrong proof of possession is refused over every transport[over=console]",
     "Access points are joined however they take a passphrase[auth=wpa3-psk]",
