@@ -134,6 +134,12 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // What it has started itself would go on without it.
+            let _ = Command::new("pkill")
+                .args(["-P", &self.child.id().to_string()])
+                .status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

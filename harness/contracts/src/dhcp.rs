@@ -217,7 +217,7 @@ impl Watch for Leases {
     }
 }
 
-/// The address that each device was leased last, until it was asked for.
+/// The address that each device was leased last, and whether it has asked for it.
 #[derive(Default)]
 struct Probes(BTreeMap<String, Probed>);
 

@@ -5,6 +5,7 @@
 //! no line are looked for first, all in one pass. Of an expression that is a choice each branch is one of its
 //! own, which has its own words and a small automaton, built when a line first has these.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
@@ -252,7 +253,7 @@ fn syntax() -> syntax::Config {
 
 /// Words and their numbers.
 #[derive(Default)]
-struct Numbers(std::collections::HashMap<Vec<u8>, usize>);
+struct Numbers(HashMap<Vec<u8>, usize>);
 
 impl Numbers {
     fn of(&mut self, word: Vec<u8>) -> usize {
@@ -328,6 +329,7 @@ fn split(text: &str) -> Result<Vec<String>, ExpressionError> {
     }
     Ok(branches)
 }
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 mod tests {
@@ -367,7 +369,7 @@ mod tests {
                 .build()
                 .unwrap()
         };
-        rules::expressions().iter().map(plain).collect()
+        rules::rules().expressions.iter().map(plain).collect()
     });
     static LINES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");

@@ -183,8 +183,8 @@ pub struct Rules {
     pub rules: Vec<Rule>,
     pub marks: Vec<Mark>,
     pub set: Expressions,
-    /// How many expressions there are.
-    pub patterns: usize,
+    /// The texts of all expressions.
+    pub expressions: Vec<String>,
     /// Of each expression, the rules that need it and its place in each.
     pub said_by: Vec<Vec<(usize, usize)>>,
     /// Of each expression, the milestones that it proves.
@@ -240,76 +240,48 @@ impl Rules {
     }
 
     fn read() -> Result<Self, RulesError> {
-        let Parts {
-            rules,
-            marks,
-            expressions,
-        } = parts()?;
-        let (said_by, proved_by) = index(&rules, &marks, expressions.len());
+        let mut patterns = Patterns::default();
+        let (mut rules, mut marks) = (Vec::new(), Vec::new());
+        for (stage, text) in FILES {
+            let file: File =
+                toml::from_str(text).map_err(|source| RulesError::Toml { stage, source })?;
+            marks.extend(file.milestone.into_iter().map(|mark| Mark {
+                stage,
+                says: patterns.add(&mark.says),
+                proves: mark.proves,
+                passed: mark.passed,
+                begins: mark.begins,
+                log: mark.log,
+                loose: mark.loose,
+                good: mark.good,
+            }));
+            for text in file.rule {
+                let unless = |other: &Alternative| other.unless.clone();
+                let or: Vec<Option<String>> = text.or.iter().map(unless).collect();
+                rules.push(Rule {
+                    stage,
+                    says: patterns.add_all(&text.says),
+                    after: patterns.add_all(&text.after),
+                    unless: patterns.add_all(&text.unless),
+                    alone: patterns.add_all(&text.alone),
+                    or: or
+                        .iter()
+                        .map(|unless| unless.as_deref().map(|unless| patterns.add(unless)))
+                        .collect(),
+                    text,
+                });
+            }
+        }
+        let (said_by, proved_by) = index(&rules, &marks, patterns.0.len());
         Ok(Self {
             rules,
             marks,
-            set: Expressions::new(&expressions)?,
-            patterns: expressions.len(),
+            set: Expressions::new(&patterns.0)?,
+            expressions: patterns.0,
             said_by,
             proved_by,
         })
     }
-}
-
-/// What the files have.
-struct Parts {
-    rules: Vec<Rule>,
-    marks: Vec<Mark>,
-    /// The texts of all expressions.
-    expressions: Vec<String>,
-}
-
-fn parts() -> Result<Parts, RulesError> {
-    let mut patterns = Patterns::default();
-    let (mut rules, mut marks) = (Vec::new(), Vec::new());
-    for (stage, text) in FILES {
-        let file: File =
-            toml::from_str(text).map_err(|source| RulesError::Toml { stage, source })?;
-        marks.extend(file.milestone.into_iter().map(|mark| Mark {
-            stage,
-            says: patterns.add(&mark.says),
-            proves: mark.proves,
-            passed: mark.passed,
-            begins: mark.begins,
-            log: mark.log,
-            loose: mark.loose,
-            good: mark.good,
-        }));
-        for text in file.rule {
-            let unless = |other: &Alternative| other.unless.clone();
-            let or: Vec<Option<String>> = text.or.iter().map(unless).collect();
-            rules.push(Rule {
-                stage,
-                says: patterns.add_all(&text.says),
-                after: patterns.add_all(&text.after),
-                unless: patterns.add_all(&text.unless),
-                alone: patterns.add_all(&text.alone),
-                or: or
-                    .iter()
-                    .map(|unless| unless.as_deref().map(|unless| patterns.add(unless)))
-                    .collect(),
-                text,
-            });
-        }
-    }
-    Ok(Parts {
-        rules,
-        marks,
-        expressions: patterns.0,
-    })
-}
-
-/// The texts of all expressions.
-#[cfg(test)]
-pub fn expressions() -> Vec<String> {
-    #[expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
-    parts().unwrap().expressions
 }
 
 /// Of each expression, the rules and the milestones that it stands in.

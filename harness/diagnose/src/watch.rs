@@ -77,7 +77,7 @@ impl Watch {
             first_line,
             from_start,
             only_start: true,
-            seen: vec![None; rules.patterns],
+            seen: vec![None; rules.expressions.len()],
             open: rules
                 .rules
                 .iter()

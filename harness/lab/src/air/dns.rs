@@ -87,10 +87,11 @@ impl Question {
 
     /// A record for each address, if addresses are wanted.
     fn addresses(&self, addresses: &[Ipv4Addr]) -> Vec<Vec<u8>> {
-        let addresses = addresses.iter().filter(|_| self.wants_address);
-        addresses
-            .map(|address| record(&ASKED, TYPE_A, &address.octets()))
-            .collect()
+        if !self.wants_address {
+            return Vec::new();
+        }
+        let record = |address: &Ipv4Addr| record(&ASKED, TYPE_A, &address.octets());
+        addresses.iter().map(record).collect()
     }
 
     /// That the name stands for another one, and that one's address if it is wanted.
