@@ -1,10 +1,10 @@
-//! Names of code addresses, by an image's debug information.
+//! Names of code addresses, by an image's debug information and its symbols.
 
 use std::borrow::Cow;
 
 use addr2line::Context;
 use gimli::{Dwarf, EndianSlice, RunTimeEndian, SectionId};
-use object::{Object, ObjectSection};
+use object::{Object, ObjectSection, SymbolMap, SymbolMapName};
 use trace::board::Frame;
 
 /// Inlined functions of one frame.
@@ -33,12 +33,15 @@ pub(crate) fn section<'e>(
 /// The functions, files and lines of code addresses.
 pub(crate) struct Names<'e> {
     context: Context<Slice<'e>>,
+    /// What is named of a function of which the debug information has lines alone.
+    symbols: SymbolMap<SymbolMapName<'e>>,
 }
 
 impl<'e> Names<'e> {
-    pub fn new(dwarf: Dwarf<Slice<'e>>) -> Option<Self> {
+    pub fn new(file: &object::File<'e>, dwarf: Dwarf<Slice<'e>>) -> Option<Self> {
         Some(Self {
             context: Context::from_dwarf(dwarf).ok()?,
+            symbols: file.symbol_map(),
         })
     }
 
@@ -53,7 +56,7 @@ impl<'e> Names<'e> {
                     .and_then(|function| function.demangle().ok().map(Cow::into_owned));
                 let location = frame.location.as_ref();
                 found.push(Frame {
-                    function: name.unwrap_or_else(|| format!("{pc:#010x}")),
+                    function: name.unwrap_or_else(|| self.symbol(pc)),
                     file: location
                         .and_then(|location| location.file)
                         .map(str::to_owned),
@@ -63,11 +66,19 @@ impl<'e> Names<'e> {
         }
         if found.is_empty() {
             found.push(Frame {
-                function: format!("{pc:#010x}"),
+                function: self.symbol(pc),
                 file: None,
                 line: None,
             });
         }
         found
+    }
+
+    /// What the symbol at `pc` is called; the address itself if there is none.
+    fn symbol(&self, pc: u64) -> String {
+        match self.symbols.containing(pc) {
+            Some(symbol) => addr2line::demangle_auto(symbol.name().into(), None).into_owned(),
+            None => format!("{pc:#010x}"),
+        }
     }
 }

@@ -48,7 +48,7 @@ fn unwind(core: &mut Core<'_>, image: &Image) -> Option<Vec<Frame>> {
         true => 8,
         false => 4,
     });
-    let names = Names::new(dwarf)?;
+    let names = Names::new(&file, dwarf)?;
     let mut state = State::of(core)?;
     let mut found = Vec::new();
     for depth in 0..DEEPEST {

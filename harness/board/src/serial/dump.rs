@@ -180,7 +180,10 @@ fn name(elf: &[u8], addresses: &[u64]) -> Option<Vec<Frame>> {
     let file = object::File::parse(elf).ok()?;
     let endian = names::endian(&file);
     let sections = gimli::DwarfSections::load(|id| names::section(&file, id)).ok()?;
-    let names = Names::new(sections.borrow(|bytes| EndianSlice::new(bytes, endian)))?;
+    let names = Names::new(
+        &file,
+        sections.borrow(|bytes| EndianSlice::new(bytes, endian)),
+    )?;
     Some(
         addresses
             .iter()
@@ -297,7 +300,7 @@ mod tests {
         let symbol = object::Object::symbols(&file)
             .find(|symbol| {
                 object::ObjectSymbol::name(symbol)
-                    .is_ok_and(|name| name.contains("serial4dump4name"))
+                    .is_ok_and(|name| name.contains("serial4dump4name17h"))
             })
             .expect("the function above");
         let address = object::ObjectSymbol::address(&symbol);

@@ -86,6 +86,9 @@ impl Phone {
         trace: &Trace,
     ) -> Result<(), LabError> {
         self.hang_up().await?;
+        if self.is_off_its_lan().await {
+            self.forget_lan();
+        }
         if self.seat.is_some() {
             return Ok(());
         }
@@ -127,11 +130,16 @@ impl Phone {
         surroundings: &mut dyn Surroundings,
         trace: &Trace,
     ) -> Result<(), LabError> {
+        self.forget_lan();
+        self.go_home(surroundings, trace).await
+    }
+
+    /// Leaves its LAN, with what is open there.
+    fn forget_lan(&mut self) {
         self.lan = None;
         self.seat = None;
         self.web = None;
         self.websocket = None;
-        self.go_home(surroundings, trace).await
     }
 
     /// Ends its session, if it has one open.
@@ -152,10 +160,7 @@ impl Phone {
     ) -> Result<PhoneSession, VisitError> {
         self.hang_up().await?;
         if enrollee.over == Over::Softap && !surroundings.is_lan_apart() {
-            self.lan = None;
-            self.seat = None;
-            self.web = None;
-            self.websocket = None;
+            self.forget_lan();
         }
         let limit = settings.request_timeout;
         let visit = surroundings

@@ -28,7 +28,12 @@ fn a_page_in_chromium_talks_over_wss_and_is_kept_alive() {
     // That of its authority would not do: the device shows its own certificate alone.
     let key = key_shown(&up);
     let outcome = Page::open(&up, &[key]).outcome();
-    let said = json!(["Hello from a page", "Hello client", "Still here"]);
+    let said = json!([
+        "Hello from a page",
+        "Hello client",
+        "Hello client",
+        "Still here"
+    ]);
     assert_eq!(
         outcome,
         json!({"said": said, "code": NO_STATUS, "wasClean": true})
