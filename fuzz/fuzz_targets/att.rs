@@ -195,7 +195,9 @@ impl Controller {
         (self.is_advertising, self.is_connected) = (false, true);
         // LE Connection Complete: as a peripheral, of an address, 30 ms, no latency, 420 ms.
         let [low, high] = HANDLE.to_le_bytes();
-        let event = [1, 0, low, high, 1, 0, 9, 9, 9, 9, 9, 9, 24, 0, 0, 0, 42, 0, 0];
+        let event = [
+            1, 0, low, high, 1, 0, 9, 9, 9, 9, 9, 9, 24, 0, 0, 0, 42, 0, 0,
+        ];
         self.event(0x3E, &event);
         true
     }
@@ -215,7 +217,10 @@ impl Controller {
                 self.obey(u16::from_le_bytes([*low, *high]), parameters);
             }
             [ACL, data @ ..] => {
-                assert!(data.len() <= 4 + usize::from(ACL_BYTES), "an ACL packet too long");
+                assert!(
+                    data.len() <= 4 + usize::from(ACL_BYTES),
+                    "an ACL packet too long"
+                );
                 // Number Of Completed Packets.
                 let [low, high] = HANDLE.to_le_bytes();
                 self.event(0x13, &[1, low, high, 1, 0]);

@@ -7,7 +7,11 @@
 
 /// The decoder itself: as a crate it comes with every chip that a probe knows.
 #[path = "../../harness/board/src/defmt/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the fuzz target needs less of it than the boards")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the fuzz target needs less of it than the boards"
+)]
 mod defmt;
 
 use std::panic;
@@ -47,7 +51,10 @@ fn read(image: &[u8]) {
     let Ok(image) = Image::new(Path::new("image.elf"), image.to_vec()) else {
         return;
     };
-    let _ = image.segments().map(|(_, bytes)| bytes.len()).sum::<usize>();
+    let _ = image
+        .segments()
+        .map(|(_, bytes)| bytes.len())
+        .sum::<usize>();
     if let Ok(table) = image.defmt_table() {
         Decoder::new(Arc::new(table)).push(&[1, 0, 0, 0, 0], |_| {});
     }

@@ -68,7 +68,7 @@ pub fn fuzz(plan: &Plan) -> Result<(), String> {
         .collect();
     run(cargo()
         .current_dir(folder())
-        .args(["build", "--release"])
+        .args(["build", "--profile", "fuzz"])
         .env("CARGO_TARGET_DIR", output()))?;
     let programs = programs()?;
     let next = AtomicUsize::new(0);
@@ -93,15 +93,6 @@ pub fn fuzz(plan: &Plan) -> Result<(), String> {
         return Ok(());
     }
     Err(found.join("\n"))
-}
-
-/// Checks that all targets compile. What the workspace of the rest has checked already is taken from
-/// there, where both want it with the same features.
-pub fn check() -> Result<(), String> {
-    run(cargo()
-        .current_dir(folder())
-        .args(["check", "--locked"])
-        .env("CARGO_TARGET_DIR", target()))
 }
 
 /// Runs one target, from its seeds and from what earlier runs have kept.
@@ -306,7 +297,7 @@ fn programs() -> Result<PathBuf, String> {
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     let host = said.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.ok_or("rustc does not say what it builds for")?;
-    Ok(output().join(host).join("release"))
+    Ok(output().join(host).join("fuzz"))
 }
 
 fn folder() -> PathBuf {

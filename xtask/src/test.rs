@@ -9,7 +9,7 @@ use std::thread;
 use serde::Deserialize;
 
 use crate::command::{building_release, cargo, command, itself, root, run, start, target};
-use crate::{bugs, firmware, fuzz, on_target, readme, release, requirements, rig};
+use crate::{bugs, firmware, on_target, readme, release, requirements, rig};
 
 /// What a build for the tests has that one to hand on has not: it needs libssl-dev.
 pub const LEGACY: &str = "proving/legacy,cloud/legacy";
@@ -39,7 +39,6 @@ pub fn run_all(yes: bool) -> Result<(), String> {
             .args(["fmt", "--all", "--check"])
             .current_dir(root().join(workspace)))?;
     }
-    fuzz::check()?;
     firmware::check_on_host()?;
     run(&mut testing(&["--no-run"]))?;
     images.end()?;
@@ -97,7 +96,8 @@ fn testing(arguments: &[impl AsRef<OsStr>]) -> Command {
     let threads = 2 * thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut cargo = cargo();
     cargo
-        .args(["test", "--workspace", "--features", LEGACY])
+        .args(["test", "--workspace", "--exclude", "proving-fuzz"])
+        .args(["--features", LEGACY])
         .args(arguments)
         // Many a test waits for a radio, a judge or a deadline: more of them than cores.
         .env("RUST_TEST_THREADS", threads.to_string())
