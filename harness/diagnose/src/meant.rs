@@ -46,6 +46,10 @@ static JOIN_TIMEOUT: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// A word of such a link, and of the access point.
+static LINK: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"(?i)wi-?fi|wlan|lte|nb-?iot|cellular|gprs|ppp|\beth|modem"));
+
 /// A component that is named after MQTT, and tells that another link is up.
 static OTHER_LINK: LazyLock<Regex> = LazyLock::new(|| {
     expression(
@@ -137,8 +141,10 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
         line = replaced(line, &MQTT_REASON, "$1${2}mqttcode $3");
         line = replaced(line, &OTHER_REASON, "$1${2}why");
     }
-    line = replaced(line, &JOIN_FAILED, "wifi join failed");
-    line = replaced(line, &OTHER_LINK, "app$1");
+    if LINK.is_match(line.as_bytes()) {
+        line = replaced(line, &JOIN_FAILED, "wifi join failed");
+        line = replaced(line, &OTHER_LINK, "app$1");
+    }
     line = replaced(line, &STATION_LEAVES, "${1}why");
     line = replaced(line, &REFUSED, "connack refused$1$2");
     line = replaced(line, &CONNECT_REFUSED, "$1connack refused");

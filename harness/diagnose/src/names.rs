@@ -59,6 +59,11 @@ impl Names {
 
 /// The names of a line, in lower case.
 fn of(text: &str) -> impl Iterator<Item = String> {
+    let is_within = |three: &[u8]| {
+        three[1] == b'.' && three[0].is_ascii_alphanumeric() && three[2].is_ascii_alphanumeric()
+    };
+    let has_any = text.as_bytes().windows(3).any(is_within);
+    let text = if has_any { text } else { "" };
     let found = NAME.find_iter(text.as_bytes()).take(MOST_OF_LINE);
     found.map(|found| String::from_utf8_lossy(found.as_bytes()).to_ascii_lowercase())
 }
