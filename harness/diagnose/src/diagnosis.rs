@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::Names;
 use crate::{Kind, Reading, Stage};
 
 /// How much a cause can be relied on.
@@ -54,6 +55,9 @@ pub struct Diagnosis {
     /// The clients that a broker's log names.
     #[serde(skip)]
     pub(crate) peers: BTreeSet<Ipv4Addr>,
+    /// The names of hosts in it.
+    #[serde(skip)]
+    pub(crate) names: Names,
 }
 
 /// One start of a device, or one connection to a broker.

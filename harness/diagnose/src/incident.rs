@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
+use crate::names::NAME_BLOCKED;
 use crate::rules::rules;
 use crate::watch::told;
 use crate::{Cause, Certainty, Diagnosis, Kind, Stage, peers};
@@ -47,12 +48,27 @@ impl Incident {
             Some((diagnosis.kind, Named { log, cause }))
         });
         let mut named: Vec<(Option<Kind>, Named)> = named.collect();
+        named.extend(blocked(&logs, fails_in).map(|named| (None, named)));
         named.sort_by_key(|(kind, named)| rank(*kind, &named.cause));
         Self {
             cause: named.into_iter().next().map(|(_, named)| named),
             logs,
         }
     }
+}
+
+/// A name that a device which comes no further than to connect wants, and a filter in the log of the
+/// network blocks.
+fn blocked(logs: &[Diagnosis], fails_in: Option<Stage>) -> Option<Named> {
+    fails_in.filter(|stage| (Stage::Dns..=Stage::Tls).contains(stage))?;
+    let rule = rules().named(NAME_BLOCKED)?;
+    logs.iter().enumerate().find_map(|(log, filter)| {
+        let devices = logs.iter().enumerate().filter(|(other, _)| *other != log);
+        let mut lines = devices.filter_map(|(_, device)| filter.names.blocks(&device.names));
+        let evidence = lines.next()?.clone();
+        let cause = told(rule, vec![evidence]);
+        Some(Named { log, cause })
+    })
 }
 
 /// The address that a device had.

@@ -23,6 +23,7 @@ mod incident;
 mod kind;
 mod log;
 mod meant;
+mod names;
 mod peers;
 mod required;
 mod rules;

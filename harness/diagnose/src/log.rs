@@ -10,12 +10,15 @@ use dialect::{Row, Text};
 use crate::binary;
 use crate::diagnosis::{Cause, Certainty, Diagnosis, Evidence, Past};
 use crate::meant::{as_meant, is_denied};
+use crate::names::Names;
 use crate::peers;
 use crate::rules::{Pattern, Rule, rules};
 use crate::subject::Subject;
-use crate::watch::{Verdict, Watch, is_of, told};
+use crate::watch::{Ending, Verdict, Watch, is_of, told};
 use crate::{Kind, Stage};
 
+/// Bytes in which a line tells its time.
+const LONGEST_TIME: usize = 32;
 /// Bytes of a line that are looked at.
 const LONGEST_LINE: usize = 8 * 1024;
 /// Past problems that are kept, of the first and of the last attempts.
@@ -40,6 +43,10 @@ pub struct Log {
     binary: Option<&'static str>,
     attempts: u64,
     current: Watch,
+    /// The last line that may tell a time.
+    last: String,
+    /// Whether the log ends in the middle of that line.
+    is_cut: bool,
     /// The last attempt before this one that had a cause.
     failed: Option<Verdict>,
     /// The first cause of an attempt before this one that a restart does not end.
@@ -48,6 +55,8 @@ pub struct Log {
     starts: BTreeMap<usize, Evidence>,
     /// The clients that a broker's log names.
     peers: BTreeSet<Ipv4Addr>,
+    /// The names of hosts.
+    names: Names,
     history: Vec<Past>,
     left_out: u64,
 }
@@ -64,10 +73,13 @@ impl Log {
             binary: None,
             attempts: 1,
             current: Watch::new(1, 1, false),
+            last: String::new(),
+            is_cut: false,
             failed: None,
             outlived: None,
             starts: BTreeMap::new(),
             peers: BTreeSet::new(),
+            names: Names::default(),
             history: Vec::new(),
             left_out: 0,
         }
@@ -88,16 +100,30 @@ impl Log {
             return;
         }
         let found = find(clean);
-        if found.is_empty() {
-            if self.current.only_start {
-                self.current.only_start = matches!(dialect::row(clean), Some(Row::Rom));
-            }
-            return;
-        }
-        let begins = self.meet(&found, clean);
+        self.take_names(&found, clean);
+        let begins = !found.is_empty() && self.meet(&found, clean);
         if self.current.only_start && !begins {
             self.current.only_start = matches!(dialect::row(clean), Some(Row::Rom));
         }
+        let head = &clean.as_bytes()[..clean.len().min(LONGEST_TIME)];
+        if self.current.waits() && head.iter().any(u8::is_ascii_digit) {
+            self.last.clear();
+            self.last.push_str(clean);
+        }
+    }
+
+    fn take_names(&mut self, found: &[Pattern], text: &str) {
+        let rules = rules();
+        if found.iter().any(|pattern| rules.blocks[*pattern]) {
+            self.names.block(self.lines, text);
+        } else if found.iter().any(|pattern| rules.of_servers[*pattern]) || text.contains("://") {
+            self.names.take(text);
+        }
+    }
+
+    /// The last line has no end: the log was cut in the middle of it.
+    pub fn cut(&mut self) {
+        self.is_cut = true;
     }
 
     /// A line of which level, component and time are known already, as a trace has it: the letter of the
@@ -196,7 +222,7 @@ impl Log {
     }
 
     fn end_attempt(&mut self, watch: &Watch) {
-        let verdict = watch.judge(self.kind);
+        let verdict = watch.judge(self.kind, self.ending(false));
         self.count_starts(watch, &verdict);
         let mut all = verdict.causes.iter().chain(&verdict.consequences);
         if self.outlived.is_none() {
@@ -223,6 +249,12 @@ impl Log {
             });
         }
         self.failed = Some(verdict);
+    }
+
+    /// Where the log ends by now.
+    fn ending(&self, is_cut: bool) -> Ending {
+        let ms = dialect::head(&self.last).and_then(|head| head.device_ms);
+        Ending { ms, is_cut }
     }
 
     /// Counts starts in a row that tell no trouble and come no further than an address.
@@ -258,7 +290,7 @@ impl Log {
     /// What the log tells.
     pub fn end(mut self) -> Diagnosis {
         let watch = mem::replace(&mut self.current, Watch::new(0, 0, false));
-        let mut verdict = watch.judge(self.kind);
+        let mut verdict = watch.judge(self.kind, self.ending(self.is_cut));
         self.count_starts(&watch, &verdict);
         if verdict.is_silent
             && let Some(restarts) = self.restarts()
@@ -342,6 +374,7 @@ impl Log {
             history: self.history,
             notes,
             peers: self.peers,
+            names: self.names,
         }
     }
 }

@@ -8,7 +8,7 @@ use regex::{Regex, bytes};
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|\W0\b|URI '/",
+        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/",
     )
 });
 
@@ -44,6 +44,22 @@ static JOIN_TIMEOUT: LazyLock<Regex> = LazyLock::new(|| {
     expression(
         r"(?i)(failed to connect and hit |\b(?:wif|wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}(?:connect|join)[^\n]{0,60}?|(?:connect|join)[^\n]{0,60}\b(?:wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}?)\btime(?:d[ -]?|[ -]?)out\b",
     )
+});
+
+/// A word of such a link, and of the access point.
+static LINK: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"(?i)wi-?fi|wlan|lte|nb-?iot|cellular|gprs|ppp|\beth|modem"));
+
+/// A component that is named after MQTT, and tells that another link is up.
+static OTHER_LINK: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)\bmqtt\w*([^\n]{0,12}\b(?:wi-?fi|wlan|lte\S*|nb-?iot|cellular|gprs|ppp|eth\w*|modem)\b[^\n]{0,12}\bconnected\b)",
+    )
+});
+
+/// A connection to the access point that failed, which is none to a server.
+static JOIN_FAILED: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?i)\b(?:wi-?fi|wlan) connect(?:ion|ing)? (?:attempt )?(?:has )?fail(?:ed|ure)\b")
 });
 
 /// What tells that such a line is on another part of the way.
@@ -90,7 +106,7 @@ static NONE: LazyLock<Regex> = LazyLock::new(|| {
 /// Words beside which others say nothing of what was reached.
 static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254)\b",
+        r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254|AP IP|fall(?:s|ing)? ?back|fallback|(?:my |the |your )?(?:phone|laptop|notebook|tablet)(?:'s)?)\b|^(?:\[[\d:. ]+\] ?)?(?:#|//|\^+|<-+) ?[a-z]",
     )
 });
 
@@ -124,6 +140,10 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     if REASON.is_match(line.as_bytes()) && !OF_WIFI.is_match(line.as_bytes()) {
         line = replaced(line, &MQTT_REASON, "$1${2}mqttcode $3");
         line = replaced(line, &OTHER_REASON, "$1${2}why");
+    }
+    if LINK.is_match(line.as_bytes()) {
+        line = replaced(line, &JOIN_FAILED, "wifi join failed");
+        line = replaced(line, &OTHER_LINK, "app$1");
     }
     line = replaced(line, &STATION_LEAVES, "${1}why");
     line = replaced(line, &REFUSED, "connack refused$1$2");

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::expressions::{ExpressionError, Expressions};
+use crate::names::NAME_BLOCKED;
 use crate::{Certainty, Kind, Stage};
 
 const FILES: [(Stage, &str); 15] = [
@@ -111,6 +112,10 @@ pub struct RuleText {
     /// the cause.
     #[serde(default)]
     pub restarts: Option<u64>,
+    /// Of what never came: how many seconds the log has to go on behind the last of `after`, for a log that
+    /// ends sooner tells less of it.
+    #[serde(default)]
+    pub patience: Option<u64>,
     /// Lines without which it is a cause beside another trouble only: alone it is a hint.
     #[serde(default)]
     pub alone: Vec<String>,
@@ -189,6 +194,12 @@ pub struct Rules {
     pub said_by: Vec<Vec<(usize, usize)>>,
     /// Of each expression, the milestones that it proves.
     pub proved_by: Vec<Vec<usize>>,
+    /// Of each expression, whether a rule with patience waits from its line on.
+    pub waits: Vec<bool>,
+    /// Of each expression, whether its line is on servers, whose names are in it.
+    pub of_servers: Vec<bool>,
+    /// Of each expression, whether by its line a filter blocks a name.
+    pub blocks: Vec<bool>,
 }
 
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
@@ -273,6 +284,19 @@ impl Rules {
             }
         }
         let (said_by, proved_by) = index(&rules, &marks, patterns.0.len());
+        let none = vec![false; patterns.0.len()];
+        let (mut waits, mut of_servers, mut blocks) = (none.clone(), none.clone(), none);
+        for rule in &rules {
+            let after = rule.after.iter();
+            after.for_each(|after| waits[*after] |= rule.text.patience.is_some());
+            for says in &rule.says {
+                of_servers[*says] |= (Stage::Dns..=Stage::Mqtt).contains(&rule.stage);
+                blocks[*says] |= rule.text.id == NAME_BLOCKED;
+            }
+        }
+        for mark in &marks {
+            of_servers[mark.says] |= (Stage::Dns..=Stage::Mqtt).contains(&mark.stage);
+        }
         Ok(Self {
             rules,
             marks,
@@ -280,6 +304,9 @@ impl Rules {
             expressions: patterns.0,
             said_by,
             proved_by,
+            waits,
+            of_servers,
+            blocks,
         })
     }
 }

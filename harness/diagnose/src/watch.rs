@@ -1,6 +1,7 @@
 //! What was seen of one attempt, and what it tells.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::diagnosis::{Attempt, Cause, Certainty, Evidence, Milestone, RuledOut};
@@ -46,6 +47,17 @@ pub struct Watch {
     proved: Vec<Option<Evidence>>,
     /// The last line that proves a connection to the cloud.
     online: u64,
+    /// Of each expression that a rule with patience waits from, the device's time at its last line, in ms.
+    waits_from: BTreeMap<Pattern, u64>,
+}
+
+/// Where the log of an attempt ends.
+#[derive(Clone, Copy, Default)]
+pub struct Ending {
+    /// The device's time, in ms; none if the last line tells none.
+    pub ms: Option<u64>,
+    /// It ends in the middle of a line.
+    pub is_cut: bool,
 }
 
 /// A rule whose lines are complete.
@@ -87,12 +99,18 @@ impl Watch {
             latest: vec![0; rules.rules.len()],
             proved: vec![None; rules.marks.len()],
             online: 0,
+            waits_from: BTreeMap::new(),
         }
     }
 
     /// Takes a line about `subject` in which `pattern` was found.
     pub fn meet(&mut self, pattern: Pattern, line: u64, text: &str, subject: Subject) {
         count(&mut self.seen[pattern], line, text);
+        if rules().waits[pattern]
+            && let Some(ms) = dialect::head(text).and_then(|head| head.device_ms)
+        {
+            self.waits_from.insert(pattern, ms);
+        }
         for (rule, place) in &rules().said_by[pattern] {
             if subject.tells_of(rules().rules[*rule].stage) {
                 if self.open[*rule].iter().all(Option::is_none) {
@@ -102,6 +120,11 @@ impl Watch {
                 self.latest[*rule] = line;
             }
         }
+    }
+
+    /// Whether it counts how long the log goes on.
+    pub fn waits(&self) -> bool {
+        !self.waits_from.is_empty()
     }
 
     /// Takes a line that proves a milestone.
@@ -193,7 +216,7 @@ impl Watch {
     }
 
     /// What the attempt proves, its causes, and what followed from them.
-    pub fn judge(&self, kind: Option<Kind>) -> Verdict {
+    pub fn judge(&self, kind: Option<Kind>, ending: Ending) -> Verdict {
         let mut hits: Vec<Hit> = (0..rules().rules.len())
             .filter(|index| rules().rules[*index].text.restarts.is_none())
             .filter_map(|index| self.hit(index, kind))
@@ -202,6 +225,10 @@ impl Watch {
         hits.sort_by_key(|hit| (hit.line, hit.index));
         let (mut hints, hits): (Vec<Hit>, Vec<Hit>) =
             hits.into_iter().partition(|hit| hit.rule().text.hint);
+        let (early, hits): (Vec<Hit>, Vec<Hit>) = hits
+            .into_iter()
+            .partition(|hit| self.certainty(hit.index, ending).is_none());
+        hints.extend(early);
         let (doubtful, mut hits): (Vec<Hit>, Vec<Hit>) =
             hits.into_iter().partition(|hit| self.is_doubtful(*hit));
         let is_silent = hits.iter().all(|hit| hit.line == NEVER);
@@ -220,7 +247,10 @@ impl Watch {
         }
         hits.sort_by_key(|hit| (hit.line, hit.index));
         let (causes, consequences) = rank(hits);
-        let told = |hits: Vec<Hit>| hits.into_iter().map(|hit| self.cause(hit.index)).collect();
+        let told = |hits: Vec<Hit>| {
+            let cause = |hit: Hit| self.cause(hit.index, ending);
+            hits.into_iter().map(cause).collect()
+        };
         Verdict {
             attempt: self.attempt(),
             causes: told(causes),
@@ -271,7 +301,30 @@ impl Watch {
         }
     }
 
-    fn cause(&self, index: usize) -> Cause {
+    /// How sure a rule is in a log that ends there; none if it cannot be known yet. What was not waited for
+    /// long enough is told a step less surely, and two if the log was cut as well.
+    fn certainty(&self, index: usize, ending: Ending) -> Option<Certainty> {
+        let rule = &rules().rules[index];
+        let sure = rule.text.sure;
+        let from = rule
+            .after
+            .iter()
+            .filter_map(|after| self.waits_from.get(after));
+        let (Some(patience), Some(from), Some(to)) = (rule.text.patience, from.max(), ending.ms)
+        else {
+            return Some(sure);
+        };
+        if to.saturating_sub(*from) >= patience * 1000 {
+            return Some(sure);
+        }
+        match (sure, ending.is_cut) {
+            (Certainty::Certain, false) => Some(Certainty::Likely),
+            (Certainty::Certain, true) | (Certainty::Likely, false) => Some(Certainty::Possible),
+            (Certainty::Likely, true) | (Certainty::Possible, _) => None,
+        }
+    }
+
+    fn cause(&self, index: usize, ending: Ending) -> Cause {
         let rules = rules();
         let rule = &rules.rules[index];
         let mut evidence: Vec<Evidence> = self.open[index].iter().flatten().cloned().collect();
@@ -294,6 +347,7 @@ impl Watch {
             }
         }
         let mut cause = told(rule, evidence);
+        cause.certainty = self.certainty(index, ending).unwrap_or(Certainty::Possible);
         // What is missing may have been said before the log began.
         let is_absence = rule.says.is_empty() && !self.from_start;
         // A device that went online afterwards can live with it.

@@ -126,6 +126,9 @@ fn read(path: &Path) -> Diagnosis {
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         log.line(line.strip_suffix(b"\n").unwrap_or(line));
     }
+    if !bytes.ends_with(b"\n") {
+        log.cut();
+    }
     log.end()
 }
 
@@ -137,7 +140,12 @@ fn is_right(first: Option<&Cause>, expected: &Expected) -> bool {
 }
 
 /// Lines that name a trouble without having it: settings, counters and plans.
-const SETTINGS: [&str; 102] = [
+const SETTINGS: [&str; 107] = [
+    "I (3) app: DHCP: static IP off, default gateway 192.168.1.1",
+    "E (717) nvs_cfg: key 'tz' missing (ESP_ERR_NVS_NOT_FOUND)",
+    "I (718) app: %CMNG: 16842753,0, rssi -45",
+    "waiting for connection... status 2",
+    "E (5912) nvs: nvs_open_from_partition: namespace 'history' not found",
     "I (3) app: address in use counter 0",
     "I (3) app: invalid packets dropped 0",
     "I (3) app: packet too large limit 1024",

@@ -1,6 +1,6 @@
 //! Every rule with its examples, and logs that more than one rule could speak to.
 
-use diagnose::{Diagnosis, Kind, Log, Stage, examples};
+use diagnose::{Certainty, Diagnosis, Kind, Log, Stage, examples};
 
 fn read(text: &str) -> Diagnosis {
     let mut log = Log::new("example");
@@ -242,7 +242,73 @@ I (774) wifi:enable tsf",
     let tries = "ets Jun  8 2016 00:22:57
 I (774) wifi:mode : sta (24:0a:c4:00:00:01)
 I (3106) wifi:state: init -> auth (b0)";
-    assert_eq!(first(tries), "never-joins");
+    let early = read(tries);
+    assert_eq!(early.causes, [], "{:?}", early.causes);
+    assert_eq!(early.hints[0].id, "never-joins");
+    let waits = format!("{tries}\nI (9106) app: no network yet");
+    assert_eq!(first(&waits), "never-joins");
+}
+
+#[test]
+fn what_was_not_waited_for_is_told_less_surely() {
+    let joined = "ets Jun  8 2016 00:22:57
+I (3012) wifi:connected with home, aid = 1, channel 6, BW20, bssid = 02:00:00:00:00:01";
+    let certainty = |text: &str| read(text).causes.first().map(|cause| cause.certainty);
+    assert_eq!(certainty(joined), Some(Certainty::Possible));
+    let waits = format!("{joined}\nI (33012) app: still here");
+    assert_eq!(certainty(&waits), Some(Certainty::Likely));
+    let mut cut = Log::new("cut");
+    joined.lines().for_each(|line| cut.line(line.as_bytes()));
+    cut.line(b"I (3020) wifi:pm sta");
+    cut.cut();
+    let cut = cut.end();
+    assert_eq!(cut.causes, [], "{:?}", cut.causes);
+    assert_eq!(cut.hints[0].id, "no-address");
+}
+
+#[test]
+fn a_name_that_a_filter_blocks_is_the_cause_if_the_device_wants_it() {
+    let device =
+        "I (3310) esp_netif_handlers: sta ip: 192.168.1.44, mask: 255.255.255.0, gw: 192.168.1.1
+I (3490) app: connecting to mqtts://in.vendor.example:8883
+E (3502) esp-tls: [sock=54] delayed connect error: Connection reset by peer";
+    let filter = "dnsmasq[702]: query[A] in.vendor.example from 192.168.1.44
+dnsmasq[702]: gravity blocked in.vendor.example is 0.0.0.0";
+    let named = |filter: &str| {
+        let incident = diagnose::Incident::of(vec![read(device), read(filter)]);
+        incident.cause.map(|named| named.cause.id)
+    };
+    assert_eq!(named(filter).as_deref(), Some("name-blocked"));
+    let others = filter.replace("in.vendor.example", "ads.example");
+    assert_eq!(named(&others).as_deref(), Some("connection-refused"));
+}
+
+#[test]
+fn other_words_of_the_same_trouble_are_told_alike() {
+    for (text, cause) in [
+        (
+            "[ERROR] Recieved rejected response from Fleet Provisioning CreateKeysAndCert API.",
+            "provision-refused",
+        ),
+        (
+            "[08:14:08][W][wifi:657]: WiFi connection failed, retrying",
+            "join-failed",
+        ),
+        (
+            "DHCP timeout !!\nStatic IP address: 192.168.0.10\nmqtt: DNS failed",
+            "dhcp-fell-back",
+        ),
+        (
+            "[hostByName] Host: in.vendor.example IP: 0.0.0.0",
+            "name-is-nobody",
+        ),
+        (
+            "E (717) cfg: ESP_ERR_NVS_NOT_FOUND for key 'tz'\nE (4377) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x7780",
+            "client-refused",
+        ),
+    ] {
+        assert_eq!(first(text), cause, "{text}");
+    }
 }
 
 #[test]
@@ -266,7 +332,10 @@ fn words_of_failure_beside_those_of_success_prove_nothing() {
     let diagnosis = read(
         "[wifi] joined home in 2.1 s
 [mqtt] waiting to be connected
-[mqtt] not online",
+[mqtt] not online
+<inf> mqtt_simple: LTE Link Connected!
+:ack 203
+# ssid \"home\": the phone is connected to it",
     );
     assert_eq!(diagnosis.last.reached, Some(Stage::Join));
 }

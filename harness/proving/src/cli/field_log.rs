@@ -93,13 +93,18 @@ fn read(name: &str, mut from: impl BufRead, signed: bool) -> io::Result<Vec<Fiel
     let mut devices: BTreeMap<String, Reading> = BTreeMap::new();
     let mut is_log = true;
     let mut line = Vec::new();
-    while next_line(&mut from, &mut line)? {
+    while let Some(has_end) = next_line(&mut from, &mut line)? {
         match event(&line) {
             Some(event) => {
                 is_log = false;
                 take(&mut devices, name, &event, signed);
             }
-            None => log.line(&line),
+            None => {
+                log.line(&line);
+                if !has_end {
+                    log.log.cut();
+                }
+            }
         }
     }
     let mut told: Vec<FieldLog> = devices.into_values().map(Reading::end).collect();
@@ -109,10 +114,10 @@ fn read(name: &str, mut from: impl BufRead, signed: bool) -> io::Result<Vec<Fiel
     Ok(told)
 }
 
-/// The next line without its end, as much of it as is kept. False at the end.
-fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+/// The next line without its end, as much of it as is kept, and whether it had an end. None at the end.
+fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
     line.clear();
-    let mut is_there = false;
+    let (mut is_there, mut has_end) = (false, false);
     loop {
         let bytes = match from.fill_buf() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -128,13 +133,14 @@ fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
         let taken = end.map_or(bytes.len(), |end| end + 1);
         from.consume(taken);
         if end.is_some() {
+            has_end = true;
             break;
         }
     }
     while line.last() == Some(&b'\r') {
         line.pop();
     }
-    Ok(is_there)
+    Ok(is_there.then_some(has_end))
 }
 
 /// The event that this line of a trace is, if it is one.
@@ -189,7 +195,7 @@ mod tests {
         let mut from = BufReader::new(&text[..]);
         let mut line = Vec::new();
         let mut lengths = Vec::new();
-        while next_line(&mut from, &mut line).unwrap_or(false) {
+        while let Ok(Some(_)) = next_line(&mut from, &mut line) {
             lengths.push(line.len());
         }
         assert_eq!(lengths, [1, 1, LONGEST_LINE, 4]);
