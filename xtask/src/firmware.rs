@@ -56,7 +56,10 @@ pub fn check_on_host() -> Result<(), String> {
             .args(arguments)
             .args(ON_HOST.iter().flat_map(|name| ["--package", name]))
             // Beside the images, as the root's profiles are others.
-            .env("CARGO_TARGET_DIR", target().join("firmware"));
+            .env("CARGO_TARGET_DIR", target().join("firmware"))
+            // For a processor that has time enough.
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "0")
+            .env("CARGO_PROFILE_DEV_DEBUG", "0");
         if arguments[0] == "clippy" {
             check.args(["--", "-D", "warnings"]);
         }

@@ -154,6 +154,7 @@ fn an_unusable_answer_breaks_one_rule_and_is_an_hour_wrong() {
         assert!(told(&unsynchronised).abs_diff(NOW - 3600) < 100);
         let another = answer(Unusable::AnotherRequest).await;
         assert_ne!(&another[24..32], b"original");
+        assert_eq!(answer(Unusable::NoRequest).await[24..32], [0; 8]);
         assert_eq!(answer(Unusable::AnotherMode).await[0] & 7, 3);
         assert_eq!(answer(Unusable::StratumSixteen).await[1], 16);
         assert_eq!(answer(Unusable::CutShort).await.len(), 47);

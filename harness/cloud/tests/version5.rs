@@ -394,6 +394,8 @@ fn faults_hold_for_every_version() {
             BadPacket::Oversized,
             BadPacket::UnaskedPuback,
             BadPacket::UnaskedMessage,
+            BadPacket::UnaskedAtQosZero,
+            BadPacket::UnaskedAgain,
         ] {
             broker.set_faults(Faults {
                 bad_packet: Some(bad),

@@ -322,6 +322,8 @@ pub enum TimeAnswer {
     Unsynchronised,
     /// Another request's answer (originate timestamp).
     AnotherRequest,
+    /// No request's answer (an originate timestamp of 0).
+    NoRequest,
     /// Not in the mode of a server (§4).
     AnotherMode,
     /// From so far away that it counts as unsynchronised: stratum 16 (RFC 5905 §7.3).
@@ -400,6 +402,10 @@ pub enum BadPacket {
     UnaskedPuback,
     /// A sound PUBLISH of QoS 1 that the client has not subscribed to.
     UnaskedMessage,
+    /// The same at QoS 0.
+    UnaskedAtQosZero,
+    /// The same with DUP, as of a message that was sent before and not acknowledged.
+    UnaskedAgain,
 }
 
 /// How the broker ends sessions that it was not asked to end.

@@ -81,6 +81,10 @@ pub enum BadPacket {
     UnaskedPuback,
     /// A sound PUBLISH of QoS 1 that the client has not subscribed to.
     UnaskedMessage,
+    /// The same at QoS 0.
+    UnaskedAtQosZero,
+    /// The same with DUP, as of a message that was sent before and not acknowledged.
+    UnaskedAgain,
 }
 
 /// Bytes of [`BadPacket::Oversized`]'s payload.
@@ -109,6 +113,10 @@ impl BadPacket {
             (Self::UnaskedMessage, Level::V5) => {
                 vec![0x32, 8, 0, 1, b't', 0x7f, 0xff, 0, b'h', b'i']
             }
+            (Self::UnaskedAtQosZero, Level::V5) => vec![0x30, 6, 0, 1, b't', 0, b'h', b'i'],
+            (Self::UnaskedAgain, Level::V5) => {
+                vec![0x3a, 8, 0, 1, b't', 0x7f, 0xff, 0, b'h', b'i']
+            }
             (packet, _) => packet.bytes_of_3(),
         }
     }
@@ -128,6 +136,8 @@ impl BadPacket {
             Self::SecondConnack => vec![0x20, 2, 0, 0],
             Self::UnaskedPuback => vec![0x40, 2, 0x7f, 0xff],
             Self::UnaskedMessage => vec![0x32, 7, 0, 1, b't', 0x7f, 0xff, b'h', b'i'],
+            Self::UnaskedAtQosZero => vec![0x30, 5, 0, 1, b't', b'h', b'i'],
+            Self::UnaskedAgain => vec![0x3a, 7, 0, 1, b't', 0x7f, 0xff, b'h', b'i'],
         }
     }
 }
@@ -161,6 +171,8 @@ mod tests {
             BadPacket::SecondConnack,
             BadPacket::UnaskedPuback,
             BadPacket::UnaskedMessage,
+            BadPacket::UnaskedAtQosZero,
+            BadPacket::UnaskedAgain,
         ] {
             let (read, left) = frame(packet);
             assert!(read.unwrap().is_some() && left == 0, "{packet:?}");

@@ -42,6 +42,8 @@ pub enum Unusable {
     Unsynchronised,
     /// It does not belong to the request: another originate timestamp (§5).
     AnotherRequest,
+    /// It belongs to no request: the originate timestamp is 0 (§5).
+    NoRequest,
     /// It is not in the mode of a server (§4).
     AnotherMode,
     /// Its stratum is 16: unsynchronised (RFC 5905 §7.3).
@@ -176,6 +178,7 @@ impl Unusable {
         match self {
             Self::Unsynchronised => "unsynchronised",
             Self::AnotherRequest => "another request's",
+            Self::NoRequest => "no request's",
             Self::AnotherMode => "another mode's",
             Self::StratumSixteen => "stratum 16",
             Self::CutShort => "cut short",
@@ -187,6 +190,7 @@ impl Unusable {
         match self {
             Self::Unsynchronised => reply[0] |= 3 << 6,
             Self::AnotherRequest => reply[24..32].iter_mut().for_each(|byte| *byte = !*byte),
+            Self::NoRequest => reply[24..32].fill(0),
             // That of a client.
             Self::AnotherMode => reply[0] = reply[0] & !7 | 3,
             Self::StratumSixteen => reply[1] = 16,

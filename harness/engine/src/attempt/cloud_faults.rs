@@ -68,6 +68,7 @@ fn time_answer(answer: TimeAnswer, sound: SntpFaults) -> SntpFaults {
         TimeAnswer::Deny => sent_away(b"DENY"),
         TimeAnswer::Unsynchronised => unusable(Unusable::Unsynchronised),
         TimeAnswer::AnotherRequest => unusable(Unusable::AnotherRequest),
+        TimeAnswer::NoRequest => unusable(Unusable::NoRequest),
         TimeAnswer::AnotherMode => unusable(Unusable::AnotherMode),
         TimeAnswer::StratumSixteen => unusable(Unusable::StratumSixteen),
         TimeAnswer::CutShort => unusable(Unusable::CutShort),
@@ -111,5 +112,7 @@ fn bad_packet(packet: language::BadPacket) -> BadPacket {
         language::BadPacket::SecondConnack => BadPacket::SecondConnack,
         language::BadPacket::UnaskedPuback => BadPacket::UnaskedPuback,
         language::BadPacket::UnaskedMessage => BadPacket::UnaskedMessage,
+        language::BadPacket::UnaskedAtQosZero => BadPacket::UnaskedAtQosZero,
+        language::BadPacket::UnaskedAgain => BadPacket::UnaskedAgain,
     }
 }
