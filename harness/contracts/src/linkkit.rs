@@ -59,11 +59,15 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Clock],
         says: "a token is reported no more often than the profile says, and not faster",
         source: "Linkkit C SDK 2.3.0: awss_report_token",
-        reads: READS,
+        reads: since_boot![
+            (Source::Cloud, "token_reported"),
+            (Source::Mqtt, "session_opened"),
+        ],
         watch: |facts| {
             Some(Box::new(Reports {
                 facts: facts.linkkit.clone()?,
                 sent: BTreeMap::new(),
+                opened: BTreeMap::new(),
             }))
         },
     },
@@ -198,12 +202,30 @@ impl Watch for Revived {
 struct Reports {
     facts: LinkkitFacts,
     sent: BTreeMap<String, (String, u64, LabTime, u64)>,
+    /// How many sessions each device has had, and when the last one was opened.
+    opened: BTreeMap<String, (u64, LabTime)>,
+}
+
+impl Reports {
+    /// Whether what came then may have waited for a connection, and so was sent before it came.
+    fn has_waited(&self, device: &str, came: LabTime) -> bool {
+        self.opened
+            .get(device)
+            .is_some_and(|(times, at)| *times > 1 && came >= *at && came - *at < ON_THE_WAY)
+    }
 }
 
 impl Watch for Reports {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         if is_boot(event) {
             self.sent.remove(device(event));
+            self.opened.remove(device(event));
+            return;
+        }
+        if event.kind == "session_opened" {
+            let (times, _) = self.opened.get(device(event)).copied().unwrap_or_default();
+            self.opened
+                .insert(device(event).to_owned(), (times + 1, event.at()));
             return;
         }
         if event.kind != "token_reported" {
@@ -222,7 +244,9 @@ impl Watch for Reports {
                 format!("report {times} of {token}; {most} are the most"),
                 events,
             );
-        } else if let Some((at, seq)) = last {
+        } else if let Some((at, seq)) = last
+            && !self.has_waited(device(event), at)
+        {
             let waited = event.at() - at;
             let least = self.facts.report_interval;
             found.check(

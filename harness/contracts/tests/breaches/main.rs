@@ -456,6 +456,47 @@ fn a_token_is_told_no_longer_than_it_lives() {
 }
 
 #[test]
+fn a_report_was_on_its_way_before_it_came() {
+    let rows = |left_ms: u64| {
+        [
+            report(1, json!("0"), "A"),
+            replied(2),
+            notify(10_001, 1, "A", left_ms),
+        ]
+    };
+    // 35 s are left since it came, and up to 2 s less since it was sent; of the rest, a second and a twentieth.
+    assert_eq!(broken(&rows(31_600), 10_002), BTreeSet::new());
+    assert_eq!(broken(&rows(36_400), 10_002), BTreeSet::new());
+    let expected = BTreeSet::from(["linkkit-remaining-time-is-true"]);
+    assert_eq!(broken(&rows(31_400), 10_002), expected);
+    assert_eq!(broken(&rows(36_600), 10_002), expected);
+}
+
+#[test]
+fn a_report_that_has_waited_for_its_connection_says_nothing_of_how_fast_the_next_one_is() {
+    let opened = |ms: u64| json!([ms, "mqtt/session_opened", { "client": "d" }]);
+    let rows = |again: u64| {
+        [
+            opened(1),
+            report(2, json!("0"), "A"),
+            opened(again),
+            report(50_000, json!("1"), "A"),
+            report(70_000, json!("2"), "A"),
+        ]
+    };
+    let is_too_fast = |rows: &[Value]| broken(rows, 70_001).contains("linkkit-reports-are-few");
+    assert!(!is_too_fast(&rows(49_990)));
+    assert!(is_too_fast(&rows(40_000)));
+    // The first connection cannot have been waited for by what was sent before.
+    let first = [
+        opened(49_990),
+        report(50_000, json!("0"), "A"),
+        report(70_000, json!("1"), "A"),
+    ];
+    assert!(is_too_fast(&first));
+}
+
+#[test]
 fn what_a_phone_is_told_has_the_cipher_of_the_profile_and_the_type_0() {
     let said = |field: &str, value: u64| {
         let mut row = json!([3, "coap/received", {

@@ -212,14 +212,21 @@ fn openssl_resumes_a_session_by_its_ticket_where_the_server_gives_tickets() {
         for version in ["-tls1_2", "-tls1_3"] {
             let session = up.out().join(format!("session{version}"));
             let ask = |how: &str| {
-                let path = session.display().to_string();
-                // It reads as far as the answer, behind which the tickets of TLS 1.3 have come.
-                let script = "printf 'GET / HTTP/1.1\\r\\n\\r\\n'; sleep 0.3";
-                let openssl =
-                    format!("({script}) | openssl s_client -connect {to} {version} {how} '{path}'");
+                let (path, said) = (session.display(), up.out().join("said"));
+                let said = said.display();
+                // It stays until the answer is there, before which the tickets of TLS 1.3 have come.
+                let is_answered = format!("grep -aq '^HTTP/1.1 ' '{said}'");
+                let script = format!(
+                    "printf 'GET / HTTP/1.1\\r\\n\\r\\n'; \
+                     for turn in $(seq 400); do {is_answered} && break; sleep 0.05; done"
+                );
+                let openssl = format!(
+                    ": >'{said}'; ({script}) | openssl s_client -connect {to} {version} \
+                     {how} '{path}' >'{said}' 2>&1; cat '{said}'; {is_answered}"
+                );
                 run(Command::new("sh").args(["-c", &openssl]))
             };
-            let first = ask("-sess_out").text().to_owned();
+            let first = ask("-sess_out").well().text().to_owned();
             assert!(first.contains("New, TLSv1."), "{version}: {first}");
             if !session.is_file() {
                 // Without a ticket TLS 1.3 has nothing to keep.
