@@ -157,6 +157,7 @@ pub const CONTRACTS: &[Contract] = &[
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "connection_closed"),
             (Source::Mqtt, "publish"),
+            (Source::Air, "left"),
         ],
         watch: |_| Some(Box::<sent::Sent>::default()),
     },

@@ -74,7 +74,7 @@ pub enum Since {
     #[serde(skip)]
     #[default]
     Cursor,
-    /// From the start of this step.
+    /// From the start of this step; behind one that switches a device's power, from the start of that.
     Now,
     /// From the first event.
     Start,

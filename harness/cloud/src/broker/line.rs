@@ -1,6 +1,7 @@
 //! Packets in and out of one connection, each shown in the trace.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,6 +16,20 @@ use crate::packet::{Codec, Encoder, Frame, FrameError, next_frame};
 const LARGEST: usize = 1 << 20;
 /// Bytes out that are sent without waiting for the end of the bytes in.
 const ENOUGH: usize = 64 << 10;
+/// Of bytes that are sent each by itself, so many wait until the one before was surely read: a client that reads late
+/// gets several at once.
+const APART: usize = 256;
+/// How long each of them waits.
+const BETWEEN_BYTES: Duration = Duration::from_millis(1);
+
+/// Sends `bytes` at once.
+async fn send(transport: &mut Transport, bytes: &[u8], clock: &clock::Clock) -> io::Result<()> {
+    // A client in another process is as slow as the host lets it be: lab time must not run
+    // ahead while it is waited for.
+    let _busy = clock.busy();
+    transport.write_all(bytes).await?;
+    transport.flush().await
+}
 
 /// One connection as a line of packets.
 pub(super) struct Line {
@@ -95,14 +110,18 @@ impl Line {
         }
         let bytes = self.codec.out.take();
         let peer = self.transport.peer();
-        // A client in another process is as slow as the host lets it be: lab time must not run
-        // ahead while it is waited for.
-        let _busy = clock.busy();
+        let (apart, rest) = match self.in_single_bytes {
+            true => bytes.split_at(bytes.len().min(APART)),
+            false => (&[][..], &bytes[..]),
+        };
         let at_once = if self.in_single_bytes { 1 } else { bytes.len() };
         let writing = async {
-            for part in bytes.chunks(at_once) {
-                self.transport.write_all(part).await?;
-                self.transport.flush().await?;
+            for byte in apart.chunks(1) {
+                send(&mut self.transport, byte, clock).await?;
+                clock.sleep(BETWEEN_BYTES).await;
+            }
+            for part in rest.chunks(at_once) {
+                send(&mut self.transport, part, clock).await?;
             }
             Ok(())
         };

@@ -11,6 +11,8 @@ use crate::{Found, Moment, Watch};
 
 /// How long a message may take in a session that stands.
 const SOON: Duration = Duration::from_secs(10);
+/// What a device says that has no session any more.
+const DISCONNECTED: &str = "MQTT_EVENT_DISCONNECTED";
 /// Messages of one device that are followed.
 const MOST: usize = 256;
 
@@ -46,6 +48,11 @@ impl Watch for Sent {
             return;
         }
         if let Some(line) = event.line() {
+            // The broker may not have noticed yet.
+            if line.text.starts_with(DISCONNECTED) {
+                self.0.entry(name.to_owned()).or_default().session = None;
+                return;
+            }
             let id = line.text.strip_prefix("sent publish successful, msg_id=");
             let Some(id) = id.and_then(|id| id.parse::<u64>().ok()) else {
                 return;
@@ -66,7 +73,7 @@ impl Watch for Sent {
         let device = self.0.entry(name.to_owned()).or_default();
         match &*event.kind {
             "session_opened" => device.session = Some(event.at()),
-            "connection_closed" => device.session = None,
+            "connection_closed" | "left" => device.session = None,
             "publish" if text(event, "/direction") == Some("in") && !flag(event, "/duplicate") => {
                 let id = number(event, "/id").unwrap_or_default();
                 match device.logged.iter().position(|(other, ..)| *other == id) {

@@ -456,6 +456,22 @@ fn a_token_is_told_no_longer_than_it_lives() {
 }
 
 #[test]
+fn nobody_publishes_who_has_left_the_network_of_the_session() {
+    let opened = |ms: u64| json!([ms, "mqtt/session_opened", { "client": "c" }]);
+    let sent = || line(10, "app", "sent publish successful, msg_id=7");
+    let is_broken = |rows: &[Value]| broken(rows, 60_000).contains("says-sent-only-if-published");
+    assert!(is_broken(&[opened(1), sent()]));
+    for gone in [
+        json!([5, "air/left", { "access_point": "home" }]),
+        line(5, "app", "MQTT_EVENT_DISCONNECTED"),
+    ] {
+        assert!(!is_broken(&[opened(1), gone.clone(), sent()]));
+        // It is owed to the next session.
+        assert!(is_broken(&[opened(1), gone, sent(), opened(20)]));
+    }
+}
+
+#[test]
 fn a_report_was_on_its_way_before_it_came() {
     let rows = |left_ms: u64| {
         [

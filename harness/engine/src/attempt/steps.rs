@@ -21,9 +21,17 @@ use super::{
 /// How often a phone asks the cloud for a report.
 const CLOUD_POLL: Duration = Duration::from_secs(1);
 
+/// Whether a device's power is switched at once.
+fn switches_power(step: &Step) -> bool {
+    matches!(step, Step::Power(power) if !matches!(power.action, PowerAction::CutInWrite(_)))
+}
+
 impl Attempt<'_> {
     pub(super) async fn step(&mut self, step: &Step, world: &mut World) -> Result<(), Problem> {
         let began = self.trace.clock().now();
+        if !matches!(step, Step::Expect(_)) {
+            self.expectations.step_begins(switches_power(step));
+        }
         match step {
             Step::Power(power) => self.power(power, world).await,
             Step::Provision(step) => {

@@ -42,7 +42,7 @@ impl Cursors {
 /// Which events one expectation reads.
 pub(super) struct Reading {
     since: Since,
-    /// Length of the trace when the step began.
+    /// Length of the trace from which on `now` counts.
     start: u64,
     /// The first position that can count.
     first: u64,
@@ -50,9 +50,16 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Those events of `sources` in `trace` that count as `since` says, for a step that begins now.
-    pub fn new(since: Since, trace: &Trace, sources: &[Source], cursors: &Cursors) -> Self {
-        let start = trace.len() as u64;
+    /// Those events of `sources` in `trace` that count as `since` says, for a step that begins now. `acted` is
+    /// the length of the trace when the step before it began to act on a device.
+    pub fn new(
+        since: Since,
+        trace: &Trace,
+        sources: &[Source],
+        cursors: &Cursors,
+        acted: Option<u64>,
+    ) -> Self {
+        let start = acted.unwrap_or(trace.len() as u64);
         let first = match since {
             Since::Start => 0,
             Since::Now => start,

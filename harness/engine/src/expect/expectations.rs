@@ -26,6 +26,8 @@ pub struct Expectations {
     cursors: Cursors,
     /// What a line of the log takes at the most from the device to the trace.
     log_delay: Duration,
+    /// Length of the trace when the step before began to switch a device's power.
+    switched: Option<u64>,
 }
 
 impl Expectations {
@@ -35,7 +37,14 @@ impl Expectations {
             trace,
             cursors: Cursors::default(),
             log_delay: Duration::ZERO,
+            switched: None,
         }
+    }
+
+    /// Another step than an expectation begins. Of one that switches a device's power what follows belongs to the
+    /// next step, though the device may be faster than the switch.
+    pub fn step_begins(&mut self, switches_power: bool) {
+        self.switched = switches_power.then(|| self.trace.len() as u64);
     }
 
     /// Waits so much longer than `within` for lines of a log, which come over a wire.
@@ -53,6 +62,7 @@ impl Expectations {
         step_start: LabTime,
     ) -> Result<(), Miss> {
         let mut watch = Watch::new(self, clause, captures, step_start)?;
+        self.switched = None;
         loop {
             match watch.read() {
                 State::Met(events) => {
@@ -143,6 +153,7 @@ impl<'c> Watch<'c> {
             &trace,
             matcher.sources(),
             &expectations.cursors,
+            expectations.switched,
         );
         let waits_for_the_log = match &clause.wanted {
             Wanted::One(..)

@@ -202,6 +202,12 @@ fn is_back_at_once(case: &language::Case, over: Over) -> bool {
             let is_over = outcome == Some(Outcome::Connected) && !first.stay;
             is_over && !then.resume && over_soft_ap(&first.device) && over_soft_ap(&then.device)
         }
+        // Whoever has the right secret is refused in a service's last second alone.
+        [_, Step::Provision(last)] => {
+            let outcome = last.outcome.as_ref().map(|outcome| outcome.value);
+            let has_the_secret = last.pop.is_none() && last.password.is_none();
+            outcome == Some(Outcome::SessionRefused) && has_the_secret && over_soft_ap(&last.device)
+        }
         _ => false,
     })
 }

@@ -182,7 +182,8 @@ impl BoardModel {
                 storage: can(Ability::Storage),
                 scaled_time: false,
                 bugs: false,
-                short_records: true,
+                // Images of the reference device have MbedTLS; what a serial port or a program has, nobody knows.
+                short_records: is_probe,
             },
             image: match &board.link {
                 BoardLink::Probe(probe) => probe.image.clone(),
