@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::names::NAME_BLOCKED;
 use crate::rules::rules;
 use crate::watch::told;
-use crate::{Cause, Certainty, Diagnosis, Kind, Stage, peers};
+use crate::{Cause, Certainty, Diagnosis, Kind, Milestone, Stage, peers};
 
 /// What the logs of one incident tell together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,8 +32,12 @@ impl Incident {
     /// Weighs the logs of one incident.
     pub fn of(logs: Vec<Diagnosis>) -> Self {
         // A broker's log is of many clients: what it says of the stage that the device fails in is of this one.
+        let has_device = logs.iter().any(|log| !is_shared(log.kind));
         let of_devices = || {
-            let is_of_device = |diagnosis: &&Diagnosis| diagnosis.kind != Some(Kind::Broker);
+            let is_of_device = |diagnosis: &&Diagnosis| match diagnosis.kind {
+                Some(Kind::Network) => !has_device,
+                kind => kind != Some(Kind::Broker),
+            };
             logs.iter().filter(is_of_device)
         };
         let fails_in = of_devices()
@@ -43,6 +47,12 @@ impl Incident {
         let named = logs.iter().enumerate().filter_map(|(log, diagnosis)| {
             let cause = match diagnosis.kind {
                 Some(Kind::Broker) => told_of(diagnosis, fails_in, &devices)?,
+                Some(Kind::Network) if has_device => {
+                    let first = diagnosis.causes.first()?;
+                    of_devices()
+                        .all(|device| may_have(device, first))
+                        .then(|| first.clone())?
+                }
                 _ => diagnosis.causes.first()?.clone(),
             };
             Some((diagnosis.kind, Named { log, cause }))
@@ -57,14 +67,34 @@ impl Incident {
     }
 }
 
+/// Whether a log is of many: clients of a broker, stations of a network.
+fn is_shared(kind: Option<Kind>) -> bool {
+    matches!(kind, Some(Kind::Broker | Kind::Network))
+}
+
+/// Whether what the log of the network tells can be of this device: it has not come past that stage.
+fn may_have(device: &Diagnosis, cause: &Cause) -> bool {
+    let is_past = |milestone: &Milestone| {
+        milestone.stage > cause.stage || (milestone.stage == cause.stage && milestone.passed)
+    };
+    let fails_there = device.causes.first().map(|first| first.stage) == Some(cause.stage);
+    fails_there || !device.last.proved.iter().any(is_past)
+}
+
 /// A name that a device which comes no further than to connect wants, and a filter in the log of the
-/// network blocks.
+/// network blocks. What it has asked for without a word counts as long as no server has answered.
 fn blocked(logs: &[Diagnosis], fails_in: Option<Stage>) -> Option<Named> {
-    fails_in.filter(|stage| (Stage::Dns..=Stage::Tls).contains(stage))?;
+    let stage = fails_in.filter(|stage| (Stage::Dns..=Stage::Tls).contains(stage))?;
     let rule = rules().named(NAME_BLOCKED)?;
     logs.iter().enumerate().find_map(|(log, filter)| {
         let devices = logs.iter().enumerate().filter(|(other, _)| *other != log);
-        let mut lines = devices.filter_map(|(_, device)| filter.names.blocks(&device.names));
+        let mut lines = devices.filter_map(|(_, device)| {
+            let asked = || {
+                let station = address(device).filter(|_| stage < Stage::Tls)?;
+                filter.names.blocks_for(station)
+            };
+            filter.names.blocks(&device.names).or_else(asked)
+        });
         let evidence = lines.next()?.clone();
         let cause = told(rule, vec![evidence]);
         Some(Named { log, cause })

@@ -10,7 +10,7 @@ use dialect::{Row, Text};
 use crate::binary;
 use crate::diagnosis::{Cause, Certainty, Diagnosis, Evidence, Past};
 use crate::meant::{as_meant, is_denied};
-use crate::names::Names;
+use crate::names::{self, Names};
 use crate::peers;
 use crate::rules::{Pattern, Rule, rules};
 use crate::subject::Subject;
@@ -116,7 +116,9 @@ impl Log {
         let rules = rules();
         if found.iter().any(|pattern| rules.blocks[*pattern]) {
             self.names.block(self.lines, text);
-        } else if found.iter().any(|pattern| rules.of_servers[*pattern]) || text.contains("://") {
+        } else if self.kind == Some(Kind::Network) {
+            self.names.ask(text);
+        } else if found.iter().any(|pattern| rules.of_servers[*pattern]) || names::may_have(text) {
             self.names.take(text);
         }
     }

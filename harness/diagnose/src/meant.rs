@@ -8,7 +8,7 @@ use regex::{Regex, bytes};
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/",
+        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/",
     )
 });
 
@@ -89,6 +89,20 @@ static OWN_ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     expression(r"(?i)(AP_DEF with|soft-?AP\b[^\n]{0,24}?|\bAP|assigned) IP\b(?: address)?")
 });
 
+/// The address that a device's own network has by custom: no router gives it to a station.
+static CUSTOMARY: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)\bIP( address)?(\W{1,4})(?:192\.168\.4\.1|192\.168\.71\.1|172\.217\.28\.1)(?:\W*$|/)",
+    )
+});
+
+/// A time server that does not answer, which is no connection that did not come about.
+static NO_TIME: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)(\bs?ntp(?:time|_\w+)?\b[^\n]*?)(?:\[?errno[ =:]+1(?:10|16)\]? ?(?:ETIMEDOUT)?|ETIMEDOUT)",
+    )
+});
+
 /// Words that say the contrary of those behind them.
 static APART: LazyLock<Regex> = LazyLock::new(|| {
     expression(
@@ -149,6 +163,8 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     line = replaced(line, &REFUSED, "connack refused$1$2");
     line = replaced(line, &CONNECT_REFUSED, "$1connack refused");
     line = replaced(line, &OWN_ADDRESS, "$1 mine");
+    line = replaced(line, &CUSTOMARY, "mine");
+    line = replaced(line, &NO_TIME, "${1}timeout");
     line = replaced(line, &APART, "$1 apart");
     line = replaced(line, &NONE, "none");
     line = replaced(line, &PROBE, "a probe");
@@ -202,6 +218,15 @@ mod tests {
                 "delayed connect error: Connection refused",
             ),
             ("AP IP address: 192.168.4.1", "AP mine: 192.168.4.1"),
+            (
+                "[C][wifi:146]:   IP Address: 192.168.4.1",
+                "[C][wifi:146]:   mine",
+            ),
+            ("IP address: 192.168.4.16", "IP address: 192.168.4.16"),
+            (
+                "ntp: OSError: [Errno 110] ETIMEDOUT",
+                "ntp: OSError: timeout",
+            ),
             ("not connected to the broker", "not apart to the broker"),
             (
                 "flash read errors: 0, writes 4",

@@ -112,13 +112,24 @@ impl Watch {
             self.waits_from.insert(pattern, ms);
         }
         for (rule, place) in &rules().said_by[pattern] {
-            if subject.tells_of(rules().rules[*rule].stage) {
+            if subject.tells_of(rules().rules[*rule].stage) && self.is_in_turn(*rule, *place, line)
+            {
                 if self.open[*rule].iter().all(Option::is_none) {
                     self.opened.push(*rule);
                 }
                 count(&mut self.open[*rule][*place], line, text);
                 self.latest[*rule] = line;
             }
+        }
+    }
+
+    /// Whether a line counts at this place of a rule, whose lines may have to come one soon behind another.
+    fn is_in_turn(&self, rule: usize, place: usize, line: u64) -> bool {
+        match (rules().rules[rule].text.in_turn, place.checked_sub(1)) {
+            (Some(within), Some(before)) => {
+                self.open[rule][before].is_some() && line - self.latest[rule] <= within
+            }
+            _ => true,
         }
     }
 
@@ -288,6 +299,7 @@ impl Watch {
                 Some(Milestone {
                     stage: mark.stage,
                     what: mark.proves.clone(),
+                    passed: mark.passed,
                     evidence: evidence.clone()?,
                 })
             })
@@ -448,9 +460,14 @@ fn telling(hits: &[Hit]) -> Option<Hit> {
     missing.or(Some(first)).copied()
 }
 
-/// Whether what is of `wanted` counts in a log of `kind`. A log of which nothing is known is a device's.
+/// Whether what is of `wanted` counts in a log of `kind`. A log of which nothing is known is a device's, and
+/// the network around a device speaks of stations in the words that these have.
 pub fn is_of(wanted: Option<Kind>, kind: Option<Kind>) -> bool {
-    wanted.unwrap_or(Kind::Device) == kind.unwrap_or(Kind::Device)
+    let of = |kind| match kind {
+        None | Some(Kind::Network) => Kind::Device,
+        Some(kind) => kind,
+    };
+    of(wanted) == of(kind)
 }
 
 /// Counts a line, of which the first is kept.
