@@ -57,8 +57,9 @@ impl Incident {
             };
             Some((diagnosis.kind, Named { log, cause }))
         });
-        let mut named: Vec<(Option<Kind>, Named)> = named.collect();
-        named.extend(blocked(&logs, fails_in).map(|named| (None, named)));
+        // A name that is blocked says why it has no address.
+        let blocked = blocked(&logs, fails_in).map(|named| (None, named));
+        let mut named: Vec<(Option<Kind>, Named)> = blocked.into_iter().chain(named).collect();
         named.sort_by_key(|(kind, named)| rank(*kind, &named.cause));
         Self {
             cause: named.into_iter().next().map(|(_, named)| named),

@@ -9,7 +9,7 @@ use dialect::{Row, Text};
 
 use crate::binary;
 use crate::diagnosis::{Cause, Certainty, Diagnosis, Evidence, Past};
-use crate::meant::{as_meant, is_denied};
+use crate::meant::{as_meant, is_aside, is_denied};
 use crate::names::{self, Names};
 use crate::peers;
 use crate::rules::{Pattern, Rule, rules};
@@ -43,8 +43,8 @@ pub struct Log {
     binary: Option<&'static str>,
     attempts: u64,
     current: Watch,
-    /// The last line that may tell a time.
-    last: String,
+    /// The last line that may tell a time, and the one before it.
+    last: [String; 2],
     /// Whether the log ends in the middle of that line.
     is_cut: bool,
     /// The last attempt before this one that had a cause.
@@ -73,7 +73,7 @@ impl Log {
             binary: None,
             attempts: 1,
             current: Watch::new(1, 1, false),
-            last: String::new(),
+            last: Default::default(),
             is_cut: false,
             failed: None,
             outlived: None,
@@ -107,8 +107,9 @@ impl Log {
         }
         let head = &clean.as_bytes()[..clean.len().min(LONGEST_TIME)];
         if self.current.waits() && head.iter().any(u8::is_ascii_digit) {
-            self.last.clear();
-            self.last.push_str(clean);
+            self.last.swap(0, 1);
+            self.last[0].clear();
+            self.last[0].push_str(clean);
         }
     }
 
@@ -195,9 +196,11 @@ impl Log {
                 self.remember_over(over);
             }
         }
+        let is_aside = is_aside(text);
         // After what the line ends, for it ends no trouble that it tells itself.
         for pattern in found {
-            self.current.meet(*pattern, self.lines, text, subject);
+            self.current
+                .meet(*pattern, self.lines, text, (subject, is_aside));
         }
         begins
     }
@@ -255,7 +258,8 @@ impl Log {
 
     /// Where the log ends by now.
     fn ending(&self, is_cut: bool) -> Ending {
-        let ms = dialect::head(&self.last).and_then(|head| head.device_ms);
+        let time = |line: &String| dialect::head(line).and_then(|head| head.device_ms);
+        let ms = self.last.iter().find_map(time);
         Ending { ms, is_cut }
     }
 

@@ -43,10 +43,14 @@ pub struct Watch {
     opened: Vec<usize>,
     /// Of each rule, the last of those lines.
     latest: Vec<u64>,
+    /// Of each rule, whether one of those lines is more than one by the way.
+    is_plain: Vec<bool>,
     /// Of each milestone.
     proved: Vec<Option<Evidence>>,
     /// The last line that proves a connection to the cloud.
     online: u64,
+    /// The last line by which the cloud has taken a message.
+    taken: u64,
     /// Of each expression that a rule with patience waits from, the device's time at its last line, in ms.
     waits_from: BTreeMap<Pattern, u64>,
 }
@@ -66,6 +70,8 @@ struct Hit {
     /// Where they became complete.
     line: u64,
     index: usize,
+    /// Whether all of them are lines by the way.
+    is_aside: bool,
 }
 
 impl Hit {
@@ -76,7 +82,7 @@ impl Hit {
     /// Whether it says no more than that something is wrong.
     fn is_weak(self) -> bool {
         let text = &self.rule().text;
-        text.general && text.sure == Certainty::Possible
+        self.is_aside || (text.general && text.sure == Certainty::Possible)
     }
 }
 
@@ -97,14 +103,22 @@ impl Watch {
                 .collect(),
             opened: Vec::new(),
             latest: vec![0; rules.rules.len()],
+            is_plain: vec![false; rules.rules.len()],
             proved: vec![None; rules.marks.len()],
             online: 0,
+            taken: 0,
             waits_from: BTreeMap::new(),
         }
     }
 
-    /// Takes a line about `subject` in which `pattern` was found.
-    pub fn meet(&mut self, pattern: Pattern, line: u64, text: &str, subject: Subject) {
+    /// Takes a line about a subject, or one by the way, in which `pattern` was found.
+    pub fn meet(
+        &mut self,
+        pattern: Pattern,
+        line: u64,
+        text: &str,
+        (subject, is_aside): (Subject, bool),
+    ) {
         count(&mut self.seen[pattern], line, text);
         if rules().waits[pattern]
             && let Some(ms) = dialect::head(text).and_then(|head| head.device_ms)
@@ -119,6 +133,7 @@ impl Watch {
                 }
                 count(&mut self.open[*rule][*place], line, text);
                 self.latest[*rule] = line;
+                self.is_plain[*rule] |= !is_aside;
             }
         }
     }
@@ -144,6 +159,9 @@ impl Watch {
         let proved = &rules().marks[mark];
         if proved.passed && (Stage::Mqtt..=Stage::Cloud).contains(&proved.stage) {
             self.online = line;
+        }
+        if proved.passed && proved.stage == Stage::Cloud {
+            self.taken = line;
         }
     }
 
@@ -196,6 +214,7 @@ impl Watch {
                 over.push((index, evidence));
             }
             self.open[index].fill(None);
+            self.is_plain[index] = false;
         }
         over
     }
@@ -215,7 +234,16 @@ impl Watch {
             .map(|seen| Some(seen.as_ref()?.line));
         let lines: Option<Vec<u64>> = lines.collect();
         let line = lines?.into_iter().max().unwrap_or(NEVER);
-        Some(Hit { line, index })
+        Some(Hit {
+            line,
+            index,
+            is_aside: self.is_aside(index),
+        })
+    }
+
+    /// Whether a rule was met in lines by the way alone.
+    fn is_aside(&self, index: usize) -> bool {
+        rules().rules[index].says.len() == 1 && !self.is_plain[index]
     }
 
     /// Whether a stage behind this one was passed, so that nothing can be missing in this one.
@@ -236,9 +264,9 @@ impl Watch {
         hits.sort_by_key(|hit| (hit.line, hit.index));
         let (mut hints, hits): (Vec<Hit>, Vec<Hit>) =
             hits.into_iter().partition(|hit| hit.rule().text.hint);
-        let (early, hits): (Vec<Hit>, Vec<Hit>) = hits
-            .into_iter()
-            .partition(|hit| self.certainty(hit.index, ending).is_none());
+        let (early, hits): (Vec<Hit>, Vec<Hit>) = hits.into_iter().partition(|hit| {
+            self.certainty(hit.index, ending).is_none() || self.is_beside(hit.index)
+        });
         hints.extend(early);
         let (doubtful, mut hits): (Vec<Hit>, Vec<Hit>) =
             hits.into_iter().partition(|hit| self.is_doubtful(*hit));
@@ -269,6 +297,12 @@ impl Watch {
             hints: told(hints),
             is_silent,
         }
+    }
+
+    /// Whether a rule only says that something is wrong, and the cloud has taken messages after its lines.
+    fn is_beside(&self, index: usize) -> bool {
+        let text = &rules().rules[index].text;
+        text.lasting && (text.general || self.is_aside(index)) && self.latest[index] < self.taken
     }
 
     /// Whether a rule's lines are no trouble unless others follow from them.
@@ -365,9 +399,9 @@ impl Watch {
         // A device that went online afterwards can live with it.
         let is_lived_with = text.lasting
             && !text.outlives
-            && rule.stage < Stage::Mqtt
+            && (rule.stage < Stage::Mqtt || text.general)
             && self.latest[index] < self.online;
-        if is_absence || is_lived_with {
+        if is_absence || is_lived_with || self.is_aside(index) {
             cause.certainty = Certainty::Possible;
         }
         cause.ruled_out = ruled_out;
