@@ -14,6 +14,7 @@ use crate::names::{self, Names};
 use crate::peers;
 use crate::rules::{Pattern, Rule, rules};
 use crate::subject::Subject;
+use crate::waiting::Moment;
 use crate::watch::{Ending, Verdict, Watch, is_of, told};
 use crate::{Kind, Stage};
 
@@ -196,7 +197,7 @@ impl Log {
                 self.remember_over(over);
             }
         }
-        let is_aside = is_aside(text);
+        let is_aside = !matches!(kind, Some(Kind::Broker | Kind::Network)) && is_aside(text);
         // After what the line ends, for it ends no trouble that it tells itself.
         for pattern in found {
             self.current
@@ -258,9 +259,10 @@ impl Log {
 
     /// Where the log ends by now.
     fn ending(&self, is_cut: bool) -> Ending {
-        let time = |line: &String| dialect::head(line).and_then(|head| head.device_ms);
-        let ms = self.last.iter().find_map(time);
-        Ending { ms, is_cut }
+        let mut times = self.last.iter().map(|line| Moment::of(self.lines, line));
+        let at = times.find(|at| at.has_time());
+        let at = at.unwrap_or(Moment::of(self.lines, ""));
+        Ending { at, is_cut }
     }
 
     /// Counts starts in a row that tell no trouble and come no further than an address.
@@ -306,7 +308,8 @@ impl Log {
         let mut notes = Vec::new();
         if let Some(earlier) = self.failed.take()
             && verdict.is_silent
-            && earlier.attempt.reached >= verdict.attempt.reached
+            && (earlier.attempt.reached >= verdict.attempt.reached
+                || verdict.attempt.reached == Some(Stage::Power))
         {
             notes.push(format!(
                 "the cause is of attempt {}: attempt {}, which follows, shows nothing wrong as far as the log goes",

@@ -8,6 +8,7 @@ use crate::diagnosis::{Attempt, Cause, Certainty, Evidence, Milestone, RuledOut}
 use crate::peers;
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::subject::Subject;
+use crate::waiting::{Moment, Waited};
 use crate::{Kind, Stage, decode};
 
 /// Lines within which a problem is told by more than one part of a firmware.
@@ -51,15 +52,15 @@ pub struct Watch {
     online: u64,
     /// The last line by which the cloud has taken a message.
     taken: u64,
-    /// Of each expression that a rule with patience waits from, the device's time at its last line, in ms.
-    waits_from: BTreeMap<Pattern, u64>,
+    /// Of each expression that a rule with patience waits from, its last line.
+    waits_from: BTreeMap<Pattern, Moment>,
 }
 
 /// Where the log of an attempt ends.
 #[derive(Clone, Copy, Default)]
 pub struct Ending {
-    /// The device's time, in ms; none if the last line tells none.
-    pub ms: Option<u64>,
+    /// Its last line that tells a time, or else its last.
+    pub at: Moment,
     /// It ends in the middle of a line.
     pub is_cut: bool,
 }
@@ -120,10 +121,8 @@ impl Watch {
         (subject, is_aside): (Subject, bool),
     ) {
         count(&mut self.seen[pattern], line, text);
-        if rules().waits[pattern]
-            && let Some(ms) = dialect::head(text).and_then(|head| head.device_ms)
-        {
-            self.waits_from.insert(pattern, ms);
+        if rules().waits[pattern] {
+            self.waits_from.insert(pattern, Moment::of(line, text));
         }
         for (rule, place) in &rules().said_by[pattern] {
             if subject.tells_of(rules().rules[*rule].stage) && self.is_in_turn(*rule, *place, line)
@@ -299,10 +298,12 @@ impl Watch {
         }
     }
 
-    /// Whether a rule only says that something is wrong, and the cloud has taken messages after its lines.
+    /// Whether a rule only says that something is wrong, and the cloud has taken messages after its lines, or
+    /// at any time if they are lines by the way.
     fn is_beside(&self, index: usize) -> bool {
         let text = &rules().rules[index].text;
-        text.lasting && (text.general || self.is_aside(index)) && self.latest[index] < self.taken
+        let is_taken_after = self.latest[index] < self.taken;
+        (text.lasting && text.general && is_taken_after) || (self.is_aside(index) && self.taken > 0)
     }
 
     /// Whether a rule's lines are no trouble unless others follow from them.
@@ -356,17 +357,19 @@ impl Watch {
             .after
             .iter()
             .filter_map(|after| self.waits_from.get(after));
-        let (Some(patience), Some(from), Some(to)) = (rule.text.patience, from.max(), ending.ms)
-        else {
+        let from = from.copied().max_by_key(|from| from.line());
+        let (Some(patience), Some(from)) = (rule.text.patience, from) else {
             return Some(sure);
         };
-        if to.saturating_sub(*from) >= patience * 1000 {
-            return Some(sure);
-        }
-        match (sure, ending.is_cut) {
-            (Certainty::Certain, false) => Some(Certainty::Likely),
-            (Certainty::Certain, true) | (Certainty::Likely, false) => Some(Certainty::Possible),
-            (Certainty::Likely, true) | (Certainty::Possible, _) => None,
+        match (from.waited(patience, ending.at), sure, ending.is_cut) {
+            (Waited::Enough, ..) => Some(sure),
+            (Waited::Little | Waited::Unknown, Certainty::Certain, false) => {
+                Some(Certainty::Likely)
+            }
+            (_, Certainty::Certain, true)
+            | (_, Certainty::Likely, false)
+            | (Waited::Unknown, Certainty::Possible, false) => Some(Certainty::Possible),
+            (_, Certainty::Likely, true) | (_, Certainty::Possible, _) => None,
         }
     }
 
