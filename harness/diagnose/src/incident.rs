@@ -44,9 +44,16 @@ impl Incident {
             .find_map(|diagnosis| diagnosis.causes.first())
             .map(|cause| cause.stage);
         let devices: BTreeSet<Ipv4Addr> = of_devices().filter_map(address).collect();
+        let are_well = has_device && of_devices().all(is_well);
         let named = logs.iter().enumerate().filter_map(|(log, diagnosis)| {
             let cause = match diagnosis.kind {
-                Some(Kind::Broker) => told_of(diagnosis, fails_in, &devices)?,
+                Some(Kind::Broker) => {
+                    let mut cause = told_of(diagnosis, fails_in, &devices)?;
+                    if are_well && !names(&cause, &devices) {
+                        cause.certainty = Certainty::Possible;
+                    }
+                    cause
+                }
                 Some(Kind::Network) if has_device => {
                     let first = diagnosis.causes.first()?;
                     of_devices()
@@ -71,6 +78,17 @@ impl Incident {
 /// Whether a log is of many: clients of a broker, stations of a network.
 fn is_shared(kind: Option<Kind>) -> bool {
     matches!(kind, Some(Kind::Broker | Kind::Network))
+}
+
+/// Whether a device tells no trouble, and the broker has let it in.
+fn is_well(device: &Diagnosis) -> bool {
+    device.causes.is_empty() && device.last.reached >= Some(Stage::Mqtt)
+}
+
+/// Whether a cause's lines name one of these addresses.
+fn names(cause: &Cause, devices: &BTreeSet<Ipv4Addr>) -> bool {
+    let mut peers = cause.evidence.iter().flat_map(|line| peers::of(&line.text));
+    peers.any(|peer| devices.contains(&peer))
 }
 
 /// Whether what the log of the network tells can be of this device: it has not come past that stage.

@@ -57,6 +57,18 @@ static OTHER_LINK: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// A read that found nothing in its time, as one of a connection does that stands.
+static NOTHING_READ: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?i)\b(?:recv|receive|read|poll)(?:ing)?(?: data)?[ _:]time(?:d[ -]?|[ _-]?)out\b")
+});
+
+/// What is waited for, so that nothing is a trouble.
+static WAITS_FOR_ANSWER: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)handshake|hello|connack|dhcp|\bping|\bs?ntp|dns|resol|response|answer|reply|puback|suback|wait",
+    )
+});
+
 /// A connection to the access point that failed, which is none to a server.
 static JOIN_FAILED: LazyLock<Regex> = LazyLock::new(|| {
     expression(r"(?i)\b(?:wi-?fi|wlan) connect(?:ion|ing)? (?:attempt )?(?:has )?fail(?:ed|ure)\b")
@@ -196,6 +208,9 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     line = replaced(line, &EARLIER_CRASH, "a crash before");
     line = replaced(line, &PROBE, "a probe");
     if TIMEOUT.is_match(line.as_bytes()) {
+        if !WAITS_FOR_ANSWER.is_match(line.as_bytes()) {
+            line = replaced(line, &NOTHING_READ, "nothing read");
+        }
         line = replaced(line, &LIMIT, "limit");
         if !OF_OTHERS.is_match(line.as_bytes()) {
             line = replaced(line, &JOIN_TIMEOUT, "${1}wifi join failed");
