@@ -228,17 +228,18 @@ impl Log {
     }
 
     fn end_attempt(&mut self, watch: &Watch) {
-        let verdict = watch.judge(self.kind, self.ending(false));
+        let verdict = watch.judge(self.kind, self.ending(false, false));
         self.count_starts(watch, &verdict);
         let mut all = verdict.causes.iter().chain(&verdict.consequences);
         if self.outlived.is_none() {
-            self.outlived = all
-                .find(|cause| {
-                    rules()
-                        .named(&cause.id)
-                        .is_some_and(|rule| rule.text.outlives)
+            self.outlived = all.find_map(|cause| {
+                let rule = rules().named(&cause.id)?;
+                let certainty = rule.text.sure;
+                rule.text.outlives.then(|| Cause {
+                    certainty,
+                    ..cause.clone()
                 })
-                .cloned();
+            });
         }
         let Some(first) = verdict.causes.first() else {
             return;
@@ -258,11 +259,12 @@ impl Log {
     }
 
     /// Where the log ends by now.
-    fn ending(&self, is_cut: bool) -> Ending {
+    fn ending(&self, is_cut: bool, is_last: bool) -> Ending {
         let mut times = self.last.iter().map(|line| Moment::of(self.lines, line));
         let at = times.find(|at| at.has_time());
         let at = at.unwrap_or(Moment::of(self.lines, ""));
-        Ending { at, is_cut }
+        let line = is_last.then_some(self.lines);
+        Ending { at, is_cut, line }
     }
 
     /// Counts starts in a row that tell no trouble and come no further than an address.
@@ -298,7 +300,7 @@ impl Log {
     /// What the log tells.
     pub fn end(mut self) -> Diagnosis {
         let watch = mem::replace(&mut self.current, Watch::new(0, 0, false));
-        let mut verdict = watch.judge(self.kind, self.ending(self.is_cut));
+        let mut verdict = watch.judge(self.kind, self.ending(self.is_cut, true));
         self.count_starts(&watch, &verdict);
         if verdict.is_silent
             && let Some(restarts) = self.restarts()

@@ -15,6 +15,10 @@ use crate::{Kind, Stage, decode};
 const TOLD_TOGETHER: u64 = 12;
 /// Characters of a line that are kept.
 const SHOWN: usize = 240;
+/// Lines behind a trouble that leave no room for another try.
+const JUST_BEHIND: u64 = 5;
+/// Lines of an attempt that is more than what somebody has picked out.
+const LONG: u64 = 12;
 /// The line of what never came.
 const NEVER: u64 = u64::MAX;
 
@@ -63,6 +67,8 @@ pub struct Ending {
     pub at: Moment,
     /// It ends in the middle of a line.
     pub is_cut: bool,
+    /// The log's last line; none if another attempt follows.
+    pub line: Option<u64>,
 }
 
 /// A rule whose lines are complete.
@@ -306,6 +312,26 @@ impl Watch {
         (text.lasting && text.general && is_taken_after) || (self.is_aside(index) && self.taken > 0)
     }
 
+    /// Whether a long log ends just where a trouble came up for the first time that devices try again after.
+    fn is_fresh(&self, index: usize, ending: Ending) -> bool {
+        let rule = &rules().rules[index];
+        let (Some(end), latest) = (ending.line, self.latest[index]) else {
+            return false;
+        };
+        let times: u64 = self.open[index]
+            .iter()
+            .flatten()
+            .map(|seen| seen.count)
+            .sum();
+        let is_tried_again = (Stage::Join..=Stage::Mqtt).contains(&rule.stage);
+        let is_sudden = !rule.text.lasting && !rule.text.explains && rule.says.len() == 1;
+        is_tried_again
+            && is_sudden
+            && times == 1
+            && end.saturating_sub(latest) <= JUST_BEHIND
+            && latest.saturating_sub(self.first_line) >= LONG
+    }
+
     /// Whether a rule's lines are no trouble unless others follow from them.
     fn is_doubtful(&self, hit: Hit) -> bool {
         let alone = &hit.rule().alone;
@@ -404,7 +430,10 @@ impl Watch {
             && !text.outlives
             && (rule.stage < Stage::Mqtt || text.general)
             && self.latest[index] < self.online;
-        if is_absence || is_lived_with || self.is_aside(index) {
+        // Nor does one whose messages are taken miss anything yet.
+        let is_not_missed = text.outlives && self.latest[index] < self.taken;
+        let is_doubted = self.is_aside(index) || self.is_fresh(index, ending);
+        if is_absence || is_lived_with || is_not_missed || is_doubted {
             cause.certainty = Certainty::Possible;
         }
         cause.ruled_out = ruled_out;

@@ -331,6 +331,20 @@ E (5210) esp_https_ota: File not found(404)";
 }
 
 #[test]
+fn a_first_failure_in_the_last_line_of_a_long_log_is_only_possible() {
+    let start: String = (0..14)
+        .map(|line| format!("I ({line}00) app: step {line}\n"))
+        .collect();
+    let fails = format!("{start}W (5541) wifi: disconnected, reason 201");
+    let certainty = |text: &str| read(text).causes[0].certainty;
+    assert_eq!(certainty(&fails), Certainty::Possible);
+    let again = format!("{fails}\nW (8541) wifi: disconnected, reason 201");
+    assert_eq!(certainty(&again), Certainty::Certain);
+    let goes_on = format!("{fails}{}", "\nI (5600) app: a".repeat(6));
+    assert_eq!(certainty(&goes_on), Certainty::Certain);
+}
+
+#[test]
 fn the_answer_to_a_command_is_the_one_that_comes_soon_behind_it() {
     let join = "AT+CWJAP=\"Workshop\",\"Valve40\"";
     assert_eq!(first(&format!("AT+CWQAP\nERROR\n{join}")), "");
