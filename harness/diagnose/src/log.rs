@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use dialect::{Row, Text};
 
 use crate::binary;
-use crate::diagnosis::{Cause, Certainty, Diagnosis, Evidence, Past};
+use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Past};
 use crate::meant::{as_meant, is_aside, is_denied};
 use crate::names::{self, Names};
 use crate::peers;
@@ -310,7 +310,7 @@ impl Log {
         let mut notes = Vec::new();
         if let Some(earlier) = self.failed.take()
             && verdict.is_silent
-            && (earlier.attempt.reached >= verdict.attempt.reached
+            && (way_of(&earlier.attempt) >= way_of(&verdict.attempt)
                 || verdict.attempt.reached == Some(Stage::Power))
         {
             notes.push(format!(
@@ -406,6 +406,12 @@ fn find(line: &str) -> Vec<Pattern> {
         Cow::Borrowed(_) => found,
         Cow::Owned(line) => set.found_in(line.as_bytes()),
     }
+}
+
+/// How far an attempt has come on its way online: that the device serves clients itself is no part of it.
+fn way_of(attempt: &Attempt) -> Option<Stage> {
+    let stages = attempt.proved.iter().map(|milestone| milestone.stage);
+    stages.filter(|stage| *stage != Stage::Serving).max()
 }
 
 /// What has happened too often to be over.

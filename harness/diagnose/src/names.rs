@@ -25,7 +25,7 @@ static SERVER: LazyLock<Regex> =
 
 /// Whether a line may be on a server by its words alone.
 pub fn may_have(text: &str) -> bool {
-    SERVER.is_match(text.as_bytes())
+    has_dotted(text) && SERVER.is_match(text.as_bytes())
 }
 
 /// The names that a log has.
@@ -85,13 +85,20 @@ impl Names {
     }
 }
 
+/// Whether a line has a point between a letter or digit and a letter, as names have.
+fn has_dotted(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_within = |at: usize| {
+        let (before, behind) = (at.checked_sub(1).map(|at| bytes[at]), bytes.get(at + 1));
+        before.is_some_and(|byte| byte.is_ascii_alphanumeric())
+            && behind.is_some_and(u8::is_ascii_alphabetic)
+    };
+    text.match_indices('.').any(|(at, _)| is_within(at))
+}
+
 /// The names of a line, in lower case.
 fn of(text: &str) -> impl Iterator<Item = String> {
-    let is_within = |three: &[u8]| {
-        three[1] == b'.' && three[0].is_ascii_alphanumeric() && three[2].is_ascii_alphanumeric()
-    };
-    let has_any = text.as_bytes().windows(3).any(is_within);
-    let text = if has_any { text } else { "" };
+    let text = if has_dotted(text) { text } else { "" };
     let found = NAME.find_iter(text.as_bytes()).take(MOST_OF_LINE);
     found.map(|found| String::from_utf8_lossy(found.as_bytes()).to_ascii_lowercase())
 }

@@ -345,6 +345,27 @@ fn a_first_failure_in_the_last_line_of_a_long_log_is_only_possible() {
 }
 
 #[test]
+fn a_page_that_was_served_before_is_no_way_further_than_the_cloud() {
+    let diagnosis = read(
+        "rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)
+*wm:[2] Connection result: WL_NO_SSID_AVAIL
+*wm:[2] HTTP server started
+rst:0xc (SW_CPU_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)
+I (3012) wifi:connected with home, aid = 1, channel 6, BW20, bssid = 02:00:00:00:00:01
+I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+I (7012) app: MQTT_EVENT_CONNECTED",
+    );
+    assert_eq!(diagnosis.causes, [], "{:?}", diagnosis.causes);
+}
+
+#[test]
+fn a_crash_is_told_with_the_first_lines_of_the_start_behind_it() {
+    let crash = "E (10315) task_wdt: Task watchdog got triggered. The following tasks did not reset the watchdog
+rst:0xc (SW_CPU_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)";
+    assert_eq!(first(crash), "task-watchdog");
+}
+
+#[test]
 fn the_answer_to_a_command_is_the_one_that_comes_soon_behind_it() {
     let join = "AT+CWJAP=\"Workshop\",\"Valve40\"";
     assert_eq!(first(&format!("AT+CWQAP\nERROR\n{join}")), "");
