@@ -197,7 +197,11 @@ impl Log {
                 self.remember_over(over);
             }
         }
-        let is_aside = !matches!(kind, Some(Kind::Broker | Kind::Network)) && is_aside(text);
+        let is_told = found
+            .iter()
+            .any(|pattern| !rules.said_by[*pattern].is_empty());
+        let is_shared = matches!(kind, Some(Kind::Broker | Kind::Network));
+        let is_aside = is_told && !is_shared && is_aside(text);
         // After what the line ends, for it ends no trouble that it tells itself.
         for pattern in found {
             self.current
