@@ -9,7 +9,7 @@ use dialect::{Row, Text};
 
 use crate::binary;
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Past};
-use crate::meant::{as_meant, is_aside, is_denied};
+use crate::meant::{as_meant, is_denied};
 use crate::names::{self, Names};
 use crate::peers;
 use crate::rules::{Pattern, Rule, rules};
@@ -197,15 +197,11 @@ impl Log {
                 self.remember_over(over);
             }
         }
-        let is_told = found
-            .iter()
-            .any(|pattern| !rules.said_by[*pattern].is_empty());
-        let is_shared = matches!(kind, Some(Kind::Broker | Kind::Network));
-        let is_aside = is_told && !is_shared && is_aside(text);
+        let has_asides = !matches!(kind, Some(Kind::Broker | Kind::Network));
         // After what the line ends, for it ends no trouble that it tells itself.
         for pattern in found {
             self.current
-                .meet(*pattern, self.lines, text, (subject, is_aside));
+                .meet(*pattern, self.lines, text, (subject, has_asides));
         }
         begins
     }

@@ -136,6 +136,10 @@ static NONE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// A word of such a crash.
+static CRASH: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"crash|panic|core ?dump|exception|backtrace"));
+
 /// A crash of a start before this one.
 static EARLIER_CRASH: LazyLock<Regex> = LazyLock::new(|| {
     expression(
@@ -201,11 +205,17 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     line = replaced(line, &REFUSED, "connack refused$1$2");
     line = replaced(line, &CONNECT_REFUSED, "$1connack refused");
     line = replaced(line, &OWN_ADDRESS, "$1 mine");
-    line = replaced(line, &CUSTOMARY, "mine");
-    line = replaced(line, &NO_TIME, "${1}timeout");
+    if line.contains("IP") || line.contains("ip") {
+        line = replaced(line, &CUSTOMARY, "mine");
+    }
+    if line.contains("ntp") || line.contains("NTP") {
+        line = replaced(line, &NO_TIME, "${1}timeout");
+    }
     line = replaced(line, &APART, "$1 apart");
     line = replaced(line, &NONE, "none");
-    line = replaced(line, &EARLIER_CRASH, "a crash before");
+    if CRASH.is_match(line.as_bytes()) {
+        line = replaced(line, &EARLIER_CRASH, "a crash before");
+    }
     line = replaced(line, &PROBE, "a probe");
     if TIMEOUT.is_match(line.as_bytes()) {
         if !WAITS_FOR_ANSWER.is_match(line.as_bytes()) {

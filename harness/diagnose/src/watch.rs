@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::diagnosis::{Attempt, Cause, Certainty, Evidence, Milestone, RuledOut};
+use crate::meant::is_aside;
 use crate::peers;
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::subject::Subject;
@@ -118,13 +119,13 @@ impl Watch {
         }
     }
 
-    /// Takes a line about a subject, or one by the way, in which `pattern` was found.
+    /// Takes a line about a subject, of a log that has lines by the way or not, in which `pattern` was found.
     pub fn meet(
         &mut self,
         pattern: Pattern,
         line: u64,
         text: &str,
-        (subject, is_aside): (Subject, bool),
+        (subject, has_asides): (Subject, bool),
     ) {
         count(&mut self.seen[pattern], line, text);
         if rules().waits[pattern] {
@@ -138,7 +139,9 @@ impl Watch {
                 }
                 count(&mut self.open[*rule][*place], line, text);
                 self.latest[*rule] = line;
-                self.is_plain[*rule] |= !is_aside;
+                if !self.is_plain[*rule] {
+                    self.is_plain[*rule] = !(has_asides && is_aside(text));
+                }
             }
         }
     }
