@@ -49,7 +49,7 @@ impl Incident {
             let cause = match diagnosis.kind {
                 Some(Kind::Broker) => {
                     let mut cause = told_of(diagnosis, fails_in, &devices)?;
-                    if are_well && !names(&cause, &devices) {
+                    if are_well && !names(&cause, &devices) && !is_repeated(diagnosis, &cause) {
                         cause.certainty = Certainty::Possible;
                     }
                     cause
@@ -89,6 +89,15 @@ fn is_well(device: &Diagnosis) -> bool {
 fn names(cause: &Cause, devices: &BTreeSet<Ipv4Addr>) -> bool {
     let mut peers = cause.evidence.iter().flat_map(|line| peers::of(&line.text));
     peers.any(|peer| devices.contains(&peer))
+}
+
+/// Whether a trouble came again and again.
+fn is_repeated(log: &Diagnosis, cause: &Cause) -> bool {
+    let enough = rules().named(&cause.id).and_then(|rule| rule.text.repeats);
+    let past = log.history.iter().filter(|past| past.id == cause.id);
+    let before: u64 = past.map(|past| past.evidence.count).sum();
+    let now: u64 = cause.evidence.iter().map(|line| line.count).sum();
+    enough.is_some_and(|enough| before + now >= enough)
 }
 
 /// Whether what the log of the network tells can be of this device: it has not come past that stage.
