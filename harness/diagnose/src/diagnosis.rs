@@ -82,6 +82,9 @@ pub struct Milestone {
     pub what: String,
     /// The line.
     pub evidence: Evidence,
+    /// Whether the stage is over with it; else it has only begun.
+    #[serde(skip)]
+    pub(crate) passed: bool,
 }
 
 /// A line of the log.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::names::NAME_BLOCKED;
 use crate::rules::rules;
 use crate::watch::told;
-use crate::{Cause, Certainty, Diagnosis, Kind, Stage, peers};
+use crate::{Cause, Certainty, Diagnosis, Kind, Milestone, Stage, peers};
 
 /// What the logs of one incident tell together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,23 +32,41 @@ impl Incident {
     /// Weighs the logs of one incident.
     pub fn of(logs: Vec<Diagnosis>) -> Self {
         // A broker's log is of many clients: what it says of the stage that the device fails in is of this one.
+        let has_device = logs.iter().any(|log| !is_shared(log.kind));
         let of_devices = || {
-            let is_of_device = |diagnosis: &&Diagnosis| diagnosis.kind != Some(Kind::Broker);
+            let is_of_device = |diagnosis: &&Diagnosis| match diagnosis.kind {
+                Some(Kind::Network) => !has_device,
+                kind => kind != Some(Kind::Broker),
+            };
             logs.iter().filter(is_of_device)
         };
         let fails_in = of_devices()
             .find_map(|diagnosis| diagnosis.causes.first())
             .map(|cause| cause.stage);
         let devices: BTreeSet<Ipv4Addr> = of_devices().filter_map(address).collect();
+        let are_well = has_device && of_devices().all(is_well);
         let named = logs.iter().enumerate().filter_map(|(log, diagnosis)| {
             let cause = match diagnosis.kind {
-                Some(Kind::Broker) => told_of(diagnosis, fails_in, &devices)?,
+                Some(Kind::Broker) => {
+                    let mut cause = told_of(diagnosis, fails_in, &devices)?;
+                    if are_well && !names(&cause, &devices) && !is_repeated(diagnosis, &cause) {
+                        cause.certainty = Certainty::Possible;
+                    }
+                    cause
+                }
+                Some(Kind::Network) if has_device => {
+                    let first = diagnosis.causes.first()?;
+                    of_devices()
+                        .all(|device| may_have(device, first))
+                        .then(|| first.clone())?
+                }
                 _ => diagnosis.causes.first()?.clone(),
             };
             Some((diagnosis.kind, Named { log, cause }))
         });
-        let mut named: Vec<(Option<Kind>, Named)> = named.collect();
-        named.extend(blocked(&logs, fails_in).map(|named| (None, named)));
+        // A name that is blocked says why it has no address.
+        let blocked = blocked(&logs, fails_in).map(|named| (None, named));
+        let mut named: Vec<(Option<Kind>, Named)> = blocked.into_iter().chain(named).collect();
         named.sort_by_key(|(kind, named)| rank(*kind, &named.cause));
         Self {
             cause: named.into_iter().next().map(|(_, named)| named),
@@ -57,14 +75,54 @@ impl Incident {
     }
 }
 
+/// Whether a log is of many: clients of a broker, stations of a network.
+fn is_shared(kind: Option<Kind>) -> bool {
+    matches!(kind, Some(Kind::Broker | Kind::Network))
+}
+
+/// Whether a device tells no trouble, and the broker has let it in.
+fn is_well(device: &Diagnosis) -> bool {
+    device.causes.is_empty() && device.last.reached >= Some(Stage::Mqtt)
+}
+
+/// Whether a cause's lines name one of these addresses.
+fn names(cause: &Cause, devices: &BTreeSet<Ipv4Addr>) -> bool {
+    let mut peers = cause.evidence.iter().flat_map(|line| peers::of(&line.text));
+    peers.any(|peer| devices.contains(&peer))
+}
+
+/// Whether a trouble came again and again.
+fn is_repeated(log: &Diagnosis, cause: &Cause) -> bool {
+    let enough = rules().named(&cause.id).and_then(|rule| rule.text.repeats);
+    let past = log.history.iter().filter(|past| past.id == cause.id);
+    let before: u64 = past.map(|past| past.evidence.count).sum();
+    let now: u64 = cause.evidence.iter().map(|line| line.count).sum();
+    enough.is_some_and(|enough| before + now >= enough)
+}
+
+/// Whether what the log of the network tells can be of this device: it has not come past that stage.
+fn may_have(device: &Diagnosis, cause: &Cause) -> bool {
+    let is_past = |milestone: &Milestone| {
+        milestone.stage > cause.stage || (milestone.stage == cause.stage && milestone.passed)
+    };
+    let fails_there = device.causes.first().map(|first| first.stage) == Some(cause.stage);
+    fails_there || !device.last.proved.iter().any(is_past)
+}
+
 /// A name that a device which comes no further than to connect wants, and a filter in the log of the
-/// network blocks.
+/// network blocks. What it has asked for without a word counts as long as no server has answered.
 fn blocked(logs: &[Diagnosis], fails_in: Option<Stage>) -> Option<Named> {
-    fails_in.filter(|stage| (Stage::Dns..=Stage::Tls).contains(stage))?;
+    let stage = fails_in.filter(|stage| (Stage::Dns..=Stage::Tls).contains(stage))?;
     let rule = rules().named(NAME_BLOCKED)?;
     logs.iter().enumerate().find_map(|(log, filter)| {
         let devices = logs.iter().enumerate().filter(|(other, _)| *other != log);
-        let mut lines = devices.filter_map(|(_, device)| filter.names.blocks(&device.names));
+        let mut lines = devices.filter_map(|(_, device)| {
+            let asked = || {
+                let station = address(device).filter(|_| stage < Stage::Tls)?;
+                filter.names.blocks_for(station)
+            };
+            filter.names.blocks(&device.names).or_else(asked)
+        });
         let evidence = lines.next()?.clone();
         let cause = told(rule, vec![evidence]);
         Some(Named { log, cause })

@@ -11,6 +11,8 @@ pub enum Kind {
     Device,
     /// An MQTT broker's.
     Broker,
+    /// That of the network around a device: access point, DHCP and DNS server, which are of many stations.
+    Network,
     /// A tool's on the developer's computer: compiler, flasher.
     Tool,
 }

@@ -29,6 +29,7 @@ mod required;
 mod rules;
 mod stage;
 mod subject;
+mod waiting;
 mod watch;
 
 pub use decode::{Reading, decode};

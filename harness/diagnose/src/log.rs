@@ -8,12 +8,13 @@ use std::net::Ipv4Addr;
 use dialect::{Row, Text};
 
 use crate::binary;
-use crate::diagnosis::{Cause, Certainty, Diagnosis, Evidence, Past};
+use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Past};
 use crate::meant::{as_meant, is_denied};
-use crate::names::Names;
+use crate::names::{self, Names};
 use crate::peers;
 use crate::rules::{Pattern, Rule, rules};
 use crate::subject::Subject;
+use crate::waiting::Moment;
 use crate::watch::{Ending, Verdict, Watch, is_of, told};
 use crate::{Kind, Stage};
 
@@ -43,8 +44,8 @@ pub struct Log {
     binary: Option<&'static str>,
     attempts: u64,
     current: Watch,
-    /// The last line that may tell a time.
-    last: String,
+    /// The last line that may tell a time, and the one before it.
+    last: [String; 2],
     /// Whether the log ends in the middle of that line.
     is_cut: bool,
     /// The last attempt before this one that had a cause.
@@ -73,7 +74,7 @@ impl Log {
             binary: None,
             attempts: 1,
             current: Watch::new(1, 1, false),
-            last: String::new(),
+            last: Default::default(),
             is_cut: false,
             failed: None,
             outlived: None,
@@ -107,8 +108,9 @@ impl Log {
         }
         let head = &clean.as_bytes()[..clean.len().min(LONGEST_TIME)];
         if self.current.waits() && head.iter().any(u8::is_ascii_digit) {
-            self.last.clear();
-            self.last.push_str(clean);
+            self.last.swap(0, 1);
+            self.last[0].clear();
+            self.last[0].push_str(clean);
         }
     }
 
@@ -116,7 +118,9 @@ impl Log {
         let rules = rules();
         if found.iter().any(|pattern| rules.blocks[*pattern]) {
             self.names.block(self.lines, text);
-        } else if found.iter().any(|pattern| rules.of_servers[*pattern]) || text.contains("://") {
+        } else if self.kind == Some(Kind::Network) {
+            self.names.ask(text);
+        } else if found.iter().any(|pattern| rules.of_servers[*pattern]) || names::may_have(text) {
             self.names.take(text);
         }
     }
@@ -193,9 +197,11 @@ impl Log {
                 self.remember_over(over);
             }
         }
+        let has_asides = !matches!(kind, Some(Kind::Broker | Kind::Network));
         // After what the line ends, for it ends no trouble that it tells itself.
         for pattern in found {
-            self.current.meet(*pattern, self.lines, text, subject);
+            self.current
+                .meet(*pattern, self.lines, text, (subject, has_asides));
         }
         begins
     }
@@ -222,17 +228,18 @@ impl Log {
     }
 
     fn end_attempt(&mut self, watch: &Watch) {
-        let verdict = watch.judge(self.kind, self.ending(false));
+        let verdict = watch.judge(self.kind, self.ending(false, false));
         self.count_starts(watch, &verdict);
         let mut all = verdict.causes.iter().chain(&verdict.consequences);
         if self.outlived.is_none() {
-            self.outlived = all
-                .find(|cause| {
-                    rules()
-                        .named(&cause.id)
-                        .is_some_and(|rule| rule.text.outlives)
+            self.outlived = all.find_map(|cause| {
+                let rule = rules().named(&cause.id)?;
+                let certainty = rule.text.sure;
+                rule.text.outlives.then(|| Cause {
+                    certainty,
+                    ..cause.clone()
                 })
-                .cloned();
+            });
         }
         let Some(first) = verdict.causes.first() else {
             return;
@@ -252,9 +259,12 @@ impl Log {
     }
 
     /// Where the log ends by now.
-    fn ending(&self, is_cut: bool) -> Ending {
-        let ms = dialect::head(&self.last).and_then(|head| head.device_ms);
-        Ending { ms, is_cut }
+    fn ending(&self, is_cut: bool, is_last: bool) -> Ending {
+        let mut times = self.last.iter().map(|line| Moment::of(self.lines, line));
+        let at = times.find(|at| at.has_time());
+        let at = at.unwrap_or(Moment::of(self.lines, ""));
+        let line = is_last.then_some(self.lines);
+        Ending { at, is_cut, line }
     }
 
     /// Counts starts in a row that tell no trouble and come no further than an address.
@@ -290,7 +300,7 @@ impl Log {
     /// What the log tells.
     pub fn end(mut self) -> Diagnosis {
         let watch = mem::replace(&mut self.current, Watch::new(0, 0, false));
-        let mut verdict = watch.judge(self.kind, self.ending(self.is_cut));
+        let mut verdict = watch.judge(self.kind, self.ending(self.is_cut, true));
         self.count_starts(&watch, &verdict);
         if verdict.is_silent
             && let Some(restarts) = self.restarts()
@@ -300,7 +310,8 @@ impl Log {
         let mut notes = Vec::new();
         if let Some(earlier) = self.failed.take()
             && verdict.is_silent
-            && earlier.attempt.reached >= verdict.attempt.reached
+            && (way_of(&earlier.attempt) >= way_of(&verdict.attempt)
+                || verdict.attempt.reached == Some(Stage::Power))
         {
             notes.push(format!(
                 "the cause is of attempt {}: attempt {}, which follows, shows nothing wrong as far as the log goes",
@@ -395,6 +406,12 @@ fn find(line: &str) -> Vec<Pattern> {
         Cow::Borrowed(_) => found,
         Cow::Owned(line) => set.found_in(line.as_bytes()),
     }
+}
+
+/// How far an attempt has come on its way online: that the device serves clients itself is no part of it.
+fn way_of(attempt: &Attempt) -> Option<Stage> {
+    let stages = attempt.proved.iter().map(|milestone| milestone.stage);
+    stages.filter(|stage| *stage != Stage::Serving).max()
 }
 
 /// What has happened too often to be over.

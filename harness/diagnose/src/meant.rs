@@ -8,7 +8,7 @@ use regex::{Regex, bytes};
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/",
+        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/",
     )
 });
 
@@ -42,7 +42,7 @@ static OF_WIFI: LazyLock<bytes::Regex> =
 /// A join that took too long, which is no connection to a server.
 static JOIN_TIMEOUT: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)(failed to connect and hit |\b(?:wif|wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}(?:connect|join)[^\n]{0,60}?|(?:connect|join)[^\n]{0,60}\b(?:wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}?)\btime(?:d[ -]?|[ -]?)out\b",
+        r"(?i)(failed to connect and hit |\b(?:wif|wi-?fi|wlan|ssid|access point|lte|lte-m|nb-?iot|cellular|gprs)\b[^\n]{0,60}(?:connect|join)[^\n]{0,60}?|(?:connect|join)[^\n]{0,60}\b(?:wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}?)\btime(?:d[ -]?|[ -]?)out\b",
     )
 });
 
@@ -57,9 +57,28 @@ static OTHER_LINK: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// A read that found nothing in its time, as one of a connection does that stands.
+static NOTHING_READ: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?i)\b(?:recv|receive|read|poll)(?:ing)?(?: data)?[ _:]time(?:d[ -]?|[ _-]?)out\b")
+});
+
+/// What is waited for, so that nothing is a trouble.
+static WAITS_FOR_ANSWER: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)handshake|hello|connack|dhcp|\bping|\bs?ntp|dns|resol|response|answer|reply|puback|suback|wait",
+    )
+});
+
 /// A connection to the access point that failed, which is none to a server.
 static JOIN_FAILED: LazyLock<Regex> = LazyLock::new(|| {
     expression(r"(?i)\b(?:wi-?fi|wlan) connect(?:ion|ing)? (?:attempt )?(?:has )?fail(?:ed|ure)\b")
+});
+
+/// The result of a join, whose numbers are none of MQTT's.
+static JOIN_RESULT: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)(\b(?:wi-?fi|wlan)\b[^\n]{0,24}connect\w*[^\n]{0,24})\b(?:rc|state|status code|error|code)\b",
+    )
 });
 
 /// What tells that such a line is on another part of the way.
@@ -89,6 +108,20 @@ static OWN_ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     expression(r"(?i)(AP_DEF with|soft-?AP\b[^\n]{0,24}?|\bAP|assigned) IP\b(?: address)?")
 });
 
+/// The address that a device's own network has by custom: no router gives it to a station.
+static CUSTOMARY: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)\bIP( address)?(\W{1,4})(?:192\.168\.4\.1|192\.168\.71\.1|172\.217\.28\.1)(?:\W*$|/)",
+    )
+});
+
+/// A time server that does not answer, which is no connection that did not come about.
+static NO_TIME: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)(\bs?ntp(?:time|_\w+)?\b[^\n]*?)(?:\[?errno[ =:]+1(?:10|16)\]? ?(?:ETIMEDOUT)?|ETIMEDOUT)",
+    )
+});
+
 /// Words that say the contrary of those behind them.
 static APART: LazyLock<Regex> = LazyLock::new(|| {
     expression(
@@ -99,7 +132,18 @@ static APART: LazyLock<Regex> = LazyLock::new(|| {
 /// A counter that stands at nothing.
 static NONE: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|timeouts?|lost)\W{1,2}0\b",
+        r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|timeouts?|lost|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?\W{1,2}0\b",
+    )
+});
+
+/// A word of such a crash.
+static CRASH: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"crash|panic|core ?dump|exception|backtrace"));
+
+/// A crash of a start before this one.
+static EARLIER_CRASH: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)\b(?:previous|last|earlier|prior|saved|stored) (?:crash|panic|core ?dump|exception|backtrace)\b[^\n]*",
     )
 });
 
@@ -109,6 +153,17 @@ static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
         r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254|AP IP|fall(?:s|ing)? ?back|fallback|(?:my |the |your )?(?:phone|laptop|notebook|tablet)(?:'s)?)\b|^(?:\[[\d:. ]+\] ?)?(?:#|//|\^+|<-+) ?[a-z]",
     )
 });
+
+/// What makes a line one by the way: it is on a server beside the device's cloud, it says itself that it goes
+/// on all the same, or it is a remark of the log's reader.
+static ASIDE: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)\b(?:syslog|influx\w*|grafana|prometheus|(?:open)?weather(?:map|api|bit)?|forecast|webhook|telegram|discord|slack|ifttt|pushover|ntfy|ssdp|upnp|snmp|geo-?ip|ipify|ip-api|sentry|analytics)\b|\b(?:ignor(?:ed|ing)|skip(?:ped|ping)?|harmless|non-?fatal|not (?:critical|fatal)|going on|continuing|continues|carr(?:y|ying) on|(?:using|use|keep(?:ing)?) (?:the |its )?(?:defaults?|internal|cached|backup|old|last|rtc|build|wi-?fi|ethernet|scan response)|trying (?:the )?(?:next|server|other|another|backup|second)|next server|switching to|is normal|first boot)\b|, (?:\w+ )?disabled\W*$|, (?:erasing|formatting|recovering|recreating)\b|^(?:\[[\d:. ]+\] ?)?(?:# |//|\^+ ?|<-+ ?(?-i:[a-z]))[a-z]|\b(?:i|we) (?:have|had|did|tried|checked|think|guess|changed|typed|unplugged|pulled|switched|moved)\b|\b(?:my|our) (?:phone|router|wife|laptop|customer|neighbou?r|home|hotspot)s?\b",
+    )
+});
+
+/// What a line by the way cannot be on: the way to the device's own broker.
+static OF_BROKER: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)\bmqtt|broker"));
 
 /// A page that phones and browsers ask every server for, whether it is there or not.
 static PROBE: LazyLock<Regex> = LazyLock::new(|| {
@@ -144,15 +199,28 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     if LINK.is_match(line.as_bytes()) {
         line = replaced(line, &JOIN_FAILED, "wifi join failed");
         line = replaced(line, &OTHER_LINK, "app$1");
+        line = replaced(line, &JOIN_RESULT, "${1}result");
     }
     line = replaced(line, &STATION_LEAVES, "${1}why");
     line = replaced(line, &REFUSED, "connack refused$1$2");
     line = replaced(line, &CONNECT_REFUSED, "$1connack refused");
     line = replaced(line, &OWN_ADDRESS, "$1 mine");
+    if line.contains("IP") || line.contains("ip") {
+        line = replaced(line, &CUSTOMARY, "mine");
+    }
+    if line.contains("ntp") || line.contains("NTP") {
+        line = replaced(line, &NO_TIME, "${1}timeout");
+    }
     line = replaced(line, &APART, "$1 apart");
     line = replaced(line, &NONE, "none");
+    if CRASH.is_match(line.as_bytes()) {
+        line = replaced(line, &EARLIER_CRASH, "a crash before");
+    }
     line = replaced(line, &PROBE, "a probe");
     if TIMEOUT.is_match(line.as_bytes()) {
+        if !WAITS_FOR_ANSWER.is_match(line.as_bytes()) {
+            line = replaced(line, &NOTHING_READ, "nothing read");
+        }
         line = replaced(line, &LIMIT, "limit");
         if !OF_OTHERS.is_match(line.as_bytes()) {
             line = replaced(line, &JOIN_TIMEOUT, "${1}wifi join failed");
@@ -166,6 +234,11 @@ pub fn is_denied(line: &str) -> bool {
     DENIAL.is_match(line.as_bytes())
 }
 
+/// Whether a line is one by the way, which alone makes no cause likely.
+pub fn is_aside(line: &str) -> bool {
+    ASIDE.is_match(line.as_bytes()) && !OF_BROKER.is_match(line.as_bytes())
+}
+
 fn replaced<'a>(line: Cow<'a, str>, what: &Regex, with: &str) -> Cow<'a, str> {
     match what.replace_all(&line, with) {
         Cow::Borrowed(_) => line,
@@ -176,6 +249,25 @@ fn replaced<'a>(line: Cow<'a, str>, what: &Regex, with: &str) -> Cow<'a, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_by_the_way_are_told_from_others() {
+        for line in [
+            "E (45) syslog: connection refused",
+            "W (7) app: failed to allocate 2048 B in PSRAM, using internal",
+            "I (81) app: modem not found, LTE disabled",
+            "# wrong password? i checked it",
+        ] {
+            assert!(is_aside(line), "{line}");
+        }
+        for line in [
+            "E (45) mqtt: connection refused, trying the next broker",
+            "<- 00:00:15 CONNACK | SESSION_PRESENT: false | RETURN_CODE: 0x5",
+            "E (5012) esp-tls: [sock=54] delayed connect error: Connection refused",
+        ] {
+            assert!(!is_aside(line), "{line}");
+        }
+    }
 
     #[test]
     fn misleading_words_are_replaced_and_others_stay() {
@@ -202,6 +294,15 @@ mod tests {
                 "delayed connect error: Connection refused",
             ),
             ("AP IP address: 192.168.4.1", "AP mine: 192.168.4.1"),
+            (
+                "[C][wifi:146]:   IP Address: 192.168.4.1",
+                "[C][wifi:146]:   mine",
+            ),
+            ("IP address: 192.168.4.16", "IP address: 192.168.4.16"),
+            (
+                "ntp: OSError: [Errno 110] ETIMEDOUT",
+                "ntp: OSError: timeout",
+            ),
             ("not connected to the broker", "not apart to the broker"),
             (
                 "flash read errors: 0, writes 4",

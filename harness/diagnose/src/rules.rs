@@ -119,6 +119,9 @@ pub struct RuleText {
     /// Lines without which it is a cause beside another trouble only: alone it is a hint.
     #[serde(default)]
     pub alone: Vec<String>,
+    /// Within how many lines behind one of `says` the next one has to come, if they only count in turn.
+    #[serde(default)]
+    pub in_turn: Option<u64>,
     /// Whose log it can stand in; a device's if left out.
     #[serde(default)]
     pub log: Option<Kind>,

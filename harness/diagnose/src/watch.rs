@@ -5,15 +5,21 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::diagnosis::{Attempt, Cause, Certainty, Evidence, Milestone, RuledOut};
+use crate::meant::is_aside;
 use crate::peers;
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::subject::Subject;
+use crate::waiting::{Moment, Waited};
 use crate::{Kind, Stage, decode};
 
 /// Lines within which a problem is told by more than one part of a firmware.
 const TOLD_TOGETHER: u64 = 12;
 /// Characters of a line that are kept.
 const SHOWN: usize = 240;
+/// Lines behind a trouble that leave no room for another try.
+const JUST_BEHIND: u64 = 5;
+/// Lines of an attempt that is more than what somebody has picked out.
+const LONG: u64 = 12;
 /// The line of what never came.
 const NEVER: u64 = u64::MAX;
 
@@ -43,21 +49,27 @@ pub struct Watch {
     opened: Vec<usize>,
     /// Of each rule, the last of those lines.
     latest: Vec<u64>,
+    /// Of each rule, whether one of those lines is more than one by the way.
+    is_plain: Vec<bool>,
     /// Of each milestone.
     proved: Vec<Option<Evidence>>,
     /// The last line that proves a connection to the cloud.
     online: u64,
-    /// Of each expression that a rule with patience waits from, the device's time at its last line, in ms.
-    waits_from: BTreeMap<Pattern, u64>,
+    /// The last line by which the cloud has taken a message.
+    taken: u64,
+    /// Of each expression that a rule with patience waits from, its last line.
+    waits_from: BTreeMap<Pattern, Moment>,
 }
 
 /// Where the log of an attempt ends.
 #[derive(Clone, Copy, Default)]
 pub struct Ending {
-    /// The device's time, in ms; none if the last line tells none.
-    pub ms: Option<u64>,
+    /// Its last line that tells a time, or else its last.
+    pub at: Moment,
     /// It ends in the middle of a line.
     pub is_cut: bool,
+    /// The log's last line; none if another attempt follows.
+    pub line: Option<u64>,
 }
 
 /// A rule whose lines are complete.
@@ -66,6 +78,8 @@ struct Hit {
     /// Where they became complete.
     line: u64,
     index: usize,
+    /// Whether all of them are lines by the way.
+    is_aside: bool,
 }
 
 impl Hit {
@@ -76,7 +90,7 @@ impl Hit {
     /// Whether it says no more than that something is wrong.
     fn is_weak(self) -> bool {
         let text = &self.rule().text;
-        text.general && text.sure == Certainty::Possible
+        self.is_aside || (text.general && text.sure == Certainty::Possible)
     }
 }
 
@@ -97,28 +111,48 @@ impl Watch {
                 .collect(),
             opened: Vec::new(),
             latest: vec![0; rules.rules.len()],
+            is_plain: vec![false; rules.rules.len()],
             proved: vec![None; rules.marks.len()],
             online: 0,
+            taken: 0,
             waits_from: BTreeMap::new(),
         }
     }
 
-    /// Takes a line about `subject` in which `pattern` was found.
-    pub fn meet(&mut self, pattern: Pattern, line: u64, text: &str, subject: Subject) {
+    /// Takes a line about a subject, of a log that has lines by the way or not, in which `pattern` was found.
+    pub fn meet(
+        &mut self,
+        pattern: Pattern,
+        line: u64,
+        text: &str,
+        (subject, has_asides): (Subject, bool),
+    ) {
         count(&mut self.seen[pattern], line, text);
-        if rules().waits[pattern]
-            && let Some(ms) = dialect::head(text).and_then(|head| head.device_ms)
-        {
-            self.waits_from.insert(pattern, ms);
+        if rules().waits[pattern] {
+            self.waits_from.insert(pattern, Moment::of(line, text));
         }
         for (rule, place) in &rules().said_by[pattern] {
-            if subject.tells_of(rules().rules[*rule].stage) {
+            if subject.tells_of(rules().rules[*rule].stage) && self.is_in_turn(*rule, *place, line)
+            {
                 if self.open[*rule].iter().all(Option::is_none) {
                     self.opened.push(*rule);
                 }
                 count(&mut self.open[*rule][*place], line, text);
                 self.latest[*rule] = line;
+                if !self.is_plain[*rule] {
+                    self.is_plain[*rule] = !(has_asides && is_aside(text));
+                }
             }
+        }
+    }
+
+    /// Whether a line counts at this place of a rule, whose lines may have to come one soon behind another.
+    fn is_in_turn(&self, rule: usize, place: usize, line: u64) -> bool {
+        match (rules().rules[rule].text.in_turn, place.checked_sub(1)) {
+            (Some(within), Some(before)) => {
+                self.open[rule][before].is_some() && line - self.latest[rule] <= within
+            }
+            _ => true,
         }
     }
 
@@ -133,6 +167,9 @@ impl Watch {
         let proved = &rules().marks[mark];
         if proved.passed && (Stage::Mqtt..=Stage::Cloud).contains(&proved.stage) {
             self.online = line;
+        }
+        if proved.passed && proved.stage == Stage::Cloud {
+            self.taken = line;
         }
     }
 
@@ -185,6 +222,7 @@ impl Watch {
                 over.push((index, evidence));
             }
             self.open[index].fill(None);
+            self.is_plain[index] = false;
         }
         over
     }
@@ -204,7 +242,16 @@ impl Watch {
             .map(|seen| Some(seen.as_ref()?.line));
         let lines: Option<Vec<u64>> = lines.collect();
         let line = lines?.into_iter().max().unwrap_or(NEVER);
-        Some(Hit { line, index })
+        Some(Hit {
+            line,
+            index,
+            is_aside: self.is_aside(index),
+        })
+    }
+
+    /// Whether a rule was met in lines by the way alone.
+    fn is_aside(&self, index: usize) -> bool {
+        rules().rules[index].says.len() == 1 && !self.is_plain[index]
     }
 
     /// Whether a stage behind this one was passed, so that nothing can be missing in this one.
@@ -225,9 +272,9 @@ impl Watch {
         hits.sort_by_key(|hit| (hit.line, hit.index));
         let (mut hints, hits): (Vec<Hit>, Vec<Hit>) =
             hits.into_iter().partition(|hit| hit.rule().text.hint);
-        let (early, hits): (Vec<Hit>, Vec<Hit>) = hits
-            .into_iter()
-            .partition(|hit| self.certainty(hit.index, ending).is_none());
+        let (early, hits): (Vec<Hit>, Vec<Hit>) = hits.into_iter().partition(|hit| {
+            self.certainty(hit.index, ending).is_none() || self.is_beside(hit.index)
+        });
         hints.extend(early);
         let (doubtful, mut hits): (Vec<Hit>, Vec<Hit>) =
             hits.into_iter().partition(|hit| self.is_doubtful(*hit));
@@ -260,6 +307,34 @@ impl Watch {
         }
     }
 
+    /// Whether a rule only says that something is wrong, and the cloud has taken messages after its lines, or
+    /// at any time if they are lines by the way.
+    fn is_beside(&self, index: usize) -> bool {
+        let text = &rules().rules[index].text;
+        let is_taken_after = self.latest[index] < self.taken;
+        (text.lasting && text.general && is_taken_after) || (self.is_aside(index) && self.taken > 0)
+    }
+
+    /// Whether a long log ends just where a trouble came up for the first time that devices try again after.
+    fn is_fresh(&self, index: usize, ending: Ending) -> bool {
+        let rule = &rules().rules[index];
+        let (Some(end), latest) = (ending.line, self.latest[index]) else {
+            return false;
+        };
+        let times: u64 = self.open[index]
+            .iter()
+            .flatten()
+            .map(|seen| seen.count)
+            .sum();
+        let is_tried_again = (Stage::Join..=Stage::Mqtt).contains(&rule.stage);
+        let is_sudden = !rule.text.lasting && !rule.text.explains && rule.says.len() == 1;
+        is_tried_again
+            && is_sudden
+            && times == 1
+            && end.saturating_sub(latest) <= JUST_BEHIND
+            && latest.saturating_sub(self.first_line) >= LONG
+    }
+
     /// Whether a rule's lines are no trouble unless others follow from them.
     fn is_doubtful(&self, hit: Hit) -> bool {
         let alone = &hit.rule().alone;
@@ -288,6 +363,7 @@ impl Watch {
                 Some(Milestone {
                     stage: mark.stage,
                     what: mark.proves.clone(),
+                    passed: mark.passed,
                     evidence: evidence.clone()?,
                 })
             })
@@ -310,17 +386,19 @@ impl Watch {
             .after
             .iter()
             .filter_map(|after| self.waits_from.get(after));
-        let (Some(patience), Some(from), Some(to)) = (rule.text.patience, from.max(), ending.ms)
-        else {
+        let from = from.copied().max_by_key(|from| from.line());
+        let (Some(patience), Some(from)) = (rule.text.patience, from) else {
             return Some(sure);
         };
-        if to.saturating_sub(*from) >= patience * 1000 {
-            return Some(sure);
-        }
-        match (sure, ending.is_cut) {
-            (Certainty::Certain, false) => Some(Certainty::Likely),
-            (Certainty::Certain, true) | (Certainty::Likely, false) => Some(Certainty::Possible),
-            (Certainty::Likely, true) | (Certainty::Possible, _) => None,
+        match (from.waited(patience, ending.at), sure, ending.is_cut) {
+            (Waited::Enough, ..) => Some(sure),
+            (Waited::Little | Waited::Unknown, Certainty::Certain, false) => {
+                Some(Certainty::Likely)
+            }
+            (_, Certainty::Certain, true)
+            | (_, Certainty::Likely, false)
+            | (Waited::Unknown, Certainty::Possible, false) => Some(Certainty::Possible),
+            (_, Certainty::Likely, true) | (_, Certainty::Possible, _) => None,
         }
     }
 
@@ -353,9 +431,12 @@ impl Watch {
         // A device that went online afterwards can live with it.
         let is_lived_with = text.lasting
             && !text.outlives
-            && rule.stage < Stage::Mqtt
+            && (rule.stage < Stage::Mqtt || text.general)
             && self.latest[index] < self.online;
-        if is_absence || is_lived_with {
+        // Nor does one whose messages are taken miss anything yet.
+        let is_not_missed = text.outlives && self.latest[index] < self.taken;
+        let is_doubted = self.is_aside(index) || self.is_fresh(index, ending);
+        if is_absence || is_lived_with || is_not_missed || is_doubted {
             cause.certainty = Certainty::Possible;
         }
         cause.ruled_out = ruled_out;
@@ -448,9 +529,14 @@ fn telling(hits: &[Hit]) -> Option<Hit> {
     missing.or(Some(first)).copied()
 }
 
-/// Whether what is of `wanted` counts in a log of `kind`. A log of which nothing is known is a device's.
+/// Whether what is of `wanted` counts in a log of `kind`. A log of which nothing is known is a device's, and
+/// the network around a device speaks of stations in the words that these have.
 pub fn is_of(wanted: Option<Kind>, kind: Option<Kind>) -> bool {
-    wanted.unwrap_or(Kind::Device) == kind.unwrap_or(Kind::Device)
+    let of = |kind| match kind {
+        None | Some(Kind::Network) => Kind::Device,
+        Some(kind) => kind,
+    };
+    of(wanted) == of(kind)
 }
 
 /// Counts a line, of which the first is kept.

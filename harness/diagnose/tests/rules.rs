@@ -284,6 +284,99 @@ dnsmasq[702]: gravity blocked in.vendor.example is 0.0.0.0";
 }
 
 #[test]
+fn what_a_network_tells_of_other_stations_is_no_cause_of_a_device_that_is_past_it() {
+    let device =
+        "I (3012) wifi:connected with home, aid = 1, channel 6, BW20, bssid = 02:00:00:00:00:01
+I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+W (7012) mqtt_client: Connection refused, not authorized";
+    let named = |network: &str| {
+        let incident = diagnose::Incident::of(vec![read(device), read(network)]);
+        incident.cause.map(|named| named.cause.id)
+    };
+    for network in [
+        "wlan0: STA 02:00:00:00:00:02 IEEE 802.11: associated (aid 1)
+wlan0: AP-STA-POSSIBLE-PSK-MISMATCH 02:00:00:00:00:02",
+        "dnsmasq-dhcp[811]: DHCPDISCOVER(br0) 02:00:00:00:00:02 no address available",
+    ] {
+        assert_eq!(named(network).as_deref(), Some("bad-credentials"));
+    }
+}
+
+#[test]
+fn a_line_by_the_way_makes_nothing_likely() {
+    for line in [
+        "E (45) syslog: connection refused",
+        "E (45) app: brownout detector was triggered, ignored",
+        "# i think it is STATION_WRONG_PASSWORD again",
+    ] {
+        let diagnosis = read(line);
+        assert_eq!(diagnosis.causes[0].certainty, Certainty::Possible, "{line}");
+    }
+    let twice = "E (45) syslog: connection refused\nE (46) app: connection refused";
+    assert_eq!(read(twice).causes[0].certainty, Certainty::Certain);
+}
+
+#[test]
+fn what_only_says_that_something_is_wrong_is_a_hint_once_messages_are_taken() {
+    let refused =
+        "I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+E (5210) esp_https_ota: File not found(404)";
+    assert_eq!(first(refused), "http-refused");
+    let taken = format!("{refused}\nI (7012) app: MQTT_EVENT_CONNECTED");
+    assert_eq!(read(&taken).causes[0].certainty, Certainty::Possible);
+    let taken = format!("{taken}\nI (7112) app: MQTT_EVENT_PUBLISHED, msg_id=1");
+    let diagnosis = read(&taken);
+    assert_eq!(diagnosis.causes, [], "{:?}", diagnosis.causes);
+    assert_eq!(diagnosis.hints[0].id, "http-refused");
+}
+
+#[test]
+fn a_first_failure_in_the_last_line_of_a_long_log_is_only_possible() {
+    let start: String = (0..14)
+        .map(|line| format!("I ({line}00) app: step {line}\n"))
+        .collect();
+    let fails = format!("{start}W (5541) wifi: disconnected, reason 201");
+    let certainty = |text: &str| read(text).causes[0].certainty;
+    assert_eq!(certainty(&fails), Certainty::Possible);
+    let again = format!("{fails}\nW (8541) wifi: disconnected, reason 201");
+    assert_eq!(certainty(&again), Certainty::Certain);
+    let goes_on = format!("{fails}{}", "\nI (5600) app: a".repeat(6));
+    assert_eq!(certainty(&goes_on), Certainty::Certain);
+}
+
+#[test]
+fn a_page_that_was_served_before_is_no_way_further_than_the_cloud() {
+    let diagnosis = read(
+        "rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)
+*wm:[2] Connection result: WL_NO_SSID_AVAIL
+*wm:[2] HTTP server started
+rst:0xc (SW_CPU_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)
+I (3012) wifi:connected with home, aid = 1, channel 6, BW20, bssid = 02:00:00:00:00:01
+I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+I (7012) app: MQTT_EVENT_CONNECTED",
+    );
+    assert_eq!(diagnosis.causes, [], "{:?}", diagnosis.causes);
+}
+
+#[test]
+fn a_crash_is_told_with_the_first_lines_of_the_start_behind_it() {
+    let crash = "E (10315) task_wdt: Task watchdog got triggered. The following tasks did not reset the watchdog
+rst:0xc (SW_CPU_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)";
+    assert_eq!(first(crash), "task-watchdog");
+}
+
+#[test]
+fn the_answer_to_a_command_is_the_one_that_comes_soon_behind_it() {
+    let join = "AT+CWJAP=\"Workshop\",\"Valve40\"";
+    assert_eq!(first(&format!("AT+CWQAP\nERROR\n{join}")), "");
+    assert_eq!(
+        first(&format!("{join}\nbusy p...\nERROR")),
+        "modem-join-refused"
+    );
+    assert_eq!(first(&format!("{join}\nOK\nAT\nOK\nAT+X\nERROR")), "");
+}
+
+#[test]
 fn other_words_of_the_same_trouble_are_told_alike() {
     for (text, cause) in [
         (
