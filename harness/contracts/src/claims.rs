@@ -513,7 +513,12 @@ impl Watch for Claim {
         if let Some(key) = claimed {
             let open = self.open.entry(device(event).to_owned()).or_default();
             open.speaks.get_or_insert(event.seq);
-            match open.proofs.iter().position(|(proof, ..)| *proof == key) {
+            // One that was given up is the last that a line may be about.
+            let of_it = |given_up: bool| {
+                let mut proofs = open.proofs.iter();
+                proofs.position(|(proof, _, seq)| *proof == key && (*seq == 0) == given_up)
+            };
+            match of_it(false).or_else(|| of_it(true)) {
                 Some(place) => {
                     open.proofs.remove(place);
                     found.held();

@@ -1,13 +1,16 @@
 //! The faults that are on.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Faults that are over as soon as they have happened: nothing mends them.
 const MOMENTARY: [&str; 2] = ["session_ended", "stations_lost"];
 
-/// Names of the faults that are on, as the engine tells them.
+/// Faults of one access point, of which there can be several.
+const OF_ONE_PLACE: [&str; 3] = ["access_point_off", "internet_off", "isolation"];
+
+/// Names of the faults that are on, as the engine tells them, and at how many places.
 #[derive(Default)]
-pub struct Faults(BTreeSet<String>);
+pub struct Faults(BTreeMap<String, usize>);
 
 impl Faults {
     /// A fault begins or ends.
@@ -15,10 +18,19 @@ impl Faults {
         match on {
             true if is_momentary(name) => {}
             true => {
-                self.0.insert(name.to_owned());
+                let places = self.0.entry(name.to_owned()).or_default();
+                *places = match OF_ONE_PLACE.contains(&name) {
+                    true => *places + 1,
+                    false => 1,
+                };
             }
             false => {
-                self.0.remove(name);
+                if let Some(places) = self.0.get_mut(name) {
+                    *places -= 1;
+                    if *places == 0 {
+                        self.0.remove(name);
+                    }
+                }
             }
         }
     }

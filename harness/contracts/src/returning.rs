@@ -36,6 +36,7 @@ pub const CONTRACTS: &[Contract] = &[
                 SOON,
                 "has not asked for the time",
                 |event| match (event.source, &*event.kind) {
+                    (Source::Air, "leased") if device(event).is_empty() => Turn::Goes,
                     (Source::Air, "leased") => Turn::Begins,
                     (Source::Air, _) => Turn::Ends,
                     _ => Turn::Done { for_good: true },

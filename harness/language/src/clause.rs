@@ -76,6 +76,8 @@ pub enum Since {
     Cursor,
     /// From the start of this step; behind one that switches a device's power, from the start of that.
     Now,
+    /// From where a step has last switched a device's power; from the first event if none has.
+    Power,
     /// From the first event.
     Start,
 }

@@ -128,9 +128,21 @@ impl Watch for KeepsAlive {
             self.0.retain(|_, silence| silence.device != device(event));
             return;
         }
+        if event.kind == "left" {
+            // The broker may not have noticed yet that nobody is there.
+            self.0.retain(|_, silence| silence.device != device(event));
+            return;
+        }
         let connection = connection(event);
         if event.kind == "connection_closed" {
             self.0.remove(&connection);
+            return;
+        }
+        if event.kind == "session_opened" {
+            // The broker learns from CONNECT whose it is.
+            if let Some(silence) = self.0.get_mut(&connection) {
+                silence.device = device(event).to_owned();
+            }
             return;
         }
         if !is_from_client(event) {
@@ -151,10 +163,6 @@ impl Watch for KeepsAlive {
         } else if let Some(silence) = self.0.get_mut(&connection) {
             silence.since = event.at();
             silence.seq = event.seq;
-            if !device(event).is_empty() {
-                // The broker learns it from CONNECT.
-                silence.device = device(event).to_owned();
-            }
             if event.kind == "pingreq" {
                 found.held();
             }

@@ -15,8 +15,8 @@ use contracts::{ALL, Contracts, Facts};
 use serde_json::{Value, json};
 
 use events::{
-    broken, config, connack, connect, connect_kept, event, from_client, handshake, leased, line,
-    notify, puback, publish, replied, report, session, status, told,
+    broken, config, connack, connect, connect_kept, event, from_client, handshake, joined, leased,
+    line, notify, puback, publish, replied, report, session, status, told,
 };
 
 /// A contract, events that break it alone, and when they are judged for the last time, in ms.
@@ -469,6 +469,69 @@ fn nobody_publishes_who_has_left_the_network_of_the_session() {
         // It is owed to the next session.
         assert!(is_broken(&[opened(1), gone, sent(), opened(20)]));
     }
+}
+
+#[test]
+fn who_has_left_its_network_keeps_nothing_alive() {
+    let opened = json!([3, "mqtt/session_opened", { "client": "c", "connection": 1 }]);
+    let session = [connect(1), connack(2), opened];
+    let is_broken = |rows: &[Value]| broken(rows, 90_000).contains("mqtt-keeps-alive");
+    assert!(is_broken(&session));
+    let left = json!([9, "air/left", { "access_point": "home" }]);
+    assert!(!is_broken(&[&session[..], &[left]].concat()));
+}
+
+#[test]
+fn an_access_point_is_off_until_it_is_on_itself() {
+    let fault = |ms: u64, on: bool| json!([ms, "engine/fault", { "name": "access_point_off", "on": on, "detail": "" }]);
+    let rows = |both: bool| {
+        let mut rows = vec![
+            joined(1, "home"),
+            leased(2, "10.0.0.2"),
+            fault(3, true),
+            fault(4, true),
+            json!([5, "air/left", { "access_point": "home" }]),
+            fault(6, false),
+        ];
+        rows.extend(both.then(|| fault(7, false)));
+        rows
+    };
+    let is_broken = |both| broken(&rows(both), 200_000).contains("joins-again");
+    assert!(is_broken(true));
+    assert!(!is_broken(false));
+}
+
+#[test]
+fn a_phone_that_gets_an_address_asks_for_no_time() {
+    let leased = |device: Value| json!([1, "air/leased", { "device": device, "access_point": "home", "to": "x", "address": "10.0.0.2" }]);
+    let is_broken = |row| broken(&[row], 60_000).contains("time-is-asked-for");
+    assert!(is_broken(leased(json!("dut"))));
+    assert!(!is_broken(leased(Value::Null)));
+}
+
+#[test]
+fn an_acknowledgement_that_was_lost_is_said_when_it_comes_again() {
+    let opened = |ms: u64| json!([ms, "mqtt/session_opened", { "client": "c" }]);
+    let puback = |ms: u64| json!([ms, "mqtt/puback", { "direction": "out", "id": 7 }]);
+    let said = |ms: u64, id: u64| line(ms, "app", &format!("MQTT_EVENT_PUBLISHED, msg_id={id}"));
+    let speaks = [
+        opened(1),
+        json!([2, "mqtt/puback", { "direction": "out", "id": 3 }]),
+        said(3, 3),
+    ];
+    let fault = |ms: u64, on: bool| json!([ms, "engine/fault", { "name": "handshake_stalled", "on": on, "detail": "" }]);
+    let lost = [
+        fault(5, true),
+        puback(6),
+        fault(30_000, false),
+        puback(150_000),
+    ];
+    let is_broken =
+        |rows: &[Value]| broken(rows, 160_000).contains("says-published-only-if-acknowledged");
+    assert!(is_broken(&[&speaks[..], &lost].concat()));
+    assert!(!is_broken(
+        &[&speaks[..], &lost, &[said(150_001, 7)]].concat()
+    ));
 }
 
 #[test]

@@ -466,7 +466,7 @@ impl World {
     }
 
     /// Breaks or mends addresses, names or frames of the network.
-    pub fn set_air_fault(&self, fault: &Fault, on: bool) -> Result<(), LabError> {
+    pub fn set_air_fault(&mut self, fault: &Fault, on: bool) -> Result<(), LabError> {
         self.surroundings.set_air_fault(fault, on)
     }
 

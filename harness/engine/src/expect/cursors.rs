@@ -39,6 +39,15 @@ impl Cursors {
     }
 }
 
+/// When a step last began to switch a device's power.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Switched {
+    /// Length of the trace at that time.
+    pub at: u64,
+    /// Whether that was the step before.
+    pub just_now: bool,
+}
+
 /// Which events one expectation reads.
 pub(super) struct Reading {
     since: Since,
@@ -50,19 +59,22 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Those events of `sources` in `trace` that count as `since` says, for a step that begins now. `acted` is
-    /// the length of the trace when the step before it began to act on a device.
+    /// Those events of `sources` in `trace` that count as `since` says, for a step that begins now.
     pub fn new(
         since: Since,
         trace: &Trace,
         sources: &[Source],
         cursors: &Cursors,
-        acted: Option<u64>,
+        power: Switched,
     ) -> Self {
-        let start = acted.unwrap_or(trace.len() as u64);
+        let start = match since {
+            Since::Power => power.at,
+            _ if power.just_now => power.at,
+            _ => trace.len() as u64,
+        };
         let first = match since {
             Since::Start => 0,
-            Since::Now => start,
+            Since::Now | Since::Power => start,
             // A source that has told of nothing yet begins behind what there is.
             Since::Cursor => {
                 let sources = sources.iter();
@@ -82,7 +94,7 @@ impl Reading {
     pub fn includes(&self, event: &Event) -> bool {
         match self.since {
             Since::Start => true,
-            Since::Now => event.seq >= self.start,
+            Since::Now | Since::Power => event.seq >= self.start,
             Since::Cursor => self.cursors.is_ahead(event),
         }
     }

@@ -8,7 +8,7 @@ use clock::LabTime;
 use language::{Captures, Clause, Pattern, Wanted, Window, duration};
 use trace::{Event, Nearest, Source, Trace};
 
-use super::cursors::{Cursors, Reading};
+use super::cursors::{Cursors, Reading, Switched};
 use super::matcher::Matcher;
 use super::miss::Miss;
 use super::near::Ideal;
@@ -26,8 +26,7 @@ pub struct Expectations {
     cursors: Cursors,
     /// What a line of the log takes at the most from the device to the trace.
     log_delay: Duration,
-    /// Length of the trace when the step before began to switch a device's power.
-    switched: Option<u64>,
+    power: Switched,
 }
 
 impl Expectations {
@@ -37,14 +36,17 @@ impl Expectations {
             trace,
             cursors: Cursors::default(),
             log_delay: Duration::ZERO,
-            switched: None,
+            power: Switched::default(),
         }
     }
 
     /// Another step than an expectation begins. Of one that switches a device's power what follows belongs to the
     /// next step, though the device may be faster than the switch.
     pub fn step_begins(&mut self, switches_power: bool) {
-        self.switched = switches_power.then(|| self.trace.len() as u64);
+        self.power.just_now = switches_power;
+        if switches_power {
+            self.power.at = self.trace.len() as u64;
+        }
     }
 
     /// Waits so much longer than `within` for lines of a log, which come over a wire.
@@ -62,7 +64,7 @@ impl Expectations {
         step_start: LabTime,
     ) -> Result<(), Miss> {
         let mut watch = Watch::new(self, clause, captures, step_start)?;
-        self.switched = None;
+        self.power.just_now = false;
         loop {
             match watch.read() {
                 State::Met(events) => {
@@ -153,7 +155,7 @@ impl<'c> Watch<'c> {
             &trace,
             matcher.sources(),
             &expectations.cursors,
-            expectations.switched,
+            expectations.power,
         );
         let waits_for_the_log = match &clause.wanted {
             Wanted::One(..)

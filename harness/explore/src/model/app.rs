@@ -38,7 +38,12 @@ impl State {
                     "query: {{ phone: {name}, by: {by}, capture: {{ t{token}: /data/token }} }}"
                 ),
             );
-            taken.state.token = Token::Fresh;
+            taken.state.token = match self.spent {
+                true => Token::None,
+                false => Token::Fresh,
+            };
+            taken.state.token_stays = false;
+            taken.state.spent = false;
         } else if !is_heard || !is_known {
             taken.step(
                 "query unanswered",
@@ -67,6 +72,7 @@ impl State {
             Token::None => return None,
             Token::Fresh => {
                 taken.state.token = Token::Used(phone);
+                taken.state.spent = self.token_stays;
                 "bound"
             }
             Token::Used(owner) if owner != phone => "already-used",

@@ -8,7 +8,7 @@ impl State {
     /// Whether nothing keeps a device in `network` from a session with the broker.
     pub(super) fn is_online(&self, setting: &Setting, network: Network) -> bool {
         let is_cut_off = network == Network::Home && self.is_broken(Breakage::InternetOff);
-        let is_timeless = self.is_broken(Breakage::TimeSilent) && !self.has_time;
+        let is_timeless = !self.has_time && !self.hears_the_time(network);
         let is_refused = self
             .broken
             .iter()
@@ -18,6 +18,12 @@ impl State {
             && !is_cut_off
             && !is_timeless
             && !is_refused
+    }
+
+    /// Whether a time server answers a device in `network`.
+    fn hears_the_time(&self, network: Network) -> bool {
+        let is_cut_off = network == Network::Home && self.is_broken(Breakage::InternetOff);
+        !is_cut_off && !self.is_broken(Breakage::TimeSilent)
     }
 
     pub(super) fn cloud_lives(&self, setting: &Setting) -> Option<Taken> {
@@ -37,6 +43,9 @@ impl State {
             && !matches!(self.service, super::Service::Untold { .. })
     }
 }
+
+/// The first report of a token since the device was started.
+const FIRST_REPORT: &str = "cloud: { linkkit: token_reported }, since: power";
 
 impl Taken {
     /// The station has found its network, and says so.
@@ -92,6 +101,8 @@ impl Taken {
         }
         if !self.state.is_online(setting, network) {
             self.is_noisy = true;
+            // It asks for the time whatever the broker does.
+            self.state.has_time |= self.state.hears_the_time(network);
             return;
         }
         self.state.has_time = true;
@@ -131,7 +142,7 @@ impl Taken {
             self.is_noisy = true;
             self.step(
                 "token report",
-                "expect: { log: { text: \"report token:\" }, within: 15s }",
+                format!("expect: {{ {FIRST_REPORT}, within: 15s }}"),
             );
             if hears {
                 self.step(
@@ -141,28 +152,38 @@ impl Taken {
             }
             if self.state.tokens == 0 {
                 self.step(
-                    "three reports without a reply",
-                    "expect: { cloud: { linkkit: token_reported }, count: 3, for: 120s }",
+                    "two more reports without a reply",
+                    "expect: { cloud: { linkkit: token_reported }, count: 2, for: 120s }",
                 );
             }
             self.state.binding = Binding::Silent;
             return;
         }
+        self.state.binding = Binding::Replied;
+        if !hears {
+            self.step(
+                "token report",
+                format!("expect: {{ {FIRST_REPORT}, within: 15s }}"),
+            );
+            return;
+        }
+        let token = self.state.next_token();
         self.step(
             "token report",
-            "expect: { cloud: { linkkit: token_reported }, within: 15s }",
+            format!(
+                "expect: {{ {FIRST_REPORT}, capture: {{ t{token}: /params/token }}, within: 15s }}"
+            ),
         );
-        self.state.binding = Binding::Replied;
-        if hears {
-            let token = self.state.next_token();
-            self.step(
-                "notification",
-                format!(
-                    "expect: {{ coap: {{ to: alice, path: /sys/device/info/notify }}, capture: {{ t{token}: /json/params/token }}, within: 15s }}"
-                ),
-            );
-            self.state.token = Token::Fresh;
-        }
+        // Others may have been told before the device was started anew.
+        self.step(
+            "notification",
+            format!(
+                "expect: {{ coap: {{ to: alice, path: /sys/device/info/notify, where: {{ /json/params/token: \"${{t{token}}}\" }} }}, within: 15s }}"
+            ),
+        );
+        self.state.token = Token::Fresh;
+        self.state.token_stays = true;
+        self.state.spent = false;
     }
 
     /// Telemetry comes, once the session is there.
@@ -184,7 +205,9 @@ impl Taken {
         // What is not acknowledged is sent again and again, so that no ping is needed.
         let is_repeated = self.state.is_broken(Breakage::PubackNever);
         let (checks, yaml) = match goes_on {
-            _ if is_repeated => (
+            // Whether the only message is still to be acknowledged is not followed.
+            false if is_repeated => return,
+            true if is_repeated => (
                 "sent again",
                 "expect: { mqtt: publish, since: now, within: 8m }",
             ),

@@ -44,10 +44,16 @@ pub struct State {
     pub token: Token,
     /// How many tokens were told.
     pub tokens: u32,
+    /// Whether the device still has the token that was told last: an answer to a phone makes it take another.
+    pub token_stays: bool,
+    /// Whether the token that the device has is used up.
+    pub spent: bool,
     /// The session that alice has open.
     pub alice: Session,
     /// The session that bob has open.
     pub bob: Session,
+    /// Phones that are in no network: theirs has sent them away, or they found it not, or no address there.
+    pub locked_out: BTreeSet<Phone>,
     /// Whether credentials were set in this run of the firmware, and which not yet applied.
     pub set: bool,
     /// Whether a join has failed since it has power.
@@ -257,8 +263,11 @@ impl State {
             binding: Binding::Never,
             token: Token::None,
             tokens: 0,
+            token_stays: false,
+            spent: false,
             alice: Session::None,
             bob: Session::None,
+            locked_out: BTreeSet::new(),
             set: false,
             has_failed: false,
             short_lease: false,
@@ -336,7 +345,16 @@ impl State {
 
     /// Whether a phone is in its own network.
     fn is_home(&self, phone: Phone) -> bool {
-        self.session(phone) == Session::None
+        self.session(phone) == Session::None && !self.locked_out.contains(&phone)
+    }
+
+    /// A phone ends what it has open, and goes to its own network.
+    fn goes_home(&mut self, phone: Phone) {
+        *self.session_mut(phone) = Session::None;
+        match self.leases(Network::Home) {
+            true => self.locked_out.remove(&phone),
+            false => self.locked_out.insert(phone),
+        };
     }
 
     /// No phone reaches the service in an old session any more.

@@ -31,6 +31,9 @@ impl State {
         }
         taken.state.broken.insert(what);
         taken.step("break", format!("fault: {{ on: {} }}", what.yaml()));
+        if what == Breakage::AccessPointOff(Network::Home) {
+            taken.state.sends_phones_away();
+        }
         match what {
             Breakage::AccessPointOff(network) if self.network() == Some(network) => {
                 taken.loses_network(setting, Station::Looking(network));
@@ -98,6 +101,7 @@ impl State {
         taken.is_noisy = true;
         taken.step("mend", format!("fault: {{ off: {} }}", what.yaml()));
         taken.state.broken.remove(&what);
+        taken.alice_comes_back();
         match what {
             Breakage::AccessPointOff(network) => match self.station {
                 Station::Looking(looked_for) if looked_for == network => {
@@ -166,10 +170,19 @@ impl State {
                     "fault: { on: { stations_lost: { at: home, reason: 200 } } }",
                 );
                 taken.state.doubts_session();
+                taken.state.sends_phones_away();
                 taken.comes_back(setting, network);
+                taken.alice_comes_back();
             }
         }
         Some(taken)
+    }
+
+    /// The network at home loses the phones that are in it. They come back with their next word.
+    fn sends_phones_away(&mut self) {
+        let phones = [Phone::Alice, Phone::Bob].into_iter();
+        let at_home: Vec<_> = phones.filter(|phone| self.is_home(*phone)).collect();
+        self.locked_out.extend(at_home);
     }
 
     /// Whether both ends of the session still agree is not known.
@@ -188,6 +201,14 @@ impl State {
 }
 
 impl Taken {
+    /// Alice, who listens for tokens, looks for her network again.
+    fn alice_comes_back(&mut self) {
+        if self.state.locked_out.contains(&Phone::Alice) && self.state.leases(Network::Home) {
+            self.step("home again", "leave: { phone: alice }");
+            self.state.goes_home(Phone::Alice);
+        }
+    }
+
     /// The station is out of its network.
     fn loses_network(&mut self, setting: &Setting, station: Station) {
         self.state.station = station;

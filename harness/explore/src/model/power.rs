@@ -71,6 +71,7 @@ impl State {
         self.has_time = false;
         self.binding = Binding::Never;
         self.token = Token::None;
+        self.spent = false;
         self.set = false;
         self.has_failed = false;
         self.short_lease = false;
@@ -128,7 +129,7 @@ impl Taken {
         if self.state.is_broken(Breakage::Naks) {
             self.step(
                 "asks for an address with pauses",
-                "expect: { air: { kind: address_asked }, count: { at_least: 2, at_most: 40 }, for: 60s }",
+                "expect: { air: { kind: address_asked, where: { /by: device device } }, count: { at_least: 2, at_most: 40 }, for: 60s }",
             );
         }
     }

@@ -70,7 +70,7 @@ impl State {
         }
         let mut taken = Taken::new(self);
         taken.step("leave", format!("leave: {{ phone: {} }}", phone.name()));
-        *taken.state.session_mut(phone) = Session::None;
+        taken.state.goes_home(phone);
         Some(taken)
     }
 
@@ -251,6 +251,6 @@ impl Taken {
     /// Alice goes home after a request that found no handler: whether her session outlives it is not known.
     fn gives_up(&mut self) {
         self.step("leave", "leave: { phone: alice }");
-        self.state.alice = Session::None;
+        self.state.goes_home(Phone::Alice);
     }
 }

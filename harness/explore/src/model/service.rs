@@ -52,7 +52,7 @@ impl State {
                 "provision: {{ phone: {phone_name}, join: home, resume: true, outcome: session-lost }}"
             ),
         );
-        *taken.state.session_mut(phone) = Session::None;
+        taken.state.goes_home(phone);
         let other = phone.other();
         // A request of an unknown session ends the one that there is (protocomm_req_handle).
         if self.session(other) != Session::None {
@@ -90,7 +90,7 @@ impl State {
                     phone.name()
                 ),
             );
-            *taken.state.session_mut(phone) = Session::None;
+            taken.state.goes_home(phone);
             return Some(taken);
         }
         let mut state = self.clone();
@@ -176,7 +176,7 @@ impl State {
             ),
         );
         if !stays {
-            *taken.state.session_mut(phone) = Session::None;
+            taken.state.goes_home(phone);
         }
         if is_started {
             taken.tries(setting, credentials)?;

@@ -429,7 +429,7 @@ impl Surroundings for HostRig {
         )))
     }
 
-    fn set_air_fault(&self, fault: &Fault, _on: bool) -> Result<(), LabError> {
+    fn set_air_fault(&mut self, fault: &Fault, _on: bool) -> Result<(), LabError> {
         Err(LabError::Scenario(format!(
             "a rig does not disturb its network: {}",
             fault.name()

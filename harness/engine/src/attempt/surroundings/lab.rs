@@ -41,6 +41,8 @@ pub struct Lab {
     access_points: usize,
     /// The first access point, whose LAN phones are on.
     home: Option<String>,
+    /// Whether a scenario has broken what DHCP servers answer.
+    is_dhcp_broken: bool,
 }
 
 impl Lab {
@@ -62,6 +64,7 @@ impl Lab {
             usual_rssi: BTreeMap::new(),
             access_points: 0,
             home: None,
+            is_dhcp_broken: false,
         })
     }
 
@@ -203,6 +206,8 @@ impl Surroundings for Lab {
                 Ok(seat) => Ok(Some(Arc::new(seat) as Arc<dyn Dial>)),
                 // The scenario has switched it off; the phone simply is on no LAN then.
                 Err(AirError::Off { .. }) => Ok(None),
+                // Nor does it get an address where the scenario has the server give none.
+                Err(AirError::NoLease { .. }) if self.is_dhcp_broken => Ok(None),
                 Err(error) => Err(error.into()),
             }
         }
@@ -228,7 +233,10 @@ impl Surroundings for Lab {
         Ok(())
     }
 
-    fn set_air_fault(&self, fault: &Fault, on: bool) -> Result<(), LabError> {
+    fn set_air_fault(&mut self, fault: &Fault, on: bool) -> Result<(), LabError> {
+        if matches!(fault, Fault::DhcpAnswer(_)) {
+            self.is_dhcp_broken = on;
+        }
         let usual = |role: &str| self.usual_rssi.get(role).copied();
         Ok(air_faults::set(&self.air, usual, fault, on)?)
     }

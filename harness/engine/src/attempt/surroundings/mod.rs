@@ -136,7 +136,7 @@ pub trait Surroundings: Send {
     ) -> Result<(), LabError>;
 
     /// Breaks addresses, names or frames of the network, or mends them.
-    fn set_air_fault(&self, fault: &Fault, on: bool) -> Result<(), LabError>;
+    fn set_air_fault(&mut self, fault: &Fault, on: bool) -> Result<(), LabError>;
 
     /// What is seen here of devices, besides what broker and boards tell.
     fn sights(&self) -> BTreeSet<Sight>;
