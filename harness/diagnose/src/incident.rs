@@ -67,7 +67,8 @@ impl Incident {
         // A name that is blocked says why it has no address.
         let blocked = blocked(&logs, fails_in).map(|named| (None, named));
         let mut named: Vec<(Option<Kind>, Named)> = blocked.into_iter().chain(named).collect();
-        named.sort_by_key(|(kind, named)| rank(*kind, &named.cause));
+        let is_echo = is_echo_of_clock(&named);
+        named.sort_by_key(|(kind, named)| rank(*kind, &named.cause, is_echo));
         Self {
             cause: named.into_iter().next().map(|(_, named)| named),
             logs,
@@ -171,11 +172,26 @@ fn told_of(
     of_stage.or_else(before).or(first)
 }
 
-/// The device's own trouble before it reaches the broker comes first; of what happens between the two, the
-/// log that is surer of it.
-fn rank(kind: Option<Kind>, cause: &Cause) -> (u8, std::cmp::Reverse<Certainty>, u8) {
+/// Whether a device's clock is the reason for what the broker tells of the handshake.
+fn is_echo_of_clock(named: &[(Option<Kind>, Named)]) -> bool {
+    let tells = |of_broker: bool, stage: Stage| {
+        named.iter().any(|(kind, named)| {
+            (*kind == Some(Kind::Broker)) == of_broker && named.cause.stage == stage
+        })
+    };
+    tells(true, Stage::Tls) && tells(false, Stage::Clock)
+}
+
+/// The device's own trouble before it reaches the broker comes first, and its clock before what it makes of
+/// the handshake; of what happens between the two, the log that is surer of it.
+fn rank(
+    kind: Option<Kind>,
+    cause: &Cause,
+    is_echo: bool,
+) -> (u8, std::cmp::Reverse<Certainty>, u8) {
     let of_broker = kind == Some(Kind::Broker);
-    let before_it = cause.stage < Stage::Tcp && !of_broker;
+    let is_clock = is_echo && cause.stage == Stage::Clock;
+    let before_it = (cause.stage < Stage::Tcp || is_clock) && !of_broker;
     let place = if before_it && cause.certainty > Certainty::Possible {
         0
     } else {

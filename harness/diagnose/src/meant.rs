@@ -150,7 +150,7 @@ static EARLIER_CRASH: LazyLock<Regex> = LazyLock::new(|| {
 /// Words beside which others say nothing of what was reached.
 static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254|AP IP|fall(?:s|ing)? ?back|fallback|(?:my |the |your )?(?:phone|laptop|notebook|tablet)(?:'s)?)\b|^(?:\[[\d:. ]+\] ?)?(?:#|//|\^+|<-+) ?[a-z]",
+        r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|(?:WIFI_)?AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254|127\.0\.0\.1|AP IP|fall(?:s|ing)? ?back|fallback|(?:my |the |your )?(?:phone|laptop|notebook|tablet)(?:'s)?)\b|^(?:\[[\d:. ]+\] ?)?(?:#|//|\^+|<-+) ?[a-z]",
     )
 });
 
