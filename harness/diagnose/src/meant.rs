@@ -158,7 +158,7 @@ static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// on all the same, or it is a remark of the log's reader.
 static ASIDE: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:syslog|influx\w*|grafana|prometheus|(?:open)?weather(?:map|api|bit)?|forecast|webhook|telegram|discord|slack|ifttt|pushover|ntfy|ssdp|upnp|snmp|geo-?ip|ipify|ip-api|sentry|analytics)\b|\b(?:ignor(?:ed|ing)|skip(?:ped|ping)?|harmless|non-?fatal|not (?:critical|fatal)|going on|continuing|continues|carr(?:y|ying) on|(?:using|use|keep(?:ing)?) (?:the |its )?(?:defaults?|internal|cached|backup|old|last|rtc|build|wi-?fi|ethernet|scan response)|trying (?:the )?(?:next|server|other|another|backup|second)|next server|switching to|is normal|first boot)\b|, (?:\w+ )?disabled\W*$|, (?:erasing|formatting|recovering|recreating)\b|^(?:\[[\d:. ]+\] ?)?(?:# |//|\^+ ?|<-+ ?(?-i:[a-z]))[a-z]|\b(?:i|we) (?:have|had|did|tried|checked|think|guess|changed|typed|unplugged|pulled|switched|moved)\b|\b(?:my|our) (?:phone|router|wife|laptop|customer|neighbou?r|home|hotspot)s?\b",
+        r"(?i)\b(?:syslog|influx\w*|grafana|prometheus|(?:open)?weather(?:map|api|bit)?|forecast|webhook|telegram|discord|slack|ifttt|pushover|ntfy|ssdp|upnp|snmp|geo-?ip|ipify|ip-api|sentry|analytics|speed-?test|telnet|ftp|smtp|ddns|dyndns|hue|knx|modbus-?tcp|snapcast|sonos|spotify|alexa|last_(?:err\w*|reason|fail\w*))\b|\b(?:hist(?:ory)?|help|usage|self-?tests?|stats?|diag|note|todo|menu|i18n): |\b(?:ignor(?:ed|ing)|skip(?:ped|ping)?|harmless|non-?fatal|not (?:critical|fatal)|going on|continuing|continues|carr(?:y|ying) on|(?:using|use|keep(?:ing)?) (?:the |its )?(?:defaults?|internal|cached|backup|old|last|rtc|build|wi-?fi|ethernet|scan response)|trying (?:the )?(?:next|server|other|another|backup|second)|next server|switching to|is (?:normal|expected)|first boot|failed once|back again|simulat(?:ed|ing)|(?:callback|cb|hook|handler|killer|detector)s? (?:registered|installed|enabled|disabled|set|on|off)|using (?:one|\d+|first|only|\S+ instead)|instead|anyway|nevertheless|(?:new one|another) (?:was )?requested|(?:re)?generating|renewing|refresh(?:ed|ing)|migrat(?:ed|ing)|backing off|full scan|split in(?:to)?|retry (?:is |was )?ok|next check)\b|, [^,\n]{1,24}\b(?:ok|online|restored|recovered)\W*$|, using [\w ]{1,24}\W*$|\((?:optional|once)\)|\bmeans (?:bad|wrong|not|no)\b|, (?:\w+ )?disabled\W*$|, (?:erasing|formatting|recovering|recreating)\b|^(?:\[[\d:. ]+\] ?)?(?:# |//|\^+ ?|<-+ ?(?-i:[a-z]))[a-z]|\b(?:i|we) (?:have|had|did|tried|checked|think|guess|changed|typed|unplugged|pulled|switched|moved)\b|\b(?:my|our) (?:phone|router|wife|laptop|customer|neighbou?r|home|hotspot)s?\b",
     )
 });
 
@@ -257,6 +257,10 @@ mod tests {
             "W (7) app: failed to allocate 2048 B in PSRAM, using internal",
             "I (81) app: modem not found, LTE disabled",
             "# wrong password? i checked it",
+            "W (41) dns: 192.0.2.1 no response, 192.0.2.2 ok",
+            "W (49) spi_master: not enough memory for descriptors, using PIO",
+            "I (18) storage: config checksum mismatch, migrated from v2",
+            "I (90) selftest: expired certificate rejected",
         ] {
             assert!(is_aside(line), "{line}");
         }
