@@ -15,6 +15,12 @@ static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// A word of some of them, without which those are not looked for.
 static REASON: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)reason"));
 static TIMEOUT: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)time(?:d[ -]?|[ _-]?)out"));
+static LEAVES: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)leave,? AID"));
+static REFUSAL: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)refused"));
+static OWN: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"(?i)AP_DEF|soft-?AP|AP IP|assigned IP"));
+static CONNECTED: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)connected"));
+static URI: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)URI '/"));
 
 /// A time limit with its value, which is a setting, and nothing that ran out.
 static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
@@ -201,22 +207,34 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
         line = replaced(line, &OTHER_LINK, "app$1");
         line = replaced(line, &JOIN_RESULT, "${1}result");
     }
-    line = replaced(line, &STATION_LEAVES, "${1}why");
-    line = replaced(line, &REFUSED, "connack refused$1$2");
-    line = replaced(line, &CONNECT_REFUSED, "$1connack refused");
-    line = replaced(line, &OWN_ADDRESS, "$1 mine");
+    if LEAVES.is_match(line.as_bytes()) {
+        line = replaced(line, &STATION_LEAVES, "${1}why");
+    }
+    if REFUSAL.is_match(line.as_bytes()) {
+        line = replaced(line, &REFUSED, "connack refused$1$2");
+        line = replaced(line, &CONNECT_REFUSED, "$1connack refused");
+    }
+    if OWN.is_match(line.as_bytes()) {
+        line = replaced(line, &OWN_ADDRESS, "$1 mine");
+    }
     if line.contains("IP") || line.contains("ip") {
         line = replaced(line, &CUSTOMARY, "mine");
     }
     if line.contains("ntp") || line.contains("NTP") {
         line = replaced(line, &NO_TIME, "${1}timeout");
     }
-    line = replaced(line, &APART, "$1 apart");
-    line = replaced(line, &NONE, "none");
+    if CONNECTED.is_match(line.as_bytes()) {
+        line = replaced(line, &APART, "$1 apart");
+    }
+    if has_zero(&line) {
+        line = replaced(line, &NONE, "none");
+    }
     if CRASH.is_match(line.as_bytes()) {
         line = replaced(line, &EARLIER_CRASH, "a crash before");
     }
-    line = replaced(line, &PROBE, "a probe");
+    if URI.is_match(line.as_bytes()) {
+        line = replaced(line, &PROBE, "a probe");
+    }
     if TIMEOUT.is_match(line.as_bytes()) {
         if !WAITS_FOR_ANSWER.is_match(line.as_bytes()) {
             line = replaced(line, &NOTHING_READ, "nothing read");
@@ -227,6 +245,17 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
         }
     }
     line
+}
+
+/// Whether a line has a number that is nothing.
+fn has_zero(line: &str) -> bool {
+    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let bytes = line.as_bytes();
+    let stands_alone = |at: usize| {
+        let (before, behind) = (at.checked_sub(1).map(|at| &bytes[at]), bytes.get(at + 1));
+        before.is_some_and(|byte| !is_of_word(byte)) && !behind.is_some_and(is_of_word)
+    };
+    line.match_indices('0').any(|(at, _)| stands_alone(at))
 }
 
 /// Whether a line has words of failure or of what is still to come.
