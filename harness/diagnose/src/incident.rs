@@ -60,7 +60,13 @@ impl Incident {
                         .all(|device| may_have(device, first))
                         .then(|| first.clone())?
                 }
-                _ => diagnosis.causes.first()?.clone(),
+                _ => {
+                    let mut cause = diagnosis.causes.first()?.clone();
+                    if is_of_one_try(&cause) && logs.iter().any(|log| lets_in(log, &devices)) {
+                        cause.certainty = Certainty::Possible;
+                    }
+                    cause
+                }
             };
             Some((diagnosis.kind, Named { log, cause }))
         });
@@ -84,6 +90,19 @@ fn is_shared(kind: Option<Kind>) -> bool {
 /// Whether a device tells no trouble, and the broker has let it in.
 fn is_well(device: &Diagnosis) -> bool {
     device.causes.is_empty() && device.last.reached >= Some(Stage::Mqtt)
+}
+
+/// Whether a device came no further than to the broker's door, once.
+fn is_of_one_try(cause: &Cause) -> bool {
+    let is_at_door = (Stage::Tcp..=Stage::Mqtt).contains(&cause.stage);
+    is_at_door && cause.evidence.iter().all(|line| line.count == 1)
+}
+
+/// Whether a broker tells no trouble, and has let in these devices last, as far as it names any.
+fn lets_in(log: &Diagnosis, devices: &BTreeSet<Ipv4Addr>) -> bool {
+    let is_well = log.causes.is_empty() && log.last.reached >= Some(Stage::Mqtt);
+    let is_of_them = log.peers.is_empty() || !log.peers.is_disjoint(devices);
+    log.kind == Some(Kind::Broker) && is_well && is_of_them
 }
 
 /// Whether a cause's lines name one of these addresses.

@@ -164,7 +164,14 @@ static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// on all the same, or it is a remark of the log's reader.
 static ASIDE: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:syslog|influx\w*|grafana|prometheus|(?:open)?weather(?:map|api|bit)?|forecast|webhook|telegram|discord|slack|ifttt|pushover|ntfy|ssdp|upnp|snmp|geo-?ip|ipify|ip-api|sentry|analytics|speed-?test|telnet|ftp|smtp|ddns|dyndns|hue|knx|modbus-?tcp|snapcast|sonos|spotify|alexa|last_(?:err\w*|reason|fail\w*))\b|\b(?:hist(?:ory)?|help|usage|self-?tests?|stats?|diag|note|todo|menu|i18n): |\b(?:ignor(?:ed|ing)|skip(?:ped|ping)?|harmless|non-?fatal|not (?:critical|fatal)|going on|continuing|continues|carr(?:y|ying) on|(?:using|use|keep(?:ing)?) (?:the |its )?(?:defaults?|internal|cached|backup|old|last|rtc|build|wi-?fi|ethernet|scan response)|trying (?:the )?(?:next|server|other|another|backup|second)|next server|switching to|is (?:normal|expected)|first boot|failed once|back again|simulat(?:ed|ing)|(?:callback|cb|hook|handler|killer|detector)s? (?:registered|installed|enabled|disabled|set|on|off)|using (?:one|\d+|first|only|\S+ instead)|instead|anyway|nevertheless|(?:new one|another) (?:was )?requested|(?:re)?generating|renewing|refresh(?:ed|ing)|migrat(?:ed|ing)|backing off|full scan|split in(?:to)?|retry (?:is |was )?ok|next check)\b|, [^,\n]{1,24}\b(?:ok|online|restored|recovered)\W*$|, using [\w ]{1,24}\W*$|\((?:optional|once)\)|\bmeans (?:bad|wrong|not|no)\b|, (?:\w+ )?disabled\W*$|, (?:erasing|formatting|recovering|recreating)\b|^(?:\[[\d:. ]+\] ?)?(?:# |//|\^+ ?|<-+ ?(?-i:[a-z]))[a-z]|\b(?:i|we) (?:have|had|did|tried|checked|think|guess|changed|typed|unplugged|pulled|switched|moved)\b|\b(?:my|our) (?:phone|router|wife|laptop|customer|neighbou?r|home|hotspot)s?\b",
+        r"(?i)\b(?:syslog|influx\w*|grafana|prometheus|(?:open)?weather(?:map|api|bit)?|forecast|webhook|telegram|discord|slack|ifttt|pushover|ntfy|ssdp|upnp|snmp|geo-?ip|ipify|ip-api|sentry|analytics|speed-?test|telnet|ftp|smtp|ddns|dyndns|hue|knx|modbus-?tcp|snapcast|sonos|spotify|alexa)\b|\b(?:ignor(?:ed|ing)|skip(?:ped|ping)?|harmless|non-?fatal|not (?:critical|fatal)|going on|continuing|continues|carr(?:y|ying) on|(?:using|use|keep(?:ing)?) (?:the |its )?(?:defaults?|internal|cached|backup|old|last|rtc|build|wi-?fi|ethernet|scan response)|trying (?:the )?(?:next|server|other|another|backup|second)|next server|switching to|is (?:normal|expected)|first boot|failed once|back again|(?:callback|cb|hook|handler|killer|detector)s? (?:registered|installed|enabled|disabled|set|on|off)|using (?:one|\d+|first|only|\S+ instead)|instead|anyway|nevertheless|(?:new one|another) (?:was )?requested|(?:re)?generating|renewing|refresh(?:ed|ing)|migrat(?:ed|ing)|backing off|full scan|split in(?:to)?|retry (?:is |was )?ok|next check)\b|, [^,\n]{1,24}\b(?:ok|online|restored|recovered)\W*$|, using [\w ]{1,24}\W*$|\((?:optional|once)\)|\bto (?:this|the same|its own) account\b|, (?:\w+ )?disabled\W*$|, (?:erasing|formatting|recovering|recreating)\b|^(?:\[[\d:. ]+\] ?)?(?:# |//|\^+ ?|<-+ ?(?-i:[a-z]))[a-z]|\b(?:i|we) (?:have|had|did|tried|checked|think|guess|changed|typed|unplugged|pulled|switched|moved)\b|\b(?:my|our) (?:phone|router|wife|laptop|customer|neighbou?r|home|hotspot)s?\b",
+    )
+});
+
+/// What makes a line tell of no event, whatever it is on: a help text, a counter's name, a test of itself.
+static NO_EVENT: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)\b(?:hist(?:ory)?|help|usage|self-?tests?|stats?|diag|note|todo|menu|i18n): |\blast_(?:err\w*|reason|fail\w*)\b|\bsimulat(?:ed|ing)\b|\bmeans (?:bad|wrong|not|no)\b",
     )
 });
 
@@ -265,7 +272,8 @@ pub fn is_denied(line: &str) -> bool {
 
 /// Whether a line is one by the way, which alone makes no cause likely.
 pub fn is_aside(line: &str) -> bool {
-    ASIDE.is_match(line.as_bytes()) && !OF_BROKER.is_match(line.as_bytes())
+    let line = line.as_bytes();
+    NO_EVENT.is_match(line) || (ASIDE.is_match(line) && !OF_BROKER.is_match(line))
 }
 
 fn replaced<'a>(line: Cow<'a, str>, what: &Regex, with: &str) -> Cow<'a, str> {
@@ -290,6 +298,8 @@ mod tests {
             "W (49) spi_master: not enough memory for descriptors, using PIO",
             "I (18) storage: config checksum mismatch, migrated from v2",
             "I (90) selftest: expired certificate rejected",
+            "W (59) mqtt: rc=4 means bad user or password",
+            "I (68) bind: device already bound to this account",
         ] {
             assert!(is_aside(line), "{line}");
         }

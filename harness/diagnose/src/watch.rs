@@ -229,6 +229,9 @@ impl Watch {
 
     /// A rule whose lines are complete, if they are.
     fn hit(&self, index: usize, kind: Option<Kind>) -> Option<Hit> {
+        if self.open[index].iter().any(Option::is_none) {
+            return None;
+        }
         let rule = &rules().rules[index];
         let has = |pattern: &Pattern| self.seen[*pattern].is_some();
         let fits = (rule.text.anywhere || is_of(rule.text.log, kind))
@@ -237,11 +240,8 @@ impl Watch {
         if !fits || (rule.says.is_empty() && (rule.after.is_empty() || self.is_past(rule.stage))) {
             return None;
         }
-        let lines = self.open[index]
-            .iter()
-            .map(|seen| Some(seen.as_ref()?.line));
-        let lines: Option<Vec<u64>> = lines.collect();
-        let line = lines?.into_iter().max().unwrap_or(NEVER);
+        let lines = self.open[index].iter().flatten().map(|seen| seen.line);
+        let line = lines.max().unwrap_or(NEVER);
         Some(Hit {
             line,
             index,

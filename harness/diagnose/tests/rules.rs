@@ -303,6 +303,34 @@ wlan0: AP-STA-POSSIBLE-PSK-MISMATCH 02:00:00:00:00:02",
 }
 
 #[test]
+fn a_try_that_failed_once_is_only_possible_beside_a_broker_that_lets_the_device_in() {
+    let device =
+        "I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+E (5012) esp-tls: [sock=54] delayed connect error: Connection refused";
+    let broker = "1700000000: New connection from 192.168.1.20:50113 on port 1883.
+1700000000: New client connected from 192.168.1.20:50113 as dev (p2, c1, k60).
+1700000000: Sending CONNACK to dev (0, 0)";
+    let certainty = |broker: &str| {
+        let incident = diagnose::Incident::of(vec![read(device), read(broker)]);
+        incident.cause.map(|named| named.cause.certainty)
+    };
+    assert_eq!(certainty(broker), Some(Certainty::Possible));
+    let of_another = broker.replace("192.168.1.20", "192.168.1.21");
+    assert_eq!(certainty(&of_another), Some(Certainty::Certain));
+}
+
+#[test]
+fn a_clock_that_is_behind_comes_before_its_echo_at_the_broker() {
+    let device = "I (25601) app: datum 01.01.1970 01:00:25
+E (27560) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2700";
+    let broker = "1700000000: New connection from 192.168.1.20:50113 on port 8883.
+1700000000: OpenSSL Error[0]: error:0A000416:SSL routines::sslv3 alert certificate unknown";
+    let incident = diagnose::Incident::of(vec![read(device), read(broker)]);
+    let cause = incident.cause.map(|named| named.cause.id);
+    assert_eq!(cause.as_deref(), Some("clock-behind"));
+}
+
+#[test]
 fn a_line_by_the_way_makes_nothing_likely() {
     for line in [
         "E (45) syslog: connection refused",
