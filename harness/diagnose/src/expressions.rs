@@ -16,6 +16,7 @@ use regex_automata::meta::{self, Regex};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::syntax;
 use regex_syntax::ast::{self, Ast};
+use regex_syntax::hir::{Hir, HirKind, Repetition};
 use regex_syntax::{Parser, ParserBuilder};
 
 use crate::required::{Required, Words, required};
@@ -25,6 +26,8 @@ use crate::rules::Pattern;
 const OFTEN: usize = 16 << 10;
 /// Bytes of the states of a branch.
 const STATES: usize = 64 << 10;
+/// Times that something is repeated which make no state for each.
+const NEAR: u32 = 3;
 /// Branches that states are kept for.
 const MOST_LASTING: usize = 128;
 
@@ -136,10 +139,15 @@ impl Expressions {
         }
         let has_any = |any: &Vec<usize>| any.iter().any(|word| has.contains(*word));
         let mut found = Vec::new();
+        // A branch of several words is looked at once.
+        let mut looked_at = Bits::new(self.branches.len());
         let of_words = met.iter().flat_map(|(word, _)| &self.branches_of[*word]);
-        for branch in of_words.chain(&self.always) {
-            let branch = &self.branches[*branch];
-            if found.contains(&branch.of) || !branch.needs.iter().all(has_any) {
+        for number in of_words.chain(&self.always) {
+            let branch = &self.branches[*number];
+            if !looked_at.insert(*number)
+                || !branch.needs.iter().all(has_any)
+                || found.contains(&branch.of)
+            {
                 continue;
             }
             let begins = met.iter().filter(|(word, _)| branch.begins.contains(word));
@@ -198,19 +206,47 @@ fn passing(text: &str) -> Regex {
 }
 
 /// Finds a branch with states that are kept, at a tenth of the time for a byte; a new one takes as much as a
-/// hundred bytes. When they become too many, which distances between words bring about, they are given up.
+/// hundred bytes. When they become too many, which distances between words bring about, they are given up,
+/// and the same words at any distance are looked for, without which the branch is not there either.
 struct Lasting {
-    dfa: DFA,
-    states: Mutex<Cache>,
-    is_given_up: AtomicBool,
+    exact: States,
+    at_any_distance: OnceLock<States>,
+    text: String,
 }
 
 impl Lasting {
+    fn of(text: &str) -> Self {
+        Self {
+            exact: States::of(&read(text)),
+            at_any_distance: OnceLock::new(),
+            text: text.to_owned(),
+        }
+    }
+
+    /// Nothing if it cannot tell now.
+    fn is_in(&self, input: &Input<'_>) -> Option<bool> {
+        if let Some(found) = self.exact.is_in(input) {
+            return Some(found);
+        }
+        let wide = || States::of(&at_any_distance(&read(&self.text)));
+        let found = self.at_any_distance.get_or_init(wide).is_in(input)?;
+        (!found).then_some(false)
+    }
+}
+
+/// An automaton whose states are built when they are needed.
+struct States {
+    dfa: DFA,
+    built: Mutex<Cache>,
+    is_given_up: AtomicBool,
+}
+
+impl States {
     #[expect(
         clippy::expect_used,
         reason = "the text was read before, and tests build each"
     )]
-    fn of(text: &str) -> Self {
+    fn of(expression: &Hir) -> Self {
         let config = DFA::config()
             .cache_capacity(STATES)
             .skip_cache_capacity_check(true)
@@ -218,26 +254,28 @@ impl Lasting {
         let thompson = thompson::Config::new()
             .utf8(false)
             .which_captures(WhichCaptures::None);
+        let nfa = thompson::Compiler::new()
+            .configure(thompson)
+            .build_from_hir(expression)
+            .expect("the expression is small");
         let dfa = DFA::builder()
             .configure(config)
-            .syntax(syntax())
-            .thompson(thompson)
-            .build(text)
+            .build_from_nfa(nfa)
             .expect("the expression is small");
         Self {
-            states: Mutex::new(dfa.create_cache()),
+            built: Mutex::new(dfa.create_cache()),
             dfa,
             is_given_up: AtomicBool::new(false),
         }
     }
 
-    /// Nothing if it cannot tell now.
+    /// Nothing if they are too many, or in use.
     fn is_in(&self, input: &Input<'_>) -> Option<bool> {
         if self.is_given_up.load(Ordering::Relaxed) {
             return None;
         }
-        let mut states = self.states.try_lock().ok()?;
-        match self.dfa.try_search_fwd(&mut states, input) {
+        let mut built = self.built.try_lock().ok()?;
+        match self.dfa.try_search_fwd(&mut built, input) {
             Ok(found) => Some(found.is_some()),
             Err(_) => {
                 self.is_given_up.store(true, Ordering::Relaxed);
@@ -245,6 +283,35 @@ impl Lasting {
             }
         }
     }
+}
+
+/// An expression in which what may be repeated some times may be so without end.
+fn at_any_distance(expression: &Hir) -> Hir {
+    match expression.kind() {
+        HirKind::Repetition(repetition) => {
+            let sub = Box::new(at_any_distance(&repetition.sub));
+            let max = repetition.max.filter(|max| *max <= NEAR);
+            let min = repetition.min;
+            let greedy = repetition.greedy;
+            Hir::repetition(Repetition {
+                min,
+                max,
+                greedy,
+                sub,
+            })
+        }
+        HirKind::Capture(capture) => at_any_distance(&capture.sub),
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(at_any_distance).collect()),
+        HirKind::Alternation(parts) => {
+            Hir::alternation(parts.iter().map(at_any_distance).collect())
+        }
+        _ => expression.clone(),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the text was read before")]
+fn read(text: &str) -> Hir {
+    parser().parse(text).expect("it is an expression")
 }
 
 fn syntax() -> syntax::Config {
@@ -437,7 +504,20 @@ mod tests {
         for branch in &rules::rules().set.branches {
             passing(&branch.text);
             Lasting::of(&branch.text);
+            States::of(&at_any_distance(&read(&branch.text)));
         }
+    }
+
+    #[test]
+    fn words_whose_distance_makes_too_many_states_are_found_as_before() {
+        let text = r"(?i)\b(?:mqtt|broker)\b[^\n]{0,12}\b(?:rc|state)[ =]{1,3}\d";
+        let lasting = Lasting::of(text);
+        lasting.exact.is_given_up.store(true, Ordering::Relaxed);
+        let in_line = |line: &str| lasting.is_in(&Input::new(line.as_bytes()).earliest(true));
+        assert_eq!(in_line("mqtt: connection lost"), Some(false));
+        // Only the expression itself tells how far apart they may be.
+        assert_eq!(in_line("mqtt: rc=5"), None);
+        assert_eq!(in_line("mqtt: connection was lost, rc=5"), None);
     }
 
     #[test]

@@ -60,14 +60,21 @@ impl Incident {
                         .all(|device| may_have(device, first))
                         .then(|| first.clone())?
                 }
-                _ => diagnosis.causes.first()?.clone(),
+                _ => {
+                    let mut cause = diagnosis.causes.first()?.clone();
+                    if is_of_one_try(&cause) && logs.iter().any(|log| lets_in(log, &devices)) {
+                        cause.certainty = Certainty::Possible;
+                    }
+                    cause
+                }
             };
             Some((diagnosis.kind, Named { log, cause }))
         });
         // A name that is blocked says why it has no address.
         let blocked = blocked(&logs, fails_in).map(|named| (None, named));
         let mut named: Vec<(Option<Kind>, Named)> = blocked.into_iter().chain(named).collect();
-        named.sort_by_key(|(kind, named)| rank(*kind, &named.cause));
+        let is_echo = is_echo_of_clock(&named);
+        named.sort_by_key(|(kind, named)| rank(*kind, &named.cause, is_echo));
         Self {
             cause: named.into_iter().next().map(|(_, named)| named),
             logs,
@@ -83,6 +90,19 @@ fn is_shared(kind: Option<Kind>) -> bool {
 /// Whether a device tells no trouble, and the broker has let it in.
 fn is_well(device: &Diagnosis) -> bool {
     device.causes.is_empty() && device.last.reached >= Some(Stage::Mqtt)
+}
+
+/// Whether a device came no further than to the broker's door, once.
+fn is_of_one_try(cause: &Cause) -> bool {
+    let is_at_door = (Stage::Tcp..=Stage::Mqtt).contains(&cause.stage);
+    is_at_door && cause.evidence.iter().all(|line| line.count == 1)
+}
+
+/// Whether a broker tells no trouble, and has let in these devices last, as far as it names any.
+fn lets_in(log: &Diagnosis, devices: &BTreeSet<Ipv4Addr>) -> bool {
+    let is_well = log.causes.is_empty() && log.last.reached >= Some(Stage::Mqtt);
+    let is_of_them = log.peers.is_empty() || !log.peers.is_disjoint(devices);
+    log.kind == Some(Kind::Broker) && is_well && is_of_them
 }
 
 /// Whether a cause's lines name one of these addresses.
@@ -171,11 +191,26 @@ fn told_of(
     of_stage.or_else(before).or(first)
 }
 
-/// The device's own trouble before it reaches the broker comes first; of what happens between the two, the
-/// log that is surer of it.
-fn rank(kind: Option<Kind>, cause: &Cause) -> (u8, std::cmp::Reverse<Certainty>, u8) {
+/// Whether a device's clock is the reason for what the broker tells of the handshake.
+fn is_echo_of_clock(named: &[(Option<Kind>, Named)]) -> bool {
+    let tells = |of_broker: bool, stage: Stage| {
+        named.iter().any(|(kind, named)| {
+            (*kind == Some(Kind::Broker)) == of_broker && named.cause.stage == stage
+        })
+    };
+    tells(true, Stage::Tls) && tells(false, Stage::Clock)
+}
+
+/// The device's own trouble before it reaches the broker comes first, and its clock before what it makes of
+/// the handshake; of what happens between the two, the log that is surer of it.
+fn rank(
+    kind: Option<Kind>,
+    cause: &Cause,
+    is_echo: bool,
+) -> (u8, std::cmp::Reverse<Certainty>, u8) {
     let of_broker = kind == Some(Kind::Broker);
-    let before_it = cause.stage < Stage::Tcp && !of_broker;
+    let is_clock = is_echo && cause.stage == Stage::Clock;
+    let before_it = (cause.stage < Stage::Tcp || is_clock) && !of_broker;
     let place = if before_it && cause.certainty > Certainty::Possible {
         0
     } else {

@@ -93,10 +93,16 @@ impl Log {
         }
         self.lines += 1;
         let line = &line[..line.len().min(LONGEST_LINE)];
-        let text = Text::of(line);
         self.bytes += line.len() as u64;
-        self.garbage += text.garbage as u64;
-        let clean = text.clean();
+        let clean = plain(line).map_or_else(
+            || {
+                let text = Text::of(line);
+                self.garbage += text.garbage as u64;
+                Cow::Owned(text.clean().to_owned())
+            },
+            Cow::Borrowed,
+        );
+        let clean = &*clean;
         if clean.trim().is_empty() {
             return;
         }
@@ -390,6 +396,14 @@ impl Log {
     }
 }
 
+/// A line that has letters of ASCII alone, as most have, but for the end that a serial port adds.
+fn plain(line: &[u8]) -> Option<&str> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let is_letter = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+    let all = line.iter().all(is_letter);
+    all.then(|| std::str::from_utf8(line).ok()).flatten()
+}
+
 /// Whether any rule or milestone looks for something that this line has.
 pub fn is_telling(line: &str) -> bool {
     !find(line).is_empty()
@@ -474,5 +488,23 @@ fn garbled() -> Cause {
         ],
         ruled_out: Vec::new(),
         would_tell: vec!["noise: it stays garbled at every baud rate".to_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_line_is_what_its_text_is() {
+        for line in ["", "I (45) app: a\tb", "I (45) app: a\r", " x "] {
+            assert_eq!(
+                plain(line.as_bytes()),
+                Some(Text::of(line.as_bytes()).clean())
+            );
+        }
+        for line in ["\x1b[0;32mI (45) app: a\x1b[0m", "21 °C", "a\x07b", "a\rb"] {
+            assert_eq!(plain(line.as_bytes()), None, "{line}");
+        }
     }
 }

@@ -15,6 +15,12 @@ static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// A word of some of them, without which those are not looked for.
 static REASON: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)reason"));
 static TIMEOUT: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)time(?:d[ -]?|[ _-]?)out"));
+static LEAVES: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)leave,? AID"));
+static REFUSAL: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)refused"));
+static OWN: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"(?i)AP_DEF|soft-?AP|AP IP|assigned IP"));
+static CONNECTED: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)connected"));
+static URI: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)URI '/"));
 
 /// A time limit with its value, which is a setting, and nothing that ran out.
 static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
@@ -150,7 +156,7 @@ static EARLIER_CRASH: LazyLock<Regex> = LazyLock::new(|| {
 /// Words beside which others say nothing of what was reached.
 static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254|AP IP|fall(?:s|ing)? ?back|fallback|(?:my |the |your )?(?:phone|laptop|notebook|tablet)(?:'s)?)\b|^(?:\[[\d:. ]+\] ?)?(?:#|//|\^+|<-+) ?[a-z]",
+        r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|(?:WIFI_)?AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254|127\.0\.0\.1|AP IP|fall(?:s|ing)? ?back|fallback|(?:my |the |your )?(?:phone|laptop|notebook|tablet)(?:'s)?)\b|^(?:\[[\d:. ]+\] ?)?(?:#|//|\^+|<-+) ?[a-z]",
     )
 });
 
@@ -158,7 +164,14 @@ static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// on all the same, or it is a remark of the log's reader.
 static ASIDE: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:syslog|influx\w*|grafana|prometheus|(?:open)?weather(?:map|api|bit)?|forecast|webhook|telegram|discord|slack|ifttt|pushover|ntfy|ssdp|upnp|snmp|geo-?ip|ipify|ip-api|sentry|analytics)\b|\b(?:ignor(?:ed|ing)|skip(?:ped|ping)?|harmless|non-?fatal|not (?:critical|fatal)|going on|continuing|continues|carr(?:y|ying) on|(?:using|use|keep(?:ing)?) (?:the |its )?(?:defaults?|internal|cached|backup|old|last|rtc|build|wi-?fi|ethernet|scan response)|trying (?:the )?(?:next|server|other|another|backup|second)|next server|switching to|is normal|first boot)\b|, (?:\w+ )?disabled\W*$|, (?:erasing|formatting|recovering|recreating)\b|^(?:\[[\d:. ]+\] ?)?(?:# |//|\^+ ?|<-+ ?(?-i:[a-z]))[a-z]|\b(?:i|we) (?:have|had|did|tried|checked|think|guess|changed|typed|unplugged|pulled|switched|moved)\b|\b(?:my|our) (?:phone|router|wife|laptop|customer|neighbou?r|home|hotspot)s?\b",
+        r"(?i)\b(?:syslog|influx\w*|grafana|prometheus|(?:open)?weather(?:map|api|bit)?|forecast|webhook|telegram|discord|slack|ifttt|pushover|ntfy|ssdp|upnp|snmp|geo-?ip|ipify|ip-api|sentry|analytics|speed-?test|telnet|ftp|smtp|ddns|dyndns|hue|knx|modbus-?tcp|snapcast|sonos|spotify|alexa)\b|\b(?:ignor(?:ed|ing)|skip(?:ped|ping)?|harmless|non-?fatal|not (?:critical|fatal)|going on|continuing|continues|carr(?:y|ying) on|(?:using|use|keep(?:ing)?) (?:the |its )?(?:defaults?|internal|cached|backup|old|last|rtc|build|wi-?fi|ethernet|scan response)|trying (?:the )?(?:next|server|other|another|backup|second)|next server|switching to|is (?:normal|expected)|first boot|failed once|back again|(?:callback|cb|hook|handler|killer|detector)s? (?:registered|installed|enabled|disabled|set|on|off)|using (?:one|\d+|first|only|\S+ instead)|instead|anyway|nevertheless|(?:new one|another) (?:was )?requested|(?:re)?generating|renewing|refresh(?:ed|ing)|migrat(?:ed|ing)|backing off|full scan|split in(?:to)?|retry (?:is |was )?ok|next check)\b|, [^,\n]{1,24}\b(?:ok|online|restored|recovered)\W*$|, using [\w ]{1,24}\W*$|\((?:optional|once)\)|\bto (?:this|the same|its own) account\b|, (?:\w+ )?disabled\W*$|, (?:erasing|formatting|recovering|recreating)\b|^(?:\[[\d:. ]+\] ?)?(?:# |//|\^+ ?|<-+ ?(?-i:[a-z]))[a-z]|\b(?:i|we) (?:have|had|did|tried|checked|think|guess|changed|typed|unplugged|pulled|switched|moved)\b|\b(?:my|our) (?:phone|router|wife|laptop|customer|neighbou?r|home|hotspot)s?\b",
+    )
+});
+
+/// What makes a line tell of no event, whatever it is on: a help text, a counter's name, a test of itself.
+static NO_EVENT: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)\b(?:hist(?:ory)?|help|usage|self-?tests?|stats?|diag|note|todo|menu|i18n): |\blast_(?:err\w*|reason|fail\w*)\b|\bsimulat(?:ed|ing)\b|\bmeans (?:bad|wrong|not|no)\b",
     )
 });
 
@@ -201,22 +214,34 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
         line = replaced(line, &OTHER_LINK, "app$1");
         line = replaced(line, &JOIN_RESULT, "${1}result");
     }
-    line = replaced(line, &STATION_LEAVES, "${1}why");
-    line = replaced(line, &REFUSED, "connack refused$1$2");
-    line = replaced(line, &CONNECT_REFUSED, "$1connack refused");
-    line = replaced(line, &OWN_ADDRESS, "$1 mine");
+    if LEAVES.is_match(line.as_bytes()) {
+        line = replaced(line, &STATION_LEAVES, "${1}why");
+    }
+    if REFUSAL.is_match(line.as_bytes()) {
+        line = replaced(line, &REFUSED, "connack refused$1$2");
+        line = replaced(line, &CONNECT_REFUSED, "$1connack refused");
+    }
+    if OWN.is_match(line.as_bytes()) {
+        line = replaced(line, &OWN_ADDRESS, "$1 mine");
+    }
     if line.contains("IP") || line.contains("ip") {
         line = replaced(line, &CUSTOMARY, "mine");
     }
     if line.contains("ntp") || line.contains("NTP") {
         line = replaced(line, &NO_TIME, "${1}timeout");
     }
-    line = replaced(line, &APART, "$1 apart");
-    line = replaced(line, &NONE, "none");
+    if CONNECTED.is_match(line.as_bytes()) {
+        line = replaced(line, &APART, "$1 apart");
+    }
+    if has_zero(&line) {
+        line = replaced(line, &NONE, "none");
+    }
     if CRASH.is_match(line.as_bytes()) {
         line = replaced(line, &EARLIER_CRASH, "a crash before");
     }
-    line = replaced(line, &PROBE, "a probe");
+    if URI.is_match(line.as_bytes()) {
+        line = replaced(line, &PROBE, "a probe");
+    }
     if TIMEOUT.is_match(line.as_bytes()) {
         if !WAITS_FOR_ANSWER.is_match(line.as_bytes()) {
             line = replaced(line, &NOTHING_READ, "nothing read");
@@ -229,6 +254,17 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     line
 }
 
+/// Whether a line has a number that is nothing.
+fn has_zero(line: &str) -> bool {
+    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let bytes = line.as_bytes();
+    let stands_alone = |at: usize| {
+        let (before, behind) = (at.checked_sub(1).map(|at| &bytes[at]), bytes.get(at + 1));
+        before.is_some_and(|byte| !is_of_word(byte)) && !behind.is_some_and(is_of_word)
+    };
+    line.match_indices('0').any(|(at, _)| stands_alone(at))
+}
+
 /// Whether a line has words of failure or of what is still to come.
 pub fn is_denied(line: &str) -> bool {
     DENIAL.is_match(line.as_bytes())
@@ -236,7 +272,8 @@ pub fn is_denied(line: &str) -> bool {
 
 /// Whether a line is one by the way, which alone makes no cause likely.
 pub fn is_aside(line: &str) -> bool {
-    ASIDE.is_match(line.as_bytes()) && !OF_BROKER.is_match(line.as_bytes())
+    let line = line.as_bytes();
+    NO_EVENT.is_match(line) || (ASIDE.is_match(line) && !OF_BROKER.is_match(line))
 }
 
 fn replaced<'a>(line: Cow<'a, str>, what: &Regex, with: &str) -> Cow<'a, str> {
@@ -257,6 +294,12 @@ mod tests {
             "W (7) app: failed to allocate 2048 B in PSRAM, using internal",
             "I (81) app: modem not found, LTE disabled",
             "# wrong password? i checked it",
+            "W (41) dns: 192.0.2.1 no response, 192.0.2.2 ok",
+            "W (49) spi_master: not enough memory for descriptors, using PIO",
+            "I (18) storage: config checksum mismatch, migrated from v2",
+            "I (90) selftest: expired certificate rejected",
+            "W (59) mqtt: rc=4 means bad user or password",
+            "I (68) bind: device already bound to this account",
         ] {
             assert!(is_aside(line), "{line}");
         }

@@ -229,6 +229,9 @@ impl Watch {
 
     /// A rule whose lines are complete, if they are.
     fn hit(&self, index: usize, kind: Option<Kind>) -> Option<Hit> {
+        if self.open[index].iter().any(Option::is_none) {
+            return None;
+        }
         let rule = &rules().rules[index];
         let has = |pattern: &Pattern| self.seen[*pattern].is_some();
         let fits = (rule.text.anywhere || is_of(rule.text.log, kind))
@@ -237,11 +240,8 @@ impl Watch {
         if !fits || (rule.says.is_empty() && (rule.after.is_empty() || self.is_past(rule.stage))) {
             return None;
         }
-        let lines = self.open[index]
-            .iter()
-            .map(|seen| Some(seen.as_ref()?.line));
-        let lines: Option<Vec<u64>> = lines.collect();
-        let line = lines?.into_iter().max().unwrap_or(NEVER);
+        let lines = self.open[index].iter().flatten().map(|seen| seen.line);
+        let line = lines.max().unwrap_or(NEVER);
         Some(Hit {
             line,
             index,
@@ -294,13 +294,20 @@ impl Watch {
         }
         hits.sort_by_key(|hit| (hit.line, hit.index));
         let (causes, consequences) = rank(hits);
+        let is_lone = causes.len() + consequences.len() == 1;
         let told = |hits: Vec<Hit>| {
             let cause = |hit: Hit| self.cause(hit.index, ending);
             hits.into_iter().map(cause).collect()
         };
+        let mut causes: Vec<Cause> = told(causes);
+        if let Some(cause) = causes.first_mut().filter(|_| is_lone)
+            && Self::is_passed_over(cause, ending)
+        {
+            cause.certainty = Certainty::Possible;
+        }
         Verdict {
             attempt: self.attempt(),
-            causes: told(causes),
+            causes,
             consequences: told(consequences),
             hints: told(hints),
             is_silent,
@@ -333,6 +340,16 @@ impl Watch {
             && times == 1
             && end.saturating_sub(latest) <= JUST_BEHIND
             && latest.saturating_sub(self.first_line) >= LONG
+    }
+
+    /// Whether a single line tells a trouble, and a log that goes on does not come back to it. Why a chip
+    /// was reset is told once.
+    fn is_passed_over(cause: &Cause, ending: Ending) -> bool {
+        let (Some(end), [line]) = (ending.line, &cause.evidence[..]) else {
+            return false;
+        };
+        let is_long_ago = end.saturating_sub(line.line) > JUST_BEHIND;
+        cause.stage != Stage::Power && line.count == 1 && is_long_ago
     }
 
     /// Whether a rule's lines are no trouble unless others follow from them.

@@ -140,7 +140,7 @@ fn is_right(first: Option<&Cause>, expected: &Expected) -> bool {
 }
 
 /// Lines that name a trouble without having it: settings, counters and plans.
-const SETTINGS: [&str; 107] = [
+const SETTINGS: [&str; 114] = [
     "I (3) app: DHCP: static IP off, default gateway 192.168.1.1",
     "E (717) nvs_cfg: key 'tz' missing (ESP_ERR_NVS_NOT_FOUND)",
     "I (718) app: %CMNG: 16842753,0, rssi -45",
@@ -248,6 +248,13 @@ const SETTINGS: [&str; 107] = [
     "I (1015) wifi:mode : sta (24:0a:c4:00:00:01)",
     "I (1016) app: last claim 3 days ago",
     "14:30:16.749 MQT: tele/shed/STATE = {\"Wifi\":{\"LinkCount\":1,\"Downtime\":\"0T00:00:03\"}}",
+    "I (812) app: vbat drop since last wake 0.02 V",
+    "W (900) pwr: supply dip counter 0",
+    "I (1112) ap: station auth failed reason=15",
+    "W (1049) web: client 192.168.1.7 TLS handshake failed -0x7780",
+    "[err] HAL_Kv_Get failed, key: ROUTER_BSSID",
+    "I (1082) app: flash write error rate 0.0",
+    "W: rtc lost power, time from modem 2026-02-01 10:20:03",
 ];
 
 #[test]

@@ -303,6 +303,34 @@ wlan0: AP-STA-POSSIBLE-PSK-MISMATCH 02:00:00:00:00:02",
 }
 
 #[test]
+fn a_try_that_failed_once_is_only_possible_beside_a_broker_that_lets_the_device_in() {
+    let device =
+        "I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+E (5012) esp-tls: [sock=54] delayed connect error: Connection refused";
+    let broker = "1700000000: New connection from 192.168.1.20:50113 on port 1883.
+1700000000: New client connected from 192.168.1.20:50113 as dev (p2, c1, k60).
+1700000000: Sending CONNACK to dev (0, 0)";
+    let certainty = |broker: &str| {
+        let incident = diagnose::Incident::of(vec![read(device), read(broker)]);
+        incident.cause.map(|named| named.cause.certainty)
+    };
+    assert_eq!(certainty(broker), Some(Certainty::Possible));
+    let of_another = broker.replace("192.168.1.20", "192.168.1.21");
+    assert_eq!(certainty(&of_another), Some(Certainty::Certain));
+}
+
+#[test]
+fn a_clock_that_is_behind_comes_before_its_echo_at_the_broker() {
+    let device = "I (25601) app: datum 01.01.1970 01:00:25
+E (27560) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2700";
+    let broker = "1700000000: New connection from 192.168.1.20:50113 on port 8883.
+1700000000: OpenSSL Error[0]: error:0A000416:SSL routines::sslv3 alert certificate unknown";
+    let incident = diagnose::Incident::of(vec![read(device), read(broker)]);
+    let cause = incident.cause.map(|named| named.cause.id);
+    assert_eq!(cause.as_deref(), Some("clock-behind"));
+}
+
+#[test]
 fn a_line_by_the_way_makes_nothing_likely() {
     for line in [
         "E (45) syslog: connection refused",
@@ -340,8 +368,52 @@ fn a_first_failure_in_the_last_line_of_a_long_log_is_only_possible() {
     assert_eq!(certainty(&fails), Certainty::Possible);
     let again = format!("{fails}\nW (8541) wifi: disconnected, reason 201");
     assert_eq!(certainty(&again), Certainty::Certain);
-    let goes_on = format!("{fails}{}", "\nI (5600) app: a".repeat(6));
-    assert_eq!(certainty(&goes_on), Certainty::Certain);
+}
+
+#[test]
+fn a_trouble_that_a_log_goes_on_from_without_a_word_is_only_possible() {
+    let start =
+        "I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1
+E (5012) esp-tls: [sock=54] delayed connect error: Connection refused";
+    let certainty = |text: &str| read(text).causes[0].certainty;
+    assert_eq!(certainty(start), Certainty::Certain);
+    let goes_on = format!("{start}{}", "\nI (5600) app: 20.1 degrees".repeat(6));
+    assert_eq!(certainty(&goes_on), Certainty::Possible);
+    let again = format!("{goes_on}\nE (9012) mqtt_client: Error transport connect");
+    assert_eq!(certainty(&again), Certainty::Certain);
+    let reset = "rst:0xf (BROWNOUT_RST),boot:0x8 (SPI_FAST_FLASH_BOOT)";
+    let reset = format!("{reset}{}", "\nI (600) app: 20.1 degrees".repeat(6));
+    assert_eq!(certainty(&reset), Certainty::Certain);
+}
+
+#[test]
+fn a_firmware_that_ends_itself_is_told_by_the_call_that_failed() {
+    let abort = |expression: &str| {
+        first(&format!(
+            "ESP_ERROR_CHECK failed: esp_err_t 0x103 (ESP_ERR_INVALID_STATE) at 0x40088c1c
+file: \"./main/app.c\" line 71
+func: app_main
+expression: {expression}
+abort() was called at PC 0x4037c0b3 on core 0"
+        ))
+    };
+    for (expression, cause) in [
+        ("esp_vfs_littlefs_register(&conf)", "storage-call-failed"),
+        ("esp_wifi_start()", "wifi-call-failed"),
+        ("esp_netif_init()", "firmware-order"),
+        ("wifi_prov_mgr_init(config)", "provisioning-not-started"),
+        ("nimble_port_init()", "bluetooth-not-started"),
+        (
+            "esp_eth_driver_install(&config, &eth)",
+            "network-chip-unreachable",
+        ),
+        ("esp_crt_bundle_set(bundle, size)", "tls-settings"),
+        ("esp_mqtt_client_start(client)", "mqtt-call-failed"),
+        ("httpd_ssl_start(&server, &conf)", "server-not-started"),
+        ("ret", "check-failed"),
+    ] {
+        assert_eq!(abort(expression), cause, "{expression}");
+    }
 }
 
 #[test]
