@@ -108,6 +108,8 @@ pub(super) async fn serve<R: RngCore>(
         let received = socket.recv_from(&mut buffer);
         match select3(received, timer, queues.from_cloud.receive()).await {
             Either3::First(Ok((len, meta))) => {
+                // The network may have come back while nothing else was to be done.
+                let own = own_address(stack);
                 if let (Some(own), Some(datagram)) = (own, datagram(&buffer[..len], &meta)) {
                     binding.datagram(datagram, own, Instant::now());
                 }

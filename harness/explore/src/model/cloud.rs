@@ -45,7 +45,8 @@ impl State {
 }
 
 /// The first report of a token since the device was started.
-const FIRST_REPORT: &str = "cloud: { linkkit: token_reported, where: { /id: \"0\" } }, since: power";
+const FIRST_REPORT: &str =
+    "cloud: { linkkit: token_reported, where: { /id: \"0\" } }, since: power";
 
 impl Taken {
     /// The station has found its network, and says so.

@@ -101,14 +101,18 @@ impl Gateway {
     }
 
     fn lease(&self, stack: &Arc<StackCore>, datagram: &Datagram<'_>) {
+        let owner = self.segment.owner_of(datagram.from_mac);
         let (answered, delay) = {
             let mut dhcp = self.dhcp();
+            // A phone of the lab would ask as fast as it is refused: it gets no answer instead.
+            if dhcp.faults().refuses && matches!(owner, Some(Owner::Phone(_))) {
+                return;
+            }
             (dhcp.answer(datagram.payload), dhcp.faults().delay)
         };
         let Some((asked, answer)) = answered else {
             return;
         };
-        let owner = self.segment.owner_of(datagram.from_mac);
         let by = match &owner {
             Some(Owner::Device(name)) => format!("device {name}"),
             Some(Owner::Phone(name)) => format!("phone {name}"),

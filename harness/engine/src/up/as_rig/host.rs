@@ -156,10 +156,22 @@ fn own_loopback() -> Ipv4Addr {
     Ipv4Addr::new(127, 64 | c, b, a.clamp(2, 254))
 }
 
-/// Where a broker and a time server can listen that are started later.
+/// Where a broker and a time server can listen that are started later: on ports that no system gives to whoever asks
+/// for any (those of Linux begin at 32768).
 fn free_ports() -> std::io::Result<(SocketAddr, u16)> {
-    let any = (Ipv4Addr::LOCALHOST, 0);
-    let tcp = TcpListener::bind(any)?.local_addr()?;
-    let udp = UdpSocket::bind(any)?.local_addr()?;
-    Ok((tcp, udp.port()))
+    const FIRST: u32 = 10_000;
+    const PORTS: u32 = 20_000;
+    let mut result = Err(std::io::ErrorKind::AddrInUse.into());
+    for port in
+        (0..PORTS).map(|n| FIRST + (std::process::id().wrapping_mul(7).wrapping_add(n)) % PORTS)
+    {
+        let own = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).unwrap_or_default()));
+        result = TcpListener::bind(own)
+            .and_then(|_| UdpSocket::bind(own))
+            .map(|_| (own, own.port()));
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
 }
