@@ -129,7 +129,7 @@ impl Taken {
         if self.state.is_broken(Breakage::Naks) {
             self.step(
                 "asks for an address with pauses",
-                "expect: { air: { kind: address_asked, where: { /by: device device } }, count: { at_least: 2, at_most: 40 }, for: 60s }",
+                "expect: { air: { kind: address_asked, where: { /by: device device } }, count: { at_least: 2, at_most: 40 }, since: now, for: 60s }",
             );
         }
     }
