@@ -1,6 +1,27 @@
-//! What a board is called by leases.
+//! What a board, and what phones use of this host, is called by leases.
 
-use crate::rig::{BoardLink, RigBoard};
+use std::fs;
+
+use crate::rig::{BoardLink, RigBoard, RigPhone};
+
+/// Which system bus a process talks to.
+const BUS: &str = "DBUS_SYSTEM_BUS_ADDRESS";
+
+impl RigPhone {
+    /// What leases of its parts are called. An adapter belongs to a bus, an interface to a network of this
+    /// host: others may have some of the same name.
+    pub fn identities(&self) -> Vec<String> {
+        let bus = std::env::var(BUS).unwrap_or_else(|_| "the system's bus".to_owned());
+        let network = fs::read_link("/proc/self/ns/net").unwrap_or_default();
+        let network = network.display();
+        let parts = [
+            (self.bluetooth.as_ref()).map(|name| format!("bluetooth {name} on {bus}")),
+            (self.wifi.as_ref()).map(|name| format!("wifi {name} on {bus} in {network}")),
+            (self.lan.as_ref()).map(|name| format!("lan {name} in {network}")),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+}
 
 impl RigBoard {
     /// What a lease of it is called: the same under whatever name it stands in whichever rig file,

@@ -170,6 +170,36 @@ impl Leases {
         })
     }
 
+    /// Takes all of `parts` of this host for a turn, which lasts until `until` at most. `queue` keeps the
+    /// place of whoever could not have its turn: nobody else takes one before.
+    ///
+    /// A turn is short, and another process is after the next one: without a queue, who has had it would
+    /// have it again before others can ask.
+    pub fn take_turn(
+        &self,
+        parts: &[String],
+        purpose: &str,
+        until: SystemTime,
+        queue: &mut Vec<Lease>,
+    ) -> Result<Turn, LeaseError> {
+        let mut parts: Vec<&String> = parts.iter().collect();
+        // All take them in the same order, so that no two wait for each other.
+        parts.sort_unstable();
+        let next = |part: &str| format!("next turn with {part}");
+        for part in &parts {
+            let next = next(part);
+            if queue.iter().all(|place| place.path != self.path(&next)) {
+                queue.push(self.take(&next, purpose, until)?);
+            }
+        }
+        let taken = (parts.iter()).map(|part| self.take(part, purpose, until));
+        let turn = Turn {
+            _leases: taken.collect::<Result<_, _>>()?,
+        };
+        queue.clear();
+        Ok(turn)
+    }
+
     /// Who holds `board` at the moment. Takes it from no owner.
     pub fn holder(&self, board: &str) -> Option<Holder> {
         let _guard = self.guard().ok()?;
@@ -215,6 +245,12 @@ pub struct Lease {
     file: File,
     path: PathBuf,
     holder: Holder,
+}
+
+/// What phones use of this host is ours until this is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _leases: Vec<Lease>,
 }
 
 impl Lease {
@@ -379,6 +415,34 @@ mod tests {
         assert_eq!(leases.holder("probe 1"), None);
         leases
             .take("probe 1", "another", in_an_hour())
+            .expect("free again");
+    }
+
+    #[test]
+    fn who_waits_for_a_turn_has_the_next_one() {
+        let (_folder, leases) = folder();
+        let parts = ["wifi wlan1".to_owned(), "lan eth1".to_owned()];
+        let take = |purpose, queue: &mut Vec<Lease>| {
+            leases.take_turn(&parts, purpose, in_an_hour(), queue)
+        };
+        let (mut first, mut second, mut third) = (Vec::new(), Vec::new(), Vec::new());
+        let turn = take("first", &mut first).expect("free");
+        take("second", &mut second).expect_err("held");
+        take("third", &mut third).expect_err("behind the second");
+        drop(turn);
+        let error = take("first", &mut first).expect_err("not before the second");
+        assert!(error.to_string().contains("(second)"), "{error}");
+        let turn = take("second", &mut second).expect("its turn");
+        take("first", &mut first).expect_err("held");
+        // Half of it is enough to be in the way, and the other half is nobody's.
+        let lan = &parts[1..];
+        let mut other = Vec::new();
+        leases
+            .take_turn(lan, "other", in_an_hour(), &mut other)
+            .expect_err("held");
+        drop((turn, first, third));
+        leases
+            .take_turn(lan, "other", in_an_hour(), &mut other)
             .expect("free again");
     }
 

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use clock::Clock;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpSocket, UdpSocket};
 
 use crate::{Datagrams, Dial, Stream, interface};
@@ -86,11 +87,15 @@ impl Dial for HostDial {
             } else {
                 Ipv4Addr::UNSPECIFIED
             };
-            let socket = UdpSocket::bind(SocketAddrV4::new(address, port)).await?;
+            let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+            // First, so that the same port of another interface is not in the way.
             if let Some(interface) = &self.interface {
                 socket.bind_device(Some(interface.as_bytes()))?;
             }
             socket.set_broadcast(true)?;
+            socket.set_nonblocking(true)?;
+            socket.bind(&SocketAddrV4::new(address, port).into())?;
+            let socket = UdpSocket::from_std(socket.into())?;
             let port = socket.local_addr()?.port();
             Ok(Box::new(HostDatagrams {
                 socket,

@@ -333,10 +333,12 @@ impl Machine {
         Err(WrongState)
     }
 
-    /// Awaits credentials anew. A phone that asks is still told of the failure.
+    /// Awaits credentials anew, and has the station forget those that failed, which it may be trying. A phone
+    /// that asks is still told of the failure.
     pub(crate) fn reset(&mut self) {
         self.state = State::Started;
         self.reset = false;
+        self.disconnect = true;
         if self.rules.profile.reset_clears_attempts() {
             self.attempts = 0;
         }

@@ -13,6 +13,9 @@ use crate::{Found, Moment, Watch};
 /// What a device may round, and the way takes.
 const APART: Duration = Duration::from_secs(3);
 
+/// What a device says that has been let in.
+const CONNECTED: &str = "MQTT_EVENT_CONNECTED";
+
 /// What each device has said of its delays.
 pub struct Delays {
     host: String,
@@ -49,6 +52,10 @@ impl Delays {
 
     fn line(&mut self, event: &Event, found: &mut Found) {
         let Some(line) = event.line() else { return };
+        if line.text == CONNECTED {
+            self.said.remove(device(event));
+            return;
+        }
         let delay = line.text.strip_prefix("Reconnect after ");
         let delay = delay.and_then(|delay| delay.strip_suffix(" ms")?.parse().ok());
         let Some(delay) = delay.map(Duration::from_millis) else {
@@ -72,7 +79,7 @@ impl Delays {
 }
 
 impl Watch for Delays {
-    fn event(&mut self, event: &Event, moment: Moment, found: &mut Found) {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         if event.source == Source::Log {
             self.line(event, found);
             return;
@@ -88,11 +95,8 @@ impl Watch for Delays {
         match &*event.kind {
             "session_opened" => {
                 said.runs = None;
-                match moment.calm_from(event.at()) {
-                    true => said.last = None,
-                    // It may not have heard of it.
-                    false => said.is_over = true,
-                }
+                // It may never hear of it.
+                said.is_over = true;
             }
             "left" => said.runs = None,
             _ => {

@@ -13,6 +13,8 @@ use crate::{Found, Moment, Watch};
 const SOON: Duration = Duration::from_secs(10);
 /// What a device says that has no session any more.
 const DISCONNECTED: &str = "MQTT_EVENT_DISCONNECTED";
+/// What stands for the number of a message at QoS 0, which has none.
+const UNACKNOWLEDGED: u64 = 0;
 /// Messages of one device that are followed.
 const MOST: usize = 256;
 
@@ -30,6 +32,12 @@ struct Device {
 }
 
 impl Device {
+    /// The session ends, and with it what nobody would acknowledge: that may have been lost on its way.
+    fn ends(&mut self) {
+        self.session = None;
+        self.logged.retain(|(id, ..)| *id != UNACKNOWLEDGED);
+    }
+
     /// When the oldest message that was logged has to be published.
     fn due(&self) -> Option<LabTime> {
         let (_, at, _) = self.logged.front()?;
@@ -50,7 +58,7 @@ impl Watch for Sent {
         if let Some(line) = event.line() {
             // The broker may not have noticed yet.
             if line.text.starts_with(DISCONNECTED) {
-                self.0.entry(name.to_owned()).or_default().session = None;
+                self.0.entry(name.to_owned()).or_default().ends();
                 return;
             }
             let id = line.text.strip_prefix("sent publish successful, msg_id=");
@@ -63,6 +71,7 @@ impl Watch for Sent {
                     device.published.remove(place);
                     found.held();
                 }
+                None if id == UNACKNOWLEDGED && device.session.is_none() => {}
                 None => device.logged.push_back((id, event.at(), event.seq)),
             }
             if device.logged.len() > MOST {
@@ -73,14 +82,16 @@ impl Watch for Sent {
         let device = self.0.entry(name.to_owned()).or_default();
         match &*event.kind {
             "session_opened" => device.session = Some(event.at()),
-            "connection_closed" | "left" => device.session = None,
-            "publish" if text(event, "/direction") == Some("in") && !flag(event, "/duplicate") => {
+            "connection_closed" | "left" => device.ends(),
+            "publish" if text(event, "/direction") == Some("in") => {
                 let id = number(event, "/id").unwrap_or_default();
                 match device.logged.iter().position(|(other, ..)| *other == id) {
                     Some(place) => {
                         device.logged.remove(place);
                         found.held();
                     }
+                    // What comes again was logged before it came at first, which may have been lost.
+                    None if flag(event, "/duplicate") => {}
                     None => device.published.push_back(id),
                 }
                 if device.published.len() > MOST {

@@ -417,6 +417,16 @@ fn delays_grow_from_the_first_one_to_the_longest() {
     ] {
         assert_eq!(after(delays), wrong, "{delays:?}");
     }
+    // A session that the broker has opened may be over before the device hears of it.
+    let again = |between: &[Value], delay: u64| {
+        let rows = [&begin[..], &[says(1, 10_000)], between, &[says(9, delay)]].concat();
+        broken(&rows, 10).contains("says-delay-that-it-keeps")
+    };
+    let opened = events::opened(3, "c");
+    let connected = line(4, "app", "MQTT_EVENT_CONNECTED");
+    assert!(!again(&[opened.clone()], 10_000) && !again(&[opened.clone()], 20_000));
+    assert!(!again(&[opened.clone(), connected.clone()], 10_000));
+    assert!(again(&[opened, connected], 20_000));
 }
 
 #[test]
@@ -461,13 +471,25 @@ fn nobody_publishes_who_has_left_the_network_of_the_session() {
     let sent = || line(10, "app", "sent publish successful, msg_id=7");
     let is_broken = |rows: &[Value]| broken(rows, 60_000).contains("says-sent-only-if-published");
     assert!(is_broken(&[opened(1), sent()]));
+    // What nobody would acknowledge has no number, and is owed to none.
+    let sent_once = |ms: u64| line(ms, "app", "sent publish successful, msg_id=0");
+    assert!(is_broken(&[opened(1), sent_once(10)]));
     for gone in [
         json!([5, "air/left", { "access_point": "home" }]),
+        json!([5, "mqtt/connection_closed", { "connection": 1, "end": "fault" }]),
         line(5, "app", "MQTT_EVENT_DISCONNECTED"),
     ] {
         assert!(!is_broken(&[opened(1), gone.clone(), sent()]));
         // It is owed to the next session.
-        assert!(is_broken(&[opened(1), gone, sent(), opened(20)]));
+        let owed = [opened(1), gone.clone(), sent(), opened(20)];
+        assert!(is_broken(&owed));
+        let again = json!([21, "mqtt/publish", { "direction": "in", "id": 7, "qos": 1, "duplicate": true }]);
+        assert!(!is_broken(&[&owed[..], &[again]].concat()));
+        for sent_once in [sent_once(4), sent_once(10)] {
+            let mut rows = [opened(1), sent_once, gone.clone(), opened(20)];
+            rows.sort_by_key(|row| row[0].as_u64());
+            assert!(!is_broken(&rows));
+        }
     }
 }
 

@@ -247,8 +247,13 @@ impl InRig {
     }
 
     /// Whether phones use anything of this host.
-    pub(super) fn has_phones(&self) -> bool {
+    pub fn has_phones(&self) -> bool {
         self.phone != RigPhone::default()
+    }
+
+    /// What phones use of this host, as leases call it.
+    pub(super) fn phones(&self) -> Vec<String> {
+        self.phone.identities()
     }
 
     /// What is missing for a phone that gets at the device over this transport.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use board::lease::Turn;
 use report::{
     AttemptResult, CaseResult, ExitStatus, FORMAT_VERSION, Message, Reporter, RunSummary,
 };
@@ -15,6 +16,7 @@ use super::cases::{Attempt, Cases};
 use super::checkups::Checkups;
 use super::judge::{self, OpenStep};
 use super::signals::Signals;
+use super::turns::Turns;
 use super::worker::{EndReason, Remains, Worker};
 use super::{Job, Plan, RunError, Settings, conditions, folder, group, setup};
 
@@ -49,6 +51,7 @@ pub fn run(
         cases: Cases::new(plan),
         waiting: plan.attempts().collect(),
         running: Vec::new(),
+        turns: Turns::new(settings.leases.clone()),
         checkups: Checkups::new(settings.recheck.clone()),
         stopping: None,
     };
@@ -98,6 +101,7 @@ struct Dispatcher<'r> {
     cases: Cases<'r>,
     waiting: VecDeque<Attempt>,
     running: Vec<Running>,
+    turns: Turns,
     /// Boards whose last attempt was broken.
     checkups: Checkups,
     stopping: Option<Stop>,
@@ -110,6 +114,8 @@ struct Running {
     open: Option<OpenStep>,
     /// What the boot logs told, each once.
     booted: Vec<FirmwareBooted>,
+    /// What its phones use of this host; nothing if they use none.
+    turn: Option<Turn>,
 }
 
 /// Why nothing more is started.
@@ -123,7 +129,7 @@ impl Dispatcher<'_> {
     fn dispatch(&mut self) {
         loop {
             self.fill();
-            if self.running.is_empty() && !self.checkups.is_busy() {
+            if self.running.is_empty() && !self.checkups.is_busy() && self.waiting.is_empty() {
                 break;
             }
             self.wait();
@@ -146,8 +152,7 @@ impl Dispatcher<'_> {
     /// Starts workers while there are places and attempts.
     fn fill(&mut self) {
         while self.running.len() < self.settings.jobs.get() {
-            let next = (self.waiting.iter()).position(|attempt| !self.has_to_wait(*attempt));
-            let Some(attempt) = next.and_then(|next| self.waiting.remove(next)) else {
+            let Some((attempt, turn)) = self.next() else {
                 return;
             };
             let case = self.cases.case(attempt);
@@ -166,12 +171,43 @@ impl Dispatcher<'_> {
                     self.cases.let_go(attempt, reason, forbidden)
                 }
                 (None, None) => {
-                    self.start(attempt);
+                    self.start(attempt, turn);
                     None
                 }
             };
             self.case_finished(result);
         }
+    }
+
+    /// The first attempt that has not to wait, with what its phones use of this host.
+    fn next(&mut self) -> Option<(Attempt, Option<Turn>)> {
+        let mut held = Vec::new();
+        for index in 0..self.waiting.len() {
+            let attempt = self.waiting[index];
+            let case = self.cases.case(attempt);
+            if self.has_to_wait(attempt) || held.contains(&&case.phones) {
+                continue;
+            }
+            let is_open = case.skip.is_none() && self.stopping.is_none();
+            let longest = self.settings.timeout + case.lasts + 2 * self.settings.grace;
+            let turn = match is_open {
+                true => self.turns.take(case, longest),
+                false => Ok(None),
+            };
+            match turn {
+                Ok(turn) => {
+                    self.waiting.remove(index);
+                    return Some((attempt, turn));
+                }
+                Err(news) => {
+                    held.push(&case.phones);
+                    if let Some(text) = news {
+                        self.report(&Message::Notice { text });
+                    }
+                }
+            }
+        }
+        None
     }
 
     /// Whether the only board that it can have is in use or looked at, or what its phones use of this
@@ -180,14 +216,15 @@ impl Dispatcher<'_> {
         let case = self.cases.case(attempt);
         let is_in_the_way = |running: &Running| {
             let other = self.cases.case(running.attempt);
-            case.is_alone && other.board == case.board || case.takes_turns && other.takes_turns
+            case.is_alone && other.board == case.board
+                || case.phones.iter().any(|part| other.phones.contains(part))
         };
         let is_open = case.skip.is_none() && self.stopping.is_none();
         let is_looked_at = is_open && self.checkups.is_looking_at(&case.board);
         is_looked_at || case.skip.is_none() && self.running.iter().any(is_in_the_way)
     }
 
-    fn start(&mut self, attempt: Attempt) {
+    fn start(&mut self, attempt: Attempt, turn: Option<Turn>) {
         let case = self.cases.case(attempt);
         let lasts = case.lasts;
         let job = Job {
@@ -226,6 +263,7 @@ impl Dispatcher<'_> {
                     worker,
                     open: None,
                     booted: Vec::new(),
+                    turn,
                 });
             }
             Err(failure) => {
@@ -255,7 +293,7 @@ impl Dispatcher<'_> {
             .filter_map(|running| running.worker.next(now));
         let longest = match next.min() {
             Some(at) => at.saturating_duration_since(now),
-            None if self.checkups.is_busy() => TICK,
+            None if self.checkups.is_busy() || !self.waiting.is_empty() => TICK,
             None => Duration::ZERO,
         };
         self.signals.wait(longest.min(TICK));
@@ -321,7 +359,10 @@ impl Dispatcher<'_> {
             worker,
             open,
             booted,
+            turn,
         } = running;
+        // Nothing is left of the worker.
+        drop(turn);
         let remains = worker.remains();
         // There is none if the worker did not come so far.
         let _ = std::fs::remove_dir_all(job.boards());

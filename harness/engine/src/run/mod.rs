@@ -28,6 +28,7 @@ mod pcap;
 mod plan;
 mod setup;
 mod signals;
+mod turns;
 mod worker;
 
 pub use around::InRig;

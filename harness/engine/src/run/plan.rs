@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use board::lease::Leases;
 use language::{Difference, Otherwise};
 use serde::{Deserialize, Serialize};
 
@@ -45,9 +46,9 @@ pub struct Case {
     pub rig: Option<PathBuf>,
     /// Whether its phones use radios of this host.
     pub uses_host_radios: bool,
-    /// Whether its phones use parts of this host that there is one of, so that it runs beside no other
-    /// such case.
-    pub takes_turns: bool,
+    /// What its phones use of this host, as leases call it: there is one of each, so that it runs beside
+    /// no other case that uses it.
+    pub phones: Vec<String>,
     /// Whether no other case can have the board at the same time.
     pub is_alone: bool,
     /// Wall time that the steps themselves wait for: nothing where time is scaled, all of it on a real
@@ -68,7 +69,7 @@ impl Case {
             image: board.image.clone(),
             rig: board.rig.as_ref().map(|rig| rig.file.clone()),
             uses_host_radios: (board.rig.as_ref()).is_some_and(InRig::uses_host_radios),
-            takes_turns: (board.rig.as_ref()).is_some_and(InRig::has_phones),
+            phones: (board.rig.as_ref()).map_or_else(Vec::new, InRig::phones),
             is_alone: board.is_single(),
             lasts: match board.kind {
                 BoardKind::Native | BoardKind::Qemu => Duration::ZERO,
@@ -184,6 +185,8 @@ pub struct Settings {
     pub fail_fast: bool,
     /// Whether a skipped case counts as failed.
     pub no_skips: bool,
+    /// Where what phones use of this host is taken for a case; none if no other process uses it.
+    pub leases: Option<Leases>,
     /// How boards of a rig are looked at after a broken attempt; none for not at all.
     pub recheck: Option<Recheck>,
 }
@@ -215,6 +218,7 @@ impl Settings {
             pcap: Pcap::Off,
             fail_fast: false,
             no_skips: false,
+            leases: None,
             recheck: None,
         }
     }

@@ -65,6 +65,8 @@ impl Taken {
                 "declines the address of another host",
                 "expect: { air: { kind: address_asked, where: { /message: decline } }, within: 15s }",
             );
+            // It has to wait for ten seconds before it asks for another.
+            self.step("time", "wait: 20s");
         }
     }
 
@@ -103,7 +105,10 @@ impl Taken {
         if !self.state.is_online(setting, network) {
             self.is_noisy = true;
             // It asks for the time whatever the broker does.
-            self.state.has_time |= self.state.hears_the_time(network);
+            if !self.state.has_time && self.state.hears_the_time(network) {
+                self.state.has_time = true;
+                self.logs("Time is set", seconds);
+            }
             return;
         }
         self.state.has_time = true;
@@ -148,7 +153,7 @@ impl Taken {
             if hears {
                 self.step(
                     "no notification without a reply",
-                    "expect: { never: [{ coap: { to: alice, path: /sys/device/info/notify } }], for: 20s }",
+                    "expect: { never: [{ coap: { to: alice, path: /sys/device/info/notify } }], since: power, for: 20s }",
                 );
             }
             if self.state.tokens == 0 {

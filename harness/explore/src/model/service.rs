@@ -6,7 +6,7 @@ use super::{
     Mqtt, Service, Session, State, Station, Stored, Taken, has_cloud, has_secret, is_shared,
 };
 use crate::action::{Breakage, Credentials, Network, Phone, Until};
-use crate::setting::{Certificate, Setting};
+use crate::setting::{Certificate, Cloud, Setting};
 
 impl State {
     pub(super) fn provision(
@@ -145,7 +145,9 @@ impl State {
                 );
                 return Some(taken);
             }
-            Until::Apply if !is_started || setting.phone_token => return None,
+            Until::Apply if !is_started || setting.phone_token || self.tarries(setting) => {
+                return None;
+            }
             Until::Apply => {
                 taken.step(
                     "apply",
@@ -186,6 +188,13 @@ impl State {
             taken.logs("Wi-Fi credentials already received by provisioning app", 2);
         }
         Some(taken)
+    }
+
+    /// Whether a device that has joined is waited for so long that a service which no phone has asked would
+    /// be over.
+    fn tarries(&self, setting: &Setting) -> bool {
+        let is_unheard = setting.cloud == Cloud::Linkkit && self.is_broken(Breakage::MatchNever);
+        is_unheard || self.is_broken(Breakage::Taken)
     }
 
     /// What a phone must be told of credentials that a started service was given; none if it would wait

@@ -145,7 +145,8 @@ impl StackCore {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        *self.closed.borrow()
+        // What is gone is gone before the task of this stack has seen it.
+        *self.closed.borrow() || self.queue.is_closed()
     }
 
     /// Ends when the stack has left its segment.

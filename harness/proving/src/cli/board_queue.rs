@@ -36,6 +36,16 @@ pub(super) fn lease(
     real.into_iter().map(take).collect()
 }
 
+/// Where runs on these boards take what their phones use of this host, if they use anything.
+pub(super) fn of_phones(boards: &[BoardModel]) -> Result<Option<Leases>, CommandError> {
+    let in_rigs = boards.iter().filter_map(|board| board.rig.as_ref());
+    let with_phones = in_rigs.filter(|rig| rig.has_phones()).count() > 0;
+    Ok(with_phones
+        .then(Leases::open)
+        .transpose()
+        .map_err(HardwareError::from)?)
+}
+
 fn take(
     leases: &Leases,
     identity: &str,

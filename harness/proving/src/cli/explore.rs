@@ -79,6 +79,7 @@ pub(super) fn explore(arguments: &Explore) -> Result<ExitStatus, CommandError> {
     ready_boards::open_authorities(&boards)?;
     let stop = StopFlag::install().map_err(CommandError::Signals)?;
     let _leases = board_queue::lease(&boards, Duration::ZERO, &stop)?;
+    let leases = board_queue::of_phones(&boards)?;
     ready_boards::make_ready(&mut boards, &stop)?;
     drop(stop);
     let Some(board) = boards.into_iter().next() else {
@@ -93,6 +94,7 @@ pub(super) fn explore(arguments: &Explore) -> Result<ExitStatus, CommandError> {
         speed: arguments.speed,
         bug: arguments.bug.clone(),
         device,
+        leases,
         ..Settings::new(executable)
     };
     if let Some(jobs) = arguments.jobs {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use report::{ExitStatus, GitHub, Human, Json, Paint, Reporter, RunSummary};
 
 use super::arguments::{MessageFormat, ReporterName, Run};
-use super::{CommandError, choice, paint, print, ready_boards};
+use super::{CommandError, board_queue, choice, paint, print, ready_boards};
 use engine::run::{Plan, Settings, run as run_plan};
 
 pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &Run) -> Result<ExitStatus, CommandError> {
         pcap: arguments.captures.pcap(),
         fail_fast: arguments.fail_fast,
         no_skips: arguments.no_skips,
+        leases: board_queue::of_phones(&prepared.boards)?,
         recheck: Some(ready_boards::recheck(&prepared.boards)),
         ..Settings::new(executable)
     };

@@ -10,8 +10,10 @@ mod worker;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
+use board::lease::Leases;
 use engine::run::{BoardModel, Case, Plan, Settings, run};
 use libtest_mimic::{Arguments, Trial};
 use report::{ExitStatus, Message};
@@ -57,6 +59,7 @@ trials![
     bad_workers_harm_nobody_else,
     no_more_workers_run_than_allowed,
     cases_whose_phones_use_the_same_host_take_turns,
+    a_case_waits_for_the_phones_of_another_run,
     a_case_that_fails_and_passes_is_flaky,
     a_failed_case_is_tried_again_with_its_seed_and_flaky_if_it_passes_then,
     attempt_n_runs_again_with_its_own_seed,
@@ -230,11 +233,38 @@ fn cases_whose_phones_use_the_same_host_take_turns() {
     let mut turns = plan(&["slow-50"; 4]);
     for (number, case) in turns.cases.iter_mut().enumerate() {
         case.board = format!("board-{number}");
-        case.takes_turns = true;
+        case.phones = vec!["wifi wlan1".to_owned()];
     }
     assert_eq!(most_at_once(&turns), 1);
-    turns.cases[3].takes_turns = false;
+    turns.cases[3].phones = vec!["wifi wlan2".to_owned()];
     assert_eq!(most_at_once(&turns), 2);
+}
+
+fn a_case_waits_for_the_phones_of_another_run() {
+    let out = tempfile::tempdir().unwrap();
+    let leases = Leases::in_folder(out.path().join("leases")).unwrap();
+    let mut plan = plan(&["pass", "pass"]);
+    plan.cases[1].phones = vec!["wifi wlan1".to_owned()];
+    let mut settings = settings(out.path());
+    settings.leases = Some(leases.clone());
+    let until = SystemTime::now() + Duration::from_secs(600);
+    let of_others = leases.take_turn(&plan.cases[1].phones, "another run", until, &mut Vec::new());
+    let of_others = of_others.unwrap();
+    let mut recorder = Recorder::default();
+    thread::scope(|scope| {
+        let run = scope.spawn(|| run(&plan, &settings, &mut recorder).unwrap());
+        thread::sleep(Duration::from_millis(700));
+        assert!(!run.is_finished());
+        drop(of_others);
+        assert_eq!(run.join().unwrap().exit_status(), ExitStatus::Passed);
+    });
+    let is_told = |message: &Message| matches!(message, Message::Notice { text } if text.contains("waits for what its phones use") && text.contains("(another run)"));
+    let told = recorder.0.iter().filter(|message| is_told(message)).count();
+    assert_eq!(told, 1);
+    let mut free = Vec::new();
+    leases
+        .take_turn(&plan.cases[1].phones, "the next", until, &mut free)
+        .unwrap();
 }
 
 /// How many workers ran at the same time where two may.

@@ -48,7 +48,7 @@ pub fn plan(behaviours: &[&str]) -> Plan {
         image: None,
         rig: None,
         uses_host_radios: false,
-        takes_turns: false,
+        phones: Vec::new(),
         lasts: Duration::ZERO,
         is_alone: false,
         in_real_time: false,

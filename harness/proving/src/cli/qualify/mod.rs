@@ -32,7 +32,7 @@ use sources::Sources;
 use super::arguments::ReporterName;
 use super::prepared::Prepared;
 use super::run::{any_seed, reporter};
-use super::{CommandError, print, ready_boards};
+use super::{CommandError, board_queue, print, ready_boards};
 
 /// Name and version of this program.
 const TOOL: &str = concat!("proving ", env!("CARGO_PKG_VERSION"));
@@ -124,6 +124,7 @@ pub(super) fn qualify(arguments: &Qualify) -> Result<ExitStatus, CommandError> {
         device: prepared.device.clone(),
         image: arguments.boards.image.clone(),
         flash: arguments.boards.flash.into(),
+        leases: board_queue::of_phones(&prepared.boards)?,
         recheck: Some(ready_boards::recheck(&prepared.boards)),
         ..Settings::new(executable)
     };
