@@ -107,7 +107,11 @@ impl Taken {
             // It asks for the time whatever the broker does.
             if !self.state.has_time && self.state.hears_the_time(network) {
                 self.state.has_time = true;
-                self.logs("Time is set", seconds);
+                // Whether other lines came first is not known.
+                self.step(
+                    "asks for the time",
+                    format!("expect: {{ log: {{ text: \"Time is set\" }}, since: power, within: {seconds}s }}"),
+                );
             }
             return;
         }
