@@ -50,6 +50,9 @@ pub enum ProvError {
     /// Trace that could not be created.
     #[error(transparent)]
     Trace(#[from] trace::CreateError),
+    /// A run uses the host's radio.
+    #[error(transparent)]
+    Held(#[from] board::lease::LeaseError),
     /// Failure of the host's Bluetooth.
     #[error(transparent)]
     Bluetooth(#[from] phone::BleError),
@@ -97,7 +100,7 @@ impl ProvError {
                 ExitStatus::Broken
             }
             Self::Bluetooth(_) => ExitStatus::Broken,
-            Self::Wifi(_) => ExitStatus::Broken,
+            Self::Wifi(_) | Self::Held(_) => ExitStatus::Broken,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use board::rig::PortAddress;
+use board::lease::{Leases, Turn};
+use board::rig::{PortAddress, RigPhone};
 use board::serial::{Dial, HostPort};
 use clock::Clock;
 use phone::{
@@ -19,6 +21,8 @@ use super::stop::Stop;
 
 /// Name of the phone in the trace.
 const PHONE: &str = "proving prov";
+/// Nobody who is at a device in person takes longer; after that a run may use the host's radios.
+const LONGEST_TURN: Duration = Duration::from_secs(3600);
 /// User name of ESP-IDF's example.
 const USERNAME: &str = "wifiprov";
 
@@ -29,6 +33,8 @@ pub(super) struct PhoneRoute<'r> {
     qr: Option<QrPayload>,
     /// The adapter, once it is used.
     bluetooth: RefCell<Option<phone::Bluetooth>>,
+    /// What is used of this host, which no run uses meanwhile.
+    turns: RefCell<Vec<Turn>>,
 }
 
 impl<'r> PhoneRoute<'r> {
@@ -51,6 +57,7 @@ impl<'r> PhoneRoute<'r> {
             trace,
             qr,
             bluetooth: RefCell::default(),
+            turns: RefCell::default(),
         })
     }
 
@@ -138,6 +145,10 @@ impl<'r> PhoneRoute<'r> {
                     Some(source) => Some(source.read("passphrase of the device's network")?),
                     None => self.qr.as_ref().and_then(|qr| qr.password.clone()),
                 };
+                self.hold(&RigPhone {
+                    wifi: Some(interface.clone()),
+                    ..RigPhone::default()
+                })?;
                 show::progress(&format!("joining {ssid} on {interface}"));
                 let settings = WifiSettings {
                     passphrase: key,
@@ -197,12 +208,29 @@ impl<'r> PhoneRoute<'r> {
     pub(super) async fn bluetooth(&self) -> Result<phone::Bluetooth, ProvError> {
         let clock = self.clock().clone();
         let bluetooth = phone::Bluetooth::open(clock, self.reach.adapter.as_deref()).await?;
+        let held = self.hold(&RigPhone {
+            bluetooth: Some(bluetooth.name().to_owned()),
+            ..RigPhone::default()
+        });
+        if let Err(error) = held {
+            bluetooth.close().await;
+            return Err(error);
+        }
         if bluetooth.was_off() {
             let name = bluetooth.name();
             show::progress(&format!("{name} was off: it is on until this is done"));
         }
         *self.bluetooth.borrow_mut() = Some(bluetooth.clone());
         Ok(bluetooth)
+    }
+
+    /// Keeps runs from what is used of this host.
+    fn hold(&self, used: &RigPhone) -> Result<(), ProvError> {
+        let leases = Leases::open()?;
+        let until = SystemTime::now() + LONGEST_TURN;
+        let turn = leases.take_turn(&used.identities(), PHONE, until, &mut Vec::new())?;
+        self.turns.borrow_mut().push(turn);
+        Ok(())
     }
 
     /// Puts back what of this host's radios was changed.

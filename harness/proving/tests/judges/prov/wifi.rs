@@ -1,8 +1,11 @@
 //! The host's own Wi-Fi, which a stand-in for NetworkManager has.
 
+use std::fs;
 use std::net::Ipv4Addr;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
+use board::lease::Leases;
 use clock::Clock;
 use lab::network_manager::{HostNetwork, NetworkManagerStandIn};
 use lab::private_bus;
@@ -92,4 +95,24 @@ fn a_network_that_is_not_there_changes_nothing() {
     assert_eq!(said.status.code(), Some(3), "{said:?}");
     assert!(said.stderr.contains("has no interface wlan1"), "{said:?}");
     assert_eq!(host.stand_in.connected_to().as_deref(), Some("home"));
+}
+
+#[test]
+fn an_interface_that_a_run_uses_is_left_to_it() {
+    let up = Up::start("requests.yaml", "security=v1]", &[FORWARD]);
+    let service = up.device("service_name");
+    let host = Host::new(service);
+    let network = fs::read_link("/proc/self/ns/net").unwrap();
+    let interface = format!("wifi wlan0 on {} in {}", host.bus, network.display());
+    let leases = Leases::open().unwrap();
+    let until = SystemTime::now() + Duration::from_secs(600);
+    let of_a_run = leases.take_turn(&[interface], "the phones of a case", until, &mut Vec::new());
+    let of_a_run = of_a_run.unwrap();
+    let ask = || host.prov(&up, &["info", "--wifi", "wlan0", "--name", service]);
+    let said = ask();
+    assert_eq!(said.status.code(), Some(3), "{said:?}");
+    assert!(said.stderr.contains("(the phones of a case)"), "{said:?}");
+    assert_eq!(host.stand_in.connected_to().as_deref(), Some("home"));
+    drop(of_a_run);
+    ask().well();
 }
