@@ -471,6 +471,23 @@ fn other_words_of_the_same_trouble_are_told_alike() {
             "E (717) cfg: ESP_ERR_NVS_NOT_FOUND for key 'tz'\nE (4377) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x7780",
             "client-refused",
         ),
+        (
+            "I (1) wifi:connected with home, aid = 1, channel 6\nW (24330) app: link up 20 s, still no lease\nE (34352) esp-tls: couldn't get hostname for :x.example:",
+            "still-no-address",
+        ),
+        ("no laden-24  found, reconnect after 1s", "name-with-blank"),
+        (
+            "E (3262) esp-tls: [sock=54] delayed connect error: Connection reset by peer\nE (3264) esp-tls: Failed to open new connection in specified timeout",
+            "connection-refused",
+        ),
+        (
+            "[inf] iotx_mc_connect(2768): mqtt connect success!\nreport token:{\"id\":\"0\"}\n[err] awss_report_token(203): token not confirmed by cloud, give up",
+            "report-unanswered",
+        ),
+        (
+            "[inf] iotx_mc_connect(2768): mqtt connect success!\nreport token:{\"id\":\"0\"}\nawss_report_token_reply\ntopic:/sys/device/info/notify\nuser: bind_state=BOUND",
+            "",
+        ),
     ] {
         assert_eq!(first(text), cause, "{text}");
     }
