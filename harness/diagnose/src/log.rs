@@ -24,6 +24,8 @@ const LONGEST_TIME: usize = 32;
 const LONGEST_LINE: usize = 8 * 1024;
 /// Past problems that are kept, of the first and of the last attempts.
 const MOST_PAST: usize = 64;
+/// Lines of a start in which the chip tells why it was reset.
+const START: u64 = 3;
 /// Clients of a broker that are kept.
 const MOST_PEERS: usize = 1024;
 /// Percent of bytes that are no text, above which a log is garbled.
@@ -96,7 +98,7 @@ impl Log {
         self.bytes += line.len() as u64;
         let clean = plain(line).map_or_else(
             || {
-                let text = Text::of(line);
+                let text = Text::of(&with_returns_seen(line));
                 self.garbage += text.garbage as u64;
                 Cow::Owned(text.clean().to_owned())
             },
@@ -315,7 +317,7 @@ impl Log {
         }
         let mut notes = Vec::new();
         if let Some(earlier) = self.failed.take()
-            && verdict.is_silent
+            && (verdict.is_silent || is_of_reset(&verdict, &earlier))
             && (way_of(&earlier.attempt) >= way_of(&verdict.attempt)
                 || verdict.attempt.reached == Some(Stage::Power))
         {
@@ -404,6 +406,19 @@ fn plain(line: &[u8]) -> Option<&str> {
     all.then(|| std::str::from_utf8(line).ok()).flatten()
 }
 
+/// A line in which a return between letters is a blank: what was read from a file may have it at its end.
+fn with_returns_seen(line: &[u8]) -> Cow<'_, [u8]> {
+    let line = line.trim_ascii_end();
+    if !line.contains(&b'\r') {
+        return Cow::Borrowed(line);
+    }
+    let seen = line.iter().map(|byte| match byte {
+        b'\r' => b' ',
+        other => *other,
+    });
+    Cow::Owned(seen.collect())
+}
+
 /// Whether any rule or milestone looks for something that this line has.
 pub fn is_telling(line: &str) -> bool {
     !find(line).is_empty()
@@ -420,6 +435,31 @@ fn find(line: &str) -> Vec<Pattern> {
         Cow::Borrowed(_) => found,
         Cow::Owned(line) => set.found_in(line.as_bytes()),
     }
+}
+
+/// Whether an attempt tells by its first lines alone that a watchdog ended the one before it, which says more.
+fn is_of_reset(last: &Verdict, earlier: &Verdict) -> bool {
+    let is_general = |cause: &Cause| {
+        rules()
+            .named(&cause.id)
+            .is_some_and(|rule| rule.text.general)
+    };
+    let is_first = |cause: &Cause| {
+        let first = cause.evidence.first();
+        first.is_some_and(|line| line.line <= last.attempt.first_line + START)
+    };
+    let of_start = |cause: &Cause| cause.stage == Stage::Power && is_general(cause);
+    let says_more = earlier
+        .causes
+        .first()
+        .is_some_and(|cause| !is_general(cause));
+    says_more
+        && last
+            .causes
+            .iter()
+            .all(|cause| of_start(cause) && is_first(cause))
+        && last.consequences.is_empty()
+        && last.attempt.number == earlier.attempt.number + 1
 }
 
 /// How far an attempt has come on its way online: that the device serves clients itself is no part of it.

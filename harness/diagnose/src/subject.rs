@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
 
 use crate::Stage;
+use crate::meant::words;
 
 /// Buses, sensors and radios that have no part in the way online.
 const PERIPHERAL: &str = r"(?i)\b(?:modbus|rs-?485|rs-?232|i2c\w*|spi[_ ]?(?:bus|dev\w*|master)|one-?wire|1-?wire|dallas|dht\d*|ds18b20|bme\d+|bmp\d+|sht\w{2,3}|scd\d+|zigbee|z-?wave|lora(?:wan)?|canbus|twai|dali|knx|m-?bus|adc\d?|gpio\w*|pwm|ledc|rmt|i2s|nfc|rfid|uart\d?|serial|mcu\w*|\w+_mcu)\b";
@@ -42,7 +43,7 @@ pub enum Subject {
 impl Subject {
     /// What a line is about.
     pub fn of(line: &str) -> Self {
-        let found = SUBJECTS.matches(line.as_bytes());
+        let found = SUBJECTS.matches(own(line).as_bytes());
         match found.iter().next() {
             Some(0) => Self::OwnServer,
             Some(2) => Self::Bluetooth,
@@ -62,6 +63,15 @@ impl Subject {
     }
 }
 
+/// What the device itself has printed of a line, to which a logger may have put words of its own.
+fn own(line: &str) -> &str {
+    HEAD.find(line.as_bytes())
+        .map_or(line, |head| &line[head.start()..])
+}
+
+/// The head of a line of ESP-IDF behind other words.
+static HEAD: LazyLock<Regex> = LazyLock::new(|| words(r" [EWIDV] \(\d"));
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +89,10 @@ mod tests {
                 Subject::OwnServer,
             ),
             ("E (9) app: rc=5", Subject::Any),
+            (
+                "2024-08-10 09:41:02 INFO serial: E (9) app: rc=5",
+                Subject::Any,
+            ),
         ] {
             assert_eq!(Subject::of(line), subject, "{line}");
         }

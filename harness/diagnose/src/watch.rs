@@ -92,6 +92,12 @@ impl Hit {
         let text = &self.rule().text;
         self.is_aside || (text.general && text.sure == Certainty::Possible)
     }
+
+    /// Whether it says that something is wrong with a server that need not be the device's broker.
+    fn is_of_any_server(self) -> bool {
+        let rule = self.rule();
+        rule.text.general && rule.text.lasting && rule.stage == Stage::Cloud
+    }
 }
 
 impl Watch {
@@ -349,7 +355,11 @@ impl Watch {
             return false;
         };
         let is_long_ago = end.saturating_sub(line.line) > JUST_BEHIND;
-        cause.stage != Stage::Power && line.count == 1 && is_long_ago
+        // What a server says of its settings at its start holds as long as it runs.
+        let is_setting = rules()
+            .named(&cause.id)
+            .is_some_and(|rule| rule.text.lasting && rule.text.log == Some(Kind::Broker));
+        cause.stage != Stage::Power && !is_setting && line.count == 1 && is_long_ago
     }
 
     /// Whether a rule's lines are no trouble unless others follow from them.
@@ -448,6 +458,7 @@ impl Watch {
         // A device that went online afterwards can live with it.
         let is_lived_with = text.lasting
             && !text.outlives
+            && text.log != Some(Kind::Broker)
             && (rule.stage < Stage::Mqtt || text.general)
             && self.latest[index] < self.online;
         // Nor does one whose messages are taken miss anything yet.
@@ -501,7 +512,9 @@ fn rank(hits: Vec<Hit>) -> (Vec<Hit>, Vec<Hit>) {
         // In a server's log the lines of other clients stand between those of one.
         let is_server = rule.text.log == Some(Kind::Broker);
         let is_reason = is_server && rule.text.explains && rule.stage < first.rule().stage;
-        *hit == first || (!is_silent && (is_near || is_same || is_reason))
+        let is_on_way = (Stage::Dns..=Stage::Mqtt).contains(&first.rule().stage);
+        let is_other = is_on_way && hit.is_of_any_server();
+        *hit == first || (!is_silent && !is_other && (is_near || is_same || is_reason))
     };
     let (mut together, rest): (Vec<Hit>, Vec<Hit>) = hits.into_iter().partition(is_told_with_it);
     // What tells more goes before what tells less, and after that the earlier stage and line.
@@ -535,7 +548,8 @@ fn rank(hits: Vec<Hit>) -> (Vec<Hit>, Vec<Hit>) {
 /// The first of what was hit. What says only that something is wrong leaves the place to what says later
 /// what it is, or to what should have come in its stage and never did.
 fn telling(hits: &[Hit]) -> Option<Hit> {
-    let said = hits.iter().find(|hit| !hit.is_weak() && hit.line != NEVER);
+    let tells = |hit: &&Hit| !hit.is_weak() && !hit.is_of_any_server() && hit.line != NEVER;
+    let said = hits.iter().find(tells);
     let first = said.or(hits.first())?;
     let is_missing = |hit: &&Hit| {
         let rule = hit.rule();

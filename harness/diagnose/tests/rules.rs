@@ -449,6 +449,26 @@ fn the_answer_to_a_command_is_the_one_that_comes_soon_behind_it() {
 }
 
 #[test]
+fn why_a_chip_could_not_start_counts_more_than_the_watchdog_that_ended_it() {
+    let start =
+        "ets Jul 29 2019 12:21:46\nrst:0x10 (RTCWDT_RTC_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)";
+    let fails = format!("{start}\nflash read err, 1000\n{start}");
+    assert_eq!(first(&fails), "no-bootable-image");
+    assert_eq!(first(start), "task-watchdog");
+}
+
+#[test]
+fn an_address_for_one_station_is_none_for_another() {
+    let no_address = "Apr 23 09:02:10 rtr dnsmasq-dhcp[812]: DHCPDISCOVER(br0) 02:00:00:00:00:01 no address available\n";
+    let given = "Apr 23 09:02:16 rtr dnsmasq-dhcp[812]: DHCPACK(br0) 10.40.0.110 02:00:00:00:00:02";
+    assert_eq!(
+        first(&format!("{}{given}", no_address.repeat(3))),
+        "pool-empty"
+    );
+    assert_eq!(first(&format!("{no_address}{given}")), "");
+}
+
+#[test]
 fn other_words_of_the_same_trouble_are_told_alike() {
     for (text, cause) in [
         (
@@ -476,6 +496,20 @@ fn other_words_of_the_same_trouble_are_told_alike() {
             "still-no-address",
         ),
         ("no laden-24  found, reconnect after 1s", "name-with-blank"),
+        ("no laden-24\r found, reconnect after 1s", "name-with-blank"),
+        (
+            "[mqtt] connecting... failed, rc=-2 retry in 5 s\n[http] GET http://192.168.1.5:8123/api/ -> 401",
+            "no-connection",
+        ),
+        (
+            "WiFi verbunden 10.1.1.52\nMQTT: getrennt, reason 0 (TCP_DISCONNECTED)\nMQTT: verbunden, session=1",
+            "",
+        ),
+        (
+            "[  2900][D][WiFiGeneric.cpp:1040] _eventCallback(): Arduino Event: 4 - STA_CONNECTED\nBadge: keine IP, trenne",
+            "dhcp-failed",
+        ),
+        ("BSSL:_connectSSL: OOM error\n[MQTT] rc=-2", "out-of-memory"),
         (
             "E (3262) esp-tls: [sock=54] delayed connect error: Connection reset by peer\nE (3264) esp-tls: Failed to open new connection in specified timeout",
             "connection-refused",
