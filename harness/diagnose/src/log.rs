@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use dialect::{Row, Text};
 
 use crate::binary;
+use crate::compared::{Compared, is_end};
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Past};
 use crate::meant::{as_meant, is_denied};
 use crate::names::{self, Names};
@@ -48,7 +49,11 @@ pub struct Log {
     current: Watch,
     /// The last line that may tell a time, and the one before it.
     last: [String; 2],
-    /// Whether the log ends in the middle of that line.
+    /// What stands in it for comparison.
+    compared: Compared,
+    /// The beginning of the last line of all, in a log in which something is waited for.
+    tail: String,
+    /// Whether the log ends in the middle of a line.
     is_cut: bool,
     /// The last attempt before this one that had a cause.
     failed: Option<Verdict>,
@@ -77,6 +82,8 @@ impl Log {
             attempts: 1,
             current: Watch::new(1, 1, false),
             last: Default::default(),
+            compared: Compared::default(),
+            tail: String::new(),
             is_cut: false,
             failed: None,
             outlived: None,
@@ -106,6 +113,10 @@ impl Log {
         );
         let clean = &*clean;
         if clean.trim().is_empty() {
+            self.compared.blank();
+            return;
+        }
+        if self.compared.takes(clean) {
             return;
         }
         let found = find(clean);
@@ -114,8 +125,13 @@ impl Log {
         if self.current.only_start && !begins {
             self.current.only_start = matches!(dialect::row(clean), Some(Row::Rom));
         }
+        if !self.current.waits() {
+            return;
+        }
+        self.tail.clear();
+        self.tail.extend(clean.chars().take(LONGEST_TIME));
         let head = &clean.as_bytes()[..clean.len().min(LONGEST_TIME)];
-        if self.current.waits() && head.iter().any(u8::is_ascii_digit) {
+        if head.iter().any(u8::is_ascii_digit) {
             self.last.swap(0, 1);
             self.last[0].clear();
             self.last[0].push_str(clean);
@@ -196,7 +212,7 @@ impl Log {
             if !rules.marks[mark].passed {
                 continue;
             }
-            let over = self.current.recover(&rules.marks[mark], kind);
+            let over = self.current.recover(&rules.marks[mark], kind, text);
             self.remember_over(over);
         }
         if subject == Subject::Any {
@@ -308,7 +324,10 @@ impl Log {
     /// What the log tells.
     pub fn end(mut self) -> Diagnosis {
         let watch = mem::replace(&mut self.current, Watch::new(0, 0, false));
-        let mut verdict = watch.judge(self.kind, self.ending(self.is_cut, true));
+        let mut verdict = watch.judge(
+            self.kind,
+            self.ending(self.is_cut || is_end(&self.tail), true),
+        );
         self.count_starts(&watch, &verdict);
         if verdict.is_silent
             && let Some(restarts) = self.restarts()

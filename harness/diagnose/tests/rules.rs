@@ -461,11 +461,33 @@ fn why_a_chip_could_not_start_counts_more_than_the_watchdog_that_ended_it() {
 fn an_address_for_one_station_is_none_for_another() {
     let no_address = "Apr 23 09:02:10 rtr dnsmasq-dhcp[812]: DHCPDISCOVER(br0) 02:00:00:00:00:01 no address available\n";
     let given = "Apr 23 09:02:16 rtr dnsmasq-dhcp[812]: DHCPACK(br0) 10.40.0.110 02:00:00:00:00:02";
-    assert_eq!(
-        first(&format!("{}{given}", no_address.repeat(3))),
-        "pool-empty"
-    );
-    assert_eq!(first(&format!("{no_address}{given}")), "");
+    assert_eq!(first(&format!("{no_address}{given}")), "pool-empty");
+    let given_later = given.replace("00:02", "00:01");
+    assert_eq!(first(&format!("{no_address}{given_later}")), "");
+}
+
+#[test]
+fn what_stands_in_a_log_for_comparison_ends_nothing() {
+    let fails = "I (2120) esp_netif_handlers: sta ip: 10.77.2.19, mask: 255.255.0.0, gw: 10.77.0.1
+W (7012) mqtt_client: Connection refused, not authorized\n";
+    for compared in [
+        "good one of same lot:\nI (4210) app: MQTT_EVENT_CONNECTED",
+        "> I (4210) app: MQTT_EVENT_CONNECTED",
+        "== good (14)\nI (4210) app: MQTT_EVENT_CONNECTED",
+    ] {
+        assert_eq!(first(&format!("{fails}{compared}")), "bad-credentials");
+    }
+    let recovers = format!("{fails}I (9210) app: MQTT_EVENT_CONNECTED");
+    assert_eq!(first(&recovers), "");
+}
+
+#[test]
+fn a_recording_that_was_ended_tells_nothing_of_what_may_have_come() {
+    let joined = "ets Jun  8 2016 00:22:57
+I (2610) wifi:state: auth -> assoc (0)
+I (2633) wifi:state: assoc -> run (10)\n";
+    assert_eq!(first(joined), "no-address");
+    assert_eq!(first(&format!("{joined}--- exit")), "");
 }
 
 #[test]
