@@ -191,14 +191,16 @@ fn told_of(
     of_stage.or_else(before).or(first)
 }
 
-/// Whether a device's clock is the reason for what the broker tells of the handshake.
+/// Whether a device's clock is the reason for what the broker tells of the handshake, or of credentials with a
+/// date.
 fn is_echo_of_clock(named: &[(Option<Kind>, Named)]) -> bool {
     let tells = |of_broker: bool, stage: Stage| {
         named.iter().any(|(kind, named)| {
             (*kind == Some(Kind::Broker)) == of_broker && named.cause.stage == stage
         })
     };
-    tells(true, Stage::Tls) && tells(false, Stage::Clock)
+    let of_broker = [Stage::Tls, Stage::Mqtt];
+    of_broker.iter().any(|stage| tells(true, *stage)) && tells(false, Stage::Clock)
 }
 
 /// The device's own trouble before it reaches the broker comes first, and its clock before what it makes of

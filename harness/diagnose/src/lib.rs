@@ -15,6 +15,7 @@
 //! ```
 
 mod binary;
+mod compared;
 mod decode;
 mod diagnosis;
 mod expressions;
@@ -25,6 +26,7 @@ mod log;
 mod meant;
 mod names;
 mod peers;
+mod ranking;
 mod required;
 mod rules;
 mod stage;

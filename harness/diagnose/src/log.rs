@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use dialect::{Row, Text};
 
 use crate::binary;
+use crate::compared::{Compared, is_end};
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Past};
 use crate::meant::{as_meant, is_denied};
 use crate::names::{self, Names};
@@ -24,6 +25,8 @@ const LONGEST_TIME: usize = 32;
 const LONGEST_LINE: usize = 8 * 1024;
 /// Past problems that are kept, of the first and of the last attempts.
 const MOST_PAST: usize = 64;
+/// Lines of a start in which the chip tells why it was reset.
+const START: u64 = 3;
 /// Clients of a broker that are kept.
 const MOST_PEERS: usize = 1024;
 /// Percent of bytes that are no text, above which a log is garbled.
@@ -46,7 +49,11 @@ pub struct Log {
     current: Watch,
     /// The last line that may tell a time, and the one before it.
     last: [String; 2],
-    /// Whether the log ends in the middle of that line.
+    /// What stands in it for comparison.
+    compared: Compared,
+    /// The beginning of the last line of all, in a log in which something is waited for.
+    tail: String,
+    /// Whether the log ends in the middle of a line.
     is_cut: bool,
     /// The last attempt before this one that had a cause.
     failed: Option<Verdict>,
@@ -75,6 +82,8 @@ impl Log {
             attempts: 1,
             current: Watch::new(1, 1, false),
             last: Default::default(),
+            compared: Compared::default(),
+            tail: String::new(),
             is_cut: false,
             failed: None,
             outlived: None,
@@ -96,7 +105,7 @@ impl Log {
         self.bytes += line.len() as u64;
         let clean = plain(line).map_or_else(
             || {
-                let text = Text::of(line);
+                let text = Text::of(&with_returns_seen(line));
                 self.garbage += text.garbage as u64;
                 Cow::Owned(text.clean().to_owned())
             },
@@ -104,6 +113,10 @@ impl Log {
         );
         let clean = &*clean;
         if clean.trim().is_empty() {
+            self.compared.blank();
+            return;
+        }
+        if self.compared.takes(clean) {
             return;
         }
         let found = find(clean);
@@ -112,8 +125,13 @@ impl Log {
         if self.current.only_start && !begins {
             self.current.only_start = matches!(dialect::row(clean), Some(Row::Rom));
         }
+        if !self.current.waits() {
+            return;
+        }
+        self.tail.clear();
+        self.tail.extend(clean.chars().take(LONGEST_TIME));
         let head = &clean.as_bytes()[..clean.len().min(LONGEST_TIME)];
-        if self.current.waits() && head.iter().any(u8::is_ascii_digit) {
+        if head.iter().any(u8::is_ascii_digit) {
             self.last.swap(0, 1);
             self.last[0].clear();
             self.last[0].push_str(clean);
@@ -194,7 +212,7 @@ impl Log {
             if !rules.marks[mark].passed {
                 continue;
             }
-            let over = self.current.recover(&rules.marks[mark], kind);
+            let over = self.current.recover(&rules.marks[mark], kind, text);
             self.remember_over(over);
         }
         if subject == Subject::Any {
@@ -306,7 +324,10 @@ impl Log {
     /// What the log tells.
     pub fn end(mut self) -> Diagnosis {
         let watch = mem::replace(&mut self.current, Watch::new(0, 0, false));
-        let mut verdict = watch.judge(self.kind, self.ending(self.is_cut, true));
+        let mut verdict = watch.judge(
+            self.kind,
+            self.ending(self.is_cut || is_end(&self.tail), true),
+        );
         self.count_starts(&watch, &verdict);
         if verdict.is_silent
             && let Some(restarts) = self.restarts()
@@ -315,7 +336,7 @@ impl Log {
         }
         let mut notes = Vec::new();
         if let Some(earlier) = self.failed.take()
-            && verdict.is_silent
+            && (verdict.is_silent || is_of_reset(&verdict, &earlier))
             && (way_of(&earlier.attempt) >= way_of(&verdict.attempt)
                 || verdict.attempt.reached == Some(Stage::Power))
         {
@@ -404,6 +425,19 @@ fn plain(line: &[u8]) -> Option<&str> {
     all.then(|| std::str::from_utf8(line).ok()).flatten()
 }
 
+/// A line in which a return between letters is a blank: what was read from a file may have it at its end.
+fn with_returns_seen(line: &[u8]) -> Cow<'_, [u8]> {
+    let line = line.trim_ascii_end();
+    if !line.contains(&b'\r') {
+        return Cow::Borrowed(line);
+    }
+    let seen = line.iter().map(|byte| match byte {
+        b'\r' => b' ',
+        other => *other,
+    });
+    Cow::Owned(seen.collect())
+}
+
 /// Whether any rule or milestone looks for something that this line has.
 pub fn is_telling(line: &str) -> bool {
     !find(line).is_empty()
@@ -420,6 +454,31 @@ fn find(line: &str) -> Vec<Pattern> {
         Cow::Borrowed(_) => found,
         Cow::Owned(line) => set.found_in(line.as_bytes()),
     }
+}
+
+/// Whether an attempt tells by its first lines alone that a watchdog ended the one before it, which says more.
+fn is_of_reset(last: &Verdict, earlier: &Verdict) -> bool {
+    let is_general = |cause: &Cause| {
+        rules()
+            .named(&cause.id)
+            .is_some_and(|rule| rule.text.general)
+    };
+    let is_first = |cause: &Cause| {
+        let first = cause.evidence.first();
+        first.is_some_and(|line| line.line <= last.attempt.first_line + START)
+    };
+    let of_start = |cause: &Cause| cause.stage == Stage::Power && is_general(cause);
+    let says_more = earlier
+        .causes
+        .first()
+        .is_some_and(|cause| !is_general(cause));
+    says_more
+        && last
+            .causes
+            .iter()
+            .all(|cause| of_start(cause) && is_first(cause))
+        && last.consequences.is_empty()
+        && last.attempt.number == earlier.attempt.number + 1
 }
 
 /// How far an attempt has come on its way online: that the device serves clients itself is no part of it.

@@ -48,7 +48,7 @@ static OF_WIFI: LazyLock<bytes::Regex> =
 /// A join that took too long, which is no connection to a server.
 static JOIN_TIMEOUT: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)(failed to connect and hit |\b(?:wif|wi-?fi|wlan|ssid|access point|lte|lte-m|nb-?iot|cellular|gprs)\b[^\n]{0,60}(?:connect|join)[^\n]{0,60}?|(?:connect|join)[^\n]{0,60}\b(?:wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}?)\btime(?:d[ -]?|[ -]?)out\b",
+        r"(?i)(failed to connect and hit |\b(?:wif|wi-?fi\w*|wlan|ssid|access point|lte|lte-m|nb-?iot|cellular|gprs)\b[^\n]{0,60}(?:connect|join)[^\n]{0,60}?|(?:connect|join)[^\n]{0,60}\b(?:wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}?)\btime(?:d[ -]?|[ -]?)out\b",
     )
 });
 
@@ -156,7 +156,7 @@ static EARLIER_CRASH: LazyLock<Regex> = LazyLock::new(|| {
 /// Words beside which others say nothing of what was reached.
 static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|(?:WIFI_)?AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254|127\.0\.0\.1|AP IP|fall(?:s|ing)? ?back|fallback|(?:my |the |your )?(?:phone|laptop|notebook|tablet)(?:'s)?)\b|^(?:\[[\d:. ]+\] ?)?(?:#|//|\^+|<-+) ?[a-z]",
+        r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|(?:WIFI_)?AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254|127\.0\.0\.1|AP IP|fall(?:s|ing)? ?back|fallback|dhcp server (?:start\w*|on\b|running)|nicht|kein\w*|warte\w*|versuch\w*|verbinde|getrennt|abgelehnt|fehler\w*|sin|esperando|conectando|desconectad[oa]|pas|attente|non|niet|geen|(?:my |the |your )?(?:phone|laptop|notebook|tablet)(?:'s)?)\b|^(?:\[[\d:. ]+\] ?)?(?:#|//|\^+|<-+) ?[a-z]",
     )
 });
 

@@ -14,6 +14,9 @@ static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
 static PORT: LazyLock<Regex> =
     LazyLock::new(|| expression(r"(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}):\d{4,5}\b"));
 
+static STATION: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?i)\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b"));
+
 /// The clients that a server's line names: addresses with a client's port.
 pub fn of(line: &str) -> Vec<Ipv4Addr> {
     let found = PORT
@@ -23,6 +26,11 @@ pub fn of(line: &str) -> Vec<Ipv4Addr> {
         .filter(|address: &Ipv4Addr| !address.is_unspecified())
         .take(4)
         .collect()
+}
+
+/// The stations that a line of the network names, by the addresses of their radios.
+pub fn stations(line: &str) -> impl Iterator<Item = &str> {
+    STATION.find_iter(line).map(|found| found.as_str())
 }
 
 /// The first address that a device's line names: its own, in a line that says which it was given.

@@ -2,15 +2,16 @@
 
 use std::sync::LazyLock;
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
 
 use crate::Stage;
+use crate::meant::words;
 
 /// Buses, sensors and radios that have no part in the way online.
 const PERIPHERAL: &str = r"(?i)\b(?:modbus|rs-?485|rs-?232|i2c\w*|spi[_ ]?(?:bus|dev\w*|master)|one-?wire|1-?wire|dallas|dht\d*|ds18b20|bme\d+|bmp\d+|sht\w{2,3}|scd\d+|zigbee|z-?wave|lora(?:wan)?|canbus|twai|dali|knx|m-?bus|adc\d?|gpio\w*|pwm|ledc|rmt|i2s|nfc|rfid|uart\d?|serial|mcu\w*|\w+_mcu)\b";
 const BLUETOOTH: &str = r"(?i)\b(?:nimble\w*|ble|ble_\w+|gatt[cs]?\w*|gap|bluetooth|bluedroid|bt_\w+|btm?|btdm|btc|bta|l2cap|smp|hci\w*)\b";
 /// Servers of the device itself, for phones that are to find its pages.
-const OWN_SERVER: &str = r"(?i)\b(?:dns_server|captdns|captive(?:[_ -]?(?:portal|dns))?:|dhcps|dhcp_?server:|(?:soft-?)?ap: (?:station|sta|client)\b|(?:web|https?d?|https?_server|web_?server|ws)\w*: client\b)";
+const OWN_SERVER: &str = r"(?i)\b(?:dns_server|captdns|captive(?:[_ -]?(?:portal|dns))?:|dhcps|dhcp_?server:|(?:soft-?)?ap: (?:station|sta|client)\b|(?:web|https?d?|https?_server|web_?server|ws)\w*: client\b|esphome api|api\.connection|APIConnectionError|(?:INFO|WARNING|ERROR) [\w.-]+ @ \d)";
 /// What is of the way online, whatever else a line names.
 const NETWORK: &str = r"(?i)wi-?fi|wlan|ssid|mqtt|broker|\btls\b|ssl|https?|dns|dhcp|tcp|socket|server|cloud|\bs?ntp\b|cert|provision|\bpop\b|security[012]|protocomm|\bip\b|router|access point";
 
@@ -42,7 +43,7 @@ pub enum Subject {
 impl Subject {
     /// What a line is about.
     pub fn of(line: &str) -> Self {
-        let found = SUBJECTS.matches(line.as_bytes());
+        let found = SUBJECTS.matches(own(line).as_bytes());
         match found.iter().next() {
             Some(0) => Self::OwnServer,
             Some(2) => Self::Bluetooth,
@@ -62,6 +63,15 @@ impl Subject {
     }
 }
 
+/// What the device itself has printed of a line, to which a logger may have put words of its own.
+fn own(line: &str) -> &str {
+    HEAD.find(line.as_bytes())
+        .map_or(line, |head| &line[head.start()..])
+}
+
+/// The head of a line of ESP-IDF behind other words.
+static HEAD: LazyLock<Regex> = LazyLock::new(|| words(r" [EWIDV] \(\d"));
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +89,10 @@ mod tests {
                 Subject::OwnServer,
             ),
             ("E (9) app: rc=5", Subject::Any),
+            (
+                "2024-08-10 09:41:02 INFO serial: E (9) app: rc=5",
+                Subject::Any,
+            ),
         ] {
             assert_eq!(Subject::of(line), subject, "{line}");
         }

@@ -1,27 +1,23 @@
 //! What was seen of one attempt, and what it tells.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::diagnosis::{Attempt, Cause, Certainty, Evidence, Milestone, RuledOut};
 use crate::meant::is_aside;
 use crate::peers;
+use crate::ranking::{Hit, NEVER, rank};
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::subject::Subject;
 use crate::waiting::{Moment, Waited};
 use crate::{Kind, Stage, decode};
 
-/// Lines within which a problem is told by more than one part of a firmware.
-const TOLD_TOGETHER: u64 = 12;
 /// Characters of a line that are kept.
 const SHOWN: usize = 240;
 /// Lines behind a trouble that leave no room for another try.
 const JUST_BEHIND: u64 = 5;
 /// Lines of an attempt that is more than what somebody has picked out.
 const LONG: u64 = 12;
-/// The line of what never came.
-const NEVER: u64 = u64::MAX;
 
 /// What an attempt tells.
 pub struct Verdict {
@@ -70,28 +66,6 @@ pub struct Ending {
     pub is_cut: bool,
     /// The log's last line; none if another attempt follows.
     pub line: Option<u64>,
-}
-
-/// A rule whose lines are complete.
-#[derive(Clone, Copy, PartialEq)]
-struct Hit {
-    /// Where they became complete.
-    line: u64,
-    index: usize,
-    /// Whether all of them are lines by the way.
-    is_aside: bool,
-}
-
-impl Hit {
-    fn rule(self) -> &'static Rule {
-        &rules().rules[self.index]
-    }
-
-    /// Whether it says no more than that something is wrong.
-    fn is_weak(self) -> bool {
-        let text = &self.rule().text;
-        self.is_aside || (text.general && text.sure == Certainty::Possible)
-    }
 }
 
 impl Watch {
@@ -175,11 +149,18 @@ impl Watch {
 
     /// Ends what was open of a milestone's stage and of those before it, and returns the rules that were
     /// complete. That the device serves clients itself says nothing of its own way online, nor does a time
-    /// that it tells.
-    pub fn recover(&mut self, mark: &Mark, kind: Option<Kind>) -> Vec<(usize, Evidence)> {
+    /// that it tells, and in the log of a network what one station reaches says nothing of another.
+    pub fn recover(
+        &mut self,
+        mark: &Mark,
+        kind: Option<Kind>,
+        line: &str,
+    ) -> Vec<(usize, Evidence)> {
         let stage = mark.stage;
         let is_alone = stage == Stage::Serving || (mark.loose && stage == Stage::Clock);
-        self.end(kind, |rule| {
+        let is_shared = kind == Some(Kind::Network);
+        let is_of_another = |seen: &Evidence| is_shared && are_of_others(&seen.text, line);
+        self.end(kind, is_of_another, |rule| {
             if is_alone {
                 rule.stage == stage && rule.text.until.is_none()
             } else {
@@ -200,19 +181,29 @@ impl Watch {
         let Some(stage) = answers.max() else {
             return Vec::new();
         };
-        self.end(kind, |rule| {
-            let is_of_way = (Stage::Join..stage).contains(&rule.stage);
-            is_of_way && rule.stage != Stage::Clock && rule.text.until.is_none()
-        })
+        self.end(
+            kind,
+            |_| false,
+            |rule| {
+                let is_of_way = (Stage::Join..stage).contains(&rule.stage);
+                is_of_way && rule.stage != Stage::Clock && rule.text.until.is_none()
+            },
+        )
     }
 
     /// Ends what was open of some rules, and returns those that were complete.
-    fn end(&mut self, kind: Option<Kind>, ends: impl Fn(&Rule) -> bool) -> Vec<(usize, Evidence)> {
+    fn end(
+        &mut self,
+        kind: Option<Kind>,
+        is_of_another: impl Fn(&Evidence) -> bool,
+        ends: impl Fn(&Rule) -> bool,
+    ) -> Vec<(usize, Evidence)> {
         let mut over = Vec::new();
         for index in std::mem::take(&mut self.opened) {
             let rule = &rules().rules[index];
             let stays = rule.text.lasting || rule.text.restarts.is_some();
-            if stays || !ends(rule) {
+            let mut lines = self.open[index].iter().flatten();
+            if stays || !ends(rule) || lines.any(&is_of_another) {
                 self.opened.push(index);
                 continue;
             }
@@ -349,7 +340,11 @@ impl Watch {
             return false;
         };
         let is_long_ago = end.saturating_sub(line.line) > JUST_BEHIND;
-        cause.stage != Stage::Power && line.count == 1 && is_long_ago
+        // What a server says of its settings at its start holds as long as it runs.
+        let is_setting = rules()
+            .named(&cause.id)
+            .is_some_and(|rule| rule.text.lasting && rule.text.log == Some(Kind::Broker));
+        cause.stage != Stage::Power && !is_setting && line.count == 1 && is_long_ago
     }
 
     /// Whether a rule's lines are no trouble unless others follow from them.
@@ -448,6 +443,7 @@ impl Watch {
         // A device that went online afterwards can live with it.
         let is_lived_with = text.lasting
             && !text.outlives
+            && text.log != Some(Kind::Broker)
             && (rule.stage < Stage::Mqtt || text.general)
             && self.latest[index] < self.online;
         // Nor does one whose messages are taken miss anything yet.
@@ -487,65 +483,6 @@ pub fn told(rule: &Rule, evidence: Vec<Evidence>) -> Cause {
     }
 }
 
-/// Parts what was hit, in the order of the lines, into causes and what followed from them. The first cause
-/// is the most telling one of those that were told together at the first trouble.
-fn rank(hits: Vec<Hit>) -> (Vec<Hit>, Vec<Hit>) {
-    let Some(first) = telling(&hits) else {
-        return (Vec::new(), Vec::new());
-    };
-    let is_told_with_it = |hit: &Hit| {
-        let is_silent = first.line == NEVER || hit.line == NEVER;
-        let is_near = hit.line.abs_diff(first.line) <= TOLD_TOGETHER;
-        let rule = hit.rule();
-        let is_same = rule.stage == first.rule().stage;
-        // In a server's log the lines of other clients stand between those of one.
-        let is_server = rule.text.log == Some(Kind::Broker);
-        let is_reason = is_server && rule.text.explains && rule.stage < first.rule().stage;
-        *hit == first || (!is_silent && (is_near || is_same || is_reason))
-    };
-    let (mut together, rest): (Vec<Hit>, Vec<Hit>) = hits.into_iter().partition(is_told_with_it);
-    // What tells more goes before what tells less, and after that the earlier stage and line.
-    together.sort_by_key(|hit| {
-        let rule = hit.rule();
-        let text = &rule.text;
-        (
-            !text.explains,
-            text.general,
-            hit.is_weak(),
-            rule.stage,
-            Reverse(text.sure),
-            hit.line,
-        )
-    });
-    let stage = together.first().map(|hit| hit.rule().stage);
-    let (mut causes, mut consequences) = (Vec::new(), Vec::new());
-    for hit in together {
-        let rule = hit.rule();
-        let is_another = Some(rule.stage) == stage && !rule.text.general;
-        if causes.is_empty() || is_another {
-            causes.push(hit);
-        } else {
-            consequences.push(hit);
-        }
-    }
-    consequences.extend(rest);
-    (causes, consequences)
-}
-
-/// The first of what was hit. What says only that something is wrong leaves the place to what says later
-/// what it is, or to what should have come in its stage and never did.
-fn telling(hits: &[Hit]) -> Option<Hit> {
-    let said = hits.iter().find(|hit| !hit.is_weak() && hit.line != NEVER);
-    let first = said.or(hits.first())?;
-    let is_missing = |hit: &&Hit| {
-        let rule = hit.rule();
-        let is_sure = rule.text.sure >= Certainty::Likely && !rule.text.general;
-        hit.line == NEVER && is_sure && rule.stage == first.rule().stage
-    };
-    let missing = hits.iter().find(is_missing).filter(|_| first.is_weak());
-    missing.or(Some(first)).copied()
-}
-
 /// Whether what is of `wanted` counts in a log of `kind`. A log of which nothing is known is a device's, and
 /// the network around a device speaks of stations in the words that these have.
 pub fn is_of(wanted: Option<Kind>, kind: Option<Kind>) -> bool {
@@ -554,6 +491,18 @@ pub fn is_of(wanted: Option<Kind>, kind: Option<Kind>) -> bool {
         Some(kind) => kind,
     };
     of(wanted) == of(kind)
+}
+
+/// Whether a line is on a station that another one does not name.
+fn are_of_others(one: &str, other: &str) -> bool {
+    let mut stations = peers::stations(one).peekable();
+    let of_other: Vec<&str> = peers::stations(other).collect();
+    let is_named = |station: &str| {
+        of_other
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(station))
+    };
+    stations.peek().is_some() && !stations.any(is_named)
 }
 
 /// Counts a line, of which the first is kept.

@@ -449,6 +449,48 @@ fn the_answer_to_a_command_is_the_one_that_comes_soon_behind_it() {
 }
 
 #[test]
+fn why_a_chip_could_not_start_counts_more_than_the_watchdog_that_ended_it() {
+    let start =
+        "ets Jul 29 2019 12:21:46\nrst:0x10 (RTCWDT_RTC_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)";
+    let fails = format!("{start}\nflash read err, 1000\n{start}");
+    assert_eq!(first(&fails), "no-bootable-image");
+    assert_eq!(first(start), "task-watchdog");
+}
+
+#[test]
+fn an_address_for_one_station_is_none_for_another() {
+    let no_address = "Apr 23 09:02:10 rtr dnsmasq-dhcp[812]: DHCPDISCOVER(br0) 02:00:00:00:00:01 no address available\n";
+    let given = "Apr 23 09:02:16 rtr dnsmasq-dhcp[812]: DHCPACK(br0) 10.40.0.110 02:00:00:00:00:02";
+    assert_eq!(first(&format!("{no_address}{given}")), "pool-empty");
+    let given_later = given.replace("00:02", "00:01");
+    assert_eq!(first(&format!("{no_address}{given_later}")), "");
+}
+
+#[test]
+fn what_stands_in_a_log_for_comparison_ends_nothing() {
+    let fails = "I (2120) esp_netif_handlers: sta ip: 10.77.2.19, mask: 255.255.0.0, gw: 10.77.0.1
+W (7012) mqtt_client: Connection refused, not authorized\n";
+    for compared in [
+        "good one of same lot:\nI (4210) app: MQTT_EVENT_CONNECTED",
+        "> I (4210) app: MQTT_EVENT_CONNECTED",
+        "== good (14)\nI (4210) app: MQTT_EVENT_CONNECTED",
+    ] {
+        assert_eq!(first(&format!("{fails}{compared}")), "bad-credentials");
+    }
+    let recovers = format!("{fails}I (9210) app: MQTT_EVENT_CONNECTED");
+    assert_eq!(first(&recovers), "");
+}
+
+#[test]
+fn a_recording_that_was_ended_tells_nothing_of_what_may_have_come() {
+    let joined = "ets Jun  8 2016 00:22:57
+I (2610) wifi:state: auth -> assoc (0)
+I (2633) wifi:state: assoc -> run (10)\n";
+    assert_eq!(first(joined), "no-address");
+    assert_eq!(first(&format!("{joined}--- exit")), "");
+}
+
+#[test]
 fn other_words_of_the_same_trouble_are_told_alike() {
     for (text, cause) in [
         (
@@ -470,6 +512,37 @@ fn other_words_of_the_same_trouble_are_told_alike() {
         (
             "E (717) cfg: ESP_ERR_NVS_NOT_FOUND for key 'tz'\nE (4377) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x7780",
             "client-refused",
+        ),
+        (
+            "I (1) wifi:connected with home, aid = 1, channel 6\nW (24330) app: link up 20 s, still no lease\nE (34352) esp-tls: couldn't get hostname for :x.example:",
+            "still-no-address",
+        ),
+        ("no laden-24  found, reconnect after 1s", "name-with-blank"),
+        ("no laden-24\r found, reconnect after 1s", "name-with-blank"),
+        (
+            "[mqtt] connecting... failed, rc=-2 retry in 5 s\n[http] GET http://192.168.1.5:8123/api/ -> 401",
+            "no-connection",
+        ),
+        (
+            "WiFi verbunden 10.1.1.52\nMQTT: getrennt, reason 0 (TCP_DISCONNECTED)\nMQTT: verbunden, session=1",
+            "",
+        ),
+        (
+            "[  2900][D][WiFiGeneric.cpp:1040] _eventCallback(): Arduino Event: 4 - STA_CONNECTED\nBadge: keine IP, trenne",
+            "dhcp-failed",
+        ),
+        ("BSSL:_connectSSL: OOM error\n[MQTT] rc=-2", "out-of-memory"),
+        (
+            "E (3262) esp-tls: [sock=54] delayed connect error: Connection reset by peer\nE (3264) esp-tls: Failed to open new connection in specified timeout",
+            "connection-refused",
+        ),
+        (
+            "[inf] iotx_mc_connect(2768): mqtt connect success!\nreport token:{\"id\":\"0\"}\n[err] awss_report_token(203): token not confirmed by cloud, give up",
+            "report-unanswered",
+        ),
+        (
+            "[inf] iotx_mc_connect(2768): mqtt connect success!\nreport token:{\"id\":\"0\"}\nawss_report_token_reply\ntopic:/sys/device/info/notify\nuser: bind_state=BOUND",
+            "",
         ),
     ] {
         assert_eq!(first(text), cause, "{text}");
