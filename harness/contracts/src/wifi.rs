@@ -13,8 +13,9 @@ use crate::{AccessPointFacts, Contract, Facts, Found, Moment, Sight, Watch};
 /// Until a station that has joined has an address, or gives up (RFC 2131 §4.4.1: four tries).
 const LEASE_WITHIN: Duration = Duration::from_secs(35);
 
-/// Until the board tells that it was switched, which takes the station out of its network, too.
-const SWITCHED_WITHIN: Duration = Duration::from_secs(1);
+/// Until the board tells that it was switched, which takes the station out of its network, too, or the phone has
+/// the answer to what it said.
+const EXPLAINED_WITHIN: Duration = Duration::from_secs(3);
 /// From what a phone says until the station leaves for it.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
@@ -289,6 +290,7 @@ impl Watch for Stays {
         match &*event.kind {
             "exchange" => {
                 self.spoke.insert(name.to_owned(), event.at());
+                self.left.remove(name);
             }
             "leased" if !name.is_empty() => {
                 self.addressed.insert(name.to_owned(), event.seq);
@@ -315,13 +317,13 @@ impl Watch for Stays {
     fn due(&self) -> Option<LabTime> {
         self.left
             .values()
-            .map(|(at, _)| *at + SWITCHED_WITHIN)
+            .map(|(at, _)| *at + EXPLAINED_WITHIN)
             .min()
     }
 
     fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
         self.left.retain(|_, (at, events)| {
-            let waits = *at + SWITCHED_WITHIN >= now;
+            let waits = *at + EXPLAINED_WITHIN >= now;
             if !waits && moment.calm_from(*at) {
                 found.broken("has left, and nobody told it to", *events);
             }

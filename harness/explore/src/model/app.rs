@@ -191,7 +191,13 @@ impl State {
                 taken.logs_never("Provisioning stopped", seconds);
                 taken.state.service = Service::Untold { is_half_over: true };
             }
-            Time::Long => taken.stops(setting, seconds),
+            Time::Long => {
+                taken.stops(setting, seconds);
+                // It stops by itself in the midst of that, which is not counted.
+                if setting.short_tokens {
+                    taken.state.token = Token::None;
+                }
+            }
             _ => return None,
         }
         Some(taken)

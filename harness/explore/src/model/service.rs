@@ -40,7 +40,8 @@ impl State {
         until: Until,
     ) -> Option<Taken> {
         let is_plain = credentials == Credentials::Right(Network::Home) && until == Until::End;
-        if !is_plain || setting.security == Security::None {
+        let is_unheard = setting.over == Over::Ble && self.is_broken(Breakage::BluetoothSilent);
+        if !is_plain || is_unheard || setting.security == Security::None {
             return None;
         }
         let mut taken = Taken::new(self);
