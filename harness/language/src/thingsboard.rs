@@ -26,6 +26,10 @@ pub struct ThingsBoard {
     /// Whether a message that cannot be read is acknowledged instead of the session being closed.
     #[serde(default)]
     pub acknowledges_malformed: bool,
+    /// Whether answers to devices that ask for credentials have their status in `provisionDeviceStatus`, as
+    /// older servers say it.
+    #[serde(default)]
+    pub older_answers: bool,
     /// In which form the payloads of the device profile are.
     #[serde(default)]
     pub payload: PayloadFormat,
@@ -41,6 +45,7 @@ impl Default for ThingsBoard {
             provisioning: None,
             claiming: true,
             acknowledges_malformed: false,
+            older_answers: false,
             payload: PayloadFormat::default(),
             answers: BTreeMap::new(),
         }
@@ -122,6 +127,8 @@ pub struct DeviceProvision {
     pub by: ProvisionedBy,
     /// Sent in the place of the right secret.
     pub secret: Option<String>,
+    /// What its factory data have for a password, which counts no more once it has credentials.
+    pub left_over_password: Option<String>,
 }
 
 /// What a device wants to be known by.

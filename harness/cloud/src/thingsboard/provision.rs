@@ -76,6 +76,13 @@ impl Shared {
                 json!({ "errorMsg": told, "status": status })
             }
         };
+        let mut answer = answer;
+        if self.settings.older_answers
+            && let Some(fields) = answer.as_object_mut()
+            && let Some(status) = fields.remove("status")
+        {
+            fields.insert("provisionDeviceStatus".to_owned(), status);
+        }
         let answer = match in_protobuf {
             true => provision_answer(&answer),
             false => answer.to_string().into(),

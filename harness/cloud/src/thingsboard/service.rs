@@ -33,6 +33,9 @@ pub struct ThingsBoardSettings {
     /// Whether a payload that cannot be read is acknowledged and the session goes on: the device
     /// profile's "send PUBACK on validation exception".
     pub acknowledges_malformed: bool,
+    /// Whether answers to devices that ask for credentials call their status `provisionDeviceStatus`, as those of
+    /// older servers do.
+    pub older_answers: bool,
     /// How a device proves who it is that [`Fake::register`] makes known.
     pub registers: Registers,
     /// The device profile's payload type.
@@ -46,6 +49,7 @@ impl Default for ThingsBoardSettings {
             claiming_by_default: true,
             skip_validity_check: false,
             acknowledges_malformed: false,
+            older_answers: false,
             registers: Registers::Certificate,
             payload: PayloadFormat::Json,
         }

@@ -33,6 +33,7 @@ pub(super) async fn start(
         provisioning,
         claiming_by_default: settings.claiming,
         acknowledges_malformed: settings.acknowledges_malformed,
+        older_answers: settings.older_answers,
         registers: match settings.registered {
             Registered::X509 => Registers::Certificate,
             Registered::AccessToken => Registers::AccessToken,
@@ -121,6 +122,9 @@ pub(super) fn put_in(
     };
     cloud.client_id = client_id(values);
     let known = connects_as(values);
+    if let Some(asks) = asks_for_credentials {
+        cloud.password = asks.left_over_password.clone().unwrap_or_default();
+    }
     match settings.registered {
         // It does not know them yet.
         _ if asks_for_credentials.is_some() => {}
