@@ -9,6 +9,9 @@ use crate::meant::words;
 /// Bytes of a line that may be a heading.
 const LONGEST: usize = 96;
 
+/// Lines in which the first head of a log is looked for.
+const MOST: usize = 256;
+
 /// A heading of what another device has printed, or this one when all was well.
 static OF_ANOTHER: LazyLock<Regex> = LazyLock::new(|| {
     words(
@@ -35,6 +38,8 @@ pub struct Compared {
     is_under: bool,
     /// A line with a head was seen that is not quoted, so that quoted ones are of something else.
     has_own: bool,
+    /// Lines that were looked at for one.
+    looked_at: usize,
 }
 
 impl Compared {
@@ -45,7 +50,8 @@ impl Compared {
             let rest = line[1..].trim_start();
             return self.is_under || (self.has_own && has_head(rest));
         }
-        if !self.has_own {
+        if !self.has_own && self.looked_at < MOST {
+            self.looked_at += 1;
             self.has_own = has_head(line);
         }
         if let Some(is_of_another) = heading(bytes) {

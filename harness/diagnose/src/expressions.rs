@@ -28,6 +28,8 @@ const OFTEN: usize = 16 << 10;
 const STATES: usize = 64 << 10;
 /// Times that something is repeated which make no state for each.
 const NEAR: u32 = 3;
+/// Words that a line has as a rule.
+const OF_LINE: usize = 32;
 /// Branches that states are kept for.
 const MOST_LASTING: usize = 128;
 
@@ -130,15 +132,19 @@ impl Expressions {
     pub fn found_in(&self, line: &[u8]) -> Vec<Pattern> {
         let mut has = Bits::new(self.branches_of.len());
         // Each word, and where it is first.
-        let mut met = Vec::new();
+        let mut met = Vec::with_capacity(OF_LINE);
         for word in self.words.find_overlapping_iter(line) {
             let number = word.pattern().as_usize();
             if has.insert(number) {
                 met.push((number, word.start()));
             }
         }
-        let has_any = |any: &Vec<usize>| any.iter().any(|word| has.contains(*word));
         let mut found = Vec::new();
+        let leads = |(word, _): &(usize, usize)| !self.branches_of[*word].is_empty();
+        if self.always.is_empty() && !met.iter().any(leads) {
+            return found;
+        }
+        let has_any = |any: &Vec<usize>| any.iter().any(|word| has.contains(*word));
         // A branch of several words is looked at once.
         let mut looked_at = Bits::new(self.branches.len());
         let of_words = met.iter().flat_map(|(word, _)| &self.branches_of[*word]);

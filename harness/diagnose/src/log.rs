@@ -129,7 +129,8 @@ impl Log {
             return;
         }
         self.tail.clear();
-        self.tail.extend(clean.chars().take(LONGEST_TIME));
+        self.tail
+            .push_str(&clean[..clean.floor_char_boundary(LONGEST_TIME)]);
         let head = &clean.as_bytes()[..clean.len().min(LONGEST_TIME)];
         if head.iter().any(u8::is_ascii_digit) {
             self.last.swap(0, 1);

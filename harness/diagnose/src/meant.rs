@@ -97,7 +97,7 @@ static OF_OTHERS: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// A refusal in MQTT's CONNACK, whose first words are those of a refused TCP connection.
 static REFUSED: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)connection refused(\W{1,4}(?:reason\W{1,3})?)(unauthori|not[ _]auth|bad[ _]|broker|server|identifier|unacceptable|id |client|unknown reason|mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x)",
+        r"(?i)connection refused(\W{1,4}(?:reason\W{1,3})?)(unauthori|not[ _]auth|bad[ _]|broker|server|identifier|unacceptable|id |client|unknown reason|incorrect |mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x)",
     )
 });
 

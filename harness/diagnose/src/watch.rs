@@ -39,7 +39,7 @@ pub struct Watch {
     pub only_start: bool,
     /// Each expression in the attempt.
     seen: Vec<Option<Evidence>>,
-    /// Of each rule, its lines since it was last recovered from.
+    /// Of each rule that was met, its lines since it was last recovered from.
     open: Vec<Vec<Option<Evidence>>>,
     /// The rules that have any.
     opened: Vec<usize>,
@@ -78,11 +78,7 @@ impl Watch {
             from_start,
             only_start: true,
             seen: vec![None; rules.expressions.len()],
-            open: rules
-                .rules
-                .iter()
-                .map(|rule| vec![None; rule.says.len()])
-                .collect(),
+            open: vec![Vec::new(); rules.rules.len()],
             opened: Vec::new(),
             latest: vec![0; rules.rules.len()],
             is_plain: vec![false; rules.rules.len()],
@@ -110,6 +106,7 @@ impl Watch {
             {
                 if self.open[*rule].iter().all(Option::is_none) {
                     self.opened.push(*rule);
+                    self.open[*rule].resize(rules().rules[*rule].says.len(), None);
                 }
                 count(&mut self.open[*rule][*place], line, text);
                 self.latest[*rule] = line;
@@ -124,7 +121,8 @@ impl Watch {
     fn is_in_turn(&self, rule: usize, place: usize, line: u64) -> bool {
         match (rules().rules[rule].text.in_turn, place.checked_sub(1)) {
             (Some(within), Some(before)) => {
-                self.open[rule][before].is_some() && line - self.latest[rule] <= within
+                let is_seen = self.open[rule].get(before).is_some_and(Option::is_some);
+                is_seen && line - self.latest[rule] <= within
             }
             _ => true,
         }
@@ -220,10 +218,11 @@ impl Watch {
 
     /// A rule whose lines are complete, if they are.
     fn hit(&self, index: usize, kind: Option<Kind>) -> Option<Hit> {
-        if self.open[index].iter().any(Option::is_none) {
+        let rule = &rules().rules[index];
+        let open = &self.open[index];
+        if open.len() < rule.says.len() || open.iter().any(Option::is_none) {
             return None;
         }
-        let rule = &rules().rules[index];
         let has = |pattern: &Pattern| self.seen[*pattern].is_some();
         let fits = (rule.text.anywhere || is_of(rule.text.log, kind))
             && rule.after.iter().all(has)
