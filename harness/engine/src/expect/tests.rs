@@ -548,32 +548,51 @@ async fn a_secret_in_a_pattern_is_found_all_the_same() {
         .expect("its name");
 }
 
-/// The bound is far above what it takes, and far below what a pass for each pattern would.
+/// A pass for each pattern would take fifty times as long. Counted is what this thread has computed, whatever
+/// else the host does.
 #[tokio::test]
-async fn many_patterns_cost_little_for_each_line() {
-    let trace = Trace::in_memory(Clock::start(1000.0));
-    let patterns: Vec<String> = (0..50)
-        .map(|number| format!("{{ log: {{ text: 'wanted number {number} ' }} }}"))
-        .collect();
-    let clauses = never_of(&patterns.join(", "));
-    let mut watch = NeverWatch::new(trace.clone(), clauses).expect("no captures");
-    for number in 0..20_000 {
-        let line = LogLine {
-            level: Level::Info,
-            tag: "app".into(),
-            text: format!("wanted something else, line {number} of the device's log, as always"),
-            device_ms: None,
-            place: None,
-        };
-        trace.emit(Some("device"), &line);
-    }
-    let began = std::time::Instant::now();
-    assert!(watch.poll().is_none());
-    let per_line = began.elapsed() / 20_000;
-    assert!(
-        per_line < Duration::from_micros(20),
-        "{per_line:?} per line"
-    );
+async fn many_patterns_cost_little_more_than_one_for_each_line() {
+    let computed = |patterns: usize| {
+        let trace = Trace::in_memory(Clock::start(1000.0));
+        let patterns: Vec<String> = (0..patterns)
+            .map(|number| format!("{{ log: {{ text: 'wanted number {number} ' }} }}"))
+            .collect();
+        let clauses = never_of(&patterns.join(", "));
+        let mut watch = NeverWatch::new(trace.clone(), clauses).expect("no captures");
+        for number in 0..5_000 {
+            let line = LogLine {
+                level: Level::Info,
+                tag: "app".into(),
+                text: format!(
+                    "wanted something else, line {number} of the device's log, as always"
+                ),
+                device_ms: None,
+                place: None,
+            };
+            trace.emit(Some("device"), &line);
+        }
+        let began = thread_time();
+        assert!(watch.poll().is_none());
+        thread_time() - began
+    };
+    let least = |patterns| (0..3).map(|_| computed(patterns)).min().unwrap_or_default();
+    let (one, fifty) = (least(1), least(50));
+    assert!(fifty < one * 10, "{one:?} for one, {fifty:?} for fifty");
+}
+
+/// What this thread has computed so far.
+fn thread_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes `time` alone.
+    let read = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(read, 0);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }
 
 proptest! {

@@ -57,6 +57,12 @@ fn apply(machine: &mut Machine, now: u64) {
     assert_eq!(due, [Due::Connect(home())]);
 }
 
+/// Credentials that have failed are forgotten, by the station, too.
+fn reset(machine: &mut Machine) {
+    machine.reset();
+    assert_eq!(machine.due(0), Some(Due::Disconnect));
+}
+
 /// Credentials were applied at 0 and the station was told to connect.
 fn trying_by(rules: Rules) -> Machine {
     let mut machine = Machine::new(rules);
@@ -155,7 +161,7 @@ fn a_failure_is_final() {
 fn a_reset_after_failure_takes_credentials_anew() {
     let mut machine = failed(15);
     assert_eq!(machine.resettable(), Ok(()));
-    machine.reset();
+    reset(&mut machine);
     machine.set(home());
     assert_eq!(applicable(&mut machine), Ok(home()));
 }
@@ -163,7 +169,7 @@ fn a_reset_after_failure_takes_credentials_anew() {
 #[test]
 fn what_becomes_of_reset_credentials_says_nothing_about_the_next_ones() {
     let mut machine = failed(15);
-    machine.reset();
+    reset(&mut machine);
     machine.set(home());
     let credentials = applicable(&mut machine).unwrap();
     machine.apply(5_000, credentials);
@@ -232,7 +238,7 @@ fn a_failure_does_not_end_the_service() {
 #[test]
 fn a_phone_is_told_of_a_failure_until_it_applies_others() {
     let mut machine = failed(201);
-    machine.reset();
+    reset(&mut machine);
     let report = Report::Failed(Reason::NetworkNotFound);
     assert_eq!(machine.report(5_000), report);
     apply(&mut machine, 5_000);
@@ -269,7 +275,7 @@ fn only_the_component_counts_anew_after_a_reset() {
         machine.station_left(15);
         machine.station_left(15);
         assert_eq!(machine.state(), State::Failed);
-        machine.reset();
+        reset(&mut machine);
         apply(&mut machine, 5_000);
         machine.station_left(15);
         let expected = left.map_or(Report::Failed(Reason::AuthError), |remaining| {
@@ -288,7 +294,7 @@ fn a_stale_reason_is_the_one_before() {
     let mut told = Vec::new();
     for reason in [201, 201, 15, 15] {
         told.push(machine.station_left(reason));
-        machine.reset();
+        reset(&mut machine);
         apply(&mut machine, 5_000);
     }
     let (auth, missing) = (Reason::AuthError, Reason::NetworkNotFound);
@@ -310,7 +316,7 @@ fn after_so_many_failures_the_application_wants_a_reset() {
     ] {
         machine.station_left(15);
         assert_eq!(machine.due(5_000), due, "{failures}");
-        machine.reset();
+        reset(&mut machine);
         apply(&mut machine, 5_000);
     }
 }
@@ -412,7 +418,7 @@ proptest! {
                 }
                 Step::Reset => {
                     if machine.resettable().is_ok() {
-                        machine.reset();
+                        reset(&mut machine);
                     }
                 }
                 Step::Wait(ms) => now += u64::from(ms),
