@@ -1,6 +1,8 @@
 //! How soon exploring alone finds each bug that can be put into the device.
 
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::bugs;
 use crate::command::{command, release, target};
@@ -78,20 +80,36 @@ impl Plan {
         Ok(())
     }
 
-    /// After how many seconds `bug` was found, and what failed then.
+    /// After how many seconds `bug` was found, and what failed then. Whether fewer steps are enough is not
+    /// waited for.
     fn find(&self, proving: &Path, bug: &str) -> Result<Option<(f64, String)>, String> {
-        let output = command(proving)
+        let not_run = |error: io::Error| format!("failed to run {}: {error}", proving.display());
+        let mut child = command(proving)
             .args(["explore", "--fail-fast", "--seed", &self.seed])
             .args(["--for", &self.lasts, "--bug", bug, "--out"])
             .arg(target().join("explore-bugs").join(bug))
-            .output()
-            .map_err(|error| format!("failed to start {}: {error}", proving.display()))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let failed = first_failure(&text);
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(not_run)?;
+        let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
+        let failed = lines
+            .into_iter()
+            .flatten()
+            .map_while(Result::ok)
+            .find_map(|line| failure(&line));
+        if failed.is_some() {
+            let pid = child.id().to_string();
+            command("kill")
+                .args(["-INT", &pid])
+                .status()
+                .map_err(not_run)?;
+        }
+        let output = child.wait_with_output().map_err(not_run)?;
         match (&failed, output.status.code()) {
-            (None, Some(0 | 3)) | (Some(_), Some(1)) => Ok(failed),
+            (None, Some(0 | 3)) | (Some(_), Some(1 | 130)) => Ok(failed),
             (_, code) => Err(format!(
-                "explore with {bug} ended with {code:?}:\n{text}{}",
+                "explore with {bug} ended with {code:?}: {}",
                 String::from_utf8_lossy(&output.stderr)
             )),
         }
@@ -100,9 +118,11 @@ impl Plan {
 
 /// After how many seconds a walk failed first, and what failed, of what `proving explore` printed.
 pub fn first_failure(text: &str) -> Option<(f64, String)> {
-    text.lines().find_map(|line| {
-        let (seconds, rest) = line.split_once(" s  walk ")?;
-        let (_, what) = rest.split_once(" fails: ")?;
-        Some((seconds.trim().parse().ok()?, what.to_owned()))
-    })
+    text.lines().find_map(failure)
+}
+
+fn failure(line: &str) -> Option<(f64, String)> {
+    let (seconds, rest) = line.split_once(" s  walk ")?;
+    let (_, what) = rest.split_once(" fails: ")?;
+    Some((seconds.trim().parse().ok()?, what.to_owned()))
 }
