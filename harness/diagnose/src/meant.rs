@@ -8,7 +8,7 @@ use regex::{Regex, bytes};
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/",
+        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg_?id|packet_?id|message[_ ]id|\bmid\b|rssi",
     )
 });
 
@@ -20,6 +20,9 @@ static REFUSAL: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)refused"))
 static OWN: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"(?i)AP_DEF|soft-?AP|AP IP|assigned IP"));
 static CONNECTED: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)connected"));
+static NUMBER: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"(?i)msg_?id|packet_?id|message[_ ]id|\bmid\b"));
+static SIGNAL: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)rssi"));
 static URI: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)URI '/"));
 
 /// A time limit with its value, which is a setting, and nothing that ran out.
@@ -138,13 +141,23 @@ static APART: LazyLock<Regex> = LazyLock::new(|| {
 /// A counter that stands at nothing.
 static NONE: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|timeouts?|lost|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?\W{1,2}0\b",
+        r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|timeouts?|lost|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b",
     )
 });
 
 /// A word of such a crash.
 static CRASH: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"crash|panic|core ?dump|exception|backtrace"));
+
+/// The number of a message, which is no code, whatever it is.
+static MESSAGE: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?i)\b(msg_?id|packet_?id|message[_ ]id|mid)([ =:#(]{1,3})\d+\b")
+});
+
+/// The signal of any network that a scan has heard, which need not be the device's.
+static HEARD: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?i)\b(scan\w*|neighbou?rs?|found (?:ap|network|ssid)s?)\b([^\n]{0,80}?)\brssi\b")
+});
 
 /// A crash of a start before this one.
 static EARLIER_CRASH: LazyLock<Regex> = LazyLock::new(|| {
@@ -238,6 +251,12 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     }
     if CRASH.is_match(line.as_bytes()) {
         line = replaced(line, &EARLIER_CRASH, "a crash before");
+    }
+    if NUMBER.is_match(line.as_bytes()) {
+        line = replaced(line, &MESSAGE, "$1${2}n");
+    }
+    if SIGNAL.is_match(line.as_bytes()) {
+        line = replaced(line, &HEARD, "$1${2}heard");
     }
     if URI.is_match(line.as_bytes()) {
         line = replaced(line, &PROBE, "a probe");
@@ -352,6 +371,11 @@ mod tests {
                 "flash read none, writes 4",
             ),
             ("failed: 0x105", "failed: 0x105"),
+            (
+                "OpenSSL Error[0]: error:1417C0C7",
+                "OpenSSL Error[0]: error:1417C0C7",
+            ),
+            ("SUBACK msg_id=128", "SUBACK msg_id=n"),
             (
                 "httpd_uri: URI '/generate_204' not found",
                 "httpd_uri: a probe",
