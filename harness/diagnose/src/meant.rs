@@ -8,7 +8,7 @@ use regex::{Regex, bytes};
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg_?id|packet_?id|message[_ ]id|\bmid\b|rssi",
+        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi",
     )
 });
 
@@ -21,7 +21,7 @@ static OWN: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"(?i)AP_DEF|soft-?AP|AP IP|assigned IP"));
 static CONNECTED: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)connected"));
 static NUMBER: LazyLock<bytes::Regex> =
-    LazyLock::new(|| words(r"(?i)msg_?id|packet_?id|message[_ ]id|\bmid\b"));
+    LazyLock::new(|| words(r"(?i)msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b"));
 static SIGNAL: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)rssi"));
 static URI: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)URI '/"));
 
@@ -34,7 +34,7 @@ static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
 
 /// A reason that is MQTT's, whose numbers mean something else than Wi-Fi's.
 static MQTT_REASON: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)\b(mqtt|broker)\w*([^\n]{0,40}?)\breason(?: code)?[ :=(]{0,4}(\d)")
+    expression(r"(?i)\b((?:mqtt|broker)\w*)([^\n]{0,40}?)\breason(?: code)?[ :=(]{0,4}(\d)")
 });
 
 /// A reason of a reset or of Bluetooth, whose numbers mean something else than Wi-Fi's.
@@ -100,7 +100,7 @@ static OF_OTHERS: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// A refusal in MQTT's CONNACK, whose first words are those of a refused TCP connection.
 static REFUSED: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)connection refused(\W{1,4}(?:reason\W{1,3})?)(unauthori|not[ _]auth|bad[ _]|broker|server|identifier|unacceptable|id |client|unknown reason|incorrect |mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x)",
+        r"(?i)connection refused(\W{1,4}(?:reason\W{1,3})?)(unauthori|not[ _]auth|bad[ _]|broker|server|identifier|unacceptable|id |client|unknown reason|incorrect |mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x|(?:reason|return)?[ _]?(?:code|rc)\W{1,3}(?:[1-5]\b|13[2-7]\b|0x8))",
     )
 });
 
@@ -151,7 +151,7 @@ static CRASH: LazyLock<bytes::Regex> =
 
 /// The number of a message, which is no code, whatever it is.
 static MESSAGE: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)\b(msg_?id|packet_?id|message[_ ]id|mid)([ =:#(]{1,3})\d+\b")
+    expression(r"(?i)\b(msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|mid)([ =:#(]{1,3})\d+\b")
 });
 
 /// The signal of any network that a scan has heard, which need not be the device's.
@@ -374,6 +374,10 @@ mod tests {
             (
                 "OpenSSL Error[0]: error:1417C0C7",
                 "OpenSSL Error[0]: error:1417C0C7",
+            ),
+            (
+                "MQTT_EVENT_DISCONNECTED, reason code 0x95",
+                "MQTT_EVENT_DISCONNECTED, mqttcode 0x95",
             ),
             ("SUBACK msg_id=128", "SUBACK msg_id=n"),
             (
