@@ -8,7 +8,7 @@ use regex::{Regex, bytes};
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/",
+        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi",
     )
 });
 
@@ -20,6 +20,9 @@ static REFUSAL: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)refused"))
 static OWN: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"(?i)AP_DEF|soft-?AP|AP IP|assigned IP"));
 static CONNECTED: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)connected"));
+static NUMBER: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"(?i)msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b"));
+static SIGNAL: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)rssi"));
 static URI: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)URI '/"));
 
 /// A time limit with its value, which is a setting, and nothing that ran out.
@@ -31,7 +34,7 @@ static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
 
 /// A reason that is MQTT's, whose numbers mean something else than Wi-Fi's.
 static MQTT_REASON: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)\b(mqtt|broker)\w*([^\n]{0,40}?)\breason(?: code)?[ :=(]{0,4}(\d)")
+    expression(r"(?i)\b((?:mqtt|broker)\w*)([^\n]{0,40}?)\breason(?: code)?[ :=(]{0,4}(\d)")
 });
 
 /// A reason of a reset or of Bluetooth, whose numbers mean something else than Wi-Fi's.
@@ -97,7 +100,7 @@ static OF_OTHERS: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// A refusal in MQTT's CONNACK, whose first words are those of a refused TCP connection.
 static REFUSED: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)connection refused(\W{1,4}(?:reason\W{1,3})?)(unauthori|not[ _]auth|bad[ _]|broker|server|identifier|unacceptable|id |client|unknown reason|incorrect |mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x)",
+        r"(?i)connection refused(\W{1,4}(?:reason\W{1,3})?)(unauthori|not[ _]auth|bad[ _]|broker|server|identifier|unacceptable|id |client|unknown reason|incorrect |mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x|(?:reason|return)?[ _]?(?:code|rc)\W{1,3}(?:[1-5]\b|13[2-7]\b|0x8))",
     )
 });
 
@@ -138,13 +141,23 @@ static APART: LazyLock<Regex> = LazyLock::new(|| {
 /// A counter that stands at nothing.
 static NONE: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|timeouts?|lost|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?\W{1,2}0\b",
+        r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|timeouts?|lost|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b",
     )
 });
 
 /// A word of such a crash.
 static CRASH: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"crash|panic|core ?dump|exception|backtrace"));
+
+/// The number of a message, which is no code, whatever it is.
+static MESSAGE: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?i)\b(msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|mid)([ =:#(]{1,3})\d+\b")
+});
+
+/// The signal of any network that a scan has heard, which need not be the device's.
+static HEARD: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?i)\b(scan\w*|neighbou?rs?|found (?:ap|network|ssid)s?)\b([^\n]{0,80}?)\brssi\b")
+});
 
 /// A crash of a start before this one.
 static EARLIER_CRASH: LazyLock<Regex> = LazyLock::new(|| {
@@ -164,7 +177,7 @@ static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// on all the same, or it is a remark of the log's reader.
 static ASIDE: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:syslog|influx\w*|grafana|prometheus|(?:open)?weather(?:map|api|bit)?|forecast|webhook|telegram|discord|slack|ifttt|pushover|ntfy|ssdp|upnp|snmp|geo-?ip|ipify|ip-api|sentry|analytics|speed-?test|telnet|ftp|smtp|ddns|dyndns|hue|knx|modbus-?tcp|snapcast|sonos|spotify|alexa)\b|\b(?:ignor(?:ed|ing)|skip(?:ped|ping)?|harmless|non-?fatal|not (?:critical|fatal)|going on|continuing|continues|carr(?:y|ying) on|(?:using|use|keep(?:ing)?) (?:the |its )?(?:defaults?|internal|cached|backup|old|last|rtc|build|wi-?fi|ethernet|scan response)|trying (?:the )?(?:next|server|other|another|backup|second)|next server|switching to|is (?:normal|expected)|first boot|failed once|back again|(?:callback|cb|hook|handler|killer|detector)s? (?:registered|installed|enabled|disabled|set|on|off)|using (?:one|\d+|first|only|\S+ instead)|instead|anyway|nevertheless|(?:new one|another) (?:was )?requested|(?:re)?generating|renewing|refresh(?:ed|ing)|migrat(?:ed|ing)|backing off|full scan|split in(?:to)?|retry (?:is |was )?ok|next check)\b|, [^,\n]{1,24}\b(?:ok|online|restored|recovered)\W*$|, using [\w ]{1,24}\W*$|\((?:optional|once)\)|\bto (?:this|the same|its own) account\b|, (?:\w+ )?disabled\W*$|, (?:erasing|formatting|recovering|recreating)\b|^(?:\[[\d:. ]+\] ?)?(?:# |//|\^+ ?|<-+ ?(?-i:[a-z]))[a-z]|\b(?:i|we) (?:have|had|did|tried|checked|think|guess|changed|typed|unplugged|pulled|switched|moved)\b|\b(?:my|our) (?:phone|router|wife|laptop|customer|neighbou?r|home|hotspot)s?\b",
+        r"(?i)\b(?:syslog|influx\w*|grafana|prometheus|(?:open)?weather(?:map|api|bit)?|forecast|webhook|telegram|discord|slack|ifttt|pushover|ntfy|ssdp|upnp|snmp|geo-?ip|ipify|ip-api|sentry|analytics|speed-?test|telnet|ftp|smtp|ddns|dyndns|hue|knx|modbus-?tcp|snapcast|sonos|spotify|alexa)\b|\b(?:ignor(?:ed|ing)|skip(?:ped|ping)?|harmless|non-?fatal|not (?:critical|fatal)|going on|continuing|continues|carr(?:y|ying) on|(?:using|use|keep(?:ing)?) (?:the |its )?(?:defaults?|internal|cached|backup|old|last|rtc|build|wi-?fi|ethernet|scan response)|trying (?:the )?(?:next|server|other|another|backup|second)|next server|switching to|is (?:normal|expected)|first boot|failed once|back again|(?:callback|cb|hook|handler|killer|detector)s? (?:registered|installed|enabled|disabled|set|on|off)|using (?:one|\d+|first|only|\S+ instead)|instead|anyway|nevertheless|(?:new one|another) (?:was )?requested|(?:re)?generating|renewing|refresh(?:ed|ing)|migrat(?:ed|ing)|backing off|full scan|split(?:ting)? in(?:to)?|retry (?:is |was )?ok|next check)\b|, [^,\n]{1,24}\b(?:ok|online|restored|recovered)\W*$|, using [\w ]{1,24}\W*$|\((?:optional|once)\)|\bto (?:this|the same|its own) account\b|, (?:\w+ )?disabled\W*$|, (?:erasing|formatting|recovering|recreating)\b|^(?:\[[\d:. ]+\] ?)?(?:# |//|\^+ ?|<-+ ?(?-i:[a-z]))[a-z]|\b(?:i|we) (?:have|had|did|tried|checked|think|guess|changed|typed|unplugged|pulled|switched|moved)\b|\b(?:my|our) (?:phone|router|wife|laptop|customer|neighbou?r|home|hotspot)s?\b",
     )
 });
 
@@ -239,6 +252,12 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     if CRASH.is_match(line.as_bytes()) {
         line = replaced(line, &EARLIER_CRASH, "a crash before");
     }
+    if NUMBER.is_match(line.as_bytes()) {
+        line = replaced(line, &MESSAGE, "$1${2}n");
+    }
+    if SIGNAL.is_match(line.as_bytes()) {
+        line = replaced(line, &HEARD, "$1${2}heard");
+    }
     if URI.is_match(line.as_bytes()) {
         line = replaced(line, &PROBE, "a probe");
     }
@@ -300,6 +319,7 @@ mod tests {
             "I (90) selftest: expired certificate rejected",
             "W (59) mqtt: rc=4 means bad user or password",
             "I (68) bind: device already bound to this account",
+            "W (6) app: payload 1200 > limit 900, splitting in 2",
         ] {
             assert!(is_aside(line), "{line}");
         }
@@ -352,6 +372,15 @@ mod tests {
                 "flash read none, writes 4",
             ),
             ("failed: 0x105", "failed: 0x105"),
+            (
+                "OpenSSL Error[0]: error:1417C0C7",
+                "OpenSSL Error[0]: error:1417C0C7",
+            ),
+            (
+                "MQTT_EVENT_DISCONNECTED, reason code 0x95",
+                "MQTT_EVENT_DISCONNECTED, mqttcode 0x95",
+            ),
+            ("SUBACK msg_id=128", "SUBACK msg_id=n"),
             (
                 "httpd_uri: URI '/generate_204' not found",
                 "httpd_uri: a probe",

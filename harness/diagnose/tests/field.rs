@@ -140,7 +140,7 @@ fn is_right(first: Option<&Cause>, expected: &Expected) -> bool {
 }
 
 /// Lines that name a trouble without having it: settings, counters and plans.
-const SETTINGS: [&str; 157] = [
+const SETTINGS: [&str; 167] = [
     "I (3) app: DHCP: static IP off, default gateway 192.168.1.1",
     "E (717) nvs_cfg: key 'tz' missing (ESP_ERR_NVS_NOT_FOUND)",
     "I (718) app: %CMNG: 16842753,0, rssi -45",
@@ -298,6 +298,16 @@ const SETTINGS: [&str; 157] = [
     "I (5) app: PIN_OR_KEY check",
     "I (5) app: iat 1712668961 exp 1712672561",
     "W (5) zeit: 2019-01-01 ist der Startwert",
+    "I (5) mqtt: MQTT_EVENT_SUBSCRIBED, msg_id=31288",
+    "D (5) mqtt: SUBACK for packet id 135",
+    "I (5) esp-tls-mbedtls: Certificate verified.",
+    "*wm:[2] Connection result: WL_NO_SSID_AVAIL",
+    "I (5) wifi: 5 GHz is not supported",
+    "I (5) app: ap depot on channel 6, 20 MHz only",
+    "I (5) app: message size 233, max payload 65535",
+    "I (5) app: claim response: {\"response\":\"SUCCESS\"}",
+    "I (5) ws: offers Sec-WebSocket-Protocol: mqtt",
+    "I (5) dhcps: softAPConfig ok",
 ];
 
 #[test]
