@@ -14,6 +14,11 @@ const CORES_APART_MS: u64 = 10;
 /// Over less, the two clocks are not compared.
 const SHORTEST_COMPARED: Duration = Duration::from_secs(30);
 
+/// So long after a start lines of the run before may still come: a board is told to start anew before it does.
+const EARLIER_WITHIN: Duration = Duration::from_secs(10);
+/// What clocks and the way of a line may be apart.
+const APART_MS: u64 = 1000;
+
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "device-time-never-falls",
@@ -41,27 +46,59 @@ pub const CONTRACTS: &[Contract] = &[
     },
 ];
 
+/// When each device was started, until a line of that run has come.
+#[derive(Default)]
+struct Starts(BTreeMap<String, LabTime>);
+
+impl Starts {
+    fn starts(&mut self, event: &Event) {
+        self.0.insert(device(event).to_owned(), event.at());
+    }
+
+    /// Whether a line that shows so many milliseconds is of the run before: the one that has been told to begin
+    /// cannot be so old.
+    fn is_earlier(&mut self, event: &Event, ms: u64) -> bool {
+        let Some(&at) = self.0.get(device(event)) else {
+            return false;
+        };
+        let since = event.at() - at;
+        let age = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let is_earlier = since < EARLIER_WITHIN && ms > age + APART_MS;
+        if !is_earlier {
+            self.0.remove(device(event));
+        }
+        is_earlier
+    }
+}
+
 /// Highest time printed since the boot, and by which event.
 #[derive(Default)]
-struct Falls(BTreeMap<String, (u64, u64)>);
+struct Falls {
+    highest: BTreeMap<String, (u64, u64)>,
+    starts: Starts,
+}
 
 impl Watch for Falls {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         if is_boot(event) {
-            self.0.remove(device(event));
+            self.highest.remove(device(event));
+            self.starts.starts(event);
             return;
         }
         let Some(ms) = number(event, "/device_ms") else {
             return;
         };
-        if let Some(&(last, seq)) = self.0.get(device(event)) {
+        if self.starts.is_earlier(event, ms) {
+            return;
+        }
+        if let Some(&(last, seq)) = self.highest.get(device(event)) {
             found.check(
                 ms + CORES_APART_MS >= last,
                 || format!("{last} ms, and {ms} ms after it"),
                 [seq, event.seq],
             );
         }
-        let entry = self.0.entry(device(event).to_owned()).or_default();
+        let entry = self.highest.entry(device(event).to_owned()).or_default();
         if ms >= entry.0 {
             *entry = (ms, event.seq);
         }
@@ -70,20 +107,27 @@ impl Watch for Falls {
 
 /// First line since the boot: device's time, lab's time, event.
 #[derive(Default)]
-struct Drift(BTreeMap<String, (u64, LabTime, u64)>);
+struct Drift {
+    first: BTreeMap<String, (u64, LabTime, u64)>,
+    starts: Starts,
+}
 
 impl Watch for Drift {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         if is_boot(event) {
-            self.0.remove(device(event));
+            self.first.remove(device(event));
+            self.starts.starts(event);
             return;
         }
         let Some(ms) = number(event, "/device_ms") else {
             return;
         };
+        if self.starts.is_earlier(event, ms) {
+            return;
+        }
         let begun = (ms, event.at(), event.seq);
         let &mut (first_ms, first_at, first) =
-            self.0.entry(device(event).to_owned()).or_insert(begun);
+            self.first.entry(device(event).to_owned()).or_insert(begun);
         let lab = event.at() - first_at;
         if lab < SHORTEST_COMPARED {
             return;
@@ -96,7 +140,7 @@ impl Watch for Drift {
             [first, event.seq],
         );
         // The next stretch begins here, so that no error hides in a long run.
-        self.0.insert(device(event).to_owned(), begun);
+        self.first.insert(device(event).to_owned(), begun);
     }
 }
 

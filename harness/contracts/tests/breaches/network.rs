@@ -341,3 +341,22 @@ fn a_station_that_is_switched_off_or_told_has_not_left_of_its_own_accord() {
     let dismissed = [&left()[..], &[fault]].concat();
     assert_eq!(broken(&dismissed, 7_000), BTreeSet::new());
 }
+
+#[test]
+fn a_line_of_the_run_before_a_reset_may_come_behind_it() {
+    let reset = json!([5_000, "board/power", { "power": "on", "how": "reset" }]);
+    let rows = |after: u64| {
+        let early = [timed(1, 100), reset.clone(), timed(5_002, 5_100)];
+        let late = [timed(5_300, 6), timed(5_400, after)];
+        [&early[..], &late[..]].concat()
+    };
+    assert_eq!(broken(&rows(100), 5_401), BTreeSet::new());
+    let mut fallen = rows(100);
+    fallen.push(timed(5_500, 20));
+    let expected = BTreeSet::from(["device-time-never-falls"]);
+    assert_eq!(broken(&fallen, 5_501), expected);
+    // Only where it cannot be of the new run.
+    let mut young = rows(900);
+    young.push(timed(5_900, 800));
+    assert_eq!(broken(&young, 5_901), expected);
+}
