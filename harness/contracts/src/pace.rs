@@ -57,6 +57,7 @@ pub const CONTRACTS: &[Contract] = &[
             (Source::Air, "leased"),
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "disconnect"),
+            (Source::Log, "line"),
         ],
         watch: |facts| {
             let cloud = facts.cloud.as_ref()?;
@@ -97,6 +98,9 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
 ];
+
+/// What a device says that takes its session for lost.
+const GIVEN_UP: &str = "MQTT_EVENT_DISCONNECTED";
 
 /// Whether a phone tells the device of a network, or takes one away.
 fn is_told(event: &Event) -> bool {
@@ -197,6 +201,17 @@ struct Tried {
 impl Watch for BackOff {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         let name = device(event);
+        if let Some(line) = event.line() {
+            // Who has given a connection up does not hear of its end any more.
+            if line.text.starts_with(GIVEN_UP)
+                && !self.leaves.contains(name)
+                && let Some(tried) = self.tries.get_mut(name)
+                && tried.open.take().is_some()
+            {
+                tried.ended = Some((event.at(), event.seq));
+            }
+            return;
+        }
         if event.kind == "disconnect" {
             self.leaves.insert(name.to_owned());
         }

@@ -149,7 +149,7 @@ fn cases_of_every_area_pass() {
 }
 
 #[test]
-#[ignore = "takes half an hour of real time, as root; nightly"]
+#[ignore = "takes an hour of real time, as root; nightly"]
 fn every_case_that_can_run_there_passes() {
     // What waits for an hour of device time does so here.
     let all = read_all(&[scenarios()], &language::known().unwrap()).unwrap();

@@ -1,6 +1,6 @@
 //! What has been acknowledged is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clock::LabTime;
@@ -22,6 +22,8 @@ pub struct Done {
     /// The client has its acknowledgement.
     settled: BTreeMap<(String, u64), u64>,
     faults: Faults,
+    /// Devices that have left their network: nothing that is sent to them arrives.
+    away: BTreeSet<String>,
 }
 
 impl Done {
@@ -46,8 +48,12 @@ impl Watch for Done {
             return;
         }
         if event.source == Source::Air {
-            if !device(event).is_empty() {
+            let name = device(event);
+            if event.kind == "leased" {
+                self.away.remove(name);
+            } else if !name.is_empty() {
                 self.underway.clear();
+                self.away.insert(name.to_owned());
             }
             return;
         }
@@ -60,7 +66,9 @@ impl Watch for Done {
         }
         let key = (client.to_owned(), number(event, "/id").unwrap_or_default());
         match (&*event.kind, is_from_client(event)) {
-            ("puback" | "pubcomp", false) if self.faults.is_calm() => {
+            ("puback" | "pubcomp", false)
+                if self.faults.is_calm() && !self.away.contains(device(event)) =>
+            {
                 self.underway.insert(key, (event.at(), event.seq));
             }
             ("publish", true) if number(event, "/qos") > Some(0) => {

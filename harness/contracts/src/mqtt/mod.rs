@@ -126,6 +126,7 @@ pub const CONTRACTS: &[Contract] = &[
             (Source::Mqtt, "puback"),
             (Source::Mqtt, "pubcomp"),
             (Source::Air, "left"),
+            (Source::Air, "leased"),
             (Source::Engine, "fault"),
         ],
         watch: |_| Some(Box::<done::Done>::default()),

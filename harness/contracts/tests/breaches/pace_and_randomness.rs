@@ -207,3 +207,21 @@ fn what_a_device_needs_for_something_new_is_no_leak() {
     .concat();
     assert!(leaks(&twice, 260_001));
 }
+
+#[test]
+fn who_has_given_a_connection_up_does_not_wait_for_its_end() {
+    let rows = |given_up: &str| {
+        let rows = [
+            leased(0, "10.0.0.2"),
+            told_time(0),
+            opened_tcp(1, "10.0.0.2:1"),
+            line(10_000, "app", given_up),
+            // The broker's end of it is reset when the next try is due.
+            closed_tcp(20_050, "10.0.0.2:1"),
+            opened_tcp(20_060, "10.0.0.2:2"),
+        ];
+        broken(&rows, 20_061).contains("broker-tried-less-and-less-often")
+    };
+    assert!(!rows("MQTT_EVENT_DISCONNECTED"));
+    assert!(rows("something else"));
+}

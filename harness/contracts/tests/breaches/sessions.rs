@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::Breaking;
 use super::events::{
-    applied, broken_with, config, connack, connect, connect_kept, connected, exchange, from_client,
-    joined, leased, left, numbered, opened, powered, puback, publish, refused, report, session,
-    status, subscribed, to_client, told, told_time,
+    applied, broken, broken_with, config, connack, connect, connect_kept, connected, exchange,
+    from_client, joined, leased, left, numbered, opened, powered, puback, publish, refused, report,
+    session, status, subscribed, to_client, told, told_time,
 };
 
 pub fn breaking() -> Vec<Breaking> {
@@ -418,4 +418,26 @@ fn who_has_left_the_network_owes_its_session_no_telemetry() {
     };
     assert!(silent(&rows));
     assert!(!silent(&[&rows[..], &[left(7, 8)]].concat()));
+}
+
+#[test]
+fn an_acknowledgement_for_who_has_left_the_network_does_not_arrive() {
+    let rows = |left_at: u64| {
+        let mut rows = vec![
+            leased(0, "10.0.0.2"),
+            connect(1),
+            connack(2),
+            publish(3, 1, false),
+            puback(10, 1),
+            left(left_at, 200),
+            leased(8_000, "10.0.0.2"),
+            connect(8_001),
+            connack(8_002),
+            publish(8_003, 1, true),
+        ];
+        rows.sort_by_key(|row| row[0].as_u64());
+        broken(&rows, 8_004).contains("mqtt-acknowledged-is-done")
+    };
+    assert!(!rows(9) && !rows(11));
+    assert!(rows(7_000));
 }
