@@ -140,6 +140,11 @@ fn label(log: &str) -> Option<Label> {
 /// Takes the host into the device's network, as its user does for a phone that does not.
 fn join(name: &str) -> Result<(), String> {
     within(JOINS, "wlan1 is in the device's network", || {
+        // It is heard by the next look around, which is far off for an interface that is in no network. One that
+        // comes too soon after the last is refused.
+        let mut look = Command::new("nmcli");
+        let look = look.args(["device", "wifi", "rescan", "ifname", "wlan1", "ssid", name]);
+        let _ = look.output();
         let mut connect = Command::new("nmcli");
         let connect = connect.args(["device", "wifi", "connect", name, "ifname", "wlan1"]);
         // It fails until the network has been heard.
