@@ -139,7 +139,8 @@ fn label(log: &str) -> Option<Label> {
 
 /// Takes the host into the device's network, as its user does for a phone that does not.
 fn join(name: &str) -> Result<(), String> {
-    within(JOINS, "wlan1 is in the device's network", || {
+    let mut said = String::new();
+    let joined = within(JOINS, "wlan1 is in the device's network", || {
         // It is heard by the next look around, which is far off for an interface that is in no network. One that
         // comes too soon after the last is refused.
         let mut look = Command::new("nmcli");
@@ -148,8 +149,14 @@ fn join(name: &str) -> Result<(), String> {
         let mut connect = Command::new("nmcli");
         let connect = connect.args(["device", "wifi", "connect", name, "ifname", "wlan1"]);
         // It fails until the network has been heard.
-        connect.output().is_ok_and(|ended| ended.status.success())
-    })
+        let ended = connect.output();
+        said = match &ended {
+            Ok(ended) => String::from_utf8_lossy(&ended.stderr).trim().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        ended.is_ok_and(|ended| ended.status.success())
+    });
+    joined.map_err(|error| format!("{error}; nmcli: {said}"))
 }
 
 fn leave(name: &str) -> Result<(), String> {
