@@ -18,7 +18,7 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, number, since_boot, text};
+use crate::read::{MQTT_CONNECTED, device, is_boot, number, since_boot, text};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// How far a claim and its event may be apart: a line waits in a UART, a packet in a network.
@@ -118,7 +118,7 @@ pub const CONTRACTS: &[Contract] = &[
         reads: since_boot![(Source::Log, "line"), (Source::Mqtt, "session_opened")],
         watch: |_| {
             let claim = Claim::new(
-                |line| (line == "MQTT_EVENT_CONNECTED").then(String::new),
+                |line| (line == MQTT_CONNECTED).then(String::new),
                 "",
                 |_| Some(String::new()),
             );

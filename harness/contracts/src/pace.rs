@@ -7,7 +7,9 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::faults::is_momentary;
-use crate::read::{device, flag, is_boot, left_by_itself, number, since_boot, text};
+use crate::read::{
+    MQTT_DISCONNECTED, device, flag, is_boot, left_by_itself, number, since_boot, text,
+};
 use crate::{Contract, Found, Moment, Sight, Watch};
 
 /// Failed joins of one minute at the most, once the first minute is over.
@@ -98,9 +100,6 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
 ];
-
-/// What a device says that takes its session for lost.
-const GIVEN_UP: &str = "MQTT_EVENT_DISCONNECTED";
 
 /// Whether a phone tells the device of a network, or takes one away.
 fn is_told(event: &Event) -> bool {
@@ -203,7 +202,7 @@ impl Watch for BackOff {
         let name = device(event);
         if let Some(line) = event.line() {
             // Who has given a connection up does not hear of its end any more.
-            if line.text.starts_with(GIVEN_UP)
+            if line.text.starts_with(MQTT_DISCONNECTED)
                 && !self.leaves.contains(name)
                 && let Some(tried) = self.tries.get_mut(name)
                 && tried.open.take().is_some()

@@ -47,6 +47,11 @@ macro_rules! since_boot {
 }
 pub(crate) use since_boot;
 
+/// What a device logs that the broker has let in (ESP-IDF esp-mqtt).
+pub const MQTT_CONNECTED: &str = "MQTT_EVENT_CONNECTED";
+/// What a device logs that takes its session for lost.
+pub const MQTT_DISCONNECTED: &str = "MQTT_EVENT_DISCONNECTED";
+
 /// Whether the device begins anew, or ends, with this event of its board.
 pub fn is_boot(event: &Event) -> bool {
     event.source == trace::Source::Board && matches!(&*event.kind, "power" | "restarted" | "exited")

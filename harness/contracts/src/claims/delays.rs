@@ -7,14 +7,11 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::facts::CloudFacts;
-use crate::read::{device, is_boot, text};
+use crate::read::{MQTT_CONNECTED, device, is_boot, text};
 use crate::{Found, Moment, Watch};
 
 /// What a device may round, and the way takes.
 const APART: Duration = Duration::from_secs(3);
-
-/// What a device says that has been let in.
-const CONNECTED: &str = "MQTT_EVENT_CONNECTED";
 
 /// What each device has said of its delays.
 pub struct Delays {
@@ -52,7 +49,7 @@ impl Delays {
 
     fn line(&mut self, event: &Event, found: &mut Found) {
         let Some(line) = event.line() else { return };
-        if line.text == CONNECTED {
+        if line.text == MQTT_CONNECTED {
             self.said.remove(device(event));
             return;
         }

@@ -6,13 +6,11 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::Event;
 
-use crate::read::{device, flag, is_boot, number, text};
+use crate::read::{MQTT_DISCONNECTED, device, flag, is_boot, number, text};
 use crate::{Found, Moment, Watch};
 
 /// How long a message may take in a session that stands.
 const SOON: Duration = Duration::from_secs(10);
-/// What a device says that has no session any more.
-const DISCONNECTED: &str = "MQTT_EVENT_DISCONNECTED";
 /// What stands for the number of a message at QoS 0, which has none.
 const UNACKNOWLEDGED: u64 = 0;
 /// Messages of one device that are followed.
@@ -57,7 +55,7 @@ impl Watch for Sent {
         }
         if let Some(line) = event.line() {
             // The broker may not have noticed yet.
-            if line.text.starts_with(DISCONNECTED) {
+            if line.text.starts_with(MQTT_DISCONNECTED) {
                 self.0.entry(name.to_owned()).or_default().ends();
                 return;
             }

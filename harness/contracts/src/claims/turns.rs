@@ -6,7 +6,7 @@ use std::time::Duration;
 use clock::LabTime;
 use trace::Event;
 
-use crate::read::{device, is_boot, number};
+use crate::read::{MQTT_CONNECTED, MQTT_DISCONNECTED, device, is_boot, number};
 use crate::{Found, Moment, Watch};
 
 /// How much earlier than the broker a device may know of the end.
@@ -36,7 +36,7 @@ impl Watch for Turns {
         }
         if let Some(line) = event.line() {
             match line.text {
-                "MQTT_EVENT_CONNECTED" => {
+                MQTT_CONNECTED => {
                     let device = self.0.entry(device(event).to_owned()).or_default();
                     match device.connected.replace(event.seq) {
                         Some(seq) => found.broken(
@@ -46,7 +46,7 @@ impl Watch for Turns {
                         None => found.held(),
                     }
                 }
-                "MQTT_EVENT_DISCONNECTED" => {
+                MQTT_DISCONNECTED => {
                     let device = self.0.entry(device(event).to_owned()).or_default();
                     // Without the first line it speaks of an attempt that came to nothing.
                     let said = device.connected.take().is_some();
