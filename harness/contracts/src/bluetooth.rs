@@ -64,6 +64,7 @@ pub const CONTRACTS: &[Contract] = &[
         reads: since_boot![
             (Source::Air, "ble_connected"),
             (Source::Air, "ble_disconnected"),
+            (Source::Board, "switching"),
         ],
         watch: |_| Some(Box::<Lost>::default()),
     },
@@ -78,8 +79,8 @@ pub const CONTRACTS: &[Contract] = &[
     },
 ];
 
-/// Links that were lost: the power may have gone, which is told a moment later, or have come back before the other
-/// side noticed.
+/// Links that were lost: the power may have gone by itself, which is told a moment later, or have come back before
+/// the other side noticed.
 #[derive(Default)]
 struct Lost {
     lost: BTreeMap<String, (LabTime, u64)>,
@@ -90,8 +91,11 @@ struct Lost {
 impl Watch for Lost {
     fn event(&mut self, event: &Event, moment: Moment, found: &mut Found) {
         let name = device(event);
-        if is_boot(event) {
+        let booted = is_boot(event);
+        if booted {
             self.lost.remove(name);
+        }
+        if booted || event.kind == "switching" {
             self.links.retain(|(device, _)| device != name);
             return;
         }

@@ -41,7 +41,12 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Air, Sight::Phones],
         says: "a device keeps its own network until it has an address in another one",
         source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_stop_provisioning after CRED_SUCCESS",
-        reads: READS,
+        reads: since_boot![
+            (Source::Air, "soft_ap_started"),
+            (Source::Air, "soft_ap_stopped"),
+            (Source::Air, "leased"),
+            (Source::Board, "switching"),
+        ],
         watch: |_| Some(Box::<Stays>::default()),
     },
     Contract {
@@ -327,7 +332,7 @@ enum Offered {
         seq: u64,
         addressed: bool,
     },
-    /// The power may have gone, which is told a moment later.
+    /// The power may have gone by itself, which is told a moment later.
     Ended {
         at: LabTime,
         events: [u64; 2],
@@ -360,6 +365,9 @@ impl Watch for Stays {
                         events: [*seq, event.seq],
                     };
                 }
+            }
+            ("switching", Some(Offered::On { .. })) => {
+                self.0.remove(name);
             }
             _ if is_boot(event) => {
                 self.0.remove(name);

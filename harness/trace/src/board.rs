@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 payloads! {
     Board:
+    Switching => "switching",
     PowerChanged => "power",
     ImageFlashed => "image_flashed",
     Exited => "exited",
@@ -35,6 +36,14 @@ pub struct PowerChanged {
     /// To what.
     pub power: Power,
     /// By whom and how, such as `reset` or `cut in a write`.
+    pub how: String,
+}
+
+/// A board is about to be switched off or reset. What is lost from here on goes with its power, which is told when
+/// it is gone: a hub takes a second or two, and a scaled clock makes more of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Switching {
+    /// What is done to it, `power off` or `reset`.
     pub how: String,
 }
 

@@ -31,7 +31,7 @@ pub mod witness;
 
 pub use board::{
     Exited, FirmwareBooted, Garbage, ImageFlashed, Power, PowerChanged, Resources, RestartCause,
-    Restarted, Spinning, UnreadLines,
+    Restarted, Spinning, Switching, UnreadLines,
 };
 pub use data::Data;
 pub use engine::{

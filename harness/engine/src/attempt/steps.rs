@@ -8,7 +8,7 @@ use language::{
 };
 use phone::{Query as CoapQuery, QueryError, QueryTarget};
 use proto::bind::BindRequest;
-use trace::Fault as FaultEvent;
+use trace::{Fault as FaultEvent, Switching};
 
 use super::problem::{LabError, Missed, Problem};
 use super::surroundings::{Switched, VisitError};
@@ -81,6 +81,10 @@ impl Attempt<'_> {
 
     async fn power(&mut self, power: &Power, world: &mut World) -> Result<(), Problem> {
         let board = &mut world.device(self.case.device(power.device.as_ref()))?.board;
+        if let PowerAction::Off | PowerAction::Reset = power.action {
+            let how = switched(power.action);
+            self.trace.emit(Some(board.device()), &Switching { how });
+        }
         match power.action {
             PowerAction::On => board.power_on().await?,
             PowerAction::Off => board.power_off().await?,
@@ -238,15 +242,19 @@ impl Attempt<'_> {
     }
 }
 
+fn switched(action: PowerAction) -> String {
+    match action {
+        PowerAction::On => "power on".into(),
+        PowerAction::Off => "power off".into(),
+        PowerAction::Reset => "reset".into(),
+        PowerAction::CutInWrite(after) => format!("cut the power {after} bytes into a write"),
+    }
+}
+
 /// The step in a few words.
 pub(super) fn label(step: &Step) -> String {
     match step {
-        Step::Power(power) => match power.action {
-            PowerAction::On => "power on".into(),
-            PowerAction::Off => "power off".into(),
-            PowerAction::Reset => "reset".into(),
-            PowerAction::CutInWrite(after) => format!("cut the power {after} bytes into a write"),
-        },
+        Step::Power(power) => switched(power.action),
         Step::Provision(step) => match &step.outcome {
             Some(outcome) => format!("{} provisions: {:?}", step.phone, outcome.value),
             None => format!("{} provisions in part", step.phone),
