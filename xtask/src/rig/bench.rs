@@ -54,33 +54,44 @@ pub fn measure(tally: &mut Tally) {
             peer::versions()?
         );
         let mut rows = Vec::new();
-        for (over, security, number) in CASES {
-            let device = Device::make(over, security)?;
-            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-            for _ in 0..SAMPLES {
-                ours.push(device.turn(|label| our_turn(over, label, &ssid, &passphrase))?);
-                theirs.push(device.turn(|label| {
-                    peer::turn(over, number, label, [&ssid, &passphrase], POLL_S)
-                })?);
-            }
-            let name = format!("provisioning over {over}, security {security}");
-            for (what, of) in [
-                ("connected", (|turn| turn.connected) as fn(&Turn) -> Duration),
-                ("as a command", |turn| turn.command),
-            ] {
-                let figure = |turns: &[Turn]| Figure::of_times(turns.iter().map(of));
-                let row = Row::new(format!("{name}: {what}"), figure(&ours));
-                rows.push(row.peer(peer::NAME, figure(&theirs)).note(&note));
-            }
-        }
+        let measured = CASES.iter().try_for_each(|case| {
+            rows.extend(rows_of(*case, [&ssid, &passphrase], &note)?);
+            Ok(())
+        });
+        // What was measured is told whatever came behind it.
         println!("{}", table::render(&rows));
         let json = table::json(&rows).to_string();
-        fs::write(format!("{SHARED}/out/bench.json"), json)
-            .map_err(|error| format!("failed to keep the figures: {error}"))
+        let kept = fs::write(format!("{SHARED}/out/bench.json"), json)
+            .map_err(|error| format!("failed to keep the figures: {error}"));
+        measured.and(kept)
     });
 }
 
-fn our_turn(over: &str, label: &Label, ssid: &str, passphrase: &str) -> Result<Turn, String> {
+/// Turns of both, each in its turn.
+fn rows_of(
+    (over, security, number): (&str, &str, &str),
+    home: [&str; 2],
+    note: &str,
+) -> Result<[Row; 2], String> {
+    let device = Device::make(over, security)?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..SAMPLES {
+        ours.push(device.turn(|label| our_turn(over, label, home))?);
+        theirs.push(device.turn(|label| peer::turn(over, number, label, home, POLL_S))?);
+    }
+    let name = format!("provisioning over {over}, security {security}");
+    let row = |what: &str, of: fn(&Turn) -> Duration| {
+        let figure = |turns: &[Turn]| Figure::of_times(turns.iter().map(of));
+        let row = Row::new(format!("{name}: {what}"), figure(&ours));
+        row.peer(peer::NAME, figure(&theirs)).note(note)
+    };
+    Ok([
+        row("connected", |turn| turn.connected),
+        row("as a command", |turn| turn.command),
+    ])
+}
+
+fn our_turn(over: &str, label: &Label, [ssid, passphrase]: [&str; 2]) -> Result<Turn, String> {
     let trace = format!("{SHARED}/out/turn.jsonl");
     // One of the turn before must not stand in for it.
     let _ = fs::remove_file(&trace);

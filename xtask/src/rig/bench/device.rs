@@ -141,10 +141,11 @@ fn label(log: &str) -> Option<Label> {
 fn join(name: &str) -> Result<(), String> {
     let mut said = String::new();
     let joined = within(JOINS, "wlan1 is in the device's network", || {
-        // It is heard by the next look around, which is far off for an interface that is in no network. One that
-        // comes too soon after the last is refused.
+        // It is heard by the next look around, which is far off for an interface that is in a network. One that
+        // comes too soon after the last is refused. Without the name: NetworkManager 1.42 crashes if the same is
+        // asked for again while it is being looked for.
         let mut look = Command::new("nmcli");
-        let look = look.args(["device", "wifi", "rescan", "ifname", "wlan1", "ssid", name]);
+        let look = look.args(["device", "wifi", "rescan", "ifname", "wlan1"]);
         let _ = look.output();
         let mut connect = Command::new("nmcli");
         let connect = connect.args(["device", "wifi", "connect", name, "ifname", "wlan1"]);
