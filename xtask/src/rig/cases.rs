@@ -74,7 +74,8 @@ pub fn run_inside() -> Result<(), String> {
             checks(&mut tally, false);
         }
         What::All => {
-            scenarios(&mut tally, &ALL);
+            let part = plan.named.iter().map(String::as_str);
+            scenarios(&mut tally, &ALL.into_iter().chain(part).collect::<Vec<_>>());
             checks(&mut tally, true);
         }
         What::Checks => checks(&mut tally, true),

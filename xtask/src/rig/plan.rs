@@ -24,7 +24,7 @@ pub struct Plan {
     pub what: What,
     /// The build to be judged; one is made if none is named.
     pub proving: Option<PathBuf>,
-    /// Arguments of `proving run` in place of the cases.
+    /// Arguments of `proving run` in place of the cases; with [`What::All`], beside them: `--shard K/N`.
     pub named: Vec<String>,
 }
 
@@ -52,6 +52,10 @@ impl Plan {
                 "--proving" => {
                     let path = words.next().ok_or("--proving wants a file")?;
                     plan.proving = Some(path.into());
+                }
+                "--shard" if plan.what == What::All => {
+                    let part = words.next().ok_or("--shard wants K/N")?;
+                    plan.named = vec![word.clone(), part.clone()];
                 }
                 "--" => {
                     plan.choose(What::Named)?;
@@ -85,12 +89,12 @@ impl Plan {
     }
 
     /// How long the machine may be up; one that hangs is ended then. The cases take five minutes
-    /// on two cores.
+    /// on two cores, all that fits hours.
     pub fn limit(&self) -> Duration {
         Duration::from_secs(match self.what {
             What::Cases | What::Checks => 15 * 60,
             What::Bench => 30 * 60,
-            What::All | What::Named => 150 * 60,
+            What::All | What::Named => 10 * 60 * 60,
         })
     }
 }
@@ -119,6 +123,7 @@ mod tests {
         for words in [
             &["--cases"][..],
             &["--all"],
+            &["--all", "--shard", "2/8"],
             &["--checks"],
             &["--bench"],
             &["--", "scenarios/ble", "-E", "name(v1) | !name(v2)"],
@@ -134,7 +139,13 @@ mod tests {
     fn a_word_that_is_not_known_is_no_run_of_the_cases() {
         let cases = plan(&["--proving", "a/proving"]).expect("a plan");
         assert_eq!(cases, Plan::gate("a/proving".into()));
-        for words in [&["--al"][..], &["--all", "--bench"], &["--proving"]] {
+        for words in [
+            &["--al"][..],
+            &["--all", "--bench"],
+            &["--proving"],
+            &["--shard", "2/8"],
+            &["--all", "--shard"],
+        ] {
             assert!(plan(words).is_err(), "{words:?}");
         }
     }
