@@ -78,6 +78,8 @@ pub enum Since {
     Now,
     /// From where a step has last switched a device's power; from the first event if none has.
     Power,
+    /// From where a step has last put a fault on or off; from the first event if none has.
+    Fault,
     /// From the first event.
     Start,
 }

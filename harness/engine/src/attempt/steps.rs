@@ -17,20 +17,26 @@ use super::{
     Attempt, console, discover, provision, raw_steps, session_steps, storage_damage, transcript,
     web,
 };
+use crate::expect::Sets;
 
 /// How often a phone asks the cloud for a report.
 const CLOUD_POLL: Duration = Duration::from_secs(1);
 
-/// Whether a device's power is switched at once.
-fn switches_power(step: &Step) -> bool {
-    matches!(step, Step::Power(power) if !matches!(power.action, PowerAction::CutInWrite(_)))
+/// What later expectations may read from.
+fn sets(step: &Step) -> Sets {
+    match step {
+        Step::Power(power) if matches!(power.action, PowerAction::CutInWrite(_)) => Sets::Nothing,
+        Step::Power(_) => Sets::Power,
+        Step::Fault(_) => Sets::Fault,
+        _ => Sets::Nothing,
+    }
 }
 
 impl Attempt<'_> {
     pub(super) async fn step(&mut self, step: &Step, world: &mut World) -> Result<(), Problem> {
         let began = self.trace.clock().now();
         if !matches!(step, Step::Expect(_)) {
-            self.expectations.step_begins(switches_power(step));
+            self.expectations.step_begins(sets(step));
         }
         match step {
             Step::Power(power) => self.power(power, world).await,

@@ -39,13 +39,24 @@ impl Cursors {
     }
 }
 
-/// When a step last began to switch a device's power.
+/// What a step sets that expectations can read from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sets {
+    /// A device's power, at once.
+    Power,
+    /// A fault, on or off.
+    Fault,
+    /// Nothing of these.
+    Nothing,
+}
+
+/// When steps last began to set something: lengths of the trace at that time.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Switched {
-    /// Length of the trace at that time.
-    pub at: u64,
-    /// Whether that was the step before.
-    pub just_now: bool,
+    pub power: u64,
+    pub fault: u64,
+    /// Whether the step before has set a device's power.
+    pub power_just_now: bool,
 }
 
 /// Which events one expectation reads.
@@ -65,16 +76,17 @@ impl Reading {
         trace: &Trace,
         sources: &[Source],
         cursors: &Cursors,
-        power: Switched,
+        switched: Switched,
     ) -> Self {
         let start = match since {
-            Since::Power => power.at,
-            _ if power.just_now => power.at,
+            Since::Power => switched.power,
+            Since::Fault => switched.fault,
+            _ if switched.power_just_now => switched.power,
             _ => trace.len() as u64,
         };
         let first = match since {
             Since::Start => 0,
-            Since::Now | Since::Power => start,
+            Since::Now | Since::Power | Since::Fault => start,
             // A source that has told of nothing yet begins behind what there is.
             Since::Cursor => {
                 let sources = sources.iter();
@@ -94,7 +106,7 @@ impl Reading {
     pub fn includes(&self, event: &Event) -> bool {
         match self.since {
             Since::Start => true,
-            Since::Now | Since::Power => event.seq >= self.start,
+            Since::Now | Since::Power | Since::Fault => event.seq >= self.start,
             Since::Cursor => self.cursors.is_ahead(event),
         }
     }

@@ -8,7 +8,7 @@ use clock::LabTime;
 use language::{Captures, Clause, Pattern, Wanted, Window, duration};
 use trace::{Event, Nearest, Source, Trace};
 
-use super::cursors::{Cursors, Reading, Switched};
+use super::cursors::{Cursors, Reading, Sets, Switched};
 use super::matcher::Matcher;
 use super::miss::Miss;
 use super::near::Ideal;
@@ -26,7 +26,7 @@ pub struct Expectations {
     cursors: Cursors,
     /// What a line of the log takes at the most from the device to the trace.
     log_delay: Duration,
-    power: Switched,
+    switched: Switched,
 }
 
 impl Expectations {
@@ -36,16 +36,19 @@ impl Expectations {
             trace,
             cursors: Cursors::default(),
             log_delay: Duration::ZERO,
-            power: Switched::default(),
+            switched: Switched::default(),
         }
     }
 
     /// Another step than an expectation begins. Of one that switches a device's power what follows belongs to the
     /// next step, though the device may be faster than the switch.
-    pub fn step_begins(&mut self, switches_power: bool) {
-        self.power.just_now = switches_power;
-        if switches_power {
-            self.power.at = self.trace.len() as u64;
+    pub fn step_begins(&mut self, sets: Sets) {
+        let at = self.trace.len() as u64;
+        self.switched.power_just_now = sets == Sets::Power;
+        match sets {
+            Sets::Power => self.switched.power = at,
+            Sets::Fault => self.switched.fault = at,
+            Sets::Nothing => {}
         }
     }
 
@@ -64,7 +67,7 @@ impl Expectations {
         step_start: LabTime,
     ) -> Result<(), Miss> {
         let mut watch = Watch::new(self, clause, captures, step_start)?;
-        self.power.just_now = false;
+        self.switched.power_just_now = false;
         loop {
             match watch.read() {
                 State::Met(events) => {
@@ -155,7 +158,7 @@ impl<'c> Watch<'c> {
             &trace,
             matcher.sources(),
             &expectations.cursors,
-            expectations.power,
+            expectations.switched,
         );
         let waits_for_the_log = match &clause.wanted {
             Wanted::One(..)

@@ -53,6 +53,7 @@ mod unasked;
 #[cfg(test)]
 mod tests;
 
+pub use cursors::Sets;
 pub use expectations::Expectations;
 pub use matcher::NotReady;
 pub use miss::Miss;

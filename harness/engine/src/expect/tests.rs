@@ -181,6 +181,25 @@ async fn since_now_reads_only_what_comes() {
 }
 
 #[tokio::test]
+async fn since_power_and_since_fault_read_from_their_last_step_whatever_came_behind_it() {
+    let mut lab = Lab::new();
+    let clause = |since: &str| format!("{{ log: {{ text: tick }}, since: {since}, within: 0s }}");
+    lab.expectations.step_begins(Sets::Power);
+    lab.log("tick");
+    lab.expectations.step_begins(Sets::Fault);
+    lab.misses(&clause("fault")).await;
+    lab.expect(&clause("power"))
+        .await
+        .expect("behind the power");
+    lab.log("tick");
+    lab.expectations.step_begins(Sets::Nothing);
+    lab.misses(&clause("now")).await;
+    lab.expect(&clause("fault"))
+        .await
+        .expect("behind the fault");
+}
+
+#[tokio::test]
 async fn each_source_and_each_device_has_its_own_cursor() {
     let mut lab = Lab::new();
     lab.publish("t", 0, serde_json::Value::Null);

@@ -256,7 +256,7 @@ impl Taken {
                 self.state.mqtt = Mqtt::Up;
                 self.step(
                     "session opened again",
-                    "expect: { mqtt: { kind: session_opened }, since: now, within: 5m }",
+                    "expect: { mqtt: { kind: session_opened }, since: fault, within: 5m }",
                 );
                 if setting.telemetry.is_some_and(|telemetry| telemetry.goes_on) {
                     self.publishes(setting, ", since: now");
@@ -269,7 +269,8 @@ impl Taken {
     pub(super) fn comes_back(&mut self, setting: &Setting, network: Network) {
         self.step(
             "has an address again",
-            "expect: { log: { text: \"sta ip: \" }, since: now, within: 5m }",
+            // A phone may have come back before.
+            "expect: { log: { text: \"sta ip: \" }, since: fault, within: 5m }",
         );
         self.state.station = Station::Addressed(network);
         self.state.short_lease =
