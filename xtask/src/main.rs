@@ -33,6 +33,7 @@ cargo xtask <command> [--yes]
   mutants  changes in the device's source that no scenario and no contract notices; goes on where it was left.
            --defects: only those of the list; --file PART, --sample N [--seed S], --shard K/N: only some;
            --explore TIME: asks `proving explore`, too, about what no case has noticed;
+           --part: only the scenarios of its part; --contracts: counts what a contract says alone;
            --list, --table: runs none; --again OUTCOME: those that survived, say, once more;
            --proving FILE: with that build; --jobs N; --unchecked: not the device without a change first
   bench    the cost of the harness, beside its peers

@@ -16,6 +16,8 @@ use crate::explore_bugs::first_failure;
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// One attempt.
 const ATTEMPT: &str = "60s";
+/// How `proving run` ends if a case has failed.
+const FAILED: i32 = 1;
 /// How `proving run` ends if no case was chosen.
 const NOTHING_RAN: i32 = 4;
 /// What stands in the place of a case for what a walk found.
@@ -27,13 +29,16 @@ const SEED: &str = "7";
 pub struct Judge {
     proving: PathBuf,
     jobs: String,
+    /// Whether only what a contract says counts.
+    contracts_alone: bool,
 }
 
 impl Judge {
-    pub fn new(proving: PathBuf, jobs: usize) -> Self {
+    pub fn new(proving: PathBuf, jobs: usize, contracts_alone: bool) -> Self {
         Self {
             proving,
             jobs: jobs.to_string(),
+            contracts_alone,
         }
     }
 
@@ -63,6 +68,10 @@ impl Judge {
     ///
     /// A run that ends at a broken attempt is no verdict; then all of them are run.
     fn soon(&self, device: &Path, chosen: &[&str]) -> Result<Option<Judgement>, String> {
+        // The first failure may be of something else.
+        if self.contracts_alone {
+            return self.run(device, chosen);
+        }
         let soon = self.run(device, &[&["--fail-fast"], chosen].concat())?;
         match soon {
             Some(soon) if soon.outcome == Outcome::Broken => self.run(device, chosen),
@@ -151,11 +160,12 @@ impl Judge {
             }
         };
         let text = fs::read_to_string(&said).unwrap_or_default();
-        let (failed, broken) = read(&text);
+        let (failed, broken) = read(&text, self.contracts_alone);
         let (outcome, by) = match (failed, broken, code) {
             (Some(by), ..) => (Outcome::Killed, Some(by)),
             (None, Some(by), _) => (Outcome::Broken, Some(by)),
             (None, None, Some(0)) => (Outcome::Survived, None),
+            (None, None, Some(FAILED)) if self.contracts_alone => (Outcome::Survived, None),
             (None, None, Some(NOTHING_RAN)) => return Ok(None),
             (None, None, code) => {
                 return Err(format!(
@@ -195,8 +205,9 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// The first attempt that failed and the first that was broken, each with what it said.
-fn read(messages: &str) -> (Option<Attempt>, Option<Attempt>) {
+/// The first attempt that failed, by a contract if only those count, and the first that was broken, each with what
+/// it said.
+fn read(messages: &str, contracts_alone: bool) -> (Option<Attempt>, Option<Attempt>) {
     let mut found = [None, None];
     for line in messages.lines() {
         let Ok(message) = serde_json::from_str::<Value>(line) else {
@@ -209,11 +220,15 @@ fn read(messages: &str) -> (Option<Attempt>, Option<Attempt>) {
             _ => continue,
         };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let label = text(&result["failure"]["label"]);
+        if place == 0 && contracts_alone && !label.starts_with("contract ") {
+            continue;
+        }
         found[place].get_or_insert_with(|| {
             let failure = &result["failure"];
             Attempt {
                 case: text(&result["case"]),
-                why: format!("{}: {}", text(&failure["label"]), text(&failure["message"])),
+                why: format!("{label}: {}", text(&failure["message"])),
             }
         });
     }
@@ -227,20 +242,23 @@ mod tests {
 
     #[test]
     fn the_first_failure_counts_and_what_was_broken_beside_it_does_not() {
-        let line = |verdict: &str, case: &str| {
+        let line = |verdict: &str, case: &str, label: &str| {
             format!(
-                r#"{{"type":"attempt_finished","result":{{"verdict":"{verdict}","case":"{case}","failure":{{"label":"step","message":"why"}}}}}}"#
+                r#"{{"type":"attempt_finished","result":{{"verdict":"{verdict}","case":"{case}","failure":{{"label":"{label}","message":"why"}}}}}}"#
             )
         };
         let text = [
-            line("broken", "a"),
-            line("passed", "b"),
-            line("failed", "c"),
-            line("failed", "d"),
-        ];
-        let (failed, broken) = read(&text.join("\n"));
+            line("broken", "a", "step"),
+            line("passed", "b", "step"),
+            line("failed", "c", "step"),
+            line("failed", "d", "contract x"),
+        ]
+        .join("\n");
         let told = |attempt: Option<Attempt>| attempt.map(|attempt| attempt.to_string());
+        let (failed, broken) = read(&text, false);
         assert_eq!(told(failed).as_deref(), Some("c: step: why"));
         assert_eq!(told(broken).as_deref(), Some("a: step: why"));
+        let (failed, _) = read(&text, true);
+        assert_eq!(told(failed).as_deref(), Some("d: contract x: why"));
     }
 }

@@ -44,7 +44,11 @@ pub fn mutants(arguments: &[String]) -> Result<(), String> {
         println!("{} of {} mutants", chosen.len(), all.len());
         return Ok(());
     }
-    let mut results = Results::open(&target().join("mutants/results.jsonl"))?;
+    let results = match plan.contracts_alone {
+        true => "mutants/by_contracts.jsonl",
+        false => "mutants/results.jsonl",
+    };
+    let mut results = Results::open(&target().join(results))?;
     if plan.wanted == Wanted::Table {
         print!("{}", table::table(&chosen, &results)?);
         return Ok(());
@@ -56,7 +60,7 @@ pub fn mutants(arguments: &[String]) -> Result<(), String> {
         Some(file) => file.clone(),
         None => release()?,
     };
-    let judge = Judge::new(proving, plan.jobs);
+    let judge = Judge::new(proving, plan.jobs, plan.contracts_alone);
     let tree = Tree::make(&root(), &target().join("mutants"))?;
     let device = tree
         .build()

@@ -26,6 +26,8 @@ pub struct Plan {
     pub jobs: usize,
     /// Whether only the cases of a mutant's part are run.
     pub part: bool,
+    /// Whether only what a contract says counts, and is kept apart.
+    pub contracts_alone: bool,
     /// How long `proving explore` looks for what no case has noticed.
     pub explore: Option<String>,
     /// Whether the device without a change is run first.
@@ -56,6 +58,7 @@ impl Plan {
             proving: None,
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             part: false,
+            contracts_alone: false,
             explore: None,
             checks_the_device: true,
         };
@@ -70,6 +73,7 @@ impl Plan {
                 "--table" => plan.wanted = Wanted::Table,
                 "--defects" => plan.defects = true,
                 "--part" => plan.part = true,
+                "--contracts" => plan.contracts_alone = true,
                 "--unchecked" => plan.checks_the_device = false,
                 "--file" => plan.files.push(value()?.to_owned()),
                 "--shard" => plan.shard = Some(shard(value()?)?),
