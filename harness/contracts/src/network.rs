@@ -46,7 +46,12 @@ pub const CONTRACTS: &[Contract] = &[
         needs: &[Sight::Air],
         says: "a device has no more than two TCP connections to one service open at once",
         source: "house: what is opened is closed; MQTT 3.1.1 [MQTT-3.1.4-2]",
-        reads: READS,
+        reads: since_boot![
+            (Source::Air, "left"),
+            (Source::Air, "connection_opened"),
+            (Source::Air, "connection_closed"),
+            (Source::Engine, "fault"),
+        ],
         watch: |_| Some(Box::<OpenOnes>::default()),
     },
     Contract {
@@ -142,6 +147,9 @@ impl Watch for NameServers {
     }
 }
 
+/// Faults with which the end of a connection does not reach the other side.
+const CUT_OFF: [&str; 4] = ["internet_off", "broker_down", "broker_moved", "frames"];
+
 /// TCP connections that are open, by device and service: the clients' ports.
 #[derive(Default)]
 struct OpenOnes(BTreeMap<(String, String), VecDeque<(String, u64)>>);
@@ -176,6 +184,10 @@ impl Watch for OpenOnes {
                 if let Some(open) = self.0.get_mut(&service(event)) {
                     open.retain(|(other, _)| other != client);
                 }
+            }
+            // What was closed behind one of these came nowhere, or will come nowhere.
+            "fault" if text(event, "/name").is_some_and(|name| CUT_OFF.contains(&name)) => {
+                self.0.clear();
             }
             // What a network that is gone carried, nobody can close.
             "left" => self.0.retain(|(owner, _), _| owner != device(event)),

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::events::{
-    self, broken, config, connack, connect, connect_kept, from_client, handshake, joined, leased,
-    line, notify, puback, publish, replied, report, session, status, told,
+    self, broken, connack, connect, connect_kept, from_client, joined, leased, line, notify,
+    puback, publish, replied, report,
 };
 
 #[test]

@@ -16,8 +16,8 @@ use contracts::{ALL, Contracts, Facts};
 use serde_json::{Value, json};
 
 use events::{
-    broken, config, connack, connect, connect_kept, event, from_client, handshake, joined, leased,
-    line, notify, puback, publish, replied, report, session, status, told,
+    broken, config, connack, connect, event, from_client, handshake, leased, line, notify, puback,
+    publish, replied, report, session, status, told,
 };
 
 /// A contract, events that break it alone, and when they are judged for the last time, in ms.

@@ -360,3 +360,22 @@ fn a_line_of_the_run_before_a_reset_may_come_behind_it() {
     young.push(timed(5_900, 800));
     assert_eq!(broken(&young, 5_901), expected);
 }
+
+#[test]
+fn a_connection_whose_end_could_not_arrive_is_not_open() {
+    let fault = |ms: u64, name: &str, on: bool| json!([ms, "engine/fault", { "name": name, "on": on, "detail": "" }]);
+    let breaks = |name: &str| {
+        let rows = [
+            leased(1, "192.168.1.2"),
+            opened_tcp(2, "192.168.1.2:1"),
+            fault(3, name, true),
+            fault(4, name, false),
+            opened_tcp(5, "192.168.1.2:2"),
+            opened_tcp(6, "192.168.1.2:3"),
+        ];
+        broken(&rows, 7).contains("one-connection-to-a-service")
+    };
+    assert!(!breaks("internet_off"));
+    assert!(!breaks("broker_moved"));
+    assert!(breaks("time_silent"));
+}
