@@ -30,6 +30,9 @@ pub struct ThingsBoard {
     /// older servers say it.
     #[serde(default)]
     pub older_answers: bool,
+    /// Whether an answer to the call before comes ahead of each answer to a device's call, as from a slow rule chain.
+    #[serde(default)]
+    pub late_answers: bool,
     /// In which form the payloads of the device profile are.
     #[serde(default)]
     pub payload: PayloadFormat,
@@ -46,6 +49,7 @@ impl Default for ThingsBoard {
             claiming: true,
             acknowledges_malformed: false,
             older_answers: false,
+            late_answers: false,
             payload: PayloadFormat::default(),
             answers: BTreeMap::new(),
         }

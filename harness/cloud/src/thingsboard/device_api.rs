@@ -306,8 +306,11 @@ impl Shared {
         };
         self.emit(Some(device), &event);
         if let Some(answer) = answer {
-            let body = format.rpc_answer(form, request, &answer);
-            self.reply(client, topic::rpc_answer(form, request), body);
+            let late = self.settings.late_answers.then_some(request - 1);
+            for request in late.into_iter().chain([request]) {
+                let body = format.rpc_answer(form, request, &answer);
+                self.reply(client, topic::rpc_answer(form, request), body);
+            }
         }
         Ok(())
     }

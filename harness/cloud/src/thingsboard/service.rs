@@ -36,6 +36,8 @@ pub struct ThingsBoardSettings {
     /// Whether answers to devices that ask for credentials call their status `provisionDeviceStatus`, as those of
     /// older servers do.
     pub older_answers: bool,
+    /// Whether an answer to the call before comes ahead of each answer to a call.
+    pub late_answers: bool,
     /// How a device proves who it is that [`Fake::register`] makes known.
     pub registers: Registers,
     /// The device profile's payload type.
@@ -50,6 +52,7 @@ impl Default for ThingsBoardSettings {
             skip_validity_check: false,
             acknowledges_malformed: false,
             older_answers: false,
+            late_answers: false,
             registers: Registers::Certificate,
             payload: PayloadFormat::Json,
         }

@@ -34,6 +34,7 @@ pub(super) async fn start(
         claiming_by_default: settings.claiming,
         acknowledges_malformed: settings.acknowledges_malformed,
         older_answers: settings.older_answers,
+        late_answers: settings.late_answers,
         registers: match settings.registered {
             Registered::X509 => Registers::Certificate,
             Registered::AccessToken => Registers::AccessToken,
