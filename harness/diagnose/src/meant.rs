@@ -145,6 +145,11 @@ static NONE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Why Arduino's HTTP client has no connection, whatever the reason: it says "refused" for each.
+static HTTP_REFUSED: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?i)(\b(?:https?|get|post|put|code|error)\b[^\n]*-1\b\W*)connection refused")
+});
+
 /// A word of such a crash.
 static CRASH: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"crash|panic|core ?dump|exception|backtrace"));
@@ -185,6 +190,17 @@ static ASIDE: LazyLock<bytes::Regex> = LazyLock::new(|| {
 static NO_EVENT: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
         r"(?i)\b(?:hist(?:ory)?|help|usage|self-?tests?|stats?|diag|note|todo|menu|i18n): |\blast_(?:err\w*|reason|fail\w*)\b|\bsimulat(?:ed|ing)\b|\bmeans (?:bad|wrong|not|no)\b",
+    )
+});
+
+/// Bytes and blanks that a sentence has.
+const REMARK: usize = 30;
+const WORDS: usize = 6;
+
+/// Words of people who tell what they have seen, of which firmware prints two in no line.
+static PERSONAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)\b(?:i|we|my|our|he|she|they|but|was|were|says|said|only|please|think|though|because|always|never|same|customer|app|phone|works|checked|normal|und|ist|nicht|aber|nur|wir|ich|Kunde|Router|geht)\b",
     )
 });
 
@@ -233,6 +249,7 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     if REFUSAL.is_match(line.as_bytes()) {
         line = replaced(line, &REFUSED, "connack refused$1$2");
         line = replaced(line, &CONNECT_REFUSED, "$1connack refused");
+        line = replaced(line, &HTTP_REFUSED, "${1}connect failed");
     }
     if OWN.is_match(line.as_bytes()) {
         line = replaced(line, &OWN_ADDRESS, "$1 mine");
@@ -293,6 +310,18 @@ pub fn is_denied(line: &str) -> bool {
 pub fn is_aside(line: &str) -> bool {
     let line = line.as_bytes();
     NO_EVENT.is_match(line) || (ASIDE.is_match(line) && !OF_BROKER.is_match(line))
+}
+
+/// Whether a line without a head is what a person has written between those of a device: a sentence.
+pub fn is_remark(line: &str) -> bool {
+    if line.len() < REMARK || dialect::head(line).is_some_and(|head| head.device_ms.is_some()) {
+        return false;
+    }
+    let has_marks = line
+        .bytes()
+        .any(|byte| matches!(byte, b'[' | b'{' | b'=' | b'<' | b'|'));
+    let spaces = line.bytes().filter(|byte| *byte == b' ').count();
+    !has_marks && spaces >= WORDS && PERSONAL.find_iter(line.as_bytes()).nth(1).is_some()
 }
 
 fn replaced<'a>(line: Cow<'a, str>, what: &Regex, with: &str) -> Cow<'a, str> {

@@ -115,3 +115,22 @@ E (27560) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2700";
     let cause = incident.cause.map(|named| named.cause.id);
     assert_eq!(cause.as_deref(), Some("clock-behind"));
 }
+
+#[test]
+fn a_client_that_is_not_the_device_s_is_no_trouble_of_a_healthy_device() {
+    let device =
+        "I (1390) esp_netif_handlers: sta ip: 192.168.77.12, mask: 255.255.255.0, gw: 192.168.77.1
+I (1480) app: MQTT_EVENT_CONNECTED
+I (1550) app: MQTT_EVENT_PUBLISHED, msg_id=1";
+    let broker =
+        "1700000000: New client connected from 192.168.77.12:50104 as moor-a (p2, c1, k30).
+1700000001: Client moor-a disconnected.
+1700000090: Client watch-gui has exceeded timeout, disconnecting.";
+    let cause = |broker: &str| {
+        let incident = diagnose::Incident::of(vec![read(device), read(broker)]);
+        incident.cause.map(|named| named.cause.id)
+    };
+    assert_eq!(cause(broker), None);
+    let own = broker.replace("watch-gui", "moor-a");
+    assert_eq!(cause(&own).as_deref(), Some("broker-timeout"));
+}
