@@ -15,6 +15,8 @@ use crate::{Cause, Certainty, Evidence, Stage};
 
 /// The rule on an address from another DHCP server.
 const OTHER_SERVER: &str = "other-dhcp-server";
+/// The rule on a gateway that is not in the device's network.
+const GATEWAY_ELSEWHERE: &str = "gateway-elsewhere";
 /// The rule on a name that stands for another address than before.
 const ELSEWHERE: &str = "name-elsewhere";
 /// What a server's certificate or answer tells if it is not the server that is meant.
@@ -90,6 +92,8 @@ pub struct Changes {
 #[derive(Clone, Debug)]
 struct Lease {
     gateway: Ipv4Addr,
+    /// Whether the address is of another network than the gateway.
+    is_torn: bool,
     /// Whether it is of Wi-Fi, as far as the line tells.
     is_wireless: bool,
     network: Option<String>,
@@ -124,7 +128,9 @@ impl Changes {
 
     /// What explains a log's first cause by what changed before it; that cause then follows from it.
     pub fn explain(&self, cause: &Cause) -> Option<Cause> {
-        self.other_server(cause).or_else(|| self.elsewhere(cause))
+        self.gateway_elsewhere(cause)
+            .or_else(|| self.other_server(cause))
+            .or_else(|| self.elsewhere(cause))
     }
 
     /// Whether a cause at a server need not be one, by what changed before it.
@@ -159,6 +165,13 @@ impl Changes {
             cause.certainty = Certainty::Possible;
         }
         Some(cause)
+    }
+
+    fn gateway_elsewhere(&self, cause: &Cause) -> Option<Cause> {
+        let lease = self.lease.as_ref().filter(|lease| lease.is_torn)?;
+        let is_on_way = (Stage::Dns..=Stage::Tcp).contains(&cause.stage);
+        let rule = rules().named(GATEWAY_ELSEWHERE).filter(|_| is_on_way)?;
+        Some(told(rule, vec![lease.evidence.clone()]))
     }
 
     fn elsewhere(&self, cause: &Cause) -> Option<Cause> {
@@ -209,11 +222,13 @@ impl Changes {
             return;
         };
         // The device's own network, or no more than a route.
-        if peers::own(text).is_none_or(|own| own == gateway) {
+        let Some(own) = peers::own(text).filter(|own| *own != gateway) else {
             return;
-        }
+        };
+        let is_small = text.contains("/24") || text.contains("255.255.255.0");
         self.lease = Some(Lease {
             gateway,
+            is_torn: is_small && own.octets()[..3] != gateway.octets()[..3],
             is_wireless: !WIRED.is_match(text.as_bytes()),
             network: self.network.clone(),
             evidence: evidence(line, text),
