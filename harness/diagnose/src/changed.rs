@@ -19,6 +19,20 @@ const OTHER_SERVER: &str = "other-dhcp-server";
 const GATEWAY_ELSEWHERE: &str = "gateway-elsewhere";
 /// The rule on a name that stands for another address than before.
 const ELSEWHERE: &str = "name-elsewhere";
+/// The rule on a name that stands for the router.
+const NAME_IS_GATEWAY: &str = "name-is-gateway";
+/// Ends of names that a router gives to hosts of its own network.
+const LOCAL: [&str; 9] = [
+    ".lan",
+    ".local",
+    ".home",
+    ".box",
+    ".internal",
+    ".intranet",
+    ".arpa",
+    ".localdomain",
+    ".router",
+];
 /// What a server's certificate or answer tells if it is not the server that is meant.
 const NOT_THE_SERVER: [&str; 4] = [
     "server-wrong-name",
@@ -131,6 +145,7 @@ impl Changes {
         self.gateway_elsewhere(cause)
             .or_else(|| self.other_server(cause))
             .or_else(|| self.elsewhere(cause))
+            .or_else(|| self.gateway_of_name(cause))
     }
 
     /// Whether a cause at a server need not be one, by what changed before it.
@@ -181,6 +196,22 @@ impl Changes {
         let (before, now) = self.moved(cause)?;
         let rule = rules().named(ELSEWHERE)?;
         Some(told(rule, vec![before.clone(), now.clone()]))
+    }
+
+    fn gateway_of_name(&self, cause: &Cause) -> Option<Cause> {
+        let gateway = self.lease.as_ref()?.gateway;
+        let line = cause.evidence.first()?.line;
+        let is_foreign = |name: &str| !LOCAL.iter().any(|local| name.ends_with(local));
+        let mut told_of = self.hosts.iter().filter_map(|(name, addresses)| {
+            let of_gateway =
+                |(address, told): &&(Ipv4Addr, Evidence)| *address == gateway && told.line < line;
+            let found = addresses.iter().find(of_gateway)?;
+            is_foreign(name).then_some(&found.1)
+        });
+        let is_on_way = (Stage::Tcp..=Stage::Tls).contains(&cause.stage);
+        let evidence = told_of.next().filter(|_| is_on_way)?;
+        let rule = rules().named(NAME_IS_GATEWAY)?;
+        Some(told(rule, vec![evidence.clone()]))
     }
 
     /// The lines on a host that stood for another network before the cause than at first.

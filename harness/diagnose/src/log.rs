@@ -11,7 +11,7 @@ use crate::binary;
 use crate::changed::Changes;
 use crate::compared::{Compared, is_end};
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Past};
-use crate::meant::{as_meant, is_aside, is_denied, is_remark};
+use crate::meant::{as_meant, is_aside, is_denied, is_of_other_tongue, is_remark};
 use crate::names::{self, Names};
 use crate::peers::{self, Clients};
 use crate::rules::{Pattern, Rule, rules};
@@ -473,7 +473,7 @@ pub fn is_telling(line: &str) -> bool {
 fn find(line: &str) -> Vec<Pattern> {
     let set = &rules().set;
     let found = set.found_in(line.as_bytes());
-    if found.is_empty() {
+    if found.is_empty() && !is_of_other_tongue(line) {
         return found;
     }
     match as_meant(line) {

@@ -8,12 +8,14 @@ use regex::{Regex, bytes};
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi",
+        r"(?i)reason|\b(?:grund|motivo|raison|reden)\b|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi",
     )
 });
 
 /// A word of some of them, without which those are not looked for.
 static REASON: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)reason"));
+static OTHER_TONGUE: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"(?i)\b(?:grund|motivo|raison|reden)\b"));
 static TIMEOUT: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)time(?:d[ -]?|[ _-]?)out"));
 static LEAVES: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)leave,? AID"));
 static REFUSAL: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)refused"));
@@ -31,6 +33,10 @@ static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)\btime-?out_?(?:ms|s|sec)?(?: is| of| in| set to| ?=| ?:)? ?\d+|_timeout: ?\d+",
     )
 });
+
+/// A reason with its number in other languages.
+static REASON_OF_OTHERS: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?i)\b(?:grund|motivo|raison|reden)(?:-?code)?[ :=(]+(\d)"));
 
 /// A reason that is MQTT's, whose numbers mean something else than Wi-Fi's.
 static MQTT_REASON: LazyLock<Regex> = LazyLock::new(|| {
@@ -234,6 +240,9 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
         return Cow::Borrowed(line);
     }
     let mut line = Cow::Borrowed(line);
+    if is_of_other_tongue(&line) {
+        line = replaced(line, &REASON_OF_OTHERS, "reason $1");
+    }
     if REASON.is_match(line.as_bytes()) && !OF_WIFI.is_match(line.as_bytes()) {
         line = replaced(line, &MQTT_REASON, "$1${2}mqttcode $3");
         line = replaced(line, &OTHER_REASON, "$1${2}why");
@@ -288,6 +297,11 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
         }
     }
     line
+}
+
+/// Whether a line tells a reason in another language, so that no rule finds it as it stands.
+pub fn is_of_other_tongue(line: &str) -> bool {
+    OTHER_TONGUE.is_match(line.as_bytes())
 }
 
 /// Whether a line has a number that is nothing.
@@ -366,6 +380,7 @@ mod tests {
         for (line, meant) in [
             ("connection timeout: 5000 ms", "connection limit ms"),
             ("reset reason: 5", "reset why: 5"),
+            ("WLAN getrennt, Grund: 15", "WLAN getrennt, reason 15"),
             ("esp_reset_reason 15", "esp_reset_why 15"),
             ("nimble: disconnect; reason=8", "nimble: disconnect; why=8"),
             (
