@@ -60,6 +60,11 @@ impl Compared {
         self.is_under
     }
 
+    /// Whether the device's own lines have heads, by which they are told from what people write between them.
+    pub fn has_own(&self) -> bool {
+        self.has_own
+    }
+
     /// A line without letters ends what stood under a heading.
     pub fn blank(&mut self) {
         self.is_under = false;

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::names::Names;
+use crate::peers::Clients;
 use crate::{Kind, Reading, Stage};
 
 /// How much a cause can be relied on.
@@ -21,6 +22,14 @@ pub enum Certainty {
 }
 
 impl Certainty {
+    /// One step less.
+    pub(crate) fn less(self) -> Self {
+        match self {
+            Self::Certain => Self::Likely,
+            Self::Likely | Self::Possible => Self::Possible,
+        }
+    }
+
     /// In words, to be put behind a cause.
     pub fn words(self) -> &'static str {
         match self {
@@ -55,6 +64,9 @@ pub struct Diagnosis {
     /// The clients that a broker's log names.
     #[serde(skip)]
     pub(crate) peers: BTreeSet<Ipv4Addr>,
+    /// The identifiers by which it names them.
+    #[serde(skip)]
+    pub(crate) clients: Clients,
     /// The names of hosts in it.
     #[serde(skip)]
     pub(crate) names: Names,

@@ -169,10 +169,13 @@ fn told_of(
     let is_others = |peers: &[Ipv4Addr]| {
         is_seen && !peers.is_empty() && !peers.iter().any(|peer| devices.contains(peer))
     };
+    let is_of_other_client = |text: &str| broker.clients.is_of_other(text, devices);
     let is_of_device = |cause: &&Cause| {
-        let lines = cause.evidence.iter();
-        let peers: Vec<Ipv4Addr> = lines.flat_map(|line| peers::of(&line.text)).collect();
-        !is_others(&peers)
+        let lines = || cause.evidence.iter();
+        let peers: Vec<Ipv4Addr> = lines().flat_map(|line| peers::of(&line.text)).collect();
+        let are_other_clients =
+            lines().count() > 0 && lines().all(|line| is_of_other_client(&line.text));
+        !is_others(&peers) && !are_other_clients
     };
     let is_there = |stage: Stage| Some(stage) == fails_in;
     let all = broker.causes.iter().chain(&broker.consequences);
@@ -184,7 +187,8 @@ fn told_of(
     let of_stage = of_device.find(|cause| is_there(cause.stage)).cloned();
     let before = || {
         let past = broker.history.iter().filter(|past| is_there(past.stage));
-        let past = past.filter(|past| !is_others(&past.peers));
+        let past =
+            past.filter(|past| !is_others(&past.peers) && !is_of_other_client(&past.evidence.text));
         let most = past.max_by_key(|past| (!past.peers.is_empty(), past.evidence.count))?;
         Some(told(rules().named(&most.id)?, vec![most.evidence.clone()]))
     };

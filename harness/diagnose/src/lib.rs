@@ -1,7 +1,7 @@
 //! A log in, its cause out: the stage that a device reached on its way online, what proves it, the first
 //! cause of its failure, and what to do next.
 //!
-//! Rules are data, one file per stage in `rules/`. A log is read once, line by line, in memory that does
+//! Rules are data, in files of `rules/` by stage. A log is read once, line by line, in memory that does
 //! not grow with it. What was recovered from is history, what follows an open problem is its consequence,
 //! and a log that tells nothing gets no cause.
 //!
@@ -15,6 +15,7 @@
 //! ```
 
 mod binary;
+mod changed;
 mod compared;
 mod decode;
 mod diagnosis;

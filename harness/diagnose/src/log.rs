@@ -8,11 +8,12 @@ use std::net::Ipv4Addr;
 use dialect::{Row, Text};
 
 use crate::binary;
+use crate::changed::Changes;
 use crate::compared::{Compared, is_end};
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Past};
-use crate::meant::{as_meant, is_denied};
+use crate::meant::{as_meant, is_aside, is_denied, is_of_other_tongue, is_remark};
 use crate::names::{self, Names};
-use crate::peers;
+use crate::peers::{self, Clients};
 use crate::rules::{Pattern, Rule, rules};
 use crate::subject::Subject;
 use crate::waiting::Moment;
@@ -63,8 +64,12 @@ pub struct Log {
     starts: BTreeMap<usize, Evidence>,
     /// The clients that a broker's log names.
     peers: BTreeSet<Ipv4Addr>,
+    /// The identifiers by which a broker's log names them.
+    clients: Clients,
     /// The names of hosts.
     names: Names,
+    /// What the network gave the device, before and after.
+    changes: Changes,
     history: Vec<Past>,
     left_out: u64,
 }
@@ -89,7 +94,9 @@ impl Log {
             outlived: None,
             starts: BTreeMap::new(),
             peers: BTreeSet::new(),
+            clients: Clients::default(),
             names: Names::default(),
+            changes: Changes::default(),
             history: Vec::new(),
             left_out: 0,
         }
@@ -120,6 +127,9 @@ impl Log {
             return;
         }
         let found = find(clean);
+        if !matches!(self.kind, Some(Kind::Broker | Kind::Network)) {
+            self.changes.take(self.lines, clean);
+        }
         self.take_names(&found, clean);
         let begins = !found.is_empty() && self.meet(&found, clean);
         if self.current.only_start && !begins {
@@ -191,6 +201,7 @@ impl Log {
         }
         if self.kind == Some(Kind::Broker) && self.peers.len() < MOST_PEERS {
             self.peers.extend(peers::of(text));
+            self.clients.take(text);
         }
         let kind = self.kind;
         let counts = |mark: &usize| {
@@ -213,6 +224,9 @@ impl Log {
             if !rules.marks[mark].passed {
                 continue;
             }
+            if (Stage::Mqtt..=Stage::Bind).contains(&rules.marks[mark].stage) {
+                self.changes.reached();
+            }
             let over = self.current.recover(&rules.marks[mark], kind, text);
             self.remember_over(over);
         }
@@ -223,10 +237,12 @@ impl Log {
             }
         }
         let has_asides = !matches!(kind, Some(Kind::Broker | Kind::Network));
+        let is_remark = || self.compared.has_own() && is_remark(text);
+        let is_aside = !found.is_empty() && has_asides && (is_aside(text) || is_remark());
         // After what the line ends, for it ends no trouble that it tells itself.
         for pattern in found {
             self.current
-                .meet(*pattern, self.lines, text, (subject, has_asides));
+                .meet(*pattern, self.lines, text, (subject, is_aside));
         }
         begins
     }
@@ -372,6 +388,14 @@ impl Log {
             0..ENOUGH => 0,
             bytes => self.garbage * 100 / bytes,
         };
+        if let Some(first) = causes.first_mut() {
+            if self.changes.is_doubtful(first) {
+                first.certainty = Certainty::Possible;
+            }
+            if let Some(reason) = self.changes.explain(first) {
+                consequences.splice(0..0, mem::replace(&mut causes, vec![reason]));
+            }
+        }
         if let Some(what) = self.binary {
             causes = vec![no_log(what)];
         } else if garbage >= MOSTLY_GARBLED {
@@ -413,6 +437,7 @@ impl Log {
             history: self.history,
             notes,
             peers: self.peers,
+            clients: self.clients,
             names: self.names,
         }
     }
@@ -448,7 +473,7 @@ pub fn is_telling(line: &str) -> bool {
 fn find(line: &str) -> Vec<Pattern> {
     let set = &rules().set;
     let found = set.found_in(line.as_bytes());
-    if found.is_empty() {
+    if found.is_empty() && !is_of_other_tongue(line) {
         return found;
     }
     match as_meant(line) {

@@ -8,12 +8,14 @@ use regex::{Regex, bytes};
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi",
+        r"(?i)reason|\b(?:grund|motivo|raison|reden)\b|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi",
     )
 });
 
 /// A word of some of them, without which those are not looked for.
 static REASON: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)reason"));
+static OTHER_TONGUE: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"(?i)\b(?:grund|motivo|raison|reden)\b"));
 static TIMEOUT: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)time(?:d[ -]?|[ _-]?)out"));
 static LEAVES: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)leave,? AID"));
 static REFUSAL: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)refused"));
@@ -31,6 +33,10 @@ static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)\btime-?out_?(?:ms|s|sec)?(?: is| of| in| set to| ?=| ?:)? ?\d+|_timeout: ?\d+",
     )
 });
+
+/// A reason with its number in other languages.
+static REASON_OF_OTHERS: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?i)\b(?:grund|motivo|raison|reden)(?:-?code)?[ :=(]+(\d)"));
 
 /// A reason that is MQTT's, whose numbers mean something else than Wi-Fi's.
 static MQTT_REASON: LazyLock<Regex> = LazyLock::new(|| {
@@ -145,6 +151,11 @@ static NONE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Why Arduino's HTTP client has no connection, whatever the reason: it says "refused" for each.
+static HTTP_REFUSED: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?i)(\b(?:https?|get|post|put|code|error)\b[^\n]*-1\b\W*)connection refused")
+});
+
 /// A word of such a crash.
 static CRASH: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"crash|panic|core ?dump|exception|backtrace"));
@@ -188,6 +199,17 @@ static NO_EVENT: LazyLock<bytes::Regex> = LazyLock::new(|| {
     )
 });
 
+/// Bytes and blanks that a sentence has.
+const REMARK: usize = 30;
+const WORDS: usize = 6;
+
+/// Words of people who tell what they have seen, of which firmware prints two in no line.
+static PERSONAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)\b(?:i|we|my|our|he|she|they|but|was|were|says|said|only|please|think|though|because|always|never|same|customer|app|phone|works|checked|normal|und|ist|nicht|aber|nur|wir|ich|Kunde|Router|geht)\b",
+    )
+});
+
 /// What a line by the way cannot be on: the way to the device's own broker.
 static OF_BROKER: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)\bmqtt|broker"));
 
@@ -218,6 +240,9 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
         return Cow::Borrowed(line);
     }
     let mut line = Cow::Borrowed(line);
+    if is_of_other_tongue(&line) {
+        line = replaced(line, &REASON_OF_OTHERS, "reason $1");
+    }
     if REASON.is_match(line.as_bytes()) && !OF_WIFI.is_match(line.as_bytes()) {
         line = replaced(line, &MQTT_REASON, "$1${2}mqttcode $3");
         line = replaced(line, &OTHER_REASON, "$1${2}why");
@@ -233,6 +258,7 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     if REFUSAL.is_match(line.as_bytes()) {
         line = replaced(line, &REFUSED, "connack refused$1$2");
         line = replaced(line, &CONNECT_REFUSED, "$1connack refused");
+        line = replaced(line, &HTTP_REFUSED, "${1}connect failed");
     }
     if OWN.is_match(line.as_bytes()) {
         line = replaced(line, &OWN_ADDRESS, "$1 mine");
@@ -273,6 +299,11 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     line
 }
 
+/// Whether a line tells a reason in another language, so that no rule finds it as it stands.
+pub fn is_of_other_tongue(line: &str) -> bool {
+    OTHER_TONGUE.is_match(line.as_bytes())
+}
+
 /// Whether a line has a number that is nothing.
 fn has_zero(line: &str) -> bool {
     let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
@@ -293,6 +324,18 @@ pub fn is_denied(line: &str) -> bool {
 pub fn is_aside(line: &str) -> bool {
     let line = line.as_bytes();
     NO_EVENT.is_match(line) || (ASIDE.is_match(line) && !OF_BROKER.is_match(line))
+}
+
+/// Whether a line without a head is what a person has written between those of a device: a sentence.
+pub fn is_remark(line: &str) -> bool {
+    if line.len() < REMARK || dialect::head(line).is_some_and(|head| head.device_ms.is_some()) {
+        return false;
+    }
+    let has_marks = line
+        .bytes()
+        .any(|byte| matches!(byte, b'[' | b'{' | b'=' | b'<' | b'|'));
+    let spaces = line.bytes().filter(|byte| *byte == b' ').count();
+    !has_marks && spaces >= WORDS && PERSONAL.find_iter(line.as_bytes()).nth(1).is_some()
 }
 
 fn replaced<'a>(line: Cow<'a, str>, what: &Regex, with: &str) -> Cow<'a, str> {
@@ -337,6 +380,7 @@ mod tests {
         for (line, meant) in [
             ("connection timeout: 5000 ms", "connection limit ms"),
             ("reset reason: 5", "reset why: 5"),
+            ("WLAN getrennt, Grund: 15", "WLAN getrennt, reason 15"),
             ("esp_reset_reason 15", "esp_reset_why 15"),
             ("nimble: disconnect; reason=8", "nimble: disconnect; why=8"),
             (

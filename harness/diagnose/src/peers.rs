@@ -1,11 +1,17 @@
 //! Who a line is about, by its address.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use crate::meant::expression;
+
+/// Identifiers that are kept.
+const MOST: usize = 1024;
+/// Addresses of one of them.
+const MOST_ADDRESSES: usize = 16;
 
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     expression(r"(?:^|[^\d.])(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})(?:$|[^\d.]|\.\D)")
@@ -14,8 +20,47 @@ static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
 static PORT: LazyLock<Regex> =
     LazyLock::new(|| expression(r"(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}):\d{4,5}\b"));
 
+static CONNECTED: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?i)client connected from (\d+\.\d+\.\d+\.\d+)\S* as (\S+)"));
+
+static CLIENT: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"\bClient (\S+) (?:has exceeded|disconnected|closed|already|\[[^\]]*\] (?:disconnected|closed|already))",
+    )
+});
+
 static STATION: LazyLock<Regex> =
     LazyLock::new(|| expression(r"(?i)\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b"));
+
+/// The identifiers of a broker's clients, with the addresses that they come from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Clients(BTreeMap<String, BTreeSet<Ipv4Addr>>);
+
+impl Clients {
+    /// Takes a line, by which the broker may let a client in.
+    pub fn take(&mut self, line: &str) {
+        let Some(found) = CONNECTED.captures(line) else {
+            return;
+        };
+        if self.0.len() < MOST
+            && let Ok(address) = found[1].parse()
+        {
+            let addresses = self.0.entry(found[2].to_owned()).or_default();
+            if addresses.len() < MOST_ADDRESSES {
+                addresses.insert(address);
+            }
+        }
+    }
+
+    /// Whether a line is on a client by an identifier that no session from these addresses had.
+    pub fn is_of_other(&self, line: &str, devices: &BTreeSet<Ipv4Addr>) -> bool {
+        let is_device = |of: &BTreeSet<Ipv4Addr>| !of.is_disjoint(devices);
+        let Some(client) = CLIENT.captures(line) else {
+            return false;
+        };
+        self.0.values().any(is_device) && !self.0.get(&client[1]).is_some_and(is_device)
+    }
+}
 
 /// The clients that a server's line names: addresses with a client's port.
 pub fn of(line: &str) -> Vec<Ipv4Addr> {

@@ -8,7 +8,7 @@ use crate::expressions::{ExpressionError, Expressions};
 use crate::names::NAME_BLOCKED;
 use crate::{Certainty, Kind, Stage};
 
-const FILES: [(Stage, &str); 15] = [
+const FILES: [(Stage, &str); 17] = [
     (Stage::Power, include_str!("../rules/power.toml")),
     (Stage::Storage, include_str!("../rules/storage.toml")),
     (
@@ -26,7 +26,9 @@ const FILES: [(Stage, &str); 15] = [
     (Stage::Tcp, include_str!("../rules/tcp.toml")),
     (Stage::Clock, include_str!("../rules/clock.toml")),
     (Stage::Tls, include_str!("../rules/tls.toml")),
+    (Stage::Tls, include_str!("../rules/tls_broker.toml")),
     (Stage::Mqtt, include_str!("../rules/mqtt.toml")),
+    (Stage::Mqtt, include_str!("../rules/mqtt_broker.toml")),
     (Stage::Cloud, include_str!("../rules/cloud.toml")),
     (Stage::Bind, include_str!("../rules/bind.toml")),
     (Stage::Serving, include_str!("../rules/serving.toml")),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::diagnosis::{Attempt, Cause, Certainty, Evidence, Milestone, RuledOut};
-use crate::meant::is_aside;
 use crate::peers;
 use crate::ranking::{Hit, NEVER, rank};
 use crate::rules::{Mark, Pattern, Rule, rules};
@@ -89,13 +88,13 @@ impl Watch {
         }
     }
 
-    /// Takes a line about a subject, of a log that has lines by the way or not, in which `pattern` was found.
+    /// Takes a line about a subject, by the way or not, in which `pattern` was found.
     pub fn meet(
         &mut self,
         pattern: Pattern,
         line: u64,
         text: &str,
-        (subject, has_asides): (Subject, bool),
+        (subject, is_aside): (Subject, bool),
     ) {
         count(&mut self.seen[pattern], line, text);
         if rules().waits[pattern] {
@@ -111,7 +110,7 @@ impl Watch {
                 count(&mut self.open[*rule][*place], line, text);
                 self.latest[*rule] = line;
                 if !self.is_plain[*rule] {
-                    self.is_plain[*rule] = !(has_asides && is_aside(text));
+                    self.is_plain[*rule] = !is_aside;
                 }
             }
         }
@@ -283,7 +282,19 @@ impl Watch {
             }
         }
         hits.sort_by_key(|hit| (hit.line, hit.index));
+        let is_basic = |hit: &Hit, first: &Hit| {
+            let rule = hit.rule();
+            // That a script or a task has ended is told of any trouble.
+            let tells =
+                rule.stage == Stage::Storage || (rule.stage == Stage::Power && !rule.text.general);
+            tells && rule.stage < first.rule().stage && hit.line < first.line
+        };
+        let before = |hits: &[Hit], first: &Hit| hits.iter().any(|hit| is_basic(hit, first));
+        let all = hits.clone();
         let (causes, consequences) = rank(hits);
+        let said = causes.first().filter(|first| first.line != NEVER);
+        let is_behind_basic = said.is_some_and(|first| before(&all, first));
+        let is_behind_hint = said.is_some_and(|first| before(&hints, first));
         let is_lone = causes.len() + consequences.len() == 1;
         let told = |hits: Vec<Hit>| {
             let cause = |hit: Hit| self.cause(hit.index, ending);
@@ -294,6 +305,12 @@ impl Watch {
             && Self::is_passed_over(cause, ending)
         {
             cause.certainty = Certainty::Possible;
+        }
+        // What storage or the firmware itself lacks can be the reason of all that comes behind.
+        if let Some(cause) = causes.first_mut()
+            && (is_behind_basic || (is_behind_hint && cause.certainty == Certainty::Certain))
+        {
+            cause.certainty = cause.certainty.less();
         }
         Verdict {
             attempt: self.attempt(),

@@ -1,0 +1,91 @@
+//! What makes a cause less sure: what changed before it, a more basic trouble, words that are no library's.
+
+use diagnose::{Cause, Certainty, Log};
+
+fn first(text: &str) -> Cause {
+    let mut log = Log::new("example");
+    for line in text.trim().lines() {
+        log.line(line.as_bytes());
+    }
+    log.end().causes.swap_remove(0)
+}
+
+#[test]
+fn a_gateway_that_is_another_than_when_it_worked_is_the_cause_of_names_that_are_not_found() {
+    let log = |network: &str, address: &str| {
+        let (own, gateway) = (format!("{address}.103"), format!("{address}.1"));
+        first(&format!(
+            "I (3) net: ssid=Hall
+I (4) net: addr 192.168.178.61/24 gw 192.168.178.1
+I (5) app: MQTT_EVENT_CONNECTED
+I (6) net: ssid={network}
+I (7) net: addr {own}/24 gw {gateway}
+E (8) esp-tls: couldn't get hostname for :host.lan: getaddrinfo() returns 202
+E (9) esp-tls: couldn't get hostname for :host.lan: getaddrinfo() returns 202"
+        ))
+    };
+    let rogue = log("Hall", "192.168.0");
+    assert_eq!(rogue.id, "other-dhcp-server");
+    assert_eq!(rogue.certainty, Certainty::Likely);
+    assert_eq!(rogue.evidence.len(), 2);
+    assert_eq!(log("Hall", "192.168.178").id, "name-not-resolved");
+    assert_eq!(log("Home", "192.168.0").id, "name-not-resolved");
+}
+
+#[test]
+fn a_name_that_stands_for_another_network_than_before_is_the_cause_of_a_wrong_certificate() {
+    let log = |address: &str| {
+        first(&format!(
+            "I (5314) app: mq.vendor.example = 198.51.100.87
+I (6122) app: MQTT_EVENT_CONNECTED
+I (9010) app: mq.vendor.example = {address}
+E (9391) esp-tls: The certificate Common Name (CN) does not match with the expected CN
+E (9991) esp-tls: The certificate Common Name (CN) does not match with the expected CN"
+        ))
+    };
+    assert_eq!(log("203.0.113.45").id, "name-elsewhere");
+    assert_eq!(log("198.51.100.87").id, "server-wrong-name");
+    assert_eq!(log("198.51.7.7").id, "server-wrong-name");
+}
+
+#[test]
+fn a_refusal_is_only_possible_where_the_heap_has_fallen_or_the_name_has_moved() {
+    let refused =
+        "E (9012) esp-tls: [sock=54] delayed connect error: Connection refused\n".repeat(2);
+    let certainty = |before: &str| first(&format!("{before}\n{refused}")).certainty;
+    assert_eq!(certainty("I (1) app: free heap 171240"), Certainty::Certain);
+    let falls = "I (1) app: free heap 171240\nI (2) app: free heap 39240";
+    assert_eq!(certainty(falls), Certainty::Possible);
+    let moves = "I (1) app: mq.vendor.example -> 198.51.100.87\nI (2) app: mq.vendor.example -> 203.0.113.45";
+    assert_eq!(certainty(moves), Certainty::Possible);
+}
+
+#[test]
+fn what_comes_behind_a_trouble_of_storage_is_less_sure() {
+    let settings = "E (9) esp-tls-mbedtls: mbedtls_pk_parse_keyfile returned -0x3D00\n".repeat(2);
+    assert_eq!(first(&settings).certainty, Certainty::Certain);
+    let behind = first(&format!(
+        "W (1) app: config in nvs, using defaults\n{settings}"
+    ));
+    assert_eq!(behind.id, "tls-settings");
+    assert_eq!(behind.certainty, Certainty::Likely);
+}
+
+#[test]
+fn what_a_reader_has_written_between_the_lines_of_a_device_makes_nothing_likely() {
+    let remark = "The app only says \"wrong proof of possession\", but we have checked it twice";
+    let own = "I (31022) app: BLE transport: Connected!";
+    assert_eq!(
+        first(&format!("{own}\n{remark}")).certainty,
+        Certainty::Possible
+    );
+    let said =
+        format!("{own}\nE (9) security2: Security version mismatch. Closing connection\n{remark}");
+    assert_eq!(first(&said).id, "wrong-security");
+}
+
+#[test]
+fn an_http_client_of_arduino_says_refused_whatever_the_reason() {
+    let says = "[910239] http -1  connection refused\n".repeat(2);
+    assert_eq!(first(&says).id, "no-connection");
+}
