@@ -4,14 +4,14 @@ use std::fs;
 
 use crate::rig::{BoardLink, RigBoard, RigPhone};
 
-/// Which system bus a process talks to.
-const BUS: &str = "DBUS_SYSTEM_BUS_ADDRESS";
+/// Where libdbus and others find the system bus.
+pub const SYSTEM_BUS: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 
 impl RigPhone {
     /// What leases of its parts are called. An adapter belongs to a bus, an interface to a network of this
     /// host: others may have some of the same name.
     pub fn identities(&self) -> Vec<String> {
-        let bus = std::env::var(BUS).unwrap_or_else(|_| "the system's bus".to_owned());
+        let bus = std::env::var(SYSTEM_BUS).unwrap_or_else(|_| "the system's bus".to_owned());
         let network = fs::read_link("/proc/self/ns/net").unwrap_or_default();
         let network = network.display();
         let parts = [

@@ -23,6 +23,7 @@ pub mod probe;
 use futures_util::future::BoxFuture;
 
 pub use error::BoardError;
+pub use identity::SYSTEM_BUS;
 pub use trace::{Exited, Garbage, ImageFlashed, Power, PowerChanged, RestartCause, Restarted};
 
 /// What runs the firmware.

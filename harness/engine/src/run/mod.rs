@@ -39,7 +39,6 @@ pub use folder::FolderError;
 pub use job::{Job, JobError};
 pub use pcap::Pcap;
 pub use plan::{Case, Flash, Plan, Settings};
-pub use worker::PRIVATE_BUS;
 pub use worker::private_bus;
 
 /// A run could not be started or its summary not be written.

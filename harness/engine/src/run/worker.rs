@@ -13,9 +13,6 @@ use trace::{Event, Finished, ReadError};
 use super::group::{Group, die_with};
 use super::{Job, Settings, boards};
 
-/// Where libdbus and others find the system bus. A worker has one of its own, so that nothing in it
-/// reaches the host's Bluetooth or Wi-Fi, unless a rig file names what of these phones use.
-pub const PRIVATE_BUS: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 /// What a worker's processes get to go after it, before they count as leaked.
 const LEAK_GRACE: Duration = Duration::from_secs(1);
 /// What the kernel gets to end a group that was sent SIGKILL.
@@ -113,8 +110,10 @@ impl Worker {
             .stdout(File::create_new(folder.join("worker.out"))?)
             .stderr(File::create_new(folder.join("worker.err"))?)
             .process_group(0);
+        // A bus of its own, so that nothing in it reaches the host's Bluetooth or Wi-Fi, unless a rig file names what
+        // of these phones use.
         if !job.uses_host_radios {
-            command.env(PRIVATE_BUS, private_bus());
+            command.env(board::SYSTEM_BUS, private_bus());
         }
         // SAFETY: `die_with` makes async-signal-safe calls only.
         unsafe { command.pre_exec(move || die_with(parent)) };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use board::SYSTEM_BUS;
 use clock::Clock;
 use lab::bluetooth::{BluezPhone, BluezStandIn, Ether, RadioFaults};
 use lab::private_bus;
@@ -13,7 +14,7 @@ use trace::Trace;
 
 use super::Enrollee;
 use crate::attempt::problem::LabError;
-use crate::run::{self, PRIVATE_BUS};
+use crate::run;
 
 /// Name in the trace of the program that uses the adapter for outsiders.
 const OUTSIDER: &str = "outsider";
@@ -49,10 +50,10 @@ impl Bluetooth {
 
     /// Gives each of `phones` an adapter.
     async fn add(&mut self, phones: &[String]) -> Result<(), LabError> {
-        let Ok(address) = std::env::var(PRIVATE_BUS) else {
+        let Ok(address) = std::env::var(SYSTEM_BUS) else {
             // libdbus would take the host's own.
             return Err(LabError::Scenario(format!(
-                "{PRIVATE_BUS} is not set; `proving run` does it"
+                "{SYSTEM_BUS} is not set; `proving run` does it"
             )));
         };
         let stand_in = self.outsiders().bus_at(&address, phones).await?;

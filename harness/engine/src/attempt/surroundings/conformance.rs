@@ -15,7 +15,6 @@ use trace::{Source, Trace};
 use super::{Enrollee, HostRig, Lab, Surroundings, Switched, VisitError};
 use crate::attempt::LabError;
 use crate::attempt::values::{AccessPointValues, Maker};
-use crate::run::PRIVATE_BUS;
 
 const WORLD: &str = "\
 name: A world\n\
@@ -142,7 +141,7 @@ fn a_hosts_rig_obeys() {
         let output = Command::new(own)
             .args(["--exact", name, "--nocapture"])
             .env(OWN_BUS, "1")
-            .env(PRIVATE_BUS, bus)
+            .env(board::SYSTEM_BUS, bus)
             .output()
             .expect("it starts");
         let said = String::from_utf8_lossy(&output.stdout);
@@ -160,7 +159,7 @@ fn a_hosts_rig_obeys() {
 
 async fn hosts_rig() {
     let (world, trace) = (world(), Trace::in_memory(Clock::start(1.0)));
-    let bus = std::env::var(PRIVATE_BUS).expect("set above");
+    let bus = std::env::var(board::SYSTEM_BUS).expect("set above");
     private_bus::start(&bus).expect("a bus");
     let network = |ssid: String, passphrase: Option<&str>| HostNetwork {
         ssid,
