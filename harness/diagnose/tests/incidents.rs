@@ -134,3 +134,21 @@ I (1550) app: MQTT_EVENT_PUBLISHED, msg_id=1";
     let own = broker.replace("watch-gui", "moor-a");
     assert_eq!(cause(&own).as_deref(), Some("broker-timeout"));
 }
+
+#[test]
+fn what_a_broker_says_of_clients_of_other_identifiers_is_left_out() {
+    let device =
+        "04:51:54 [paho] Sending CONNECT (u1, p1, wr0, wq0, wf0, c0, k60) client_id=b'press4'
+04:51:54 [paho] Received CONNACK (1, 0)";
+    let broker = "2024-02-11T04:52:11+01:00 [warning] msg: authorization_permission_denied, peername: 10.20.4.90:51220, clientid: grafana, topic: $SYS/#
+2024-02-11T04:52:14+01:00 [error] msg: frame_parse_error, peername: 10.20.4.14:37932, clientid: press4, reason: #{cause => frame_too_large, limit => 1048576}
+2024-02-11T04:52:16+01:00 [error] msg: frame_parse_error, peername: 10.20.4.14:37934, clientid: press4, reason: #{cause => frame_too_large, limit => 1048576}
+2024-02-11T04:52:18+01:00 [error] msg: frame_parse_error, peername: 10.20.4.14:37936, clientid: press4, reason: #{cause => frame_too_large, limit => 1048576}";
+    let named = |device: &str| {
+        let incident = diagnose::Incident::of(vec![read(device), read(broker)]);
+        incident.cause.map(|named| named.cause.id)
+    };
+    assert_eq!(named(device).as_deref(), Some("broker-packet-refused"));
+    let unnamed = device.replace(" client_id=b'press4'", "");
+    assert_eq!(named(&unnamed).as_deref(), Some("broker-refuses-topic"));
+}
