@@ -170,7 +170,7 @@ static MESSAGE: LazyLock<Regex> = LazyLock::new(|| {
 /// A number behind the word of a disconnection from the access point, which is its reason.
 static LEFT: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)\b((?:sta|station|wi-?fi|wlan|netz)\]?:? ?(?:disconnect(?:ed|ion)?|lost|getrennt|weg|down|off)|STA_DISCONNECTED|assoc(?:iation)? (?:failed|rejected|lost))([ :=,(#]{1,3})(?:why|rc|r|code|err|cause)?[ :=#]{0,2}(\d{1,3})\b(?:$|[^.:\d%]| *\))",
+        r"(?i)\b((?:sta|station|wi-?fi|wlan|netz)\]?:? ?(?:disconnect(?:ed|ion)?|lost|getrennt|weg|down|off)|STA_DISCONNECTED|assoc(?:iation)? (?:failed|rejected|lost))([ :=,(#]{1,3})(?:why|rc|r|code|err|cause)?[ :=#]{0,2}(\d{1,3})\b(?:\W*$|[,;)\]]| \(| try| retry| -)",
     )
 });
 

@@ -102,9 +102,22 @@ fn id_in(line: &str) -> Option<&str> {
     found.iter().skip(1).flatten().next().map(|id| id.as_str())
 }
 
+/// Whether a line has the word for such an identifier.
+fn may_tell_id(line: &str) -> bool {
+    let is_id = |behind: &str| {
+        let behind = behind.trim_start_matches([' ', '_', '-']);
+        behind
+            .get(..2)
+            .is_some_and(|word| word.eq_ignore_ascii_case("id"))
+    };
+    let mut clients = line.split("lient").skip(1);
+    clients.any(is_id)
+}
+
 /// Takes the identifier that a device tells it has.
 pub fn take_own_id(line: &str, ids: &mut BTreeSet<String>) {
     if ids.len() < MOST_IDS
+        && may_tell_id(line)
         && let Some(found) = OWN_ID.captures(line)
         && !ids.contains(&found[1])
     {

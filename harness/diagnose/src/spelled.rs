@@ -120,14 +120,22 @@ impl Names {
 /// Whether a line has a sign that a name may stand behind.
 fn may_quote(text: &str) -> bool {
     let is_sign = |byte: u8| matches!(byte, b'"' | b'\'' | b'<' | 0xc2 | 0xe2);
-    text.bytes().any(is_sign) || text.contains("ssid") || text.contains("SSID")
+    let is_told = |word: &str| {
+        let behind = text.find(word).map(|at| at + word.len());
+        let next = behind.and_then(|behind| text.as_bytes().get(behind));
+        matches!(next, Some(b' ' | b':' | b'=' | b'['))
+    };
+    text.bytes().any(is_sign) || is_told("ssid") || is_told("SSID")
 }
 
-/// Whether a line ends with a byte in hexadecimal digits.
+/// Whether a line ends with bytes in hexadecimal digits.
 fn may_dump(text: &str) -> bool {
-    match text.trim_end().as_bytes() {
+    let is_byte = |high: u8, low: u8| high.is_ascii_hexdigit() && low.is_ascii_hexdigit();
+    match *text.trim_end().as_bytes() {
         [.., b'|'] => true,
-        [.., b' ' | b':', high, low] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+        [.., a, b, b' ' | b':', c, d, b' ' | b':', e, f] => {
+            is_byte(a, b) && is_byte(c, d) && is_byte(e, f)
+        }
         _ => false,
     }
 }
