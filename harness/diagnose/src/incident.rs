@@ -51,6 +51,10 @@ impl Incident {
                 Some(Kind::Broker) => {
                     let mut cause = told_of(diagnosis, fails_in, &devices, &ids)?;
                     if are_well && !names(&cause, &devices) && !is_repeated(diagnosis, &cause) {
+                        // A scan of the broker's ports, a check of whether it lives.
+                        if is_of_stranger(&cause) {
+                            return None;
+                        }
                         cause.certainty = Certainty::Possible;
                     }
                     cause
@@ -110,6 +114,13 @@ fn lets_in(log: &Diagnosis, devices: &BTreeSet<Ipv4Addr>) -> bool {
 fn names(cause: &Cause, devices: &BTreeSet<Ipv4Addr>) -> bool {
     let mut peers = cause.evidence.iter().flat_map(|line| peers::of(&line.text));
     peers.any(|peer| devices.contains(&peer))
+}
+
+/// Whether strangers do so at any server, and one did once.
+fn is_of_stranger(cause: &Cause) -> bool {
+    let rule = rules().named(&cause.id);
+    rule.is_some_and(|rule| rule.text.strangers)
+        && cause.evidence.iter().all(|line| line.count == 1)
 }
 
 /// Whether a trouble came again and again.

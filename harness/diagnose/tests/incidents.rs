@@ -152,3 +152,19 @@ fn what_a_broker_says_of_clients_of_other_identifiers_is_left_out() {
     let unnamed = device.replace(" client_id=b'press4'", "");
     assert_eq!(named(&unnamed).as_deref(), Some("broker-refuses-topic"));
 }
+
+#[test]
+fn a_scan_of_the_broker_s_port_is_no_trouble_of_a_healthy_device() {
+    let device =
+        "I (1390) esp_netif_handlers: sta ip: 192.168.77.12, mask: 255.255.255.0, gw: 192.168.77.1
+I (1480) app: MQTT_EVENT_CONNECTED";
+    let broker =
+        "1700000000: New client connected from 192.168.77.12:50104 as moor-a (p2, c1, k30).
+1700000001: New connection from 192.168.77.23:61822 on port 8883.
+1700000001: OpenSSL Error[0]: error:0A00010B:SSL routines::wrong version number";
+    let incident = diagnose::Incident::of(vec![read(device), read(broker)]);
+    assert_eq!(incident.cause, None);
+    let incident = diagnose::Incident::of(vec![read(broker)]);
+    let cause = incident.cause.map(|named| named.cause.id);
+    assert_eq!(cause.as_deref(), Some("broker-plain-client"));
+}
