@@ -67,6 +67,9 @@ pub struct Diagnosis {
     /// The identifiers by which it names them.
     #[serde(skip)]
     pub(crate) clients: Clients,
+    /// The identifiers by which a device calls itself at a broker.
+    #[serde(skip)]
+    pub(crate) ids: BTreeSet<String>,
     /// The names of hosts in it.
     #[serde(skip)]
     pub(crate) names: Names,

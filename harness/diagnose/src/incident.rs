@@ -44,12 +44,17 @@ impl Incident {
             .find_map(|diagnosis| diagnosis.causes.first())
             .map(|cause| cause.stage);
         let devices: BTreeSet<Ipv4Addr> = of_devices().filter_map(address).collect();
+        let ids: BTreeSet<String> = of_devices().flat_map(|device| device.ids.clone()).collect();
         let are_well = has_device && of_devices().all(is_well);
         let named = logs.iter().enumerate().filter_map(|(log, diagnosis)| {
             let cause = match diagnosis.kind {
                 Some(Kind::Broker) => {
-                    let mut cause = told_of(diagnosis, fails_in, &devices)?;
+                    let mut cause = told_of(diagnosis, fails_in, &devices, &ids)?;
                     if are_well && !names(&cause, &devices) && !is_repeated(diagnosis, &cause) {
+                        // A scan of the broker's ports, a check of whether it lives.
+                        if is_of_stranger(&cause) {
+                            return None;
+                        }
                         cause.certainty = Certainty::Possible;
                     }
                     cause
@@ -111,6 +116,13 @@ fn names(cause: &Cause, devices: &BTreeSet<Ipv4Addr>) -> bool {
     peers.any(|peer| devices.contains(&peer))
 }
 
+/// Whether strangers do so at any server, and one did once.
+fn is_of_stranger(cause: &Cause) -> bool {
+    let rule = rules().named(&cause.id);
+    rule.is_some_and(|rule| rule.text.strangers)
+        && cause.evidence.iter().all(|line| line.count == 1)
+}
+
 /// Whether a trouble came again and again.
 fn is_repeated(log: &Diagnosis, cause: &Cause) -> bool {
     let enough = rules().named(&cause.id).and_then(|rule| rule.text.repeats);
@@ -163,13 +175,16 @@ fn told_of(
     broker: &Diagnosis,
     fails_in: Option<Stage>,
     devices: &BTreeSet<Ipv4Addr>,
+    ids: &BTreeSet<String>,
 ) -> Option<Cause> {
     // Behind a router the broker sees another address than the device's.
     let is_seen = !broker.peers.is_disjoint(devices);
     let is_others = |peers: &[Ipv4Addr]| {
         is_seen && !peers.is_empty() && !peers.iter().any(|peer| devices.contains(peer))
     };
-    let is_of_other_client = |text: &str| broker.clients.is_of_other(text, devices);
+    let is_of_other_client = |text: &str| {
+        broker.clients.is_of_other(text, devices) || broker.clients.is_beside(text, ids)
+    };
     let is_of_device = |cause: &&Cause| {
         let lines = || cause.evidence.iter();
         let peers: Vec<Ipv4Addr> = lines().flat_map(|line| peers::of(&line.text)).collect();
@@ -182,7 +197,7 @@ fn told_of(
     let mut of_device = all.filter(is_of_device).peekable();
     let first = of_device
         .peek()
-        .filter(|cause| is_seen || broker.causes.contains(cause))
+        .filter(|cause| is_seen || broker.clients.names(ids) || broker.causes.contains(cause))
         .map(|cause| (*cause).clone());
     let of_stage = of_device.find(|cause| is_there(cause.stage)).cloned();
     let before = || {

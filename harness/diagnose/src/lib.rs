@@ -22,6 +22,7 @@ mod diagnosis;
 mod expressions;
 mod human;
 mod incident;
+mod journal;
 mod kind;
 mod log;
 mod meant;
@@ -30,8 +31,10 @@ mod peers;
 mod ranking;
 mod required;
 mod rules;
+mod spelled;
 mod stage;
 mod subject;
+mod unreadable;
 mod waiting;
 mod watch;
 

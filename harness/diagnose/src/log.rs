@@ -11,11 +11,14 @@ use crate::binary;
 use crate::changed::Changes;
 use crate::compared::{Compared, is_end};
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Past};
+use crate::journal::{Journal, is_by_broker};
 use crate::meant::{as_meant, is_aside, is_denied, is_of_other_tongue, is_remark};
 use crate::names::{self, Names};
 use crate::peers::{self, Clients};
-use crate::rules::{Pattern, Rule, rules};
+use crate::rules::{Mark, Pattern, Rule, rules};
+use crate::spelled;
 use crate::subject::Subject;
+use crate::unreadable::{garbled, no_log};
 use crate::waiting::Moment;
 use crate::watch::{Ending, Verdict, Watch, is_of, told};
 use crate::{Kind, Stage};
@@ -52,6 +55,8 @@ pub struct Log {
     last: [String; 2],
     /// What stands in it for comparison.
     compared: Compared,
+    /// Whose lines a system's journal has.
+    journal: Journal,
     /// The beginning of the last line of all, in a log in which something is waited for.
     tail: String,
     /// Whether the log ends in the middle of a line.
@@ -70,6 +75,10 @@ pub struct Log {
     names: Names,
     /// What the network gave the device, before and after.
     changes: Changes,
+    /// The names of networks.
+    spelled: spelled::Names,
+    /// The identifiers by which a device calls itself at a broker.
+    ids: BTreeSet<String>,
     history: Vec<Past>,
     left_out: u64,
 }
@@ -88,6 +97,7 @@ impl Log {
             current: Watch::new(1, 1, false),
             last: Default::default(),
             compared: Compared::default(),
+            journal: Journal::default(),
             tail: String::new(),
             is_cut: false,
             failed: None,
@@ -97,6 +107,8 @@ impl Log {
             clients: Clients::default(),
             names: Names::default(),
             changes: Changes::default(),
+            spelled: spelled::Names::default(),
+            ids: BTreeSet::new(),
             history: Vec::new(),
             left_out: 0,
         }
@@ -127,8 +139,14 @@ impl Log {
             return;
         }
         let found = find(clean);
+        if self.journal.take(clean) {
+            self.kind = Some(Kind::Device);
+            self.current.has_broker = true;
+        }
         if !matches!(self.kind, Some(Kind::Broker | Kind::Network)) {
             self.changes.take(self.lines, clean);
+            self.spelled.take(self.lines, clean);
+            peers::take_own_id(clean, &mut self.ids);
         }
         self.take_names(&found, clean);
         let begins = !found.is_empty() && self.meet(&found, clean);
@@ -204,23 +222,34 @@ impl Log {
             self.clients.take(text);
         }
         let kind = self.kind;
+        let has_broker = self.current.has_broker;
+        let is_of_broker = |mark: &Mark| mark.log == Some(Kind::Broker);
+        let is_by_broker = has_broker && is_by_broker(text);
+        self.current.is_by_broker = has_broker.then_some(is_by_broker);
         let counts = |mark: &usize| {
             let mark = &rules.marks[*mark];
-            is_of(mark.log, kind) && !(mark.loose && is_denied)
+            let is_own = is_by_broker && is_of_broker(mark) && mark.passed;
+            let is_of_log = !is_by_broker && is_of(mark.log, kind);
+            (is_own || is_of_log) && !(mark.loose && is_denied)
         };
-        let begins = marks
-            .iter()
-            .any(|mark| counts(mark) && rules.marks[*mark].begins);
+        let begins = marks.iter().any(|mark| {
+            let begins = rules.marks[*mark].begins;
+            begins && counts(mark) && !(has_broker && is_of_broker(&rules.marks[*mark]))
+        });
         if begins && !self.current.only_start {
             self.attempts += 1;
-            let next = Watch::new(self.attempts, self.lines, true);
+            let mut next = Watch::new(self.attempts, self.lines, true);
+            next.has_broker = has_broker;
             let ended = mem::replace(&mut self.current, next);
             self.end_attempt(&ended);
         } else if begins {
             self.current.from_start = true;
         }
         for mark in marks.into_iter().filter(counts) {
-            self.current.prove(mark, self.lines, text);
+            // What the clients of its own broker reach is nothing that the device has reached.
+            if !(has_broker && is_of_broker(&rules.marks[mark])) {
+                self.current.prove(mark, self.lines, text);
+            }
             if !rules.marks[mark].passed {
                 continue;
             }
@@ -230,15 +259,15 @@ impl Log {
             let over = self.current.recover(&rules.marks[mark], kind, text);
             self.remember_over(over);
         }
-        if subject == Subject::Any {
-            for pattern in found {
-                let over = self.current.reach(*pattern, kind);
-                self.remember_over(over);
-            }
-        }
         let has_asides = !matches!(kind, Some(Kind::Broker | Kind::Network));
         let is_remark = || self.compared.has_own() && is_remark(text);
         let is_aside = !found.is_empty() && has_asides && (is_aside(text) || is_remark());
+        if subject == Subject::Any {
+            for pattern in found {
+                let over = self.current.reach(*pattern, kind, is_aside);
+                self.remember_over(over);
+            }
+        }
         // After what the line ends, for it ends no trouble that it tells itself.
         for pattern in found {
             self.current
@@ -392,7 +421,8 @@ impl Log {
             if self.changes.is_doubtful(first) {
                 first.certainty = Certainty::Possible;
             }
-            if let Some(reason) = self.changes.explain(first) {
+            let reason = self.changes.explain(first);
+            if let Some(reason) = reason.or_else(|| self.spelled.explain(first)) {
                 consequences.splice(0..0, mem::replace(&mut causes, vec![reason]));
             }
         }
@@ -438,6 +468,7 @@ impl Log {
             notes,
             peers: self.peers,
             clients: self.clients,
+            ids: self.ids,
             names: self.names,
         }
     }
@@ -539,40 +570,6 @@ fn peers_of(watch: &Watch, stage: Stage, evidence: &Evidence) -> Vec<Ipv4Addr> {
     match stage {
         Stage::Tls if named.is_empty() => watch.client(),
         _ => named,
-    }
-}
-
-/// A file that is no log.
-fn no_log(what: &str) -> Cause {
-    Cause {
-        id: "no-log".to_owned(),
-        cause: format!("this is {what}, and no log"),
-        certainty: Certainty::Certain,
-        check: vec![
-            "unpack it, or name the text that the device or the broker has printed".to_owned(),
-        ],
-        would_tell: Vec::new(),
-        ..garbled()
-    }
-}
-
-/// A log that is mostly no text.
-fn garbled() -> Cause {
-    Cause {
-        id: "log-garbled".to_owned(),
-        stage: Stage::Power,
-        cause: "the serial output is garbled: another baud rate than the port was read with, or noise on the line"
-            .to_owned(),
-        whose: "the reader of the log".to_owned(),
-        certainty: Certainty::Likely,
-        evidence: Vec::new(),
-        readings: Vec::new(),
-        check: vec![
-            "read the port at the baud rate of the firmware: 115200 for most, 74880 for an ESP8266's ROM".to_owned(),
-            "on an ESP8266, flash all images at their addresses: without one of them it prints rubbish".to_owned(),
-        ],
-        ruled_out: Vec::new(),
-        would_tell: vec!["noise: it stays garbled at every baud rate".to_owned()],
     }
 }
 

@@ -8,7 +8,7 @@ use regex::{Regex, bytes};
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|\b(?:grund|motivo|raison|reden)\b|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi",
+        r"(?i)reason|\b(?:grund|motivo|raison|reden)\b|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi|disconnect|getrennt|STA_|(?:wi-?fi|wlan|netz|assoc\w*):? (?:lost|weg|down|off|failed|rejected)",
     )
 });
 
@@ -24,6 +24,8 @@ static OWN: LazyLock<bytes::Regex> =
 static CONNECTED: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)connected"));
 static NUMBER: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"(?i)msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b"));
+static LEAVING: LazyLock<bytes::Regex> =
+    LazyLock::new(|| words(r"(?i)disconnect|STA_|getrennt|wi-?fi|wlan|netz|assoc"));
 static SIGNAL: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)rssi"));
 static URI: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)URI '/"));
 
@@ -165,6 +167,13 @@ static MESSAGE: LazyLock<Regex> = LazyLock::new(|| {
     expression(r"(?i)\b(msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|mid)([ =:#(]{1,3})\d+\b")
 });
 
+/// A number behind the word of a disconnection from the access point, which is its reason.
+static LEFT: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)\b((?:sta|station|wi-?fi|wlan|netz)\]?:? ?(?:disconnect(?:ed|ion)?|lost|getrennt|weg|down|off)|STA_DISCONNECTED|assoc(?:iation)? (?:failed|rejected|lost))([ :=,(#]{1,3})(?:why|rc|r|code|err|cause)?[ :=#]{0,2}(\d{1,3})\b(?:\W*$|[,;)\]]| \(| try| retry| -)",
+    )
+});
+
 /// The signal of any network that a scan has heard, which need not be the device's.
 static HEARD: LazyLock<Regex> = LazyLock::new(|| {
     expression(r"(?i)\b(scan\w*|neighbou?rs?|found (?:ap|network|ssid)s?)\b([^\n]{0,80}?)\brssi\b")
@@ -180,7 +189,7 @@ static EARLIER_CRASH: LazyLock<Regex> = LazyLock::new(|| {
 /// Words beside which others say nothing of what was reached.
 static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|(?:WIFI_)?AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254|127\.0\.0\.1|AP IP|fall(?:s|ing)? ?back|fallback|dhcp server (?:start\w*|on\b|running)|nicht|kein\w*|warte\w*|versuch\w*|verbinde|getrennt|abgelehnt|fehler\w*|sin|esperando|conectando|desconectad[oa]|pas|attente|non|niet|geen|(?:my |the |your )?(?:phone|laptop|notebook|tablet)(?:'s)?)\b|^(?:\[[\d:. ]+\] ?)?(?:#|//|\^+|<-+) ?[a-z]",
+        r"(?i)\b(?:fail\w*|errors?|err|lost|lose\w*|time[ds]?[ -]?out|refus\w*|unable|cannot|can.t|couldn.t|isn.t|wasn.t|denied|reject\w*|not|no|never|without|wait\w*|try\w*|retr\w*|attempt\w*|disconnect\w*|if|until|when|unless|down|offline|soft-?ap|(?:WIFI_)?AP_\w+|static|resolv\w*|connecting|broker ip|server ip|compiled?|built|build|unknown|invalid|expired|dropped|closed|hostapd|IEEE|WPA\d?|group key|pairwise|4-?way|web ?socket|wss?|to a (?:station|client)|0\.0\.0\.0|169\.254|127\.0\.0\.1|AP IP|fall(?:s|ing)? ?back|fallback|dhcp server (?:start\w*|on\b|running)|nicht|kein\w*|warte\w*|versuch\w*|verbinde|getrennt|abgelehnt|fehler\w*|sin|esperando|conectando|desconectad[oa]|pas|attente|non|niet|geen|(?:my |the |your )?(?:phone|laptop|notebook|tablet)(?:'s)?)\b|^ *(?:\[[\d:. ]+\] ?)?(?:#|//|\^+|<-+) ?[a-z]|\bmy phone|\bhotspot\b",
     )
 });
 
@@ -188,7 +197,7 @@ static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// on all the same, or it is a remark of the log's reader.
 static ASIDE: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:syslog|influx\w*|grafana|prometheus|(?:open)?weather(?:map|api|bit)?|forecast|webhook|telegram|discord|slack|ifttt|pushover|ntfy|ssdp|upnp|snmp|geo-?ip|ipify|ip-api|sentry|analytics|speed-?test|telnet|ftp|smtp|ddns|dyndns|hue|knx|modbus-?tcp|snapcast|sonos|spotify|alexa)\b|\b(?:ignor(?:ed|ing)|skip(?:ped|ping)?|harmless|non-?fatal|not (?:critical|fatal)|going on|continuing|continues|carr(?:y|ying) on|(?:using|use|keep(?:ing)?) (?:the |its )?(?:defaults?|internal|cached|backup|old|last|rtc|build|wi-?fi|ethernet|scan response)|trying (?:the )?(?:next|server|other|another|backup|second)|next server|switching to|is (?:normal|expected)|first boot|failed once|back again|(?:callback|cb|hook|handler|killer|detector)s? (?:registered|installed|enabled|disabled|set|on|off)|using (?:one|\d+|first|only|\S+ instead)|instead|anyway|nevertheless|(?:new one|another) (?:was )?requested|(?:re)?generating|renewing|refresh(?:ed|ing)|migrat(?:ed|ing)|backing off|full scan|split(?:ting)? in(?:to)?|retry (?:is |was )?ok|next check)\b|, [^,\n]{1,24}\b(?:ok|online|restored|recovered)\W*$|, using [\w ]{1,24}\W*$|\((?:optional|once)\)|\bto (?:this|the same|its own) account\b|, (?:\w+ )?disabled\W*$|, (?:erasing|formatting|recovering|recreating)\b|^(?:\[[\d:. ]+\] ?)?(?:# |//|\^+ ?|<-+ ?(?-i:[a-z]))[a-z]|\b(?:i|we) (?:have|had|did|tried|checked|think|guess|changed|typed|unplugged|pulled|switched|moved)\b|\b(?:my|our) (?:phone|router|wife|laptop|customer|neighbou?r|home|hotspot)s?\b",
+        r"(?i)\b(?:syslog|influx\w*|grafana|prometheus|(?:open)?weather(?:map|api|bit)?|forecast|webhook|telegram|discord|slack|ifttt|pushover|ntfy|ssdp|upnp|snmp|geo-?ip|ipify|ip-api|sentry|analytics|speed-?test|telnet|ftp|smtp|ddns|dyndns|hue|knx|modbus-?tcp|snapcast|sonos|spotify|alexa)\b|\b(?:ignor(?:ed|ing)|skip(?:ped|ping)?|harmless|non-?fatal|not (?:critical|fatal)|going on|continuing|continues|carr(?:y|ying) on|(?:using|use|keep(?:ing)?) (?:the |its )?(?:defaults?|internal|cached|backup|old|last|rtc|build|wi-?fi|ethernet|scan response)|trying (?:the )?(?:next|server|other|another|backup|second)|next server|switching to|is (?:normal|expected)|first boot|failed once|back again|(?:callback|cb|hook|handler|killer|detector)s? (?:registered|installed|enabled|disabled|set|on|off)|using (?:one|\d+|first|only|\S+ instead)|instead|anyway|nevertheless|(?:new one|another) (?:was )?requested|(?:re)?generating|renewing|refresh(?:ed|ing)|migrat(?:ed|ing)|backing off|full scan|split(?:ting)? in(?:to)?|retry (?:is |was )?ok|next check)\b|, [^,\n]{1,24}\b(?:ok|online|restored|recovered)\W*$|, using [\w ]{1,24}\W*$|\((?:optional|once)\)|\b(?:maybe|perhaps|possibly|vielleicht|evtl|eventuell|vermutlich|wohl|quiz\S{1,2}s|tal vez|misschien|forse)\b|[\w\x22')\]]\?+(?:\W*$| (?:pls|please|check|maybe|or)\b)|URI '/favicon\.(?:ico|png|svg)' not found|\bto (?:this|the same|its own) account\b|, (?:\w+ )?disabled\W*$|, (?:erasing|formatting|recovering|recreating)\b|^(?:\[[\d:. ]+\] ?)?(?:# |//|\^+ ?|<-+ ?(?-i:[a-z]))[a-z]|\b(?:i|we) (?:have|had|did|tried|checked|think|guess|changed|typed|unplugged|pulled|switched|moved)\b|\b(?:my|our) (?:phone|router|wife|laptop|customer|neighbou?r|home|hotspot)s?\b",
     )
 });
 
@@ -216,7 +225,7 @@ static OF_BROKER: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)\bmqtt|b
 /// A page that phones and browsers ask every server for, whether it is there or not.
 static PROBE: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)URI '/(?:generate_?204|gen_?204|hotspot-detect\.html|connecttest\.txt|ncsi\.txt|redirect|fwlink\S*|success\.txt|canonical\.html|library/test/success\.html|apple-touch-icon\S*|robots\.txt|wpad\.dat|chat|mobile/status\.php|\.well-known/\S*)(?:\?\S*)?' not found",
+        r"(?i)URI '/(?:sitemap\.xml|(?:site\.web)?manifest(?:\.json|\.webmanifest)?|browserconfig\.xml|sw\.js|service-worker\.js|ads\.txt|security\.txt|wp-\S*|\.env\S*|\.git/\S*|cgi-bin/\S*|boaform/\S*|HNAP1\S*|GponForm/\S*|phpmyadmin\S*|\S*\.(?:php|asp|aspx|jsp)|actuator/\S*|solr/\S*|owa/\S*|sdk|evox/about|nmaplowercheck\S*|Trinity\.txt\S*|generate_?204|gen_?204|hotspot-detect\.html|connecttest\.txt|ncsi\.txt|redirect|fwlink\S*|success\.txt|canonical\.html|library/test/success\.html|apple-touch-icon\S*|robots\.txt|wpad\.dat|chat|mobile/status\.php|\.well-known/\S*)(?:\?\S*)?' not found",
     )
 });
 
@@ -251,6 +260,9 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
         line = replaced(line, &JOIN_FAILED, "wifi join failed");
         line = replaced(line, &OTHER_LINK, "app$1");
         line = replaced(line, &JOIN_RESULT, "${1}result");
+    }
+    if LEAVING.is_match(line.as_bytes()) && !REASON.is_match(line.as_bytes()) {
+        line = replaced(line, &LEFT, "$1${2}reason $3 ");
     }
     if LEAVES.is_match(line.as_bytes()) {
         line = replaced(line, &STATION_LEAVES, "${1}why");

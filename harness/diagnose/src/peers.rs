@@ -10,6 +10,8 @@ use crate::meant::expression;
 
 /// Identifiers that are kept.
 const MOST: usize = 1024;
+/// Identifiers that a device has.
+const MOST_IDS: usize = 4;
 /// Addresses of one of them.
 const MOST_ADDRESSES: usize = 16;
 
@@ -29,23 +31,45 @@ static CLIENT: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// The identifier that a device tells it has.
+static OWN_ID: LazyLock<Regex> =
+    LazyLock::new(|| expression(r#"(?i)\bclient[_ -]?id[ :="'(]{1,3}(?:b')?([\w.:/@+-]{3,64})"#));
+
+/// The client that a broker's line names.
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)\bclientid: ([^\s,]+)|\bDenied (?:PUBLISH|SUBSCRIBE) from (\S+)|\bclient ?id: ([^\s,]+), IP\b|\bSending CONNACK to (\S+) \(|\bclient connected from \S+ as (\S+)|\bClient (\S+) (?:has exceeded|disconnected|closed|already)",
+    )
+});
+
 static STATION: LazyLock<Regex> =
     LazyLock::new(|| expression(r"(?i)\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b"));
 
 /// The identifiers of a broker's clients, with the addresses that they come from.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Clients(BTreeMap<String, BTreeSet<Ipv4Addr>>);
+pub struct Clients {
+    /// Of each, where it comes from.
+    from: BTreeMap<String, BTreeSet<Ipv4Addr>>,
+    /// All that are named.
+    named: BTreeSet<String>,
+}
 
 impl Clients {
     /// Takes a line, by which the broker may let a client in.
     pub fn take(&mut self, line: &str) {
+        if self.named.len() < MOST
+            && let Some(id) = id_in(line)
+            && !self.named.contains(id)
+        {
+            self.named.insert(id.to_owned());
+        }
         let Some(found) = CONNECTED.captures(line) else {
             return;
         };
-        if self.0.len() < MOST
+        if self.from.len() < MOST
             && let Ok(address) = found[1].parse()
         {
-            let addresses = self.0.entry(found[2].to_owned()).or_default();
+            let addresses = self.from.entry(found[2].to_owned()).or_default();
             if addresses.len() < MOST_ADDRESSES {
                 addresses.insert(address);
             }
@@ -58,7 +82,46 @@ impl Clients {
         let Some(client) = CLIENT.captures(line) else {
             return false;
         };
-        self.0.values().any(is_device) && !self.0.get(&client[1]).is_some_and(is_device)
+        self.from.values().any(is_device) && !self.from.get(&client[1]).is_some_and(is_device)
+    }
+
+    /// Whether the log names one of these identifiers.
+    pub fn names(&self, ids: &BTreeSet<String>) -> bool {
+        !self.named.is_disjoint(ids)
+    }
+
+    /// Whether a line names another one, in a log that names one of these.
+    pub fn is_beside(&self, line: &str, ids: &BTreeSet<String>) -> bool {
+        self.names(ids) && id_in(line).is_some_and(|id| !ids.contains(id))
+    }
+}
+
+/// The identifier of a client that a broker's line names.
+fn id_in(line: &str) -> Option<&str> {
+    let found = NAMED.captures(line)?;
+    found.iter().skip(1).flatten().next().map(|id| id.as_str())
+}
+
+/// Whether a line has the word for such an identifier.
+fn may_tell_id(line: &str) -> bool {
+    let is_id = |behind: &str| {
+        let behind = behind.trim_start_matches([' ', '_', '-']);
+        behind
+            .get(..2)
+            .is_some_and(|word| word.eq_ignore_ascii_case("id"))
+    };
+    // Quicker than to look where it is.
+    line.contains("lient") && line.split("lient").skip(1).any(is_id)
+}
+
+/// Takes the identifier that a device tells it has.
+pub fn take_own_id(line: &str, ids: &mut BTreeSet<String>) {
+    if ids.len() < MOST_IDS
+        && may_tell_id(line)
+        && let Some(found) = OWN_ID.captures(line)
+        && !ids.contains(&found[1])
+    {
+        ids.insert(found[1].to_owned());
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rules out of their files.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -8,9 +9,11 @@ use crate::expressions::{ExpressionError, Expressions};
 use crate::names::NAME_BLOCKED;
 use crate::{Certainty, Kind, Stage};
 
-const FILES: [(Stage, &str); 17] = [
+const FILES: [(Stage, &str); 20] = [
     (Stage::Power, include_str!("../rules/power.toml")),
+    (Stage::Power, include_str!("../rules/power_linux.toml")),
     (Stage::Storage, include_str!("../rules/storage.toml")),
+    (Stage::Storage, include_str!("../rules/storage_linux.toml")),
     (
         Stage::Provisioning,
         include_str!("../rules/provisioning.toml"),
@@ -20,6 +23,7 @@ const FILES: [(Stage, &str); 17] = [
         Stage::Credentials,
         include_str!("../rules/credentials.toml"),
     ),
+    (Stage::Join, include_str!("../rules/association.toml")),
     (Stage::Join, include_str!("../rules/join.toml")),
     (Stage::Dhcp, include_str!("../rules/dhcp.toml")),
     (Stage::Dns, include_str!("../rules/dns.toml")),
@@ -101,6 +105,12 @@ pub struct RuleText {
     /// Whether a server says it, so that the connection to it stands.
     #[serde(default)]
     pub reaches: bool,
+    /// Rules of the same stage whose troubles are over when it is met: its lines come further than theirs.
+    #[serde(default)]
+    pub ends: Vec<String>,
+    /// Whether strangers do so at any server: they look for open ports, or whether it lives.
+    #[serde(default)]
+    pub strangers: bool,
     /// The first stage of those that end it when the attempt gets there; its own if left out.
     #[serde(default)]
     pub until: Option<Stage>,
@@ -174,6 +184,8 @@ pub struct Rule {
     pub unless: Vec<Pattern>,
     pub alone: Vec<Pattern>,
     pub or: Vec<Option<Pattern>>,
+    /// The rules that it ends.
+    pub ends: Vec<usize>,
 }
 
 /// A milestone with its expression.
@@ -284,10 +296,12 @@ impl Rules {
                         .iter()
                         .map(|unless| unless.as_deref().map(|unless| patterns.add(unless)))
                         .collect(),
+                    ends: Vec::new(),
                     text,
                 });
             }
         }
+        end_each_other(&mut rules);
         let (said_by, proved_by) = index(&rules, &marks, patterns.0.len());
         let none = vec![false; patterns.0.len()];
         let (mut waits, mut of_servers, mut blocks) = (none.clone(), none.clone(), none);
@@ -313,6 +327,19 @@ impl Rules {
             of_servers,
             blocks,
         })
+    }
+}
+
+/// Finds the rules that others end.
+fn end_each_other(rules: &mut [Rule]) {
+    let places: BTreeMap<String, usize> = rules
+        .iter()
+        .enumerate()
+        .map(|(place, rule)| (rule.text.id.clone(), place))
+        .collect();
+    for rule in rules {
+        let ends = rule.text.ends.iter();
+        rule.ends = ends.filter_map(|id| places.get(id).copied()).collect();
     }
 }
 

@@ -36,6 +36,10 @@ pub struct Watch {
     pub from_start: bool,
     /// Nothing but a start was seen.
     pub only_start: bool,
+    /// The device runs a broker of its own, whose lines stand beside its own.
+    pub has_broker: bool,
+    /// In such a journal, whether the line at hand is the broker's.
+    pub is_by_broker: Option<bool>,
     /// Each expression in the attempt.
     seen: Vec<Option<Evidence>>,
     /// Of each rule that was met, its lines since it was last recovered from.
@@ -76,6 +80,8 @@ impl Watch {
             first_line,
             from_start,
             only_start: true,
+            has_broker: false,
+            is_by_broker: None,
             seen: vec![None; rules.expressions.len()],
             open: vec![Vec::new(); rules.rules.len()],
             opened: Vec::new(),
@@ -101,7 +107,9 @@ impl Watch {
             self.waits_from.insert(pattern, Moment::of(line, text));
         }
         for (rule, place) in &rules().said_by[pattern] {
-            if subject.tells_of(rules().rules[*rule].stage) && self.is_in_turn(*rule, *place, line)
+            if subject.tells_of(rules().rules[*rule].stage)
+                && self.is_by_its_writer(*rule)
+                && self.is_in_turn(*rule, *place, line)
             {
                 if self.open[*rule].iter().all(Option::is_none) {
                     self.opened.push(*rule);
@@ -114,6 +122,16 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// Whether the line at hand is of who writes a rule's lines, in a journal of a device and its broker.
+    fn is_by_its_writer(&self, rule: usize) -> bool {
+        let text = &rules().rules[rule].text;
+        let is_broker_s = text.log == Some(Kind::Broker);
+        text.anywhere
+            || self
+                .is_by_broker
+                .is_none_or(|is_by_broker| is_by_broker == is_broker_s)
     }
 
     /// Whether a line counts at this place of a rule, whose lines may have to come one soon behind another.
@@ -157,8 +175,11 @@ impl Watch {
         let is_alone = stage == Stage::Serving || (mark.loose && stage == Stage::Clock);
         let is_shared = kind == Some(Kind::Network);
         let is_of_another = |seen: &Evidence| is_shared && are_of_others(&seen.text, line);
-        self.end(kind, is_of_another, |rule| {
-            if is_alone {
+        let has_broker = self.has_broker;
+        self.end(kind, is_of_another, |_, rule| {
+            if has_broker && rule.text.log != mark.log {
+                false
+            } else if is_alone {
                 rule.stage == stage && rule.text.until.is_none()
             } else {
                 rule.text.until.unwrap_or(rule.stage) <= stage
@@ -166,24 +187,39 @@ impl Watch {
         })
     }
 
-    /// Ends what was open of the connection to a server that `pattern` shows to answer. A wrong clock stays
-    /// the reason of what the server or the device then refuses.
-    pub fn reach(&mut self, pattern: Pattern, kind: Option<Kind>) -> Vec<(usize, Evidence)> {
-        let answers = rules().said_by[pattern].iter().filter_map(|(rule, _)| {
+    /// Ends what was open of the connection to a server that `pattern` shows to answer, and of troubles that
+    /// those which it tells come behind. A wrong clock stays the reason of what the server or the device then
+    /// refuses.
+    pub fn reach(
+        &mut self,
+        pattern: Pattern,
+        kind: Option<Kind>,
+        is_aside: bool,
+    ) -> Vec<(usize, Evidence)> {
+        let said_by = &rules().said_by[pattern];
+        let ended = || {
+            let told = said_by.iter().filter(|_| !is_aside);
+            let told = told.map(|(rule, _)| &rules().rules[*rule]);
+            told.flat_map(|rule| rule.ends.iter().copied())
+        };
+        let answers = said_by.iter().filter_map(|(rule, _)| {
             let rule = &rules().rules[*rule];
             let is_seen = |unless: &Pattern| self.seen[*unless].is_some();
             let counts = rule.text.reaches && is_of(rule.text.log, kind);
             (counts && !rule.unless.iter().any(is_seen)).then_some(rule.stage)
         });
-        let Some(stage) = answers.max() else {
+        let stage = answers.max();
+        if stage.is_none() && ended().next().is_none() {
             return Vec::new();
-        };
+        }
         self.end(
             kind,
             |_| false,
-            |rule| {
-                let is_of_way = (Stage::Join..stage).contains(&rule.stage);
-                is_of_way && rule.stage != Stage::Clock && rule.text.until.is_none()
+            |index, rule| {
+                let is_of_way =
+                    stage.is_some_and(|stage| (Stage::Join..stage).contains(&rule.stage));
+                let is_before = rule.stage != Stage::Clock && rule.text.until.is_none();
+                (is_of_way && is_before) || ended().any(|ended| ended == index)
             },
         )
     }
@@ -193,14 +229,14 @@ impl Watch {
         &mut self,
         kind: Option<Kind>,
         is_of_another: impl Fn(&Evidence) -> bool,
-        ends: impl Fn(&Rule) -> bool,
+        ends: impl Fn(usize, &Rule) -> bool,
     ) -> Vec<(usize, Evidence)> {
         let mut over = Vec::new();
         for index in std::mem::take(&mut self.opened) {
             let rule = &rules().rules[index];
             let stays = rule.text.lasting || rule.text.restarts.is_some();
             let mut lines = self.open[index].iter().flatten();
-            if stays || !ends(rule) || lines.any(&is_of_another) {
+            if stays || !ends(index, rule) || lines.any(&is_of_another) {
                 self.opened.push(index);
                 continue;
             }
@@ -223,7 +259,8 @@ impl Watch {
             return None;
         }
         let has = |pattern: &Pattern| self.seen[*pattern].is_some();
-        let fits = (rule.text.anywhere || is_of(rule.text.log, kind))
+        let is_of_own_broker = self.has_broker && rule.text.log == Some(Kind::Broker);
+        let fits = (rule.text.anywhere || is_of_own_broker || is_of(rule.text.log, kind))
             && rule.after.iter().all(has)
             && !rule.unless.iter().any(has);
         if !fits || (rule.says.is_empty() && (rule.after.is_empty() || self.is_past(rule.stage))) {
@@ -326,7 +363,17 @@ impl Watch {
     fn is_beside(&self, index: usize) -> bool {
         let text = &rules().rules[index].text;
         let is_taken_after = self.latest[index] < self.taken;
-        (text.lasting && text.general && is_taken_after) || (self.is_aside(index) && self.taken > 0)
+        // A scan of a device's own broker, a check of whether it lives.
+        let is_stranger_s = text.strangers && self.has_broker && self.times(index) == 1;
+        is_stranger_s
+            || (text.lasting && text.general && is_taken_after)
+            || (self.is_aside(index) && self.taken > 0)
+    }
+
+    /// How many lines a rule has.
+    fn times(&self, index: usize) -> u64 {
+        let seen = self.open[index].iter().flatten();
+        seen.map(|seen| seen.count).sum()
     }
 
     /// Whether a long log ends just where a trouble came up for the first time that devices try again after.
@@ -335,11 +382,7 @@ impl Watch {
         let (Some(end), latest) = (ending.line, self.latest[index]) else {
             return false;
         };
-        let times: u64 = self.open[index]
-            .iter()
-            .flatten()
-            .map(|seen| seen.count)
-            .sum();
+        let times = self.times(index);
         let is_tried_again = (Stage::Join..=Stage::Mqtt).contains(&rule.stage);
         let is_sudden = !rule.text.lasting && !rule.text.explains && rule.says.len() == 1;
         is_tried_again

@@ -89,3 +89,57 @@ fn an_http_client_of_arduino_says_refused_whatever_the_reason() {
     let says = "[910239] http -1  connection refused\n".repeat(2);
     assert_eq!(first(&says).id, "no-connection");
 }
+
+#[test]
+fn a_guess_of_the_firmware_makes_nothing_likely() {
+    let guess = "[net] 30 s nothing -> wrong wifi password?";
+    assert_eq!(first(guess).certainty, Certainty::Possible);
+    let told = format!("state: 3 -> 0 (1b10)\n{guess}\n{guess}");
+    assert_eq!(first(&told).id, "association-mode");
+}
+
+#[test]
+fn a_browser_s_own_requests_are_no_trouble_of_a_device_whose_messages_are_taken() {
+    let asks = "W (40210) httpd_uri: httpd_uri: URI '/favicon.ico' not found";
+    assert_eq!(first(asks).id, "server-not-found");
+    let mut log = Log::new("example");
+    log.line(asks.as_bytes());
+    log.line(b"I (75990) app: puback 40012");
+    assert_eq!(log.end().causes, []);
+}
+
+#[test]
+fn what_strangers_do_at_a_gateway_s_own_broker_is_no_cause() {
+    let scan = "May 04 02:01:31 gw mosquitto[911]: 1714780891: OpenSSL Error[0]: error:0A00010B:SSL routines::wrong version number\n";
+    let own = "May 04 02:00:05 gw warmte[940]: mq: verbonden rc=0\n";
+    let read = |text: &str| {
+        let mut log = Log::new("example");
+        text.lines().for_each(|line| log.line(line.as_bytes()));
+        log.end()
+    };
+    let starts =
+        "May 04 02:00:01 gw mosquitto[911]: 1714780801: mosquitto version 2.0.18 starting\n";
+    let journal = format!("{starts}{own}{scan}");
+    assert_eq!(read(&journal).causes, []);
+    let again = format!("{journal}{scan}{scan}");
+    assert_eq!(read(&again).causes[0].id, "broker-plain-client");
+    // What a broker's lines tell is not read as a device's.
+    assert_eq!(read(&again).causes.len(), 1);
+}
+
+#[test]
+fn a_trouble_behind_which_the_device_goes_online_is_over() {
+    for up in [
+        "[paho] Received CONNACK (1, 0)",
+        "mq: up, flushing backlog",
+        "broker: angemeldet als dev7",
+        "conectado al broker",
+        "MQTT 登录成功",
+        "Connected with result code 0",
+    ] {
+        let mut log = Log::new("example");
+        log.line(b"mq: [Errno -3] Temporary failure in name resolution");
+        log.line(up.as_bytes());
+        assert_eq!(log.end().causes, [], "{up}");
+    }
+}

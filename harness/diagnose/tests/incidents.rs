@@ -134,3 +134,37 @@ I (1550) app: MQTT_EVENT_PUBLISHED, msg_id=1";
     let own = broker.replace("watch-gui", "moor-a");
     assert_eq!(cause(&own).as_deref(), Some("broker-timeout"));
 }
+
+#[test]
+fn what_a_broker_says_of_clients_of_other_identifiers_is_left_out() {
+    let device =
+        "04:51:54 [paho] Sending CONNECT (u1, p1, wr0, wq0, wf0, c0, k60) client_id=b'press4'
+04:51:54 [paho] Received CONNACK (1, 0)";
+    let broker = "2024-02-11T04:52:11+01:00 [warning] msg: authorization_permission_denied, peername: 10.20.4.90:51220, clientid: grafana, topic: $SYS/#
+2024-02-11T04:52:14+01:00 [error] msg: frame_parse_error, peername: 10.20.4.14:37932, clientid: press4, reason: #{cause => frame_too_large, limit => 1048576}
+2024-02-11T04:52:16+01:00 [error] msg: frame_parse_error, peername: 10.20.4.14:37934, clientid: press4, reason: #{cause => frame_too_large, limit => 1048576}
+2024-02-11T04:52:18+01:00 [error] msg: frame_parse_error, peername: 10.20.4.14:37936, clientid: press4, reason: #{cause => frame_too_large, limit => 1048576}";
+    let named = |device: &str| {
+        let incident = diagnose::Incident::of(vec![read(device), read(broker)]);
+        incident.cause.map(|named| named.cause.id)
+    };
+    assert_eq!(named(device).as_deref(), Some("broker-packet-refused"));
+    let unnamed = device.replace(" client_id=b'press4'", "");
+    assert_eq!(named(&unnamed).as_deref(), Some("broker-refuses-topic"));
+}
+
+#[test]
+fn a_scan_of_the_broker_s_port_is_no_trouble_of_a_healthy_device() {
+    let device =
+        "I (1390) esp_netif_handlers: sta ip: 192.168.77.12, mask: 255.255.255.0, gw: 192.168.77.1
+I (1480) app: MQTT_EVENT_CONNECTED";
+    let broker =
+        "1700000000: New client connected from 192.168.77.12:50104 as moor-a (p2, c1, k30).
+1700000001: New connection from 192.168.77.23:61822 on port 8883.
+1700000001: OpenSSL Error[0]: error:0A00010B:SSL routines::wrong version number";
+    let incident = diagnose::Incident::of(vec![read(device), read(broker)]);
+    assert_eq!(incident.cause, None);
+    let incident = diagnose::Incident::of(vec![read(broker)]);
+    let cause = incident.cause.map(|named| named.cause.id);
+    assert_eq!(cause.as_deref(), Some("broker-plain-client"));
+}
