@@ -122,8 +122,12 @@ impl Ble {
         let mut found = self.find().await?;
         if std::mem::take(&mut self.settings.anew) {
             let forgotten = memory::forget(self.bluetooth.name(), &found.address);
+            let forgotten = {
+                let _busy = self.clock().busy();
+                self.clock().timeout(self.settings.request, forgotten).await
+            };
             // What it remembers all the same is told where an endpoint is missed for it.
-            if let Ok(Ok(())) = self.clock().timeout(self.settings.request, forgotten).await {
+            if let Ok(Ok(())) = forgotten {
                 found = self.find().await?;
             }
         }
