@@ -251,6 +251,19 @@ impl Watch {
         over
     }
 
+    /// Whether a trouble was told that is not over.
+    pub fn is_in_trouble(&self, kind: Option<Kind>) -> bool {
+        let is_told = |index: &usize| self.hit(*index, kind).is_some();
+        self.opened.iter().any(is_told)
+    }
+
+    /// Whether anything behind the start is proved.
+    pub fn has_come_on(&self) -> bool {
+        let marks = rules().marks.iter().zip(&self.proved);
+        let mut on = marks.filter(|(mark, _)| mark.stage > Stage::Storage);
+        on.any(|(_, proved)| proved.is_some())
+    }
+
     /// A rule whose lines are complete, if they are.
     fn hit(&self, index: usize, kind: Option<Kind>) -> Option<Hit> {
         let rule = &rules().rules[index];

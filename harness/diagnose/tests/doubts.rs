@@ -143,3 +143,55 @@ fn a_trouble_behind_which_the_device_goes_online_is_over() {
         assert_eq!(log.end().causes, [], "{up}");
     }
 }
+
+#[test]
+fn what_another_device_or_network_shows_ends_no_trouble_of_this_one() {
+    let trouble = "I (15) app: not set up\nE (20718) security1: Key mismatch. Close connection";
+    let well = "I (21044) app: secure session established\nI (29770) app: MQTT_EVENT_CONNECTED";
+    for heading in [
+        "-- another plug on the same table --",
+        "# taken home, other wlan:",
+        "(same sketch, other board, same server:)",
+        "=== with the hotspot of a phone it works ===",
+    ] {
+        let log = format!("{trouble}\n{heading}\n{well}");
+        assert_eq!(first(&log).id, "wrong-pop", "{heading}");
+    }
+}
+
+#[test]
+fn what_a_tool_reaches_from_a_laptop_ends_no_trouble_of_the_device() {
+    let log = "E (5012) esp-tls: [sock=54] delayed connect error: Connection refused
+E (9012) esp-tls: [sock=54] delayed connect error: Connection refused
+$ openssl s_client -connect mq.vendor.example:8883
+CONNECTED(00000005)
+mqtt connected";
+    assert_eq!(first(log).id, "connection-refused");
+}
+
+#[test]
+fn a_weak_signal_comes_before_a_wrong_passphrase() {
+    let log = |signal: i32| {
+        first(&format!(
+            "I (9000) app: wifi join, rssi: {signal}
+W (9541) app: disconnected, reason 15
+I (19000) app: wifi join, rssi: {signal}
+W (19541) app: disconnected, reason 15"
+        ))
+    };
+    assert_eq!(log(-58).id, "wrong-passphrase");
+    let weak = log(-84);
+    assert_eq!(weak.id, "join-on-weak-signal");
+    assert_eq!(weak.certainty, Certainty::Possible);
+}
+
+#[test]
+fn a_leak_that_ends_an_attempt_is_told_though_the_next_one_is_well() {
+    let falls = [48212, 44876, 41540, 38204, 21560, 4212]
+        .map(|free| format!("I (9) sys: heap {free}"))
+        .join("\n");
+    let start = "ets Jun  8 2016 00:22:57";
+    let ends = "E (9) esp-tls-mbedtls: mbedtls_ssl_setup returned -0x7F00";
+    let log = format!("{start}\n{falls}\n{ends}\n{start}\nI (4780) mqtt: connected");
+    assert_eq!(first(&log).id, "heap-leaks");
+}
