@@ -37,6 +37,7 @@ mod signal;
 mod spelled;
 mod stage;
 mod subject;
+mod unnamed;
 mod unreadable;
 mod waiting;
 mod watch;

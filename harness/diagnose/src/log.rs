@@ -22,6 +22,7 @@ use crate::peers::{self, Clients};
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::spelled;
 use crate::subject::Subject;
+use crate::unnamed::Tail;
 use crate::waiting::Moment;
 use crate::watch::{Ending, Verdict, Watch, is_of};
 use crate::{Kind, Stage};
@@ -79,6 +80,8 @@ pub struct Log {
     ids: BTreeSet<String>,
     history: Vec<Past>,
     left_out: u64,
+    /// Its last lines.
+    end: Tail,
 }
 
 impl Log {
@@ -110,6 +113,7 @@ impl Log {
             ids: BTreeSet::new(),
             history: Vec::new(),
             left_out: 0,
+            end: Tail::default(),
         }
     }
 
@@ -150,6 +154,7 @@ impl Log {
             self.changes.take(self.lines, clean);
             self.spelled.take(self.lines, clean);
             self.advertised.take(self.lines, clean);
+            self.end.take(self.lines, clean);
             peers::take_own_id(clean, &mut self.ids);
         }
         self.take_names(&found, clean);
@@ -285,7 +290,9 @@ impl Log {
         for (index, evidence) in over {
             let rule = &rules().rules[index];
             let peers = peers_of(&self.current, rule.stage, &evidence);
-            self.remember(past(rule, self.current.number, evidence, peers));
+            let last = self.current.latest(index);
+            let past = past(rule, self.current.number, evidence, peers);
+            self.remember(Past { last, ..past });
         }
     }
 
@@ -295,6 +302,8 @@ impl Log {
         };
         if let Some(known) = self.history.iter_mut().find(is_known) {
             known.evidence.count += past.evidence.count;
+            known.times += past.times;
+            known.last = past.last;
         } else if self.history.len() < MOST_PAST {
             self.history.push(past);
         } else {
@@ -330,6 +339,8 @@ impl Log {
                 evidence: evidence.clone(),
                 recovered: false,
                 peers: peers_of(watch, first.stage, evidence),
+                times: 1,
+                last: evidence.line,
             });
         }
         self.failed = Some(verdict);
@@ -393,6 +404,8 @@ fn past(rule: &Rule, attempt: u64, evidence: Evidence, peers: Vec<Ipv4Addr>) -> 
         evidence,
         recovered: true,
         peers,
+        times: 1,
+        last: 0,
     }
 }
 

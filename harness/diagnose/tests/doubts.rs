@@ -195,3 +195,39 @@ fn a_leak_that_ends_an_attempt_is_told_though_the_next_one_is_well() {
     let log = format!("{start}\n{falls}\n{ends}\n{start}\nI (4780) mqtt: connected");
     assert_eq!(first(&log).id, "heap-leaks");
 }
+
+#[test]
+fn a_failure_that_no_rule_knows_is_possible_if_the_log_ends_in_it() {
+    let log = |behind: &str| {
+        let mut log = Log::new("example");
+        let fails = "E (9) shop: telemetry: error 71 from the cloud's gate\n".repeat(3);
+        let text = format!("I (4) app: start\n{fails}{behind}");
+        text.lines().for_each(|line| log.line(line.as_bytes()));
+        log.end().causes
+    };
+    let unnamed = &log("I (12) app: sleep")[0];
+    assert_eq!(unnamed.id, "unnamed-trouble");
+    assert_eq!(unnamed.stage, diagnose::Stage::Cloud);
+    assert_eq!(unnamed.certainty, Certainty::Possible);
+    assert_eq!(unnamed.evidence[0].count, 3);
+    assert_eq!(log("I (12) app: MQTT_EVENT_CONNECTED"), []);
+    assert_eq!(log(&"I (12) app: door shut\n".repeat(9)), []);
+}
+
+#[test]
+fn a_trouble_that_is_over_each_time_and_comes_back_to_the_end_is_possible() {
+    let turn = "E (9) esp-tls: [sock=54] delayed connect error: Connection reset by peer
+I (12) app: MQTT_EVENT_CONNECTED
+I (14) app: door shut
+I (15) app: door open\n";
+    let read = |text: String| {
+        let mut log = Log::new("example");
+        text.lines().for_each(|line| log.line(line.as_bytes()));
+        log.end().causes
+    };
+    let back = &read(turn.repeat(4))[0];
+    assert_eq!(back.certainty, Certainty::Possible);
+    assert_eq!(read(turn.repeat(2)), []);
+    let over = "I (14) app: door shut\n".repeat(9);
+    assert_eq!(read(turn.repeat(4) + &over), []);
+}

@@ -3,17 +3,19 @@
 use std::mem;
 
 use super::Log;
-use crate::Stage;
 use crate::compared::is_end;
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Past};
 use crate::rules::rules;
 use crate::unreadable::{garbled, no_log};
 use crate::watch::{Verdict, Watch, is_of, told};
+use crate::{Kind, Stage};
 
 /// Lines of a start in which the chip tells why it was reset.
 const START: u64 = 3;
 /// Lines of an attempt in which a trouble would have come again.
 const GOES_ON: u64 = 6;
+/// How often a trouble was over that may come again.
+const AGAIN: u64 = 4;
 /// Percent of bytes that are no text, above which a log is garbled.
 const GARBLED: u64 = 15;
 /// Percent of them above which the rest of it is not relied on.
@@ -119,6 +121,13 @@ impl Log {
         if causes.is_empty() {
             causes.extend(self.changes.leaked());
         }
+        if causes.is_empty() && is_of(None, self.kind) {
+            let back = |past: &&Past| comes_back(past, self.lines);
+            causes.extend(self.history.iter().find(back).and_then(past_cause));
+        }
+        if causes.is_empty() && !matches!(self.kind, Some(Kind::Broker | Kind::Network)) {
+            causes.extend(self.end.trouble(watch.well()));
+        }
         if let Some(what) = self.binary {
             causes = vec![no_log(what)];
         } else if garbage >= MOSTLY_GARBLED {
@@ -196,6 +205,22 @@ fn is_of_reset(last: &Verdict, earlier: &Verdict) -> bool {
 fn way_of(attempt: &Attempt) -> Option<Stage> {
     let stages = attempt.proved.iter().map(|milestone| milestone.stage);
     stages.filter(|stage| *stage != Stage::Serving).max()
+}
+
+/// Whether a trouble was over again and again, and comes in such a row to the end of a log.
+fn comes_back(past: &Past, lines: u64) -> bool {
+    let way = past.last.saturating_sub(past.evidence.line);
+    let between = way / past.times.saturating_sub(1).max(1);
+    past.recovered && past.times >= AGAIN && lines.saturating_sub(past.last) <= between
+}
+
+/// A trouble that is over for now.
+fn past_cause(past: &Past) -> Option<Cause> {
+    let rule = rules().named(&past.id)?;
+    Some(Cause {
+        certainty: Certainty::Possible,
+        ..told(rule, vec![past.evidence.clone()])
+    })
 }
 
 /// What has happened too often to be over.
