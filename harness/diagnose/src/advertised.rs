@@ -38,14 +38,15 @@ pub struct Advertised {
 }
 
 impl Advertised {
-    /// Takes a line.
-    pub fn take(&mut self, line: u64, text: &str) {
+    /// Takes a line, in which a rule or a milestone has found something or not.
+    pub fn take(&mut self, line: u64, text: &str, is_telling: bool) {
         if text.contains("refix")
             && let Some(found) = WANTED.captures(text)
         {
             let name = found.iter().skip(1).flatten().next();
             keep(&mut self.wanted, name.map(|name| name.as_str()), line, text);
-        } else if (text.contains("name") || text.contains("dverti"))
+        } else if is_telling
+            && (text.contains("name") || text.contains("dverti"))
             && let Some(found) = OWN.captures(text)
         {
             keep(&mut self.own, Some(&found[1]), line, text);

@@ -112,8 +112,10 @@ impl Changes {
     pub fn take(&mut self, line: u64, text: &str) {
         let points = points(text);
         if ANY.is_match(text.as_bytes()) {
+            if text.contains("ssi") || text.contains("SSI") {
+                self.signal.take(line, text);
+            }
             self.heap.take(line, text);
-            self.signal.take(line, text);
             self.take_network(text);
         }
         if points >= OF_ADDRESS {

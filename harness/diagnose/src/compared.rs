@@ -99,9 +99,7 @@ impl Compared {
     }
 
     fn take_tool(&mut self, line: &str) {
-        let is_prompt = |byte: &u8| matches!(byte, b'$' | b'%' | b'#' | b'>');
-        if line.bytes().take(PROMPT).any(|byte| is_prompt(&byte)) && TOOL.is_match(line.as_bytes())
-        {
+        if may_be_command(line.as_bytes()) && TOOL.is_match(line.as_bytes()) {
             self.of_tool = OUTPUT;
         } else if self.of_tool > 0 {
             self.of_tool = if has_head(line) { 0 } else { self.of_tool - 1 };
@@ -118,6 +116,13 @@ impl Compared {
         self.is_under = false;
         self.of_tool = 0;
     }
+}
+
+/// Whether a line has a prompt and a word behind it.
+fn may_be_command(line: &[u8]) -> bool {
+    let head = &line[..line.len().min(PROMPT)];
+    let is_prompt = |pair: &[u8]| matches!(pair, [b'$' | b'%' | b'#' | b'>', b' ' | b'a'..=b'z']);
+    head.windows(2).any(is_prompt)
 }
 
 /// Whether a line is a heading, and then whether it is one of such a part.

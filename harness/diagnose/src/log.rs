@@ -153,7 +153,7 @@ impl Log {
         if !matches!(self.kind, Some(Kind::Broker | Kind::Network)) {
             self.changes.take(self.lines, clean);
             self.spelled.take(self.lines, clean);
-            self.advertised.take(self.lines, clean);
+            self.advertised.take(self.lines, clean, !found.is_empty());
             self.end.take(self.lines, clean);
             peers::take_own_id(clean, &mut self.ids);
         }
@@ -216,7 +216,15 @@ impl Log {
     /// Takes a line in which these expressions were found, and returns whether it begins an attempt.
     fn meet(&mut self, found: &[Pattern], text: &str) -> bool {
         let rules = rules();
-        let subject = Subject::of(text);
+        // Of lines that only stand before others or beside them, neither is asked.
+        let is_said = found
+            .iter()
+            .any(|pattern| !rules.said_by[*pattern].is_empty());
+        let proves = |pattern: &Pattern| !rules.proved_by[*pattern].is_empty();
+        let subject = match is_said || found.iter().any(proves) {
+            true => Subject::of(text),
+            false => Subject::Any,
+        };
         let marks: Vec<usize> = found
             .iter()
             .flat_map(|pattern| rules.proved_by[*pattern].iter().copied())
@@ -271,7 +279,7 @@ impl Log {
         }
         let has_asides = !matches!(kind, Some(Kind::Broker | Kind::Network));
         let is_remark = || self.compared.has_own() && is_remark(text);
-        let is_aside = !found.is_empty() && has_asides && (is_aside(text) || is_remark());
+        let is_aside = is_said && has_asides && (is_aside(text) || is_remark());
         if subject == Subject::Any {
             for pattern in found {
                 let over = self.current.reach(*pattern, kind, is_aside);
