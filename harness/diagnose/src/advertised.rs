@@ -26,7 +26,7 @@ static OWN: LazyLock<Regex> = LazyLock::new(|| {
 /// The beginning of a name that an app looks for.
 static WANTED: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r#"(?i)(?:scan\w*|search\w*|look\w*|filter\w*|find\w*|discover\w*)\b[^\n]{0,40}\bprefix(?:es)?\b ?(?:is|of)? ?[:=(\[]{0,2} ?["']?([\w-]{2,32})|\bprefix ?[:=] ?["']?([\w-]{2,32})["']?[^\n]{0,24}\b(?:scan\w*|ble|bluetooth)\b"#,
+        r#"(?i)(?:scan\w*|search\w*|look\w*|filter\w*|find\w*)\b[^\n]{0,40}\bprefix(?:es)?\b ?(?:is|of)? ?[:=(\[]{0,2} ?["']?([\w-]{2,32})|\bprefix ?[:=] ?["']?([\w-]{2,32})["']?[^\n]{0,24}\b(?:scan\w*|ble|bluetooth)\b"#,
     )
 });
 
@@ -80,5 +80,20 @@ fn keep(names: &mut Vec<(String, Evidence)>, name: Option<&str>, line: u64, text
             count: 1,
         };
         names.push((name.to_owned(), evidence));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_of_topics_is_no_name_that_an_app_looks_for() {
+        let is_wanted = |line: &str| WANTED.is_match(line);
+        assert!(is_wanted("D ESP:BleScanner: startScan, prefix : PROV_"));
+        assert!(!is_wanted(
+            "[C][mqtt:101]:   Discovery prefix: homeassistant"
+        ));
+        assert!(!is_wanted("I (9) mqtt: topic prefix = plant/7"));
     }
 }
