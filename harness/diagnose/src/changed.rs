@@ -1,5 +1,5 @@
 //! What the network gave a device when it worked and when it failed: the gateway of its address, the addresses
-//! of its servers, and how much memory was free.
+//! of its servers, how much memory was free, and how strong its access point was.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -7,9 +7,11 @@ use std::sync::LazyLock;
 
 use regex::{Regex, bytes};
 
+use crate::heap::Heap;
 use crate::meant::{expression, words};
 use crate::peers;
 use crate::rules::rules;
+use crate::signal::Signal;
 use crate::watch::told;
 use crate::{Cause, Certainty, Evidence, Stage};
 
@@ -50,9 +52,9 @@ const SHOWN: usize = 240;
 /// Points of an address.
 const OF_ADDRESS: usize = 3;
 
-/// A part of a word without which a line tells neither memory nor a network's name.
+/// A part of a word without which a line tells neither memory nor a network's name or signal.
 static ANY: LazyLock<bytes::Regex> =
-    LazyLock::new(|| words("eap|ree|HEAP|FREE|onnected |ssid|SSID"));
+    LazyLock::new(|| words("eap|ree|HEAP|FREE|onnected |ssid|SSID|RSSI|rssi"));
 
 /// The gateway in a line by which a device tells its address.
 static GATEWAY: LazyLock<Regex> = LazyLock::new(|| {
@@ -79,13 +81,6 @@ static HOST: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// A figure of free memory.
-static FREE: LazyLock<bytes::Regex> = LazyLock::new(|| {
-    words(
-        r"(?i)(?:\bheap(?: ?free)?|\bfree(?:[ _]?(?:heap|mem(?:ory)?|ram|bytes))?)[ :=(]{1,3}(\d+)",
-    )
-});
-
 /// What changed in a log, as far as its lines tell.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -97,10 +92,8 @@ pub struct Changes {
     worked: Option<Lease>,
     /// Of each host its addresses, in the order in which they were first told.
     hosts: BTreeMap<String, Vec<(Ipv4Addr, Evidence)>>,
-    /// The most memory that was free.
-    most_free: u64,
-    /// How much was free last.
-    free: u64,
+    heap: Heap,
+    signal: Signal,
 }
 
 #[derive(Clone, Debug)]
@@ -119,7 +112,10 @@ impl Changes {
     pub fn take(&mut self, line: u64, text: &str) {
         let points = points(text);
         if ANY.is_match(text.as_bytes()) {
-            self.take_memory(text);
+            if text.contains("ssi") || text.contains("SSI") {
+                self.signal.take(line, text);
+            }
+            self.heap.take(line, text);
             self.take_network(text);
         }
         if points >= OF_ADDRESS {
@@ -140,9 +136,22 @@ impl Changes {
         }
     }
 
+    /// An attempt ends with this trouble or what followed from it, and the next begins.
+    pub fn restarts<'c>(&mut self, causes: impl IntoIterator<Item = &'c Cause>) {
+        self.heap.restarts(causes);
+    }
+
+    /// A leak that ended an attempt before, and ends the next ones as well.
+    pub fn leaked(&self) -> Option<Cause> {
+        self.heap.leaked()
+    }
+
     /// What explains a log's first cause by what changed before it; that cause then follows from it.
     pub fn explain(&self, cause: &Cause) -> Option<Cause> {
-        self.gateway_elsewhere(cause)
+        self.heap
+            .explain(cause)
+            .or_else(|| self.signal.explain(cause))
+            .or_else(|| self.gateway_elsewhere(cause))
             .or_else(|| self.other_server(cause))
             .or_else(|| self.elsewhere(cause))
             .or_else(|| self.gateway_of_name(cause))
@@ -150,7 +159,7 @@ impl Changes {
 
     /// Whether a cause at a server need not be one, by what changed before it.
     pub fn is_doubtful(&self, cause: &Cause) -> bool {
-        let is_short = self.free * 2 < self.most_free;
+        let is_short = self.heap.is_short();
         let is_connection = matches!(
             cause.id.as_str(),
             "connection-refused" | "connect-timeout" | "host-unreachable"
@@ -225,16 +234,6 @@ impl Changes {
             let (_, first) = before.first()?;
             (!before.iter().any(is_near)).then_some((first, now))
         })
-    }
-
-    fn take_memory(&mut self, text: &str) {
-        let found = FREE.captures(text.as_bytes());
-        let free = found.and_then(|found| std::str::from_utf8(&found[1]).ok()?.parse().ok());
-        // A figure in KiB, or of something else.
-        if let Some(free) = free.filter(|free: &u64| (2_000..16_000_000).contains(free)) {
-            self.most_free = self.most_free.max(free);
-            self.free = free;
-        }
     }
 
     fn take_network(&mut self, text: &str) {

@@ -165,4 +165,10 @@ pub struct Past {
     /// The clients of a broker that it is of, as far as its log tells.
     #[serde(skip)]
     pub(crate) peers: Vec<Ipv4Addr>,
+    /// How often it was over.
+    #[serde(skip)]
+    pub(crate) times: u64,
+    /// Its last line.
+    #[serde(skip)]
+    pub(crate) last: u64,
 }

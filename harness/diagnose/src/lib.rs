@@ -14,12 +14,14 @@
 //! assert_eq!(diagnosis.causes[0].stage, diagnose::Stage::Join);
 //! ```
 
+mod advertised;
 mod binary;
 mod changed;
 mod compared;
 mod decode;
 mod diagnosis;
 mod expressions;
+mod heap;
 mod human;
 mod incident;
 mod journal;
@@ -31,9 +33,11 @@ mod peers;
 mod ranking;
 mod required;
 mod rules;
+mod signal;
 mod spelled;
 mod stage;
 mod subject;
+mod unnamed;
 mod unreadable;
 mod waiting;
 mod watch;

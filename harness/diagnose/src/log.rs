@@ -1,5 +1,8 @@
 //! One log, read line by line.
 
+mod conclusion;
+mod text;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -7,10 +10,11 @@ use std::net::Ipv4Addr;
 
 use dialect::{Row, Text};
 
+use crate::advertised::Advertised;
 use crate::binary;
 use crate::changed::Changes;
-use crate::compared::{Compared, is_end};
-use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Evidence, Past};
+use crate::compared::Compared;
+use crate::diagnosis::{Cause, Evidence, Past};
 use crate::journal::{Journal, is_by_broker};
 use crate::meant::{as_meant, is_aside, is_denied, is_of_other_tongue, is_remark};
 use crate::names::{self, Names};
@@ -18,10 +22,11 @@ use crate::peers::{self, Clients};
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::spelled;
 use crate::subject::Subject;
-use crate::unreadable::{garbled, no_log};
+use crate::unnamed::Tail;
 use crate::waiting::Moment;
-use crate::watch::{Ending, Verdict, Watch, is_of, told};
+use crate::watch::{Ending, Verdict, Watch, is_of};
 use crate::{Kind, Stage};
+use text::{plain, with_returns_seen};
 
 /// Bytes in which a line tells its time.
 const LONGEST_TIME: usize = 32;
@@ -29,16 +34,8 @@ const LONGEST_TIME: usize = 32;
 const LONGEST_LINE: usize = 8 * 1024;
 /// Past problems that are kept, of the first and of the last attempts.
 const MOST_PAST: usize = 64;
-/// Lines of a start in which the chip tells why it was reset.
-const START: u64 = 3;
 /// Clients of a broker that are kept.
 const MOST_PEERS: usize = 1024;
-/// Percent of bytes that are no text, above which a log is garbled.
-const GARBLED: u64 = 15;
-/// Percent of them above which the rest of it is not relied on.
-const MOSTLY_GARBLED: u64 = 25;
-/// Bytes without which that says nothing.
-const ENOUGH: u64 = 64;
 
 /// Reads a log; what it keeps does not grow with the log's length.
 pub struct Log {
@@ -77,10 +74,14 @@ pub struct Log {
     changes: Changes,
     /// The names of networks.
     spelled: spelled::Names,
+    /// The names over Bluetooth.
+    advertised: Advertised,
     /// The identifiers by which a device calls itself at a broker.
     ids: BTreeSet<String>,
     history: Vec<Past>,
     left_out: u64,
+    /// Its last lines.
+    end: Tail,
 }
 
 impl Log {
@@ -108,9 +109,11 @@ impl Log {
             names: Names::default(),
             changes: Changes::default(),
             spelled: spelled::Names::default(),
+            advertised: Advertised::default(),
             ids: BTreeSet::new(),
             history: Vec::new(),
             left_out: 0,
+            end: Tail::default(),
         }
     }
 
@@ -135,7 +138,11 @@ impl Log {
             self.compared.blank();
             return;
         }
-        if self.compared.takes(clean) {
+        let (current, failed, kind) = (&self.current, &self.failed, self.kind);
+        // A trouble that is not over, or one behind which nothing was told yet.
+        let is_in_trouble =
+            || current.is_in_trouble(kind) || (failed.is_some() && !current.has_come_on());
+        if self.compared.takes(clean, is_in_trouble) {
             return;
         }
         let found = find(clean);
@@ -146,6 +153,8 @@ impl Log {
         if !matches!(self.kind, Some(Kind::Broker | Kind::Network)) {
             self.changes.take(self.lines, clean);
             self.spelled.take(self.lines, clean);
+            self.advertised.take(self.lines, clean, !found.is_empty());
+            self.end.take(self.lines, clean);
             peers::take_own_id(clean, &mut self.ids);
         }
         self.take_names(&found, clean);
@@ -207,11 +216,20 @@ impl Log {
     /// Takes a line in which these expressions were found, and returns whether it begins an attempt.
     fn meet(&mut self, found: &[Pattern], text: &str) -> bool {
         let rules = rules();
-        let subject = Subject::of(text);
+        // Of lines that only stand before others or beside them, neither is asked.
+        let is_said = found
+            .iter()
+            .any(|pattern| !rules.said_by[*pattern].is_empty());
+        let proves = |pattern: &Pattern| !rules.proved_by[*pattern].is_empty();
+        let subject = match is_said || found.iter().any(proves) {
+            true => Subject::of(text),
+            false => Subject::Any,
+        };
         let marks: Vec<usize> = found
             .iter()
             .flat_map(|pattern| rules.proved_by[*pattern].iter().copied())
             .filter(|mark| subject.tells_of(rules.marks[*mark].stage))
+            .filter(|_| !self.compared.is_of_tool())
             .collect();
         let is_denied = marks.iter().any(|mark| rules.marks[*mark].loose) && is_denied(text);
         if self.kind.is_none() {
@@ -261,7 +279,7 @@ impl Log {
         }
         let has_asides = !matches!(kind, Some(Kind::Broker | Kind::Network));
         let is_remark = || self.compared.has_own() && is_remark(text);
-        let is_aside = !found.is_empty() && has_asides && (is_aside(text) || is_remark());
+        let is_aside = is_said && has_asides && (is_aside(text) || is_remark());
         if subject == Subject::Any {
             for pattern in found {
                 let over = self.current.reach(*pattern, kind, is_aside);
@@ -280,7 +298,9 @@ impl Log {
         for (index, evidence) in over {
             let rule = &rules().rules[index];
             let peers = peers_of(&self.current, rule.stage, &evidence);
-            self.remember(past(rule, self.current.number, evidence, peers));
+            let last = self.current.latest(index);
+            let past = past(rule, self.current.number, evidence, peers);
+            self.remember(Past { last, ..past });
         }
     }
 
@@ -290,6 +310,8 @@ impl Log {
         };
         if let Some(known) = self.history.iter_mut().find(is_known) {
             known.evidence.count += past.evidence.count;
+            known.times += past.times;
+            known.last = past.last;
         } else if self.history.len() < MOST_PAST {
             self.history.push(past);
         } else {
@@ -300,6 +322,8 @@ impl Log {
     fn end_attempt(&mut self, watch: &Watch) {
         let verdict = watch.judge(self.kind, self.ending(false, false));
         self.count_starts(watch, &verdict);
+        let causes = verdict.causes.iter().chain(&verdict.consequences);
+        self.changes.restarts(causes);
         let mut all = verdict.causes.iter().chain(&verdict.consequences);
         if self.outlived.is_none() {
             self.outlived = all.find_map(|cause| {
@@ -323,6 +347,8 @@ impl Log {
                 evidence: evidence.clone(),
                 recovered: false,
                 peers: peers_of(watch, first.stage, evidence),
+                times: 1,
+                last: evidence.line,
             });
         }
         self.failed = Some(verdict);
@@ -357,142 +383,6 @@ impl Log {
             }
         }
     }
-
-    /// A rule on starts in a row of which there were enough.
-    fn restarts(&self) -> Option<Cause> {
-        let mut enough = self.starts.iter().filter_map(|(index, evidence)| {
-            let rule = &rules().rules[*index];
-            (evidence.count >= rule.text.restarts?).then(|| told(rule, vec![evidence.clone()]))
-        });
-        enough.next()
-    }
-
-    /// What the log tells.
-    pub fn end(mut self) -> Diagnosis {
-        let watch = mem::replace(&mut self.current, Watch::new(0, 0, false));
-        let mut verdict = watch.judge(
-            self.kind,
-            self.ending(self.is_cut || is_end(&self.tail), true),
-        );
-        self.count_starts(&watch, &verdict);
-        if verdict.is_silent
-            && let Some(restarts) = self.restarts()
-        {
-            verdict.consequences = mem::replace(&mut verdict.causes, vec![restarts]);
-        }
-        let mut notes = Vec::new();
-        if let Some(earlier) = self.failed.take()
-            && (verdict.is_silent || is_of_reset(&verdict, &earlier))
-            && (way_of(&earlier.attempt) >= way_of(&verdict.attempt)
-                || verdict.attempt.reached == Some(Stage::Power))
-        {
-            notes.push(format!(
-                "the cause is of attempt {}: attempt {}, which follows, shows nothing wrong as far as the log goes",
-                earlier.attempt.number, verdict.attempt.number
-            ));
-            verdict = earlier;
-        }
-        let Verdict {
-            attempt: last,
-            mut causes,
-            mut consequences,
-            hints,
-            is_silent: _,
-        } = verdict;
-        match self.outlived.take() {
-            Some(outlived) if !causes.is_empty() && !causes.contains(&outlived) => {
-                consequences.splice(0..0, causes);
-                notes.push(
-                    "the cause is of an attempt before the last one, whose trouble follows from it"
-                        .to_owned(),
-                );
-                causes = vec![outlived];
-            }
-            _ => {}
-        }
-        if causes.is_empty() {
-            causes.extend(self.history.iter().find_map(repeated));
-        }
-        let garbage = match self.bytes {
-            0..ENOUGH => 0,
-            bytes => self.garbage * 100 / bytes,
-        };
-        if let Some(first) = causes.first_mut() {
-            if self.changes.is_doubtful(first) {
-                first.certainty = Certainty::Possible;
-            }
-            let reason = self.changes.explain(first);
-            if let Some(reason) = reason.or_else(|| self.spelled.explain(first)) {
-                consequences.splice(0..0, mem::replace(&mut causes, vec![reason]));
-            }
-        }
-        if let Some(what) = self.binary {
-            causes = vec![no_log(what)];
-        } else if garbage >= MOSTLY_GARBLED {
-            for cause in &mut causes {
-                cause.certainty = Certainty::Possible;
-            }
-        }
-        if garbage >= GARBLED {
-            notes.push(format!("{garbage} % of the log's bytes are no text"));
-            if causes.is_empty() {
-                causes.push(garbled());
-            }
-        }
-        if causes.is_empty() && last.reached.is_none() {
-            notes.push(match self.lines {
-                0 => "the log is empty".to_owned(),
-                _ => "no line of the log tells how far the device came".to_owned(),
-            });
-        } else if !watch.from_start && self.attempts == 1 && is_of(None, self.kind) {
-            notes.push(
-                "the log does not begin with the device's start: what is missing may have been said before"
-                    .to_owned(),
-            );
-        }
-        if self.left_out > 0 {
-            notes.push(format!(
-                "{} more problems of the past are left out",
-                self.left_out
-            ));
-        }
-        Diagnosis {
-            log: self.name,
-            kind: self.kind,
-            lines: self.lines,
-            last,
-            causes,
-            consequences,
-            hints,
-            history: self.history,
-            notes,
-            peers: self.peers,
-            clients: self.clients,
-            ids: self.ids,
-            names: self.names,
-        }
-    }
-}
-
-/// A line that has letters of ASCII alone, as most have, but for the end that a serial port adds.
-fn plain(line: &[u8]) -> Option<&str> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let is_letter = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
-    let all = line.iter().all(is_letter);
-    all.then(|| std::str::from_utf8(line).ok()).flatten()
-}
-
-/// A line in which a return between letters is a blank: what was read from a file may have it at its end.
-fn with_returns_seen(line: &[u8]) -> Cow<'_, [u8]> {
-    let line = line.trim_ascii_end();
-    if !line.contains(&b'\r') {
-        return Cow::Borrowed(line);
-    }
-    let seen = line.iter().map(|byte| match byte {
-        b'\r' => b' ',
-        other => *other,
-    });
-    Cow::Owned(seen.collect())
 }
 
 /// Whether any rule or milestone looks for something that this line has.
@@ -513,44 +403,6 @@ fn find(line: &str) -> Vec<Pattern> {
     }
 }
 
-/// Whether an attempt tells by its first lines alone that a watchdog ended the one before it, which says more.
-fn is_of_reset(last: &Verdict, earlier: &Verdict) -> bool {
-    let is_general = |cause: &Cause| {
-        rules()
-            .named(&cause.id)
-            .is_some_and(|rule| rule.text.general)
-    };
-    let is_first = |cause: &Cause| {
-        let first = cause.evidence.first();
-        first.is_some_and(|line| line.line <= last.attempt.first_line + START)
-    };
-    let of_start = |cause: &Cause| cause.stage == Stage::Power && is_general(cause);
-    let says_more = earlier
-        .causes
-        .first()
-        .is_some_and(|cause| !is_general(cause));
-    says_more
-        && last
-            .causes
-            .iter()
-            .all(|cause| of_start(cause) && is_first(cause))
-        && last.consequences.is_empty()
-        && last.attempt.number == earlier.attempt.number + 1
-}
-
-/// How far an attempt has come on its way online: that the device serves clients itself is no part of it.
-fn way_of(attempt: &Attempt) -> Option<Stage> {
-    let stages = attempt.proved.iter().map(|milestone| milestone.stage);
-    stages.filter(|stage| *stage != Stage::Serving).max()
-}
-
-/// What has happened too often to be over.
-fn repeated(past: &Past) -> Option<Cause> {
-    let rule = rules().named(&past.id)?;
-    let is_cause = past.evidence.count >= rule.text.repeats?;
-    is_cause.then(|| told(rule, vec![past.evidence.clone()]))
-}
-
 fn past(rule: &Rule, attempt: u64, evidence: Evidence, peers: Vec<Ipv4Addr>) -> Past {
     Past {
         attempt,
@@ -560,6 +412,8 @@ fn past(rule: &Rule, attempt: u64, evidence: Evidence, peers: Vec<Ipv4Addr>) -> 
         evidence,
         recovered: true,
         peers,
+        times: 1,
+        last: 0,
     }
 }
 
@@ -570,23 +424,5 @@ fn peers_of(watch: &Watch, stage: Stage, evidence: &Evidence) -> Vec<Ipv4Addr> {
     match stage {
         Stage::Tls if named.is_empty() => watch.client(),
         _ => named,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plain_line_is_what_its_text_is() {
-        for line in ["", "I (45) app: a\tb", "I (45) app: a\r", " x "] {
-            assert_eq!(
-                plain(line.as_bytes()),
-                Some(Text::of(line.as_bytes()).clean())
-            );
-        }
-        for line in ["\x1b[0;32mI (45) app: a\x1b[0m", "21 °C", "a\x07b", "a\rb"] {
-            assert_eq!(plain(line.as_bytes()), None, "{line}");
-        }
     }
 }

@@ -141,6 +141,18 @@ pub fn stations(line: &str) -> impl Iterator<Item = &str> {
     STATION.find_iter(line).map(|found| found.as_str())
 }
 
+/// Whether a line is on a station that another one does not name.
+pub fn are_of_others(one: &str, other: &str) -> bool {
+    let mut of_one = stations(one).peekable();
+    let of_other: Vec<&str> = stations(other).collect();
+    let is_named = |station: &str| {
+        of_other
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(station))
+    };
+    of_one.peek().is_some() && !of_one.any(is_named)
+}
+
 /// The first address that a device's line names: its own, in a line that says which it was given.
 pub fn own(line: &str) -> Option<Ipv4Addr> {
     ADDRESS.captures(line)?[1].parse().ok()

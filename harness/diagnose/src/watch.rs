@@ -174,7 +174,7 @@ impl Watch {
         let stage = mark.stage;
         let is_alone = stage == Stage::Serving || (mark.loose && stage == Stage::Clock);
         let is_shared = kind == Some(Kind::Network);
-        let is_of_another = |seen: &Evidence| is_shared && are_of_others(&seen.text, line);
+        let is_of_another = |seen: &Evidence| is_shared && peers::are_of_others(&seen.text, line);
         let has_broker = self.has_broker;
         self.end(kind, is_of_another, |_, rule| {
             if has_broker && rule.text.log != mark.log {
@@ -249,6 +249,29 @@ impl Watch {
             self.is_plain[index] = false;
         }
         over
+    }
+
+    /// Whether a trouble was told that is not over.
+    pub fn is_in_trouble(&self, kind: Option<Kind>) -> bool {
+        let is_told = |index: &usize| self.hit(*index, kind).is_some();
+        self.opened.iter().any(is_told)
+    }
+
+    /// The last line of a rule.
+    pub fn latest(&self, rule: usize) -> u64 {
+        self.latest[rule]
+    }
+
+    /// The last line by which the device went online or the cloud took something.
+    pub fn well(&self) -> u64 {
+        self.online.max(self.taken)
+    }
+
+    /// Whether anything behind the start is proved.
+    pub fn has_come_on(&self) -> bool {
+        let marks = rules().marks.iter().zip(&self.proved);
+        let mut on = marks.filter(|(mark, _)| mark.stage > Stage::Storage);
+        on.any(|(_, proved)| proved.is_some())
     }
 
     /// A rule whose lines are complete, if they are.
@@ -550,18 +573,6 @@ pub fn is_of(wanted: Option<Kind>, kind: Option<Kind>) -> bool {
         Some(kind) => kind,
     };
     of(wanted) == of(kind)
-}
-
-/// Whether a line is on a station that another one does not name.
-fn are_of_others(one: &str, other: &str) -> bool {
-    let mut stations = peers::stations(one).peekable();
-    let of_other: Vec<&str> = peers::stations(other).collect();
-    let is_named = |station: &str| {
-        of_other
-            .iter()
-            .any(|other| other.eq_ignore_ascii_case(station))
-    };
-    stations.peek().is_some() && !stations.any(is_named)
 }
 
 /// Counts a line, of which the first is kept.

@@ -143,3 +143,91 @@ fn a_trouble_behind_which_the_device_goes_online_is_over() {
         assert_eq!(log.end().causes, [], "{up}");
     }
 }
+
+#[test]
+fn what_another_device_or_network_shows_ends_no_trouble_of_this_one() {
+    let trouble = "I (15) app: not set up\nE (20718) security1: Key mismatch. Close connection";
+    let well = "I (21044) app: secure session established\nI (29770) app: MQTT_EVENT_CONNECTED";
+    for heading in [
+        "-- another plug on the same table --",
+        "# taken home, other wlan:",
+        "(same sketch, other board, same server:)",
+        "=== with the hotspot of a phone it works ===",
+    ] {
+        let log = format!("{trouble}\n{heading}\n{well}");
+        assert_eq!(first(&log).id, "wrong-pop", "{heading}");
+    }
+}
+
+#[test]
+fn what_a_tool_reaches_from_a_laptop_ends_no_trouble_of_the_device() {
+    let log = "E (5012) esp-tls: [sock=54] delayed connect error: Connection refused
+E (9012) esp-tls: [sock=54] delayed connect error: Connection refused
+$ openssl s_client -connect mq.vendor.example:8883
+CONNECTED(00000005)
+mqtt connected";
+    assert_eq!(first(log).id, "connection-refused");
+}
+
+#[test]
+fn a_weak_signal_comes_before_a_wrong_passphrase() {
+    let log = |signal: i32| {
+        first(&format!(
+            "I (9000) app: wifi join, rssi: {signal}
+W (9541) app: disconnected, reason 15
+I (19000) app: wifi join, rssi: {signal}
+W (19541) app: disconnected, reason 15"
+        ))
+    };
+    assert_eq!(log(-58).id, "wrong-passphrase");
+    let weak = log(-84);
+    assert_eq!(weak.id, "join-on-weak-signal");
+    assert_eq!(weak.certainty, Certainty::Possible);
+}
+
+#[test]
+fn a_leak_that_ends_an_attempt_is_told_though_the_next_one_is_well() {
+    let falls = [48212, 44876, 41540, 38204, 21560, 4212]
+        .map(|free| format!("I (9) sys: heap {free}"))
+        .join("\n");
+    let start = "ets Jun  8 2016 00:22:57";
+    let ends = "E (9) esp-tls-mbedtls: mbedtls_ssl_setup returned -0x7F00";
+    let log = format!("{start}\n{falls}\n{ends}\n{start}\nI (4780) mqtt: connected");
+    assert_eq!(first(&log).id, "heap-leaks");
+}
+
+#[test]
+fn a_failure_that_no_rule_knows_is_possible_if_the_log_ends_in_it() {
+    let log = |behind: &str| {
+        let mut log = Log::new("example");
+        let fails = "E (9) shop: telemetry: error 71 from the cloud's gate\n".repeat(3);
+        let text = format!("I (4) app: start\n{fails}{behind}");
+        text.lines().for_each(|line| log.line(line.as_bytes()));
+        log.end().causes
+    };
+    let unnamed = &log("I (12) app: sleep")[0];
+    assert_eq!(unnamed.id, "unnamed-trouble");
+    assert_eq!(unnamed.stage, diagnose::Stage::Cloud);
+    assert_eq!(unnamed.certainty, Certainty::Possible);
+    assert_eq!(unnamed.evidence[0].count, 3);
+    assert_eq!(log("I (12) app: MQTT_EVENT_CONNECTED"), []);
+    assert_eq!(log(&"I (12) app: door shut\n".repeat(9)), []);
+}
+
+#[test]
+fn a_trouble_that_is_over_each_time_and_comes_back_to_the_end_is_possible() {
+    let turn = "E (9) esp-tls: [sock=54] delayed connect error: Connection reset by peer
+I (12) app: MQTT_EVENT_CONNECTED
+I (14) app: door shut
+I (15) app: door open\n";
+    let read = |text: String| {
+        let mut log = Log::new("example");
+        text.lines().for_each(|line| log.line(line.as_bytes()));
+        log.end().causes
+    };
+    let back = &read(turn.repeat(4))[0];
+    assert_eq!(back.certainty, Certainty::Possible);
+    assert_eq!(read(turn.repeat(2)), []);
+    let over = "I (14) app: door shut\n".repeat(9);
+    assert_eq!(read(turn.repeat(4) + &over), []);
+}

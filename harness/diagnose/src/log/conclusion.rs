@@ -1,0 +1,231 @@
+//! What a log tells in the end.
+
+use std::mem;
+
+use super::Log;
+use crate::compared::is_end;
+use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Past};
+use crate::rules::rules;
+use crate::unreadable::{garbled, no_log};
+use crate::watch::{Verdict, Watch, is_of, told};
+use crate::{Kind, Stage};
+
+/// Lines of a start in which the chip tells why it was reset.
+const START: u64 = 3;
+/// Lines of an attempt in which a trouble would have come again.
+const GOES_ON: u64 = 6;
+/// How often a trouble was over that may come again.
+const AGAIN: u64 = 4;
+/// Percent of bytes that are no text, above which a log is garbled.
+const GARBLED: u64 = 15;
+/// Percent of them above which the rest of it is not relied on.
+const MOSTLY_GARBLED: u64 = 25;
+/// Bytes without which that says nothing.
+const ENOUGH: u64 = 64;
+
+impl Log {
+    /// A rule on starts in a row of which there were enough.
+    fn restarts(&self) -> Option<Cause> {
+        let mut enough = self.starts.iter().filter_map(|(index, evidence)| {
+            let rule = &rules().rules[*index];
+            (evidence.count >= rule.text.restarts?).then(|| told(rule, vec![evidence.clone()]))
+        });
+        enough.next()
+    }
+
+    /// Whether what ended an attempt is a trouble only if it comes again and again, and the log goes on without
+    /// it: a client that comes back takes its own old session over, once.
+    fn is_once(&self, earlier: &Verdict, last: &Verdict) -> bool {
+        let Some(first) = earlier.causes.first() else {
+            return false;
+        };
+        let Some(repeats) = rules().named(&first.id).and_then(|rule| rule.text.repeats) else {
+            return false;
+        };
+        let past = self.history.iter().filter(|past| past.id == first.id);
+        let times: u64 = past.map(|past| past.evidence.count).sum();
+        let is_back = last.attempt.reached >= Some(Stage::Mqtt);
+        is_back && times < repeats && self.lines > last.attempt.first_line + GOES_ON
+    }
+
+    /// What the log tells.
+    pub fn end(mut self) -> Diagnosis {
+        let watch = mem::replace(&mut self.current, Watch::new(0, 0, false));
+        let mut verdict = watch.judge(
+            self.kind,
+            self.ending(self.is_cut || is_end(&self.tail), true),
+        );
+        self.count_starts(&watch, &verdict);
+        if verdict.is_silent
+            && let Some(restarts) = self.restarts()
+        {
+            verdict.consequences = mem::replace(&mut verdict.causes, vec![restarts]);
+        }
+        let mut notes = Vec::new();
+        if let Some(earlier) = self.failed.take()
+            && (verdict.is_silent || is_of_reset(&verdict, &earlier))
+            && (way_of(&earlier.attempt) >= way_of(&verdict.attempt)
+                || verdict.attempt.reached == Some(Stage::Power))
+            && !self.is_once(&earlier, &verdict)
+        {
+            notes.push(format!(
+                "the cause is of attempt {}: attempt {}, which follows, shows nothing wrong as far as the log goes",
+                earlier.attempt.number, verdict.attempt.number
+            ));
+            verdict = earlier;
+        }
+        let Verdict {
+            attempt: last,
+            mut causes,
+            mut consequences,
+            hints,
+            is_silent: _,
+        } = verdict;
+        match self.outlived.take() {
+            Some(outlived) if !causes.is_empty() && !causes.contains(&outlived) => {
+                consequences.splice(0..0, causes);
+                notes.push(
+                    "the cause is of an attempt before the last one, whose trouble follows from it"
+                        .to_owned(),
+                );
+                causes = vec![outlived];
+            }
+            _ => {}
+        }
+        if causes.is_empty() {
+            causes.extend(self.history.iter().find_map(repeated));
+        }
+        let garbage = match self.bytes {
+            0..ENOUGH => 0,
+            bytes => self.garbage * 100 / bytes,
+        };
+        if let Some(first) = causes.first_mut() {
+            if self.changes.is_doubtful(first) {
+                first.certainty = Certainty::Possible;
+            }
+            let reason = self.changes.explain(first);
+            if let Some(reason) = reason.or_else(|| self.spelled.explain(first)) {
+                if reason.certainty == Certainty::Possible {
+                    first.certainty = Certainty::Possible;
+                }
+                consequences.splice(0..0, mem::replace(&mut causes, vec![reason]));
+            }
+        }
+        if causes
+            .iter()
+            .all(|first| first.stage == Stage::Provisioning)
+            && let Some(reason) = self.advertised.explain(last.reached)
+        {
+            consequences.splice(0..0, mem::replace(&mut causes, vec![reason]));
+        }
+        if causes.is_empty() {
+            causes.extend(self.changes.leaked());
+        }
+        if causes.is_empty() && is_of(None, self.kind) {
+            let back = |past: &&Past| comes_back(past, self.lines);
+            causes.extend(self.history.iter().find(back).and_then(past_cause));
+        }
+        if causes.is_empty() && !matches!(self.kind, Some(Kind::Broker | Kind::Network)) {
+            causes.extend(self.end.trouble(watch.well()));
+        }
+        if let Some(what) = self.binary {
+            causes = vec![no_log(what)];
+        } else if garbage >= MOSTLY_GARBLED {
+            for cause in &mut causes {
+                cause.certainty = Certainty::Possible;
+            }
+        }
+        if garbage >= GARBLED {
+            notes.push(format!("{garbage} % of the log's bytes are no text"));
+            if causes.is_empty() {
+                causes.push(garbled());
+            }
+        }
+        if causes.is_empty() && last.reached.is_none() {
+            notes.push(match self.lines {
+                0 => "the log is empty".to_owned(),
+                _ => "no line of the log tells how far the device came".to_owned(),
+            });
+        } else if !watch.from_start && self.attempts == 1 && is_of(None, self.kind) {
+            notes.push(
+                "the log does not begin with the device's start: what is missing may have been said before"
+                    .to_owned(),
+            );
+        }
+        if self.left_out > 0 {
+            notes.push(format!(
+                "{} more problems of the past are left out",
+                self.left_out
+            ));
+        }
+        Diagnosis {
+            log: self.name,
+            kind: self.kind,
+            lines: self.lines,
+            last,
+            causes,
+            consequences,
+            hints,
+            history: self.history,
+            notes,
+            peers: self.peers,
+            clients: self.clients,
+            ids: self.ids,
+            names: self.names,
+        }
+    }
+}
+
+/// Whether an attempt tells by its first lines alone that a watchdog ended the one before it, which says more.
+fn is_of_reset(last: &Verdict, earlier: &Verdict) -> bool {
+    let is_general = |cause: &Cause| {
+        rules()
+            .named(&cause.id)
+            .is_some_and(|rule| rule.text.general)
+    };
+    let is_first = |cause: &Cause| {
+        let first = cause.evidence.first();
+        first.is_some_and(|line| line.line <= last.attempt.first_line + START)
+    };
+    let of_start = |cause: &Cause| cause.stage == Stage::Power && is_general(cause);
+    let says_more = earlier
+        .causes
+        .first()
+        .is_some_and(|cause| !is_general(cause));
+    says_more
+        && last
+            .causes
+            .iter()
+            .all(|cause| of_start(cause) && is_first(cause))
+        && last.consequences.is_empty()
+        && last.attempt.number == earlier.attempt.number + 1
+}
+
+/// How far an attempt has come on its way online: that the device serves clients itself is no part of it.
+fn way_of(attempt: &Attempt) -> Option<Stage> {
+    let stages = attempt.proved.iter().map(|milestone| milestone.stage);
+    stages.filter(|stage| *stage != Stage::Serving).max()
+}
+
+/// Whether a trouble was over again and again, and comes in such a row to the end of a log.
+fn comes_back(past: &Past, lines: u64) -> bool {
+    let way = past.last.saturating_sub(past.evidence.line);
+    let between = way / past.times.saturating_sub(1).max(1);
+    past.recovered && past.times >= AGAIN && lines.saturating_sub(past.last) <= between
+}
+
+/// A trouble that is over for now.
+fn past_cause(past: &Past) -> Option<Cause> {
+    let rule = rules().named(&past.id)?;
+    Some(Cause {
+        certainty: Certainty::Possible,
+        ..told(rule, vec![past.evidence.clone()])
+    })
+}
+
+/// What has happened too often to be over.
+fn repeated(past: &Past) -> Option<Cause> {
+    let rule = rules().named(&past.id)?;
+    let is_cause = past.evidence.count >= rule.text.repeats?;
+    is_cause.then(|| told(rule, vec![past.evidence.clone()]))
+}
