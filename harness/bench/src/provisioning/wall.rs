@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use board::SYSTEM_BUS;
 use clock::Clock;
-use engine::run::PRIVATE_BUS;
 use phone::{
     Ble, BleSettings, Bluetooth, Console, ConsoleSettings, Credentials, HostDial, Outcome as Ended,
     ProvisioningClient, Settings, SoftAp, Transport, Wanted,
@@ -129,7 +129,7 @@ fn ours(setup: &Setup, transport: &str, security: &str) -> Samples {
             // A process knows but one bus.
             let mut command = Command::new(std::env::current_exe()?);
             command.arg(PHONE).arg(up.path());
-            let (_, output) = timed(command.env(PRIVATE_BUS, up.text("/dbus")?))?;
+            let (_, output) = timed(command.env(SYSTEM_BUS, up.text("/dbus")?))?;
             return Times::said(&serde_json::from_slice(&output.stdout)?);
         }
         on_runtime(async {
