@@ -61,6 +61,9 @@ pub struct Case {
 impl Case {
     /// `case` on a board of this model; skipped if that lacks something that the case needs.
     pub fn of(case: language::Case, board: &BoardModel) -> Self {
+        // Others may have the host's radios while none of its own phones is there.
+        let has_phones = !case.scenario.world.phones.is_empty();
+        let rig = board.rig.as_ref().filter(|_| has_phones);
         Self {
             difference: None,
             own_transcripts: false,
@@ -69,7 +72,7 @@ impl Case {
             image: board.image.clone(),
             rig: board.rig.as_ref().map(|rig| rig.file.clone()),
             uses_host_radios: (board.rig.as_ref()).is_some_and(InRig::uses_host_radios),
-            phones: (board.rig.as_ref()).map_or_else(Vec::new, InRig::phones),
+            phones: rig.map_or_else(Vec::new, InRig::phones),
             is_alone: board.is_single(),
             lasts: match board.kind {
                 BoardKind::Native | BoardKind::Qemu => Duration::ZERO,

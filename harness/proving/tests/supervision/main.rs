@@ -59,6 +59,7 @@ trials![
     bad_workers_harm_nobody_else,
     no_more_workers_run_than_allowed,
     cases_whose_phones_use_the_same_host_take_turns,
+    a_case_without_phones_leaves_the_host_s_radios_to_others,
     a_case_waits_for_the_phones_of_another_run,
     a_case_that_fails_and_passes_is_flaky,
     a_failed_case_is_tried_again_with_its_seed_and_flaky_if_it_passes_then,
@@ -238,6 +239,27 @@ fn cases_whose_phones_use_the_same_host_take_turns() {
     assert_eq!(most_at_once(&turns), 1);
     turns.cases[3].phones = vec!["wifi wlan2".to_owned()];
     assert_eq!(most_at_once(&turns), 2);
+}
+
+fn a_case_without_phones_leaves_the_host_s_radios_to_others() {
+    const RIG: &str = "\
+[boards.real]
+kind = \"serial\"
+port = \"socket:uart\"
+[phone]
+bluetooth = \"hci0\"
+";
+    let rig = board::rig::Rig::parse(Path::new("rig.toml"), RIG).unwrap();
+    let real = BoardModel::real(&rig.boards["real"], &rig, Path::new("rig.toml"));
+    let used = |phones: &str| {
+        let text = format!(
+            "name: Uses\nworld: {{ devices: {{ device: {{}} }}{phones} }}\nsteps: [{{ power: on }}]\n"
+        );
+        let cases = language::parse("uses.yaml", &text, &language::known().unwrap()).unwrap();
+        Case::of(cases[0].clone(), &real).phones.len()
+    };
+    assert_eq!(used(""), 0);
+    assert_eq!(used(", phones: [alice]"), 1);
 }
 
 fn a_case_waits_for_the_phones_of_another_run() {
