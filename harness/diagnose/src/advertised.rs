@@ -13,9 +13,6 @@ use crate::{Cause, Evidence, Stage};
 const LOOKS_FOR_OTHER: &str = "app-looks-for-other-name";
 /// Names that are kept.
 const MOST: usize = 8;
-/// Characters of a line that are kept.
-const SHOWN: usize = 240;
-
 /// The name that a device advertises.
 static OWN: LazyLock<Regex> = LazyLock::new(|| {
     expression(
@@ -74,11 +71,7 @@ impl Advertised {
 fn keep(names: &mut Vec<(String, Evidence)>, name: Option<&str>, line: u64, text: &str) {
     let is_known = |name: &str| names.iter().any(|(known, _)| known == name);
     if let Some(name) = name.filter(|name| names.len() < MOST && !is_known(name)) {
-        let evidence = Evidence {
-            line,
-            text: text.chars().take(SHOWN).collect(),
-            count: 1,
-        };
+        let evidence = Evidence::of(line, text);
         names.push((name.to_owned(), evidence));
     }
 }

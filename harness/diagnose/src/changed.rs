@@ -46,9 +46,6 @@ const NOT_THE_SERVER: [&str; 4] = [
 const MOST_HOSTS: usize = 32;
 /// Addresses of one host.
 const MOST_ADDRESSES: usize = 8;
-/// Characters of a line that are kept.
-const SHOWN: usize = 240;
-
 /// Points of an address.
 const OF_ADDRESS: usize = 3;
 
@@ -261,7 +258,7 @@ impl Changes {
             is_torn: is_small && own.octets()[..3] != gateway.octets()[..3],
             is_wireless: !WIRED.is_match(text.as_bytes()),
             network: self.network.clone(),
-            evidence: evidence(line, text),
+            evidence: Evidence::of(line, text),
         });
     }
 
@@ -279,7 +276,7 @@ impl Changes {
         let addresses = self.hosts.entry(name).or_default();
         let is_known = addresses.iter().any(|(known, _)| *known == address);
         if !is_known && addresses.len() < MOST_ADDRESSES {
-            addresses.push((address, evidence(line, text)));
+            addresses.push((address, Evidence::of(line, text)));
         }
     }
 }
@@ -293,12 +290,4 @@ fn near(address: Ipv4Addr) -> [u8; 2] {
 /// How many points a line has.
 fn points(text: &str) -> usize {
     text.bytes().filter(|byte| *byte == b'.').count()
-}
-
-fn evidence(line: u64, text: &str) -> Evidence {
-    Evidence {
-        line,
-        text: text.chars().take(SHOWN).collect(),
-        count: 1,
-    }
 }

@@ -113,6 +113,20 @@ pub struct Evidence {
     pub count: u64,
 }
 
+/// Characters of a line that are shown.
+const SHOWN: usize = 240;
+
+impl Evidence {
+    /// A line that was seen once.
+    pub(crate) fn of(line: u64, text: &str) -> Self {
+        Self {
+            line,
+            text: text.chars().take(SHOWN).collect(),
+            count: 1,
+        }
+    }
+}
+
 /// A cause that the log fits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cause {

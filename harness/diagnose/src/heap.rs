@@ -28,9 +28,6 @@ const OF_PIECES: &str = "tls-memory-lost";
 const FALLS: u64 = 4;
 /// The part of all memory that such a step is at least.
 const STEP: u64 = 64;
-/// Characters of a line that are kept.
-const SHOWN: usize = 240;
-
 /// A figure of free memory.
 static FREE: LazyLock<Regex> = LazyLock::new(|| {
     words(
@@ -75,7 +72,7 @@ impl Heap {
         match &mut self.row {
             Some(row) if free < row.to.0 => {
                 row.falls += u64::from((row.to.0 - free) * STEP >= row.from.0);
-                row.to = (free, evidence(line, text));
+                row.to = (free, Evidence::of(line, text));
                 if row.half.is_none() && free * 2 < row.from.0 {
                     row.half = Some(line);
                 }
@@ -83,7 +80,7 @@ impl Heap {
             // As it goes up and down while it falls.
             Some(row) if free <= row.to.0 + row.to.0 / 8 => {}
             row => {
-                let first = || (free, evidence(line, text));
+                let first = || (free, Evidence::of(line, text));
                 *row = Some(Row {
                     from: first(),
                     to: first(),
@@ -130,13 +127,5 @@ impl Heap {
         let is_leak = row.falls >= FALLS && row.half.is_some();
         let rule = rules().named(LEAKS).filter(|_| is_leak)?;
         Some(told(rule, vec![row.from.1.clone(), row.to.1.clone()]))
-    }
-}
-
-fn evidence(line: u64, text: &str) -> Evidence {
-    Evidence {
-        line,
-        text: text.chars().take(SHOWN).collect(),
-        count: 1,
     }
 }

@@ -322,9 +322,8 @@ impl Log {
     fn end_attempt(&mut self, watch: &Watch) {
         let verdict = watch.judge(self.kind, self.ending(false, false));
         self.count_starts(watch, &verdict);
-        let causes = verdict.causes.iter().chain(&verdict.consequences);
-        self.changes.restarts(causes);
         let mut all = verdict.causes.iter().chain(&verdict.consequences);
+        self.changes.restarts(all.clone());
         if self.outlived.is_none() {
             self.outlived = all.find_map(|cause| {
                 let rule = rules().named(&cause.id)?;

@@ -26,9 +26,6 @@ const WEAKEST: i64 = -80;
 const BEFORE: u64 = 12;
 /// Figures that are kept.
 const MOST: usize = 32;
-/// Characters of a line that are kept.
-const SHOWN: usize = 240;
-
 static RSSI: LazyLock<Regex> = LazyLock::new(|| words(r"(?i)\brssi\b[^\w\n-]{0,4}-(\d{2,3})\b"));
 
 /// The last figures of the signal that a log tells.
@@ -48,11 +45,7 @@ impl Signal {
         if self.told.len() == MOST {
             self.told.remove(0);
         }
-        let evidence = Evidence {
-            line,
-            text: text.chars().take(SHOWN).collect(),
-            count: 1,
-        };
+        let evidence = Evidence::of(line, text);
         self.told.push((figure, evidence));
     }
 

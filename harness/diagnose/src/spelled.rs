@@ -19,9 +19,6 @@ const MOST: usize = 64;
 const LONGEST: usize = 32;
 /// Bytes of a row of a dump from which on it may be a name.
 const SHORTEST: usize = 3;
-/// Characters of a line that are kept.
-const SHOWN: usize = 240;
-
 /// What makes a line one on networks.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
@@ -89,11 +86,7 @@ impl Names {
         };
         let is_known = names.iter().any(|(known, _)| *known == name);
         if !is_known && names.len() < MOST && name.len() <= LONGEST + 8 {
-            let evidence = Evidence {
-                line,
-                text: text.chars().take(SHOWN).collect(),
-                count: 1,
-            };
+            let evidence = Evidence::of(line, text);
             names.push((name, evidence));
         }
     }

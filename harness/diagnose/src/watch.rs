@@ -11,8 +11,6 @@ use crate::subject::Subject;
 use crate::waiting::{Moment, Waited};
 use crate::{Kind, Stage, decode};
 
-/// Characters of a line that are kept.
-const SHOWN: usize = 240;
 /// Lines behind a trouble that leave no room for another try.
 const JUST_BEHIND: u64 = 5;
 /// Lines of an attempt that is more than what somebody has picked out.
@@ -580,11 +578,7 @@ fn count(place: &mut Option<Evidence>, line: u64, text: &str) {
     match place {
         Some(seen) => seen.count += 1,
         None => {
-            *place = Some(Evidence {
-                line,
-                text: text.chars().take(SHOWN).collect(),
-                count: 1,
-            });
+            *place = Some(Evidence::of(line, text));
         }
     }
 }
