@@ -40,8 +40,8 @@ cargo xtask <command> [--yes]
   release  build the binary that is handed on, with the symbols of its backtraces beside it, into
            target/dist, and the archive of both; fails if the binary is too large
   rig      run cases against a real BlueZ, NetworkManager, hostapd and serial port: in a virtual machine
-           of Debian packages, as root; --all: every scenario that fits, --checks: only what is no
-           scenario, --bench: provisioning beside Espressif's client, -- ARGUMENTS: those of
+           of Debian packages, as root; --all [--shard K/N]: every scenario that fits, --checks: only what
+           is no scenario, --bench: provisioning beside Espressif's client, -- ARGUMENTS: those of
            `proving run` instead of the cases; --proving FILE: with that build
   soak     repeat everything on a loaded machine, and kill runs at random moments
   readme   renew the output that README shows (--check: only compare)

@@ -248,6 +248,7 @@ impl Attempt<'_> {
     }
 }
 
+/// What is done to a device's power, in a few words.
 fn switched(action: PowerAction) -> String {
     match action {
         PowerAction::On => "power on".into(),
