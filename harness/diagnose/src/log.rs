@@ -24,7 +24,7 @@ use crate::spelled;
 use crate::subject::Subject;
 use crate::unnamed::Tail;
 use crate::waiting::Moment;
-use crate::watch::{Ending, Verdict, Watch, is_of};
+use crate::watch::{Ending, Verdict, Watch, is_of, is_own};
 use crate::{Kind, Stage};
 use text::{plain, with_returns_seen};
 
@@ -150,7 +150,7 @@ impl Log {
             self.kind = Some(Kind::Device);
             self.current.has_broker = true;
         }
-        if !matches!(self.kind, Some(Kind::Broker | Kind::Network)) {
+        if is_own(self.kind) {
             self.changes.take(self.lines, clean);
             self.spelled.take(self.lines, clean);
             self.advertised.take(self.lines, clean, !found.is_empty());
@@ -277,7 +277,7 @@ impl Log {
             let over = self.current.recover(&rules.marks[mark], kind, text);
             self.remember_over(over);
         }
-        let has_asides = !matches!(kind, Some(Kind::Broker | Kind::Network));
+        let has_asides = is_own(kind);
         let is_remark = || self.compared.has_own() && is_remark(text);
         let is_aside = is_said && has_asides && (is_aside(text) || is_remark());
         if subject == Subject::Any {

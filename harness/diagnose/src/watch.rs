@@ -573,6 +573,11 @@ pub fn is_of(wanted: Option<Kind>, kind: Option<Kind>) -> bool {
     of(wanted) == of(kind)
 }
 
+/// Whether a log is a device's own, as far as anything tells.
+pub fn is_own(kind: Option<Kind>) -> bool {
+    !matches!(kind, Some(Kind::Broker | Kind::Network))
+}
+
 /// Counts a line, of which the first is kept.
 fn count(place: &mut Option<Evidence>, line: u64, text: &str) {
     match place {

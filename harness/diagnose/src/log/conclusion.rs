@@ -3,12 +3,12 @@
 use std::mem;
 
 use super::Log;
+use crate::Stage;
 use crate::compared::is_end;
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Past};
 use crate::rules::rules;
 use crate::unreadable::{garbled, no_log};
-use crate::watch::{Verdict, Watch, is_of, told};
-use crate::{Kind, Stage};
+use crate::watch::{Verdict, Watch, is_of, is_own, told};
 
 /// Lines of a start in which the chip tells why it was reset.
 const START: u64 = 3;
@@ -83,12 +83,11 @@ impl Log {
         } = verdict;
         match self.outlived.take() {
             Some(outlived) if !causes.is_empty() && !causes.contains(&outlived) => {
-                consequences.splice(0..0, causes);
+                put_before(&mut causes, &mut consequences, outlived);
                 notes.push(
                     "the cause is of an attempt before the last one, whose trouble follows from it"
                         .to_owned(),
                 );
-                causes = vec![outlived];
             }
             _ => {}
         }
@@ -108,7 +107,7 @@ impl Log {
                 if reason.certainty == Certainty::Possible {
                     first.certainty = Certainty::Possible;
                 }
-                consequences.splice(0..0, mem::replace(&mut causes, vec![reason]));
+                put_before(&mut causes, &mut consequences, reason);
             }
         }
         if causes
@@ -116,7 +115,7 @@ impl Log {
             .all(|first| first.stage == Stage::Provisioning)
             && let Some(reason) = self.advertised.explain(last.reached)
         {
-            consequences.splice(0..0, mem::replace(&mut causes, vec![reason]));
+            put_before(&mut causes, &mut consequences, reason);
         }
         if causes.is_empty() {
             causes.extend(self.changes.leaked());
@@ -125,7 +124,7 @@ impl Log {
             let back = |past: &&Past| comes_back(past, self.lines);
             causes.extend(self.history.iter().find(back).and_then(past_cause));
         }
-        if causes.is_empty() && !matches!(self.kind, Some(Kind::Broker | Kind::Network)) {
+        if causes.is_empty() && is_own(self.kind) {
             causes.extend(self.end.trouble(watch.well()));
         }
         if let Some(what) = self.binary {
@@ -174,6 +173,11 @@ impl Log {
             names: self.names,
         }
     }
+}
+
+/// Takes `reason` for the cause, from which those that were named follow.
+fn put_before(causes: &mut Vec<Cause>, consequences: &mut Vec<Cause>, reason: Cause) {
+    consequences.splice(0..0, mem::replace(causes, vec![reason]));
 }
 
 /// Whether an attempt tells by its first lines alone that a watchdog ended the one before it, which says more.
