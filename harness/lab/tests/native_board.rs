@@ -417,7 +417,8 @@ async fn a_device_that_spins_has_never_become_idle(trace: Trace, folder: PathBuf
     board.power_on().await.expect("power");
     let told = next::<Spinning>(&trace, |_| true).await;
     assert!(told.spins && told.since_start, "{told:?}");
-    assert!((2000..10_000).contains(&told.for_ms), "{told:?}");
+    // A busy host makes it longer.
+    assert!((2000..20_000).contains(&told.for_ms), "{told:?}");
     board.power_off().await.expect("off");
 }
 

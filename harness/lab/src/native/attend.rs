@@ -291,6 +291,7 @@ impl Attendant {
             .and_then(|effort| effort.look(now, process));
         match found {
             Some(Finding::Starved(how)) => self.report_host(false, how),
+            Some(Finding::Fed) => self.report_host(true, "given processor time again".to_owned()),
             Some(Finding::Spins(busy)) => self.spinning(true, busy, !self.inbox.was_idle()),
             None => {}
         }

@@ -7,9 +7,9 @@ use clock::LabTime;
 
 /// A device that is busy for so long is looked at.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// A device that computes for so long without becoming idle spins: the longest computation of a
-/// firmware, a TLS handshake, takes a fraction of it.
-const SPINS: Duration = Duration::from_secs(2);
+/// A device that takes so much processor time without becoming idle spins: the longest computation
+/// of a firmware, a TLS handshake, takes a fraction of it. It is counted from the first look.
+const SPINS: Duration = Duration::from_millis(1250);
 /// A device that gets less than one part in so many of the time is starved.
 const FAIR_SHARE: u32 = 4;
 /// Length of a tick in `/proc/PID/stat`: `USER_HZ` is 100 on every architecture that Linux has.
@@ -21,16 +21,19 @@ pub(super) struct Effort {
     since: LabTime,
     check: LabTime,
     before: Option<Duration>,
+    computed: Duration,
     starved: bool,
     spins: bool,
 }
 
-/// What is found out about a busy device; each once.
+/// What is found out about a busy device; each once until it changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     /// The host starves it: how.
     Starved(String),
-    /// It has computed for so long.
+    /// The host gives it processor time again.
+    Fed,
+    /// It has been busy for so long, and computes.
     Spins(Duration),
 }
 
@@ -40,6 +43,7 @@ impl Effort {
             since: now,
             check: now + PATIENCE,
             before: None,
+            computed: Duration::ZERO,
             starved: false,
             spins: false,
         }
@@ -50,7 +54,7 @@ impl Effort {
         self.check
     }
 
-    /// Whether the device was found starved.
+    /// Whether the device was found starved, and nothing better since.
     pub(super) fn is_starved(&self) -> bool {
         self.starved
     }
@@ -75,20 +79,22 @@ impl Effort {
         self.check = now + PATIENCE;
         let before = std::mem::replace(&mut self.before, used)?;
         let used = used?.saturating_sub(before);
+        self.computed += used;
         let busy = now.since(self.since);
-        if used * FAIR_SHARE < between {
-            let is_new = !std::mem::replace(&mut self.starved, true);
-            return is_new.then(|| {
-                Finding::Starved(format!(
-                    "busy for {busy:.1?}, with {used:.1?} of processor time in the last {between:.1?}"
-                ))
-            });
+        if !self.spins && self.computed >= SPINS {
+            self.spins = true;
+            return Some(Finding::Spins(busy));
         }
-        if self.spins || self.starved || busy < SPINS {
+        let starved = used * FAIR_SHARE < between;
+        if std::mem::replace(&mut self.starved, starved) == starved {
             return None;
         }
-        self.spins = true;
-        Some(Finding::Spins(busy))
+        Some(match starved {
+            true => Finding::Starved(format!(
+                "busy for {busy:.1?}, with {used:.1?} of processor time in the last {between:.1?}"
+            )),
+            false => Finding::Fed,
+        })
     }
 }
 
@@ -155,6 +161,21 @@ mod tests {
             assert!(!matches!(said, Some(Finding::Spins(_))), "{said:?}");
         }
         assert!(!effort.spins());
+    }
+
+    #[test]
+    fn a_device_that_spins_is_said_so_when_the_host_starved_it_before() {
+        let mut effort = Effort::begin(LabTime::START);
+        let mut look =
+            |half: u64, used| effort.judge(LabTime::from_micros(500_000 * half), ms(used));
+        assert_eq!(look(1, 0), None);
+        assert!(matches!(look(2, 90), Some(Finding::Starved(_))));
+        assert_eq!(look(3, 580), Some(Finding::Fed));
+        assert_eq!(look(4, 1070), None);
+        let spins = Finding::Spins(Duration::from_millis(2500));
+        assert_eq!(look(5, 1560), Some(spins));
+        assert_eq!(look(6, 2050), None);
+        assert!(effort.spins() && !effort.is_starved());
     }
 
     #[test]
