@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::mosquitto::Mosquitto;
+use super::mosquitto::{Mosquitto, Writes};
 use super::ours::{Brokers, Kind};
 use crate::figures::{Figure, Unit};
 use crate::setup::{Outcome, Setup, timed};
@@ -20,7 +20,7 @@ const CIPHER: &str = "AES256-GCM-SHA384";
 pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     let folder = setup.folder()?;
     let brokers = Brokers::start(setup, &folder, Kind::Legacy)?;
-    let mosquitto = Mosquitto::start(&folder).map_err(|error| error.to_string());
+    let mosquitto = Mosquitto::start(&folder, Writes::Nothing).map_err(|error| error.to_string());
     let mut rates: [Result<Vec<f64>, String>; 2] = [const { Ok(Vec::new()) }; 2];
     for round in 1..=ROUNDS {
         let peer = mosquitto.as_ref().map(|mosquitto| mosquitto.port);

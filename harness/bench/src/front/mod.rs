@@ -9,11 +9,15 @@ use crate::figures::{Figure, Unit};
 use crate::setup::{Outcome, Setup};
 use crate::table::{Measured, Row, Target};
 use client::{Client, QoS};
-use mosquitto::Mosquitto;
+use mosquitto::{Mosquitto, Writes};
 use ours::{Brokers, Kind};
 
 const MESSAGES: usize = 20_000;
 const CONNECTS: usize = 300;
+/// What a mosquitto is called that does least.
+const SILENT: &str = "mosquitto";
+/// What one is called that does what a broker does that traces.
+const LOGGING: &str = "mosquitto that logs each packet";
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,19 +97,20 @@ pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     let brokers = Brokers::start(setup, &folder, Kind::Today)?;
     let every = Client::new(brokers.every, &folder)?;
     let none = Client::new(brokers.none, &folder)?;
-    let mosquitto = Mosquitto::start(&folder).map_err(|error| error.to_string());
+    let [silent, logging] = [Writes::Nothing, Writes::EveryPacket]
+        .map(|writes| Mosquitto::start(&folder, writes).map_err(|error| error.to_string()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let mut rows = Vec::new();
     for work in Work::ALL {
-        let mut rates: [Result<Vec<f64>, String>; 3] = [const { Ok(Vec::new()) }; 3];
+        let mut rates: [Result<Vec<f64>, String>; 4] = [const { Ok(Vec::new()) }; 4];
         for round in 1..=work.rounds() {
-            let peer = match &mosquitto {
+            let [silent, logging] = [&silent, &logging].map(|mosquitto| match mosquitto {
                 Ok(mosquitto) => Client::new(mosquitto.port, &folder).map_err(|e| e.to_string()),
                 Err(error) => Err(error.clone()),
-            };
-            let clients = [Ok(every.clone()), Ok(none.clone()), peer];
+            });
+            let clients = [Ok(every.clone()), Ok(none.clone()), silent, logging];
             for (rates, client) in std::iter::zip(&mut rates, clients) {
                 let rate = client.and_then(|client| {
                     let rate = runtime.block_on(work.take(&client));
@@ -118,18 +123,24 @@ pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
                 }
             }
         }
-        let [every, none, peer] =
+        let [every, none, silent, logging] =
             rates.map(|rates| -> Measured { Figure::of(rates?, work.unit()) });
-        for (how, ours) in [("every packet traced", every), ("packets not traced", none)] {
+        let silent = (SILENT, silent);
+        for (how, ours, (name, peer)) in [
+            ("every packet traced", every.clone(), silent.clone()),
+            ("every packet traced", every, (LOGGING, logging)),
+            ("packets not traced", none, silent),
+        ] {
             rows.push(
                 Row::new(format!("front: {}, {how}", work.name()), ours)
                     .target(Target::LikePeer)
-                    .peer("mosquitto", peer.clone())
+                    .peer(name, peer)
                     .note(
                         "mutual TLS 1.3 with P-256 certificates, no resumption, loopback; each \
                          broker in a process of its own, measured in turn by the same client \
                          (messages: one publishes, one receives all, each once and in order, and \
-                         acknowledges those of QoS 1)",
+                         acknowledges those of QoS 1); a traced packet is in our file with all that \
+                         it holds, in mosquitto's log with its kind, topic and length",
                     ),
             );
         }

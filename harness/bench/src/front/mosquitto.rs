@@ -10,6 +10,15 @@ use crate::setup::Outcome;
 
 const START_LIMIT: Duration = Duration::from_secs(5);
 
+/// What a mosquitto writes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// Nothing.
+    Nothing,
+    /// A line for each packet, to a file.
+    EveryPacket,
+}
+
 /// A mosquitto that ends when this is dropped.
 pub struct Mosquitto {
     /// Where it listens on the loopback.
@@ -19,12 +28,19 @@ pub struct Mosquitto {
 
 impl Mosquitto {
     /// Starts one with the certificates in `folder`, where its configuration goes too.
-    pub fn start(folder: &Path) -> Outcome<Self> {
+    pub fn start(folder: &Path, writes: Writes) -> Outcome<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
             .local_addr()?
             .port();
         let here = folder.display();
-        // Bounds as wide as ours, no disk, no log; `user` has a meaning only for root.
+        let (name, log) = match writes {
+            Writes::Nothing => ("mosquitto", "log_dest none".to_owned()),
+            Writes::EveryPacket => (
+                "mosquitto-log",
+                format!("log_dest file {here}/mosquitto.log\nlog_type all"),
+            ),
+        };
+        // Bounds as wide as ours, nothing stored; `user` has a meaning only for root.
         let configuration = format!(
             "listener {port} 127.0.0.1\n\
              cafile {here}/ca.pem\n\
@@ -36,10 +52,10 @@ impl Mosquitto {
              max_inflight_messages 0\n\
              max_queued_messages 0\n\
              persistence false\n\
-             log_dest none\n\
+             {log}\n\
              user root\n"
         );
-        let file = folder.join("mosquitto.conf");
+        let file = folder.join(name).with_extension("conf");
         fs::write(&file, configuration)?;
         let process = Command::new("mosquitto")
             .arg("-c")
