@@ -15,6 +15,7 @@
 //! ```
 
 mod advertised;
+mod before;
 mod binary;
 mod changed;
 mod compared;

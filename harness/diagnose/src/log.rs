@@ -145,7 +145,8 @@ impl Log {
         if self.compared.takes(clean, is_in_trouble) {
             return;
         }
-        let found = find(clean);
+        let mut found = find(clean);
+        let fails = take_failure(&mut found);
         if self.journal.take(clean) {
             self.kind = Some(Kind::Device);
             self.current.has_broker = true;
@@ -159,6 +160,9 @@ impl Log {
         }
         self.take_names(&found, clean);
         let begins = !found.is_empty() && self.meet(&found, clean);
+        if fails && is_own(self.kind) {
+            self.current.fail(&found, self.lines, clean);
+        }
         if self.current.only_start && !begins {
             self.current.only_start = matches!(dialect::row(clean), Some(Row::Rom));
         }
@@ -256,8 +260,7 @@ impl Log {
         });
         if begins && !self.current.only_start {
             self.attempts += 1;
-            let mut next = Watch::new(self.attempts, self.lines, true);
-            next.has_broker = has_broker;
+            let next = self.current.next(self.attempts, self.lines);
             let ended = mem::replace(&mut self.current, next);
             self.end_attempt(&ended);
         } else if begins {
@@ -386,7 +389,16 @@ impl Log {
 
 /// Whether any rule or milestone looks for something that this line has.
 pub fn is_telling(line: &str) -> bool {
-    !find(line).is_empty()
+    let mut found = find(line);
+    take_failure(&mut found);
+    !found.is_empty()
+}
+
+/// Takes the words of failure out of what is found in a line, and returns whether it has some.
+fn take_failure(found: &mut Vec<Pattern>) -> bool {
+    let all = found.len();
+    found.retain(|pattern| *pattern != rules().fails);
+    found.len() < all
 }
 
 /// The expressions that are found in a line.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::before::FAILS;
 use crate::expressions::{ExpressionError, Expressions};
 use crate::names::NAME_BLOCKED;
 use crate::{Certainty, Kind, Stage};
@@ -217,6 +218,8 @@ pub struct Rules {
     pub of_servers: Vec<bool>,
     /// Of each expression, whether by its line a filter blocks a name.
     pub blocks: Vec<bool>,
+    /// The expression that tells a failure, whatever it is.
+    pub fails: Pattern,
 }
 
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
@@ -301,6 +304,7 @@ impl Rules {
                 });
             }
         }
+        let fails = patterns.add(FAILS);
         end_each_other(&mut rules);
         let (said_by, proved_by) = index(&rules, &marks, patterns.0.len());
         let none = vec![false; patterns.0.len()];
@@ -326,6 +330,7 @@ impl Rules {
             waits,
             of_servers,
             blocks,
+            fails,
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
 
+use crate::before::FAILS;
 use crate::meant::{is_aside, is_remark, words};
 use crate::subject::Subject;
 use crate::{Cause, Certainty, Evidence, Stage};
@@ -21,11 +22,7 @@ const TIMES: usize = 3;
 const BEHIND: usize = 8;
 
 /// Words of failure.
-static FAILS: LazyLock<Regex> = LazyLock::new(|| {
-    words(
-        r"(?i)\b(?:fail(?:ed|ure|s)?|errors?|err|refus\w*|reject\w*|denied|abort\w*|invalid|mismatch\w*|timed? ?out|timeout|unreachable|unable|cannot|could ?n.t|can.t|not (?:found|accepted|allowed|supported|reachable|valid|known|permitted)|no (?:answer|response|reply|route|such)|unknown|fehler\w*|fehlgeschlagen|abgelehnt|error|fall\S{1,2}|rechazad\w*|\S{1,2}chec|refus\S{1,2}|nack)\b|\xE5\xA4\xB1\xE8\xB4\xA5|\xE9\x94\x99\xE8\xAF\xAF|\xE8\xB6\x85\xE6\x97\xB6|\xE6\x8B\x92\xE7\xBB\x9D",
-    )
-});
+static FAILING: LazyLock<Regex> = LazyLock::new(|| words(FAILS));
 
 /// The words of stages; of those that are found, the first counts.
 const WORDS: [(Stage, &str); 16] = [
@@ -148,10 +145,17 @@ impl Tail {
 
 /// Whether a line tells a failure on the way online, and is none by the way.
 fn is_failing(text: &str) -> bool {
-    FAILS.is_match(text.as_bytes())
-        && Subject::of(text) == Subject::Any
-        && !is_aside(text)
-        && !is_remark(text)
+    FAILING.is_match(text.as_bytes()) && is_on_way(text)
+}
+
+/// Whether a line can be on the way online, and is none by the way.
+pub fn is_on_way(text: &str) -> bool {
+    Subject::of(text) == Subject::Any && !is_aside(text) && !is_remark(text)
+}
+
+/// The stage that the words of a line name, if they name one.
+pub fn stage_of(text: &str) -> Option<Stage> {
+    place_of(text).map(|place| WORDS[place].0)
 }
 
 /// The first of [`WORDS`] that a line has.

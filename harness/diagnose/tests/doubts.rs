@@ -231,3 +231,62 @@ I (15) app: door open\n";
     let over = "I (14) app: door shut\n".repeat(9);
     assert_eq!(read(turn.repeat(4) + &over), []);
 }
+
+#[test]
+fn a_failure_before_the_cause_that_no_rule_knows_takes_a_step_off_it_and_is_named() {
+    let refused =
+        "E (9012) esp-tls: [sock=54] delayed connect error: Connection refused\n".repeat(2);
+    let behind = |before: &str| first(&format!("{before}\n{refused}"));
+    let failed = "E (812) keys: slot 3 unreadable, error 71";
+    let cause = behind(failed);
+    assert_eq!(cause.id, "connection-refused");
+    assert_eq!(cause.certainty, Certainty::Likely);
+    let tells = |tell: &String| tell.contains("line 1, `E (812) keys");
+    assert!(cause.would_tell.iter().any(tells), "{cause:?}");
+    for harmless in [
+        "I (812) keys: slot 3 read",
+        "E (812) modbus: slave 4: error 71",
+        "E (812) keys: slot 3 unreadable, error 71, using defaults",
+        "E (812) app: publish failed, error 71",
+    ] {
+        assert_eq!(behind(harmless).certainty, Certainty::Certain, "{harmless}");
+    }
+    let over = format!("{failed}\nI (1480) app: MQTT_EVENT_CONNECTED");
+    let tells = |tell: &String| tell.contains("keys");
+    assert!(!behind(&over).would_tell.iter().any(tells));
+}
+
+#[test]
+fn a_server_that_is_not_reached_without_an_address_is_only_likely() {
+    let joined = "I (3012) wifi:connected with home, aid = 1, channel 6";
+    let fails = "E (9) esp-tls: couldn't get hostname for :x.example: getaddrinfo() returns 202\n";
+    let certainty = |before: &str| first(&format!("{before}\n{}", fails.repeat(2))).certainty;
+    assert_eq!(certainty(joined), Certainty::Likely);
+    let address =
+        "I (4012) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1";
+    let has_one = format!("{joined}\n{address}");
+    assert_eq!(certainty(&has_one), Certainty::Certain);
+}
+
+#[test]
+fn what_was_well_before_has_another_reason_than_a_wrong_setting() {
+    let lost = "W (9) app: disconnected, reason 201\n".repeat(2);
+    let joined = "I (3) wifi:connected with home, aid = 1, channel 6\n";
+    assert_eq!(first(&lost).certainty, Certainty::Certain);
+    assert_eq!(
+        first(&format!("{joined}{lost}")).certainty,
+        Certainty::Likely
+    );
+}
+
+#[test]
+fn why_a_chip_was_reset_before_the_log_began_is_no_cause_of_what_comes_behind() {
+    let start = "ets Jun  8 2016 00:22:57
+rst:0x8 (TG1WDT_SYS_RESET),boot:0x17 (SPI_FAST_FLASH_BOOT)";
+    assert_eq!(first(start).certainty, Certainty::Likely);
+    let behind =
+        format!("{start}\nI (830) wifi_prov_mgr: Provisioning started with service name : LAMP");
+    assert_eq!(first(&behind).certainty, Certainty::Possible);
+    let behind = format!("{behind}\nW (9541) app: disconnected, reason 15");
+    assert_eq!(first(&behind).id, "wrong-passphrase");
+}

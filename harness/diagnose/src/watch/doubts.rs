@@ -1,0 +1,88 @@
+//! What makes a cause less sure that its own line says plainly: a failure before it that nothing explains, a
+//! stage that the log passes over in silence, and that the same was well before.
+
+use super::Watch;
+use crate::diagnosis::Cause;
+use crate::ranking::{Hit, NEVER};
+use crate::rules::{Rule, rules};
+use crate::{Certainty, Kind, Stage};
+
+impl Watch {
+    /// Takes a step off a cause that is behind something which the log does not explain, and names that.
+    pub(super) fn doubt(&self, cause: &mut Cause, hits: &[Hit], kind: Option<Kind>) {
+        let is_said = |hit: &&Hit| hit.rule().text.id == cause.id && hit.line != NEVER;
+        let Some(first) = hits.iter().find(is_said) else {
+            return;
+        };
+        let (rule, line) = (first.rule(), self.begins(first));
+        let is_certain = cause.certainty == Certainty::Certain;
+        let mut doubts = Vec::new();
+        let is_met = |rule: usize| self.hit(rule, kind).is_some();
+        if let Some((stage, failed)) = self.failures.unexplained((rule.stage, line), is_met)
+            && (is_certain || stage.is_some())
+        {
+            doubts.push(format!(
+                "a trouble before it that no rule knows: what failed in line {}, `{}`?",
+                failed.line, failed.text
+            ));
+        }
+        let is_earlier =
+            |hit: &&Hit| hit.rule().stage < rule.stage && hit.line < line && !hit.is_aside;
+        if let Some(earlier) = hits.iter().find(is_earlier) {
+            doubts.push(format!(
+                "{}: line {} says so before, and nothing says that it is over",
+                earlier.rule().text.cause,
+                earlier.line
+            ));
+        }
+        if self.is_without_address(rule.stage) {
+            doubts.push("no address: no line tells that the device got one".to_owned());
+        }
+        if is_certain && self.has_worked(rule, line) {
+            doubts
+                .push("something that has changed: the device had come further before".to_owned());
+        }
+        if !doubts.is_empty() {
+            cause.certainty = cause.certainty.less();
+            cause.would_tell.extend(doubts);
+        }
+    }
+
+    /// The first line of a rule.
+    fn begins(&self, hit: &Hit) -> u64 {
+        let lines = self.open[hit.index].iter().flatten();
+        lines.map(|seen| seen.line).min().unwrap_or(NEVER)
+    }
+
+    /// Whether a stage needs an address, and the log tells that the access point let the device in and not
+    /// that it got one.
+    fn is_without_address(&self, stage: Stage) -> bool {
+        let has = |stage: Stage| self.passed().any(|passed| passed == stage);
+        (Stage::Dns..=Stage::Cloud).contains(&stage)
+            && has(Stage::Join)
+            && !self.passed().any(|passed| passed >= Stage::Dhcp)
+    }
+
+    /// Whether the device had come past a rule's stage before this line, if it is one that a setting is wrong
+    /// for as a rule, and no server says it.
+    fn has_worked(&self, rule: &Rule, line: u64) -> bool {
+        let is_of_way = |of: Stage| of >= rule.stage && of < Stage::Serving;
+        let marks = rules().marks.iter().zip(&self.proved);
+        let mut before = marks.filter(|(_, proved)| {
+            let seen = proved.as_ref();
+            seen.is_some_and(|seen| seen.line < line)
+        });
+        let is_setting = !rule.text.reaches && !rule.text.lasting;
+        is_setting
+            && (Stage::Join..=Stage::Tcp).contains(&rule.stage)
+            && (before.any(|(mark, _)| mark.passed && is_of_way(mark.stage))
+                || self.passed_before.iter().any(|of| is_of_way(*of)))
+    }
+
+    /// The stages that the attempt has passed.
+    pub(super) fn passed(&self) -> impl Iterator<Item = Stage> {
+        let marks = rules().marks.iter().zip(&self.proved);
+        let passed = marks.filter(|(mark, proved)| mark.passed && proved.is_some());
+        passed.map(|(mark, _)| mark.stage)
+    }
+}
