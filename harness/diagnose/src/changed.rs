@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use regex::{Regex, bytes};
 
+use crate::gone::Joined;
 use crate::heap::Heap;
 use crate::meant::{expression, words};
 use crate::peers;
@@ -51,7 +52,7 @@ const OF_ADDRESS: usize = 3;
 
 /// A part of a word without which a line tells neither memory nor a network's name or signal.
 static ANY: LazyLock<bytes::Regex> =
-    LazyLock::new(|| words("eap|ree|HEAP|FREE|onnected |ssid|SSID|RSSI|rssi"));
+    LazyLock::new(|| words("eap|ree|HEAP|FREE|onnected |ssid|SSID|RSSI|rssi|ignal|dB"));
 
 /// The gateway in a line by which a device tells its address.
 static GATEWAY: LazyLock<Regex> = LazyLock::new(|| {
@@ -91,6 +92,7 @@ pub struct Changes {
     hosts: BTreeMap<String, Vec<(Ipv4Addr, Evidence)>>,
     heap: Heap,
     signal: Signal,
+    joined: Joined,
 }
 
 #[derive(Clone, Debug)]
@@ -109,9 +111,7 @@ impl Changes {
     pub fn take(&mut self, line: u64, text: &str) {
         let points = points(text);
         if ANY.is_match(text.as_bytes()) {
-            if text.contains("ssi") || text.contains("SSI") {
-                self.signal.take(line, text);
-            }
+            self.signal.take(line, text);
             self.heap.take(line, text);
             self.take_network(text);
         }
@@ -133,6 +133,16 @@ impl Changes {
         }
     }
 
+    /// The device was let into its network by this line.
+    pub fn joined(&mut self, line: u64, text: &str) {
+        self.joined.take(line, text);
+    }
+
+    /// The device was given other credentials.
+    pub fn has_other_credentials(&mut self) {
+        self.joined.forget();
+    }
+
     /// An attempt ends with this trouble or what followed from it, and the next begins.
     pub fn restarts<'c>(&mut self, causes: impl IntoIterator<Item = &'c Cause>) {
         self.heap.restarts(causes);
@@ -147,7 +157,8 @@ impl Changes {
     pub fn explain(&self, cause: &Cause) -> Option<Cause> {
         self.heap
             .explain(cause)
-            .or_else(|| self.signal.explain(cause))
+            .or_else(|| self.signal.explain(cause, self.joined.is_any()))
+            .or_else(|| self.joined.explain(cause))
             .or_else(|| self.gateway_elsewhere(cause))
             .or_else(|| self.other_server(cause))
             .or_else(|| self.elsewhere(cause))

@@ -22,6 +22,7 @@ mod compared;
 mod decode;
 mod diagnosis;
 mod expressions;
+mod gone;
 mod heap;
 mod human;
 mod incident;

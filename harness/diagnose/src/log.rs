@@ -274,8 +274,11 @@ impl Log {
             if !rules.marks[mark].passed {
                 continue;
             }
-            if (Stage::Mqtt..=Stage::Bind).contains(&rules.marks[mark].stage) {
-                self.changes.reached();
+            match rules.marks[mark].stage {
+                Stage::Credentials => self.changes.has_other_credentials(),
+                Stage::Join | Stage::Dhcp if is_own(kind) => self.changes.joined(self.lines, text),
+                Stage::Mqtt | Stage::Cloud | Stage::Bind => self.changes.reached(),
+                _ => {}
             }
             let over = self.current.recover(&rules.marks[mark], kind, text);
             self.remember_over(over);

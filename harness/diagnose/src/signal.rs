@@ -20,13 +20,33 @@ const LOOK_ALIKE: [&str; 6] = [
     "join-failed",
     "authentication-failed",
 ];
+/// The rule on a network that is lost again and again on such a signal.
+const TOO_WEAK: &str = "signal-too-weak";
+/// What follows from that.
+const LOST: [&str; 6] = [
+    "ap-not-found",
+    "beacon-lost",
+    "link-lost",
+    "join-failed",
+    "auth-expired",
+    "no-address-again",
+];
+/// A signal in dBm on which hardly anything arrives.
+const HARDLY_HEARD: i64 = -88;
 /// A signal in dBm below which handshakes are lost.
 const WEAKEST: i64 = -80;
 /// Lines before a failed join in which the signal is told.
 const BEFORE: u64 = 12;
 /// Figures that are kept.
 const MOST: usize = 32;
-static RSSI: LazyLock<Regex> = LazyLock::new(|| words(r"(?i)\brssi\b[^\w\n-]{0,4}-(\d{2,3})\b"));
+static FIGURE: LazyLock<Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)\b(?:rssi|signal(?:[ _]?(?:strength|level|dbm))?)\b[^\w\n-]{0,4}-(\d{2,3})\b|[^\d-]-(\d{2,3}) ?dBm?\b",
+    )
+});
+/// What tells that such a figure is one of a network that is heard, whichever it is.
+static SCAN: LazyLock<Regex> =
+    LazyLock::new(|| words(r"(?i)\b(?:scan\w*|neighbou?r\w*|found|networks?)\b"));
 
 /// The last figures of the signal that a log tells.
 #[derive(Debug, Default)]
@@ -37,11 +57,18 @@ pub struct Signal {
 impl Signal {
     /// Takes a line.
     pub fn take(&mut self, line: u64, text: &str) {
-        let found = RSSI.captures(text.as_bytes());
-        let figure = found.and_then(|found| std::str::from_utf8(&found[1]).ok()?.parse().ok());
+        let Some(found) = FIGURE.captures(text.as_bytes()) else {
+            return;
+        };
+        let digits = found.get(1).or(found.get(2));
+        let figure =
+            digits.and_then(|digits| std::str::from_utf8(digits.as_bytes()).ok()?.parse().ok());
         let Some(figure) = figure.map(|figure: i64| -figure) else {
             return;
         };
+        if !text.to_ascii_lowercase().contains("rssi") && SCAN.is_match(text.as_bytes()) {
+            return;
+        }
         if self.told.len() == MOST {
             self.told.remove(0);
         }
@@ -49,8 +76,33 @@ impl Signal {
         self.told.push((figure, evidence));
     }
 
-    /// What explains a join that failed: each figure shortly before it and since is of a weak signal.
-    pub fn explain(&self, cause: &Cause) -> Option<Cause> {
+    /// What explains a join that failed, or a network that the device was in and lost: each figure shortly
+    /// before it and since is of a weak signal.
+    pub fn explain(&self, cause: &Cause, was_joined: bool) -> Option<Cause> {
+        was_joined
+            .then(|| self.explain_loss(cause))
+            .flatten()
+            .or_else(|| self.explain_join(cause))
+    }
+
+    fn explain_loss(&self, cause: &Cause) -> Option<Cause> {
+        let line = cause.evidence.first()?.line;
+        let before = self
+            .told
+            .iter()
+            .filter(|(_, told)| told.line < line)
+            .count();
+        let since = &self.told[before.saturating_sub(2)..];
+        let is_weak = since.iter().all(|(figure, _)| *figure <= HARDLY_HEARD);
+        let is_lost = LOST.contains(&cause.id.as_str());
+        if since.len() < 2 || !is_weak || !is_lost {
+            return None;
+        }
+        let evidence = since.iter().take(2).map(|(_, told)| told.clone());
+        Some(told(rules().named(TOO_WEAK)?, evidence.collect()))
+    }
+
+    fn explain_join(&self, cause: &Cause) -> Option<Cause> {
         if !LOOK_ALIKE.contains(&cause.id.as_str()) {
             return None;
         }
