@@ -140,7 +140,7 @@ fn is_right(first: Option<&Cause>, expected: &Expected) -> bool {
 }
 
 /// Lines that name a trouble without having it: settings, counters and plans.
-const SETTINGS: [&str; 167] = [
+const SETTINGS: [&str; 175] = [
     "I (3) app: DHCP: static IP off, default gateway 192.168.1.1",
     "E (717) nvs_cfg: key 'tz' missing (ESP_ERR_NVS_NOT_FOUND)",
     "I (718) app: %CMNG: 16842753,0, rssi -45",
@@ -308,6 +308,14 @@ const SETTINGS: [&str; 167] = [
     "I (5) app: claim response: {\"response\":\"SUCCESS\"}",
     "I (5) ws: offers Sec-WebSocket-Protocol: mqtt",
     "I (5) dhcps: softAPConfig ok",
+    "I (5) web: listening on localhost:80",
+    "I (5) mqtt: broker localhost:1883",
+    "I (5) app: signal strength -91 dBm",
+    "I (5) dns: query 10.0.0.1 'a.example'",
+    "setup hotspot LAMP-7 is up",
+    "I (5) portal: page opened 0 times",
+    "I (5) wifi: WIFI_PROV_CRED_SUCCESS",
+    "I (5) app: 3 of 8 sockets are open",
 ];
 
 #[test]

@@ -431,6 +431,30 @@ fn other_words_of_the_same_trouble_are_told_alike() {
             "connection-refused",
         ),
         (
+            "E (9) net: mqtt connect to 127.0.0.1:1883: errno 111\nE (10) net: mqtt connect to 127.0.0.1:1883: errno 111",
+            "server-is-device",
+        ),
+        (
+            "names: querying iot.vendor.example at 10.0.0.1\nnames: silent for 3 s",
+            "name-server-silent",
+        ),
+        (
+            "setup hotspot LAMP-7 is up\nclient aa:6b:1f:00:21:43 left after 8 s\nportal page never opened",
+            "phone-leaves-network",
+        ),
+        (
+            "I (3) wifi:connected with Barn, aid = 1, channel 6\nW (9) app: disconnected, reason 201, ssid='Barn2'\nW (9) app: disconnected, reason 201, ssid='Barn2'",
+            "ap-not-found",
+        ),
+        (
+            "WiFi connected\nSignal strength: -90 dB\nSignal strength: -91 dB\nWiFi lost connection, reason 201\nwifi reason 201",
+            "signal-too-weak",
+        ),
+        (
+            "  File \"/lib/umqtt/robust.py\", line 40, in subscribe\n  File \"/lib/umqtt/simple.py\", line 142, in subscribe\nAttributeError: 'NoneType' object has no attribute 'write'",
+            "publish-unconnected",
+        ),
+        (
             "[inf] iotx_mc_connect(2768): mqtt connect success!\nreport token:{\"id\":\"0\"}\n[err] awss_report_token(203): token not confirmed by cloud, give up",
             "report-unanswered",
         ),
