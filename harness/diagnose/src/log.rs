@@ -238,6 +238,12 @@ impl Log {
         let is_denied = marks.iter().any(|mark| rules.marks[*mark].loose) && is_denied(text);
         if self.kind.is_none() {
             self.kind = marks.iter().find_map(|mark| rules.marks[*mark].log);
+            // A journal of a broker that was put behind what the device has printed of its refusal.
+            let is_journal = self.kind == Some(Kind::Broker) && is_by_broker(text);
+            if is_journal && self.current.is_refused() {
+                self.kind = Some(Kind::Device);
+                self.current.has_broker = true;
+            }
         }
         if self.kind == Some(Kind::Broker) && self.peers.len() < MOST_PEERS {
             self.peers.extend(peers::of(text));

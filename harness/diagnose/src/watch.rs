@@ -278,6 +278,15 @@ impl Watch {
         self.opened.iter().any(is_told)
     }
 
+    /// Whether the device has told what a server refuses it for.
+    pub fn is_refused(&self) -> bool {
+        let is_told = |index: &usize| {
+            let text = &rules().rules[*index].text;
+            text.reaches && !text.anywhere && self.hit(*index, Some(Kind::Device)).is_some()
+        };
+        self.opened.iter().any(is_told)
+    }
+
     /// The last line of a rule.
     pub fn latest(&self, rule: usize) -> u64 {
         self.latest[rule]

@@ -290,3 +290,30 @@ rst:0x8 (TG1WDT_SYS_RESET),boot:0x17 (SPI_FAST_FLASH_BOOT)";
     let behind = format!("{behind}\nW (9541) app: disconnected, reason 15");
     assert_eq!(first(&behind).id, "wrong-passphrase");
 }
+
+#[test]
+fn what_came_again_and_again_counts_more_than_a_client_that_is_lost_at_the_end() {
+    let turn = |port: u64| {
+        format!(
+            "1714470022: New connection from 10.8.0.58:{port} on port 1883.
+1714470022: Client valve already connected, closing old connection.
+1714470022: New client connected from 10.8.0.58:{port} as valve (p2, c1, k60).\n"
+        )
+    };
+    let turns: String = (49155..49159).map(turn).collect();
+    let lost = "1714470103: Client other closed its connection.";
+    assert_eq!(first(&format!("{turns}{lost}")).id, "broker-taken-over");
+    assert_eq!(
+        first(&format!("{}{lost}", turn(49155))).id,
+        "broker-client-lost"
+    );
+}
+
+#[test]
+fn a_broker_s_journal_behind_what_a_device_is_refused_for_leaves_the_log_the_device_s() {
+    let refused = "07:02:10 MQTT: Connect FAILED to 192.168.1.5:1883, rc 5. Retry in 10 seconds\n";
+    let journal = "Mar 02 06:02:10 home mosquitto[417]: 1709359330: New connection from 192.168.1.13 on port 1883.
+Mar 02 06:02:10 home mosquitto[417]: 1709359330: Socket error on client <unknown>, disconnecting.";
+    assert_eq!(first(&format!("{refused}{journal}")).id, "bad-credentials");
+    assert_eq!(first(journal).id, "broker-client-hung-up");
+}

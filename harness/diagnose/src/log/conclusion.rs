@@ -91,8 +91,10 @@ impl Log {
             }
             _ => {}
         }
-        if causes.is_empty() {
-            causes.extend(self.history.iter().find_map(repeated));
+        if causes.iter().all(is_weak)
+            && let Some(again) = self.history.iter().find_map(repeated)
+        {
+            put_before(&mut causes, &mut consequences, again);
         }
         let garbage = match self.bytes {
             0..ENOUGH => 0,
@@ -225,6 +227,12 @@ fn past_cause(past: &Past) -> Option<Cause> {
         certainty: Certainty::Possible,
         ..told(rule, vec![past.evidence.clone()])
     })
+}
+
+/// Whether a cause says no more than that something is wrong.
+fn is_weak(cause: &Cause) -> bool {
+    let rule = rules().named(&cause.id);
+    cause.certainty == Certainty::Possible && rule.is_some_and(|rule| rule.text.general)
 }
 
 /// What has happened too often to be over.
