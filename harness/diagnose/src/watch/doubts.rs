@@ -26,8 +26,12 @@ impl Watch {
                 failed.line, failed.text
             ));
         }
-        let is_earlier =
-            |hit: &&Hit| hit.rule().stage < rule.stage && hit.line < line && !hit.is_aside;
+        let is_earlier = |hit: &&Hit| {
+            let earlier = hit.rule();
+            // That a script or a task has ended is told of any trouble.
+            let is_of_any = earlier.stage == Stage::Power && earlier.text.general;
+            earlier.stage < rule.stage && hit.line < line && !hit.is_aside && !is_of_any
+        };
         if let Some(earlier) = hits.iter().find(is_earlier) {
             doubts.push(format!(
                 "{}: line {} says so before, and nothing says that it is over",
