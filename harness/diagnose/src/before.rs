@@ -1,63 +1,68 @@
 //! What stands before a cause: lines of failure that no rule explains, and stages that a log passes over in
 //! silence.
 
+use std::mem;
+
 use crate::rules::{Pattern, rules};
 use crate::unnamed::{is_on_way, stage_of};
 use crate::{Evidence, Stage};
 
 /// Lines that are kept, the first ones.
-const MOST: usize = 12;
-/// Bytes of a line that are looked at.
-const LONGEST: usize = 240;
+const MOST: usize = 16;
 
 /// Words of failure, of a try that came to nothing, and the level of an error.
 pub const FAILS: &str = r"(?i)\bfail(?:ed|ure|s)?\b|\berrors?\b|\berr\b|\brefus\w*|\breject\w*|\bdenied\b|\babort\w*|\binvalid\b|\bmismatch\w*|\btimed? ?out\b|\bunreachable\b|\bunable\b|\bcannot\b|\bcould ?n.t\b|\bcan.t\b|\bnot (?:found|accepted|allowed|supported|reachable|valid|known|permitted)\b|\bno (?:answer|response|reply|route|such)\b|\bunknown\b|\bfehler\w*|\bfehlgeschlagen\b|\babgelehnt\b|\bfall\S{1,2}\b|\brechazad\w*|\b\S{1,2}chec\b|\bnack\b|\xE5\xA4\xB1\xE8\xB4\xA5|\xE9\x94\x99\xE8\xAF\xAF|\xE8\xB6\x85\xE6\x97\xB6|\xE6\x8B\x92\xE7\xBB\x9D|\b(?-i:E) \(\d|\[E\]|<err>|\blost\b|\bsilence\b|\bsilent\b|\bunanswered\b|\bg(?:ives|ave|iving) up\b|\bno (?:data|carrier|offer|lease|link)\b|\bnobody\b|\bverloren\b|\bkeine? (?:antwort|adresse)\b|\b(?:try|attempt|retry|versuch)\b ?#?[2-9]\b|\(\d of \d\)|\b\d von \d\b";
 
-/// Lines of failure since the attempt last came further.
+/// Lines of failure of an attempt, and how far it came behind them.
 #[derive(Debug, Default)]
 pub struct Failures {
     lines: Vec<Failure>,
+    /// Of each stage that was passed, the last line that says so.
+    passed: [u64; Stage::ALL.len()],
+    /// Whether some of the lines may be over since they were looked at.
+    may_be_over: bool,
 }
 
 #[derive(Debug)]
 struct Failure {
     evidence: Evidence,
-    /// The stage that its words name.
-    stage: Option<Stage>,
     /// The rules that look for it.
     rules: Vec<usize>,
 }
 
+impl Failure {
+    /// The stage that its words name: that a page of the device is not served tells nothing of where.
+    fn stage(&self) -> Option<Stage> {
+        stage_of(&self.evidence.text).filter(|stage| *stage != Stage::Serving)
+    }
+}
+
 impl Failures {
-    /// Takes a line that has [`FAILS`], in which these expressions were found.
+    /// Takes a line that has [`FAILS`], in which these expressions were found. What it is about is asked
+    /// when it is needed.
     pub fn take(&mut self, line: u64, text: &str, found: &[Pattern]) {
-        if self.lines.len() == MOST {
-            return;
+        if self.lines.len() == MOST && mem::take(&mut self.may_be_over) {
+            let passed = &self.passed;
+            self.lines
+                .retain(|failure| !is_over(passed, failure, failure.stage()));
         }
-        let text = &text[..text.floor_char_boundary(LONGEST)];
         let proves = |pattern: &Pattern| !rules().proved_by[*pattern].is_empty();
-        if found.iter().any(proves) || !is_on_way(text) {
+        if self.lines.len() == MOST || found.iter().any(proves) {
             return;
         }
         let said_by = found.iter().flat_map(|pattern| &rules().said_by[*pattern]);
-        let rules: Vec<usize> = said_by.map(|(rule, _)| *rule).collect();
         self.lines.push(Failure {
             evidence: Evidence::of(line, text),
-            // That a page of the device is not served tells nothing of where.
-            stage: stage_of(text).filter(|stage| *stage != Stage::Serving),
-            rules,
+            rules: said_by.map(|(rule, _)| *rule).collect(),
         });
     }
 
-    /// The attempt has come past a stage: what failed in it or before it is over. Of a line that names no
-    /// stage this is known once the device is online.
-    pub fn passed(&mut self, stage: Stage) {
-        let is_over = |failure: &Failure| match failure.stage {
-            Some(of) => of <= stage,
-            None => stage >= Stage::Mqtt,
-        };
+    /// The attempt has come past a stage by this line: what failed in it or before it is over. Of a line that
+    /// names no stage this is known once the device is online.
+    pub fn passed(&mut self, stage: Stage, line: u64) {
         if stage != Stage::Serving {
-            self.lines.retain(|failure| !is_over(failure));
+            self.passed[stage as usize] = line;
+            self.may_be_over = true;
         }
     }
 
@@ -68,14 +73,28 @@ impl Failures {
         (stage, line): (Stage, u64),
         is_met: impl Fn(usize) -> bool,
     ) -> Option<(Option<Stage>, &Evidence)> {
-        let unexplained = self.lines.iter().filter(|failure| {
-            failure.evidence.line < line
-                && failure.stage.is_none_or(|of| of < stage)
-                && !failure.rules.iter().any(|rule| is_met(*rule))
+        let before = self.lines.iter().filter(|failure| {
+            let is_before = failure.evidence.line < line;
+            is_before && !failure.rules.iter().any(|rule| is_met(*rule))
         });
-        let first = unexplained.min_by_key(|failure| failure.stage.is_none());
-        first.map(|failure| (failure.stage, &failure.evidence))
+        let unexplained = before.filter_map(|failure| {
+            let text = &failure.evidence.text;
+            let of = failure.stage();
+            let is_unexplained = of.is_none_or(|of| of < stage)
+                && !is_over(&self.passed, failure, of)
+                && is_on_way(text);
+            is_unexplained.then_some((of, &failure.evidence))
+        });
+        unexplained.min_by_key(|(of, _)| of.is_none())
     }
+}
+
+/// Whether an attempt has come past a stage behind a failure in it.
+fn is_over(passed: &[u64], failure: &Failure, stage: Option<Stage>) -> bool {
+    let from = stage.unwrap_or(Stage::Mqtt) as usize;
+    passed[from..]
+        .iter()
+        .any(|line| *line > failure.evidence.line)
 }
 
 #[cfg(test)]
@@ -101,22 +120,20 @@ mod tests {
 
     #[test]
     fn what_failed_in_a_stage_is_over_once_it_is_passed() {
-        let lines = [
-            "dhcp: no answer",
-            "keys: no answer",
-            "tls: bad certificate, error 7",
-        ];
-        let left = |stages: &[Stage]| {
-            let mut failures = Failures::default();
-            for (line, text) in (1..).zip(lines) {
-                failures.take(line, text, &[]);
-            }
-            stages.iter().for_each(|stage| failures.passed(*stage));
-            failures.lines.len()
+        let mut failures = Failures::default();
+        let is_left = |failures: &Failures| {
+            let left = failures.unexplained((Stage::Tls, 9), |_| false);
+            left.map(|(_, evidence)| evidence.line)
         };
-        assert_eq!(left(&[]), 3);
-        assert_eq!(left(&[Stage::Serving]), 3);
-        assert_eq!(left(&[Stage::Dhcp]), 2);
-        assert_eq!(left(&[Stage::Mqtt]), 0);
+        failures.take(1, "dhcp: no answer", &[]);
+        failures.take(2, "keys: no answer", &[]);
+        failures.take(3, "publish: no answer", &[]);
+        assert_eq!(is_left(&failures), Some(1));
+        failures.passed(Stage::Serving, 4);
+        assert_eq!(is_left(&failures), Some(1));
+        failures.passed(Stage::Dhcp, 5);
+        assert_eq!(is_left(&failures), Some(2));
+        failures.passed(Stage::Mqtt, 6);
+        assert_eq!(is_left(&failures), None);
     }
 }

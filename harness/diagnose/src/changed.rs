@@ -111,7 +111,12 @@ impl Changes {
     pub fn take(&mut self, line: u64, text: &str) {
         let points = points(text);
         if ANY.is_match(text.as_bytes()) {
-            self.signal.take(line, text);
+            if ["ssi", "SSI", "ignal", "dB"]
+                .iter()
+                .any(|word| text.contains(word))
+            {
+                self.signal.take(line, text);
+            }
             self.heap.take(line, text);
             self.take_network(text);
         }

@@ -23,35 +23,41 @@ static NAME: LazyLock<Regex> = LazyLock::new(|| {
 /// The network that a device was in last.
 #[derive(Debug, Default)]
 pub struct Joined {
-    last: Option<Evidence>,
+    /// The line by which it was let in; none if it was in none.
+    line: u64,
+    text: String,
 }
 
 impl Joined {
     /// The device was let into a network by this line.
     pub fn take(&mut self, line: u64, text: &str) {
-        self.last = Some(Evidence::of(line, text));
+        self.line = line;
+        self.text.clear();
+        self.text.push_str(text);
     }
 
     /// The device was given other credentials.
     pub fn forget(&mut self) {
-        self.last = None;
+        self.line = 0;
     }
 
     /// Whether the device was in a network.
     pub fn is_any(&self) -> bool {
-        self.last.is_some()
+        self.line > 0
     }
 
     /// What explains that no network of a name is heard: there was one.
     pub fn explain(&self, cause: &Cause) -> Option<Cause> {
-        let (joined, lost) = (self.last.as_ref()?, cause.evidence.first()?);
-        let is_same = match (name_in(&joined.text), name_in(&lost.text)) {
+        let lost = cause.evidence.first()?;
+        let is_same = || match (name_in(&self.text), name_in(&lost.text)) {
             (Some(before), Some(now)) => before == now,
             _ => true,
         };
-        let is_gone = NOT_FOUND.contains(&cause.id.as_str()) && joined.line < lost.line;
-        let rule = rules().named(GONE).filter(|_| is_gone && is_same)?;
-        Some(told(rule, vec![joined.clone(), lost.clone()]))
+        let is_not_found = NOT_FOUND.contains(&cause.id.as_str());
+        let is_gone = is_not_found && self.is_any() && self.line < lost.line && is_same();
+        let rule = rules().named(GONE).filter(|_| is_gone)?;
+        let joined = Evidence::of(self.line, &self.text);
+        Some(told(rule, vec![joined, lost.clone()]))
     }
 }
 

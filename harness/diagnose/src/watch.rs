@@ -173,7 +173,7 @@ impl Watch {
         count(&mut self.proved[mark], line, text);
         let proved = &rules().marks[mark];
         if proved.passed {
-            self.failures.passed(proved.stage);
+            self.failures.passed(proved.stage, line);
         }
         if proved.passed && (Stage::Mqtt..=Stage::Cloud).contains(&proved.stage) {
             self.online = line;
