@@ -127,7 +127,7 @@ impl<'s, R: Radio, F: NorFlash, N: RngCore + CryptoRng> Endpoints<'s, R, F, N> {
     }
 
     async fn handshake(&mut self, request: &[u8]) -> Result<Vec<u8>, Refusal> {
-        if self.parts.machine.borrow().has_freed_secret(now()) {
+        if self.parts.machine.borrow().is_cleaning_up(now()) {
             self.security.lose_pop(&mut self.random);
         }
         let begun = Instant::now();

@@ -299,9 +299,14 @@ impl Machine {
 
     /// Whether the service is ending: its clean-up delay runs, and the proof of possession is freed
     /// already.
-    pub(crate) fn has_freed_secret(&self, now: u64) -> bool {
+    pub(crate) fn is_cleaning_up(&self, now: u64) -> bool {
         let cleanup = u64::from(self.rules.cleanup);
         self.stop.is_some_and(|stop| now + cleanup >= stop)
+    }
+
+    /// The end of the service waits for so many ms more.
+    pub(crate) fn postpone_stop(&mut self, by: u64) {
+        self.stop = self.stop.map(|stop| stop + by);
     }
 
     /// The application ends the service, after the clean-up delay.

@@ -28,7 +28,7 @@ use core::cell::{Cell, RefCell};
 use core::convert::Infallible;
 
 use bt_hci_transport::{ReadHciError, Transport as HciTransport};
-use embassy_futures::select::select;
+use embassy_futures::select::{Either, select};
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
@@ -244,14 +244,36 @@ impl<'r, R: Radio> Provisioning<'r, R> {
                     endpoints.lock().await.reset_on_failure().await;
                 }
                 Some(Due::Stop) => return,
-                None => {
-                    let moment = self.machine.borrow().next_moment();
-                    select(until(moment), self.changed.wait()).await;
-                }
+                None => self.pause().await,
+            }
+        }
+    }
+
+    /// Waits until something is due, or may be. A computation elsewhere, such as a TLS handshake, keeps all of
+    /// this firmware from running, and a phone from its answer, where a chip's tasks would go on: it is no part
+    /// of the clean-up delay, in which a phone reads that it has succeeded.
+    async fn pause(&self) {
+        let begun = now();
+        let (moment, ends) = {
+            let machine = self.machine.borrow();
+            (machine.next_moment(), machine.is_cleaning_up(begun))
+        };
+        let look = ends.then_some(begun + LOOK);
+        let moment = moment.into_iter().chain(look).min();
+        let woken = select(until(moment), self.changed.wait()).await;
+        if let (Either::First(()), Some(moment), true) = (woken, moment, ends) {
+            let late = now().saturating_sub(moment);
+            if late > LATE {
+                self.machine.borrow_mut().postpone_stop(late);
             }
         }
     }
 }
+
+/// Length of a look at how long the clean-up delay was kept from running, in ms.
+const LOOK: u64 = 100;
+/// Later than this, in ms, a look was kept from running by a computation.
+const LATE: u64 = 50;
 
 /// A transport that has started.
 enum Started<C, H> {

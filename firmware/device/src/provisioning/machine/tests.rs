@@ -216,15 +216,15 @@ fn a_success_that_no_phone_asks_for_ends_the_service_by_itself() {
 fn the_secret_is_freed_while_the_service_ends() {
     // Asked for at 3 s: it ends at 4 s.
     let mut machine = succeeded();
-    assert!(!machine.has_freed_secret(2_999));
+    assert!(!machine.is_cleaning_up(2_999));
     machine.report(3_000);
-    assert!(machine.has_freed_secret(3_000));
+    assert!(machine.is_cleaning_up(3_000));
     // Not asked for: the clean-up begins 30 s after success.
     let machine = succeeded();
-    assert!(!machine.has_freed_secret(31_999));
-    assert!(machine.has_freed_secret(32_000));
+    assert!(!machine.is_cleaning_up(31_999));
+    assert!(machine.is_cleaning_up(32_000));
     for machine in [&trying(), &failed(NO_AP_FOUND)] {
-        assert!(!machine.has_freed_secret(u64::MAX - 1_000));
+        assert!(!machine.is_cleaning_up(u64::MAX - 1_000));
     }
 }
 
@@ -334,6 +334,17 @@ fn a_service_that_does_not_stop_by_itself_waits_for_the_application() {
     machine.stop(100_500);
     assert_eq!(machine.due(100_999), None);
     assert_eq!(all_due(&mut machine, 101_000), [Due::Stop]);
+}
+
+#[test]
+fn an_end_that_is_postponed_comes_later_and_one_that_is_not_to_come_never() {
+    let mut machine = succeeded();
+    machine.report(3_000);
+    machine.postpone_stop(1_700);
+    assert_eq!(machine.due(5_699), None);
+    assert_eq!(machine.due(5_700), Some(Due::Stop));
+    machine.postpone_stop(1_700);
+    assert_eq!(machine.next_moment(), None);
 }
 
 #[test]
