@@ -1,5 +1,6 @@
 # Proving with the emulated board, for a host without Rust:
 #   docker build -t proving .
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" proving scenarios export scenarios   # unless you have some
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" proving run --board native --board qemu
 # A real board is handed in by its device: --device /dev/serial/by-id/… --group-add dialout (after it was plugged in
 # anew, the container has to be started anew), and BlueZ and NetworkManager of the host by -v /run/dbus/system_bus_socket:/run/dbus/system_bus_socket.
