@@ -201,3 +201,13 @@ fn tried(
         judge_s: began.elapsed().as_secs_f32(),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_mutants_have_one_name() {
+        every(&root()).expect("names of their own");
+    }
+}
