@@ -460,6 +460,22 @@ impl<'s> Checker<'s> {
         {
             self.wrong(password.span, "only security `v2` has a password");
         }
+        if let Some(damaged) = &provision.damaged_proof {
+            let length = match device.provisioning.security {
+                None | Some(Security::None) => 0,
+                Some(Security::V1 | Security::V1NoPop) => 32,
+                Some(Security::V2 | Security::V2Patch0) => 64,
+            };
+            if length == 0 {
+                self.wrong(
+                    damaged.span,
+                    "a proof needs a device with `security: v1` or `v2`",
+                );
+            } else if damaged.value >= length {
+                let message = format!("the proof has {length} bytes, numbered from 0");
+                self.wrong(damaged.span, message);
+            }
+        }
     }
 
     fn clause(&mut self, clause: &'s Clause) {

@@ -95,6 +95,8 @@ pub struct Provision {
     pub pop: Option<Placed<String>>,
     /// Used in place of the device's password (security 2).
     pub password: Option<Placed<String>>,
+    /// The phone's proof is another in this byte, from 0 on (securities 1 and 2).
+    pub damaged_proof: Option<Placed<u8>>,
     /// Goes on with the session that this phone's last `provision` left open.
     #[serde(default)]
     pub resume: bool,

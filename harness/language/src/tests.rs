@@ -292,6 +292,10 @@ fn steps_that_make_no_sense_are_refused() {
             "only security `v2`",
         ),
         (
+            "provision: { phone: alice, join: home, outcome: connected, damaged_proof: 0 }",
+            "a proof needs a device with `security: v1` or `v2`",
+        ),
+        (
             "provision: { phone: alice, join: home, outcome: connected, ssid: \"\" }",
             "1 to 32 bytes",
         ),

@@ -232,6 +232,7 @@ async fn settings(
     Ok(Settings {
         pop: given(&step.pop, right.pop.clone()),
         password: given(&step.password, right.password.clone()),
+        damaged_proof: step.damaged_proof.as_ref().map(|at| usize::from(at.value)),
         patience: step.within,
         ..right
     })

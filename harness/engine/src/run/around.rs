@@ -205,7 +205,8 @@ fn is_back_at_once(case: &language::Case, over: Over) -> bool {
         // Whoever has the right secret is refused in a service's last second alone.
         [_, Step::Provision(last)] => {
             let outcome = last.outcome.as_ref().map(|outcome| outcome.value);
-            let has_the_secret = last.pop.is_none() && last.password.is_none();
+            let has_the_secret =
+                last.pop.is_none() && last.password.is_none() && last.damaged_proof.is_none();
             outcome == Some(Outcome::SessionRefused) && has_the_secret && over_soft_ap(&last.device)
         }
         _ => false,

@@ -110,6 +110,9 @@ impl ProvisioningClient {
         let clock = self.trace.clock().clone();
         let choice = Choice::new(&self.settings, &version.prov)?;
         let mut handshake = compute(&clock, || choice.handshake()).await;
+        if let Some(at) = self.settings.damaged_proof {
+            handshake.damage_proof(at);
+        }
         let mut request = handshake.start();
         loop {
             let summary = summary::session(&request);

@@ -17,6 +17,9 @@ pub struct Settings {
     pub username: Option<String>,
     /// Password, for security 2.
     pub password: Option<String>,
+    /// The byte, from 0 on, in which the phone's proof is to be another than it should be. No phone wants
+    /// that but one of a test.
+    pub damaged_proof: Option<usize>,
     /// How long one request may take, connecting included, in lab time.
     pub request_timeout: Duration,
     /// From one question for the status to the next, in lab time.
@@ -81,6 +84,7 @@ impl Settings {
             pop: None,
             username: None,
             password: None,
+            damaged_proof: None,
             request_timeout: Duration::from_secs(10),
             poll_interval: Duration::from_secs(1),
             patience: Duration::from_secs(120),

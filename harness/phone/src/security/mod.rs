@@ -102,6 +102,15 @@ impl Handshake {
         ))
     }
 
+    /// The proof will be another in this byte, from 0 on; nothing is changed where there is none.
+    pub fn damage_proof(&mut self, at: usize) {
+        match &mut self.0 {
+            Scheme::Plain => {}
+            Scheme::V1(handshake) => handshake.damaged = Some(at),
+            Scheme::V2(handshake) => handshake.damaged = Some(at),
+        }
+    }
+
     /// Its first request.
     pub fn start(&self) -> Vec<u8> {
         match &self.0 {
@@ -160,6 +169,13 @@ fn random() -> [u8; 32] {
     let mut bytes = [0; 32];
     OsRng.fill_bytes(&mut bytes);
     bytes
+}
+
+/// Changes one byte, if it is there.
+fn damage(proof: &mut [u8], at: Option<usize>) {
+    if let Some(byte) = at.and_then(|at| proof.get_mut(at)) {
+        *byte ^= 1;
+    }
 }
 
 fn success(status: i32) -> Result<(), SecurityError> {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use super::{Channel, Cipher, SecurityError, Step, success};
+use super::{Channel, Cipher, SecurityError, Step, damage, success};
 
 /// The phone's half of the handshake.
 pub(super) struct Handshake {
@@ -19,6 +19,8 @@ pub(super) struct Handshake {
     private: StaticSecret,
     /// Once the device's key is known.
     key_stream: Option<KeyStream>,
+    /// Which byte of the proof is wrong.
+    pub(super) damaged: Option<usize>,
 }
 
 /// The session's key stream, at the position where the next message begins.
@@ -31,6 +33,7 @@ impl Handshake {
             pop: pop.as_bytes().to_vec(),
             private: StaticSecret::from(private),
             key_stream: None,
+            damaged: None,
         }
     }
 
@@ -79,7 +82,8 @@ impl Handshake {
                 .for_each(|(byte, pop)| *byte ^= pop);
         }
         let mut key_stream = KeyStream(Ctr128BE::new(&key.into(), &counter.into()));
-        let proof = key_stream.apply(&device_public)?;
+        let mut proof = key_stream.apply(&device_public)?;
+        damage(&mut proof, self.damaged);
         self.key_stream = Some(key_stream);
         let request = SessionData::from(Sec1Payload::from(Sec1Message::Command1(SessionCmd1 {
             client_verify_data: proof,

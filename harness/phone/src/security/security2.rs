@@ -12,7 +12,7 @@ use proto::session::{
 use subtle::ConstantTimeEq;
 
 use super::srp::{Agreement, Client};
-use super::{Channel, Cipher, SecurityError, Step, success};
+use super::{Channel, Cipher, SecurityError, Step, damage, success};
 
 /// The phone's half of the handshake.
 pub(super) struct Handshake {
@@ -20,6 +20,8 @@ pub(super) struct Handshake {
     patch_version: Option<u8>,
     /// Once the device's key is known.
     agreement: Option<Agreement>,
+    /// Which byte of the proof is wrong.
+    pub(super) damaged: Option<usize>,
 }
 
 impl Handshake {
@@ -33,6 +35,7 @@ impl Handshake {
             client: Client::new(username, password, &private),
             patch_version,
             agreement: None,
+            damaged: None,
         }
     }
 
@@ -65,8 +68,10 @@ impl Handshake {
             .client
             .agree(&answer.device_salt, &answer.device_pubkey)
             .ok_or(SecurityError::Value("public key"))?;
+        let mut client_proof = agreement.client_proof.to_vec();
+        damage(&mut client_proof, self.damaged);
         let request = SessionData::from(Sec2Payload::from(Sec2Message::Command1(S2SessionCmd1 {
-            client_proof: agreement.client_proof.to_vec(),
+            client_proof,
         })));
         self.agreement = Some(agreement);
         Ok(Step::Send(request.encode_to_vec()))
