@@ -66,6 +66,13 @@ impl Failures {
         }
     }
 
+    /// Whether the attempt has come past a stage behind this line.
+    pub fn is_over(&self, stage: Stage, line: u64) -> bool {
+        self.passed[stage as usize..]
+            .iter()
+            .any(|last| *last > line)
+    }
+
     /// The first line before `line` that is of an earlier stage than `stage` or of an unknown one, and of no
     /// rule that is met, with its stage. One of a known stage goes before the others.
     pub fn unexplained(

@@ -155,8 +155,12 @@ impl Log {
             self.changes.take(self.lines, clean);
             self.spelled.take(self.lines, clean);
             self.advertised.take(self.lines, clean, !found.is_empty());
-            self.end.take(self.lines, clean);
             peers::take_own_id(clean, &mut self.ids);
+        }
+        let is_others =
+            self.kind == Some(Kind::Network) || (self.current.has_broker && is_by_broker(clean));
+        if !is_others {
+            self.end.take(self.lines, clean);
         }
         self.take_names(&found, clean);
         let begins = !found.is_empty() && self.meet(&found, clean);

@@ -297,6 +297,11 @@ impl Watch {
         self.online.max(self.taken)
     }
 
+    /// Whether the attempt has come past a stage behind this line.
+    pub fn is_over(&self, stage: Stage, line: u64) -> bool {
+        self.failures.is_over(stage, line)
+    }
+
     /// Whether anything behind the start is proved.
     pub fn has_come_on(&self) -> bool {
         let marks = rules().marks.iter().zip(&self.proved);
@@ -308,7 +313,7 @@ impl Watch {
     fn hit(&self, index: usize, kind: Option<Kind>) -> Option<Hit> {
         let rule = &rules().rules[index];
         let open = &self.open[index];
-        if open.len() < rule.says.len() || open.iter().any(Option::is_none) {
+        if open.len() < rule.says.len() || open.iter().any(Option::is_none) || rule.is_left_out() {
             return None;
         }
         let has = |pattern: &Pattern| self.seen[*pattern].is_some();

@@ -215,6 +215,42 @@ fn a_failure_that_no_rule_knows_is_possible_if_the_log_ends_in_it() {
 }
 
 #[test]
+fn a_log_that_ends_in_a_failure_or_an_attempt_of_its_own_words_gets_the_stage_that_they_name() {
+    let last = |text: &str| {
+        let mut log = Log::new("example");
+        text.lines().for_each(|line| log.line(line.as_bytes()));
+        log.end()
+            .causes
+            .first()
+            .map(|cause| (cause.stage, cause.certainty))
+    };
+    let stage = |text: &str| last(text).map(|(stage, _)| stage);
+    let start = "I (4) app: start\n";
+    let fails = format!("{start}4.1 WARN ask A hub.example by dns: Failed\n4.2 ERROR up: NoHost");
+    assert_eq!(
+        last(&fails),
+        Some((diagnose::Stage::Dns, Certainty::Possible))
+    );
+    let over = format!("{fails}\nI (9) app: MQTT_EVENT_CONNECTED");
+    assert_eq!(stage(&over), None);
+    let refused = format!("{start}E (9) ble_mesh: invalid confirmation value");
+    assert_eq!(stage(&refused), Some(diagnose::Stage::Session));
+    let attempt = format!(
+        "{start}{}",
+        "I (9) app: asking for a dhcp lease\n".repeat(4)
+    );
+    assert_eq!(stage(&attempt), Some(diagnose::Stage::Dhcp));
+    // It waits for a phone as long as it likes.
+    let waits = format!(
+        "{start}{}",
+        "I (9) app: waiting for provisioning\n".repeat(4)
+    );
+    assert_eq!(stage(&waits), None);
+    let unset = format!("{start}E (9) cfg: nvs room_name: ESP_ERR_NVS_NOT_FOUND");
+    assert_eq!(stage(&unset), None);
+}
+
+#[test]
 fn a_trouble_that_is_over_each_time_and_comes_back_to_the_end_is_possible() {
     let turn = "E (9) esp-tls: [sock=54] delayed connect error: Connection reset by peer
 I (12) app: MQTT_EVENT_CONNECTED

@@ -3,12 +3,12 @@
 use std::mem;
 
 use super::Log;
-use crate::Stage;
 use crate::compared::is_end;
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Past};
 use crate::rules::rules;
 use crate::unreadable::{garbled, no_log};
-use crate::watch::{Verdict, Watch, is_of, is_own, told};
+use crate::watch::{Verdict, Watch, is_of, told};
+use crate::{Kind, Stage};
 
 /// Lines of a start in which the chip tells why it was reset.
 const START: u64 = 3;
@@ -126,8 +126,9 @@ impl Log {
             let back = |past: &&Past| comes_back(past, self.lines);
             causes.extend(self.history.iter().find(back).and_then(past_cause));
         }
-        if causes.is_empty() && is_own(self.kind) {
-            causes.extend(self.end.trouble(watch.well()));
+        if causes.is_empty() && self.kind != Some(Kind::Network) {
+            let is_over = |stage, line| watch.is_over(stage, line);
+            causes.extend(self.end.trouble(watch.well(), is_over));
         }
         if let Some(what) = self.binary {
             causes = vec![no_log(what)];
