@@ -26,7 +26,7 @@ use crate::unnamed::Tail;
 use crate::waiting::Moment;
 use crate::watch::{Ending, Verdict, Watch, is_of, is_own};
 use crate::{Kind, Stage};
-use text::{plain, with_returns_seen};
+use text::{in_words, plain, with_returns_seen};
 
 /// Bytes in which a line tells its time.
 const LONGEST_TIME: usize = 32;
@@ -417,7 +417,12 @@ fn take_failure(found: &mut Vec<Pattern>) -> bool {
 /// The expressions that are found in a line.
 fn find(line: &str) -> Vec<Pattern> {
     let set = &rules().set;
-    let found = set.found_in(line.as_bytes());
+    let mut found = set.found_in(line.as_bytes());
+    if let Some(plain) = in_words(line) {
+        found.extend(find(&plain));
+        found.sort_unstable();
+        found.dedup();
+    }
     if found.is_empty() && !is_of_other_tongue(line) {
         return found;
     }
