@@ -104,8 +104,9 @@ impl Log {
             if self.changes.is_doubtful(first) {
                 first.certainty = Certainty::Possible;
             }
-            let reason = self.changes.explain(first);
-            if let Some(reason) = reason.or_else(|| self.spelled.explain(first)) {
+            // A name that was wrong from the beginning is told by a single other one that is heard.
+            let reason = self.spelled.explain(first);
+            if let Some(reason) = reason.or_else(|| self.changes.explain(first)) {
                 if reason.certainty == Certainty::Possible {
                     first.certainty = Certainty::Possible;
                 }
