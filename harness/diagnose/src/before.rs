@@ -4,14 +4,16 @@
 use std::mem;
 
 use crate::rules::{Pattern, rules};
-use crate::unnamed::{is_on_way, stage_of};
+use crate::unnamed::{is_harmless, is_on_way, stage_of};
 use crate::{Evidence, Stage};
 
 /// Lines that are kept, the first ones.
 const MOST: usize = 16;
+/// Lines behind a trouble in which what follows from it at once is told.
+const JUST_BEHIND: u64 = 3;
 
 /// Words of failure, of a try that came to nothing, and the level of an error.
-pub const FAILS: &str = r"(?i)\bfail(?:ed|ure|s)?\b|\berrors?\b|\berr\b|\brefus\w*|\breject\w*|\bdenied\b|\babort\w*|\binvalid\b|\bmismatch\w*|\btimed? ?out\b|\bunreachable\b|\bunable\b|\bcannot\b|\bcould ?n.t\b|\bcan.t\b|\bnot (?:found|accepted|allowed|supported|reachable|valid|known|permitted)\b|\bno (?:answer|response|reply|route|such)\b|\bunknown\b|\bfehler\w*|\bfehlgeschlagen\b|\babgelehnt\b|\bfall\S{1,2}\b|\brechazad\w*|\b\S{1,2}chec\b|\bnack\b|\xE5\xA4\xB1\xE8\xB4\xA5|\xE9\x94\x99\xE8\xAF\xAF|\xE8\xB6\x85\xE6\x97\xB6|\xE6\x8B\x92\xE7\xBB\x9D|\b(?-i:E) \(\d|\[E\]|<err>|\blost\b|\bsilence\b|\bsilent\b|\bunanswered\b|\bg(?:ives|ave|iving) up\b|\bno (?:data|carrier|offer|lease|link)\b|\bnobody\b|\bverloren\b|\bkeine? (?:antwort|adresse)\b|\b(?:try|attempt|retry|versuch)\b ?#?[2-9]\b|\(\d of \d\)|\b\d von \d\b";
+pub const FAILS: &str = r"(?i)\bfail(?:ed|ure|s)?\b|NOT_ENOUGH_SPACE|NO_FREE_PAGES|\berrors?\b|\berr\b|\brefus\w*|\breject\w*|\bdenied\b|\babort\w*|\binvalid\b|\bmismatch\w*|\btimed? ?out\b|\bunreachable\b|\bunable\b|\bcannot\b|\bcould ?n.t\b|\bcan.t\b|\bnot (?:found|accepted|allowed|supported|reachable|valid|known|permitted)\b|\bno (?:answer|response|reply|route|such)\b|\bunknown\b|\bfehler\w*|\bfehlgeschlagen\b|\babgelehnt\b|\bfall\S{1,2}\b|\brechazad\w*|\b\S{1,2}chec\b|\bnack\b|\xE5\xA4\xB1\xE8\xB4\xA5|\xE9\x94\x99\xE8\xAF\xAF|\xE8\xB6\x85\xE6\x97\xB6|\xE6\x8B\x92\xE7\xBB\x9D|\b(?-i:E) \(\d|\[E\]|<err>|\blost\b|\bsilence\b|\bsilent\b|\bunanswered\b|\bg(?:ives|ave|iving) up\b|\bno (?:data|carrier|offer|lease|link)\b|\bnobody\b|\bverloren\b|\bkeine? (?:antwort|adresse)\b|\b(?:try|attempt|retry|versuch)\b ?#?[2-9]\b|\(\d of \d\)|\b\d von \d\b";
 
 /// Lines of failure of an attempt, and how far it came behind them.
 #[derive(Debug, Default)]
@@ -89,16 +91,54 @@ impl Failures {
             let of = failure.stage();
             let is_unexplained = of.is_none_or(|of| of < stage)
                 && !is_over(&self.passed, failure, of)
-                && is_on_way(text);
+                && is_on_way(text)
+                && !is_harmless(text);
             is_unexplained.then_some((of, &failure.evidence))
         });
         unexplained.min_by_key(|(of, _)| of.is_none())
+    }
+
+    /// The first line shortly behind `line` by which something failed that a phone needs, and of no rule
+    /// that is met and tells of that.
+    pub fn followed(&self, line: u64, is_met: impl Fn(usize) -> bool) -> Option<&Evidence> {
+        let is_behind = |failure: &&Failure| {
+            (1..=JUST_BEHIND).contains(&(failure.evidence.line.saturating_sub(line)))
+        };
+        let mut behind = self.lines.iter().filter(is_behind);
+        let is_of_phone = |failure: &&Failure| {
+            (Some(Stage::Provisioning)..=Some(Stage::Credentials)).contains(&failure.stage())
+        };
+        let failure = behind.find(|failure| {
+            is_of_phone(failure) && !failure.rules.iter().any(|rule| is_met(*rule))
+        });
+        failure.map(|failure| &failure.evidence)
+    }
+
+    /// The first line of a failure of the storage, or of one of the firmware that no rule knows, which the next
+    /// attempt begins with.
+    pub fn lasting(&self, is_met: impl Fn(usize) -> bool) -> Option<&Evidence> {
+        let mut lasting = self.lines.iter().filter(|failure| {
+            let text = &failure.evidence.text;
+            let of = failure.stage();
+            of.is_some_and(|of| of <= Stage::Storage)
+                && !is_over(&self.passed, failure, of)
+                && is_on_way(text)
+                && !is_harmless(text)
+        });
+        // What was not saved is missing after a restart, whether a rule knows why or not.
+        let failure = lasting.find(|failure| {
+            failure.stage() == Some(Stage::Storage)
+                || !failure.rules.iter().any(|rule| is_met(*rule))
+        });
+        failure.map(|failure| &failure.evidence)
     }
 }
 
 /// Whether an attempt has come past a stage behind a failure in it.
 fn is_over(passed: &[u64], failure: &Failure, stage: Option<Stage>) -> bool {
-    let from = stage.unwrap_or(Stage::Mqtt) as usize;
+    // A device goes on without what it could not read or save, and misses it later.
+    let from = stage.filter(|stage| *stage != Stage::Storage);
+    let from = from.unwrap_or(Stage::Mqtt) as usize;
     passed[from..]
         .iter()
         .any(|line| *line > failure.evidence.line)

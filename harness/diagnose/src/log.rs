@@ -270,7 +270,7 @@ impl Log {
         });
         if begins && !self.current.only_start {
             self.attempts += 1;
-            let next = self.current.next(self.attempts, self.lines);
+            let next = self.current.next(self.attempts, self.lines, kind);
             let ended = mem::replace(&mut self.current, next);
             self.end_attempt(&ended);
         } else if begins {

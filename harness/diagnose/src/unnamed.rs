@@ -177,6 +177,11 @@ fn may_tell(text: &str, stage: Stage) -> bool {
         && !is_remark(text)
 }
 
+/// Whether a line tells what devices that are well tell as well.
+pub fn is_harmless(text: &str) -> bool {
+    HARMLESS.is_match(text.as_bytes())
+}
+
 /// Whether a line can be on the way online, and is none by the way.
 pub fn is_on_way(text: &str) -> bool {
     Subject::of(text) == Subject::Any && !is_aside(text) && !is_remark(text)

@@ -59,6 +59,8 @@ pub struct Watch {
     passed_before: BTreeSet<Stage>,
     /// Lines of failure, whether a rule knows them or not.
     failures: Failures,
+    /// A failure of the firmware or its storage in an attempt before this one.
+    lasting: Option<Evidence>,
 }
 
 /// Where the log of an attempt ends.
@@ -94,13 +96,17 @@ impl Watch {
             waits_from: BTreeMap::new(),
             passed_before: BTreeSet::new(),
             failures: Failures::default(),
+            lasting: None,
         }
     }
 
     /// The attempt behind this one, which begins at this line.
-    pub fn next(&self, number: u64, first_line: u64) -> Self {
+    pub fn next(&self, number: u64, first_line: u64, kind: Option<Kind>) -> Self {
         let before = self.passed_before.iter().copied();
+        let is_met = |rule: usize| self.hit(rule, kind).is_some();
+        let lasting = self.failures.lasting(is_met).or(self.lasting.as_ref());
         Self {
+            lasting: lasting.cloned(),
             has_broker: self.has_broker,
             passed_before: self.passed().chain(before).collect(),
             ..Self::new(number, first_line, true)

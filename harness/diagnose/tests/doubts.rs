@@ -353,3 +353,35 @@ Mar 02 06:02:10 home mosquitto[417]: 1709359330: Socket error on client <unknown
     assert_eq!(first(&format!("{refused}{journal}")).id, "bad-credentials");
     assert_eq!(first(journal).id, "broker-client-hung-up");
 }
+
+#[test]
+fn what_could_not_be_saved_is_missing_after_a_restart() {
+    let log = |before: &str| {
+        first(&format!(
+            "ets Jun  8 2016 00:22:57
+I (530) app: start
+{before}
+ets Jun  8 2016 00:22:57
+W (3751) mqtt_client: Connection refused, not authorized
+W (13751) mqtt_client: Connection refused, not authorized"
+        ))
+    };
+    assert_eq!(
+        log("I (812) keys: saved to nvs").certainty,
+        Certainty::Certain
+    );
+    let lost = log("E (812) keys: flash write of slot 3: 71");
+    assert_eq!(lost.id, "bad-credentials");
+    assert_eq!(lost.certainty, Certainty::Likely);
+    assert!(lost.would_tell.iter().any(|tell| tell.contains("slot 3")));
+    let unset = log("E (812) keys: nvs slot: ESP_ERR_NVS_NOT_FOUND");
+    assert_eq!(unset.certainty, Certainty::Certain);
+}
+
+#[test]
+fn a_port_that_is_taken_is_less_sure_to_be_of_a_page_where_the_way_for_a_phone_fails_behind_it() {
+    let taken = "E (964) httpd: httpd_server_init: error in bind (112)";
+    assert_eq!(first(taken).certainty, Certainty::Certain);
+    let way = format!("{taken}\nE (965) protocomm_ws: failed to open the way for the phone");
+    assert_eq!(first(&way).certainty, Certainty::Likely);
+}

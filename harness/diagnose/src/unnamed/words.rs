@@ -87,6 +87,10 @@ pub const WORDS: [(Stage, &str); 28] = [
         r"(?i)\b(?:handshake|cert\w*|x\.?509|ssl|openssl|bearssl|bssl|wolfssl|trust ?anchor|verif\w*|ca|fingerprint|cipher\w*)\b|-0x(?:27|7[0-9a-f])|-9984\b|SSL_",
     ),
     (
+        Stage::Provisioning,
+        r"(?i)wifi_prov_scheme|wifi_prov_mgr: (?:failed to start|provisioning already)|protocomm\w*: failed|\bble_mesh\b|\bprov_cli\b",
+    ),
+    (
         Stage::Cloud,
         r"(?i)\b(?:thing ?model|property|telemetry|shadow|dps|iot ?hub|puback|suback|publish|cloud|http|40[134])\b",
     ),
@@ -97,10 +101,6 @@ pub const WORDS: [(Stage, &str); 28] = [
     (
         Stage::Credentials,
         r"(?i)(?:wi-?fi|prov)\w*[^\n]{0,24}\bcred\w*|CRED_FAIL",
-    ),
-    (
-        Stage::Provisioning,
-        r"(?i)wifi_prov_scheme|wifi_prov_mgr: (?:failed to start|provisioning already)|protocomm\w*: failed|\bble_mesh\b|\bprov_cli\b",
     ),
     (
         Stage::Join,
