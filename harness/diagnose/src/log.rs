@@ -157,9 +157,7 @@ impl Log {
             self.advertised.take(self.lines, clean, !found.is_empty());
             peers::take_own_id(clean, &mut self.ids);
         }
-        let is_others =
-            self.kind == Some(Kind::Network) || (self.current.has_broker && is_by_broker(clean));
-        if !is_others {
+        if self.kind != Some(Kind::Network) {
             self.end.take(self.lines, clean);
         }
         self.take_names(&found, clean);

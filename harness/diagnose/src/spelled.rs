@@ -147,7 +147,8 @@ fn may_be_row(text: &str) -> bool {
         let place = text.contains(sign).then(|| text.find(sign)).flatten();
         place.is_some_and(is_figure)
     };
-    has_signal(" -") || has_signal("(-")
+    let is_table = text.contains("  ") || text.contains(" | ");
+    (is_table && has_signal(" -")) || has_signal("(-")
 }
 
 /// Whether a line ends with bytes in hexadecimal digits.

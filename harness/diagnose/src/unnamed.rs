@@ -47,8 +47,16 @@ impl Tail {
 
     /// The line of failure that a log ends in, with nothing that went well since `well`: one that comes again
     /// and again, or else the most telling one of its end, or an attempt that nothing follows from.
-    pub fn trouble(&self, well: u64, is_over: impl Fn(Stage, u64) -> bool) -> Option<Cause> {
-        let since = self.lines.iter().filter(|(line, _)| *line > well);
+    pub fn trouble(
+        &self,
+        well: u64,
+        is_own: impl Fn(&str) -> bool,
+        is_over: impl Fn(Stage, u64) -> bool,
+    ) -> Option<Cause> {
+        let since = self
+            .lines
+            .iter()
+            .filter(|(line, text)| *line > well && is_own(text));
         let told: Vec<Told<'_>> = since
             .map(|(line, text)| Told::of(*line, text))
             .filter(|told| {

@@ -104,7 +104,8 @@ impl Watch {
     pub fn next(&self, number: u64, first_line: u64, kind: Option<Kind>) -> Self {
         let before = self.passed_before.iter().copied();
         let is_met = |rule: usize| self.hit(rule, kind).is_some();
-        let lasting = self.failures.lasting(is_met).or(self.lasting.as_ref());
+        let lasting = self.lasting.as_ref();
+        let lasting = lasting.or_else(|| self.failures.lasting(is_met));
         Self {
             lasting: lasting.cloned(),
             has_broker: self.has_broker,

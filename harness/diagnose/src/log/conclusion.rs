@@ -5,6 +5,7 @@ use std::mem;
 use super::Log;
 use crate::compared::is_end;
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Past};
+use crate::journal::is_by_broker;
 use crate::rules::rules;
 use crate::unreadable::{garbled, no_log};
 use crate::watch::{Verdict, Watch, is_of, told};
@@ -129,7 +130,8 @@ impl Log {
         }
         if causes.is_empty() && self.kind != Some(Kind::Network) {
             let is_over = |stage, line| watch.is_over(stage, line);
-            causes.extend(self.end.trouble(watch.well(), is_over));
+            let is_own = |text: &str| !(watch.has_broker && is_by_broker(text));
+            causes.extend(self.end.trouble(watch.well(), is_own, is_over));
         }
         if let Some(what) = self.binary {
             causes = vec![no_log(what)];
