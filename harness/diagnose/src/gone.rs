@@ -12,7 +12,7 @@ use crate::{Cause, Evidence};
 /// The rule on such a network.
 const GONE: &str = "network-gone";
 /// What a device tells that hears no network of the name that it has.
-const NOT_FOUND: [&str; 3] = ["ap-not-found", "portal-ap-not-found", "cyw43-not-found"];
+pub const NOT_FOUND: [&str; 3] = ["ap-not-found", "portal-ap-not-found", "cyw43-not-found"];
 /// The name of a network in a line on it.
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
     expression(
@@ -62,7 +62,7 @@ impl Joined {
 }
 
 /// The name of a network in a line.
-fn name_in(line: &str) -> Option<&str> {
+pub fn name_in(line: &str) -> Option<&str> {
     let found = NAME.captures(line)?;
     found
         .iter()

@@ -41,6 +41,9 @@ mod stage;
 mod subject;
 mod unnamed;
 mod unreadable;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+mod unseen;
 mod waiting;
 mod watch;
 

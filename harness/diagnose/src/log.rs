@@ -26,7 +26,7 @@ use crate::unnamed::Tail;
 use crate::waiting::Moment;
 use crate::watch::{Ending, Verdict, Watch, is_of, is_own};
 use crate::{Kind, Stage};
-use text::{plain, with_returns_seen};
+use text::{in_words, plain, with_returns_seen};
 
 /// Bytes in which a line tells its time.
 const LONGEST_TIME: usize = 32;
@@ -155,8 +155,10 @@ impl Log {
             self.changes.take(self.lines, clean);
             self.spelled.take(self.lines, clean);
             self.advertised.take(self.lines, clean, !found.is_empty());
-            self.end.take(self.lines, clean);
             peers::take_own_id(clean, &mut self.ids);
+        }
+        if self.kind != Some(Kind::Network) {
+            self.end.take(self.lines, clean);
         }
         self.take_names(&found, clean);
         let begins = !found.is_empty() && self.meet(&found, clean);
@@ -266,7 +268,7 @@ impl Log {
         });
         if begins && !self.current.only_start {
             self.attempts += 1;
-            let next = self.current.next(self.attempts, self.lines);
+            let next = self.current.next(self.attempts, self.lines, kind);
             let ended = mem::replace(&mut self.current, next);
             self.end_attempt(&ended);
         } else if begins {
@@ -413,7 +415,12 @@ fn take_failure(found: &mut Vec<Pattern>) -> bool {
 /// The expressions that are found in a line.
 fn find(line: &str) -> Vec<Pattern> {
     let set = &rules().set;
-    let found = set.found_in(line.as_bytes());
+    let mut found = set.found_in(line.as_bytes());
+    if let Some(plain) = in_words(line) {
+        found.extend(find(&plain));
+        found.sort_unstable();
+        found.dedup();
+    }
     if found.is_empty() && !is_of_other_tongue(line) {
         return found;
     }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use crate::gone::{NOT_FOUND, name_in};
 use crate::meant::words;
 use crate::rules::rules;
 use crate::watch::told;
@@ -83,6 +84,7 @@ impl Signal {
             .then(|| self.explain_loss(cause))
             .flatten()
             .or_else(|| self.explain_join(cause))
+            .or_else(|| self.explain_hardly_heard(cause))
     }
 
     fn explain_loss(&self, cause: &Cause) -> Option<Cause> {
@@ -100,6 +102,24 @@ impl Signal {
         }
         let evidence = since.iter().take(2).map(|(_, told)| told.clone());
         Some(told(rules().named(TOO_WEAK)?, evidence.collect()))
+    }
+
+    /// What explains that a network is not found whose name was heard before, each time hardly.
+    fn explain_hardly_heard(&self, cause: &Cause) -> Option<Cause> {
+        let lost = cause.evidence.first()?;
+        let name = NOT_FOUND
+            .contains(&cause.id.as_str())
+            .then(|| name_in(&lost.text))
+            .flatten()?;
+        let of_name = |(_, told): &&(i64, Evidence)| told.text.contains(name);
+        let figures: Vec<_> = self.told.iter().filter(of_name).collect();
+        let (_, heard) = figures.first()?;
+        if figures.iter().any(|(figure, _)| *figure > WEAKEST) {
+            return None;
+        }
+        let mut evidence = vec![heard.clone(), lost.clone()];
+        evidence.sort_by_key(|evidence| evidence.line);
+        Some(told(rules().named(WEAK)?, evidence))
     }
 
     fn explain_join(&self, cause: &Cause) -> Option<Cause> {

@@ -40,6 +40,14 @@ static NAME: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// A name in the row of a table of the networks that are heard: before the address of its radio, its signal,
+/// or its length.
+static ROW: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)^(?:.{0,32}[\]:] )? {0,4}(\S[^\n]{0,31}?)(?: {2,}| +\| +)(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b|^ {0,4}\d+ *\| *(\S[^|\n]{0,31}?) +\d* *\| *\d+ |^ {0,4}\d+[:)] (\S[^\n]{0,31}?) \(-\d{2,3}\)",
+    )
+});
+
 /// A row of bytes in hexadecimal digits, and nothing else behind the line's head.
 static BYTES: LazyLock<Regex> = LazyLock::new(|| {
     expression(r"(?i)(?:^|[\]:)=] ?|\bhex[ :=]*)((?:[0-9a-f]{2}[ :]){2,31}[0-9a-f]{2}) *(?:\||$)")
@@ -61,6 +69,15 @@ impl Names {
         if let Some(name) = may_dump.then(|| of_bytes(text)).flatten() {
             let is_heard = self.last_heard.is_some_and(|last| last + 1 == line);
             self.keep(is_heard, name, line, text);
+            return;
+        }
+        if may_be_row(text)
+            && let Some(found) = ROW.captures(text)
+        {
+            let name = found.iter().skip(1).flatten().next();
+            if let Some(name) = name {
+                self.keep(true, name.as_str().to_owned(), line, text);
+            }
             return;
         }
         if !may_quote || !ANY.is_match(text.as_bytes()) {
@@ -121,6 +138,17 @@ fn may_quote(text: &str) -> bool {
         matches!(next, Some(b' ' | b':' | b'=' | b'['))
     };
     text.bytes().any(is_sign) || is_told("ssid") || is_told("SSID")
+}
+
+/// Whether a line may be a row of a table with a signal in it.
+fn may_be_row(text: &str) -> bool {
+    let is_figure = |at: usize| matches!(text.as_bytes().get(at + 2), Some(b'2'..=b'9'));
+    let has_signal = |sign: &str| {
+        let place = text.contains(sign).then(|| text.find(sign)).flatten();
+        place.is_some_and(is_figure)
+    };
+    let is_table = text.contains("  ") || text.contains(" | ");
+    (is_table && has_signal(" -")) || has_signal("(-")
 }
 
 /// Whether a line ends with bytes in hexadecimal digits.
@@ -198,6 +226,20 @@ mod tests {
             assert_eq!(look(one), look(other), "{one}");
         }
         assert_ne!(look("Depot 5"), look("Depot 6"));
+    }
+
+    #[test]
+    fn a_name_stands_in_the_rows_of_tables_of_networks() {
+        for row in [
+            "Depot 5                  2c:91:ab:40:6e:1f  WPA2_AES_PSK   -47    1  144",
+            "1    | Depot 5                          7     | 6    | -51  | WPA2-PSK",
+            "3: Depot 5 (-61)*",
+        ] {
+            assert!(may_be_row(row), "{row}");
+            let found = ROW.captures(row).unwrap_or_else(|| panic!("{row}"));
+            let name = found.iter().skip(1).flatten().next();
+            assert_eq!(name.map(|name| name.as_str()), Some("Depot 5"), "{row}");
+        }
     }
 
     #[test]

@@ -1,17 +1,18 @@
-//! A trouble that no rule knows: the same line of failure again and again at the end of a log.
+//! A trouble that no rule knows: the line of failure that a log ends in, or an attempt that nothing follows from.
+
+mod words;
 
 use std::collections::VecDeque;
-use std::sync::LazyLock;
 
-use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
+use regex::bytes::Regex;
 
-use crate::before::FAILS;
-use crate::meant::{is_aside, is_remark, words};
+use crate::meant::{is_aside, is_remark};
 use crate::subject::Subject;
 use crate::{Cause, Certainty, Evidence, Stage};
+use words::{ATTEMPTED, FAILING, GENERAL, HARMLESS, ILL, OF_PHONE, STAGES, WORDS};
 
 /// The name of such a cause.
-const UNNAMED: &str = "unnamed-trouble";
+pub const UNNAMED: &str = "unnamed-trouble";
 /// Lines at the end of a log that are looked at.
 const MOST: usize = 40;
 /// Bytes of a line that are kept.
@@ -21,81 +22,10 @@ const TIMES: usize = 3;
 /// Lines that may stand behind the last of them.
 const BEHIND: usize = 8;
 
-/// Words of failure.
-static FAILING: LazyLock<Regex> = LazyLock::new(|| words(FAILS));
-
-/// The words of stages; of those that are found, the first counts.
-const WORDS: [(Stage, &str); 16] = [
-    (
-        Stage::Power,
-        r"(?i)\b(?:heap|malloc|alloc\w*|memory|no mem|brown-?out|undervoltage|watchdog|wdt)\b|7f00\b|-32512\b",
-    ),
-    (
-        Stage::Clock,
-        r"(?i)\b(?:s?ntp|clock|rtc|time ?sync\w*|time ?server|not yet valid|starts in the future)\b",
-    ),
-    (
-        Stage::Dns,
-        r"(?i)\b(?:dns|resolv\w*|resolution|look ?up|getaddrinfo|host ?names?|gaierror|name or service)\b",
-    ),
-    (Stage::Dhcp, r"(?i)\b(?:dhcp\w*|lease|no (?:ip|address))\b"),
-    (
-        Stage::Session,
-        r"(?i)\b(?:pop|proof of possession|srp6?a?|security[012]|sec[012]|session set-?up|pase)\b",
-    ),
-    (
-        Stage::Bind,
-        r"(?i)\b(?:bind(?:ing)?|claim(?:ing)?|user.?mapping|user.?node|bindkey)\b",
-    ),
-    (
-        Stage::Tcp,
-        r"(?i)connection refused|unreachable|no route|delayed connect|select\(\)|ETIMEDOUT|connect(?:ion)? time|errno 1(?:04|1[013])\b|\bECONN",
-    ),
-    (
-        Stage::Mqtt,
-        r"(?i)connack|\brc ?[=:] ?(?:[1-5]|13[4-7])\b|not authori[sz]ed|client ?id|client identifier",
-    ),
-    (
-        Stage::Tls,
-        r"(?i)\b(?:handshake|cert\w*|x\.?509|ssl|bearssl|bssl|wolfssl|trust ?anchor|verif\w*|ca)\b",
-    ),
-    (
-        Stage::Cloud,
-        r"(?i)\b(?:thing ?model|property|telemetry|shadow|dps|iot ?hub|puback|suback|publish|cloud|http|40[134])\b",
-    ),
-    (
-        Stage::Storage,
-        r"(?i)\b(?:nvs\w*|littlefs|spiffs|fatfs|flash|partition\w*|eeprom|ota\w*|e?mmc\w*|kv)\b",
-    ),
-    (
-        Stage::Join,
-        r"(?i)\b(?:wi-?fi\w*|wlan\d?|ssid|assoc\w*|access point|wpa\w*|4-?way|auth expire\w*)\b",
-    ),
-    (
-        Stage::Serving,
-        r"(?i)\b(?:httpd\w*|web ?server|web ?socket)\b",
-    ),
-    (Stage::Mqtt, r"(?i)\b(?:mqtt\w*|broker)\b"),
-    (Stage::Tls, r"(?i)\b(?:tls|mbedtls\w*)\b"),
-    (
-        Stage::Tcp,
-        r"(?i)\b(?:tcp|socket|connect(?:ion|ing)?|port)\b",
-    ),
-];
-
-/// Where in them those begin that name a part of the firmware, and not what failed.
-const GENERAL: usize = 11;
-
-static STAGES: LazyLock<RegexSet> = LazyLock::new(|| {
-    #[expect(
-        clippy::expect_used,
-        reason = "the expressions are part of the program"
-    )]
-    RegexSetBuilder::new(WORDS.map(|(_, words)| words))
-        .unicode(false)
-        .build()
-        .expect("the expressions are sound")
-});
+/// Lines at the end of a log, of which one tells a failure that is told once.
+const LONE: u64 = 3;
+/// How often a line has to come that only tells what is attempted.
+const ATTEMPTS: usize = 3;
 
 /// The last lines of a log.
 #[derive(Debug, Default)]
@@ -115,37 +45,149 @@ impl Tail {
         self.lines.push_back((line, kept));
     }
 
-    /// The line of failure that comes again and again at the end, with nothing that went well since `well`.
-    pub fn trouble(&self, well: u64) -> Option<Cause> {
-        let since = self.lines.iter().filter(|(line, _)| *line > well);
-        let failing: Vec<(u64, &str, String)> = since
-            .filter(|(_, text)| is_failing(text))
-            .map(|(line, text)| (*line, text.as_str(), bare(text)))
+    /// The line of failure that a log ends in, with nothing that went well since `well`: one that comes again
+    /// and again, or else the most telling one of its end, or an attempt that nothing follows from.
+    pub fn trouble(
+        &self,
+        well: u64,
+        is_own: impl Fn(&str) -> bool,
+        is_over: impl Fn(Stage, u64) -> bool,
+    ) -> Option<Cause> {
+        let since = self
+            .lines
+            .iter()
+            .filter(|(line, text)| *line > well && is_own(text));
+        let told: Vec<Told<'_>> = since
+            .map(|(line, text)| Told::of(*line, text))
+            .filter(|told| {
+                let stage = told.place.map(|place| WORDS[place].0);
+                stage.is_some_and(|stage| !is_over(stage, told.line))
+            })
             .collect();
         let last_lines = self.lines.iter().rev().take(BEHIND).next_back()?.0;
-        let again = failing.iter().filter_map(|(line, text, words)| {
-            let mut same = failing.iter().filter(|(_, _, other)| other == words);
-            let (times, last) = (same.clone().count(), same.next_back()?.0);
-            if times < TIMES || last < last_lines {
-                return None;
+        let again = |told: &[&Told<'_>], times: usize| {
+            let mut all = told.iter().filter_map(|line| {
+                let same = || told.iter().filter(|other| other.bare == line.bare);
+                let (count, last) = (same().count(), same().next_back()?.line);
+                let place = line.place?;
+                // A browser asks for what is not there, and distrusts what it does not know.
+                let times = match WORDS[place].0 {
+                    Stage::Serving => times.max(2),
+                    _ => times,
+                };
+                let is_enough = count >= times && last >= last_lines;
+                is_enough.then(|| (place, line.evidence(count)))
+            });
+            // Of lines that come together, one that says what failed rather than that something did.
+            let mut best = all.next()?;
+            for other in all {
+                if best.0 >= GENERAL && other.0 < best.0 && other.0 < GENERAL {
+                    best = other;
+                }
             }
-            let place = place_of(text)?;
-            let evidence = Evidence {
-                line: *line,
-                text: (*text).to_owned(),
-                count: times as u64,
-            };
-            Some((place, evidence))
-        });
-        // Of lines that come together, one that says what failed rather than that something did.
-        let (place, evidence) = again.min_by_key(|(place, _)| *place >= GENERAL)?;
-        Some(cause(WORDS[place].0, evidence))
+            Some(best)
+        };
+        let failing: Vec<&Told<'_>> = told.iter().filter(|line| line.fails).collect();
+        let again_and_again = again(&failing, TIMES);
+        if let Some((place, evidence)) = &again_and_again
+            && *place < GENERAL
+        {
+            return Some(cause(WORDS[*place].0, AGAIN, evidence.clone()));
+        }
+        let ill: Vec<&Told<'_>> = told
+            .iter()
+            .filter(|line| line.fails || line.is_ill)
+            .collect();
+        let last_line = self.lines.back()?.0;
+        let is_last = ill.last().is_some_and(|line| line.line >= last_lines);
+        // Of a single line, the log has to end in it.
+        let is_enough = match &ill[..] {
+            [lone] => self.lines.len() > 1 && lone.line + LONE > last_line,
+            _ => is_last,
+        };
+        if is_enough
+            && let Some((place, evidence)) = again(&ill, 1)
+            && (place < GENERAL || again_and_again.is_none())
+        {
+            return Some(cause(WORDS[place].0, ENDS, evidence));
+        }
+        if let Some((place, evidence)) = again_and_again {
+            return Some(cause(WORDS[place].0, AGAIN, evidence));
+        }
+        // A device may wait for a phone as long as it likes.
+        let is_own = |line: &&Told<'_>| {
+            line.place
+                .is_some_and(|place| (Stage::Join..=Stage::Cloud).contains(&WORDS[place].0))
+        };
+        let attempts: Vec<&Told<'_>> = told
+            .iter()
+            .filter(|line| line.is_attempt)
+            .filter(is_own)
+            .collect();
+        let (place, evidence) = again(&attempts, ATTEMPTS)?;
+        Some(cause(WORDS[place].0, WAITS, evidence))
     }
 }
 
-/// Whether a line tells a failure on the way online, and is none by the way.
-fn is_failing(text: &str) -> bool {
-    FAILING.is_match(text.as_bytes()) && is_on_way(text)
+/// What is told of a failure that comes again and again.
+const AGAIN: &str =
+    "the same failure comes again and again until the log ends; what it means is not known";
+/// What is told of one that a log ends in.
+const ENDS: &str = "the log ends in a failure; what it means is not known";
+/// What is told of an attempt.
+const WAITS: &str = "the same attempt comes again and again until the log ends, and nothing tells what follows from it";
+
+/// A line at the end of a log.
+struct Told<'t> {
+    line: u64,
+    text: &'t str,
+    bare: String,
+    /// The first of [`WORDS`] that it has.
+    place: Option<usize>,
+    fails: bool,
+    is_ill: bool,
+    is_attempt: bool,
+}
+
+impl<'t> Told<'t> {
+    fn of(line: u64, text: &'t str) -> Self {
+        let place = place_of(text).filter(|place| may_tell(text, WORDS[*place].0));
+        let has = |words: &Regex| place.is_some() && words.is_match(text.as_bytes());
+        Self {
+            line,
+            text,
+            bare: bare(text),
+            place,
+            fails: has(&FAILING) && !has(&HARMLESS),
+            is_ill: has(&ILL) && !has(&HARMLESS),
+            is_attempt: has(&ATTEMPTED),
+        }
+    }
+
+    fn evidence(&self, count: usize) -> Evidence {
+        Evidence {
+            line: self.line,
+            text: self.text.to_owned(),
+            count: count as u64,
+        }
+    }
+}
+
+/// Whether a line can be of this stage, and is none by the way.
+fn may_tell(text: &str, stage: Stage) -> bool {
+    let subject = Subject::of(text);
+    let is_phone_s = OF_PHONE.is_match(text.as_bytes());
+    let is_of_way = (Stage::Join..=Stage::Cloud).contains(&stage);
+    !(is_phone_s && is_of_way)
+        && subject != Subject::Peripheral
+        && subject.tells_of(stage)
+        && !is_aside(text)
+        && !is_remark(text)
+}
+
+/// Whether a line tells what devices that are well tell as well.
+pub fn is_harmless(text: &str) -> bool {
+    HARMLESS.is_match(text.as_bytes())
 }
 
 /// Whether a line can be on the way online, and is none by the way.
@@ -175,12 +217,11 @@ fn bare(text: &str) -> String {
     bare
 }
 
-fn cause(stage: Stage, evidence: Evidence) -> Cause {
+fn cause(stage: Stage, what: &str, evidence: Evidence) -> Cause {
     Cause {
         id: UNNAMED.to_owned(),
         stage,
-        cause: "the same failure comes again and again until the log ends; what it means is not known"
-            .to_owned(),
+        cause: what.to_owned(),
         whose: "the firmware, or what it talks to".to_owned(),
         certainty: Certainty::Possible,
         evidence: vec![evidence],

@@ -59,6 +59,8 @@ pub struct Watch {
     passed_before: BTreeSet<Stage>,
     /// Lines of failure, whether a rule knows them or not.
     failures: Failures,
+    /// A failure of the firmware or its storage in an attempt before this one.
+    lasting: Option<Evidence>,
 }
 
 /// Where the log of an attempt ends.
@@ -94,13 +96,18 @@ impl Watch {
             waits_from: BTreeMap::new(),
             passed_before: BTreeSet::new(),
             failures: Failures::default(),
+            lasting: None,
         }
     }
 
     /// The attempt behind this one, which begins at this line.
-    pub fn next(&self, number: u64, first_line: u64) -> Self {
+    pub fn next(&self, number: u64, first_line: u64, kind: Option<Kind>) -> Self {
         let before = self.passed_before.iter().copied();
+        let is_met = |rule: usize| self.hit(rule, kind).is_some();
+        let lasting = self.lasting.as_ref();
+        let lasting = lasting.or_else(|| self.failures.lasting(is_met));
         Self {
+            lasting: lasting.cloned(),
             has_broker: self.has_broker,
             passed_before: self.passed().chain(before).collect(),
             ..Self::new(number, first_line, true)
@@ -297,6 +304,11 @@ impl Watch {
         self.online.max(self.taken)
     }
 
+    /// Whether the attempt has come past a stage behind this line.
+    pub fn is_over(&self, stage: Stage, line: u64) -> bool {
+        self.failures.is_over(stage, line)
+    }
+
     /// Whether anything behind the start is proved.
     pub fn has_come_on(&self) -> bool {
         let marks = rules().marks.iter().zip(&self.proved);
@@ -308,7 +320,7 @@ impl Watch {
     fn hit(&self, index: usize, kind: Option<Kind>) -> Option<Hit> {
         let rule = &rules().rules[index];
         let open = &self.open[index];
-        if open.len() < rule.says.len() || open.iter().any(Option::is_none) {
+        if open.len() < rule.says.len() || open.iter().any(Option::is_none) || rule.is_left_out() {
             return None;
         }
         let has = |pattern: &Pattern| self.seen[*pattern].is_some();

@@ -215,6 +215,42 @@ fn a_failure_that_no_rule_knows_is_possible_if_the_log_ends_in_it() {
 }
 
 #[test]
+fn a_log_that_ends_in_a_failure_or_an_attempt_of_its_own_words_gets_the_stage_that_they_name() {
+    let last = |text: &str| {
+        let mut log = Log::new("example");
+        text.lines().for_each(|line| log.line(line.as_bytes()));
+        log.end()
+            .causes
+            .first()
+            .map(|cause| (cause.stage, cause.certainty))
+    };
+    let stage = |text: &str| last(text).map(|(stage, _)| stage);
+    let start = "I (4) app: start\n";
+    let fails = format!("{start}4.1 WARN ask A hub.example by dns: Failed\n4.2 ERROR up: NoHost");
+    assert_eq!(
+        last(&fails),
+        Some((diagnose::Stage::Dns, Certainty::Possible))
+    );
+    let over = format!("{fails}\nI (9) app: MQTT_EVENT_CONNECTED");
+    assert_eq!(stage(&over), None);
+    let refused = format!("{start}E (9) ble_mesh: invalid confirmation value");
+    assert_eq!(stage(&refused), Some(diagnose::Stage::Session));
+    let attempt = format!(
+        "{start}{}",
+        "I (9) app: asking for a dhcp lease\n".repeat(4)
+    );
+    assert_eq!(stage(&attempt), Some(diagnose::Stage::Dhcp));
+    // It waits for a phone as long as it likes.
+    let waits = format!(
+        "{start}{}",
+        "I (9) app: waiting for provisioning\n".repeat(4)
+    );
+    assert_eq!(stage(&waits), None);
+    let unset = format!("{start}E (9) cfg: nvs room_name: ESP_ERR_NVS_NOT_FOUND");
+    assert_eq!(stage(&unset), None);
+}
+
+#[test]
 fn a_trouble_that_is_over_each_time_and_comes_back_to_the_end_is_possible() {
     let turn = "E (9) esp-tls: [sock=54] delayed connect error: Connection reset by peer
 I (12) app: MQTT_EVENT_CONNECTED
@@ -316,4 +352,36 @@ fn a_broker_s_journal_behind_what_a_device_is_refused_for_leaves_the_log_the_dev
 Mar 02 06:02:10 home mosquitto[417]: 1709359330: Socket error on client <unknown>, disconnecting.";
     assert_eq!(first(&format!("{refused}{journal}")).id, "bad-credentials");
     assert_eq!(first(journal).id, "broker-client-hung-up");
+}
+
+#[test]
+fn what_could_not_be_saved_is_missing_after_a_restart() {
+    let log = |before: &str| {
+        first(&format!(
+            "ets Jun  8 2016 00:22:57
+I (530) app: start
+{before}
+ets Jun  8 2016 00:22:57
+W (3751) mqtt_client: Connection refused, not authorized
+W (13751) mqtt_client: Connection refused, not authorized"
+        ))
+    };
+    assert_eq!(
+        log("I (812) keys: saved to nvs").certainty,
+        Certainty::Certain
+    );
+    let lost = log("E (812) keys: flash write of slot 3: 71");
+    assert_eq!(lost.id, "bad-credentials");
+    assert_eq!(lost.certainty, Certainty::Likely);
+    assert!(lost.would_tell.iter().any(|tell| tell.contains("slot 3")));
+    let unset = log("E (812) keys: nvs slot: ESP_ERR_NVS_NOT_FOUND");
+    assert_eq!(unset.certainty, Certainty::Certain);
+}
+
+#[test]
+fn a_port_that_is_taken_is_less_sure_to_be_of_a_page_where_the_way_for_a_phone_fails_behind_it() {
+    let taken = "E (964) httpd: httpd_server_init: error in bind (112)";
+    assert_eq!(first(taken).certainty, Certainty::Certain);
+    let way = format!("{taken}\nE (965) protocomm_ws: failed to open the way for the phone");
+    assert_eq!(first(&way).certainty, Certainty::Likely);
 }

@@ -140,7 +140,7 @@ fn is_right(first: Option<&Cause>, expected: &Expected) -> bool {
 }
 
 /// Lines that name a trouble without having it: settings, counters and plans.
-const SETTINGS: [&str; 175] = [
+const SETTINGS: [&str; 179] = [
     "I (3) app: DHCP: static IP off, default gateway 192.168.1.1",
     "E (717) nvs_cfg: key 'tz' missing (ESP_ERR_NVS_NOT_FOUND)",
     "I (718) app: %CMNG: 16842753,0, rssi -45",
@@ -316,6 +316,10 @@ const SETTINGS: [&str; 175] = [
     "I (5) portal: page opened 0 times",
     "I (5) wifi: WIFI_PROV_CRED_SUCCESS",
     "I (5) app: 3 of 8 sockets are open",
+    "INFO net timedatectl NTP=yes NTPSynchronized=yes",
+    "I (5) settings: 28 keys saved, offset -28",
+    "[I/WLAN.mgnt] sta associated mac:6a:2e:90:bf:13:d7",
+    "I (5) rtc: read OSF=0",
 ];
 
 #[test]

@@ -540,3 +540,85 @@ proptest::proptest! {
         diagnose::to_text(&incident);
     }
 }
+
+#[test]
+fn troubles_are_told_in_the_words_of_other_firmware() {
+    for (log, id) in [
+        // A logger that writes objects of JSON.
+        (
+            r#"{"up":9,"l":"e","m":"mqtt","e":"connack","sp":0,"rc":5}"#,
+            "bad-credentials",
+        ),
+        (
+            r#"{"up":1,"l":"i","m":"rtc","e":"read","utc":"2000-01-01T00:00:09Z"}
+{"up":2,"l":"d","m":"jwt","e":"sign","iat":946684828}
+{"up":9,"l":"e","m":"mqtt","e":"connack","sp":0,"rc":5}"#,
+            "clock-behind-token",
+        ),
+        // An access point that is full says so behind the association.
+        (
+            "I (3035) wifi:state: assoc -> run (10)
+I (3117) wifi:state: run -> init (5a0)
+W (3126) net: disc reason=5 rssi=-54",
+            "ap-full",
+        ),
+        (
+            "[W/WLAN.mgnt] F:rt_wlan_connect L:933 not find ap! ssid:Depot 5,info.ssid.len=7",
+            "ap-not-found",
+        ),
+        (
+            "Depot 5                  2c:91:ab:40:6e:1f  WPA2_AES_PSK   -47    1  144
+[W/WLAN.mgnt] F:rt_wlan_connect L:933 not find ap! ssid:depot 5,info.ssid.len=7",
+            "name-looks-alike",
+        ),
+        (
+            "ap Hof 00:0d:b9:51:77:3a ch 13 rssi -91 auth 4
+no Hof found, reconnect after 1s",
+            "join-on-weak-signal",
+        ),
+        (
+            "WARN  query A in.vendor.example: Failed
+WARN  query A in.vendor.example: Failed",
+            "name-not-resolved",
+        ),
+        (
+            "MqttCommunicationException: Name does not resolve",
+            "name-not-resolved",
+        ),
+        (
+            "I (4032) web: metrics on 80
+E (4062) httpd: httpd_server_init: error in creating ctrl socket (112)",
+            "server-port-taken",
+        ),
+        ("<err> web: bind: -112", "server-port-taken"),
+        ("<err> settings: settings_save_one evt/214: -28", "no-space"),
+        (
+            "INFO net timedatectl NTP=yes NTPSynchronized=no
+ERROR uplink: certificate verify failed: certificate is not yet valid",
+            "clock-not-set",
+        ),
+        (
+            "<inf> [SNTP] The local time is unknown, starting with 1970-02-03",
+            "clock-waits",
+        ),
+        (
+            "<dbg> net_dhcpv4: dhcpv4_handle_reply: (rx_q[0]): state=selecting msg=ack",
+            "dhcp-failed",
+        ),
+        (
+            "<err> bt_mesh: prov_start: Invalid auth method: 0x02; action: 0x00",
+            "session-failed",
+        ),
+        // What a time client looks for is not what the device's users miss.
+        (
+            "W (9) ntp_client: mDNS query failed for hub.local: ESP_ERR_NOT_FOUND
+W (11) httpd_txrx: httpd_resp_send_err: 431 Request Header Fields Too Large",
+            "server-request-too-long",
+        ),
+    ] {
+        assert_eq!(first(log), id, "{log}");
+    }
+    let well = "I (1) rtc: VL=0 OSF=0
+I (9) mqtt: connack rc=5";
+    assert_eq!(first(well), "bad-credentials");
+}

@@ -3,12 +3,13 @@
 use std::mem;
 
 use super::Log;
-use crate::Stage;
 use crate::compared::is_end;
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Past};
+use crate::journal::is_by_broker;
 use crate::rules::rules;
 use crate::unreadable::{garbled, no_log};
-use crate::watch::{Verdict, Watch, is_of, is_own, told};
+use crate::watch::{Verdict, Watch, is_of, told};
+use crate::{Kind, Stage};
 
 /// Lines of a start in which the chip tells why it was reset.
 const START: u64 = 3;
@@ -104,8 +105,9 @@ impl Log {
             if self.changes.is_doubtful(first) {
                 first.certainty = Certainty::Possible;
             }
-            let reason = self.changes.explain(first);
-            if let Some(reason) = reason.or_else(|| self.spelled.explain(first)) {
+            // A name that was wrong from the beginning is told by a single other one that is heard.
+            let reason = self.spelled.explain(first);
+            if let Some(reason) = reason.or_else(|| self.changes.explain(first)) {
                 if reason.certainty == Certainty::Possible {
                     first.certainty = Certainty::Possible;
                 }
@@ -126,8 +128,10 @@ impl Log {
             let back = |past: &&Past| comes_back(past, self.lines);
             causes.extend(self.history.iter().find(back).and_then(past_cause));
         }
-        if causes.is_empty() && is_own(self.kind) {
-            causes.extend(self.end.trouble(watch.well()));
+        if causes.is_empty() && self.kind != Some(Kind::Network) {
+            let is_over = |stage, line| watch.is_over(stage, line);
+            let is_own = |text: &str| !(watch.has_broker && is_by_broker(text));
+            causes.extend(self.end.trouble(watch.well(), is_own, is_over));
         }
         if let Some(what) = self.binary {
             causes = vec![no_log(what)];

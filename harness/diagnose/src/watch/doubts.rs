@@ -26,6 +26,25 @@ impl Watch {
                 failed.line, failed.text
             ));
         }
+        if let Some(failed) = self.lasting.as_ref().filter(|_| {
+            let is_behind = rule.stage > Stage::Storage;
+            is_certain && is_behind && self.online == 0
+        }) {
+            doubts.push(format!(
+                "a trouble before the last restart: what failed in line {}, `{}`, and is missing since?",
+                failed.line, failed.text
+            ));
+        }
+        let tells_of_phone =
+            |rule: usize| is_met(rule) && rules().rules[rule].stage <= Stage::Credentials;
+        if rule.stage == Stage::Serving
+            && let Some(failed) = self.failures.followed(line, tells_of_phone)
+        {
+            doubts.push(format!(
+                "what line {}, `{}`, is about: it may be that which was to be served",
+                failed.line, failed.text
+            ));
+        }
         let is_earlier = |hit: &&Hit| {
             let earlier = hit.rule();
             // That a script or a task has ended is told of any trouble.
@@ -58,13 +77,17 @@ impl Watch {
         lines.map(|seen| seen.line).min().unwrap_or(NEVER)
     }
 
-    /// Whether a stage needs an address, and the log tells that the access point let the device in and not
-    /// that it got one.
+    /// Whether a stage needs an address, and the log tells that the access point let the device in, or that it
+    /// tries to join, and not that it got one.
     fn is_without_address(&self, stage: Stage) -> bool {
         let has = |stage: Stage| self.passed().any(|passed| passed == stage);
-        (Stage::Dns..=Stage::Cloud).contains(&stage)
-            && has(Stage::Join)
-            && !self.passed().any(|passed| passed >= Stage::Dhcp)
+        let tries = || {
+            let mut marks = rules().marks.iter().zip(&self.proved);
+            marks.any(|(mark, proved)| mark.stage == Stage::Join && proved.is_some())
+        };
+        let is_let_in = (Stage::Dns..=Stage::Cloud).contains(&stage) && has(Stage::Join);
+        let is_at_door = (Stage::Dns..=Stage::Tcp).contains(&stage) && tries();
+        (is_let_in || is_at_door) && !self.passed().any(|passed| passed >= Stage::Dhcp)
     }
 
     /// Whether the device had come past a rule's stage before this line, if it is one that a setting is wrong
