@@ -385,3 +385,19 @@ fn a_port_that_is_taken_is_less_sure_to_be_of_a_page_where_the_way_for_a_phone_f
     let way = format!("{taken}\nE (965) protocomm_ws: failed to open the way for the phone");
     assert_eq!(first(&way).certainty, Certainty::Likely);
 }
+
+#[test]
+fn a_registration_that_the_cloud_refuses_is_no_device_behind_a_gateway() {
+    let refused = "I (6) esp_netif_handlers: sta ip: 192.168.1.9, mask: 255.255.255.0, gw: 192.168.1.1\n[err] perform_dynamic_register(233): Dynamic Register Response Code: 6288\n[err] IOT_Ioctl(233): Dynamic Register Failed";
+    assert_eq!(first_id(refused).as_deref(), Some("provision-refused"));
+    let behind = "I (6) esp_netif_handlers: sta ip: 192.168.1.9, mask: 255.255.255.0, gw: 192.168.1.1\n[err] app: subdev register fail, code 6288";
+    assert_eq!(first_id(behind).as_deref(), Some("sub-device-refused"));
+}
+
+fn first_id(text: &str) -> Option<String> {
+    let mut log = Log::new("example");
+    for line in text.trim().lines() {
+        log.line(line.as_bytes());
+    }
+    log.end().causes.into_iter().next().map(|cause| cause.id)
+}
