@@ -387,6 +387,50 @@ fn a_port_that_is_taken_is_less_sure_to_be_of_a_page_where_the_way_for_a_phone_f
 }
 
 #[test]
+fn a_name_with_a_blank_is_the_cause_whatever_the_words_of_the_firmware_are() {
+    let scan = "air: 1 'Hall 5' c01 -47";
+    for (log, certainty) in [
+        (
+            format!(
+                "{scan}\nphone hands over network \"Hall 5 \"\nair: searching \"Hall 5 \"\nair: nothing (1/2)\nair: nothing (2/2)\nsetup: J31"
+            ),
+            Certainty::Likely,
+        ),
+        (
+            format!(
+                "{scan}\nstored ssid: Hall 5 (7)\nair: nothing (1/2)\nair: nothing (2/2)\nsetup: J31"
+            ),
+            Certainty::Likely,
+        ),
+        (
+            format!("{scan}\njoin <Hall 5 >\nair: nothing\nair: nothing\nsetup: J31"),
+            Certainty::Likely,
+        ),
+        (
+            "join [Hall ]\nair: nothing\nair: nothing\nsetup: J31".to_owned(),
+            Certainty::Possible,
+        ),
+    ] {
+        let first = first(&log);
+        assert_eq!(first.id, "name-with-blank", "{log}");
+        assert_eq!(first.certainty, certainty, "{log}");
+    }
+    for well in [
+        format!("{scan}\nphone hands over network \"Hall 5\"\nair: nothing"),
+        "air: 1 'Hall 5 ' c01 -47\nphone hands over network \"Hall 5 \"\nair: nothing".to_owned(),
+        format!(
+            "{scan}\nphone hands over network \"Hall 5 \"\nI (9) wifi:connected with Hall 5, aid = 1\nI (99) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1"
+        ),
+    ] {
+        assert_ne!(
+            first_id(&well).as_deref(),
+            Some("name-with-blank"),
+            "{well}"
+        );
+    }
+}
+
+#[test]
 fn a_registration_that_the_cloud_refuses_is_no_device_behind_a_gateway() {
     let refused = "I (6) esp_netif_handlers: sta ip: 192.168.1.9, mask: 255.255.255.0, gw: 192.168.1.1\n[err] perform_dynamic_register(233): Dynamic Register Response Code: 6288\n[err] IOT_Ioctl(233): Dynamic Register Failed";
     assert_eq!(first_id(refused).as_deref(), Some("provision-refused"));

@@ -133,6 +133,13 @@ impl Log {
             let is_own = |text: &str| !(watch.has_broker && is_by_broker(text));
             causes.extend(self.end.trouble(watch.well(), is_own, is_over));
         }
+        let is_joined_behind = |line| watch.is_over(Stage::Join, line);
+        let name = self
+            .spelled
+            .explain_silence(causes.first(), is_joined_behind);
+        if let Some(name) = name {
+            put_before(&mut causes, &mut consequences, name);
+        }
         if let Some(what) = self.binary {
             causes = vec![no_log(what)];
         } else if garbage >= MOSTLY_GARBLED {
