@@ -431,6 +431,20 @@ fn a_name_with_a_blank_is_the_cause_whatever_the_words_of_the_firmware_are() {
 }
 
 #[test]
+fn a_connection_that_fails_while_a_weak_network_is_lost_again_and_again_follows_from_that() {
+    let log = |signal: i32, lost: usize| {
+        let lost = "W (9) wifi: Reason: 200 - BEACON_TIMEOUT\nI (10) esp_netif_handlers: sta ip: 192.168.1.83, mask: 255.255.255.0, gw: 192.168.1.1\n".repeat(lost);
+        first_id(&format!(
+            "I (5) wifi:connected with Hall, aid = 1\nI (6) esp_netif_handlers: sta ip: 192.168.1.83, mask: 255.255.255.0, gw: 192.168.1.1\nI (7) app: rssi {signal}\n{lost}I (11) app: rssi {signal}\nE (12) esp-tls: [sock=54] connect timed out\nE (13) esp-tls: [sock=54] connect timed out"
+        ))
+    };
+    assert_eq!(log(-91, 2).as_deref(), Some("signal-too-weak"));
+    for (signal, lost) in [(-91, 0), (-70, 2)] {
+        assert_ne!(log(signal, lost).as_deref(), Some("signal-too-weak"));
+    }
+}
+
+#[test]
 fn a_registration_that_the_cloud_refuses_is_no_device_behind_a_gateway() {
     let refused = "I (6) esp_netif_handlers: sta ip: 192.168.1.9, mask: 255.255.255.0, gw: 192.168.1.1\n[err] perform_dynamic_register(233): Dynamic Register Response Code: 6288\n[err] IOT_Ioctl(233): Dynamic Register Failed";
     assert_eq!(first_id(refused).as_deref(), Some("provision-refused"));

@@ -107,7 +107,20 @@ impl Log {
             }
             // A name that was wrong from the beginning is told by a single other one that is heard.
             let reason = self.spelled.explain(first);
-            if let Some(reason) = reason.or_else(|| self.changes.explain(first)) {
+            let behind_loss = || {
+                let consequences = consequences.iter();
+                let of_consequences = consequences.flat_map(|cause| {
+                    let lines = cause.evidence.iter();
+                    lines.map(|line| (cause.id.as_str(), line.count))
+                });
+                let past = self.history.iter();
+                let past = past.map(|past| (past.id.as_str(), past.evidence.count));
+                self.changes.behind_loss(first, past.chain(of_consequences))
+            };
+            let reason = reason
+                .or_else(behind_loss)
+                .or_else(|| self.changes.explain(first));
+            if let Some(reason) = reason {
                 if reason.certainty == Certainty::Possible {
                     first.certainty = Certainty::Possible;
                 }
