@@ -431,6 +431,36 @@ fn a_name_with_a_blank_is_the_cause_whatever_the_words_of_the_firmware_are() {
 }
 
 #[test]
+fn a_phone_that_leaves_again_and_again_is_told_whatever_the_words_of_the_firmware_are() {
+    let log = |times: usize, opens: &str, comes: &str, goes: &str| {
+        format!(
+            "{opens}\n{}",
+            format!("{comes}\nasks for a page\n{goes}\n").repeat(times)
+        )
+    };
+    let (opens, comes, goes) = (
+        "wlan: own network LAMP-7 open",
+        "+ client 0a:1b:2c:3d:4e:5f came",
+        "- client 0a:1b:2c:3d:4e:5f went",
+    );
+    let often = first(&log(3, opens, comes, goes));
+    assert_eq!(
+        (often.id.as_str(), often.certainty),
+        ("phone-leaves-network", Certainty::Likely)
+    );
+    assert_eq!(
+        first(&log(2, opens, comes, goes)).certainty,
+        Certainty::Possible
+    );
+    assert_eq!(first_id(&log(1, opens, comes, goes)), None);
+    let joined = "I (9) wifi:connected with Hall, aid = 1\nI (9) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1";
+    assert_eq!(
+        first_id(&format!("{}{joined}", log(3, opens, comes, goes))),
+        None
+    );
+}
+
+#[test]
 fn a_connection_that_fails_while_a_weak_network_is_lost_again_and_again_follows_from_that() {
     let log = |signal: i32, lost: usize| {
         let lost = "W (9) wifi: Reason: 200 - BEACON_TIMEOUT\nI (10) esp_netif_handlers: sta ip: 192.168.1.83, mask: 255.255.255.0, gw: 192.168.1.1\n".repeat(lost);

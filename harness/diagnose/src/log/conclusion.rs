@@ -7,6 +7,7 @@ use crate::compared::is_end;
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Past};
 use crate::journal::is_by_broker;
 use crate::rules::rules;
+use crate::unnamed::UNNAMED;
 use crate::unreadable::{garbled, no_log};
 use crate::watch::{Verdict, Watch, is_of, told};
 use crate::{Kind, Stage};
@@ -153,6 +154,11 @@ impl Log {
         if let Some(name) = name {
             put_before(&mut causes, &mut consequences, name);
         }
+        if causes.iter().all(is_of_hotspot)
+            && let Some(phone) = self.visitors.explain_silence()
+        {
+            put_before(&mut causes, &mut consequences, phone);
+        }
         if let Some(what) = self.binary {
             causes = vec![no_log(what)];
         } else if garbage >= MOSTLY_GARBLED {
@@ -257,6 +263,14 @@ fn past_cause(past: &Past) -> Option<Cause> {
 fn is_weak(cause: &Cause) -> bool {
     let rule = rules().named(&cause.id);
     cause.certainty == Certainty::Possible && rule.is_some_and(|rule| rule.text.general)
+}
+
+/// Whether a cause says no more than that the device's own network brought no credentials, or a trouble that is
+/// not known.
+fn is_of_hotspot(cause: &Cause) -> bool {
+    let rule = rules().named(&cause.id);
+    let is_general = rule.is_some_and(|rule| rule.text.general || rule.says.is_empty());
+    cause.id == UNNAMED || (cause.stage == Stage::Provisioning && is_general)
 }
 
 /// What has happened too often to be over.
