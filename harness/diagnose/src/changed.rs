@@ -170,6 +170,19 @@ impl Changes {
             .or_else(|| self.gateway_of_name(cause))
     }
 
+    /// What explains a trouble behind the join by a network that was lost again and again, by the rules and
+    /// counts of `lost`.
+    pub fn behind_loss<'r>(
+        &self,
+        cause: &Cause,
+        lost: impl Iterator<Item = (&'r str, u64)>,
+    ) -> Option<Cause> {
+        let is_joined = self.joined.is_any();
+        is_joined
+            .then(|| self.signal.explain_behind(cause, lost))
+            .flatten()
+    }
+
     /// Whether a cause at a server need not be one, by what changed before it.
     pub fn is_doubtful(&self, cause: &Cause) -> bool {
         let is_short = self.heap.is_short();

@@ -44,6 +44,7 @@ mod unreadable;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 mod unseen;
+mod visitors;
 mod waiting;
 mod watch;
 

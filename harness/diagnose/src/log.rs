@@ -23,6 +23,7 @@ use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::spelled;
 use crate::subject::Subject;
 use crate::unnamed::Tail;
+use crate::visitors::Visitors;
 use crate::waiting::Moment;
 use crate::watch::{Ending, Verdict, Watch, is_of, is_own};
 use crate::{Kind, Stage};
@@ -76,6 +77,8 @@ pub struct Log {
     spelled: spelled::Names,
     /// The names over Bluetooth.
     advertised: Advertised,
+    /// The phones in the device's own network.
+    visitors: Visitors,
     /// The identifiers by which a device calls itself at a broker.
     ids: BTreeSet<String>,
     history: Vec<Past>,
@@ -110,6 +113,7 @@ impl Log {
             changes: Changes::default(),
             spelled: spelled::Names::default(),
             advertised: Advertised::default(),
+            visitors: Visitors::default(),
             ids: BTreeSet::new(),
             history: Vec::new(),
             left_out: 0,
@@ -155,6 +159,7 @@ impl Log {
             self.changes.take(self.lines, clean);
             self.spelled.take(self.lines, clean);
             self.advertised.take(self.lines, clean, !found.is_empty());
+            self.visitors.take(self.lines, clean);
             peers::take_own_id(clean, &mut self.ids);
         }
         if self.kind != Some(Kind::Network) {
@@ -282,6 +287,7 @@ impl Log {
             if !rules.marks[mark].passed {
                 continue;
             }
+            self.visitors.passed(rules.marks[mark].stage);
             match rules.marks[mark].stage {
                 Stage::Credentials => self.changes.has_other_credentials(),
                 Stage::Join | Stage::Dhcp if is_own(kind) => self.changes.joined(self.lines, text),

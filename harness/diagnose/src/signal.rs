@@ -8,7 +8,7 @@ use crate::gone::{NOT_FOUND, name_in};
 use crate::meant::words;
 use crate::rules::rules;
 use crate::watch::told;
-use crate::{Cause, Evidence};
+use crate::{Cause, Evidence, Stage};
 
 /// The rule on a join that fails on a weak signal.
 const WEAK: &str = "join-on-weak-signal";
@@ -34,6 +34,8 @@ const LOST: [&str; 6] = [
 ];
 /// A signal in dBm on which hardly anything arrives.
 const HARDLY_HEARD: i64 = -88;
+/// How often a network is lost before what fails behind the join follows from that.
+const LOSSES: u64 = 2;
 /// A signal in dBm below which handshakes are lost.
 const WEAKEST: i64 = -80;
 /// Lines before a failed join in which the signal is told.
@@ -101,6 +103,27 @@ impl Signal {
             return None;
         }
         let evidence = since.iter().take(2).map(|(_, told)| told.clone());
+        Some(told(rules().named(TOO_WEAK)?, evidence.collect()))
+    }
+
+    /// What explains a connection that fails while the network is lost again and again: each figure is of a
+    /// weak signal.
+    pub fn explain_behind<'r>(
+        &self,
+        cause: &Cause,
+        lost: impl Iterator<Item = (&'r str, u64)>,
+    ) -> Option<Cause> {
+        let is_of_way = (Stage::Dhcp..=Stage::Mqtt).contains(&cause.stage);
+        let is_weak = |(figure, _): &(i64, Evidence)| *figure <= HARDLY_HEARD;
+        if !is_of_way || self.told.len() < 2 || !self.told.iter().all(is_weak) {
+            return None;
+        }
+        let of_signal = lost.filter(|(rule, _)| LOST.contains(rule));
+        let losses: u64 = of_signal.map(|(_, count)| count).sum();
+        if losses < LOSSES {
+            return None;
+        }
+        let evidence = self.told.iter().take(2).map(|(_, told)| told.clone());
         Some(told(rules().named(TOO_WEAK)?, evidence.collect()))
     }
 

@@ -1,16 +1,21 @@
 //! Names of networks that look alike and are not: the one that a device was given, and the one that it hears.
 
+mod blanks;
+
 use std::sync::LazyLock;
 
 use regex::{Regex, bytes};
 
 use crate::meant::{expression, words};
 use crate::rules::rules;
+use crate::unnamed::UNNAMED;
 use crate::watch::told;
-use crate::{Cause, Evidence};
+use crate::{Cause, Certainty, Evidence, Stage};
 
 /// The rule on such names.
 const LOOKS_ALIKE: &str = "name-looks-alike";
+/// The rule on names that differ by a blank at an end.
+const BLANK: &str = "name-with-blank";
 /// What a device tells that finds no network of the name that it was given.
 const NOT_FOUND: [&str; 3] = ["ap-not-found", "portal-ap-not-found", "name-with-odd-signs"];
 /// Names that are kept.
@@ -58,6 +63,8 @@ static BYTES: LazyLock<Regex> = LazyLock::new(|| {
 pub struct Names {
     heard: Vec<(String, Evidence)>,
     wanted: Vec<(String, Evidence)>,
+    /// Those of them that begin or end with a blank.
+    blank: Vec<(String, Evidence)>,
     /// The last line on a network that is heard.
     last_heard: Option<u64>,
 }
@@ -80,6 +87,7 @@ impl Names {
             }
             return;
         }
+        self.take_blank(line, text);
         if !may_quote || !ANY.is_match(text.as_bytes()) {
             return;
         }
@@ -92,6 +100,22 @@ impl Names {
             if let Some(name) = name {
                 self.keep(is_heard, name.as_str().to_owned(), line, text);
             }
+        }
+    }
+
+    fn take_blank(&mut self, line: u64, text: &str) {
+        let is_heard = || HEARD.is_match(text.as_bytes());
+        if let Some(name) = blanks::name_in(text) {
+            let is_heard = is_heard();
+            let is_known = self.blank.iter().any(|(known, _)| known == name);
+            if !is_heard && !is_known && self.blank.len() < MOST {
+                let evidence = Evidence::of(line, text);
+                self.blank.push((name.to_owned(), evidence));
+            }
+            self.keep(is_heard, name.to_owned(), line, text);
+        } else if let Some(name) = blanks::longer_in(text).filter(|_| !is_heard()) {
+            // It may count the byte behind the name: it says something beside the name that is heard.
+            self.keep(false, name, line, text);
         }
     }
 
@@ -113,18 +137,67 @@ impl Names {
         if !NOT_FOUND.contains(&cause.id.as_str()) {
             return None;
         }
-        let is_heard = |name: &str| self.heard.iter().any(|(heard, _)| heard == name);
-        let mut alike = self.wanted.iter().filter(|(wanted, _)| !is_heard(wanted));
+        self.alike(|_| true)
+    }
+
+    /// The same in a log that tells no more than that the device came into no network, or not even that,
+    /// whatever the words of its firmware are. Without a network that is heard, a name that begins or ends
+    /// with a blank is no more than a possible cause.
+    pub fn explain_silence(
+        &self,
+        cause: Option<&Cause>,
+        is_joined_behind: impl Fn(u64) -> bool,
+    ) -> Option<Cause> {
+        if !cause.is_none_or(says_little) {
+            return None;
+        }
+        let counts = |wants: &Evidence| !is_joined_behind(wants.line);
+        self.alike(counts).or_else(|| self.blank(cause, counts))
+    }
+
+    /// A name that was given and is not heard, where one is heard that looks the same.
+    fn alike(&self, counts: impl Fn(&Evidence) -> bool) -> Option<Cause> {
+        let mut alike = self.wanted.iter().filter(|(wanted, wants)| {
+            let is_heard = self.is_heard(wanted);
+            !is_heard && counts(wants)
+        });
         alike.find_map(|(wanted, wants)| {
             let looks = look(wanted);
             let is_same = |(heard, _): &&(String, Evidence)| look(heard) == looks;
-            let (_, hears) = self.heard.iter().find(is_same)?;
-            let rule = rules().named(LOOKS_ALIKE)?;
+            let (heard, hears) = self.heard.iter().find(is_same)?;
+            let is_blank = wanted.trim() == heard.trim();
+            let rule = rules().named(if is_blank { BLANK } else { LOOKS_ALIKE })?;
             let mut evidence = vec![wants.clone(), hears.clone()];
             evidence.sort_by_key(|evidence| evidence.line);
             Some(told(rule, evidence))
         })
     }
+
+    /// A name that begins or ends with a blank.
+    fn blank(&self, cause: Option<&Cause>, counts: impl Fn(&Evidence) -> bool) -> Option<Cause> {
+        let mut blank = self.blank.iter();
+        let (_, wants) = blank.find(|(name, told)| counts(told) && !self.is_heard(name))?;
+        let is_not_found = cause.is_some_and(|cause| NOT_FOUND.contains(&cause.id.as_str()));
+        let mut cause = told(rules().named(BLANK)?, vec![wants.clone()]);
+        if !is_not_found {
+            cause.certainty = Certainty::Possible;
+        }
+        Some(cause)
+    }
+
+    fn is_heard(&self, name: &str) -> bool {
+        self.heard.iter().any(|(heard, _)| heard == name)
+    }
+}
+
+/// Whether a cause tells no more than that no network was joined, or a trouble that is not known.
+fn says_little(cause: &Cause) -> bool {
+    let is_general = || {
+        let rule = rules().named(&cause.id);
+        rule.is_some_and(|rule| rule.text.general)
+    };
+    let is_of_way = (Stage::Provisioning..=Stage::Join).contains(&cause.stage);
+    NOT_FOUND.contains(&cause.id.as_str()) || cause.id == UNNAMED || (is_of_way && is_general())
 }
 
 /// Whether a line has a sign that a name may stand behind.

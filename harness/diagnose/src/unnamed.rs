@@ -202,7 +202,7 @@ pub fn stage_of(text: &str) -> Option<Stage> {
 
 /// The first of [`WORDS`] that a line has.
 fn place_of(text: &str) -> Option<usize> {
-    STAGES.matches(text.as_bytes()).iter().next()
+    STAGES.found_in(text.as_bytes()).first().copied()
 }
 
 /// A line without its figures, by which two of them differ.

@@ -385,3 +385,107 @@ fn a_port_that_is_taken_is_less_sure_to_be_of_a_page_where_the_way_for_a_phone_f
     let way = format!("{taken}\nE (965) protocomm_ws: failed to open the way for the phone");
     assert_eq!(first(&way).certainty, Certainty::Likely);
 }
+
+#[test]
+fn a_name_with_a_blank_is_the_cause_whatever_the_words_of_the_firmware_are() {
+    let scan = "air: 1 'Hall 5' c01 -47";
+    for (log, certainty) in [
+        (
+            format!(
+                "{scan}\nphone hands over network \"Hall 5 \"\nair: searching \"Hall 5 \"\nair: nothing (1/2)\nair: nothing (2/2)\nsetup: J31"
+            ),
+            Certainty::Likely,
+        ),
+        (
+            format!(
+                "{scan}\nstored ssid: Hall 5 (7)\nair: nothing (1/2)\nair: nothing (2/2)\nsetup: J31"
+            ),
+            Certainty::Likely,
+        ),
+        (
+            format!("{scan}\njoin <Hall 5 >\nair: nothing\nair: nothing\nsetup: J31"),
+            Certainty::Likely,
+        ),
+        (
+            "join [Hall ]\nair: nothing\nair: nothing\nsetup: J31".to_owned(),
+            Certainty::Possible,
+        ),
+    ] {
+        let first = first(&log);
+        assert_eq!(first.id, "name-with-blank", "{log}");
+        assert_eq!(first.certainty, certainty, "{log}");
+    }
+    for well in [
+        format!("{scan}\nphone hands over network \"Hall 5\"\nair: nothing"),
+        "air: 1 'Hall 5 ' c01 -47\nphone hands over network \"Hall 5 \"\nair: nothing".to_owned(),
+        format!(
+            "{scan}\nphone hands over network \"Hall 5 \"\nI (9) wifi:connected with Hall 5, aid = 1\nI (99) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1"
+        ),
+    ] {
+        assert_ne!(
+            first_id(&well).as_deref(),
+            Some("name-with-blank"),
+            "{well}"
+        );
+    }
+}
+
+#[test]
+fn a_phone_that_leaves_again_and_again_is_told_whatever_the_words_of_the_firmware_are() {
+    let log = |times: usize, opens: &str, comes: &str, goes: &str| {
+        format!(
+            "{opens}\n{}",
+            format!("{comes}\nasks for a page\n{goes}\n").repeat(times)
+        )
+    };
+    let (opens, comes, goes) = (
+        "wlan: own network LAMP-7 open",
+        "+ client 0a:1b:2c:3d:4e:5f came",
+        "- client 0a:1b:2c:3d:4e:5f went",
+    );
+    let often = first(&log(3, opens, comes, goes));
+    assert_eq!(
+        (often.id.as_str(), often.certainty),
+        ("phone-leaves-network", Certainty::Likely)
+    );
+    assert_eq!(
+        first(&log(2, opens, comes, goes)).certainty,
+        Certainty::Possible
+    );
+    assert_eq!(first_id(&log(1, opens, comes, goes)), None);
+    let joined = "I (9) wifi:connected with Hall, aid = 1\nI (9) esp_netif_handlers: sta ip: 192.168.1.20, mask: 255.255.255.0, gw: 192.168.1.1";
+    assert_eq!(
+        first_id(&format!("{}{joined}", log(3, opens, comes, goes))),
+        None
+    );
+}
+
+#[test]
+fn a_connection_that_fails_while_a_weak_network_is_lost_again_and_again_follows_from_that() {
+    let log = |signal: i32, lost: usize| {
+        let lost = "W (9) wifi: Reason: 200 - BEACON_TIMEOUT\nI (10) esp_netif_handlers: sta ip: 192.168.1.83, mask: 255.255.255.0, gw: 192.168.1.1\n".repeat(lost);
+        first_id(&format!(
+            "I (5) wifi:connected with Hall, aid = 1\nI (6) esp_netif_handlers: sta ip: 192.168.1.83, mask: 255.255.255.0, gw: 192.168.1.1\nI (7) app: rssi {signal}\n{lost}I (11) app: rssi {signal}\nE (12) esp-tls: [sock=54] connect timed out\nE (13) esp-tls: [sock=54] connect timed out"
+        ))
+    };
+    assert_eq!(log(-91, 2).as_deref(), Some("signal-too-weak"));
+    for (signal, lost) in [(-91, 0), (-70, 2)] {
+        assert_ne!(log(signal, lost).as_deref(), Some("signal-too-weak"));
+    }
+}
+
+#[test]
+fn a_registration_that_the_cloud_refuses_is_no_device_behind_a_gateway() {
+    let refused = "I (6) esp_netif_handlers: sta ip: 192.168.1.9, mask: 255.255.255.0, gw: 192.168.1.1\n[err] perform_dynamic_register(233): Dynamic Register Response Code: 6288\n[err] IOT_Ioctl(233): Dynamic Register Failed";
+    assert_eq!(first_id(refused).as_deref(), Some("provision-refused"));
+    let behind = "I (6) esp_netif_handlers: sta ip: 192.168.1.9, mask: 255.255.255.0, gw: 192.168.1.1\n[err] app: subdev register fail, code 6288";
+    assert_eq!(first_id(behind).as_deref(), Some("sub-device-refused"));
+}
+
+fn first_id(text: &str) -> Option<String> {
+    let mut log = Log::new("example");
+    for line in text.trim().lines() {
+        log.line(line.as_bytes());
+    }
+    log.end().causes.into_iter().next().map(|cause| cause.id)
+}

@@ -7,6 +7,7 @@ use crate::compared::is_end;
 use crate::diagnosis::{Attempt, Cause, Certainty, Diagnosis, Past};
 use crate::journal::is_by_broker;
 use crate::rules::rules;
+use crate::unnamed::UNNAMED;
 use crate::unreadable::{garbled, no_log};
 use crate::watch::{Verdict, Watch, is_of, told};
 use crate::{Kind, Stage};
@@ -107,7 +108,20 @@ impl Log {
             }
             // A name that was wrong from the beginning is told by a single other one that is heard.
             let reason = self.spelled.explain(first);
-            if let Some(reason) = reason.or_else(|| self.changes.explain(first)) {
+            let behind_loss = || {
+                let consequences = consequences.iter();
+                let of_consequences = consequences.flat_map(|cause| {
+                    let lines = cause.evidence.iter();
+                    lines.map(|line| (cause.id.as_str(), line.count))
+                });
+                let past = self.history.iter();
+                let past = past.map(|past| (past.id.as_str(), past.evidence.count));
+                self.changes.behind_loss(first, past.chain(of_consequences))
+            };
+            let reason = reason
+                .or_else(behind_loss)
+                .or_else(|| self.changes.explain(first));
+            if let Some(reason) = reason {
                 if reason.certainty == Certainty::Possible {
                     first.certainty = Certainty::Possible;
                 }
@@ -132,6 +146,18 @@ impl Log {
             let is_over = |stage, line| watch.is_over(stage, line);
             let is_own = |text: &str| !(watch.has_broker && is_by_broker(text));
             causes.extend(self.end.trouble(watch.well(), is_own, is_over));
+        }
+        let is_joined_behind = |line| watch.is_over(Stage::Join, line);
+        let name = self
+            .spelled
+            .explain_silence(causes.first(), is_joined_behind);
+        if let Some(name) = name {
+            put_before(&mut causes, &mut consequences, name);
+        }
+        if causes.iter().all(is_of_hotspot)
+            && let Some(phone) = self.visitors.explain_silence()
+        {
+            put_before(&mut causes, &mut consequences, phone);
         }
         if let Some(what) = self.binary {
             causes = vec![no_log(what)];
@@ -237,6 +263,14 @@ fn past_cause(past: &Past) -> Option<Cause> {
 fn is_weak(cause: &Cause) -> bool {
     let rule = rules().named(&cause.id);
     cause.certainty == Certainty::Possible && rule.is_some_and(|rule| rule.text.general)
+}
+
+/// Whether a cause says no more than that the device's own network brought no credentials, or a trouble that is
+/// not known.
+fn is_of_hotspot(cause: &Cause) -> bool {
+    let rule = rules().named(&cause.id);
+    let is_general = rule.is_some_and(|rule| rule.text.general || rule.says.is_empty());
+    cause.id == UNNAMED || (cause.stage == Stage::Provisioning && is_general)
 }
 
 /// What has happened too often to be over.

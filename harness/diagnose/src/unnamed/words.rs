@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
-use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
+use regex::bytes::Regex;
 
 use crate::Stage;
 use crate::before::FAILS;
+use crate::expressions::Expressions;
 use crate::meant::words;
 
 /// Words of failure.
@@ -137,13 +138,11 @@ pub const WORDS: [(Stage, &str); 28] = [
 /// Where in them those begin that name a part of the firmware, and not what failed.
 pub const GENERAL: usize = 16;
 
-pub static STAGES: LazyLock<RegexSet> = LazyLock::new(|| {
+/// Those words, looked for together: one automaton of all of them would be built anew for each line.
+pub static STAGES: LazyLock<Expressions> = LazyLock::new(|| {
     #[expect(
         clippy::expect_used,
         reason = "the expressions are part of the program"
     )]
-    RegexSetBuilder::new(WORDS.map(|(_, words)| words))
-        .unicode(false)
-        .build()
-        .expect("the expressions are sound")
+    Expressions::new(&WORDS.map(|(_, words)| words)).expect("the expressions are sound")
 });
