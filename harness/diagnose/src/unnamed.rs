@@ -115,14 +115,10 @@ impl Tail {
             return Some(cause(WORDS[place].0, AGAIN, evidence));
         }
         // A device may wait for a phone as long as it likes.
-        let is_own = |line: &&Told<'_>| {
-            line.place
-                .is_some_and(|place| (Stage::Join..=Stage::Cloud).contains(&WORDS[place].0))
-        };
+        let is_way_on = |line: &Told<'_>| line.place.is_some_and(|place| is_of_way(WORDS[place].0));
         let attempts: Vec<&Told<'_>> = told
             .iter()
-            .filter(|line| line.is_attempt)
-            .filter(is_own)
+            .filter(|line| line.is_attempt && is_way_on(line))
             .collect();
         let (place, evidence) = again(&attempts, ATTEMPTS)?;
         Some(cause(WORDS[place].0, WAITS, evidence))
@@ -177,12 +173,16 @@ impl<'t> Told<'t> {
 fn may_tell(text: &str, stage: Stage) -> bool {
     let subject = Subject::of(text);
     let is_phone_s = OF_PHONE.is_match(text.as_bytes());
-    let is_of_way = (Stage::Join..=Stage::Cloud).contains(&stage);
-    !(is_phone_s && is_of_way)
+    !(is_phone_s && is_of_way(stage))
         && subject != Subject::Peripheral
         && subject.tells_of(stage)
         && !is_aside(text)
         && !is_remark(text)
+}
+
+/// Whether a stage is one of a device's own way online, in which no phone has a part.
+fn is_of_way(stage: Stage) -> bool {
+    (Stage::Join..=Stage::Cloud).contains(&stage)
 }
 
 /// Whether a line tells what devices that are well tell as well.

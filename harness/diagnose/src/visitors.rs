@@ -82,9 +82,9 @@ impl Visitors {
         let name = who.as_bytes().to_ascii_lowercase();
         let behind = &bytes[who.end()..];
         let before = &bytes[..who.start()];
-        let goes = goes(&behind[..behind.len().min(NEAR)]);
-        let goes = goes.or_else(|| self::goes(&before[before.len().saturating_sub(NEAR)..]));
-        let Some(goes) = goes else {
+        let behind = &behind[..behind.len().min(NEAR)];
+        let before = &before[before.len().saturating_sub(NEAR)..];
+        let Some(goes) = tells_going(behind).or_else(|| tells_going(before)) else {
             return;
         };
         let has_room = self.phones.len() < MOST;
@@ -137,7 +137,7 @@ impl Visitors {
 }
 
 /// Whether words tell that a phone goes, or that it comes; nothing if neither.
-fn goes(words: &[u8]) -> Option<bool> {
+fn tells_going(words: &[u8]) -> Option<bool> {
     match (GOES.find(words), COMES.find(words)) {
         (Some(goes), Some(comes)) => Some(goes.start() < comes.start()),
         (None, None) => None,
