@@ -1,5 +1,6 @@
 //! A board, and what its trace has told since the rule before.
 
+use std::error::Error;
 use std::time::Duration;
 
 use trace::{Event, Trace};
@@ -102,7 +103,15 @@ impl<'s> Watched<'s> {
         rule: &'static str,
         result: Result<R, BoardError>,
     ) -> Result<R, Departure> {
-        result.map_err(|error| self.departs(rule, format!("it failed: {error}")))
+        result.map_err(|error| {
+            let mut said = format!("it failed: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                said = format!("{said}: {error}");
+                cause = error.source();
+            }
+            self.departs(rule, said)
+        })
     }
 
     /// It was refused because of the state, or because the board cannot do it in any state.

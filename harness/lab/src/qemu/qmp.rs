@@ -10,9 +10,6 @@ use serde_json::{Value, json};
 use super::LIMIT;
 use crate::probe::BackendError;
 
-/// Starting takes longer than any answer, on a loaded host.
-const START_LIMIT: Duration = Duration::from_secs(20);
-
 /// What QEMU says, as far as anybody wants to know.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -76,7 +73,7 @@ impl Qmp {
             inbox,
             reset_requested: false,
         };
-        let deadline = Instant::now() + START_LIMIT;
+        let deadline = Instant::now() + LIMIT;
         while !matches!(qmp.next(what, deadline)?, Message::Greeting) {}
         qmp.execute("qmp_capabilities", json!({}))?;
         Ok(qmp)
