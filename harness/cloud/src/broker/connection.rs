@@ -270,6 +270,7 @@ impl Core {
     /// once, so that a client which publishes while others are waited for still makes room in its
     /// own line; everything else keeps its order. Whether there was a packet.
     fn receive(self: &Arc<Self>, guest: &mut Guest, intake: &mut Intake) -> bool {
+        let _together = self.trace.gather();
         let mut any = false;
         intake.more = false;
         while intake.end.is_none() && !intake.is_full() {

@@ -12,11 +12,13 @@ use std::collections::HashMap;
 pub(super) const START: usize = 4;
 /// Bits of the hash of a start.
 const BITS: u32 = 16;
+/// Words of 64 marks, one for each hash.
+const WORDS: usize = 1 << (BITS - 6);
 
 /// The texts that are looked for.
 pub(super) struct Finder {
     /// One bit for each hash of a start.
-    marks: Vec<u64>,
+    marks: Box<[u64; WORDS]>,
     by_start: HashMap<[u8; START], Vec<Wanted>>,
 }
 
@@ -29,7 +31,7 @@ struct Wanted {
 impl Default for Finder {
     fn default() -> Self {
         Self {
-            marks: vec![0; 1 << (BITS - 6)],
+            marks: Box::new([0; WORDS]),
             by_start: HashMap::new(),
         }
     }
