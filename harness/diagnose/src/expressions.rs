@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use aho_corasick::AhoCorasick;
 use regex_automata::Input;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::meta::{self, Regex};
@@ -19,7 +18,8 @@ use regex_syntax::ast::{self, Ast};
 use regex_syntax::hir::{Hir, HirKind, Repetition};
 use regex_syntax::{Parser, ParserBuilder};
 
-use crate::required::{Required, Words, required};
+use crate::literals::Literals;
+use crate::required::{Reader, Required, Words};
 use crate::rules::Pattern;
 
 /// Bytes that are looked at for a branch before states are kept for it.
@@ -35,7 +35,7 @@ const MOST_LASTING: usize = 128;
 
 /// Expressions that are looked for together.
 pub struct Expressions {
-    words: AhoCorasick,
+    words: Literals,
     /// Of each word, the branches that are looked at when a line has it.
     branches_of: Vec<Vec<usize>>,
     /// The branches that are looked at in every line.
@@ -70,11 +70,8 @@ pub enum ExpressionError {
         /// The expression.
         text: String,
         /// What is wrong with it.
-        source: Box<regex_syntax::Error>,
+        source: Box<ast::Error>,
     },
-    /// The words of all are too many.
-    #[error("the words of the expressions cannot be looked for together")]
-    Words(#[from] aho_corasick::BuildError),
 }
 
 impl Expressions {
@@ -84,15 +81,17 @@ impl Expressions {
         let mut branches_of: Vec<Vec<usize>> = Vec::new();
         let (mut always, mut branches) = (Vec::new(), Vec::new());
         for (of, text) in texts.iter().enumerate() {
-            for text in split(text.as_ref())? {
-                let hir = parser()
-                    .parse(&text)
-                    .map_err(|source| unread(&text, source))?;
+            let text = text.as_ref();
+            let read = ast::parse::Parser::new()
+                .parse(text)
+                .map_err(|source| unread(text, source))?;
+            let mut reader = Reader::default();
+            for (text, branch) in split(text, &read) {
                 let Required {
                     all,
                     first: begins,
                     is_enough,
-                } = required(&hir);
+                } = reader.required(branch);
                 let mut needs = all.into_iter().map(|any| words.of_all(any));
                 let first = needs.next();
                 let needs = needs.collect();
@@ -116,11 +115,8 @@ impl Expressions {
                 });
             }
         }
-        let words = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(words.in_order())?;
         Ok(Self {
-            words,
+            words: Literals::new(&words.in_order()),
             branches_of,
             always,
             branches,
@@ -133,12 +129,11 @@ impl Expressions {
         let mut has = Bits::new(self.branches_of.len());
         // Each word, and where it is first.
         let mut met = Vec::with_capacity(OF_LINE);
-        for word in self.words.find_overlapping_iter(line) {
-            let number = word.pattern().as_usize();
+        self.words.each_in(line, |number, start| {
             if has.insert(number) {
-                met.push((number, word.start()));
+                met.push((number, start));
             }
-        }
+        });
         let mut found = Vec::new();
         let leads = |(word, _): &(usize, usize)| !self.branches_of[*word].is_empty();
         if self.always.is_empty() && !met.iter().any(leads) {
@@ -369,26 +364,23 @@ fn parser() -> Parser {
     ParserBuilder::new().unicode(false).utf8(false).build()
 }
 
-fn unread(text: &str, source: regex_syntax::Error) -> ExpressionError {
+fn unread(text: &str, source: ast::Error) -> ExpressionError {
     ExpressionError::Syntax {
         text: text.to_owned(),
         source: Box::new(source),
     }
 }
 
-/// The choices of an expression, each with the flags that hold in it.
-fn split(text: &str) -> Result<Vec<String>, ExpressionError> {
-    let read = ast::parse::Parser::new()
-        .parse(text)
-        .map_err(|source| unread(text, source.into()))?;
-    let Ast::Alternation(choice) = &read else {
-        return Ok(vec![text.to_owned()]);
+/// The choices of an expression, each with its text and the flags that hold in it.
+fn split<'a>(text: &str, read: &'a Ast) -> Vec<(String, &'a Ast)> {
+    let Ast::Alternation(choice) = read else {
+        return vec![(text.to_owned(), read)];
     };
     let mut flags = String::new();
     let of_span = |span: &ast::Span| &text[span.start.offset..span.end.offset];
     let mut branches = Vec::new();
     for branch in &choice.asts {
-        branches.push(format!("{flags}{}", of_span(branch.span())));
+        branches.push((format!("{flags}{}", of_span(branch.span())), branch));
         // Flags hold to the end, in the choices behind them too.
         let parts = match branch {
             Ast::Concat(row) => &row.asts[..],
@@ -400,7 +392,7 @@ fn split(text: &str) -> Result<Vec<String>, ExpressionError> {
             }
         }
     }
-    Ok(branches)
+    branches
 }
 
 #[cfg(test)]
@@ -429,7 +421,9 @@ mod tests {
             ),
             ("(a|b)c", vec!["(a|b)c"]),
         ] {
-            assert_eq!(split(text).unwrap(), choices, "{text}");
+            let read = ast::parse::Parser::new().parse(text).unwrap();
+            let split = split(text, &read).into_iter().map(|(text, _)| text);
+            assert_eq!(split.collect::<Vec<_>>(), choices, "{text}");
         }
     }
 

@@ -28,6 +28,7 @@ mod human;
 mod incident;
 mod journal;
 mod kind;
+mod literals;
 mod log;
 mod meant;
 mod names;
