@@ -21,6 +21,7 @@ mod changed;
 mod compared;
 mod decode;
 mod diagnosis;
+mod expression;
 mod expressions;
 mod gone;
 mod heap;

@@ -3,9 +3,10 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, bytes};
+use regex::bytes;
 
-use crate::meant::{expression, words};
+use crate::expression::Expression;
+use crate::meant::words;
 
 /// Bytes of a network's name.
 const LONGEST: usize = 32;
@@ -26,11 +27,9 @@ static TELLS_OF_BRACKET: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"(?i)(?:ssid|\b(?:network|net|join\w*)\b)[^\w\n]{0,4}$"));
 
 /// A name, and its length before or behind it.
-static LENGTH: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r#"(?i)(?:ssid|\b(?:network|net|wi-?fi|wlan|ap|name|join\w*))(?:[\[( ]{1,2}(?:len\w*[ :=]{1,2})?(\d{1,2})[\])]{1,2})?[ :=]{1,3}(?:"([^"\n]{1,32})"|'([^'\n]{1,32})'|<([^>\n]{1,32})>|([^\s"'<>,;()\[\]]{2,32}))(?:[ ,;]{0,2}[\[(](?:\w{0,5}len\w*[ :=]{1,2})?(\d{1,2})(?: ?(?:bytes?|chars?|octets?))?[\])]|[ ,;(]{1,3}\w{0,5}len\w*[ :=]{1,2}(\d{1,2})\b|[ ,;(]{1,3}(\d{1,2}) ?(?:bytes?|chars?|octets?)\b)?"#,
-    )
-});
+static LENGTH: Expression = Expression::new(
+    r#"(?i)(?:ssid|\b(?:network|net|wi-?fi|wlan|ap|name|join\w*))(?:[\[( ]{1,2}(?:len\w*[ :=]{1,2})?(\d{1,2})[\])]{1,2})?[ :=]{1,3}(?:"([^"\n]{1,32})"|'([^'\n]{1,32})'|<([^>\n]{1,32})>|([^\s"'<>,;()\[\]]{2,32}))(?:[ ,;]{0,2}[\[(](?:\w{0,5}len\w*[ :=]{1,2})?(\d{1,2})(?: ?(?:bytes?|chars?|octets?))?[\])]|[ ,;(]{1,3}\w{0,5}len\w*[ :=]{1,2}(\d{1,2})\b|[ ,;(]{1,3}(\d{1,2}) ?(?:bytes?|chars?|octets?)\b)?"#,
+);
 
 /// The name of a network in a line that begins or ends with a blank.
 pub fn name_in(text: &str) -> Option<&str> {

@@ -1,0 +1,173 @@
+//! One expression of a line.
+
+use std::borrow::Cow;
+use std::ops::{Index, Range};
+use std::sync::OnceLock;
+
+use regex::{Regex, bytes};
+
+/// An expression, built when a line is first looked at. In a line of ASCII its classes and the borders of its
+/// words are those of ASCII: what is found is the same, and the automaton is a tenth as large.
+pub struct Expression {
+    text: &'static str,
+    /// None if it cannot be told in bytes.
+    of_ascii: OnceLock<Option<bytes::Regex>>,
+    of_any: OnceLock<Regex>,
+}
+
+/// What a line has of an expression.
+pub struct Captures<'l> {
+    line: &'l str,
+    groups: Vec<Option<Range<usize>>>,
+}
+
+/// What a line has of a group.
+#[derive(Clone, Copy)]
+pub struct Match<'l>(&'l str);
+
+impl Expression {
+    /// Of this text.
+    pub const fn new(text: &'static str) -> Self {
+        Self {
+            text,
+            of_ascii: OnceLock::new(),
+            of_any: OnceLock::new(),
+        }
+    }
+
+    /// Whether a line has it.
+    #[cfg(test)]
+    pub fn is_match(&self, line: &str) -> bool {
+        match self.of_ascii(line) {
+            Some(expression) => expression.is_match(line.as_bytes()),
+            None => self.of_any().is_match(line),
+        }
+    }
+
+    /// Where a line first has it.
+    pub fn captures<'l>(&self, line: &'l str) -> Option<Captures<'l>> {
+        match self.of_ascii(line) {
+            Some(expression) => {
+                let found = expression.captures(line.as_bytes())?;
+                Some(Captures::of_ascii(line, &found))
+            }
+            None => Some(Captures::of_any(line, &self.of_any().captures(line)?)),
+        }
+    }
+
+    /// All places where a line has it.
+    pub fn all_captures<'l>(&self, line: &'l str) -> Vec<Captures<'l>> {
+        match self.of_ascii(line) {
+            Some(expression) => {
+                let all = expression.captures_iter(line.as_bytes());
+                all.map(|found| Captures::of_ascii(line, &found)).collect()
+            }
+            None => {
+                let all = self.of_any().captures_iter(line);
+                all.map(|found| Captures::of_any(line, &found)).collect()
+            }
+        }
+    }
+
+    /// A line with something else in all those places.
+    pub fn replace_all<'l>(&self, line: Cow<'l, str>, with: &str) -> Cow<'l, str> {
+        let replaced = match self.of_ascii(&line) {
+            Some(expression) => {
+                let replaced = expression.replace_all(line.as_bytes(), with.as_bytes());
+                match replaced {
+                    Cow::Borrowed(_) => None,
+                    Cow::Owned(bytes) => String::from_utf8(bytes).ok(),
+                }
+            }
+            None => match self.of_any().replace_all(&line, with) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(text) => Some(text),
+            },
+        };
+        replaced.map_or(line, Cow::Owned)
+    }
+
+    fn of_ascii(&self, line: &str) -> Option<&bytes::Regex> {
+        let built = || bytes::RegexBuilder::new(self.text).unicode(false).build();
+        line.is_ascii()
+            .then(|| self.of_ascii.get_or_init(|| built().ok()))
+            .and_then(Option::as_ref)
+    }
+
+    #[cfg(test)]
+    pub fn is_sound(&self) -> bool {
+        Regex::new(self.text).is_ok()
+    }
+
+    fn of_any(&self) -> &Regex {
+        #[expect(clippy::expect_used, reason = "the expression is part of the program")]
+        self.of_any
+            .get_or_init(|| Regex::new(self.text).expect("the expression is sound"))
+    }
+}
+
+impl<'l> Captures<'l> {
+    fn of_ascii(line: &'l str, found: &bytes::Captures<'_>) -> Self {
+        let groups = found.iter().map(|group| Some(group?.range())).collect();
+        Self { line, groups }
+    }
+
+    fn of_any(line: &'l str, found: &regex::Captures<'_>) -> Self {
+        let groups = found.iter().map(|group| Some(group?.range())).collect();
+        Self { line, groups }
+    }
+
+    /// A group, if it has a part in it; the first is all of it.
+    pub fn get(&self, group: usize) -> Option<Match<'l>> {
+        let range = self.groups.get(group)?.clone()?;
+        self.line.get(range).map(Match)
+    }
+
+    /// All groups.
+    pub fn iter(&self) -> impl Iterator<Item = Option<Match<'l>>> {
+        (0..self.groups.len()).map(|group| self.get(group))
+    }
+}
+
+impl Index<usize> for Captures<'_> {
+    type Output = str;
+
+    fn index(&self, group: usize) -> &str {
+        self.get(group).map_or("", Match::as_str)
+    }
+}
+
+impl<'l> Match<'l> {
+    /// Its text.
+    pub fn as_str(self) -> &'l str {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_ascii_has_what_another_has() {
+        static EXPRESSION: Expression = Expression::new(r"(?i)\b(k\w+)[^\n]{0,4}(?:(\d)|(x))");
+        for end in ["", " \u{e9}"] {
+            let line = format!("Kind: 5 kilo x{end}");
+            assert!(EXPRESSION.is_match(&line));
+            let all = EXPRESSION.all_captures(&line);
+            let all: Vec<Vec<Option<&str>>> = all
+                .iter()
+                .map(|found| found.iter().map(|group| group.map(Match::as_str)).collect())
+                .collect();
+            assert_eq!(
+                all,
+                [
+                    vec![Some("Kind: 5"), Some("Kind"), Some("5"), None],
+                    vec![Some("kilo x"), Some("kilo"), None, Some("x")]
+                ]
+            );
+            let replaced = EXPRESSION.replace_all(Cow::Borrowed(&line), "<$1>");
+            assert_eq!(replaced, format!("<Kind> <kilo>{end}"));
+        }
+    }
+}
