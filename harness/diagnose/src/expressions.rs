@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use regex_automata::Input;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::meta::{self, Regex};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input};
 use regex_syntax::ast::{self, Ast};
 use regex_syntax::hir::{Hir, HirKind, Repetition};
 use regex_syntax::{Parser, ParserBuilder};
@@ -30,6 +30,8 @@ const STATES: usize = 64 << 10;
 const NEAR: u32 = 3;
 /// Words that a line has as a rule.
 const OF_LINE: usize = 32;
+/// Places in which a branch may begin that are looked at one by one.
+const FEW: usize = 4;
 /// Branches that states are kept for.
 const MOST_LASTING: usize = 128;
 
@@ -127,22 +129,24 @@ impl Expressions {
     /// Those that are found in a line, in their order.
     pub fn found_in(&self, line: &[u8]) -> Vec<Pattern> {
         let mut has = Bits::new(self.branches_of.len());
-        // Each word, and where it is first.
+        // Each word once, and where all of them are.
         let mut met = Vec::with_capacity(OF_LINE);
+        let mut places = Vec::with_capacity(OF_LINE);
         self.words.each_in(line, |number, start| {
+            places.push((number, start));
             if has.insert(number) {
-                met.push((number, start));
+                met.push(number);
             }
         });
         let mut found = Vec::new();
-        let leads = |(word, _): &(usize, usize)| !self.branches_of[*word].is_empty();
+        let leads = |word: &usize| !self.branches_of[*word].is_empty();
         if self.always.is_empty() && !met.iter().any(leads) {
             return found;
         }
         let has_any = |any: &Vec<usize>| any.iter().any(|word| has.contains(*word));
         // A branch of several words is looked at once.
         let mut looked_at = Bits::new(self.branches.len());
-        let of_words = met.iter().flat_map(|(word, _)| &self.branches_of[*word]);
+        let of_words = met.iter().flat_map(|word| &self.branches_of[*word]);
         for number in of_words.chain(&self.always) {
             let branch = &self.branches[*number];
             if !looked_at.insert(*number)
@@ -151,12 +155,7 @@ impl Expressions {
             {
                 continue;
             }
-            let begins = met.iter().filter(|(word, _)| branch.begins.contains(word));
-            let from = match begins.map(|(_, place)| *place).min() {
-                None if !branch.begins.is_empty() => continue,
-                from => from.unwrap_or(0),
-            };
-            if branch.is_enough || self.is_in(branch, line, from) {
+            if branch.is_enough || self.is_in(branch, line, &places) {
                 found.push(branch.of);
             }
         }
@@ -164,8 +163,16 @@ impl Expressions {
         found
     }
 
-    /// Whether a line with its words has a branch, which begins at `from` or behind it.
-    fn is_in(&self, branch: &Branch, line: &[u8], from: usize) -> bool {
+    /// Whether a line with a branch's words, and others in these places, has it.
+    fn is_in(&self, branch: &Branch, line: &[u8], places: &[(usize, usize)]) -> bool {
+        let mut begins = places
+            .iter()
+            .filter(|(word, _)| branch.begins.contains(word))
+            .map(|(_, place)| *place);
+        let from = match begins.next() {
+            None if !branch.begins.is_empty() => return false,
+            from => from.unwrap_or(0),
+        };
         let input = Input::new(line).range(from..).earliest(true);
         let length = input.get_span().len();
         let before = branch.looked_at.fetch_add(length, Ordering::Relaxed);
@@ -173,10 +180,13 @@ impl Expressions {
             .then(|| branch.lasting.get_or_init(|| self.lasting(&branch.text)))
             .and_then(|lasting| lasting.as_ref()?.is_in(&input));
         with_states.unwrap_or_else(|| {
-            branch
-                .passing
-                .get_or_init(|| passing(&branch.text))
-                .is_match(input.clone())
+            let passing = branch.passing.get_or_init(|| passing(&branch.text));
+            if branch.begins.is_empty() || begins.clone().nth(FEW - 1).is_some() {
+                return passing.is_match(input);
+            }
+            let at = |place| input.clone().range(place..).anchored(Anchored::Yes);
+            let mut places = std::iter::once(from).chain(begins);
+            places.any(|place| passing.is_match(at(place)))
         })
     }
 
