@@ -5,6 +5,13 @@ use std::ops::{Index, Range};
 use std::sync::OnceLock;
 
 use regex::{Regex, bytes};
+use regex_syntax::ast::parse::Parser;
+
+use crate::required::{Reader, Words};
+
+/// Signs whose other case is a letter of ASCII.
+const LONG_S: char = '\u{17f}';
+const KELVIN: char = '\u{212a}';
 
 /// An expression, built when a line is first looked at. In a line of ASCII its classes and the borders of its
 /// words are those of ASCII: what is found is the same, and the automaton is a tenth as large.
@@ -13,6 +20,8 @@ pub struct Expression {
     /// None if it cannot be told in bytes.
     of_ascii: OnceLock<Option<bytes::Regex>>,
     of_any: OnceLock<Regex>,
+    /// Of each, words of which a line must have one.
+    needs: OnceLock<Vec<Words>>,
 }
 
 /// What a line has of an expression.
@@ -32,6 +41,7 @@ impl Expression {
             text,
             of_ascii: OnceLock::new(),
             of_any: OnceLock::new(),
+            needs: OnceLock::new(),
         }
     }
 
@@ -40,7 +50,9 @@ impl Expression {
     pub fn is_match(&self, line: &str) -> bool {
         match self.of_ascii(line) {
             Some(expression) => expression.is_match(line.as_bytes()),
-            None => self.of_any().is_match(line),
+            None => self
+                .of_any(line)
+                .is_some_and(|of_any| of_any.is_match(line)),
         }
     }
 
@@ -51,7 +63,7 @@ impl Expression {
                 let found = expression.captures(line.as_bytes())?;
                 Some(Captures::of_ascii(line, &found))
             }
-            None => Some(Captures::of_any(line, &self.of_any().captures(line)?)),
+            None => Some(Captures::of_any(line, &self.of_any(line)?.captures(line)?)),
         }
     }
 
@@ -63,7 +75,8 @@ impl Expression {
                 all.map(|found| Captures::of_ascii(line, &found)).collect()
             }
             None => {
-                let all = self.of_any().captures_iter(line);
+                let all = self.of_any(line).map(|of_any| of_any.captures_iter(line));
+                let all = all.into_iter().flatten();
                 all.map(|found| Captures::of_any(line, &found)).collect()
             }
         }
@@ -79,9 +92,12 @@ impl Expression {
                     Cow::Owned(bytes) => String::from_utf8(bytes).ok(),
                 }
             }
-            None => match self.of_any().replace_all(&line, with) {
-                Cow::Borrowed(_) => None,
-                Cow::Owned(text) => Some(text),
+            None => match self
+                .of_any(&line)
+                .map(|of_any| of_any.replace_all(&line, with))
+            {
+                None | Some(Cow::Borrowed(_)) => None,
+                Some(Cow::Owned(text)) => Some(text),
             },
         };
         replaced.map_or(line, Cow::Owned)
@@ -99,11 +115,40 @@ impl Expression {
         Regex::new(self.text).is_ok()
     }
 
-    fn of_any(&self) -> &Regex {
-        #[expect(clippy::expect_used, reason = "the expression is part of the program")]
-        self.of_any
-            .get_or_init(|| Regex::new(self.text).expect("the expression is sound"))
+    /// None if the line cannot have it, so that nothing needs to be built.
+    #[expect(clippy::expect_used, reason = "the expression is part of the program")]
+    fn of_any(&self, line: &str) -> Option<&Regex> {
+        if self.of_any.get().is_none() && !self.may_be_in(line) {
+            return None;
+        }
+        let built = || Regex::new(self.text).expect("the expression is sound");
+        Some(self.of_any.get_or_init(built))
     }
+
+    /// Whether a line has the words without which it does not have the expression.
+    fn may_be_in(&self, line: &str) -> bool {
+        let read = || {
+            let Ok(read) = Parser::new().parse(self.text) else {
+                return Vec::new();
+            };
+            let mut all = Reader::default().required(&read).all;
+            // Other letters have other cases.
+            all.retain(|any| any.iter().all(|word| word.is_ascii()));
+            all
+        };
+        let line = line.replace(LONG_S, "s").replace(KELVIN, "k");
+        let line = line.to_ascii_lowercase();
+        let has = |word: &Vec<u8>| find(line.as_bytes(), word);
+        self.needs
+            .get_or_init(read)
+            .iter()
+            .all(|any| any.iter().any(has))
+    }
+}
+
+/// Whether a text has a word.
+fn find(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
 }
 
 impl<'l> Captures<'l> {
@@ -169,5 +214,15 @@ mod tests {
             let replaced = EXPRESSION.replace_all(Cow::Borrowed(&line), "<$1>");
             assert_eq!(replaced, format!("<Kind> <kilo>{end}"));
         }
+    }
+
+    #[test]
+    fn a_line_without_the_words_of_an_expression_does_not_have_it() {
+        static DESK: Expression = Expression::new(r"(?i)\bdesk \w");
+        static STREET: Expression = Expression::new(r"(?i)\bstra\u{e9} \w");
+        assert!(!DESK.is_match("d\u{e9}sk 5"));
+        assert!(DESK.of_any.get().is_none());
+        assert!(DESK.is_match("DE\u{17f}\u{212a} \u{e9}"));
+        assert!(STREET.is_match("STRA\u{c9} 5"));
     }
 }
