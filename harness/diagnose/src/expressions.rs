@@ -38,6 +38,8 @@ const MOST_LASTING: usize = 128;
 /// Expressions that are looked for together.
 pub struct Expressions {
     words: Literals,
+    /// The length of each.
+    lengths: Vec<usize>,
     /// Of each word, the branches that are looked at when a line has it.
     branches_of: Vec<Vec<usize>>,
     /// The branches that are looked at in every line.
@@ -51,7 +53,7 @@ pub struct Expressions {
 struct Branch {
     of: Pattern,
     text: String,
-    /// The words that a line must have beside the one that leads here, by number: of each, one.
+    /// The words that a line must have, by number: of each, one, behind those of the one before.
     needs: Vec<Vec<usize>>,
     /// Words of which one is where it begins, if that is known.
     begins: Vec<usize>,
@@ -91,12 +93,13 @@ impl Expressions {
             for (text, branch) in split(text, &read) {
                 let Required {
                     all,
+                    order,
                     first: begins,
                     is_enough,
                 } = reader.required(branch);
-                let mut needs = all.into_iter().map(|any| words.of_all(any));
-                let first = needs.next();
-                let needs = needs.collect();
+                let all: Vec<Vec<usize>> = all.into_iter().map(|any| words.of_all(any)).collect();
+                let needs = order.iter().map(|place| all[*place].clone()).collect();
+                let first = all.into_iter().next();
                 let begins = begins.map_or(Vec::new(), |begins| words.of_all(begins));
                 branches_of.resize_with(words.0.len(), Vec::new);
                 match first {
@@ -117,8 +120,10 @@ impl Expressions {
                 });
             }
         }
+        let words = words.in_order();
         Ok(Self {
-            words: Literals::new(&words.in_order()),
+            lengths: words.iter().map(Vec::len).collect(),
+            words: Literals::new(&words),
             branches_of,
             always,
             branches,
@@ -173,6 +178,9 @@ impl Expressions {
             None if !branch.begins.is_empty() => return false,
             from => from.unwrap_or(0),
         };
+        if branch.needs.len() > 1 && !self.has_in_turn(branch, places, from) {
+            return false;
+        }
         let input = Input::new(line).range(from..).earliest(true);
         let length = input.get_span().len();
         let before = branch.looked_at.fetch_add(length, Ordering::Relaxed);
@@ -185,8 +193,22 @@ impl Expressions {
                 return passing.is_match(input);
             }
             let at = |place| input.clone().range(place..).anchored(Anchored::Yes);
-            let mut places = std::iter::once(from).chain(begins);
-            places.any(|place| passing.is_match(at(place)))
+            let mut begins = std::iter::once(from).chain(begins);
+            begins
+                .any(|begin| self.has_in_turn(branch, places, begin) && passing.is_match(at(begin)))
+        })
+    }
+
+    /// Whether a branch's words stand one behind another from a place on.
+    fn has_in_turn(&self, branch: &Branch, places: &[(usize, usize)], mut from: usize) -> bool {
+        branch.needs.iter().all(|any| {
+            let ends = places
+                .iter()
+                .filter(|(word, place)| *place >= from && any.contains(word))
+                .map(|(word, place)| place + self.lengths[*word]);
+            let end = ends.min();
+            from = end.unwrap_or(from);
+            end.is_some()
         })
     }
 

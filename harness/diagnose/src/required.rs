@@ -19,6 +19,8 @@ const SHORTEST: usize = 2;
 pub struct Required {
     /// Of each, any one of the words; the most telling first.
     pub all: Vec<Words>,
+    /// Their places in the order in which they stand in a line, each behind the end of the one before.
+    pub order: Vec<usize>,
     /// Words of which one is where the expression begins.
     pub first: Option<Words>,
     /// Whether a line with a word of the only one has the expression.
@@ -43,11 +45,14 @@ impl Reader {
         let is_enough =
             matches!(part, Part::Exact(_)) && Self::is_plain(&mut { before }, expression);
         let first = part.first();
-        let mut all = part.needs();
-        all.sort_by_key(|words| std::cmp::Reverse(worth(words)));
+        let mut all: Vec<(usize, Words)> = part.needs().into_iter().enumerate().collect();
+        all.sort_by_key(|(_, words)| std::cmp::Reverse(worth(words)));
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order.sort_by_key(|place| all[*place].0);
         Required {
             is_enough: is_enough && !all.is_empty(),
-            all,
+            all: all.into_iter().map(|(_, words)| words).collect(),
+            order,
             first,
         }
     }
