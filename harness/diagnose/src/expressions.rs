@@ -32,6 +32,8 @@ const NEAR: u32 = 3;
 const OF_LINE: usize = 32;
 /// Places in which a branch may begin that are looked at one by one.
 const FEW: usize = 4;
+/// Places of words in a line that are kept; of a line with more, where each word is first.
+const MOST_PLACES: usize = 128;
 /// Branches that states are kept for.
 const MOST_LASTING: usize = 128;
 
@@ -63,6 +65,15 @@ struct Branch {
     looked_at: AtomicUsize,
     passing: OnceLock<Regex>,
     lasting: OnceLock<Option<Lasting>>,
+}
+
+/// Words of a line, by number, each with its place.
+#[derive(Clone, Copy)]
+enum Places<'w> {
+    /// All of them.
+    All(&'w [(usize, usize)]),
+    /// Each where it is first.
+    First(&'w [(usize, usize)]),
 }
 
 /// Why an expression cannot be one.
@@ -134,24 +145,30 @@ impl Expressions {
     /// Those that are found in a line, in their order.
     pub fn found_in(&self, line: &[u8]) -> Vec<Pattern> {
         let mut has = Bits::new(self.branches_of.len());
-        // Each word once, and where all of them are.
+        // Each word where it is first, and where all of them are.
         let mut met = Vec::with_capacity(OF_LINE);
-        let mut places = Vec::with_capacity(OF_LINE);
+        let mut all = Vec::with_capacity(OF_LINE);
         self.words.each_in(line, |number, start| {
-            places.push((number, start));
+            if all.len() <= MOST_PLACES {
+                all.push((number, start));
+            }
             if has.insert(number) {
-                met.push(number);
+                met.push((number, start));
             }
         });
+        let places = match all.len() {
+            ..=MOST_PLACES => Places::All(&all),
+            _ => Places::First(&met),
+        };
         let mut found = Vec::new();
-        let leads = |word: &usize| !self.branches_of[*word].is_empty();
+        let leads = |(word, _): &(usize, usize)| !self.branches_of[*word].is_empty();
         if self.always.is_empty() && !met.iter().any(leads) {
             return found;
         }
         let has_any = |any: &Vec<usize>| any.iter().any(|word| has.contains(*word));
         // A branch of several words is looked at once.
         let mut looked_at = Bits::new(self.branches.len());
-        let of_words = met.iter().flat_map(|word| &self.branches_of[*word]);
+        let of_words = met.iter().flat_map(|(word, _)| &self.branches_of[*word]);
         for number in of_words.chain(&self.always) {
             let branch = &self.branches[*number];
             if !looked_at.insert(*number)
@@ -160,7 +177,7 @@ impl Expressions {
             {
                 continue;
             }
-            if branch.is_enough || self.is_in(branch, line, &places) {
+            if branch.is_enough || self.is_in(branch, line, places) {
                 found.push(branch.of);
             }
         }
@@ -169,8 +186,9 @@ impl Expressions {
     }
 
     /// Whether a line with a branch's words, and others in these places, has it.
-    fn is_in(&self, branch: &Branch, line: &[u8], places: &[(usize, usize)]) -> bool {
-        let mut begins = places
+    fn is_in(&self, branch: &Branch, line: &[u8], places: Places<'_>) -> bool {
+        let (Places::All(words) | Places::First(words)) = places;
+        let mut begins = words
             .iter()
             .filter(|(word, _)| branch.begins.contains(word))
             .map(|(_, place)| *place);
@@ -178,7 +196,11 @@ impl Expressions {
             None if !branch.begins.is_empty() => return false,
             from => from.unwrap_or(0),
         };
-        if branch.needs.len() > 1 && !self.has_in_turn(branch, places, from) {
+        let is_in_turn = |from| match places {
+            Places::All(words) => branch.needs.len() < 2 || self.has_in_turn(branch, words, from),
+            Places::First(_) => true,
+        };
+        if !is_in_turn(from) {
             return false;
         }
         let input = Input::new(line).range(from..).earliest(true);
@@ -189,13 +211,14 @@ impl Expressions {
             .and_then(|lasting| lasting.as_ref()?.is_in(&input));
         with_states.unwrap_or_else(|| {
             let passing = branch.passing.get_or_init(|| passing(&branch.text));
-            if branch.begins.is_empty() || begins.clone().nth(FEW - 1).is_some() {
-                return passing.is_match(input);
+            let is_one_of_few = !branch.begins.is_empty() && begins.clone().nth(FEW - 1).is_none();
+            if let (Places::All(_), true) = (places, is_one_of_few) {
+                let at = |place| input.clone().range(place..).anchored(Anchored::Yes);
+                let mut begins = std::iter::once(from).chain(begins);
+                begins.any(|begin| is_in_turn(begin) && passing.is_match(at(begin)))
+            } else {
+                passing.is_match(input)
             }
-            let at = |place| input.clone().range(place..).anchored(Anchored::Yes);
-            let mut begins = std::iter::once(from).chain(begins);
-            begins
-                .any(|begin| self.has_in_turn(branch, places, begin) && passing.is_match(at(begin)))
         })
     }
 
