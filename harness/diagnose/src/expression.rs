@@ -17,6 +17,8 @@ const KELVIN: char = '\u{212a}';
 /// words are those of ASCII: what is found is the same, and the automaton is a tenth as large.
 pub struct Expression {
     text: &'static str,
+    /// What it is in a line of ASCII.
+    text_of_ascii: &'static str,
     /// None if it cannot be told in bytes.
     of_ascii: OnceLock<Option<bytes::Regex>>,
     of_any: OnceLock<Regex>,
@@ -39,10 +41,18 @@ impl Expression {
     pub const fn new(text: &'static str) -> Self {
         Self {
             text,
+            text_of_ascii: text,
             of_ascii: OnceLock::new(),
             of_any: OnceLock::new(),
             needs: OnceLock::new(),
         }
+    }
+
+    /// The same with a text of its own for lines of ASCII, without the choices that these cannot have; the groups
+    /// behind such a choice have other numbers in it.
+    pub const fn in_ascii(mut self, text: &'static str) -> Self {
+        self.text_of_ascii = text;
+        self
     }
 
     /// Whether a line has it.
@@ -104,7 +114,11 @@ impl Expression {
     }
 
     fn of_ascii(&self, line: &str) -> Option<&bytes::Regex> {
-        let built = || bytes::RegexBuilder::new(self.text).unicode(false).build();
+        let built = || {
+            bytes::RegexBuilder::new(self.text_of_ascii)
+                .unicode(false)
+                .build()
+        };
         line.is_ascii()
             .then(|| self.of_ascii.get_or_init(|| built().ok()))
             .and_then(Option::as_ref)

@@ -33,7 +33,7 @@ const OF_LINE: usize = 32;
 /// Places in which a branch may begin that are looked at one by one.
 const FEW: usize = 4;
 /// Places of words in a line that are kept; of a line with more, where each word is first.
-const MOST_PLACES: usize = 128;
+const MOST_PLACES: usize = 512;
 /// Branches that states are kept for.
 const MOST_LASTING: usize = 128;
 

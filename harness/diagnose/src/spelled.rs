@@ -42,6 +42,9 @@ static HEARD: LazyLock<bytes::Regex> = LazyLock::new(|| {
 /// A name in quotes or brackets, or behind a word.
 static NAME: Expression = Expression::new(
     r#""([^"\n]{1,40})"|'([^\n]{1,40})'|„([^“”\n]{1,40})[“”]|«([^»\n]{1,40})»|<([^<>\n]{1,40})>|(?i)\bssid[ :=]{1,3}([^\s"'<\[(,;][^,;()\[\]\n]{0,40})|\bssid[ :=]{1,3}\[([^\]\n]{1,40})\]"#,
+)
+.in_ascii(
+    r#""([^"\n]{1,40})"|'([^\n]{1,40})'|<([^<>\n]{1,40})>|(?i)\bssid[ :=]{1,3}([^\s"'<\[(,;][^,;()\[\]\n]{0,40})|\bssid[ :=]{1,3}\[([^\]\n]{1,40})\]"#,
 );
 
 /// A name in the row of a table of the networks that are heard: before the address of its radio, its signal,
