@@ -11,6 +11,12 @@ use crate::table::{Row, Target};
 
 /// Lines of a device that runs, with now and then one that tells something.
 const LINES: &str = include_str!("../../diagnose/fixtures/busy.log");
+/// A start, and the trouble that ends it.
+const STARTS: &str = "ets Jun  8 2016 00:22:57\nW (5541) app: disconnected, reason 15\n";
+/// Words of many rules.
+const WORDS: &str = "mqtt broker connect reason certificate handshake dhcp disconnected error ";
+/// Bytes of a line that are looked at.
+const LONGEST_LINE: usize = 8 * 1024;
 /// Folders of logs of every kind.
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../diagnose/fixtures");
 const MEGABYTE: usize = 1_000_000;
@@ -23,10 +29,15 @@ const MIXED_LIMIT_MS: f64 = 400.0;
 /// kB that a log of any length may take.
 const LIMIT_KB: f64 = 64_000.0;
 
-/// A log of 1 MB from a file, and one of 1 GiB from a pipe.
+/// Logs of 1 MB from a file, and one of 1 GiB from a pipe.
 pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
     let walls = diagnosed(setup, &setup.file("megabyte.log", log(MEGABYTE))?)?;
     let mixed = diagnosed(setup, &setup.file("mixed.log", mixed(MEGABYTE)?)?)?;
+    let starts = STARTS.repeat(MEGABYTE / STARTS.len());
+    let starts = diagnosed(setup, &setup.file("starts.log", starts)?)?;
+    let line = WORDS.repeat(LONGEST_LINE / WORDS.len()) + "\n";
+    let words = line.repeat(MEGABYTE / line.len());
+    let words = diagnosed(setup, &setup.file("words.log", words)?)?;
     let (rate, memory) = streamed(setup)?;
     Ok(vec![
         Row::new("diagnose: a log of 1 MB", Ok(Figure::of_times(walls)?))
@@ -37,6 +48,14 @@ pub fn measure(setup: &Setup) -> Outcome<Vec<Row>> {
             Ok(Figure::of_times(mixed)?),
         )
         .target(Target::Below(MIXED_LIMIT_MS)),
+        Row::new(
+            "diagnose: a log of 1 MB, each other line a start",
+            Ok(Figure::of_times(starts)?),
+        ),
+        Row::new(
+            "diagnose: a log of 1 MB, words of rules in long lines",
+            Ok(Figure::of_times(words)?),
+        ),
         Row::new(
             "diagnose: a log of 1 GiB from a pipe",
             Ok(Figure::single(rate, Unit::PerSecond("MB"))),

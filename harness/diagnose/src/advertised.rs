@@ -1,10 +1,6 @@
 //! The name by which a device is found over Bluetooth, and the one that an app looks for.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
-use crate::meant::expression;
+use crate::expression::Expression;
 use crate::rules::rules;
 use crate::watch::told;
 use crate::{Cause, Evidence, Stage};
@@ -14,18 +10,14 @@ const LOOKS_FOR_OTHER: &str = "app-looks-for-other-name";
 /// Names that are kept.
 const MOST: usize = 8;
 /// The name that a device advertises.
-static OWN: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r#"(?i)\b(?:service name ?[:=]|adverti[sz]\w*[^\n]{0,16}\b(?:as|name)\b ?[:=]?|device name ?[:=]|\badv(?:ertising)?[ _]name ?[:=]) ?["']?([\w-]{3,32})"#,
-    )
-});
+static OWN: Expression = Expression::new(
+    r#"(?i)\b(?:service name ?[:=]|adverti[sz]\w*[^\n]{0,16}\b(?:as|name)\b ?[:=]?|device name ?[:=]|\badv(?:ertising)?[ _]name ?[:=]) ?["']?([\w-]{3,32})"#,
+);
 
 /// The beginning of a name that an app looks for.
-static WANTED: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r#"(?i)(?:scan\w*|search\w*|look\w*|filter\w*|find\w*)\b[^\n]{0,40}\bprefix(?:es)?\b ?(?:is|of)? ?[:=(\[]{0,2} ?["']?([\w-]{2,32})|\bprefix ?[:=] ?["']?([\w-]{2,32})["']?[^\n]{0,24}\b(?:scan\w*|ble|bluetooth)\b"#,
-    )
-});
+static WANTED: Expression = Expression::new(
+    r#"(?i)(?:scan\w*|search\w*|look\w*|filter\w*|find\w*)\b[^\n]{0,40}\bprefix(?:es)?\b ?(?:is|of)? ?[:=(\[]{0,2} ?["']?([\w-]{2,32})|\bprefix ?[:=] ?["']?([\w-]{2,32})["']?[^\n]{0,24}\b(?:scan\w*|ble|bluetooth)\b"#,
+);
 
 /// The names that a log tells.
 #[derive(Debug, Default)]

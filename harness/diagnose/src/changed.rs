@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
-use regex::{Regex, bytes};
+use regex::bytes;
 
+use crate::expression::Expression;
 use crate::gone::Joined;
 use crate::heap::Heap;
-use crate::meant::{expression, words};
+use crate::meant::words;
 use crate::peers;
 use crate::rules::rules;
 use crate::signal::Signal;
@@ -55,29 +56,23 @@ static ANY: LazyLock<bytes::Regex> =
     LazyLock::new(|| words("eap|ree|HEAP|FREE|onnected |ssid|SSID|RSSI|rssi|ignal|dB"));
 
 /// The gateway in a line by which a device tells its address.
-static GATEWAY: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)(?:\b(?:gw|gateway|router|acquired from|obtained from)\b[ :=\x22(]*|^\('[\d.]+', '255\.[\d.]+', ')(\d+\.\d+\.\d+\.\d+)",
-    )
-});
+static GATEWAY: Expression = Expression::new(
+    r"(?i)(?:\b(?:gw|gateway|router|acquired from|obtained from)\b[ :=\x22(]*|^\('[\d.]+', '255\.[\d.]+', ')(\d+\.\d+\.\d+\.\d+)",
+);
 
 /// The network's name in a line by which a device tells that it has joined it.
-static NETWORK: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)(?:\bssid[ :=]+|\bwifi:connected with |\b(?:wi-?fi|wlan)\b[^\n]*\bconnected (?:to|with) )([^\s,;)]+)",
-    )
-});
+static NETWORK: Expression = Expression::new(
+    r"(?i)(?:\bssid[ :=]+|\bwifi:connected with |\b(?:wi-?fi|wlan)\b[^\n]*\bconnected (?:to|with) )([^\s,;)]+)",
+);
 
 /// A link beside Wi-Fi.
 static WIRED: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"(?i)\b(?:eth\w*|ppp\w*|lte|modem|wwan\d|usb\d)\b"));
 
 /// A host's name and its address.
-static HOST: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\b((?:[a-z0-9][a-z0-9_-]*\.)+[a-z][a-z0-9-]+)(?:[ \t:=>()\[\],'\x22-]|\b(?:to|is|as|at|ip|ipv4|has|address|addr|resolved|ist|unter)\b)+(\d+\.\d+\.\d+\.\d+)(?:$|[^\d.])",
-    )
-});
+static HOST: Expression = Expression::new(
+    r"(?i)\b((?:[a-z0-9][a-z0-9_-]*\.)+[a-z][a-z0-9-]+)(?:[ \t:=>()\[\],'\x22-]|\b(?:to|is|as|at|ip|ipv4|has|address|addr|resolved|ist|unter)\b)+(\d+\.\d+\.\d+\.\d+)(?:$|[^\d.])",
+);
 
 /// What changed in a log, as far as its lines tell.
 #[derive(Debug, Default)]

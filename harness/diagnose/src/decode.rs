@@ -1,9 +1,8 @@
 //! What numbers in a log mean.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
 use serde::Serialize;
+
+use crate::expression::Expression;
 
 /// A number, and what it means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -322,7 +321,7 @@ const LINKKIT: Table = &[
 ];
 
 struct Reader {
-    says: &'static str,
+    says: Expression,
     table: Table,
     /// Of which base the number is.
     radix: u32,
@@ -332,7 +331,7 @@ struct Reader {
 
 const fn decimal(says: &'static str, table: Table) -> Reader {
     Reader {
-        says,
+        says: Expression::new(says),
         table,
         radix: 10,
         bits: false,
@@ -341,14 +340,14 @@ const fn decimal(says: &'static str, table: Table) -> Reader {
 
 const fn hex(says: &'static str, table: Table) -> Reader {
     Reader {
-        says,
+        says: Expression::new(says),
         table,
         radix: 16,
         bits: false,
     }
 }
 
-const READERS: &[Reader] = &[
+static READERS: [Reader; 13] = [
     decimal(r"(?i)\breason(?: code)?\s*[:=(]?\s*(\d{1,3})\b", WIFI),
     decimal(
         r"(?i)\bdisconnect(?:ed)?,? reason ?[:=]? ?\(?(\d{1,3})\b",
@@ -378,8 +377,9 @@ const READERS: &[Reader] = &[
 ];
 
 impl Reader {
-    const fn bits(self) -> Self {
-        Self { bits: true, ..self }
+    const fn bits(mut self) -> Self {
+        self.bits = true;
+        self
     }
 
     fn read(&self, number: &str) -> Option<String> {
@@ -394,13 +394,6 @@ impl Reader {
     }
 }
 
-static EXPRESSIONS: LazyLock<Vec<Option<Regex>>> = LazyLock::new(|| {
-    READERS
-        .iter()
-        .map(|reader| Regex::new(reader.says).ok())
-        .collect()
-});
-
 /// The numbers of a line that are known, and what they mean.
 ///
 /// ```
@@ -409,11 +402,8 @@ static EXPRESSIONS: LazyLock<Vec<Option<Regex>>> = LazyLock::new(|| {
 /// ```
 pub fn decode(text: &str) -> Vec<Reading> {
     let mut found: Vec<Reading> = Vec::new();
-    for (reader, expression) in READERS.iter().zip(EXPRESSIONS.iter()) {
-        let Some(expression) = expression else {
-            continue;
-        };
-        for captures in expression.captures_iter(text).take(4) {
+    for reader in &READERS {
+        for captures in reader.says.all_captures(text).iter().take(4) {
             let Some(number) = captures.get(1) else {
                 continue;
             };
@@ -446,7 +436,7 @@ mod tests {
 
     #[test]
     fn every_expression_is_one() {
-        assert!(EXPRESSIONS.iter().all(Option::is_some));
+        assert!(READERS.iter().all(|reader| reader.says.is_sound()));
     }
 
     #[test]

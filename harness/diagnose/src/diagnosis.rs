@@ -121,7 +121,10 @@ impl Evidence {
     pub(crate) fn of(line: u64, text: &str) -> Self {
         Self {
             line,
-            text: text.chars().take(SHOWN).collect(),
+            text: match text.char_indices().nth(SHOWN) {
+                Some((end, _)) => text[..end].to_owned(),
+                None => text.to_owned(),
+            },
             count: 1,
         }
     }

@@ -9,17 +9,17 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use aho_corasick::AhoCorasick;
-use regex_automata::Input;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::meta::{self, Regex};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input};
 use regex_syntax::ast::{self, Ast};
 use regex_syntax::hir::{Hir, HirKind, Repetition};
 use regex_syntax::{Parser, ParserBuilder};
 
-use crate::required::{Required, Words, required};
+use crate::literals::Literals;
+use crate::required::{Reader, Required, Words};
 use crate::rules::Pattern;
 
 /// Bytes that are looked at for a branch before states are kept for it.
@@ -30,12 +30,18 @@ const STATES: usize = 64 << 10;
 const NEAR: u32 = 3;
 /// Words that a line has as a rule.
 const OF_LINE: usize = 32;
+/// Places in which a branch may begin that are looked at one by one.
+const FEW: usize = 4;
+/// Places of words in a line that are kept; of a line with more, where each word is first.
+const MOST_PLACES: usize = 512;
 /// Branches that states are kept for.
 const MOST_LASTING: usize = 128;
 
 /// Expressions that are looked for together.
 pub struct Expressions {
-    words: AhoCorasick,
+    words: Literals,
+    /// The length of each.
+    lengths: Vec<usize>,
     /// Of each word, the branches that are looked at when a line has it.
     branches_of: Vec<Vec<usize>>,
     /// The branches that are looked at in every line.
@@ -49,7 +55,7 @@ pub struct Expressions {
 struct Branch {
     of: Pattern,
     text: String,
-    /// The words that a line must have beside the one that leads here, by number: of each, one.
+    /// The words that a line must have, by number: of each, one, behind those of the one before.
     needs: Vec<Vec<usize>>,
     /// Words of which one is where it begins, if that is known.
     begins: Vec<usize>,
@@ -61,6 +67,15 @@ struct Branch {
     lasting: OnceLock<Option<Lasting>>,
 }
 
+/// Words of a line, by number, each with its place.
+#[derive(Clone, Copy)]
+enum Places<'w> {
+    /// All of them.
+    All(&'w [(usize, usize)]),
+    /// Each where it is first.
+    First(&'w [(usize, usize)]),
+}
+
 /// Why an expression cannot be one.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpressionError {
@@ -70,11 +85,8 @@ pub enum ExpressionError {
         /// The expression.
         text: String,
         /// What is wrong with it.
-        source: Box<regex_syntax::Error>,
+        source: Box<ast::Error>,
     },
-    /// The words of all are too many.
-    #[error("the words of the expressions cannot be looked for together")]
-    Words(#[from] aho_corasick::BuildError),
 }
 
 impl Expressions {
@@ -84,18 +96,21 @@ impl Expressions {
         let mut branches_of: Vec<Vec<usize>> = Vec::new();
         let (mut always, mut branches) = (Vec::new(), Vec::new());
         for (of, text) in texts.iter().enumerate() {
-            for text in split(text.as_ref())? {
-                let hir = parser()
-                    .parse(&text)
-                    .map_err(|source| unread(&text, source))?;
+            let text = text.as_ref();
+            let read = ast::parse::Parser::new()
+                .parse(text)
+                .map_err(|source| unread(text, source))?;
+            let mut reader = Reader::default();
+            for (text, branch) in split(text, &read) {
                 let Required {
                     all,
+                    order,
                     first: begins,
                     is_enough,
-                } = required(&hir);
-                let mut needs = all.into_iter().map(|any| words.of_all(any));
-                let first = needs.next();
-                let needs = needs.collect();
+                } = reader.required(branch);
+                let all: Vec<Vec<usize>> = all.into_iter().map(|any| words.of_all(any)).collect();
+                let needs = order.iter().map(|place| all[*place].clone()).collect();
+                let first = all.into_iter().next();
                 let begins = begins.map_or(Vec::new(), |begins| words.of_all(begins));
                 branches_of.resize_with(words.0.len(), Vec::new);
                 match first {
@@ -116,11 +131,10 @@ impl Expressions {
                 });
             }
         }
-        let words = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(words.in_order())?;
+        let words = words.in_order();
         Ok(Self {
-            words,
+            lengths: words.iter().map(Vec::len).collect(),
+            words: Literals::new(&words),
             branches_of,
             always,
             branches,
@@ -131,14 +145,21 @@ impl Expressions {
     /// Those that are found in a line, in their order.
     pub fn found_in(&self, line: &[u8]) -> Vec<Pattern> {
         let mut has = Bits::new(self.branches_of.len());
-        // Each word, and where it is first.
+        // Each word where it is first, and where all of them are.
         let mut met = Vec::with_capacity(OF_LINE);
-        for word in self.words.find_overlapping_iter(line) {
-            let number = word.pattern().as_usize();
-            if has.insert(number) {
-                met.push((number, word.start()));
+        let mut all = Vec::with_capacity(OF_LINE);
+        self.words.each_in(line, |number, start| {
+            if all.len() <= MOST_PLACES {
+                all.push((number, start));
             }
-        }
+            if has.insert(number) {
+                met.push((number, start));
+            }
+        });
+        let places = match all.len() {
+            ..=MOST_PLACES => Places::All(&all),
+            _ => Places::First(&met),
+        };
         let mut found = Vec::new();
         let leads = |(word, _): &(usize, usize)| !self.branches_of[*word].is_empty();
         if self.always.is_empty() && !met.iter().any(leads) {
@@ -156,12 +177,7 @@ impl Expressions {
             {
                 continue;
             }
-            let begins = met.iter().filter(|(word, _)| branch.begins.contains(word));
-            let from = match begins.map(|(_, place)| *place).min() {
-                None if !branch.begins.is_empty() => continue,
-                from => from.unwrap_or(0),
-            };
-            if branch.is_enough || self.is_in(branch, line, from) {
+            if branch.is_enough || self.is_in(branch, line, places) {
                 found.push(branch.of);
             }
         }
@@ -169,8 +185,24 @@ impl Expressions {
         found
     }
 
-    /// Whether a line with its words has a branch, which begins at `from` or behind it.
-    fn is_in(&self, branch: &Branch, line: &[u8], from: usize) -> bool {
+    /// Whether a line with a branch's words, and others in these places, has it.
+    fn is_in(&self, branch: &Branch, line: &[u8], places: Places<'_>) -> bool {
+        let (Places::All(words) | Places::First(words)) = places;
+        let mut begins = words
+            .iter()
+            .filter(|(word, _)| branch.begins.contains(word))
+            .map(|(_, place)| *place);
+        let from = match begins.next() {
+            None if !branch.begins.is_empty() => return false,
+            from => from.unwrap_or(0),
+        };
+        let is_in_turn = |from| match places {
+            Places::All(words) => branch.needs.len() < 2 || self.has_in_turn(branch, words, from),
+            Places::First(_) => true,
+        };
+        if !is_in_turn(from) {
+            return false;
+        }
         let input = Input::new(line).range(from..).earliest(true);
         let length = input.get_span().len();
         let before = branch.looked_at.fetch_add(length, Ordering::Relaxed);
@@ -178,10 +210,28 @@ impl Expressions {
             .then(|| branch.lasting.get_or_init(|| self.lasting(&branch.text)))
             .and_then(|lasting| lasting.as_ref()?.is_in(&input));
         with_states.unwrap_or_else(|| {
-            branch
-                .passing
-                .get_or_init(|| passing(&branch.text))
-                .is_match(input.clone())
+            let passing = branch.passing.get_or_init(|| passing(&branch.text));
+            let is_one_of_few = !branch.begins.is_empty() && begins.clone().nth(FEW - 1).is_none();
+            if let (Places::All(_), true) = (places, is_one_of_few) {
+                let at = |place| input.clone().range(place..).anchored(Anchored::Yes);
+                let mut begins = std::iter::once(from).chain(begins);
+                begins.any(|begin| is_in_turn(begin) && passing.is_match(at(begin)))
+            } else {
+                passing.is_match(input)
+            }
+        })
+    }
+
+    /// Whether a branch's words stand one behind another from a place on.
+    fn has_in_turn(&self, branch: &Branch, places: &[(usize, usize)], mut from: usize) -> bool {
+        branch.needs.iter().all(|any| {
+            let ends = places
+                .iter()
+                .filter(|(word, place)| *place >= from && any.contains(word))
+                .map(|(word, place)| place + self.lengths[*word]);
+            let end = ends.min();
+            from = end.unwrap_or(from);
+            end.is_some()
         })
     }
 
@@ -369,26 +419,23 @@ fn parser() -> Parser {
     ParserBuilder::new().unicode(false).utf8(false).build()
 }
 
-fn unread(text: &str, source: regex_syntax::Error) -> ExpressionError {
+fn unread(text: &str, source: ast::Error) -> ExpressionError {
     ExpressionError::Syntax {
         text: text.to_owned(),
         source: Box::new(source),
     }
 }
 
-/// The choices of an expression, each with the flags that hold in it.
-fn split(text: &str) -> Result<Vec<String>, ExpressionError> {
-    let read = ast::parse::Parser::new()
-        .parse(text)
-        .map_err(|source| unread(text, source.into()))?;
-    let Ast::Alternation(choice) = &read else {
-        return Ok(vec![text.to_owned()]);
+/// The choices of an expression, each with its text and the flags that hold in it.
+fn split<'a>(text: &str, read: &'a Ast) -> Vec<(String, &'a Ast)> {
+    let Ast::Alternation(choice) = read else {
+        return vec![(text.to_owned(), read)];
     };
     let mut flags = String::new();
     let of_span = |span: &ast::Span| &text[span.start.offset..span.end.offset];
     let mut branches = Vec::new();
     for branch in &choice.asts {
-        branches.push(format!("{flags}{}", of_span(branch.span())));
+        branches.push((format!("{flags}{}", of_span(branch.span())), branch));
         // Flags hold to the end, in the choices behind them too.
         let parts = match branch {
             Ast::Concat(row) => &row.asts[..],
@@ -400,7 +447,7 @@ fn split(text: &str) -> Result<Vec<String>, ExpressionError> {
             }
         }
     }
-    Ok(branches)
+    branches
 }
 
 #[cfg(test)]
@@ -429,7 +476,9 @@ mod tests {
             ),
             ("(a|b)c", vec!["(a|b)c"]),
         ] {
-            assert_eq!(split(text).unwrap(), choices, "{text}");
+            let read = ast::parse::Parser::new().parse(text).unwrap();
+            let split = split(text, &read).into_iter().map(|(text, _)| text);
+            assert_eq!(split.collect::<Vec<_>>(), choices, "{text}");
         }
     }
 

@@ -1,10 +1,6 @@
 //! A network that a device was in, and that it does not hear any more.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
-use crate::meant::expression;
+use crate::expression::Expression;
 use crate::rules::rules;
 use crate::watch::told;
 use crate::{Cause, Evidence};
@@ -14,11 +10,9 @@ const GONE: &str = "network-gone";
 /// What a device tells that hears no network of the name that it has.
 pub const NOT_FOUND: [&str; 3] = ["ap-not-found", "portal-ap-not-found", "cyw43-not-found"];
 /// The name of a network in a line on it.
-static NAME: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r#"(?i)\bconnected (?:with|to) ["']?([^\s"',;]{1,32})|\bno (.{1,32}) found\b|\bssid[ :='"]{1,4}([^"',;\n]{1,32}?)["',;]|\bssid[ :=]{1,3}(\S{1,32})"#,
-    )
-});
+static NAME: Expression = Expression::new(
+    r#"(?i)\bconnected (?:with|to) ["']?([^\s"',;]{1,32})|\bno (.{1,32}) found\b|\bssid[ :='"]{1,4}([^"',;\n]{1,32}?)["',;]|\bssid[ :=]{1,3}(\S{1,32})"#,
+);
 
 /// The network that a device was in last.
 #[derive(Debug, Default)]

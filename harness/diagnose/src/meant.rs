@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use regex::{Regex, bytes};
+use regex::bytes;
+
+use crate::expression::Expression;
 
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
@@ -30,54 +32,45 @@ static SIGNAL: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)rssi"));
 static URI: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)URI '/"));
 
 /// A time limit with its value, which is a setting, and nothing that ran out.
-static LIMIT: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\btime-?out_?(?:ms|s|sec)?(?: is| of| in| set to| ?=| ?:)? ?\d+|_timeout: ?\d+",
-    )
-});
+static LIMIT: Expression = Expression::new(
+    r"(?i)\btime-?out_?(?:ms|s|sec)?(?: is| of| in| set to| ?=| ?:)? ?\d+|_timeout: ?\d+",
+);
 
 /// A reason with its number in other languages.
-static REASON_OF_OTHERS: LazyLock<Regex> =
-    LazyLock::new(|| expression(r"(?i)\b(?:grund|motivo|raison|reden)(?:-?code)?[ :=(]+(\d)"));
+static REASON_OF_OTHERS: Expression =
+    Expression::new(r"(?i)\b(?:grund|motivo|raison|reden)(?:-?code)?[ :=(]+(\d)");
 
 /// A reason that is MQTT's, whose numbers mean something else than Wi-Fi's.
-static MQTT_REASON: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)\b((?:mqtt|broker)\w*)([^\n]{0,40}?)\breason(?: code)?[ :=(]{0,4}(\d)")
-});
+static MQTT_REASON: Expression =
+    Expression::new(r"(?i)\b((?:mqtt|broker)\w*)([^\n]{0,40}?)\breason(?: code)?[ :=(]{0,4}(\d)");
 
 /// A reason of a reset or of Bluetooth, whose numbers mean something else than Wi-Fi's.
-static OTHER_REASON: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\b(\w*?(?:reset|rst|re?boot|restart|wake-?_?up|wake|sleep|exit|shutdown)|ble|bt|gatt\w*|gap|nimble|bluetooth|l2cap)\b?([^\n]{0,40}?)reason(?: code)?",
-    )
-});
+static OTHER_REASON: Expression = Expression::new(
+    r"(?i)\b(\w*?(?:reset|rst|re?boot|restart|wake-?_?up|wake|sleep|exit|shutdown)|ble|bt|gatt\w*|gap|nimble|bluetooth|l2cap)\b?([^\n]{0,40}?)reason(?: code)?",
+);
 
 /// What tells that a line is on Wi-Fi, whatever component prints it.
 static OF_WIFI: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"(?i)wi-?fi|ssid|\bsta\b|STA_|\bAP\b|802\.11|bssid|station|rssi"));
 
 /// A join that took too long, which is no connection to a server.
-static JOIN_TIMEOUT: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)(failed to connect and hit |\b(?:wif|wi-?fi\w*|wlan|ssid|access point|lte|lte-m|nb-?iot|cellular|gprs)\b[^\n]{0,60}(?:connect|join)[^\n]{0,60}?|(?:connect|join)[^\n]{0,60}\b(?:wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}?)\btime(?:d[ -]?|[ -]?)out\b",
-    )
-});
+static JOIN_TIMEOUT: Expression = Expression::new(
+    r"(?i)(failed to connect and hit |\b(?:wif|wi-?fi\w*|wlan|ssid|access point|lte|lte-m|nb-?iot|cellular|gprs)\b[^\n]{0,60}(?:connect|join)[^\n]{0,60}?|(?:connect|join)[^\n]{0,60}\b(?:wi-?fi|wlan|ssid|access point)\b[^\n]{0,60}?)\btime(?:d[ -]?|[ -]?)out\b",
+);
 
 /// A word of such a link, and of the access point.
 static LINK: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"(?i)wi-?fi|wlan|lte|nb-?iot|cellular|gprs|ppp|\beth|modem"));
 
 /// A component that is named after MQTT, and tells that another link is up.
-static OTHER_LINK: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\bmqtt\w*([^\n]{0,12}\b(?:wi-?fi|wlan|lte\S*|nb-?iot|cellular|gprs|ppp|eth\w*|modem)\b[^\n]{0,12}\bconnected\b)",
-    )
-});
+static OTHER_LINK: Expression = Expression::new(
+    r"(?i)\bmqtt\w*([^\n]{0,12}\b(?:wi-?fi|wlan|lte\S*|nb-?iot|cellular|gprs|ppp|eth\w*|modem)\b[^\n]{0,12}\bconnected\b)",
+);
 
 /// A read that found nothing in its time, as one of a connection does that stands.
-static NOTHING_READ: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)\b(?:recv|receive|read|poll)(?:ing)?(?: data)?[ _:]time(?:d[ -]?|[ _-]?)out\b")
-});
+static NOTHING_READ: Expression = Expression::new(
+    r"(?i)\b(?:recv|receive|read|poll)(?:ing)?(?: data)?[ _:]time(?:d[ -]?|[ _-]?)out\b",
+);
 
 /// What is waited for, so that nothing is a trouble.
 static WAITS_FOR_ANSWER: LazyLock<bytes::Regex> = LazyLock::new(|| {
@@ -87,16 +80,14 @@ static WAITS_FOR_ANSWER: LazyLock<bytes::Regex> = LazyLock::new(|| {
 });
 
 /// A connection to the access point that failed, which is none to a server.
-static JOIN_FAILED: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)\b(?:wi-?fi|wlan) connect(?:ion|ing)? (?:attempt )?(?:has )?fail(?:ed|ure)\b")
-});
+static JOIN_FAILED: Expression = Expression::new(
+    r"(?i)\b(?:wi-?fi|wlan) connect(?:ion|ing)? (?:attempt )?(?:has )?fail(?:ed|ure)\b",
+);
 
 /// The result of a join, whose numbers are none of MQTT's.
-static JOIN_RESULT: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)(\b(?:wi-?fi|wlan)\b[^\n]{0,24}connect\w*[^\n]{0,24})\b(?:rc|state|status code|error|code)\b",
-    )
-});
+static JOIN_RESULT: Expression = Expression::new(
+    r"(?i)(\b(?:wi-?fi|wlan)\b[^\n]{0,24}connect\w*[^\n]{0,24})\b(?:rc|state|status code|error|code)\b",
+);
 
 /// What tells that such a line is on another part of the way.
 static OF_OTHERS: LazyLock<bytes::Regex> = LazyLock::new(|| {
@@ -106,85 +97,67 @@ static OF_OTHERS: LazyLock<bytes::Regex> = LazyLock::new(|| {
 });
 
 /// A refusal in MQTT's CONNACK, whose first words are those of a refused TCP connection.
-static REFUSED: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)connection refused(\W{1,4}(?:reason\W{1,3})?)(unauthori|not[ _]auth|bad[ _]|broker|server|identifier|unacceptable|id |client|unknown reason|incorrect |mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x|(?:reason|return)?[ _]?(?:code|rc)\W{1,3}(?:[1-5]\b|13[2-7]\b|0x8))",
-    )
-});
+static REFUSED: Expression = Expression::new(
+    r"(?i)connection refused(\W{1,4}(?:reason\W{1,3})?)(unauthori|not[ _]auth|bad[ _]|broker|server|identifier|unacceptable|id |client|unknown reason|incorrect |mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x|(?:reason|return)?[ _]?(?:code|rc)\W{1,3}(?:[1-5]\b|13[2-7]\b|0x8))",
+);
 
 /// The same without a reason, of a client that has come as far as CONNECT.
-static CONNECT_REFUSED: LazyLock<Regex> =
-    LazyLock::new(|| expression(r"(?i)(mqtt_connect: )connection refused"));
+static CONNECT_REFUSED: Expression = Expression::new(r"(?i)(mqtt_connect: )connection refused");
 
 /// A station that leaves the device's own network: its reason is of that station, not of the device.
-static STATION_LEAVES: LazyLock<Regex> =
-    LazyLock::new(|| expression(r"(?i)(\bleave,? AID\b[^\n]*?)\breason\b"));
+static STATION_LEAVES: Expression = Expression::new(r"(?i)(\bleave,? AID\b[^\n]*?)\breason\b");
 
 /// The address of the device in its own network, which no network gave it.
-static OWN_ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)(AP_DEF with|soft-?AP\b[^\n]{0,24}?|\bAP|assigned) IP\b(?: address)?")
-});
+static OWN_ADDRESS: Expression =
+    Expression::new(r"(?i)(AP_DEF with|soft-?AP\b[^\n]{0,24}?|\bAP|assigned) IP\b(?: address)?");
 
 /// The address that a device's own network has by custom: no router gives it to a station.
-static CUSTOMARY: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\bIP( address)?(\W{1,4})(?:192\.168\.4\.1|192\.168\.71\.1|172\.217\.28\.1)(?:\W*$|/)",
-    )
-});
+static CUSTOMARY: Expression = Expression::new(
+    r"(?i)\bIP( address)?(\W{1,4})(?:192\.168\.4\.1|192\.168\.71\.1|172\.217\.28\.1)(?:\W*$|/)",
+);
 
 /// A time server that does not answer, which is no connection that did not come about.
-static NO_TIME: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)(\bs?ntp(?:time|_\w+)?\b[^\n]*?)(?:\[?errno[ =:]+1(?:10|16)\]? ?(?:ETIMEDOUT)?|ETIMEDOUT)",
-    )
-});
+static NO_TIME: Expression = Expression::new(
+    r"(?i)(\bs?ntp(?:time|_\w+)?\b[^\n]*?)(?:\[?errno[ =:]+1(?:10|16)\]? ?(?:ETIMEDOUT)?|ETIMEDOUT)",
+);
 
 /// Words that say the contrary of those behind them.
-static APART: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\b(not|never|isn.t|wasn.t|no longer|if|when|while|until|unless|once)( yet| been| is| being)? connected\b",
-    )
-});
+static APART: Expression = Expression::new(
+    r"(?i)\b(not|never|isn.t|wasn.t|no longer|if|when|while|until|unless|once)( yet| been| is| being)? connected\b",
+);
 
 /// A counter that stands at nothing.
-static NONE: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|timeouts?|lost|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b",
-    )
-});
+static NONE: Expression = Expression::new(
+    r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|timeouts?|lost|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b",
+);
 
 /// Why Arduino's HTTP client has no connection, whatever the reason: it says "refused" for each.
-static HTTP_REFUSED: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)(\b(?:https?|get|post|put|code|error)\b[^\n]*-1\b\W*)connection refused")
-});
+static HTTP_REFUSED: Expression =
+    Expression::new(r"(?i)(\b(?:https?|get|post|put|code|error)\b[^\n]*-1\b\W*)connection refused");
 
 /// A word of such a crash.
 static CRASH: LazyLock<bytes::Regex> =
     LazyLock::new(|| words(r"crash|panic|core ?dump|exception|backtrace"));
 
 /// The number of a message, which is no code, whatever it is.
-static MESSAGE: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)\b(msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|mid)([ =:#(]{1,3})\d+\b")
-});
+static MESSAGE: Expression = Expression::new(
+    r"(?i)\b(msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|mid)([ =:#(]{1,3})\d+\b",
+);
 
 /// A number behind the word of a disconnection from the access point, which is its reason.
-static LEFT: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\b((?:sta|station|wi-?fi|wlan|netz)\]?:? ?(?:disconnect(?:ed|ion)?|lost|getrennt|weg|down|off)|STA_DISCONNECTED|assoc(?:iation)? (?:failed|rejected|lost))([ :=,(#]{1,3})(?:why|rc|r|code|err|cause)?[ :=#]{0,2}(\d{1,3})\b(?:\W*$|[,;)\]]| \(| try| retry| -)",
-    )
-});
+static LEFT: Expression = Expression::new(
+    r"(?i)\b((?:sta|station|wi-?fi|wlan|netz)\]?:? ?(?:disconnect(?:ed|ion)?|lost|getrennt|weg|down|off)|STA_DISCONNECTED|assoc(?:iation)? (?:failed|rejected|lost))([ :=,(#]{1,3})(?:why|rc|r|code|err|cause)?[ :=#]{0,2}(\d{1,3})\b(?:\W*$|[,;)\]]| \(| try| retry| -)",
+);
 
 /// The signal of any network that a scan has heard, which need not be the device's.
-static HEARD: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)\b(scan\w*|neighbou?rs?|found (?:ap|network|ssid)s?)\b([^\n]{0,80}?)\brssi\b")
-});
+static HEARD: Expression = Expression::new(
+    r"(?i)\b(scan\w*|neighbou?rs?|found (?:ap|network|ssid)s?)\b([^\n]{0,80}?)\brssi\b",
+);
 
 /// A crash of a start before this one.
-static EARLIER_CRASH: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\b(?:previous|last|earlier|prior|saved|stored) (?:crash|panic|core ?dump|exception|backtrace)\b[^\n]*",
-    )
-});
+static EARLIER_CRASH: Expression = Expression::new(
+    r"(?i)\b(?:previous|last|earlier|prior|saved|stored) (?:crash|panic|core ?dump|exception|backtrace)\b[^\n]*",
+);
 
 /// Words beside which others say nothing of what was reached.
 static DENIAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
@@ -223,11 +196,9 @@ static PERSONAL: LazyLock<bytes::Regex> = LazyLock::new(|| {
 static OF_BROKER: LazyLock<bytes::Regex> = LazyLock::new(|| words(r"(?i)\bmqtt|broker"));
 
 /// A page that phones and browsers ask every server for, whether it is there or not.
-static PROBE: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)URI '/(?:sitemap\.xml|(?:site\.web)?manifest(?:\.json|\.webmanifest)?|browserconfig\.xml|sw\.js|service-worker\.js|ads\.txt|security\.txt|wp-\S*|\.env\S*|\.git/\S*|cgi-bin/\S*|boaform/\S*|HNAP1\S*|GponForm/\S*|phpmyadmin\S*|\S*\.(?:php|asp|aspx|jsp)|actuator/\S*|solr/\S*|owa/\S*|sdk|evox/about|nmaplowercheck\S*|Trinity\.txt\S*|generate_?204|gen_?204|hotspot-detect\.html|connecttest\.txt|ncsi\.txt|redirect|fwlink\S*|success\.txt|canonical\.html|library/test/success\.html|apple-touch-icon\S*|robots\.txt|wpad\.dat|chat|mobile/status\.php|\.well-known/\S*)(?:\?\S*)?' not found",
-    )
-});
+static PROBE: Expression = Expression::new(
+    r"(?i)URI '/(?:sitemap\.xml|(?:site\.web)?manifest(?:\.json|\.webmanifest)?|browserconfig\.xml|sw\.js|service-worker\.js|ads\.txt|security\.txt|wp-\S*|\.env\S*|\.git/\S*|cgi-bin/\S*|boaform/\S*|HNAP1\S*|GponForm/\S*|phpmyadmin\S*|\S*\.(?:php|asp|aspx|jsp)|actuator/\S*|solr/\S*|owa/\S*|sdk|evox/about|nmaplowercheck\S*|Trinity\.txt\S*|generate_?204|gen_?204|hotspot-detect\.html|connecttest\.txt|ncsi\.txt|redirect|fwlink\S*|success\.txt|canonical\.html|library/test/success\.html|apple-touch-icon\S*|robots\.txt|wpad\.dat|chat|mobile/status\.php|\.well-known/\S*)(?:\?\S*)?' not found",
+);
 
 /// An expression that is only looked for: in bytes, which is faster.
 pub(crate) fn words(text: &str) -> bytes::Regex {
@@ -238,11 +209,6 @@ pub(crate) fn words(text: &str) -> bytes::Regex {
         .expect("the expression is sound")
 }
 
-pub(crate) fn expression(text: &str) -> Regex {
-    #[expect(clippy::expect_used, reason = "the expression is part of the program")]
-    Regex::new(text).expect("the expression is sound")
-}
-
 /// A line with what its misleading words mean, or the line itself.
 pub fn as_meant(line: &str) -> Cow<'_, str> {
     if !ANY.is_match(line.as_bytes()) {
@@ -250,62 +216,62 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     }
     let mut line = Cow::Borrowed(line);
     if is_of_other_tongue(&line) {
-        line = replaced(line, &REASON_OF_OTHERS, "reason $1");
+        line = REASON_OF_OTHERS.replace_all(line, "reason $1");
     }
     if REASON.is_match(line.as_bytes()) && !OF_WIFI.is_match(line.as_bytes()) {
-        line = replaced(line, &MQTT_REASON, "$1${2}mqttcode $3");
-        line = replaced(line, &OTHER_REASON, "$1${2}why");
+        line = MQTT_REASON.replace_all(line, "$1${2}mqttcode $3");
+        line = OTHER_REASON.replace_all(line, "$1${2}why");
     }
     if LINK.is_match(line.as_bytes()) {
-        line = replaced(line, &JOIN_FAILED, "wifi join failed");
-        line = replaced(line, &OTHER_LINK, "app$1");
-        line = replaced(line, &JOIN_RESULT, "${1}result");
+        line = JOIN_FAILED.replace_all(line, "wifi join failed");
+        line = OTHER_LINK.replace_all(line, "app$1");
+        line = JOIN_RESULT.replace_all(line, "${1}result");
     }
     if LEAVING.is_match(line.as_bytes()) && !REASON.is_match(line.as_bytes()) {
-        line = replaced(line, &LEFT, "$1${2}reason $3 ");
+        line = LEFT.replace_all(line, "$1${2}reason $3 ");
     }
     if LEAVES.is_match(line.as_bytes()) {
-        line = replaced(line, &STATION_LEAVES, "${1}why");
+        line = STATION_LEAVES.replace_all(line, "${1}why");
     }
     if REFUSAL.is_match(line.as_bytes()) {
-        line = replaced(line, &REFUSED, "connack refused$1$2");
-        line = replaced(line, &CONNECT_REFUSED, "$1connack refused");
-        line = replaced(line, &HTTP_REFUSED, "${1}connect failed");
+        line = REFUSED.replace_all(line, "connack refused$1$2");
+        line = CONNECT_REFUSED.replace_all(line, "$1connack refused");
+        line = HTTP_REFUSED.replace_all(line, "${1}connect failed");
     }
     if OWN.is_match(line.as_bytes()) {
-        line = replaced(line, &OWN_ADDRESS, "$1 mine");
+        line = OWN_ADDRESS.replace_all(line, "$1 mine");
     }
     if line.contains("IP") || line.contains("ip") {
-        line = replaced(line, &CUSTOMARY, "mine");
+        line = CUSTOMARY.replace_all(line, "mine");
     }
     if line.contains("ntp") || line.contains("NTP") {
-        line = replaced(line, &NO_TIME, "${1}timeout");
+        line = NO_TIME.replace_all(line, "${1}timeout");
     }
     if CONNECTED.is_match(line.as_bytes()) {
-        line = replaced(line, &APART, "$1 apart");
+        line = APART.replace_all(line, "$1 apart");
     }
     if has_zero(&line) {
-        line = replaced(line, &NONE, "none");
+        line = NONE.replace_all(line, "none");
     }
     if CRASH.is_match(line.as_bytes()) {
-        line = replaced(line, &EARLIER_CRASH, "a crash before");
+        line = EARLIER_CRASH.replace_all(line, "a crash before");
     }
     if NUMBER.is_match(line.as_bytes()) {
-        line = replaced(line, &MESSAGE, "$1${2}n");
+        line = MESSAGE.replace_all(line, "$1${2}n");
     }
     if SIGNAL.is_match(line.as_bytes()) {
-        line = replaced(line, &HEARD, "$1${2}heard");
+        line = HEARD.replace_all(line, "$1${2}heard");
     }
     if URI.is_match(line.as_bytes()) {
-        line = replaced(line, &PROBE, "a probe");
+        line = PROBE.replace_all(line, "a probe");
     }
     if TIMEOUT.is_match(line.as_bytes()) {
         if !WAITS_FOR_ANSWER.is_match(line.as_bytes()) {
-            line = replaced(line, &NOTHING_READ, "nothing read");
+            line = NOTHING_READ.replace_all(line, "nothing read");
         }
-        line = replaced(line, &LIMIT, "limit");
+        line = LIMIT.replace_all(line, "limit");
         if !OF_OTHERS.is_match(line.as_bytes()) {
-            line = replaced(line, &JOIN_TIMEOUT, "${1}wifi join failed");
+            line = JOIN_TIMEOUT.replace_all(line, "${1}wifi join failed");
         }
     }
     line
@@ -348,13 +314,6 @@ pub fn is_remark(line: &str) -> bool {
         .any(|byte| matches!(byte, b'[' | b'{' | b'=' | b'<' | b'|'));
     let spaces = line.bytes().filter(|byte| *byte == b' ').count();
     !has_marks && spaces >= WORDS && PERSONAL.find_iter(line.as_bytes()).nth(1).is_some()
-}
-
-fn replaced<'a>(line: Cow<'a, str>, what: &Regex, with: &str) -> Cow<'a, str> {
-    match what.replace_all(&line, with) {
-        Cow::Borrowed(_) => line,
-        Cow::Owned(line) => Cow::Owned(line),
-    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::sync::LazyLock;
 
-use regex::Regex;
-
-use crate::meant::expression;
+use crate::expression::{Expression, Match};
 
 /// Identifiers that are kept.
 const MOST: usize = 1024;
@@ -15,35 +12,28 @@ const MOST_IDS: usize = 4;
 /// Addresses of one of them.
 const MOST_ADDRESSES: usize = 16;
 
-static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?:^|[^\d.])(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})(?:$|[^\d.]|\.\D)")
-});
+static ADDRESS: Expression =
+    Expression::new(r"(?:^|[^\d.])(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})(?:$|[^\d.]|\.\D)");
 
-static PORT: LazyLock<Regex> =
-    LazyLock::new(|| expression(r"(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}):\d{4,5}\b"));
+static PORT: Expression = Expression::new(r"(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}):\d{4,5}\b");
 
-static CONNECTED: LazyLock<Regex> =
-    LazyLock::new(|| expression(r"(?i)client connected from (\d+\.\d+\.\d+\.\d+)\S* as (\S+)"));
+static CONNECTED: Expression =
+    Expression::new(r"(?i)client connected from (\d+\.\d+\.\d+\.\d+)\S* as (\S+)");
 
-static CLIENT: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"\bClient (\S+) (?:has exceeded|disconnected|closed|already|\[[^\]]*\] (?:disconnected|closed|already))",
-    )
-});
+static CLIENT: Expression = Expression::new(
+    r"\bClient (\S+) (?:has exceeded|disconnected|closed|already|\[[^\]]*\] (?:disconnected|closed|already))",
+);
 
 /// The identifier that a device tells it has.
-static OWN_ID: LazyLock<Regex> =
-    LazyLock::new(|| expression(r#"(?i)\bclient[_ -]?id[ :="'(]{1,3}(?:b')?([\w.:/@+-]{3,64})"#));
+static OWN_ID: Expression =
+    Expression::new(r#"(?i)\bclient[_ -]?id[ :="'(]{1,3}(?:b')?([\w.:/@+-]{3,64})"#);
 
 /// The client that a broker's line names.
-static NAMED: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)\bclientid: ([^\s,]+)|\bDenied (?:PUBLISH|SUBSCRIBE) from (\S+)|\bclient ?id: ([^\s,]+), IP\b|\bSending CONNACK to (\S+) \(|\bclient connected from \S+ as (\S+)|\bClient (\S+) (?:has exceeded|disconnected|closed|already)",
-    )
-});
+static NAMED: Expression = Expression::new(
+    r"(?i)\bclientid: ([^\s,]+)|\bDenied (?:PUBLISH|SUBSCRIBE) from (\S+)|\bclient ?id: ([^\s,]+), IP\b|\bSending CONNACK to (\S+) \(|\bclient connected from \S+ as (\S+)|\bClient (\S+) (?:has exceeded|disconnected|closed|already)",
+);
 
-static STATION: LazyLock<Regex> =
-    LazyLock::new(|| expression(r"(?i)\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b"));
+static STATION: Expression = Expression::new(r"(?i)\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b");
 
 /// The identifiers of a broker's clients, with the addresses that they come from.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -127,10 +117,10 @@ pub fn take_own_id(line: &str, ids: &mut BTreeSet<String>) {
 
 /// The clients that a server's line names: addresses with a client's port.
 pub fn of(line: &str) -> Vec<Ipv4Addr> {
-    let found = PORT
-        .captures_iter(line)
-        .filter_map(|found| found[1].parse().ok());
+    let found = PORT.all_captures(line);
     found
+        .iter()
+        .filter_map(|found| found[1].parse().ok())
         .filter(|address: &Ipv4Addr| !address.is_unspecified())
         .take(4)
         .collect()
@@ -138,7 +128,8 @@ pub fn of(line: &str) -> Vec<Ipv4Addr> {
 
 /// The stations that a line of the network names, by the addresses of their radios.
 pub fn stations(line: &str) -> impl Iterator<Item = &str> {
-    STATION.find_iter(line).map(|found| found.as_str())
+    let found = STATION.all_captures(line).into_iter();
+    found.filter_map(|found| found.get(0)).map(Match::as_str)
 }
 
 /// Whether a line is on a station that another one does not name.

@@ -1,11 +1,12 @@
 //! Words without which an expression is in no line.
 
-use std::collections::BTreeSet;
+use regex_syntax::ast::{
+    Alternation, Ast, ClassBracketed, ClassSet, ClassSetItem, Concat, Flag, Flags, GroupKind,
+    Literal, RepetitionKind, RepetitionRange,
+};
 
-use regex_syntax::hir::{Class, Hir, HirKind};
-
-/// Words in lower case, of which a line has one.
-pub type Words = BTreeSet<Vec<u8>>;
+/// Words in lower case, of which a line has one; each once.
+pub type Words = Vec<Vec<u8>>;
 
 /// Words that are told apart in one place of an expression.
 const MOST_WORDS: usize = 16;
@@ -18,23 +19,213 @@ const SHORTEST: usize = 2;
 pub struct Required {
     /// Of each, any one of the words; the most telling first.
     pub all: Vec<Words>,
+    /// Their places in the order in which they stand in a line, each behind the end of the one before.
+    pub order: Vec<usize>,
     /// Words of which one is where the expression begins.
     pub first: Option<Words>,
     /// Whether a line with a word of the only one has the expression.
     pub is_enough: bool,
 }
 
-/// What every line has in which this is found.
-pub fn required(hir: &Hir) -> Required {
-    let part = Part::of(hir);
-    let is_enough = matches!(part, Part::Exact(_)) && is_plain(hir);
-    let first = part.first();
-    let mut all = part.needs();
-    all.sort_by_key(|words| std::cmp::Reverse(worth(words)));
-    Required {
-        is_enough: is_enough && !all.is_empty(),
-        all,
-        first,
+/// Reads what lines must have out of an expression of bytes as it is written, which takes a fraction of the
+/// time of what its automaton is built from. Flags that are set in it hold for what is read next.
+#[derive(Clone, Copy, Default)]
+pub struct Reader {
+    /// Whether letters stand for both cases.
+    folds: bool,
+    /// Whether signs and classes are of Unicode, of which nothing is read.
+    is_unicode: bool,
+}
+
+impl Reader {
+    /// What every line has in which this is found.
+    pub fn required(&mut self, expression: &Ast) -> Required {
+        let before = *self;
+        let part = self.part(expression);
+        let is_enough =
+            matches!(part, Part::Exact(_)) && Self::is_plain(&mut { before }, expression);
+        let first = part.first();
+        let mut all: Vec<(usize, Words)> = part.needs().into_iter().enumerate().collect();
+        all.sort_by_key(|(_, words)| std::cmp::Reverse(worth(words)));
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order.sort_by_key(|place| all[*place].0);
+        Required {
+            is_enough: is_enough && !all.is_empty(),
+            all: all.into_iter().map(|(_, words)| words).collect(),
+            order,
+            first,
+        }
+    }
+
+    fn part(&mut self, expression: &Ast) -> Part {
+        match expression {
+            Ast::Empty(_) | Ast::Assertion(_) => Part::Exact(nothing()),
+            Ast::Flags(set) => {
+                self.set(&set.flags);
+                Part::Exact(nothing())
+            }
+            Ast::Literal(literal) => {
+                let mut row = Row::new();
+                self.take_literal(literal, &mut row);
+                row.end()
+            }
+            Ast::Dot(_) | Ast::ClassUnicode(_) | Ast::ClassPerl(_) => Part::anything(),
+            Ast::ClassBracketed(class) => {
+                self.letters(class).map_or_else(Part::anything, Part::Exact)
+            }
+            Ast::Repetition(repetition) => {
+                let part = self.part(&repetition.ast);
+                match (times(&repetition.op.kind), part) {
+                    ((0, Some(1)), Part::Exact(mut words)) => {
+                        if words.first().is_none_or(|first| !first.is_empty()) {
+                            words.insert(0, Vec::new());
+                        }
+                        Part::Exact(words)
+                    }
+                    ((0, _), _) => Part::anything(),
+                    ((1, Some(1)), part) => part,
+                    (_, part) => {
+                        let first = part.first();
+                        Part::Has(part.needs(), first)
+                    }
+                }
+            }
+            Ast::Group(group) => {
+                let before = *self;
+                if let GroupKind::NonCapturing(flags) = &group.kind {
+                    self.set(flags);
+                }
+                let part = self.part(&group.ast);
+                *self = before;
+                part
+            }
+            Ast::Alternation(choice) => self.of_choice(choice),
+            Ast::Concat(row) => {
+                let mut parts = Row::new();
+                self.take_row(row, &mut parts);
+                parts.end()
+            }
+        }
+    }
+
+    /// Takes the parts of a row, those of rows within it as its own.
+    fn take_row(&mut self, row: &Concat, parts: &mut Row) {
+        for part in &row.asts {
+            match part {
+                Ast::Literal(literal) => self.take_literal(literal, parts),
+                Ast::Group(group) => match &*group.ast {
+                    Ast::Concat(row) => {
+                        let before = *self;
+                        if let GroupKind::NonCapturing(flags) = &group.kind {
+                            self.set(flags);
+                        }
+                        self.take_row(row, parts);
+                        *self = before;
+                    }
+                    _ => parts.take(self.part(part)),
+                },
+                _ => parts.take(self.part(part)),
+            }
+        }
+    }
+
+    fn of_choice(&mut self, choice: &Alternation) -> Part {
+        let parts: Vec<Part> = choice.asts.iter().map(|part| self.part(part)).collect();
+        let exact = |part: &Part| match part {
+            Part::Exact(words) => Some(words.len()),
+            Part::Has(..) => None,
+        };
+        // As many at the most, for some may be the same.
+        let all: Option<usize> = parts.iter().map(exact).sum();
+        if all.is_some() {
+            let words = |part: &Part| match part {
+                Part::Exact(words) => words.clone(),
+                Part::Has(..) => Words::new(),
+            };
+            let all = sorted(parts.iter().flat_map(words).collect());
+            if all.len() <= MOST_WORDS {
+                return Part::Exact(all);
+            }
+        }
+        let first: Option<Vec<Words>> = parts.iter().map(Part::first).collect();
+        let first = first.map(|first| sorted(first.concat()));
+        let best = |part: Part| part.needs().into_iter().max_by_key(worth);
+        let any: Option<Vec<Words>> = parts.into_iter().map(best).collect();
+        let any = any.map(|any| sorted(any.concat()));
+        Part::Has(any.into_iter().collect(), first)
+    }
+
+    fn set(&mut self, flags: &Flags) {
+        let state = |flag| flags.flag_state(flag);
+        self.folds = state(Flag::CaseInsensitive).unwrap_or(self.folds);
+        self.is_unicode = state(Flag::Unicode).unwrap_or(self.is_unicode);
+    }
+
+    fn take_literal(self, literal: &Literal, parts: &mut Row) {
+        let mut of_char = [0; 4];
+        let text = match byte(literal) {
+            Some(byte) => &[byte],
+            None => literal.c.encode_utf8(&mut of_char).as_bytes(),
+        };
+        match self.is_unicode {
+            true => parts.take(Part::anything()),
+            false => parts.text(text),
+        }
+    }
+
+    /// The bytes of a class in lower case, if they are few.
+    fn letters(self, class: &ClassBracketed) -> Option<Words> {
+        let mut letters = Words::new();
+        for byte in bytes(class).filter(|_| !self.is_unicode)? {
+            let letter = vec![byte.to_ascii_lowercase()];
+            if !letters.contains(&letter) {
+                letters.push(letter);
+            }
+            if letters.len() > MOST_LETTERS {
+                return None;
+            }
+        }
+        letters.sort_unstable();
+        (!letters.is_empty()).then_some(letters)
+    }
+
+    /// Whether an expression says no more than which words it is, in letters of either case.
+    fn is_plain(&mut self, expression: &Ast) -> bool {
+        match expression {
+            Ast::Empty(_) => true,
+            Ast::Flags(set) => {
+                self.set(&set.flags);
+                true
+            }
+            Ast::Literal(literal) => {
+                let is_letter = byte(literal).is_some_and(|byte| byte.is_ascii_alphabetic());
+                self.folds || !is_letter
+            }
+            // As few bytes as are told apart.
+            Ast::ClassBracketed(class) => {
+                let Some(bytes) = bytes(class) else {
+                    return false;
+                };
+                let has = |byte: u8| bytes.contains(&byte);
+                self.folds
+                    || bytes.iter().all(|byte| {
+                        has(byte.to_ascii_lowercase()) && has(byte.to_ascii_uppercase())
+                    })
+            }
+            Ast::Repetition(repetition) => self.is_plain(&repetition.ast),
+            Ast::Group(group) => {
+                let before = *self;
+                if let GroupKind::NonCapturing(flags) = &group.kind {
+                    self.set(flags);
+                }
+                let is_plain = self.is_plain(&group.ast);
+                *self = before;
+                is_plain
+            }
+            Ast::Alternation(choice) => choice.asts.iter().all(|part| self.is_plain(part)),
+            Ast::Concat(row) => row.asts.iter().all(|part| self.is_plain(part)),
+            Ast::Assertion(_) | Ast::Dot(_) | Ast::ClassUnicode(_) | Ast::ClassPerl(_) => false,
+        }
     }
 }
 
@@ -47,86 +238,6 @@ enum Part {
 }
 
 impl Part {
-    fn of(hir: &Hir) -> Self {
-        match hir.kind() {
-            HirKind::Empty | HirKind::Look(_) => Self::Exact(nothing()),
-            HirKind::Literal(literal) => Self::Exact(Words::from([literal.0.to_ascii_lowercase()])),
-            HirKind::Class(class) => letters(class).map_or_else(Self::anything, Self::Exact),
-            HirKind::Capture(capture) => Self::of(&capture.sub),
-            HirKind::Repetition(repetition) => match (repetition.min, repetition.max) {
-                (0, Some(1)) => match Self::of(&repetition.sub) {
-                    Self::Exact(mut words) => {
-                        words.insert(Vec::new());
-                        Self::Exact(words)
-                    }
-                    Self::Has(..) => Self::anything(),
-                },
-                (0, _) => Self::anything(),
-                (1, Some(1)) => Self::of(&repetition.sub),
-                _ => {
-                    let part = Self::of(&repetition.sub);
-                    let first = part.first();
-                    Self::Has(part.needs(), first)
-                }
-            },
-            HirKind::Concat(parts) => Self::of_row(parts),
-            HirKind::Alternation(parts) => Self::of_choice(parts),
-        }
-    }
-
-    fn of_row(parts: &[Hir]) -> Self {
-        let mut has = Vec::new();
-        let mut run = nothing();
-        // Of the first part that is not exact, or of what is before it.
-        let mut first = None;
-        for part in parts {
-            match Self::of(part) {
-                Self::Exact(words) if run.len() * words.len() <= MOST_WORDS => {
-                    run = joined(&run, &words);
-                }
-                part => {
-                    let (next, more, begins) = match part {
-                        Self::Exact(words) => {
-                            (words.clone(), Vec::new(), Self::Exact(words).first())
-                        }
-                        Self::Has(more, begins) => (nothing(), more, begins),
-                    };
-                    let before = Self::Exact(std::mem::replace(&mut run, next));
-                    let is_nothing = matches!(&before, Self::Exact(words) if *words == nothing());
-                    first.get_or_insert_with(|| if is_nothing { begins } else { before.first() });
-                    has.extend(before.needs());
-                    has.extend(more);
-                }
-            }
-        }
-        let Some(first) = first else {
-            return Self::Exact(run);
-        };
-        has.extend(Self::Exact(run).needs());
-        Self::Has(has, first)
-    }
-
-    fn of_choice(parts: &[Hir]) -> Self {
-        let parts: Vec<Self> = parts.iter().map(Self::of).collect();
-        let exact = |part: &Self| match part {
-            Self::Exact(words) => Some(words.clone()),
-            Self::Has(..) => None,
-        };
-        let all: Option<Vec<Words>> = parts.iter().map(exact).collect();
-        if let Some(all) = all {
-            let all: Words = all.into_iter().flatten().collect();
-            if all.len() <= MOST_WORDS {
-                return Self::Exact(all);
-            }
-        }
-        let first: Option<Vec<Words>> = parts.iter().map(Self::first).collect();
-        let first = first.map(|first| first.into_iter().flatten().collect());
-        let best = |part: Self| part.needs().into_iter().max_by_key(worth);
-        let any: Option<Vec<Words>> = parts.into_iter().map(best).collect();
-        let any = any.map(|any| any.into_iter().flatten().collect());
-        Self::Has(any.into_iter().collect(), first)
-    }
-
     fn anything() -> Self {
         Self::Has(Vec::new(), None)
     }
@@ -149,8 +260,72 @@ impl Part {
     }
 }
 
+/// The parts of a row so far.
+struct Row {
+    has: Vec<Words>,
+    /// The words that its last parts are together.
+    run: Words,
+    /// Of the first part that is not exact, or of what is before it.
+    first: Option<Option<Words>>,
+}
+
+impl Row {
+    fn new() -> Self {
+        Self {
+            has: Vec::new(),
+            run: nothing(),
+            first: None,
+        }
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        let letters = text.iter().map(u8::to_ascii_lowercase);
+        let words = self.run.iter_mut();
+        words.for_each(|word| word.extend(letters.clone()));
+    }
+
+    fn take(&mut self, part: Part) {
+        let (next, more, begins) = match part {
+            Part::Exact(words) if self.run.len() * words.len() <= MOST_WORDS => {
+                if !is_nothing(&words) {
+                    self.run = joined(&self.run, &words);
+                }
+                return;
+            }
+            Part::Exact(words) => (words.clone(), Vec::new(), Part::Exact(words).first()),
+            Part::Has(more, begins) => (nothing(), more, begins),
+        };
+        let before = Part::Exact(std::mem::replace(&mut self.run, next));
+        let is_first = matches!(&before, Part::Exact(words) if is_nothing(words));
+        self.first.get_or_insert_with(|| match is_first {
+            true => begins,
+            false => before.first(),
+        });
+        self.has.extend(before.needs());
+        self.has.extend(more);
+    }
+
+    fn end(mut self) -> Part {
+        let Some(first) = self.first else {
+            return Part::Exact(self.run);
+        };
+        self.has.extend(Part::Exact(self.run).needs());
+        Part::Has(self.has, first)
+    }
+}
+
 fn nothing() -> Words {
-    Words::from([Vec::new()])
+    vec![Vec::new()]
+}
+
+fn is_nothing(words: &Words) -> bool {
+    matches!(&words[..], [word] if word.is_empty())
+}
+
+fn sorted(mut words: Words) -> Words {
+    words.sort_unstable();
+    words.dedup();
+    words
 }
 
 /// The shortest word's length; 0 of none, for what no line has is not looked for.
@@ -168,48 +343,50 @@ fn joined(first: &Words, second: &Words) -> Words {
         let word = word.clone();
         second.iter().map(move |end| [&word[..], end].concat())
     };
-    first.iter().flat_map(behind).collect()
+    sorted(first.iter().flat_map(behind).collect())
 }
 
-/// The bytes of a class in lower case, if they are few.
-fn letters(class: &Class) -> Option<Words> {
-    let Class::Bytes(class) = class else {
+/// How often something is repeated, at least and at the most.
+fn times(kind: &RepetitionKind) -> (u32, Option<u32>) {
+    match kind {
+        RepetitionKind::ZeroOrOne => (0, Some(1)),
+        RepetitionKind::ZeroOrMore => (0, None),
+        RepetitionKind::OneOrMore => (1, None),
+        RepetitionKind::Range(RepetitionRange::Exactly(times)) => (*times, Some(*times)),
+        RepetitionKind::Range(RepetitionRange::AtLeast(least)) => (*least, None),
+        RepetitionKind::Range(RepetitionRange::Bounded(least, most)) => (*least, Some(*most)),
+    }
+}
+
+/// The byte that a sign is; none of one that is written in several.
+fn byte(literal: &Literal) -> Option<u8> {
+    let ascii = u8::try_from(literal.c).ok().filter(u8::is_ascii);
+    literal.byte().or(ascii)
+}
+
+/// The bytes of a class that lists them.
+fn bytes(class: &ClassBracketed) -> Option<Vec<u8>> {
+    let ClassSet::Item(item) = &class.kind else {
         return None;
     };
-    let mut letters = Words::new();
-    for byte in class.iter().flat_map(|range| range.start()..=range.end()) {
-        letters.insert(vec![byte.to_ascii_lowercase()]);
-        if letters.len() > MOST_LETTERS {
-            return None;
+    let items = match item {
+        ClassSetItem::Union(union) => &union.items[..],
+        item => std::slice::from_ref(item),
+    };
+    let mut bytes = Vec::new();
+    for item in items {
+        match item {
+            ClassSetItem::Literal(literal) => bytes.push(byte(literal)?),
+            ClassSetItem::Range(range) => bytes.extend(byte(&range.start)?..=byte(&range.end)?),
+            _ => return None,
         }
     }
-    (!letters.is_empty()).then_some(letters)
-}
-
-/// Whether an expression says no more than which words it is, in letters of either case.
-fn is_plain(hir: &Hir) -> bool {
-    match hir.kind() {
-        HirKind::Empty => true,
-        HirKind::Look(_) => false,
-        HirKind::Literal(literal) => !literal.0.iter().any(u8::is_ascii_alphabetic),
-        // As few bytes as are told apart.
-        HirKind::Class(Class::Bytes(class)) => {
-            let ranges = || class.iter().map(|range| range.start()..=range.end());
-            let has = |byte: u8| ranges().any(|range| range.contains(&byte));
-            ranges()
-                .flatten()
-                .all(|byte| has(byte.to_ascii_lowercase()) && has(byte.to_ascii_uppercase()))
-        }
-        HirKind::Class(Class::Unicode(_)) => false,
-        HirKind::Capture(capture) => is_plain(&capture.sub),
-        HirKind::Repetition(repetition) => is_plain(&repetition.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().all(is_plain),
-    }
+    (!class.negated).then_some(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use regex_syntax::ParserBuilder;
+    use regex_syntax::ast::parse::Parser;
 
     use super::*;
 
@@ -232,7 +409,7 @@ mod tests {
             ("a?", ""),
             ("[^a]", ""),
         ] {
-            let shown: Vec<String> = required(&hir(expression)).all.iter().map(shown).collect();
+            let shown: Vec<String> = required(expression).all.iter().map(shown).collect();
             assert_eq!(shown.join(" & "), all, "{expression}");
         }
     }
@@ -250,7 +427,7 @@ mod tests {
             (r"(?i)[^\n]mqtt", ""),
             (r"^\W*abc", ""),
         ] {
-            let shown = required(&hir(expression)).first.as_ref().map(shown);
+            let shown = required(expression).first.as_ref().map(shown);
             assert_eq!(shown.unwrap_or_default(), first, "{expression}");
         }
     }
@@ -268,11 +445,7 @@ mod tests {
             ("(?i)x", false),
             ("(?i)ab(?-i:C)", false),
         ] {
-            assert_eq!(
-                required(&hir(expression)).is_enough,
-                is_enough,
-                "{expression}"
-            );
+            assert_eq!(required(expression).is_enough, is_enough, "{expression}");
         }
     }
 
@@ -284,13 +457,9 @@ mod tests {
         words.join("|")
     }
 
-    fn hir(expression: &str) -> Hir {
+    fn required(expression: &str) -> Required {
         #[expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
-        ParserBuilder::new()
-            .unicode(false)
-            .utf8(false)
-            .build()
-            .parse(expression)
-            .unwrap()
+        let read = Parser::new().parse(expression).unwrap();
+        Reader::default().required(&read)
     }
 }

@@ -1,6 +1,6 @@
 //! Rules out of their files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -257,16 +257,21 @@ pub enum RulesError {
     Expression(#[from] ExpressionError),
 }
 
+/// The texts of all expressions, and the place of each.
 #[derive(Default)]
-struct Patterns(Vec<String>);
+struct Patterns {
+    texts: Vec<String>,
+    places: HashMap<String, Pattern>,
+}
 
 impl Patterns {
     fn add(&mut self, text: &str) -> Pattern {
-        if let Some(known) = self.0.iter().position(|known| known == text) {
-            return known;
+        if let Some(known) = self.places.get(text) {
+            return *known;
         }
-        self.0.push(text.to_owned());
-        self.0.len() - 1
+        self.places.insert(text.to_owned(), self.texts.len());
+        self.texts.push(text.to_owned());
+        self.texts.len() - 1
     }
 
     fn add_all(&mut self, texts: &[String]) -> Vec<Pattern> {
@@ -317,8 +322,8 @@ impl Rules {
         }
         let fails = patterns.add(FAILS);
         end_each_other(&mut rules);
-        let (said_by, proved_by) = index(&rules, &marks, patterns.0.len());
-        let none = vec![false; patterns.0.len()];
+        let (said_by, proved_by) = index(&rules, &marks, patterns.texts.len());
+        let none = vec![false; patterns.texts.len()];
         let (mut waits, mut of_servers, mut blocks) = (none.clone(), none.clone(), none);
         for rule in &rules {
             let after = rule.after.iter();
@@ -334,8 +339,8 @@ impl Rules {
         Ok(Self {
             rules,
             marks,
-            set: Expressions::new(&patterns.0)?,
-            expressions: patterns.0,
+            set: Expressions::new(&patterns.texts)?,
+            expressions: patterns.texts,
             said_by,
             proved_by,
             waits,

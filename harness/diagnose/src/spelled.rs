@@ -4,9 +4,10 @@ mod blanks;
 
 use std::sync::LazyLock;
 
-use regex::{Regex, bytes};
+use regex::bytes;
 
-use crate::meant::{expression, words};
+use crate::expression::Expression;
+use crate::meant::words;
 use crate::rules::rules;
 use crate::unnamed::UNNAMED;
 use crate::watch::told;
@@ -39,24 +40,23 @@ static HEARD: LazyLock<bytes::Regex> = LazyLock::new(|| {
 });
 
 /// A name in quotes or brackets, or behind a word.
-static NAME: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r#""([^"\n]{1,40})"|'([^\n]{1,40})'|„([^“”\n]{1,40})[“”]|«([^»\n]{1,40})»|<([^<>\n]{1,40})>|(?i)\bssid[ :=]{1,3}([^\s"'<\[(,;][^,;()\[\]\n]{0,40})|\bssid[ :=]{1,3}\[([^\]\n]{1,40})\]"#,
-    )
-});
+static NAME: Expression = Expression::new(
+    r#""([^"\n]{1,40})"|'([^\n]{1,40})'|„([^“”\n]{1,40})[“”]|«([^»\n]{1,40})»|<([^<>\n]{1,40})>|(?i)\bssid[ :=]{1,3}([^\s"'<\[(,;][^,;()\[\]\n]{0,40})|\bssid[ :=]{1,3}\[([^\]\n]{1,40})\]"#,
+)
+.in_ascii(
+    r#""([^"\n]{1,40})"|'([^\n]{1,40})'|<([^<>\n]{1,40})>|(?i)\bssid[ :=]{1,3}([^\s"'<\[(,;][^,;()\[\]\n]{0,40})|\bssid[ :=]{1,3}\[([^\]\n]{1,40})\]"#,
+);
 
 /// A name in the row of a table of the networks that are heard: before the address of its radio, its signal,
 /// or its length.
-static ROW: LazyLock<Regex> = LazyLock::new(|| {
-    expression(
-        r"(?i)^(?:.{0,32}[\]:] )? {0,4}(\S[^\n]{0,31}?)(?: {2,}| +\| +)(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b|^ {0,4}\d+ *\| *(\S[^|\n]{0,31}?) +\d* *\| *\d+ |^ {0,4}\d+[:)] (\S[^\n]{0,31}?) \(-\d{2,3}\)",
-    )
-});
+static ROW: Expression = Expression::new(
+    r"(?i)^(?:.{0,32}[\]:] )? {0,4}(\S[^\n]{0,31}?)(?: {2,}| +\| +)(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b|^ {0,4}\d+ *\| *(\S[^|\n]{0,31}?) +\d* *\| *\d+ |^ {0,4}\d+[:)] (\S[^\n]{0,31}?) \(-\d{2,3}\)",
+);
 
 /// A row of bytes in hexadecimal digits, and nothing else behind the line's head.
-static BYTES: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)(?:^|[\]:)=] ?|\bhex[ :=]*)((?:[0-9a-f]{2}[ :]){2,31}[0-9a-f]{2}) *(?:\||$)")
-});
+static BYTES: Expression = Expression::new(
+    r"(?i)(?:^|[\]:)=] ?|\bhex[ :=]*)((?:[0-9a-f]{2}[ :]){2,31}[0-9a-f]{2}) *(?:\||$)",
+);
 
 /// The names that a log tells.
 #[derive(Debug, Default)]
