@@ -29,6 +29,10 @@ const NUMBERS: [(&str, u16); 5] = [
     ("prov-config", 0xFF52),
     ("proto-ver", 0xFF53),
 ];
+/// Opcodes of the Attribute Protocol (Core 5.4 Vol 3 Part F §3.4.8), and the bit of its commands.
+const ERROR: u8 = 0x01;
+const CONFIRMATION: u8 = 0x1E;
+const COMMAND: u8 = 0x40;
 /// Endpoints that are remembered.
 const MOST_ENDPOINTS: usize = 64;
 /// Until the link of a service that has ended is down.
@@ -76,6 +80,15 @@ pub const CONTRACTS: &[Contract] = &[
         source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_init, endpoint_uuid_used; scheme_ble.c",
         reads: &[(Source::Provisioning, "exchange")],
         watch: |_| Some(Box::<Numbered>::default()),
+    },
+    Contract {
+        id: "ble-error-names-its-request",
+        needs: &[],
+        says: "a device answers a request of the Attribute Protocol by the response of that request, or by an error that \
+               names it and has a code that is defined; what is no request it does not answer",
+        source: "Bluetooth Core 5.4 Vol 3 Part F §3.3.1, §3.4.1.1, §3.4.8",
+        reads: &[(Source::Provisioning, "attribute_exchange")],
+        watch: |_| Some(Box::new(Attributes)),
     },
 ];
 
@@ -168,6 +181,48 @@ impl Watch for Numbered {
             own.insert(uuid.to_owned(), (endpoint.to_owned(), event.seq));
         }
     }
+}
+
+/// What devices answer to bytes of the Attribute Protocol, sound or not.
+struct Attributes;
+
+impl Watch for Attributes {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let sent = text(event, "/sent").and_then(bytes).unwrap_or_default();
+        // A device has half a minute, and a scenario less: none yet is none of these.
+        let Some(answer) = text(event, "/answer").and_then(bytes) else {
+            return;
+        };
+        let request = sent.first().copied().filter(|opcode| is_request(*opcode));
+        let Some(request) = request else {
+            let seen = format!("answered {} bytes to what is no request", answer.len());
+            found.broken(seen, [event.seq]);
+            return;
+        };
+        match answer[..] {
+            [ERROR, named, _, _, _] if named != request => {
+                let seen = format!("was asked {request:#04x}, and its error names {named:#04x}");
+                found.broken(seen, [event.seq]);
+            }
+            [ERROR, _, _, _, code] => found.check(
+                text(event, "/error") != Some("reserved"),
+                || format!("refused by {code:#04x}, which is reserved"),
+                [event.seq],
+            ),
+            [opcode, ..] => found.check(
+                opcode == request + 1,
+                || format!("was asked {request:#04x}, and answered {opcode:#04x}"),
+                [event.seq],
+            ),
+            [] => found.broken("answered a PDU without an opcode", [event.seq]),
+        }
+    }
+}
+
+/// Whether a PDU with this opcode is answered: those of clients are even, commands have their bit set, and a
+/// confirmation is itself an answer.
+fn is_request(opcode: u8) -> bool {
+    opcode & COMMAND == 0 && opcode.is_multiple_of(2) && opcode != CONFIRMATION
 }
 
 struct Advertisement;

@@ -32,6 +32,7 @@ pub const CONTRACTS: &[Contract] = &[
         reads: since_boot![
             (Source::Board, "resources"),
             (Source::Provisioning, "exchange"),
+            (Source::Provisioning, "attribute_exchange"),
             (Source::Air, "leased"),
             (Source::Mqtt, "session_opened"),
         ],
@@ -44,7 +45,8 @@ pub const CONTRACTS: &[Contract] = &[
         source: "house: flash wears out; ESP-IDF wifi_provisioning writes credentials at apply and at reset",
         reads: since_boot![
             (Source::Board, "resources"),
-            (Source::Provisioning, "exchange")
+            (Source::Provisioning, "exchange"),
+            (Source::Provisioning, "attribute_exchange"),
         ],
         watch: |_| Some(Box::<Writes>::default()),
     },
@@ -77,7 +79,7 @@ impl Watch for Writes {
             return;
         }
         let writing = self.0.entry(name.to_owned()).or_insert(begun);
-        if event.kind == "exchange" {
+        if event.source == Source::Provisioning {
             writing.spoke = Some(event.at());
             if writing.written.take().is_some() {
                 found.held();

@@ -1,5 +1,6 @@
 //! What types cannot say about a scenario.
 
+mod attributes;
 mod faults;
 
 use std::collections::BTreeSet;
@@ -220,6 +221,7 @@ impl<'s> Checker<'s> {
             Step::Request(request) => self.in_session(&request.phone),
             Step::Datagram(datagram) => self.phone(&datagram.phone),
             Step::Wire(wire) => self.in_session(&wire.phone),
+            Step::Attribute(attribute) => self.attribute(attribute, step.span),
             Step::Leave(leave) => {
                 self.phone(&leave.phone);
                 self.open_sessions.remove(leave.phone.value.as_str());

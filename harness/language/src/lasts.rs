@@ -25,6 +25,7 @@ fn lasts(step: &Step) -> Duration {
         Step::Scan(scan) => scan.within,
         Step::Wire(wire) => wire.within.saturating_add(wire.sending()),
         Step::Datagram(datagram) => datagram.within,
+        Step::Attribute(attribute) => attribute.within,
         Step::Console(console) => console.within,
         Step::Query(query) => query.within,
         Step::Call(call) => call.within,

@@ -16,6 +16,10 @@
 //! - `query: { phone }`: `device.info.get` over CoAP on the LAN of the first access point, which
 //!   phones are on whenever they are not on a SoftAP. `answered` needs a reply with code 200 from
 //!   that device; its JSON can be captured from. `unanswered` waits for all of `within`.
+//! - `attribute: { phone, hex, outcome }`: a phone sends a PDU of the Attribute Protocol as it is, on the link of
+//!   the session that it has open, or on a new one, which stays. `answered` needs the response of that
+//!   request, `refused` an error that names it; `unanswered` waits for all of `within`; after `closed`, and after
+//!   any link that has ended, the phone has no session any more. Hosts have no way to do this.
 //! - `bind: { phone, token, outcome }`: the phone's owner binds the device with that token, over the
 //!   phone's own mobile network.
 //! - `claim: { phone, secret_key, outcome }` and `unclaim: { phone }`: the phone's owner claims the
@@ -103,7 +107,7 @@ pub use needs::{CloudNeed, FirmwareNeed, Need};
 pub use old_tls::{KeyExchange, OldTls, OldVersion, Strength};
 pub use pattern::{Field, Pattern, regular_expression};
 pub use power::{Power, PowerAction};
-pub use raw::{Datagram, Hex, Request, Wire};
+pub use raw::{Attribute, AttributeOutcome, Datagram, Hex, Request, Wire};
 pub use read::{ReadError, parse, read_all, read_file};
 pub use roles::Roles;
 pub use scenario::{Case, Ending, Exception, Scenario, Unasked};

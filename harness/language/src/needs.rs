@@ -34,6 +34,8 @@ pub enum Need {
     SwitchAccessPoint,
     /// Disturb the Bluetooth radio.
     OwnRadio,
+    /// A phone's own channel of the Attribute Protocol.
+    RawAttributes,
     /// A phone that reaches a device's provisioning service, by whatever transport that has.
     Visit,
     /// A phone on the device's LAN.
@@ -276,6 +278,7 @@ fn add_step(step: &Step, needs: &mut BTreeSet<Need>) {
         Step::Scan(_) => needs.extend([Need::Visit, can(Feature::ProvScan)]),
         Step::Control(_) => needs.extend([Need::Visit, can(Feature::ProvCtrl)]),
         Step::Custom(_) | Step::Request(_) | Step::Wire(_) => needs.extend([Need::Visit]),
+        Step::Attribute(_) => needs.extend([Need::Visit, Need::RawAttributes]),
         Step::Query(_) => needs.extend([
             Need::Lan,
             Need::OwnCloud(CloudNeed::Linkkit),
@@ -402,6 +405,7 @@ impl fmt::Display for Need {
             Self::Isolate => "isolate",
             Self::SwitchAccessPoint => "switch-access-point",
             Self::OwnRadio => "own-radio",
+            Self::RawAttributes => "raw-attributes",
             Self::Visit => "phone",
             Self::Lan => "lan",
             Self::OwnAir => "own-air",

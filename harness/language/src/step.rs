@@ -12,7 +12,7 @@ use super::discover::Discover;
 use super::duration;
 use super::fault::FaultStep;
 use super::power::Power;
-use super::raw::{Datagram, Request, Wire};
+use super::raw::{Attribute, Datagram, Request, Wire};
 use super::roles::Roles;
 use super::span::Placed;
 use super::thingsboard::{Call, Claim, Unclaim};
@@ -41,6 +41,8 @@ pub enum Step {
     Wire(Wire),
     /// A phone on the LAN sends a device a datagram of the scenario's own.
     Datagram(Datagram),
+    /// A phone sends a PDU of the Attribute Protocol as it is, over Bluetooth.
+    Attribute(Attribute),
     /// Types text at a device's console.
     Console(Console),
     /// A phone ends the session that it has open, and goes home.
@@ -490,6 +492,7 @@ impl Step {
             Self::Request(step) => step.device.as_ref(),
             Self::Wire(step) => step.device.as_ref(),
             Self::Datagram(step) => step.device.as_ref(),
+            Self::Attribute(step) => step.device.as_ref(),
             Self::Console(step) => step.device.as_ref(),
             Self::Query(step) => step.device.as_ref(),
             Self::Discover(step) => step.device.as_ref(),
@@ -533,6 +536,7 @@ impl Step {
             Self::Request(step) => &step.catches,
             Self::Wire(step) => &step.catches,
             Self::Datagram(step) => &step.catches,
+            Self::Attribute(step) => &step.catches,
             Self::Console(step) => &step.catches,
             Self::Query(step) => &step.catches,
             Self::Discover(step) => &step.catches,

@@ -106,6 +106,7 @@ impl Case {
                 Step::Custom(step) => (&step.phone, step.device.as_ref(), true),
                 Step::Request(step) => (&step.phone, step.device.as_ref(), true),
                 Step::Wire(step) => (&step.phone, step.device.as_ref(), true),
+                Step::Attribute(step) => (&step.phone, step.device.as_ref(), true),
                 Step::Discover(step) if step.own_network => {
                     (&step.phone, step.device.as_ref(), true)
                 }

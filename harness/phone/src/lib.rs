@@ -73,9 +73,9 @@ pub use qr::{QrError, QrPayload};
 pub use security::{gen_sec2, gen_sec2_of};
 pub use token::{BindingToken, wait_for_report};
 #[cfg(feature = "ble")]
-pub use transport::{Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
+pub use transport::{AttributeBearer, Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
 pub use transport::{
-    Cause, Console, ConsoleError, ConsoleSettings, SoftAp, Transport, TransportError,
+    AttributeEnd, Cause, Console, ConsoleError, ConsoleSettings, SoftAp, Transport, TransportError,
     TransportKind, UrlError, WireEnd,
 };
 #[cfg(feature = "wifi")]

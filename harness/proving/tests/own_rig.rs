@@ -46,9 +46,10 @@ const OF_EVERY_AREA: [&str; 13] = [
 const RIGS: usize = 8;
 
 /// What can be missing there.
-const MISSING: [&str; 12] = [
+const MISSING: [&str; 13] = [
     r"own-air \(all that is on the air, and nothing else there, as in the lab\)",
     r"own-radio \(Bluetooth that can be disturbed, as in the lab\)",
+    r"raw-attributes \(a phone with a channel of the Attribute Protocol, which BlueZ keeps to itself, as in the lab\)",
     r"torn-write",
     r"damaged-storage \(storage that can be written, as in the lab\)",
     r"a board for each device",

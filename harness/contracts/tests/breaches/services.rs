@@ -86,7 +86,29 @@ pub fn breaking() -> Vec<Breaking> {
             vec![characteristic(1, "proto-ver", "021aff51")],
             2,
         ),
+        (
+            "ble-error-names-its-request",
+            vec![attribute(1, "040500", "0108050001")],
+            2,
+        ),
     ]
+}
+
+/// Bytes of the Attribute Protocol, and the error or the response to them.
+fn attribute(ms: u64, sent: &str, answer: &str) -> Value {
+    let pdu = hex(answer);
+    let error = trace::provisioning::AttError::of(&pdu);
+    let mut data = json!({ "phone": "alice", "sent": sent, "answer": answer, "took_us": 1 });
+    if let Some(error) = error {
+        data["error"] = error.name().into();
+    }
+    json!([ms, "provisioning/attribute_exchange", data])
+}
+
+fn hex(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2);
+    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).expect("digits"), 16);
+    pairs.map(|pair| byte(pair).expect("hex")).collect()
 }
 
 fn version(prov: Value) -> Value {
@@ -283,6 +305,33 @@ fn endpoints_of_an_application_have_the_numbers_behind_those_of_the_manager() {
         characteristic(2, "prov-config", "021bff52"),
     ];
     assert_eq!(breaks(&apart, 3), expected);
+}
+
+#[test]
+fn an_attribute_request_is_answered_by_its_response_or_an_error_for_an_error() {
+    let of = |sent: &str, answer: &str| breaks(&[attribute(1, sent, answer)], 2);
+    for (sent, answer) in [
+        ("0a0300", "0b07"),
+        ("0a", "010a000004"),
+        ("2e", "012e000006"),
+        ("160900e803", "0116090007"),
+    ] {
+        assert_eq!(of(sent, answer), [""; 0], "{sent}");
+    }
+    for (sent, answer) in [
+        ("0a0300", "1307"),
+        ("0a", "010c000004"),
+        ("0a", "010a000077"),
+        ("", "0100000004"),
+        ("52", "0152000001"),
+        ("0b", "010b000006"),
+        ("1e", "011e000006"),
+    ] {
+        let expected = ["ble-error-names-its-request"];
+        assert_eq!(of(sent, answer), expected, "{sent}");
+    }
+    let silent = json!([1, "provisioning/attribute_exchange", { "phone": "alice", "sent": "", "took_us": 1 }]);
+    assert_eq!(breaks(&[silent], 60_000), [""; 0]);
 }
 
 #[test]

@@ -50,6 +50,7 @@ impl Attempt<'_> {
             Step::Request(step) => raw_steps::request(self.case, step, world).await,
             Step::Wire(step) => raw_steps::wire(self.case, step, world).await,
             Step::Datagram(step) => raw_steps::datagram(self.case, step, world).await,
+            Step::Attribute(step) => raw_steps::attribute(self.case, step, world).await,
             Step::Console(step) => console::type_at(self.case, step, world).await,
             Step::Leave(step) => Ok(world.go_home(&step.phone).await?),
             Step::Reconnect(step) => Ok(world.phone(&step.phone)?.reconnect()?),
@@ -282,6 +283,12 @@ pub(super) fn label(step: &Step) -> String {
         ),
         Step::Wire(step) => format!("{} sends {} bytes over TCP", step.phone, step.send.len()),
         Step::Datagram(step) => format!("{} sends a datagram to port {}", step.phone, step.port),
+        Step::Attribute(step) => format!(
+            "{} sends {} bytes of ATT: {:?}",
+            step.phone,
+            step.hex.0.len(),
+            step.outcome.value
+        ),
         Step::Console(step) => format!("type {:?} at its console", step.typed),
         Step::Leave(step) => format!("{} leaves", step.phone),
         Step::Reconnect(step) => format!("{} connects again", step.phone),

@@ -135,7 +135,7 @@ fn lack(abilities: Abilities, rig: Option<&InRig>, need: &Need, over: Over) -> O
         (Need::Isolate, Some(rig)) => rig.can.contains(&Ability::Isolate),
         (Need::SwitchAccessPoint, Some(rig)) => rig.can.contains(&Ability::SwitchAccessPoint),
         (Need::Console, Some(rig)) => rig.console,
-        (Need::OwnRadio | Need::OwnAir | Need::DamagedStorage, Some(_)) => {
+        (Need::OwnRadio | Need::OwnAir | Need::DamagedStorage | Need::RawAttributes, Some(_)) => {
             return Some(of_the_lab(need));
         }
         (Need::Visit, Some(rig)) => return rig.phone_lacks(over),
@@ -153,6 +153,9 @@ fn of_the_lab(need: &Need) -> String {
     let what = match need {
         Need::OwnRadio => "Bluetooth that can be disturbed",
         Need::DamagedStorage => "storage that can be written",
+        Need::RawAttributes => {
+            "a phone with a channel of the Attribute Protocol, which BlueZ keeps to itself"
+        }
         _ => "all that is on the air, and nothing else there",
     };
     format!("{need} ({what}, as in the lab)")

@@ -18,7 +18,7 @@ mod port;
 mod power;
 mod radio;
 
-pub use bluez::{BluezPhone, BluezStandIn, StandInError};
+pub use bluez::{BluezPhone, BluezStandIn, RawAttributes, StandInError};
 pub use controller::Controller;
 pub use ether::Ether;
 pub use trace::air::{

@@ -24,6 +24,10 @@ pub const CASES: &[(&str, Case)] = &[
     ("a_phone_that_goes_takes_its_session_with_it", |bus| {
         gone(bus).boxed_local()
     }),
+    (
+        "bytes_of_att_go_past_bluez_and_what_is_answered_comes_back",
+        |bus| past_bluez(bus).boxed_local(),
+    ),
 ];
 
 async fn endpoints(bus: String) {
@@ -127,5 +131,40 @@ async fn gone(bus: String) {
             world.clock.sleep(Duration::from_millis(10)).await;
         }
     }
+    device.stop().await;
+}
+
+async fn past_bluez(bus: String) {
+    let world = World::new();
+    let _busy = world.clock.busy();
+    let device = Lamp::start(&world, |_| {}).await;
+    let phone = Phone::new(&world, &bus).await;
+    let way = phone.stand_in.raw_attributes(0).expect("it is there");
+    assert!(phone.stand_in.raw_attributes(1).is_none());
+    assert_eq!(way.ask([2; 6], vec![0x0A]).await, None, "nobody's address");
+    let found = phone.connect(NAME).await;
+    let address = found.address().into_inner();
+    let send = |pdu: &[u8]| {
+        let (way, clock, pdu) = (way.clone(), world.clock.clone(), pdu.to_vec());
+        async move {
+            let asked = clock.timeout(Duration::from_secs(1), way.ask(address, pdu));
+            asked.await.ok().map(|answer| answer.expect("a link"))
+        }
+    };
+    // Twice, as the device has one answer for each; and an empty PDU is answered by nothing.
+    for _ in 0..2 {
+        let error = send(&[0x0A, 3]).await.expect("an error");
+        assert_eq!(error[..2], [0x01, 0x0A], "{error:02x?}");
+        assert_eq!(send(&[]).await, None);
+    }
+    let name = send(&[0x0A, 3, 0]).await.expect("the device's name");
+    assert_eq!(name[0], 0x0B);
+    assert_eq!(name[1..], NAME.as_bytes()[..name.len() - 1]);
+    // Nothing of that is BlueZ's, whose next request is answered by its own answer.
+    let version = ask(&found, "proto-ver", b"---").await;
+    let version = String::from_utf8(version.expect("answered")).expect("text");
+    assert!(version.contains("\"sec_ver\":\t1"), "{version}");
+    found.disconnect().await.expect("disconnected");
+    assert_eq!(way.ask(address, vec![0x0A, 3, 0]).await, None);
     device.stop().await;
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use proto::version::Version;
 use trace::Trace;
+use trace::provisioning::{AttError, AttributeExchange};
 
 use super::error::ProvisioningError;
 use super::outcome::Outcome;
 use super::settings::{Credentials, Knowledge, Settings};
 use crate::security::Channel;
-use crate::transport::{SoftAp, Transport, TransportKind, WireEnd};
+use crate::transport::{AttributeEnd, SoftAp, Transport, TransportKind, WireEnd};
 use crate::{Dial, TransportError};
 use trace::provisioning::OutcomeReached;
 
@@ -87,6 +88,41 @@ impl ProvisioningClient {
             Some(ended) => ended.map_err(Some),
             None => Err(None),
         }
+    }
+
+    /// Sends a PDU of the Attribute Protocol as it is, where the transport can; see [`Transport::attribute`]. The
+    /// error is none where it cannot. A session is lost with its connection.
+    pub async fn attribute(
+        &mut self,
+        pdu: &[u8],
+        within: Duration,
+    ) -> Result<AttributeEnd, Option<TransportError>> {
+        let clock = self.trace.clock().clone();
+        let began = clock.now();
+        let end = match self.transport.attribute(pdu, within).await {
+            Some(ended) => ended.map_err(Some)?,
+            None => return Err(None),
+        };
+        let answer = match &end {
+            AttributeEnd::Answered(answer) => Some(answer),
+            AttributeEnd::Silent | AttributeEnd::Closed => None,
+        };
+        let took = clock.now().since(began).as_micros();
+        self.trace.emit(
+            self.settings.device.as_deref(),
+            &AttributeExchange {
+                phone: self.settings.phone.clone(),
+                sent: hex::encode(pdu),
+                answer: answer.map(hex::encode),
+                error: answer.and_then(|answer| AttError::of(answer)),
+                closed: end == AttributeEnd::Closed,
+                took_us: u64::try_from(took).unwrap_or(u64::MAX),
+            },
+        );
+        if end == AttributeEnd::Closed {
+            self.forget();
+        }
+        Ok(end)
     }
 
     /// Which transport it speaks.

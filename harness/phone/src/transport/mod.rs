@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 #[cfg(feature = "ble")]
-pub use ble::{Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
+pub use ble::{AttributeBearer, Ble, BleError, BleSettings, Bluetooth, Found, Wanted};
 pub use console::{Console, ConsoleError, ConsoleSettings};
 pub use error::{Cause, TransportError};
 pub use soft_ap::{SoftAp, UrlError};
@@ -94,6 +94,16 @@ pub trait Transport: Send {
         Box::pin(async { None })
     }
 
+    /// Sends a PDU of the Attribute Protocol as it is, on the connection that requests go over, and waits so long for
+    /// the answer. None where the transport has no such protocol, or the host keeps it to itself.
+    fn attribute<'s>(
+        &'s mut self,
+        _pdu: &'s [u8],
+        _within: Duration,
+    ) -> BoxFuture<'s, Option<Result<AttributeEnd, TransportError>>> {
+        Box::pin(async { None })
+    }
+
     /// The names of the device's endpoints, where a transport can tell.
     fn endpoints(&mut self) -> BoxFuture<'_, Result<Option<Vec<String>>, TransportError>> {
         Box::pin(async { Ok(None) })
@@ -112,6 +122,17 @@ pub struct WireEnd {
     pub received: Vec<u8>,
     /// Whether it has ended the connection.
     pub is_closed: bool,
+}
+
+/// What came of a PDU of the Attribute Protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttributeEnd {
+    /// This was answered: a response, or an error.
+    Answered(Vec<u8>),
+    /// Nothing was, and the connection stands.
+    Silent,
+    /// The connection has ended before.
+    Closed,
 }
 
 /// ESP-IDF's provisioning schemes.

@@ -95,7 +95,8 @@ fn mended(buffer: &mut [u8], length: usize) -> Option<usize> {
         // Of no type that exists.
         buffer.get_mut(HEADERS + 5..HEADERS + wanted)?.fill(FILLING);
     } else {
-        buffer.get_mut(length..HEADERS + wanted)?.fill(FILLING);
+        // Also what there is of it: half a range would be one to the last handle.
+        buffer.get_mut(HEADERS + 1..HEADERS + wanted)?.fill(FILLING);
     }
     let [low, high] = u16::try_from(wanted).ok()?.to_le_bytes();
     buffer.get_mut(4..6)?.copy_from_slice(&[low, high]);
@@ -203,7 +204,9 @@ mod tests {
 
     #[test]
     fn a_request_that_ends_too_early_names_no_attribute() {
-        assert_eq!(seen(&[0x0A, 3]), Some(vec![0x0A, 3, 0xFF]));
+        assert_eq!(seen(&[0x0A, 3]), Some(vec![0x0A, 0xFF, 0xFF]));
+        let range = vec![0x04, 0xFF, 0xFF, 0xFF, 0xFF];
+        assert_eq!(seen(&[0x04, 1, 0, 0xFF]), Some(range));
         assert_eq!(seen(&[0x12]), Some(vec![0x12, 0xFF, 0xFF]));
         assert_eq!(seen(&[0x18]), Some(vec![0x18, 0xFF]));
         let mut group = vec![0x10, 1, 0, 0xFF, 0xFF];

@@ -59,6 +59,8 @@ const COMMANDS: usize = 8;
 const NIMBLE_PACKET: usize = 256 + 4;
 const BLUEDROID_PACKET: usize = 500 + 4;
 
+/// Flags of an Execute Write Request (Core 5.4 Vol 3 Part F §3.4.6.3); 0 cancels.
+const EXECUTE: u8 = 1;
 /// Of ATT_MTU, what is no value: opcode and handle of a Write Request, opcode of a Read Response.
 const WRITE_HEADER: usize = 3;
 const READ_HEADER: usize = 1;
@@ -309,15 +311,23 @@ where
             let reply = match event {
                 GattEvent::Write(write) => match self.write(connection, &write, session).await {
                     Outcome::Accepted => write.accept_unprocessed(),
+                    Outcome::Refused(_) if is_command(&write.payload().incoming()) => {
+                        // Its drop would answer, here and below.
+                        drop(write.into_payload());
+                        continue;
+                    }
                     Outcome::Refused(code) => write.reject(code),
                     Outcome::Killed => {
-                        // Its drop would answer.
                         drop(write.into_payload());
                         connection.raw().disconnect();
                         continue;
                     }
                 },
-                event => match self.queueable(&event) {
+                GattEvent::NotAllowed(other) if is_command(&other.payload().incoming()) => {
+                    drop(other.into_payload());
+                    continue;
+                }
+                event => match self.answerable(&event) {
                     Ok(()) => event.accept(),
                     Err(code) => event.reject(code),
                 },
@@ -379,21 +389,41 @@ where
         }
     }
 
-    /// Whether a part of a long write can still become a value.
-    fn queueable(&self, event: &GattEvent<'_, '_, P>) -> Result<(), AttErrorCode> {
-        let AttClient::Request(AttReq::PrepareWrite { offset, value, .. }) =
-            event.payload().incoming()
-        else {
+    /// Whether the host would answer a request as it should: it does not look whether a part of a long write can still
+    /// become a value, nor at flags, and its errors about ranges name another request (trouble-host 0.8,
+    /// `attribute_server.rs`).
+    fn answerable(&self, event: &GattEvent<'_, '_, P>) -> Result<(), AttErrorCode> {
+        let AttClient::Request(request) = event.payload().incoming() else {
             return Ok(());
         };
-        let offset = usize::from(offset);
-        if offset > self.limit {
-            return Err(AttErrorCode::INVALID_OFFSET);
+        match request {
+            AttReq::PrepareWrite { offset, value, .. } => {
+                let offset = usize::from(offset);
+                if offset > self.limit {
+                    return Err(AttErrorCode::INVALID_OFFSET);
+                }
+                if offset + value.len() > self.limit {
+                    return Err(AttErrorCode::INVALID_ATTRIBUTE_VALUE_LENGTH);
+                }
+                Ok(())
+            }
+            AttReq::ExecuteWrite { flags } if flags > EXECUTE => Err(AttErrorCode::INVALID_PDU),
+            AttReq::FindInformation {
+                start_handle: start,
+                end_handle: end,
+            }
+            | AttReq::FindByTypeValue {
+                start_handle: start,
+                end_handle: end,
+                ..
+            }
+            | AttReq::ReadByGroupType { start, end, .. }
+                if start == 0 || start > end =>
+            {
+                Err(AttErrorCode::INVALID_HANDLE)
+            }
+            _ => Ok(()),
         }
-        if offset + value.len() > self.limit {
-            return Err(AttErrorCode::INVALID_ATTRIBUTE_VALUE_LENGTH);
-        }
-        Ok(())
     }
 
     /// The next phone reads no answer to this one.
@@ -403,6 +433,11 @@ where
             let _ = self.server.table().write(handle, 0, &[]);
         }
     }
+}
+
+/// Whether nothing is answered, not even an error (Core 5.4 Vol 3 Part F §3.3.1).
+fn is_command(pdu: &AttClient<'_>) -> bool {
+    matches!(pdu, AttClient::Command(_))
 }
 
 /// What becomes of a write.

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use board::SYSTEM_BUS;
 use clock::Clock;
-use lab::bluetooth::{BluezPhone, BluezStandIn, Ether, RadioFaults};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use lab::bluetooth::{BluezPhone, BluezStandIn, Ether, RadioFaults, RawAttributes};
 use lab::private_bus;
 use lab::wire::{BoardEnd, Wire};
 use language::Fault;
-use phone::{Ble, BleSettings, Transport, Wanted};
+use phone::{AttributeBearer, Ble, BleSettings, Transport, Wanted};
 use trace::Trace;
 
 use super::Enrollee;
@@ -19,11 +22,19 @@ use crate::run;
 /// Name in the trace of the program that uses the adapter for outsiders.
 const OUTSIDER: &str = "outsider";
 
+/// What a phone has of Bluetooth.
+#[derive(Clone)]
+struct Adapter {
+    bluetooth: phone::Bluetooth,
+    /// Its way past its host.
+    bearer: Option<Arc<dyn AttributeBearer>>,
+}
+
 /// The medium, and who has a radio on it.
 pub struct Bluetooth {
     ether: Ether,
     clock: Clock,
-    phones: BTreeMap<String, phone::Bluetooth>,
+    phones: BTreeMap<String, Adapter>,
     /// What is wrong with every device's radio.
     faults: RadioFaults,
     /// Its adapters last as long as it.
@@ -57,12 +68,15 @@ impl Bluetooth {
             )));
         };
         let stand_in = self.outsiders().bus_at(&address, phones).await?;
-        self._stand_in = Some(stand_in);
         for (index, name) in phones.iter().enumerate() {
             let adapter = format!("hci{index}");
-            let adapter = phone::Bluetooth::open(self.clock.clone(), Some(&adapter)).await?;
-            self.phones.insert(name.clone(), adapter);
+            let bluetooth = phone::Bluetooth::open(self.clock.clone(), Some(&adapter)).await?;
+            let way = stand_in.raw_attributes(index);
+            let bearer = way.map(|way| Arc::new(PastBluez(way)) as Arc<dyn AttributeBearer>);
+            self.phones
+                .insert(name.clone(), Adapter { bluetooth, bearer });
         }
+        self._stand_in = Some(stand_in);
         Ok(())
     }
 
@@ -90,8 +104,12 @@ impl Bluetooth {
             name: Some(enrollee.service_name.clone()),
             service: enrollee.service,
         };
-        let adapter = self.phones.get(phone)?.clone();
-        Some(Box::new(Ble::new(adapter, wanted, BleSettings::default())))
+        let Adapter { bluetooth, bearer } = self.phones.get(phone)?.clone();
+        let ble = Ble::new(bluetooth, wanted, BleSettings::default());
+        Some(Box::new(match bearer {
+            Some(bearer) => ble.with_bearer(bearer),
+            None => ble,
+        }))
     }
 
     /// Disturbs the radios of `devices`, or no longer.
@@ -112,6 +130,15 @@ impl Bluetooth {
         for device in devices {
             self.ether.set_faults(device, self.faults);
         }
+    }
+}
+
+/// The way of a phone past the stand-in for BlueZ.
+struct PastBluez(RawAttributes);
+
+impl AttributeBearer for PastBluez {
+    fn ask(&self, device: [u8; 6], pdu: Vec<u8>) -> BoxFuture<'_, Option<Vec<u8>>> {
+        self.0.ask(device, pdu).boxed()
     }
 }
 

@@ -15,6 +15,7 @@ use super::error::BluezError;
 use super::gatt::{FoundCharacteristic, FoundService, LONGEST};
 use super::host::{Connection, Hci, Packets, Stack};
 use super::request::{Order, Reply};
+use crate::bluetooth::host::PastHost;
 use crate::bluetooth::radio::Address;
 
 /// How long a device that does not advertise is waited for (Linux 6.1, `HCI_LE_CONN_TIMEOUT`).
@@ -39,6 +40,7 @@ type Client<'s> = GattClient<'s, Hci, Packets, SERVICES>;
 /// Connects, does what is asked, and stays until the connection ends.
 pub(super) async fn bear(
     stack: &Stack<'_>,
+    past: &PastHost,
     devices: &Devices,
     device: Address,
     reply: Reply<()>,
@@ -79,6 +81,19 @@ pub(super) async fn bear(
                     Order::Disconnect { reply } => {
                         waiting = Some(reply);
                         connection.disconnect();
+                    }
+                    Order::Raw { pdu, mut reply } => {
+                        let asking = devices.wait_for_device();
+                        let answer = past.ask(connection.handle().raw(), &pdu);
+                        let answer = tokio::select! {
+                            answer = answer => answer.ok(),
+                            () = reply.closed() => None,
+                        };
+                        drop(asking);
+                        if let Some(answer) = answer {
+                            // As above.
+                            let _ = reply.send(answer);
+                        }
                     }
                     order => carry_out(&client, devices, order).await,
                 }
@@ -243,7 +258,7 @@ async fn carry_out(client: &Client<'_>, devices: &Devices, order: Order) {
             drop(waiting);
             let _ = reply.send(written.map_err(refusal));
         }
-        Order::Disconnect { .. } => {}
+        Order::Disconnect { .. } | Order::Raw { .. } => {}
     }
 }
 

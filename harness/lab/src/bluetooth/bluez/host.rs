@@ -40,7 +40,9 @@ pub(super) async fn run(
     devices: &Devices,
 ) -> String {
     let mut resources = HostResources::<Packets, CONNECTIONS, 1>::new();
-    let stack = trouble_host::new(Hci::new(HciStream::new(hci)), &mut resources).build();
+    let hci = HciStream::new(hci);
+    let past = hci.past();
+    let stack = trouble_host::new(Hci::new(hci), &mut resources).build();
     let (reports, mut heard) = mpsc::channel(REPORTS);
     let ears = Ears(reports);
     let mut runner = stack.runner();
@@ -103,10 +105,10 @@ pub(super) async fn run(
                         } else {
                             let (orders, taken) = mpsc::unbounded_channel();
                             open.insert(device, orders);
-                            let stack = &stack;
+                            let (stack, past) = (&stack, &past);
                             bearers.push(async move {
                                 // A bus that is gone ends everything by itself.
-                                let _ = bear(stack, devices, device, reply, taken).await;
+                                let _ = bear(stack, past, devices, device, reply, taken).await;
                                 device
                             }.boxed_local());
                         }
@@ -120,6 +122,13 @@ pub(super) async fn run(
                             }
                         }
                     },
+                    Some(Request::Raw { device, pdu, reply }) => {
+                        let mut open = open.iter();
+                        if let Some((_, orders)) = open.find(|(known, _)| known.bytes == device) {
+                            // A reply that is dropped tells that there is no connection.
+                            drop(orders.send(Order::Raw { pdu, reply }));
+                        }
+                    }
                 },
                 Some(ended) = bearers.next(), if !bearers.is_empty() => {
                     open.remove(&ended);

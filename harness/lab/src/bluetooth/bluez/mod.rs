@@ -60,6 +60,28 @@ pub struct BluezStandIn {
     controllers: JoinSet<()>,
 }
 
+/// The way of a phone past its host, for bytes of the Attribute Protocol as they are; cheap to clone. BlueZ has
+/// none: it keeps that protocol's channel to itself.
+#[derive(Clone)]
+pub struct RawAttributes {
+    requests: mpsc::UnboundedSender<Request>,
+}
+
+impl RawAttributes {
+    /// Sends one PDU on the link to the device with this address, most significant byte first, and waits for what
+    /// is answered; dropping the future ends the wait. None if the link ends before, or there is none.
+    ///
+    /// It is a call of the adapter (`hci0` and so on), for which the caller holds a [`Clock::call`].
+    pub async fn ask(&self, device: [u8; 6], pdu: Vec<u8>) -> Option<Vec<u8>> {
+        let mut device = device;
+        device.reverse();
+        let (reply, answer) = oneshot::channel();
+        // Without a host no reply comes.
+        let _ = self.requests.send(Request::Raw { device, pdu, reply });
+        answer.await.ok()
+    }
+}
+
 /// What the thread is given for one phone.
 struct Seat {
     phone: BluezPhone,
@@ -139,6 +161,12 @@ impl BluezStandIn {
             // One that is gone already is out.
             let _ = host.send(Request::Unplug);
         }
+    }
+
+    /// The way of the phone at `index` past its host.
+    pub fn raw_attributes(&self, index: usize) -> Option<RawAttributes> {
+        let requests = self.hosts.get(index)?.clone();
+        Some(RawAttributes { requests })
     }
 }
 

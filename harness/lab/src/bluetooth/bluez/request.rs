@@ -21,6 +21,12 @@ pub(super) enum Request {
     Connect { device: Address, reply: Reply<()> },
     /// To a connected device.
     Peer { device: Address, order: Order },
+    /// The same, by its address alone, whichever kind that is.
+    Raw {
+        device: [u8; 6],
+        pdu: Vec<u8>,
+        reply: oneshot::Sender<Vec<u8>>,
+    },
 }
 
 /// What is asked of a connection.
@@ -35,6 +41,11 @@ pub(super) enum Order {
         value: Vec<u8>,
         with_response: bool,
         reply: Reply<()>,
+    },
+    /// Send a PDU of ATT as it is. The reply is the answer; it is dropped if the connection ends before.
+    Raw {
+        pdu: Vec<u8>,
+        reply: oneshot::Sender<Vec<u8>>,
     },
 }
 

@@ -7,17 +7,14 @@
 
 use std::collections::BTreeMap;
 
+use super::pdu::{
+    DISCONNECTION_COMPLETE, HEADER, NUMBER_OF_COMPLETED_PACKETS, att, confirmation, confirmed,
+    ended, fragments, pdu_length, whole,
+};
 use crate::bluetooth::h4::{Acl, Packet};
 
-/// ATT's channel.
-const ATT: u16 = 4;
-/// Of L2CAP: length and channel.
-const HEADER: usize = 4;
 /// What an ATT_MTU is before anybody has asked for more.
 const MTU: usize = 23;
-/// Bytes of a fragment, which every controller takes.
-const FRAGMENT: usize = 27;
-const NUMBER_OF_COMPLETED_PACKETS: u8 = 0x13;
 
 const ERROR_RESPONSE: u8 = 0x01;
 const EXCHANGE_MTU_REQUEST: u8 = 0x02;
@@ -116,12 +113,12 @@ impl LongWrites {
             } => self.completed(&parameters),
             other => {
                 if let Packet::Event {
-                    code: 0x05,
+                    code: DISCONNECTION_COMPLETE,
                     parameters,
                 } = &other
-                    && let [_, low, high, ..] = parameters[..]
+                    && let Some(handle) = ended(parameters)
                 {
-                    self.connections.remove(&u16::from_le_bytes([low, high]));
+                    self.connections.remove(&handle);
                 }
                 vec![Step::ToHost(other)]
             }
@@ -163,9 +160,7 @@ impl LongWrites {
     /// Confirmations of packets that are ours are not for the host.
     fn completed(&mut self, parameters: &[u8]) -> Vec<Step> {
         let mut steps = Vec::new();
-        for entry in parameters.get(1..).unwrap_or_default().chunks_exact(4) {
-            let handle = u16::from_le_bytes([entry[0], entry[1]]);
-            let mut count = u16::from_le_bytes([entry[2], entry[3]]);
+        for (handle, mut count) in confirmed(parameters) {
             if let Some(connection) = self.connections.get_mut(&(handle & 0x0FFF)) {
                 let ours = count.min(connection.unconfirmed);
                 connection.unconfirmed -= ours;
@@ -212,18 +207,9 @@ impl Connection {
             writing.sent += part.len();
             pdu
         };
-        let mut stream = (pdu.len() as u16).to_le_bytes().to_vec();
-        stream.extend(ATT.to_le_bytes());
-        stream.extend(pdu);
-        let fragments = stream.chunks(FRAGMENT * 9).enumerate();
-        let packets: Vec<Step> = fragments
-            .map(|(index, data)| {
-                Step::ToController(Packet::Acl(Acl {
-                    handle,
-                    continues: index > 0,
-                    data: data.to_vec(),
-                }))
-            })
+        let packets: Vec<Step> = fragments(handle, &pdu)
+            .into_iter()
+            .map(Step::ToController)
             .collect();
         self.unconfirmed += packets.len() as u16;
         packets
@@ -258,41 +244,6 @@ impl Connection {
             }
             _ => Vec::new(),
         }
-    }
-}
-
-/// The beginning of an ATT PDU, if the first fragment `data` carries one.
-fn att(data: &[u8]) -> Option<&[u8]> {
-    let (header, pdu) = data.split_at_checked(HEADER)?;
-    (u16::from_le_bytes([header[2], header[3]]) == ATT).then_some(pdu)
-}
-
-/// The length of a PDU, from its first fragment.
-fn pdu_length(data: &[u8]) -> usize {
-    match data {
-        [low, high, ..] => usize::from(u16::from_le_bytes([*low, *high])),
-        _ => 0,
-    }
-}
-
-fn whole(handle: u16, pdu: &[u8]) -> Packet {
-    let mut data = (pdu.len() as u16).to_le_bytes().to_vec();
-    data.extend(ATT.to_le_bytes());
-    data.extend(pdu);
-    Packet::Acl(Acl {
-        handle,
-        continues: false,
-        data,
-    })
-}
-
-fn confirmation(handle: u16, count: u16) -> Packet {
-    let mut parameters = vec![1];
-    parameters.extend(handle.to_le_bytes());
-    parameters.extend(count.to_le_bytes());
-    Packet::Event {
-        code: NUMBER_OF_COMPLETED_PACKETS,
-        parameters,
     }
 }
 

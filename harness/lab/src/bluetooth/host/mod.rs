@@ -2,10 +2,13 @@
 
 mod long_writes;
 mod mend;
+mod past_host;
+mod pdu;
 mod pool;
 mod time;
 mod transport;
 
+pub(super) use past_host::PastHost;
 pub use pool::{HeapPacket, Pool};
 pub use time::{OnLabTime, on_lab_time};
 pub use transport::{HciStream, HciStreamError};

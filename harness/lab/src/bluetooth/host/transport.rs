@@ -12,17 +12,19 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, Wr
 use tokio::sync::{Mutex, Notify};
 
 use super::long_writes::{LongWrites, Step};
+use super::past_host::PastHost;
 use crate::bluetooth::h4::{Decoder, Packet, Side};
 
 /// Bytes taken from the stream at once.
 const CHUNK: usize = 4 * 1024;
 
 /// A host's end of an H4 stream. Write Requests that are too long for their connection's ATT_MTU
-/// become queued writes on it.
+/// become queued writes on it; a client's own bytes go past the host.
 pub struct HciStream<S> {
     reader: Mutex<Reader<S>>,
     writer: Mutex<WriteHalf<S>>,
     long_writes: RefCell<LongWrites>,
+    past: PastHost,
     /// What the host will read before anything else.
     inbox: RefCell<VecDeque<Packet>>,
     bell: Notify,
@@ -44,9 +46,15 @@ impl<S: AsyncRead + AsyncWrite> HciStream<S> {
             }),
             writer: Mutex::new(writer),
             long_writes: RefCell::default(),
+            past: PastHost::default(),
             inbox: RefCell::default(),
             bell: Notify::new(),
         }
+    }
+
+    /// The way past the host.
+    pub(crate) fn past(&self) -> PastHost {
+        self.past.clone()
     }
 
     /// Brings packets to where they go.
@@ -81,19 +89,24 @@ impl<S: AsyncRead + AsyncWrite> Transport for HciStream<S> {
         let Reader { stream, decoder } = &mut *reader;
         let mut chunk = [0; CHUNK];
         let packet = loop {
+            let outgoing = self.past.take_outgoing();
+            self.take(outgoing.into_iter().map(Step::ToController).collect())
+                .await?;
             let waiting = self.inbox.borrow_mut().pop_front();
             if let Some(packet) = waiting {
                 break packet.encode(Side::Controller);
             }
             match decoder.pop() {
-                Ok(Some(mut packet)) => {
-                    if let Packet::Acl(acl) = &mut packet
-                        && !acl.continues
-                    {
-                        super::mend::mend(&mut acl.data);
+                Ok(Some(packet)) => {
+                    for mut packet in self.past.controller_sends(packet) {
+                        if let Packet::Acl(acl) = &mut packet
+                            && !acl.continues
+                        {
+                            super::mend::mend(&mut acl.data);
+                        }
+                        let steps = self.long_writes.borrow_mut().controller_sends(packet);
+                        self.take(steps).await?;
                     }
-                    let steps = self.long_writes.borrow_mut().controller_sends(packet);
-                    self.take(steps).await?;
                     continue;
                 }
                 Ok(None) => {}
@@ -105,6 +118,7 @@ impl<S: AsyncRead + AsyncWrite> Transport for HciStream<S> {
                     length => decoder.push(&chunk[..length]),
                 },
                 () = self.bell.notified() => {}
+                () = self.past.rung() => {}
             }
         };
         let mut rest = &packet[..];
@@ -123,6 +137,7 @@ impl<S: AsyncRead + AsyncWrite> Transport for HciStream<S> {
         let Ok(Some(packet)) = decoder.pop() else {
             return Err(HciStreamError::Garbage("a packet of the host".to_owned()));
         };
+        self.past.host_sends(&packet);
         let steps = self.long_writes.borrow_mut().host_sends(packet);
         self.take(steps).await?;
         Ok(())

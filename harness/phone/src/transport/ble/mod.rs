@@ -11,6 +11,7 @@ mod search;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use btleplug::api::{CentralEvent, Characteristic, Peripheral as _, WriteType};
@@ -19,7 +20,7 @@ use clock::Clock;
 use futures_util::future::{BoxFuture, Either, select};
 use futures_util::{FutureExt, Stream, StreamExt};
 
-use super::{Transport, TransportError, TransportKind};
+use super::{AttributeEnd, Transport, TransportError, TransportKind};
 use names::{DESCRIPTION, Described};
 
 pub use error::BleError;
@@ -53,11 +54,21 @@ impl Default for BleSettings {
     }
 }
 
+/// A way past the host's Bluetooth service, for bytes of the Attribute Protocol as they are. A host has none, as
+/// its service keeps that protocol's channel to itself; a virtual one may.
+pub trait AttributeBearer: Send + Sync {
+    /// Sends one PDU on the link to the device with this address, most significant byte first, and gives what is
+    /// answered: a response, or an error. None once the link has ended. The caller drops the future when it has waited
+    /// for long enough; an answer that comes later must not be taken for that of another request.
+    fn ask(&self, device: [u8; 6], pdu: Vec<u8>) -> BoxFuture<'_, Option<Vec<u8>>>;
+}
+
 /// A device's GATT service; found and connected when first asked.
 pub struct Ble {
     bluetooth: Bluetooth,
     wanted: Wanted,
     settings: BleSettings,
+    bearer: Option<Arc<dyn AttributeBearer>>,
     /// The device that was about to be connected; whatever comes between may leave it connected.
     begun: Option<Peripheral>,
     link: Option<GattLink>,
@@ -86,10 +97,17 @@ impl Ble {
             bluetooth,
             wanted,
             settings,
+            bearer: None,
             begun: None,
             link: None,
             is_forgotten: false,
         }
+    }
+
+    /// The same, with a way past the host's Bluetooth service.
+    pub fn with_bearer(mut self, bearer: Arc<dyn AttributeBearer>) -> Self {
+        self.bearer = Some(bearer);
+        self
     }
 
     fn clock(&self) -> &Clock {
@@ -183,6 +201,27 @@ impl Ble {
             }
             ended => ended,
         }
+    }
+
+    async fn ask(
+        &mut self,
+        bearer: &dyn AttributeBearer,
+        pdu: &[u8],
+        within: Duration,
+    ) -> Result<AttributeEnd, BleError> {
+        let clock = self.clock().clone();
+        let service = self.bluetooth.name().to_owned();
+        let device = self.link().await?.peripheral.address().into_inner();
+        let _call = clock.call(&service);
+        let asked = clock.timeout(within, bearer.ask(device, pdu.to_vec()));
+        Ok(match asked.await {
+            Ok(Some(answer)) => AttributeEnd::Answered(answer),
+            Ok(None) => {
+                self.link = None;
+                AttributeEnd::Closed
+            }
+            Err(_) => AttributeEnd::Silent,
+        })
     }
 
     /// The device to disconnect.
@@ -357,6 +396,19 @@ impl Transport for Ble {
             known.characteristic.uuid.to_string(),
             known.description.clone(),
         ))
+    }
+
+    fn attribute<'s>(
+        &'s mut self,
+        pdu: &'s [u8],
+        within: Duration,
+    ) -> BoxFuture<'s, Option<Result<AttributeEnd, TransportError>>> {
+        async move {
+            let bearer = self.bearer.clone()?;
+            let asked = self.ask(&*bearer, pdu, within).await;
+            Some(asked.map_err(TransportError::from))
+        }
+        .boxed()
     }
 
     fn endpoints(&mut self) -> BoxFuture<'_, Result<Option<Vec<String>>, TransportError>> {
