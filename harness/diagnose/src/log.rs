@@ -1,7 +1,7 @@
 //! One log, read line by line.
 
 mod conclusion;
-mod text;
+pub mod text;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +13,15 @@ use dialect::{Row, Text};
 use crate::advertised::Advertised;
 use crate::binary;
 use crate::changed::Changes;
+use crate::codes;
 use crate::compared::Compared;
+use crate::cut_short;
 use crate::diagnosis::{Cause, Evidence, Past};
 use crate::journal::{Journal, is_by_broker};
 use crate::meant::{as_meant, is_aside, is_denied, is_of_other_tongue, is_remark};
 use crate::names::{self, Names};
 use crate::peers::{self, Clients};
+use crate::replies;
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::spelled;
 use crate::subject::Subject;
@@ -26,6 +29,7 @@ use crate::unnamed::Tail;
 use crate::visitors::Visitors;
 use crate::waiting::Moment;
 use crate::watch::{Ending, Verdict, Watch, is_of, is_own};
+use crate::whose;
 use crate::{Kind, Stage};
 use text::{in_words, plain, with_returns_seen};
 
@@ -427,13 +431,21 @@ fn find(line: &str) -> Vec<Pattern> {
         found.sort_unstable();
         found.dedup();
     }
-    if found.is_empty() && !is_of_other_tongue(line) {
-        return found;
+    if !found.is_empty() || is_of_other_tongue(line) {
+        found = match as_meant(line) {
+            Cow::Borrowed(_) => found,
+            Cow::Owned(line) => set.found_in(line.as_bytes()),
+        };
     }
-    match as_meant(line) {
-        Cow::Borrowed(_) => found,
-        Cow::Owned(line) => set.found_in(line.as_bytes()),
+    if let Some(named) = codes::named(line) {
+        found.extend(set.found_in(named.as_bytes()));
+        found.sort_unstable();
+        found.dedup();
     }
+    replies::add(&mut found, line, set);
+    cut_short::add(&mut found, line, set);
+    whose::leave_out(&mut found, line);
+    found
 }
 
 fn past(rule: &Rule, attempt: u64, evidence: Evidence, peers: Vec<Ipv4Addr>) -> Past {
