@@ -17,10 +17,14 @@ use crate::codes;
 use crate::compared::Compared;
 use crate::cut_short;
 use crate::diagnosis::{Cause, Evidence, Past};
+use crate::foretold::Foretold;
+use crate::glance;
+use crate::heard::Heard;
 use crate::journal::{Journal, is_by_broker};
 use crate::meant::{as_meant, is_aside, is_denied, is_of_other_tongue, is_remark};
 use crate::names::{self, Names};
 use crate::peers::{self, Clients};
+use crate::power_loss::PowerLosses;
 use crate::replies;
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::spelled;
@@ -30,6 +34,7 @@ use crate::visitors::Visitors;
 use crate::waiting::Moment;
 use crate::watch::{Ending, Verdict, Watch, is_of, is_own};
 use crate::whose;
+use crate::withdrawn::Withdrawn;
 use crate::{Kind, Stage};
 use text::{in_words, plain, with_returns_seen};
 
@@ -83,6 +88,14 @@ pub struct Log {
     advertised: Advertised,
     /// The phones in the device's own network.
     visitors: Visitors,
+    /// The networks that are heard.
+    heard: Heard,
+    /// The starts after a loss of power.
+    power_losses: PowerLosses,
+    /// The failures that it foretells.
+    foretold: Foretold,
+    /// Where the device left its network itself.
+    withdrawn: Withdrawn,
     /// The identifiers by which a device calls itself at a broker.
     ids: BTreeSet<String>,
     history: Vec<Past>,
@@ -118,6 +131,10 @@ impl Log {
             spelled: spelled::Names::default(),
             advertised: Advertised::default(),
             visitors: Visitors::default(),
+            heard: Heard::default(),
+            power_losses: PowerLosses::default(),
+            foretold: Foretold::default(),
+            withdrawn: Withdrawn::default(),
             ids: BTreeSet::new(),
             history: Vec::new(),
             left_out: 0,
@@ -164,6 +181,12 @@ impl Log {
             self.spelled.take(self.lines, clean);
             self.advertised.take(self.lines, clean, !found.is_empty());
             self.visitors.take(self.lines, clean);
+            self.heard.take(self.lines, clean);
+            if glance::may_tell(clean) {
+                self.power_losses.take(self.lines, clean);
+                self.foretold.take(self.lines, clean);
+                self.withdrawn.take(self.lines, clean);
+            }
             peers::take_own_id(clean, &mut self.ids);
         }
         if self.kind != Some(Kind::Network) {
@@ -294,8 +317,14 @@ impl Log {
             self.visitors.passed(rules.marks[mark].stage);
             match rules.marks[mark].stage {
                 Stage::Credentials => self.changes.has_other_credentials(),
-                Stage::Join | Stage::Dhcp if is_own(kind) => self.changes.joined(self.lines, text),
-                Stage::Mqtt | Stage::Cloud | Stage::Bind => self.changes.reached(),
+                Stage::Join | Stage::Dhcp if is_own(kind) => {
+                    self.changes.joined(self.lines, text);
+                    self.withdrawn.joined();
+                }
+                Stage::Mqtt | Stage::Cloud | Stage::Bind => {
+                    self.changes.reached();
+                    self.power_losses.reached();
+                }
                 _ => {}
             }
             let over = self.current.recover(&rules.marks[mark], kind, text);
