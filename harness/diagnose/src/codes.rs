@@ -26,6 +26,8 @@ const NVS: [&str; 16] = [
     "ESP_ERR_NVS_NEW_VERSION_FOUND",
 ];
 const FIRST: u32 = 0x1101;
+/// The one that devices which are well tell as well.
+const NOT_FOUND: &str = "ESP_ERR_NVS_NOT_FOUND";
 
 /// What a line on storage has, in which bare digits are a code.
 static OF_STORAGE: LazyLock<bytes::Regex> = LazyLock::new(|| {
@@ -77,7 +79,9 @@ fn name_of(digits: &str, is_of_storage: bool) -> Option<&'static str> {
         None => digits.parse(),
     };
     let place = code.ok()?.checked_sub(FIRST)?;
-    NVS.get(place as usize).copied()
+    let name = NVS.get(place as usize).copied();
+    // What was never written is missing at each first start.
+    name.filter(|name| *name != NOT_FOUND)
 }
 
 #[cfg(test)]
@@ -115,6 +119,7 @@ mod tests {
             "I (6) nvs: 1105 entries",
             "I (6) nvs: result 4357 bytes saved",
             "I (6) app: port=4357",
+            "W (6) nvs: get token failed with 1102",
             "E (6) nvs: ret=43610",
             "E (6) nvs_set: 0x1105 ESP_ERR_NVS_NOT_ENOUGH_SPACE, err 0x1105",
         ] {

@@ -73,11 +73,13 @@ pub fn rank(hits: Vec<Hit>) -> (Vec<Hit>, Vec<Hit>) {
         *hit == first || (!is_silent && !is_other && (is_near || is_same || is_reason))
     };
     let (mut together, rest): (Vec<Hit>, Vec<Hit>) = hits.into_iter().partition(is_told_with_it);
-    // What a server says proves the way to it: a trouble on the way is a later one.
+    // What a server says proves the way to it: a trouble on the way is a later one. A wrong clock can be the
+    // reason of what it refuses.
     let said = together.iter().filter(|hit| hit.is_by_server());
     let said = said.map(|hit| hit.line).min();
     let is_after = |hit: &Hit| {
-        let is_of_way = (Stage::Join..=Stage::Mqtt).contains(&hit.rule().stage);
+        let stage = hit.rule().stage;
+        let is_of_way = (Stage::Join..=Stage::Mqtt).contains(&stage) && stage != Stage::Clock;
         is_of_way && said.is_some_and(|line| line < hit.line)
     };
     // A firmware that crashes behind what was refused may crash for that.
