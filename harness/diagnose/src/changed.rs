@@ -138,6 +138,11 @@ impl Changes {
         self.joined.take(line, text);
     }
 
+    /// Whether the device was in a network with the credentials that it has.
+    pub fn was_joined(&self) -> bool {
+        self.joined.is_any()
+    }
+
     /// The device was given other credentials.
     pub fn has_other_credentials(&mut self) {
         self.joined.forget();

@@ -347,7 +347,7 @@ const fn hex(says: &'static str, table: Table) -> Reader {
     }
 }
 
-static READERS: [Reader; 13] = [
+static READERS: [Reader; 15] = [
     decimal(r"(?i)\breason(?: code)?\s*[:=(]?\s*(\d{1,3})\b", WIFI),
     decimal(
         r"(?i)\bdisconnect(?:ed)?,? reason ?[:=]? ?\(?(\d{1,3})\b",
@@ -368,6 +368,14 @@ static READERS: [Reader; 13] = [
     ),
     hex(
         r"(?:esp_err_t |error:? |err(?:or)?[ =:]+|\()0x([13][0-9a-fA-F]{2,3})\b",
+        ESP_ERR,
+    ),
+    hex(
+        r"(?i)(?:\b(?:failed with|stored|err(?:or)?|ret\w*|rc|code|status)|=)[ :=(]{1,3}[-+]?(?:0x)?0*(11(?:0[1-9a-f]|10))\b",
+        ESP_ERR,
+    ),
+    decimal(
+        r"(?i)(?:nvs|kv|flash|storage|save|store)\w*[^\n]*?(?:\b(?:failed with|err(?:or)?|ret\w*|rc|code)|=)[ :=(]{1,3}[-+]?(43(?:5[3-9]|6[0-8]))\b",
         ESP_ERR,
     ),
     decimal(r"(?i)\berrno\s*[=:]?\s*\(?(\d{1,3})\b", ERRNO),
@@ -477,6 +485,8 @@ mod tests {
                 "key cannot be read",
             ),
             ("E MQTT: errno=113", "ECONNABORTED"),
+            ("E kv: nvs erase key failed with 1109", "KEY_TOO_LONG"),
+            ("E cfg: nvs_commit ret=-4357", "NOT_ENOUGH_SPACE"),
             (
                 "E esp-tls: couldn't get hostname for :x: getaddrinfo() returns 202, addrinfo=0x0",
                 "EAI_FAIL",

@@ -1,7 +1,7 @@
 //! One log, read line by line.
 
 mod conclusion;
-mod text;
+pub mod text;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +13,19 @@ use dialect::{Row, Text};
 use crate::advertised::Advertised;
 use crate::binary;
 use crate::changed::Changes;
+use crate::codes;
 use crate::compared::Compared;
+use crate::cut_short;
 use crate::diagnosis::{Cause, Evidence, Past};
+use crate::foretold::Foretold;
+use crate::glance;
+use crate::heard::Heard;
 use crate::journal::{Journal, is_by_broker};
 use crate::meant::{as_meant, is_aside, is_denied, is_of_other_tongue, is_remark};
 use crate::names::{self, Names};
 use crate::peers::{self, Clients};
+use crate::power_loss::PowerLosses;
+use crate::replies;
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::spelled;
 use crate::subject::Subject;
@@ -26,6 +33,8 @@ use crate::unnamed::Tail;
 use crate::visitors::Visitors;
 use crate::waiting::Moment;
 use crate::watch::{Ending, Verdict, Watch, is_of, is_own};
+use crate::whose;
+use crate::withdrawn::Withdrawn;
 use crate::{Kind, Stage};
 use text::{in_words, plain, with_returns_seen};
 
@@ -79,6 +88,14 @@ pub struct Log {
     advertised: Advertised,
     /// The phones in the device's own network.
     visitors: Visitors,
+    /// The networks that are heard.
+    heard: Heard,
+    /// The starts after a loss of power.
+    power_losses: PowerLosses,
+    /// The failures that it foretells.
+    foretold: Foretold,
+    /// Where the device left its network itself.
+    withdrawn: Withdrawn,
     /// The identifiers by which a device calls itself at a broker.
     ids: BTreeSet<String>,
     history: Vec<Past>,
@@ -114,6 +131,10 @@ impl Log {
             spelled: spelled::Names::default(),
             advertised: Advertised::default(),
             visitors: Visitors::default(),
+            heard: Heard::default(),
+            power_losses: PowerLosses::default(),
+            foretold: Foretold::default(),
+            withdrawn: Withdrawn::default(),
             ids: BTreeSet::new(),
             history: Vec::new(),
             left_out: 0,
@@ -160,6 +181,12 @@ impl Log {
             self.spelled.take(self.lines, clean);
             self.advertised.take(self.lines, clean, !found.is_empty());
             self.visitors.take(self.lines, clean);
+            self.heard.take(self.lines, clean);
+            if glance::may_tell(clean) {
+                self.power_losses.take(self.lines, clean);
+                self.foretold.take(self.lines, clean);
+                self.withdrawn.take(self.lines, clean);
+            }
             peers::take_own_id(clean, &mut self.ids);
         }
         if self.kind != Some(Kind::Network) {
@@ -290,8 +317,14 @@ impl Log {
             self.visitors.passed(rules.marks[mark].stage);
             match rules.marks[mark].stage {
                 Stage::Credentials => self.changes.has_other_credentials(),
-                Stage::Join | Stage::Dhcp if is_own(kind) => self.changes.joined(self.lines, text),
-                Stage::Mqtt | Stage::Cloud | Stage::Bind => self.changes.reached(),
+                Stage::Join | Stage::Dhcp if is_own(kind) => {
+                    self.changes.joined(self.lines, text);
+                    self.withdrawn.joined();
+                }
+                Stage::Mqtt | Stage::Cloud | Stage::Bind => {
+                    self.changes.reached();
+                    self.power_losses.reached();
+                }
                 _ => {}
             }
             let over = self.current.recover(&rules.marks[mark], kind, text);
@@ -427,13 +460,21 @@ fn find(line: &str) -> Vec<Pattern> {
         found.sort_unstable();
         found.dedup();
     }
-    if found.is_empty() && !is_of_other_tongue(line) {
-        return found;
+    if !found.is_empty() || is_of_other_tongue(line) {
+        found = match as_meant(line) {
+            Cow::Borrowed(_) => found,
+            Cow::Owned(line) => set.found_in(line.as_bytes()),
+        };
     }
-    match as_meant(line) {
-        Cow::Borrowed(_) => found,
-        Cow::Owned(line) => set.found_in(line.as_bytes()),
+    if let Some(named) = codes::named(line) {
+        found.extend(set.found_in(named.as_bytes()));
+        found.sort_unstable();
+        found.dedup();
     }
+    replies::add(&mut found, line, set);
+    cut_short::add(&mut found, line, set);
+    whose::leave_out(&mut found, line);
+    found
 }
 
 fn past(rule: &Rule, attempt: u64, evidence: Evidence, peers: Vec<Ipv4Addr>) -> Past {

@@ -33,6 +33,20 @@ impl Hit {
         self.is_aside || (text.general && text.sure == Certainty::Possible)
     }
 
+    /// Whether it says no more than that the firmware ended.
+    fn is_crash(self) -> bool {
+        let rule = self.rule();
+        rule.stage == Stage::Power && rule.text.general && rule.text.lasting
+    }
+
+    /// Whether a cloud says what it refuses.
+    fn is_by_server(self) -> bool {
+        let rule = self.rule();
+        let is_told = rule.text.reaches || rule.text.anywhere;
+        let is_of_cloud = (Stage::Cloud..=Stage::Bind).contains(&rule.stage);
+        is_told && is_of_cloud && !rule.text.general && !self.is_aside
+    }
+
     /// Whether it says that something is wrong with a server that need not be the device's broker.
     fn is_of_any_server(self) -> bool {
         let rule = self.rule();
@@ -59,14 +73,32 @@ pub fn rank(hits: Vec<Hit>) -> (Vec<Hit>, Vec<Hit>) {
         *hit == first || (!is_silent && !is_other && (is_near || is_same || is_reason))
     };
     let (mut together, rest): (Vec<Hit>, Vec<Hit>) = hits.into_iter().partition(is_told_with_it);
+    // What a server says proves the way to it: a trouble on the way is a later one. A wrong clock can be the
+    // reason of what it refuses.
+    let said = together.iter().filter(|hit| hit.is_by_server());
+    let said = said.map(|hit| hit.line).min();
+    let is_after = |hit: &Hit| {
+        let stage = hit.rule().stage;
+        let is_of_way = (Stage::Join..=Stage::Mqtt).contains(&stage) && stage != Stage::Clock;
+        is_of_way && said.is_some_and(|line| line < hit.line)
+    };
+    // A firmware that crashes behind what was refused may crash for that.
+    let first_said = together
+        .iter()
+        .filter(|hit| !hit.is_weak() && !hit.is_crash());
+    let first_said = first_said.map(|hit| hit.line).min();
+    let is_later_crash =
+        |hit: &Hit| hit.is_crash() && first_said.is_some_and(|line| line < hit.line);
     // What tells more goes before what tells less, and after that the earlier stage and line.
     together.sort_by_key(|hit| {
         let rule = hit.rule();
         let text = &rule.text;
         (
             !text.explains,
+            is_after(hit),
             text.general,
             hit.is_weak(),
+            is_later_crash(hit),
             rule.stage,
             Reverse(text.sure),
             hit.line,

@@ -10,7 +10,7 @@ use crate::expressions::{ExpressionError, Expressions};
 use crate::names::NAME_BLOCKED;
 use crate::{Certainty, Kind, Stage};
 
-const FILES: [(Stage, &str); 20] = [
+const FILES: [(Stage, &str); 21] = [
     (Stage::Power, include_str!("../rules/power.toml")),
     (Stage::Power, include_str!("../rules/power_linux.toml")),
     (Stage::Storage, include_str!("../rules/storage.toml")),
@@ -26,6 +26,7 @@ const FILES: [(Stage, &str); 20] = [
     ),
     (Stage::Join, include_str!("../rules/association.toml")),
     (Stage::Join, include_str!("../rules/join.toml")),
+    (Stage::Join, include_str!("../rules/modem.toml")),
     (Stage::Dhcp, include_str!("../rules/dhcp.toml")),
     (Stage::Dns, include_str!("../rules/dns.toml")),
     (Stage::Tcp, include_str!("../rules/tcp.toml")),
@@ -228,6 +229,8 @@ pub struct Rules {
     pub of_servers: Vec<bool>,
     /// Of each expression, whether by its line a filter blocks a name.
     pub blocks: Vec<bool>,
+    /// Of each expression, whether its line is on the device's own address.
+    pub of_addresses: Vec<bool>,
     /// The expression that tells a failure, whatever it is.
     pub fails: Pattern,
 }
@@ -324,17 +327,20 @@ impl Rules {
         end_each_other(&mut rules);
         let (said_by, proved_by) = index(&rules, &marks, patterns.texts.len());
         let none = vec![false; patterns.texts.len()];
-        let (mut waits, mut of_servers, mut blocks) = (none.clone(), none.clone(), none);
+        let (mut waits, mut of_servers, mut blocks) = (none.clone(), none.clone(), none.clone());
+        let mut of_addresses = none;
         for rule in &rules {
             let after = rule.after.iter();
             after.for_each(|after| waits[*after] |= rule.text.patience.is_some());
             for says in &rule.says {
                 of_servers[*says] |= (Stage::Dns..=Stage::Mqtt).contains(&rule.stage);
                 blocks[*says] |= rule.text.id == NAME_BLOCKED;
+                of_addresses[*says] |= rule.stage == Stage::Dhcp && !rule.text.anywhere;
             }
         }
         for mark in &marks {
             of_servers[mark.says] |= (Stage::Dns..=Stage::Mqtt).contains(&mark.stage);
+            of_addresses[mark.says] |= mark.stage == Stage::Dhcp;
         }
         Ok(Self {
             rules,
@@ -346,6 +352,7 @@ impl Rules {
             waits,
             of_servers,
             blocks,
+            of_addresses,
             fails,
         })
     }

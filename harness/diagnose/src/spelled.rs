@@ -185,6 +185,11 @@ impl Names {
         Some(cause)
     }
 
+    /// The names that the device was given, as far as they are told by their signs.
+    pub fn wanted(&self) -> impl Iterator<Item = &str> {
+        self.wanted.iter().map(|(name, _)| name.as_str())
+    }
+
     fn is_heard(&self, name: &str) -> bool {
         self.heard.iter().any(|(heard, _)| heard == name)
     }

@@ -24,8 +24,16 @@ pub fn is_left_out(id: &str) -> bool {
 #[derive(Deserialize)]
 struct Expected {
     stage: String,
+    /// Another stage that the log allows as well.
+    or: Option<String>,
     #[serde(default)]
     cause: Vec<String>,
+}
+
+impl Expected {
+    fn allows(&self, stage: &str) -> bool {
+        self.stage == stage || self.or.as_deref() == Some(stage)
+    }
 }
 
 /// How many incidents get their stage.
@@ -73,8 +81,8 @@ fn count(leave_out: impl Fn(&Expected) -> BTreeSet<String>) -> Count {
             let place = match said {
                 None if expected.stage == "none" => continue,
                 None => &mut count.silent,
+                Some(cause) if expected.allows(cause.stage.name()) => &mut count.right,
                 Some(_) if expected.stage == "none" => &mut count.ill,
-                Some(cause) if cause.stage.name() == expected.stage => &mut count.right,
                 Some(cause) => match cause.certainty {
                     Certainty::Possible => &mut count.wrong,
                     Certainty::Likely => &mut count.wrong_and_likely,
@@ -83,7 +91,7 @@ fn count(leave_out: impl Fn(&Expected) -> BTreeSet<String>) -> Count {
             };
             *place += 1;
             let folder = folder.file_name().unwrap_or_default().display();
-            let is_right = said.is_some_and(|cause| cause.stage.name() == expected.stage);
+            let is_right = said.is_some_and(|cause| expected.allows(cause.stage.name()));
             if !is_right {
                 let said = said.map(|cause| {
                     (

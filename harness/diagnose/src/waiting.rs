@@ -36,6 +36,15 @@ impl Moment {
         }
     }
 
+    /// That of a line of which only the time of day counts, which a restart of the device leaves as it is.
+    pub fn of_day(line: u64, text: &str) -> Self {
+        Self {
+            line,
+            device_ms: None,
+            day_ms: day_ms(text),
+        }
+    }
+
     /// The line's number.
     pub fn line(self) -> u64 {
         self.line

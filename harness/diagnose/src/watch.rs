@@ -225,9 +225,19 @@ impl Watch {
         is_aside: bool,
     ) -> Vec<(usize, Evidence)> {
         let said_by = &rules().said_by[pattern];
+        // Of several lines that a rule needs, the others were there before.
+        let is_met = |rule: usize, place: usize| {
+            let says = 0..rules().rules[rule].says.len();
+            let mut others = says.filter(|other| *other != place);
+            others.all(|other| self.open[rule].get(other).is_some_and(Option::is_some))
+        };
+        let met: Vec<usize> = said_by
+            .iter()
+            .filter(|(rule, place)| !is_aside && is_met(*rule, *place))
+            .map(|(rule, _)| *rule)
+            .collect();
         let ended = || {
-            let told = said_by.iter().filter(|_| !is_aside);
-            let told = told.map(|(rule, _)| &rules().rules[*rule]);
+            let told = met.iter().map(|rule| &rules().rules[*rule]);
             told.flat_map(|rule| rule.ends.iter().copied())
         };
         let answers = said_by.iter().filter_map(|(rule, _)| {

@@ -98,11 +98,16 @@ impl Log {
         {
             put_before(&mut causes, &mut consequences, again);
         }
+        if let Some(supply) = self.power_losses.explain(causes.first(), last.reached) {
+            put_before(&mut causes, &mut consequences, supply);
+        }
         let garbage = match self.bytes {
             0..ENOUGH => 0,
             bytes => self.garbage * 100 / bytes,
         };
         if let Some(first) = causes.first_mut() {
+            self.withdrawn.doubt(first);
+            self.heard.doubt(first);
             if self.changes.is_doubtful(first) {
                 first.certainty = Certainty::Possible;
             }
@@ -118,7 +123,12 @@ impl Log {
                 let past = past.map(|past| (past.id.as_str(), past.evidence.count));
                 self.changes.behind_loss(first, past.chain(of_consequences))
             };
+            let heard = || {
+                let wanted = self.spelled.wanted();
+                self.heard.explain(first, self.changes.was_joined(), wanted)
+            };
             let reason = reason
+                .or_else(heard)
                 .or_else(behind_loss)
                 .or_else(|| self.changes.explain(first));
             if let Some(reason) = reason {
@@ -146,6 +156,13 @@ impl Log {
             let is_over = |stage, line| watch.is_over(stage, line);
             let is_own = |text: &str| !(watch.has_broker && is_by_broker(text));
             causes.extend(self.end.trouble(watch.well(), is_own, is_over));
+        }
+        let foretold = causes.first().and_then(|first| {
+            let is_over = |stage, line| watch.is_over(stage, line);
+            self.foretold.explain(first, is_over)
+        });
+        if let Some(foretold) = foretold {
+            put_before(&mut causes, &mut consequences, foretold);
         }
         let is_joined_behind = |line| watch.is_over(Stage::Join, line);
         let name = self

@@ -61,6 +61,9 @@ impl Watch {
         if self.is_without_address(rule.stage) {
             doubts.push("no address: no line tells that the device got one".to_owned());
         }
+        if is_certain && rule.stage == Stage::Dns && !self.has_link() {
+            doubts.push("no link: no line tells that the device is in a network".to_owned());
+        }
         if is_certain && self.has_worked(rule, line) {
             doubts
                 .push("something that has changed: the device had come further before".to_owned());
@@ -88,6 +91,14 @@ impl Watch {
         let is_let_in = (Stage::Dns..=Stage::Cloud).contains(&stage) && has(Stage::Join);
         let is_at_door = (Stage::Dns..=Stage::Tcp).contains(&stage) && tries();
         (is_let_in || is_at_door) && !self.passed().any(|passed| passed >= Stage::Dhcp)
+    }
+
+    /// Whether anything tells that the device has a link.
+    fn has_link(&self) -> bool {
+        let before = self.passed_before.iter().copied();
+        self.passed()
+            .chain(before)
+            .any(|passed| (Stage::Join..Stage::Serving).contains(&passed))
     }
 
     /// Whether the device had come past a rule's stage before this line, if it is one that a setting is wrong
