@@ -336,6 +336,8 @@ fn a_broker_that_is_down_refuses_and_comes_back_on_its_port() {
                 }
             };
             assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+            let taken = std::net::TcpListener::bind(broker.address()).expect_err("it is held");
+            assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
             broker.set_faults(Faults::default());
             broker.listens().await.unwrap();
             let mut back = Wire::to(&broker).await;

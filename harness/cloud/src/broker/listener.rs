@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use trace::Trace;
 
@@ -17,6 +17,29 @@ use crate::tls::{Acceptor, Peer, Tap, TlsConfigError, TlsSettings, acceptor};
 
 /// Wait after a failed accept, which is one of too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Connections that may wait to be accepted.
+const WAITING: u32 = 1024;
+
+/// Listens at an address at which nobody else does.
+pub(super) async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    // Two sockets that may share a port would share its connections.
+    let alone = TcpListener::bind(address).await?;
+    let address = alone.local_addr()?;
+    drop(alone);
+    hold(address)?.listen(WAITING)
+}
+
+/// A socket that has the address beside those of the broker's own, and refuses connections until it listens.
+fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
 
 /// One port.
 pub(super) struct Listener {
@@ -72,25 +95,29 @@ impl Listener {
     }
 
     /// Accepts until it is aborted; then its connections end too. Nothing listens while the broker is
-    /// down.
+    /// down, but the port stays its own: another broker that was given it would have its clients.
     pub(super) async fn run(self: Arc<Self>, socket: TcpListener, core: Arc<Core>) {
         let mut connections = JoinSet::new();
         let mut listening = Some(socket);
         loop {
+            let mut held = None;
             if core.faults().down.is_some() {
+                held = hold(self.address).ok();
                 listening = None;
                 core.comes_up().await;
             }
-            let socket = match listening.take() {
-                Some(socket) => socket,
-                None => match TcpListener::bind(self.address).await {
-                    Ok(socket) => socket,
-                    Err(error) => {
-                        self.report(&core, "listen again", &error);
-                        core.clock.sleep(PAUSE).await;
-                        continue;
-                    }
-                },
+            let again = match (listening.take(), held) {
+                (Some(socket), _) => Ok(socket),
+                (None, Some(held)) => held.listen(WAITING),
+                (None, None) => listen(self.address).await,
+            };
+            let socket = match again {
+                Ok(socket) => socket,
+                Err(error) => {
+                    self.report(&core, "listen again", &error);
+                    core.clock.sleep(PAUSE).await;
+                    continue;
+                }
             };
             tokio::select! {
                 biased;

@@ -12,7 +12,7 @@ use trace::Trace;
 
 use super::core::{Core, Injected, Injector};
 use super::greeting::Ended;
-use super::listener::Listener;
+use super::listener::{Listener, listen};
 use super::{BrokerSettings, End, Faults, Hook, ListenerSettings, ProbeError};
 use crate::Devices;
 use crate::packet::Publish;
@@ -239,7 +239,7 @@ async fn bind(
         address: settings.address,
         source,
     };
-    let socket = TcpListener::bind(settings.address).await.map_err(wrap)?;
+    let socket = listen(settings.address).await.map_err(wrap)?;
     let address = socket.local_addr().map_err(wrap)?;
     let listener = Listener::new(address, settings.tls.clone(), trace)?;
     Ok((listener, socket))
