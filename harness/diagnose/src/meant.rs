@@ -10,7 +10,7 @@ use crate::expression::Expression;
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|\b(?:grund|motivo|raison|reden)\b|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi|disconnect|getrennt|STA_|(?:wi-?fi|wlan|netz|assoc\w*):? (?:lost|weg|down|off|failed|rejected)",
+        r"(?i)reason|\b(?:grund|motivo|raison|reden)\b|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|wif: connect|\W0\b|URI '/|/(?:favicon|apple-touch|(?:site\.web)?manifest\.|browserconfig|robots\.txt|generate_?204|hotspot-detect|connecttest|ncsi\.txt|wpad\.dat|\.well-known/)|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi|disconnect|getrennt|STA_|(?:wi-?fi|wlan|netz|assoc\w*):? (?:lost|weg|down|off|failed|rejected)",
     )
 });
 
@@ -60,7 +60,7 @@ static JOIN_TIMEOUT: Expression = Expression::new(
 
 /// A word of such a link, and of the access point.
 static LINK: LazyLock<bytes::Regex> =
-    LazyLock::new(|| words(r"(?i)wi-?fi|wlan|lte|nb-?iot|cellular|gprs|ppp|\beth|modem"));
+    LazyLock::new(|| words(r"(?i)wi-?fi|wif:|wlan|lte|nb-?iot|cellular|gprs|ppp|\beth|modem"));
 
 /// A component that is named after MQTT, and tells that another link is up.
 static OTHER_LINK: Expression = Expression::new(
@@ -81,7 +81,7 @@ static WAITS_FOR_ANSWER: LazyLock<bytes::Regex> = LazyLock::new(|| {
 
 /// A connection to the access point that failed, which is none to a server.
 static JOIN_FAILED: Expression = Expression::new(
-    r"(?i)\b(?:wi-?fi|wlan) connect(?:ion|ing)? (?:attempt )?(?:has )?fail(?:ed|ure)\b",
+    r"(?i)\b(?:wif:|wi-?fi|wlan) connect(?:ion|ing)? (?:attempt )?(?:has )?fail(?:ed|ure)\b",
 );
 
 /// The result of a join, whose numbers are none of MQTT's.
@@ -128,7 +128,7 @@ static APART: Expression = Expression::new(
 
 /// A counter that stands at nothing.
 static NONE: Expression = Expression::new(
-    r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|timeouts?|lost|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b",
+    r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|\w+_err|timeouts?|lost|miss(?:es|ed)?|invalid|drops?|err|rst|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b",
 );
 
 /// Why Arduino's HTTP client has no connection, whatever the reason: it says "refused" for each.
@@ -200,6 +200,16 @@ static PROBE: Expression = Expression::new(
     r"(?i)URI '/(?:sitemap\.xml|(?:site\.web)?manifest(?:\.json|\.webmanifest)?|browserconfig\.xml|sw\.js|service-worker\.js|ads\.txt|security\.txt|wp-\S*|\.env\S*|\.git/\S*|cgi-bin/\S*|boaform/\S*|HNAP1\S*|GponForm/\S*|phpmyadmin\S*|\S*\.(?:php|asp|aspx|jsp)|actuator/\S*|solr/\S*|owa/\S*|sdk|evox/about|nmaplowercheck\S*|Trinity\.txt\S*|generate_?204|gen_?204|hotspot-detect\.html|connecttest\.txt|ncsi\.txt|redirect|fwlink\S*|success\.txt|canonical\.html|library/test/success\.html|apple-touch-icon\S*|robots\.txt|wpad\.dat|chat|mobile/status\.php|\.well-known/\S*)(?:\?\S*)?' not found",
 );
 
+/// What browsers and phones ask every server for, in any form in which a server tells that it is not there.
+static ICON: Expression = Expression::new(
+    r"(?i)/(?:favicon\S*|apple-touch-icon\S*|(?:site\.web)?manifest\.(?:json|webmanifest)|browserconfig\.xml|robots\.txt|generate_?204|hotspot-detect\.html|connecttest\.txt|ncsi\.txt|wpad\.dat|\.well-known/\S*)[^\n]*",
+);
+static OF_ICON: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)/(?:favicon|apple-touch|(?:site\.web)?manifest\.|browserconfig|robots\.txt|generate_?204|hotspot-detect|connecttest|ncsi\.txt|wpad\.dat|\.well-known/)[^\n]*(?:\b404\b|not found|no handler|missing|nicht gefunden|fehlt)",
+    )
+});
+
 /// An expression that is only looked for: in bytes, which is faster.
 pub(crate) fn words(text: &str) -> bytes::Regex {
     #[expect(clippy::expect_used, reason = "the expression is part of the program")]
@@ -265,6 +275,9 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     if URI.is_match(line.as_bytes()) {
         line = PROBE.replace_all(line, "a probe");
     }
+    if OF_ICON.is_match(line.as_bytes()) {
+        line = ICON.replace_all(line, "a probe");
+    }
     if TIMEOUT.is_match(line.as_bytes()) {
         if !WAITS_FOR_ANSWER.is_match(line.as_bytes()) {
             line = NOTHING_READ.replace_all(line, "nothing read");
@@ -280,6 +293,14 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
 /// Whether a line tells a reason in another language, so that no rule finds it as it stands.
 pub fn is_of_other_tongue(line: &str) -> bool {
     OTHER_TONGUE.is_match(line.as_bytes())
+}
+
+/// A line without the counters in it that stand at nothing.
+pub fn without_zeros(line: &str) -> Cow<'_, str> {
+    match has_zero(line) {
+        true => NONE.replace_all(Cow::Borrowed(line), "none"),
+        false => Cow::Borrowed(line),
+    }
 }
 
 /// Whether a line has a number that is nothing.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use regex::bytes::Regex;
 
-use crate::meant::{is_aside, is_remark};
+use crate::meant::{is_aside, is_remark, without_zeros};
 use crate::subject::Subject;
 use crate::{Cause, Certainty, Evidence, Stage};
 use words::{ATTEMPTED, FAILING, GENERAL, HARMLESS, ILL, OF_PHONE, STAGES, WORDS};
@@ -148,7 +148,8 @@ struct Told<'t> {
 impl<'t> Told<'t> {
     fn of(line: u64, text: &'t str) -> Self {
         let place = place_of(text).filter(|place| may_tell(text, WORDS[*place].0));
-        let has = |words: &Regex| place.is_some() && words.is_match(text.as_bytes());
+        let plain = without_zeros(text);
+        let has = |words: &Regex| place.is_some() && words.is_match(plain.as_bytes());
         Self {
             line,
             text,

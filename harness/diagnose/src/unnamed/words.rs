@@ -15,7 +15,7 @@ pub static FAILING: LazyLock<Regex> = LazyLock::new(|| words(FAILS));
 /// What tells of a failure at the end of a log, though devices that are well say it as well.
 pub static ILL: LazyLock<Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\bdis(?:connect|associat|c)\w*[^\n]{0,24}(?:\breason\b|[:=] ?\d)|\breason[ :=]{1,3}(?:\d|[A-Z_]{6})|WL_(?:NO_|CONNECT_FAILED|WRONG|STATION_WRONG)|\bno [^\n]{1,32} (?:found|for \d)|state: \d -> 0|-> init \(|guru meditation|\bbrown-?out det|rst:0xf\b|backtrace:|\bexception ?\(|\bpanic|wdt reset|rst cause:[34]|traceback|\w(?-i:Error|Exception)\b|\b\w*not (?:be )?(?:find|resolve|connect|authori[sz]ed)|NoHost|\bno ?host\b|\b(?:exceeded|expired|dropped|missing|unbound|gave up|wrong|bad|too (?:long|large|many|weak)|unsatisfied)\b|already connected, closing|not (?:acknowledged|success|stored)|-> FAIL|\b(?:rc|res|ret|err\w*|(?:result|return|status|error) ?code)[\x22 ]{0,2}[:=( ] ?-?(?:0x)?0*[1-9]|\b(?:state|status|result)[:= ]{1,3}-\d{1,3}(?:$|[,;) ])|\b(?:mqtt|pubsub\w*)[^\n]{0,16}\bstate[ :=]{1,3}-?[1-9]|-0x0*[1-9a-f][0-9a-f]{1,3}\b|(?:->|=|\)) -[1-9]\d{0,3}\b|\b(?-i:E(?:NO|CONN|ADDR|TIMED|HOST|NET|INVAL|PERM|ACCES|AGAIN|BUSY|MSGSIZE|PIPE)[A-Z]*)\b|\b(?:sem|sin) (?:ip|conex|red)|\bkeine?\b",
+        r"(?i)\bdis(?:connect|associat|c)\w*[^\n]{0,24}(?:\breason\b|[:=] ?\d)|\breason[ :=]{1,3}(?:\d|[A-Z_]{6})|WL_(?:NO_|CONNECT_FAILED|WRONG|STATION_WRONG)|\bno [^\n]{1,32} (?:found|for \d)|state: \d -> 0|-> init \(|guru meditation|\bbrown-?out det|rst:0xf\b|backtrace:|\bexception ?\(|\bpanic|wdt reset|rst cause:[34]|traceback|\w(?-i:Error|Exception)\b|\b\w*not (?:be )?(?:find|resolve|connect|authori[sz]ed)|NoHost|\bno ?host\b|\b(?:exceeded|expired|dropped|missing|unbound|gave up|wrong|bad|too (?:long|large|many|weak)|unsatisfied)\b|already connected, closing|not (?:acknowledged|success|stored)|-> FAIL|\b(?:rc|res|ret|err\w*|(?:result|return|status|error) ?code)[\x22 ]{0,2}[:=( ] ?-?(?:0x)?0*[1-9]|\b(?:state|status|result)[:= ]{1,3}-\d{1,3}(?:$|[,;) ])|\b(?:mqtt|pubsub\w*)[^\n]{0,16}\bstate[ :=]{1,3}-?[1-9]|-0x0*[1-9a-f][0-9a-f]{1,3}\b|(?:->|=|\)) -[1-9]\d{0,3}\b|\b(?-i:E(?:NO|CONN|ADDR|TIMED|HOST|NET|INVAL|PERM|ACCES|AGAIN|BUSY|MSGSIZE|PIPE)[A-Z]*)\b|\b(?:sem|sin) (?:ip|conex|red)|\bkeine?\b|(?-i:[a-z]M)ismatch|\bwithout success\b|\bohne erfolg\b|\bsin \S{1,2}xito\b",
     )
 });
 
@@ -30,7 +30,7 @@ pub static ATTEMPTED: LazyLock<Regex> = LazyLock::new(|| {
 /// crash before it, an access point that ends a block of acknowledgements.
 pub static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
     words(
-        r"(?i)NVS_NOT_FOUND|\b(?:0x)?1102\b|core.?dump|firmware load|\bnvs[_ ]get|_get_str|\bkv[_ ]get|\bkey\b[^\n]{0,24}\bnot found|DELBA|\bstation: \S+ leave|-> init \((?:0x)?0\)|reset info|\basked to\b",
+        r"(?i)NVS_NOT_FOUND|\b(?:0x)?1102\b|core.?dump|firmware load|\bnvs[_ ]get|_get_str|\bkv[_ ]get|\bkey\b[^\n]{0,24}\bnot found|DELBA|\bstation: \S+ leave|-> init \((?:0x)?0\)|reset info|\basked to\b|\b(?:reset|boot|restart|wake-?up)[ _](?:reason|cause)\b[^\n]*(?:\b(?:SREQ|PIN|POR|power\w*|soft\w*|deep ?sleep|wake\w*|none|normal|user)\b|_SW_|POWERON)|\bclock wrong by\b|/(?:favicon|apple-touch|robots\.txt|browserconfig|\.well-known)",
     )
 });
 
@@ -53,15 +53,15 @@ pub const WORDS: [(Stage, &str); 28] = [
     ),
     (
         Stage::Dns,
-        r"(?i)\b(?:dns|resolv\w*|resolution|look ?up|getaddrinfo|host ?names?|gaierror|name or service|query (?:a|aaaa)|no ?host|unknown host|host unknown|mdns query)\b|-0x0*52\b",
+        r"(?i)(?:\b|_)(?:dns|resolv\w*|resolution|look ?up|getaddrinfo|host ?names?|gaierror|name or service|query (?:a|aaaa)|no ?host|unknown host|host unknown|mdns query)\b|-0x0*52\b",
     ),
     (
         Stage::Clock,
-        r"(?i)\b(?:s?ntp|clock|rtc|time ?sync\w*|time ?server|not yet valid|starts in the future|(?:local|system|valid|current) time)\b",
+        r"(?i)(?:\b|_)(?:s?ntp|clock|rtc|time ?sync\w*|time ?server|not yet valid|starts in the future|(?:local|system|valid|current) time)\b",
     ),
     (
         Stage::Dhcp,
-        r"(?i)\b(?:dhcp\w*|udhcpc|lease|(?:no|sem|sin|keine) (?:ip|address|adresse)|wait\w* (?:for )?(?:an? )?(?:ip|address)|ip (?:address )?(?:timeout|lost))\b",
+        r"(?i)(?:\b|_)(?:dhcp\w*|udhcpc|leases?|net_config|network interface|(?:no|sem|sin|keine) (?:ip|address|adresse)|wait\w* (?:for )?(?:an? )?(?:ip|address)|ip (?:address )?(?:timeout|lost))\b",
     ),
     (
         Stage::Cloud,
@@ -69,11 +69,11 @@ pub const WORDS: [(Stage, &str); 28] = [
     ),
     (
         Stage::Session,
-        r"(?i)\b(?:pop|proof of possession|srp6?a?|security[012]|sec[012]|session (?:set-?up|establish\w*)|secure session|pase|key mismatch|client proof|confirmation value|authentication method|auth method|pake\d?|bonded|prov-session)\b",
+        r"(?i)\b(?:pop|proof of possession|srp6?a?|security[012]|sec[012]|session (?:set-?up|establish\w*)|secure session|pase|key mismatch|client proof|confirmation value|authentication method|auth method|pake\d?|bonded|prov-session|(?:pairing|bonding) failed|session (?:key|init\w*)|shared secret|set-?up code|auth_?key|pass ?key|securitymismatch|bt_smp)\b|sessionNot",
     ),
     (
         Stage::Bind,
-        r"(?i)\b(?:bind(?:ing)?|claim(?:ing)?|user.?mapping|user.?node|bindkey|enrollee|match_reply|bind_state|another account)\b|report_token",
+        r"(?i)\b(?:bind(?:ing)?|claim(?:ing)?|user.?mapping|user.?node|bindkey|enrollee|match_reply|bind_state|(?:another|other|different) (?:account|user|owner)|user-device association|ownership|unowned|(?:pairing|claim) ticket)\b|report_token",
     ),
     (
         Stage::Mqtt,
@@ -81,7 +81,7 @@ pub const WORDS: [(Stage, &str); 28] = [
     ),
     (
         Stage::Tcp,
-        r"(?i)connection refused|unreachable|no route|delayed connect|select\(\)|ETIMEDOUT|connect(?:ion)? time|errno[ :=]{1,3}1(?:04|1[013])\b|\bECONN|net_connect|tcp connect|create socket|mqtt[^\n]{0,40}\b(?:rc|state)[ =:]{1,3}-2\b",
+        r"(?i)connection refused|unreachable|no route|delayed connect|select\(\)|ETIMEDOUT|TimeoutError|ConnectException|ConnectionError|ConnectTimeout|connect(?:ion)? time|errno[ :=]{1,3}1(?:04|1[013])\b|\bECONN|net_connect|tcp connect|create socket|mqtt[^\n]{0,40}\b(?:rc|state)[ =:]{1,3}-2\b",
     ),
     (
         Stage::Tls,
@@ -101,7 +101,7 @@ pub const WORDS: [(Stage, &str); 28] = [
     ),
     (
         Stage::Credentials,
-        r"(?i)(?:wi-?fi|prov)\w*[^\n]{0,24}\bcred\w*|CRED_FAIL",
+        r"(?i)(?:wi-?fi|prov)\w*[^\n]{0,24}\bcred\w*|CRED_FAIL|\bno (?:ssid|cred\w*|secrets)\b|\bno-secrets\b|\bssid len 0\b|\b(?:ssid|psk|passphrase|pwd) (?:is )?(?:empty|missing|invalid)\b|\bset_cred\w*",
     ),
     (
         Stage::Join,
@@ -109,9 +109,12 @@ pub const WORDS: [(Stage, &str); 28] = [
     ),
     (
         Stage::Provisioning,
-        r"(?i)\b(?:prov\w*|adverti[sz]\w*|adv|awss\w*|smart ?config|pairing|commission\w*|mesh|setup (?:mode|page|portal)|gatt\w*)\b",
+        r"(?i)(?:\b|_)(?:prov\w*|adverti[sz]\w*|adv|awss\w*|smart ?config|pairing|commission\w*|mesh|setup (?:mode|page|portal)|gatt\w*)\b",
     ),
-    (Stage::Serving, r"(?i)\b(?:httpd\w*|web ?socket)\b"),
+    (
+        Stage::Serving,
+        r"(?i)\b(?:httpd\w*|web ?socket|(?:http|coap|web|mdns|ws)_server|server sockets?|avahi\S*)\b",
+    ),
     (
         Stage::Mqtt,
         r"(?i)\b(?:mqtt\w*|broker)\b|\bclient \S+ (?:disconnected|closed|lost)",
