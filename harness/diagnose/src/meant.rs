@@ -36,6 +36,13 @@ static LIMIT: Expression = Expression::new(
     r"(?i)\btime-?out_?(?:ms|s|sec)?(?: is| of| in| set to| ?=| ?:)? ?\d+|_timeout: ?\d+",
 );
 
+/// What tells that such a limit ran out.
+static RUNS_OUT: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)\b(?:after|wait\w*|expired|exceeded|reached|retr\w*|fail\w*|error|no|reboot\w*|giv\w+|again)\b",
+    )
+});
+
 /// A reason with its number in other languages.
 static REASON_OF_OTHERS: Expression =
     Expression::new(r"(?i)\b(?:grund|motivo|raison|reden)(?:-?code)?[ :=(]+(\d)");
@@ -72,6 +79,11 @@ static NOTHING_READ: Expression = Expression::new(
     r"(?i)\b(?:recv|receive|read|poll)(?:ing)?(?: data)?[ _:]time(?:d[ -]?|[ _-]?)out\b",
 );
 
+/// A return to the network after its beacons or an idle session were missed, which is no connection to a server.
+static JOIN_AGAIN: Expression = Expression::new(
+    r"(?i)\breconnect(\w*\b[^\n]{0,24}\bafter (?:a )?(?:beacon|bcn|link|wi-?fi|idle|session) time-?out)",
+);
+
 /// What is waited for, so that nothing is a trouble.
 static WAITS_FOR_ANSWER: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
@@ -98,7 +110,7 @@ static OF_OTHERS: LazyLock<bytes::Regex> = LazyLock::new(|| {
 
 /// A refusal in MQTT's CONNACK, whose first words are those of a refused TCP connection.
 static REFUSED: Expression = Expression::new(
-    r"(?i)connection refused(\W{1,4}(?:reason\W{1,3})?)(unauthori|not[ _]auth|bad[ _]|broker|server|identifier|unacceptable|id |client|unknown reason|incorrect |mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x|(?:reason|return)?[ _]?(?:code|rc)\W{1,3}(?:[1-5]\b|13[2-7]\b|0x8))",
+    r"(?i)connection refused(\W{1,4}(?:reason\W{1,3}|(?:return|reason)[ _]?code\W{1,3})?)(unauthori|not[ _]?auth|bad[ _]|baduser|badclient|broker|server|identifier|unacceptable|id |client|unknown reason|incorrect |mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x|(?:reason|return)?[ _]?(?:code|rc)\W{1,3}(?:[1-5]\b|13[2-7]\b|0x8))",
 );
 
 /// The same without a reason, of a client that has come as far as CONNECT.
@@ -128,7 +140,7 @@ static APART: Expression = Expression::new(
 
 /// A counter that stands at nothing.
 static NONE: Expression = Expression::new(
-    r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|\w+_err|timeouts?|lost|miss(?:es|ed)?|invalid|drops?|err|rst|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b",
+    r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|\w+_err|timeouts?|lost|miss(?:es|ed)?|invalid|drops?|err|rst|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b|(?:^|[:,;=(] ?)0 (?:\w+ )?(?:errors?|failures?|timeouts?|drops|lost|misses|crashes|rejects)\b",
 );
 
 /// Why Arduino's HTTP client has no connection, whatever the reason: it says "refused" for each.
@@ -279,6 +291,7 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
         line = ICON.replace_all(line, "a probe");
     }
     if TIMEOUT.is_match(line.as_bytes()) {
+        line = JOIN_AGAIN.replace_all(line, "rejoin$1");
         if !WAITS_FOR_ANSWER.is_match(line.as_bytes()) {
             line = NOTHING_READ.replace_all(line, "nothing read");
         }
@@ -295,12 +308,16 @@ pub fn is_of_other_tongue(line: &str) -> bool {
     OTHER_TONGUE.is_match(line.as_bytes())
 }
 
-/// A line without the counters in it that stand at nothing.
-pub fn without_zeros(line: &str) -> Cow<'_, str> {
-    match has_zero(line) {
-        true => NONE.replace_all(Cow::Borrowed(line), "none"),
-        false => Cow::Borrowed(line),
+/// A line without the counters in it that stand at nothing, and without the limits that are settings.
+pub fn without_settings(line: &str) -> Cow<'_, str> {
+    let mut line = Cow::Borrowed(line);
+    if has_zero(&line) {
+        line = NONE.replace_all(line, "none");
     }
+    if TIMEOUT.is_match(line.as_bytes()) && !RUNS_OUT.is_match(line.as_bytes()) {
+        line = LIMIT.replace_all(line, "limit");
+    }
+    line
 }
 
 /// Whether a line has a number that is nothing.
