@@ -140,7 +140,12 @@ static APART: Expression = Expression::new(
 
 /// A counter that stands at nothing.
 static NONE: Expression = Expression::new(
-    r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|\w+_err|timeouts?|lost|miss(?:es|ed)?|invalid|drops?|err|rst|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b|(?:^|[:,;=(] ?)0 (?:\w+ )?(?:errors?|failures?|timeouts?|drops|lost|misses|crashes|rejects)\b",
+    r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|\w+_err|timeouts?|lost|miss(?:es|ed)?|invalid|drops?|err|rst|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b",
+);
+
+/// The same with its number before it.
+static NONE_OF: Expression = Expression::new(
+    r"(?i)((?:^|[:,;=(]) ?)0 (?:\w+ )?(?:errors?|failures?|timeouts?|drops|lost|misses|crashes|rejects)\b",
 );
 
 /// Why Arduino's HTTP client has no connection, whatever the reason: it says "refused" for each.
@@ -274,6 +279,7 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     }
     if has_zero(&line) {
         line = NONE.replace_all(line, "none");
+        line = NONE_OF.replace_all(line, "${1}none");
     }
     if CRASH.is_match(line.as_bytes()) {
         line = EARLIER_CRASH.replace_all(line, "a crash before");
@@ -313,6 +319,7 @@ pub fn without_settings(line: &str) -> Cow<'_, str> {
     let mut line = Cow::Borrowed(line);
     if has_zero(&line) {
         line = NONE.replace_all(line, "none");
+        line = NONE_OF.replace_all(line, "${1}none");
     }
     if TIMEOUT.is_match(line.as_bytes()) && !RUNS_OUT.is_match(line.as_bytes()) {
         line = LIMIT.replace_all(line, "limit");
@@ -381,6 +388,22 @@ mod tests {
             "E (5012) esp-tls: [sock=54] delayed connect error: Connection refused",
         ] {
             assert!(!is_aside(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn counters_at_nothing_and_limits_are_left_out_of_a_line() {
+        for (line, rest) in [
+            ("kv: 0 write errors, 12 keys", "kv: none, 12 keys"),
+            ("dns: errors 0, hits 4", "dns: none, hits 4"),
+            (
+                "resolver: timeout 5 attempts 2",
+                "resolver: limit attempts 2",
+            ),
+            ("dhcp: timeout 30 s, retry 2", "dhcp: timeout 30 s, retry 2"),
+            ("Interface 0 DHCP timeout", "Interface 0 DHCP timeout"),
+        ] {
+            assert_eq!(without_settings(line), rest);
         }
     }
 
