@@ -10,7 +10,7 @@ use crate::expression::Expression;
 /// A word of one of them, without which none is looked for.
 static ANY: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|\b(?:grund|motivo|raison|reden)\b|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|\W0\b|URI '/|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi|disconnect|getrennt|STA_|(?:wi-?fi|wlan|netz|assoc\w*):? (?:lost|weg|down|off|failed|rejected)",
+        r"(?i)reason|\b(?:grund|motivo|raison|reden)\b|time(?:d[ -]?|[ _-]?)out|ETIMEDOUT|IP address|crash|panic|core ?dump|exception|backtrace|leave,? AID|refused|AP_DEF|soft-?AP|AP IP|assigned IP|connected|wi-?fi connect|wlan connect|wif: connect|\W0\b|URI '/|/(?:favicon|apple-touch|(?:site\.web)?manifest\.|browserconfig|robots\.txt|generate_?204|hotspot-detect|connecttest|ncsi\.txt|wpad\.dat|\.well-known/)|msg[_ ]?id|(?:packet|pkt)[_ ]?id|message[_ ]id|\bmid\b|rssi|disconnect|getrennt|STA_|(?:wi-?fi|wlan|netz|assoc\w*):? (?:lost|weg|down|off|failed|rejected)",
     )
 });
 
@@ -36,6 +36,13 @@ static LIMIT: Expression = Expression::new(
     r"(?i)\btime-?out_?(?:ms|s|sec)?(?: is| of| in| set to| ?=| ?:)? ?\d+|_timeout: ?\d+",
 );
 
+/// What tells that such a limit ran out.
+static RUNS_OUT: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)\b(?:after|wait\w*|expired|exceeded|reached|retr\w*|fail\w*|error|no|reboot\w*|giv\w+|again)\b",
+    )
+});
+
 /// A reason with its number in other languages.
 static REASON_OF_OTHERS: Expression =
     Expression::new(r"(?i)\b(?:grund|motivo|raison|reden)(?:-?code)?[ :=(]+(\d)");
@@ -60,7 +67,7 @@ static JOIN_TIMEOUT: Expression = Expression::new(
 
 /// A word of such a link, and of the access point.
 static LINK: LazyLock<bytes::Regex> =
-    LazyLock::new(|| words(r"(?i)wi-?fi|wlan|lte|nb-?iot|cellular|gprs|ppp|\beth|modem"));
+    LazyLock::new(|| words(r"(?i)wi-?fi|wif:|wlan|lte|nb-?iot|cellular|gprs|ppp|\beth|modem"));
 
 /// A component that is named after MQTT, and tells that another link is up.
 static OTHER_LINK: Expression = Expression::new(
@@ -72,6 +79,11 @@ static NOTHING_READ: Expression = Expression::new(
     r"(?i)\b(?:recv|receive|read|poll)(?:ing)?(?: data)?[ _:]time(?:d[ -]?|[ _-]?)out\b",
 );
 
+/// A return to the network after its beacons or an idle session were missed, which is no connection to a server.
+static JOIN_AGAIN: Expression = Expression::new(
+    r"(?i)\breconnect(\w*\b[^\n]{0,24}\bafter (?:a )?(?:beacon|bcn|link|wi-?fi|idle|session) time-?out)",
+);
+
 /// What is waited for, so that nothing is a trouble.
 static WAITS_FOR_ANSWER: LazyLock<bytes::Regex> = LazyLock::new(|| {
     words(
@@ -81,7 +93,7 @@ static WAITS_FOR_ANSWER: LazyLock<bytes::Regex> = LazyLock::new(|| {
 
 /// A connection to the access point that failed, which is none to a server.
 static JOIN_FAILED: Expression = Expression::new(
-    r"(?i)\b(?:wi-?fi|wlan) connect(?:ion|ing)? (?:attempt )?(?:has )?fail(?:ed|ure)\b",
+    r"(?i)\b(?:wif:|wi-?fi|wlan) connect(?:ion|ing)? (?:attempt )?(?:has )?fail(?:ed|ure)\b",
 );
 
 /// The result of a join, whose numbers are none of MQTT's.
@@ -98,7 +110,7 @@ static OF_OTHERS: LazyLock<bytes::Regex> = LazyLock::new(|| {
 
 /// A refusal in MQTT's CONNACK, whose first words are those of a refused TCP connection.
 static REFUSED: Expression = Expression::new(
-    r"(?i)connection refused(\W{1,4}(?:reason\W{1,3})?)(unauthori|not[ _]auth|bad[ _]|broker|server|identifier|unacceptable|id |client|unknown reason|incorrect |mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x|(?:reason|return)?[ _]?(?:code|rc)\W{1,3}(?:[1-5]\b|13[2-7]\b|0x8))",
+    r"(?i)connection refused(\W{1,4}(?:reason\W{1,3}|(?:return|reason)[ _]?code\W{1,3})?)(unauthori|not[ _]?auth|bad[ _]|baduser|badclient|broker|server|identifier|unacceptable|id |client|unknown reason|incorrect |mqttcode|quota|connection rate|banned|malformed|protocol|packet|topic|use another|error: ?0x|(?:reason|return)?[ _]?(?:code|rc)\W{1,3}(?:[1-5]\b|13[2-7]\b|0x8))",
 );
 
 /// The same without a reason, of a client that has come as far as CONNECT.
@@ -128,7 +140,12 @@ static APART: Expression = Expression::new(
 
 /// A counter that stands at nothing.
 static NONE: Expression = Expression::new(
-    r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|timeouts?|lost|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b",
+    r"(?i)\b(?:errors?|failures?|failed|fails?|fail_?count|err_?count|\w+_err|timeouts?|lost|miss(?:es|ed)?|invalid|drops?|err|rst|brown-?outs?|panics?|crash(?:es)?|refused|rejected|blocked|dropped)(?:[ _-]?(?:count(?:er|s)?|cnt|total))?[^\w\[\n]{1,2}0\b",
+);
+
+/// The same with its number before it.
+static NONE_OF: Expression = Expression::new(
+    r"(?i)((?:^|[:,;=(]) ?)0 (?:\w+ )?(?:errors?|failures?|timeouts?|drops|lost|misses|crashes|rejects)\b",
 );
 
 /// Why Arduino's HTTP client has no connection, whatever the reason: it says "refused" for each.
@@ -200,6 +217,16 @@ static PROBE: Expression = Expression::new(
     r"(?i)URI '/(?:sitemap\.xml|(?:site\.web)?manifest(?:\.json|\.webmanifest)?|browserconfig\.xml|sw\.js|service-worker\.js|ads\.txt|security\.txt|wp-\S*|\.env\S*|\.git/\S*|cgi-bin/\S*|boaform/\S*|HNAP1\S*|GponForm/\S*|phpmyadmin\S*|\S*\.(?:php|asp|aspx|jsp)|actuator/\S*|solr/\S*|owa/\S*|sdk|evox/about|nmaplowercheck\S*|Trinity\.txt\S*|generate_?204|gen_?204|hotspot-detect\.html|connecttest\.txt|ncsi\.txt|redirect|fwlink\S*|success\.txt|canonical\.html|library/test/success\.html|apple-touch-icon\S*|robots\.txt|wpad\.dat|chat|mobile/status\.php|\.well-known/\S*)(?:\?\S*)?' not found",
 );
 
+/// What browsers and phones ask every server for, in any form in which a server tells that it is not there.
+static ICON: Expression = Expression::new(
+    r"(?i)/(?:favicon\S*|apple-touch-icon\S*|(?:site\.web)?manifest\.(?:json|webmanifest)|browserconfig\.xml|robots\.txt|generate_?204|hotspot-detect\.html|connecttest\.txt|ncsi\.txt|wpad\.dat|\.well-known/\S*)[^\n]*",
+);
+static OF_ICON: LazyLock<bytes::Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)/(?:favicon|apple-touch|(?:site\.web)?manifest\.|browserconfig|robots\.txt|generate_?204|hotspot-detect|connecttest|ncsi\.txt|wpad\.dat|\.well-known/)[^\n]*(?:\b404\b|not found|no handler|missing|nicht gefunden|fehlt)",
+    )
+});
+
 /// An expression that is only looked for: in bytes, which is faster.
 pub(crate) fn words(text: &str) -> bytes::Regex {
     #[expect(clippy::expect_used, reason = "the expression is part of the program")]
@@ -252,6 +279,7 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     }
     if has_zero(&line) {
         line = NONE.replace_all(line, "none");
+        line = NONE_OF.replace_all(line, "${1}none");
     }
     if CRASH.is_match(line.as_bytes()) {
         line = EARLIER_CRASH.replace_all(line, "a crash before");
@@ -265,7 +293,11 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
     if URI.is_match(line.as_bytes()) {
         line = PROBE.replace_all(line, "a probe");
     }
+    if OF_ICON.is_match(line.as_bytes()) {
+        line = ICON.replace_all(line, "a probe");
+    }
     if TIMEOUT.is_match(line.as_bytes()) {
+        line = JOIN_AGAIN.replace_all(line, "rejoin$1");
         if !WAITS_FOR_ANSWER.is_match(line.as_bytes()) {
             line = NOTHING_READ.replace_all(line, "nothing read");
         }
@@ -280,6 +312,19 @@ pub fn as_meant(line: &str) -> Cow<'_, str> {
 /// Whether a line tells a reason in another language, so that no rule finds it as it stands.
 pub fn is_of_other_tongue(line: &str) -> bool {
     OTHER_TONGUE.is_match(line.as_bytes())
+}
+
+/// A line without the counters in it that stand at nothing, and without the limits that are settings.
+pub fn without_settings(line: &str) -> Cow<'_, str> {
+    let mut line = Cow::Borrowed(line);
+    if has_zero(&line) {
+        line = NONE.replace_all(line, "none");
+        line = NONE_OF.replace_all(line, "${1}none");
+    }
+    if TIMEOUT.is_match(line.as_bytes()) && !RUNS_OUT.is_match(line.as_bytes()) {
+        line = LIMIT.replace_all(line, "limit");
+    }
+    line
 }
 
 /// Whether a line has a number that is nothing.
@@ -343,6 +388,22 @@ mod tests {
             "E (5012) esp-tls: [sock=54] delayed connect error: Connection refused",
         ] {
             assert!(!is_aside(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn counters_at_nothing_and_limits_are_left_out_of_a_line() {
+        for (line, rest) in [
+            ("kv: 0 write errors, 12 keys", "kv: none, 12 keys"),
+            ("dns: errors 0, hits 4", "dns: none, hits 4"),
+            (
+                "resolver: timeout 5 attempts 2",
+                "resolver: limit attempts 2",
+            ),
+            ("dhcp: timeout 30 s, retry 2", "dhcp: timeout 30 s, retry 2"),
+            ("Interface 0 DHCP timeout", "Interface 0 DHCP timeout"),
+        ] {
+            assert_eq!(without_settings(line), rest);
         }
     }
 

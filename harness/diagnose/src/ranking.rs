@@ -28,7 +28,7 @@ impl Hit {
     }
 
     /// Whether it says no more than that something is wrong.
-    fn is_weak(self) -> bool {
+    pub fn is_weak(self) -> bool {
         let text = &self.rule().text;
         self.is_aside || (text.general && text.sure == Certainty::Possible)
     }

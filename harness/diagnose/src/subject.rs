@@ -9,7 +9,7 @@ use crate::meant::words;
 
 /// Buses, sensors and radios that have no part in the way online.
 const PERIPHERAL: &str = r"(?i)\b(?:modbus|rs-?485|rs-?232|i2c\w*|spi[_ ]?(?:bus|dev\w*|master)|one-?wire|1-?wire|dallas|dht\d*|ds18b20|bme\d+|bmp\d+|sht\w{2,3}|scd\d+|zigbee|z-?wave|lora(?:wan)?|canbus|twai|dali|knx|m-?bus|adc\d?|gpio\w*|pwm|ledc|rmt|i2s|nfc|rfid|uart\d?|serial|mcu\w*|\w+_mcu)\b";
-const BLUETOOTH: &str = r"(?i)\b(?:nimble\w*|ble|ble_\w+|gatt[cs]?\w*|gap|bluetooth|bluedroid|bt_\w+|btm?|btdm|btc|bta|l2cap|smp|hci\w*)\b";
+const BLUETOOTH: &str = r"(?i)\b(?:nimble\w*|ble|ble_\w+|gatt[cs]?\w*|gap|bluetooth|bluedroid|bt_\w+|btm?|btdm|btc|bta|l2cap|smp|hci\w*|CB(?:Error\w*|Peripheral\w*|Central\w*|ATT\w*)|CoreBluetooth|Bluetooth(?:Gatt|LeScanner|Adapter|Device|Manager)\w*|didFailToConnect|peripheral|bluetoothd|org\.bluez\S*)\b";
 /// Servers of the device itself, for phones that are to find its pages.
 const OWN_SERVER: &str = r"(?i)\[APConfig\]|\b(?:dns_server|captdns|captive(?:[_ -]?(?:portal|dns))?:|dhcps|\w*softap_dhcps\w*|softAPConfig\w*|dhcp_?server:|(?:soft-?)?ap: (?:station|sta|client)\b|(?:web|https?d?|https?_server|web_?server|ws)\w*: client\b|esphome api|api\.connection|APIConnectionError|(?:INFO|WARNING|ERROR) [\w.-]+ @ \d)";
 /// What is of the way online, whatever else a line names.

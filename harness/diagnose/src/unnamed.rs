@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 
 use regex::bytes::Regex;
 
-use crate::meant::{is_aside, is_remark};
+use crate::meant::{is_aside, is_remark, without_settings};
 use crate::subject::Subject;
 use crate::{Cause, Certainty, Evidence, Stage};
-use words::{ATTEMPTED, FAILING, GENERAL, HARMLESS, ILL, OF_PHONE, STAGES, WORDS};
+use words::{ATTEMPTED, FAILING, GENERAL, HARMLESS, ILL, OF_PHONE, OF_START, STAGES, WORDS};
 
 /// The name of such a cause.
 pub const UNNAMED: &str = "unnamed-trouble";
@@ -72,7 +72,7 @@ impl Tail {
                 let place = line.place?;
                 // A browser asks for what is not there, and distrusts what it does not know.
                 let times = match WORDS[place].0 {
-                    Stage::Serving => times.max(2),
+                    Stage::Serving if !OF_START.is_match(line.text.as_bytes()) => times.max(2),
                     _ => times,
                 };
                 let is_enough = count >= times && last >= last_lines;
@@ -148,7 +148,8 @@ struct Told<'t> {
 impl<'t> Told<'t> {
     fn of(line: u64, text: &'t str) -> Self {
         let place = place_of(text).filter(|place| may_tell(text, WORDS[*place].0));
-        let has = |words: &Regex| place.is_some() && words.is_match(text.as_bytes());
+        let plain = without_settings(text);
+        let has = |words: &Regex| place.is_some() && words.is_match(plain.as_bytes());
         Self {
             line,
             text,

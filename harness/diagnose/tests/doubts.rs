@@ -99,13 +99,18 @@ fn a_guess_of_the_firmware_makes_nothing_likely() {
 }
 
 #[test]
-fn a_browser_s_own_requests_are_no_trouble_of_a_device_whose_messages_are_taken() {
-    let asks = "W (40210) httpd_uri: httpd_uri: URI '/favicon.ico' not found";
+fn what_a_browser_asks_every_server_for_is_no_trouble_of_a_device() {
+    for asks in [
+        "W (40210) httpd_uri: httpd_uri: URI '/favicon.ico' not found",
+        "[web] GET /favicon.ico -> 404",
+        "[web] /apple-touch-icon.png nicht gefunden",
+    ] {
+        let mut log = Log::new("example");
+        log.line(asks.as_bytes());
+        assert_eq!(log.end().causes, [], "{asks}");
+    }
+    let asks = "W (40210) httpd_uri: httpd_uri: URI '/data' not found";
     assert_eq!(first(asks).id, "server-not-found");
-    let mut log = Log::new("example");
-    log.line(asks.as_bytes());
-    log.line(b"I (75990) app: puback 40012");
-    assert_eq!(log.end().causes, []);
 }
 
 #[test]

@@ -55,7 +55,9 @@ impl Watch {
         };
         let before = |hits: &[Hit], first: &Hit| hits.iter().any(|hit| is_basic(hit, first));
         let all = hits.clone();
-        let (causes, consequences) = rank(hits);
+        let (followers, hits) = self.without_address(hits);
+        let (causes, mut consequences) = rank(hits);
+        consequences.extend(followers);
         let said = causes.first().filter(|first| first.line != NEVER);
         let is_behind_basic = said.is_some_and(|first| before(&all, first));
         let is_behind_hint = said.is_some_and(|first| before(&hints, first));
@@ -86,6 +88,27 @@ impl Watch {
             hints: told(hints),
             is_silent,
         }
+    }
+
+    /// What a program tells that asks servers before the device has an address, if another tells later why it gets
+    /// none; and the others.
+    fn without_address(&self, hits: Vec<Hit>) -> (Vec<Hit>, Vec<Hit>) {
+        let is_reason = |hit: &&Hit| {
+            let rule = hit.rule();
+            let is_missing = match rule.stage {
+                Stage::Join => !self.is_past(Stage::Credentials),
+                Stage::Dhcp => !self.is_past(Stage::Join),
+                _ => false,
+            };
+            is_missing && hit.line != NEVER && !rule.text.general && !hit.is_weak()
+        };
+        let reason = hits.iter().filter(is_reason).map(|hit| hit.line).min();
+        let follows = |hit: &Hit| {
+            let rule = hit.rule();
+            let is_on_way = (Stage::Dns..=Stage::Clock).contains(&rule.stage);
+            is_on_way && !rule.text.reaches && reason.is_some_and(|line| hit.line < line)
+        };
+        hits.into_iter().partition(follows)
     }
 
     /// Whether a rule tells only why the chip was reset before the log began, in a start from which it has come
