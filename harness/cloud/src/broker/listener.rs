@@ -26,18 +26,27 @@ pub(super) async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let alone = TcpListener::bind(address).await?;
     let address = alone.local_addr()?;
     drop(alone);
-    hold(address)?.listen(WAITING)
+    let socket = shared(address)?;
+    // Connections of an earlier server may not be forgotten yet.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
-/// A socket that has the address beside those of the broker's own, and refuses connections until it listens.
+/// A socket that has the address beside those of the broker's own and keeps it from anybody else's, and
+/// refuses connections until it listens.
 fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = shared(address)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+fn shared(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    socket.set_reuseaddr(true)?;
     socket.set_reuseport(true)?;
-    socket.bind(address)?;
     Ok(socket)
 }
 
