@@ -4,28 +4,9 @@ use std::sync::LazyLock;
 
 use regex::{Regex, bytes};
 
+use crate::decode::esp_err;
 use crate::meant::words;
 
-/// `nvs.h`, from 0x1101 on.
-const NVS: [&str; 16] = [
-    "ESP_ERR_NVS_NOT_INITIALIZED",
-    "ESP_ERR_NVS_NOT_FOUND",
-    "ESP_ERR_NVS_TYPE_MISMATCH",
-    "ESP_ERR_NVS_READ_ONLY",
-    "ESP_ERR_NVS_NOT_ENOUGH_SPACE",
-    "ESP_ERR_NVS_INVALID_NAME",
-    "ESP_ERR_NVS_INVALID_HANDLE",
-    "ESP_ERR_NVS_REMOVE_FAILED",
-    "ESP_ERR_NVS_KEY_TOO_LONG",
-    "ESP_ERR_NVS_PAGE_FULL",
-    "ESP_ERR_NVS_INVALID_STATE",
-    "ESP_ERR_NVS_INVALID_LENGTH",
-    "ESP_ERR_NVS_NO_FREE_PAGES",
-    "ESP_ERR_NVS_VALUE_TOO_LONG",
-    "ESP_ERR_NVS_PART_NOT_FOUND",
-    "ESP_ERR_NVS_NEW_VERSION_FOUND",
-];
-const FIRST: u32 = 0x1101;
 /// The one that devices which are well tell as well.
 const NOT_FOUND: &str = "ESP_ERR_NVS_NOT_FOUND";
 
@@ -75,15 +56,13 @@ fn name_of(digits: &str, is_of_storage: bool) -> Option<&'static str> {
         .get(2..)
         .filter(|_| digits.starts_with("0x") || digits.starts_with("0X"));
     let code = match hex {
-        Some(hex) => u32::from_str_radix(hex, 16),
+        Some(hex) => i64::from_str_radix(hex, 16),
         None if !is_of_storage => return None,
-        None if digits.starts_with("11") => u32::from_str_radix(digits, 16),
+        None if digits.starts_with("11") => i64::from_str_radix(digits, 16),
         None => digits.parse(),
     };
-    let place = code.ok()?.checked_sub(FIRST)?;
-    let name = NVS.get(place as usize).copied();
     // What was never written is missing at each first start.
-    name.filter(|name| *name != NOT_FOUND)
+    esp_err(code.ok()?).filter(|name| *name != NOT_FOUND)
 }
 
 #[cfg(test)]

@@ -22,9 +22,7 @@ static SENDS: LazyLock<Regex> = LazyLock::new(|| {
 /// Adds what a rule looks for to what was found in a line with such an object.
 pub fn add(found: &mut Vec<Pattern>, line: &str, set: &Expressions) {
     if is_cut(line) {
-        found.extend(set.found_in(WORDS.as_bytes()));
-        found.sort_unstable();
-        found.dedup();
+        set.add_found_in(WORDS.as_bytes(), found);
     }
 }
 

@@ -384,6 +384,12 @@ static READERS: [Reader; 15] = [
     hex(r"(?i)state[^-]{0,16}-0x0*([0-9a-f]{3,4})\b", LINKKIT),
 ];
 
+/// The name of an `esp_err_t`.
+pub(crate) fn esp_err(code: i64) -> Option<&'static str> {
+    let (_, meaning) = ESP_ERR.iter().find(|(known, _)| *known == code)?;
+    meaning.split(':').next()
+}
+
 impl Reader {
     const fn bits(mut self) -> Self {
         self.bits = true;

@@ -142,6 +142,13 @@ impl Expressions {
         })
     }
 
+    /// Adds those that are found in a line to those of another.
+    pub fn add_found_in(&self, line: &[u8], found: &mut Vec<Pattern>) {
+        found.extend(self.found_in(line));
+        found.sort_unstable();
+        found.dedup();
+    }
+
     /// Those that are found in a line, in their order.
     pub fn found_in(&self, line: &[u8]) -> Vec<Pattern> {
         let mut has = Bits::new(self.branches_of.len());

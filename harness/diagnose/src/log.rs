@@ -467,9 +467,7 @@ fn find(line: &str) -> Vec<Pattern> {
         };
     }
     if let Some(named) = codes::named(line) {
-        found.extend(set.found_in(named.as_bytes()));
-        found.sort_unstable();
-        found.dedup();
+        set.add_found_in(named.as_bytes(), &mut found);
     }
     replies::add(&mut found, line, set);
     cut_short::add(&mut found, line, set);

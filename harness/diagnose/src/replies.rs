@@ -80,9 +80,7 @@ pub fn add(found: &mut Vec<Pattern>, line: &str, set: &Expressions) {
     };
     // What a rule knows better.
     if !found.iter().any(is_told) {
-        found.extend(set.found_in(words.as_bytes()));
-        found.sort_unstable();
-        found.dedup();
+        set.add_found_in(words.as_bytes(), found);
     }
 }
 

@@ -1,21 +1,9 @@
 //! What a log tells in which more than one rule could speak: what is over, what follows, and how sure it is.
 
-use diagnose::{Certainty, Diagnosis, Kind, Log, Stage};
+mod common;
 
-fn read(text: &str) -> Diagnosis {
-    let mut log = Log::new("example");
-    for line in text.trim().lines() {
-        log.line(line.as_bytes());
-    }
-    log.end()
-}
-
-fn first(text: &str) -> String {
-    read(text)
-        .causes
-        .first()
-        .map_or_else(String::new, |cause| cause.id.clone())
-}
+use common::{first, read};
+use diagnose::{Certainty, Kind, Log, Stage};
 
 #[test]
 fn what_follows_a_lost_access_point_is_no_problem_of_tls() {

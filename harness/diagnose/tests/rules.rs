@@ -1,21 +1,9 @@
 //! Every rule with its examples, and the words of other firmware that it is told by.
 
-use diagnose::{Diagnosis, Log, examples};
+mod common;
 
-fn read(text: &str) -> Diagnosis {
-    let mut log = Log::new("example");
-    for line in text.trim().lines() {
-        log.line(line.as_bytes());
-    }
-    log.end()
-}
-
-fn first(text: &str) -> String {
-    read(text)
-        .causes
-        .first()
-        .map_or_else(String::new, |cause| cause.id.clone())
-}
+use common::{first, read};
+use diagnose::examples;
 
 #[test]
 fn every_rule_is_the_cause_in_its_good_example_and_not_in_its_bad_one() {
