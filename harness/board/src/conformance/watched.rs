@@ -1,11 +1,11 @@
 //! A board, and what its trace has told since the rule before.
 
-use std::error::Error;
 use std::time::Duration;
 
 use trace::{Event, Trace};
 
 use super::{Departure, Firmware, Storage, Subject};
+use crate::error::in_full;
 use crate::{Board, BoardError, Exited, ImageFlashed, Power, PowerChanged, Restarted};
 
 /// Time of the trace's clock within which every event comes.
@@ -103,15 +103,7 @@ impl<'s> Watched<'s> {
         rule: &'static str,
         result: Result<R, BoardError>,
     ) -> Result<R, Departure> {
-        result.map_err(|error| {
-            let mut said = format!("it failed: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                said = format!("{said}: {error}");
-                cause = error.source();
-            }
-            self.departs(rule, said)
-        })
+        result.map_err(|error| self.departs(rule, format!("it failed: {}", in_full(&error))))
     }
 
     /// It was refused because of the state, or because the board cannot do it in any state.

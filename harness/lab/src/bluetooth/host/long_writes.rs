@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::pdu::{
-    DISCONNECTION_COMPLETE, HEADER, NUMBER_OF_COMPLETED_PACKETS, att, confirmation, confirmed,
-    ended, fragments, pdu_length, whole,
+    HEADER, NUMBER_OF_COMPLETED_PACKETS, att, confirmation, confirmed, ended, fragments,
+    pdu_length, whole,
 };
 use crate::bluetooth::h4::{Acl, Packet};
 
@@ -112,12 +112,7 @@ impl LongWrites {
                 parameters,
             } => self.completed(&parameters),
             other => {
-                if let Packet::Event {
-                    code: DISCONNECTION_COMPLETE,
-                    parameters,
-                } = &other
-                    && let Some(handle) = ended(parameters)
-                {
+                if let Some(handle) = ended(&other) {
                     self.connections.remove(&handle);
                 }
                 vec![Step::ToHost(other)]

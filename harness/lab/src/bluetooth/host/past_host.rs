@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use super::pdu::{
-    DISCONNECTION_COMPLETE, HEADER, NUMBER_OF_COMPLETED_PACKETS, att, confirmation, confirmed,
-    ended, fragments, pdu_length,
+    HEADER, NUMBER_OF_COMPLETED_PACKETS, att, confirmation, confirmed, ended, fragments, pdu_length,
 };
 use crate::bluetooth::h4::Packet;
 
@@ -133,12 +132,7 @@ impl PastHost {
                 })
                 .collect(),
             other => {
-                if let Packet::Event {
-                    code: DISCONNECTION_COMPLETE,
-                    parameters,
-                } = &other
-                    && let Some(handle) = ended(parameters)
-                {
+                if let Some(handle) = ended(&other) {
                     state.connections.remove(&handle);
                 }
                 vec![other]
@@ -160,7 +154,7 @@ fn is_answer(opcode: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pdu::whole;
+    use super::super::pdu::{DISCONNECTION_COMPLETE, whole};
     use super::*;
 
     const HANDLE: u16 = 0x40;

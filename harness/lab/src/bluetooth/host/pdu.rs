@@ -69,10 +69,16 @@ pub(super) fn confirmed(parameters: &[u8]) -> impl Iterator<Item = (u16, u16)> {
     })
 }
 
-/// The connection that has ended, of the parameters of a Disconnection Complete event.
-pub(super) fn ended(parameters: &[u8]) -> Option<u16> {
-    match *parameters {
-        [_, low, high, ..] => Some(u16::from_le_bytes([low, high])),
+/// The connection that has ended, if a controller says so in this packet.
+pub(super) fn ended(packet: &Packet) -> Option<u16> {
+    match packet {
+        Packet::Event {
+            code: DISCONNECTION_COMPLETE,
+            parameters,
+        } => match **parameters {
+            [_, low, high, ..] => Some(u16::from_le_bytes([low, high])),
+            _ => None,
+        },
         _ => None,
     }
 }
