@@ -56,7 +56,7 @@ impl Plan {
             seed: 1,
             again: Vec::new(),
             proving: None,
-            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            jobs: 2 * std::thread::available_parallelism().map_or(1, usize::from),
             part: false,
             contracts_alone: false,
             explore: None,

@@ -194,6 +194,12 @@ pub struct Settings {
     pub recheck: Option<Recheck>,
 }
 
+/// Two cases at a time for each core: most of the time a case waits for its device.
+fn jobs() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    cores.saturating_add(cores.get())
+}
+
 impl Settings {
     /// Lab seconds per host second unless the user says otherwise.
     pub const SPEED: f64 = 1000.0;
@@ -204,7 +210,7 @@ impl Settings {
             executable,
             arguments: vec![crate::WORKER_COMMAND.into()],
             out: "proving-out".into(),
-            jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            jobs: jobs(),
             timeout: Duration::from_secs(120),
             grace: Duration::from_secs(5),
             seed: 0,

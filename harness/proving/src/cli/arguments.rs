@@ -112,7 +112,7 @@ pub(super) struct Run {
     /// Fault to put into the debug probes of emulated boards, to see that runs end broken
     #[arg(long, value_name = "FAULT", value_parser = probe_faults())]
     pub(super) probe_fault: Option<BrokenProbe>,
-    /// How many cases at the same time [default: number of cores]
+    /// How many cases at the same time [default: two for each core]
     #[arg(short, long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
     /// Number of attempts for each case; a case that both fails and passes is flaky

@@ -29,7 +29,7 @@ pub(super) struct Explore {
     /// How many walks at most [default: as many as there is time for]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     walks: Option<u64>,
-    /// How many walks at the same time [default: number of cores]
+    /// How many walks at the same time [default: two for each core]
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// Board to explore: native, qemu, or one of the rig file

@@ -45,7 +45,7 @@ pub(crate) struct Qualify {
     /// Private key that signs the evidence: a file of OpenSSH's, Ed25519, without a passphrase
     #[arg(long, value_name = "KEY")]
     pub(super) sign_with: Option<PathBuf>,
-    /// How many cases at the same time [default: number of cores]
+    /// How many cases at the same time [default: two for each core]
     #[arg(short, long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
     /// Seed of the first attempts, to repeat a qualification [default: a new one for each]
