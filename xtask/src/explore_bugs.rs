@@ -15,18 +15,22 @@ pub struct Plan {
     /// The program; built if none.
     proving: Option<PathBuf>,
     lasts: String,
-    seed: String,
+    /// The first of them.
+    seed: u64,
+    /// From how many seeds each bug is looked for.
+    seeds: u64,
     /// All if none.
     bugs: Vec<String>,
 }
 
 impl Plan {
-    /// Reads `[BUG]... [--for TIME] [--seed N] [--proving FILE]`.
+    /// Reads `[BUG]... [--for TIME] [--seed N] [--seeds COUNT] [--proving FILE]`.
     pub fn of(arguments: &[String]) -> Result<Self, String> {
         let mut plan = Self {
             proving: None,
             lasts: "2m".into(),
-            seed: "1".into(),
+            seed: 1,
+            seeds: 1,
             bugs: Vec::new(),
         };
         let mut arguments = arguments.iter();
@@ -37,7 +41,8 @@ impl Plan {
             };
             match argument.as_str() {
                 "--for" => plan.lasts = value()?,
-                "--seed" => plan.seed = value()?,
+                "--seed" => plan.seed = number(argument, &value()?)?,
+                "--seeds" => plan.seeds = number(argument, &value()?)?.max(1),
                 "--proving" => plan.proving = Some(value()?.into()),
                 option if option.starts_with("--") => return Err(format!("unknown: {option}")),
                 bug => plan.bugs.push(bug.to_owned()),
@@ -46,7 +51,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Explores with each bug, and says after how long it was found, and by what.
+    /// Explores with each bug from each seed, and says after how long it was found, and by what. A bug counts
+    /// as found if it was from at least half of the seeds.
     pub fn run(&self) -> Result<(), String> {
         let proving = match &self.proving {
             Some(proving) => proving.clone(),
@@ -58,21 +64,36 @@ impl Plan {
         };
         let mut times = Vec::new();
         for bug in &bugs {
-            match self.find(&proving, bug)? {
-                Some((seconds, what)) => {
-                    println!("{seconds:7.1} s  {bug}: {what}");
-                    times.push(seconds);
+            let (mut found, mut what) = (Vec::new(), None);
+            for seed in self.seed..self.seed + self.seeds {
+                if let Some((seconds, failure)) = self.find(&proving, bug, seed)? {
+                    found.push(seconds);
+                    what.get_or_insert(failure);
                 }
-                None => println!("      -    {bug}: not within {}", self.lasts),
+            }
+            let told = what.unwrap_or_else(|| format!("not within {}", self.lasts));
+            match (median(&mut found), self.seeds) {
+                (None, _) => println!("      -    {bug}: {told}"),
+                (Some(middle), 1) => println!("{middle:7.1} s  {bug}: {told}"),
+                (Some(middle), seeds) => println!(
+                    "{middle:7.1} s  {bug}: from {} of {seeds} seeds, {:.1} to {:.1} s; {told}",
+                    found.len(),
+                    found[0],
+                    found[found.len() - 1],
+                ),
+            }
+            if let Some(middle) = median(&mut found)
+                && 2 * found.len() as u64 >= self.seeds
+            {
+                times.push(middle);
             }
         }
-        times.sort_by(f64::total_cmp);
-        let median = times.get(times.len() / 2).copied().unwrap_or_default();
         println!(
-            "explore alone found {} of {} bugs within {} each; median {median:.1} s",
+            "explore alone found {} of {} bugs within {} each; median {:.1} s",
             times.len(),
             bugs.len(),
-            self.lasts
+            self.lasts,
+            median(&mut times).unwrap_or_default(),
         );
         if times.len() < LEAST.min(bugs.len()) {
             return Err(format!("at least {} were expected", LEAST.min(bugs.len())));
@@ -82,10 +103,10 @@ impl Plan {
 
     /// After how many seconds `bug` was found, and what failed then. Whether fewer steps are enough is not
     /// waited for.
-    fn find(&self, proving: &Path, bug: &str) -> Result<Option<(f64, String)>, String> {
+    fn find(&self, proving: &Path, bug: &str, seed: u64) -> Result<Option<(f64, String)>, String> {
         let not_run = |error: io::Error| format!("failed to run {}: {error}", proving.display());
         let mut child = command(proving)
-            .args(["explore", "--fail-fast", "--seed", &self.seed])
+            .args(["explore", "--fail-fast", "--seed", &seed.to_string()])
             .args(["--for", &self.lasts, "--bug", bug, "--out"])
             .arg(target().join("explore-bugs").join(bug))
             .stdout(Stdio::piped())
@@ -114,6 +135,17 @@ impl Plan {
             )),
         }
     }
+}
+
+fn number(option: &str, text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|error| format!("{option} {text}: {error}"))
+}
+
+/// The one in the middle, of which the upper half begins; sorts them.
+fn median(times: &mut [f64]) -> Option<f64> {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied()
 }
 
 /// After how many seconds a walk failed first, and what failed, of what `proving explore` printed.

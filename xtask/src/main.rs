@@ -29,7 +29,7 @@ cargo xtask <command> [--yes]
   bugs     only the last: each bug must be caught where a scenario claims it
   explore-bugs
            how soon `proving explore` alone finds each of them: [BUG]... [--for TIME] [--seed N]
-           [--proving FILE]; fails if fewer than 45 are found
+           [--seeds COUNT] [--proving FILE]; fails if fewer than 45 are found
   mutants  changes in the device's source that no scenario and no contract notices; goes on where it was left.
            --defects: only those of the list; --file PART, --sample N [--seed S], --shard K/N: only some;
            --explore TIME: asks `proving explore`, too, about what no case has noticed;
