@@ -17,6 +17,7 @@
 mod advertised;
 mod before;
 mod binary;
+mod branch;
 mod changed;
 mod codes;
 mod compared;
