@@ -343,6 +343,21 @@ fn a_broker_that_is_down_refuses_and_comes_back_on_its_port() {
             let mut back = Wire::to(&broker).await;
             back.send(&connect_with(0, 60, &[&text("kept")])).await;
             back.expect(&[0x20, 2, present, 0], "back").await;
+            // Closed by the broker first, so that the host knows of the connection for a minute.
+            broker.end_sessions(EndedBy::Takeover);
+            back.closed("ended").await;
+            drop(back);
+            let address = broker.address();
+            drop(broker);
+            let mut free = std::net::TcpListener::bind(address);
+            for _ in 0..100 {
+                if free.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                free = std::net::TcpListener::bind(address);
+            }
+            free.expect("nobody has the port any more");
         }
     });
 }

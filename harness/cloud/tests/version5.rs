@@ -396,6 +396,7 @@ fn faults_hold_for_every_version() {
             BadPacket::UnaskedMessage,
             BadPacket::UnaskedAtQosZero,
             BadPacket::UnaskedAgain,
+            BadPacket::UnaskedEmpty,
         ] {
             broker.set_faults(Faults {
                 bad_packet: Some(bad),

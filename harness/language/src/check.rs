@@ -221,7 +221,10 @@ impl<'s> Checker<'s> {
             Step::Custom(custom) => self.in_session(&custom.phone),
             Step::Request(request) => self.in_session(&request.phone),
             Step::Datagram(datagram) => self.phone(&datagram.phone),
-            Step::Wire(wire) => self.in_session(&wire.phone),
+            Step::Wire(wire) => {
+                self.in_session(&wire.phone);
+                self.references(&wire.send, wire.send.span);
+            }
             Step::Attribute(attribute) => self.attribute(attribute, step.span),
             Step::Leave(leave) => {
                 self.phone(&leave.phone);

@@ -202,6 +202,8 @@ pub enum DhcpAnswerKind {
     NoRouter,
     /// With an address that another host has, until the device declines it.
     Taken,
+    /// The same, by a host that answers nobody who asks for it, but announces itself (RFC 5227 §2.3).
+    Announced,
     /// With leases that end after this time, unless they are renewed.
     Lease(
         #[serde(deserialize_with = "duration::required")]
@@ -406,6 +408,8 @@ pub enum BadPacket {
     UnaskedAtQosZero,
     /// The same with DUP, as of a message that was sent before and not acknowledged.
     UnaskedAgain,
+    /// The same without a payload, as what removes a retained message.
+    UnaskedEmpty,
 }
 
 /// How the broker ends sessions that it was not asked to end.

@@ -81,7 +81,7 @@ pub struct Wire {
     /// Which device, if there are several.
     pub device: Option<Placed<String>>,
     /// What is sent, as text.
-    pub send: String,
+    pub send: Placed<String>,
     /// Bytes that are sent at a time; all at once if left out.
     pub piece: Option<NonZeroU16>,
     /// Between two pieces.

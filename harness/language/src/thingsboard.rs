@@ -33,6 +33,9 @@ pub struct ThingsBoard {
     /// Whether an answer to the call before comes ahead of each answer to a device's call, as from a slow rule chain.
     #[serde(default)]
     pub late_answers: bool,
+    /// The number of the first call of a device; the server counts on from it as long as it runs.
+    #[serde(default)]
+    pub first_call: u32,
     /// In which form the payloads of the device profile are.
     #[serde(default)]
     pub payload: PayloadFormat,
@@ -50,6 +53,7 @@ impl Default for ThingsBoard {
             acknowledges_malformed: false,
             older_answers: false,
             late_answers: false,
+            first_call: 0,
             payload: PayloadFormat::default(),
             answers: BTreeMap::new(),
         }

@@ -146,13 +146,7 @@ pub(crate) fn name_of(value: &impl serde::Serialize) -> String {
 
 /// An error and what is behind it, in one line.
 pub(crate) fn with_source(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    one_line(&text)
+    one_line(&trace::in_full(error))
 }
 
 /// What a device sends must not move the reader's cursor.

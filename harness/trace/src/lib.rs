@@ -13,6 +13,7 @@ pub mod catalogue;
 pub mod coap;
 mod data;
 pub mod engine;
+mod error_text;
 mod event;
 pub mod linkkit;
 pub mod log;
@@ -38,6 +39,7 @@ pub use engine::{
     BoardSetup, ContractBroken, ContractsJudged, Failure, Fault, Finished, FirmwareFile, Nearest,
     Place, Setup, Started, StepEnded, StepStarted, Verdict,
 };
+pub use error_text::in_full;
 pub use event::{Event, Line, Source};
 pub use log::{CodePlace, Level, LogLine};
 pub use payload::Payload;

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use trace::{Event, Trace};
+use trace::{Event, Trace, in_full};
 
 use super::{Departure, Firmware, Storage, Subject};
-use crate::error::in_full;
 use crate::{Board, BoardError, Exited, ImageFlashed, Power, PowerChanged, Restarted};
 
 /// Time of the trace's clock within which every event comes.

@@ -12,8 +12,8 @@ use crate::command::CommandError;
 
 pub use flash::FlashError;
 pub use port::PortError;
+pub(crate) use probe::Attempting;
 pub use probe::ProbeError;
-pub(crate) use probe::{Attempting, in_full};
 pub(crate) use process::MARKER;
 pub use process::ProcessError;
 

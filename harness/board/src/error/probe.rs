@@ -254,21 +254,6 @@ impl<T> Attempting<T> for Result<T, FlashError> {
     }
 }
 
-/// An error with everything below it, in one line.
-pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        let next = source.to_string();
-        if !said.ends_with(&next) {
-            said.push_str(": ");
-            said.push_str(&next);
-        }
-        below = source.source();
-    }
-    said
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use trace::LogLine;
+use trace::{LogLine, in_full};
 
 use super::chip::ChipUnderTest;
 use super::report::finish;
 use super::watch::{How, watch};
 use super::{Outcome, Selection, TestError, TestEvent, TestResult};
 use crate::defmt::Image;
-use crate::error::in_full;
 
 /// The tests of an image, in the order in which they run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use object::{Object, ObjectSection, ObjectSymbol};
 use serde::Deserialize;
-use trace::LogLine;
+use trace::{LogLine, in_full};
 
 use super::chip::ChipUnderTest;
 use super::report::finish;
 use super::watch::{Ended, How, watch};
 use super::{Outcome, Selection, TestError, TestEvent, TestResult};
 use crate::defmt::Image;
-use crate::error::in_full;
 
 /// The only version of the protocol that can be run.
 const VERSION: u32 = 1;

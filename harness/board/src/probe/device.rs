@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use probe_rs::semihosting::SemihostingCommand;
 use probe_rs::{Core, MemoryInterface, Session};
+use trace::in_full;
 
 use super::boot::{End, HALT, Start};
 use super::event::Listener;
 use super::{Flashed, LogFormat, ProbeEvent, ProbeSettings, Progress, flash, open};
 use crate::Exited;
 use crate::defmt::{Image, Table};
-use crate::error::{Attempting, ProbeError, in_full};
+use crate::error::{Attempting, ProbeError};
 
 /// Without bytes, the board is asked again after this at first …
 const FASTEST: Duration = Duration::from_micros(100);

@@ -7,10 +7,11 @@ use probe_rs::config::{MemoryRegion, Registry, RegistryError};
 use probe_rs::probe::list::Lister;
 use probe_rs::probe::{DebugProbeError, DebugProbeInfo, DebugProbeSelector, Probe, WireProtocol};
 use probe_rs::{Architecture, CoreType, Permissions, Session, Target};
+use trace::in_full;
 
 use super::{Attach, ProbeSettings};
 use crate::defmt::ChipMemory;
-use crate::error::{ProbeError, in_full};
+use crate::error::ProbeError;
 
 /// Chips that are named when the one that was asked for is not known.
 const SIMILAR: usize = 5;

@@ -85,6 +85,8 @@ pub enum BadPacket {
     UnaskedAtQosZero,
     /// The same with DUP, as of a message that was sent before and not acknowledged.
     UnaskedAgain,
+    /// The same without a payload, which is one of no bytes (§3.3.3).
+    UnaskedEmpty,
 }
 
 /// Bytes of [`BadPacket::Oversized`]'s payload.
@@ -117,6 +119,7 @@ impl BadPacket {
             (Self::UnaskedAgain, Level::V5) => {
                 vec![0x3a, 8, 0, 1, b't', 0x7f, 0xff, 0, b'h', b'i']
             }
+            (Self::UnaskedEmpty, Level::V5) => vec![0x32, 6, 0, 1, b't', 0x7f, 0xff, 0],
             (packet, _) => packet.bytes_of_3(),
         }
     }
@@ -138,6 +141,7 @@ impl BadPacket {
             Self::UnaskedMessage => vec![0x32, 7, 0, 1, b't', 0x7f, 0xff, b'h', b'i'],
             Self::UnaskedAtQosZero => vec![0x30, 5, 0, 1, b't', b'h', b'i'],
             Self::UnaskedAgain => vec![0x3a, 7, 0, 1, b't', 0x7f, 0xff, b'h', b'i'],
+            Self::UnaskedEmpty => vec![0x32, 5, 0, 1, b't', 0x7f, 0xff],
         }
     }
 }
@@ -173,6 +177,7 @@ mod tests {
             BadPacket::UnaskedMessage,
             BadPacket::UnaskedAtQosZero,
             BadPacket::UnaskedAgain,
+            BadPacket::UnaskedEmpty,
         ] {
             let (read, left) = frame(packet);
             assert!(read.unwrap().is_some() && left == 0, "{packet:?}");

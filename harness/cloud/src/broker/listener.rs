@@ -41,6 +41,14 @@ fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
+/// Listens on a socket that has held its port.
+fn listen_on(held: TcpSocket) -> io::Result<TcpListener> {
+    // Not before: anybody may bind what is shared so and does not listen. Its connections have it from here,
+    // and when they are over the port is free at once.
+    held.set_reuseaddr(true)?;
+    held.listen(WAITING)
+}
+
 fn shared(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -117,7 +125,7 @@ impl Listener {
             }
             let again = match (listening.take(), held) {
                 (Some(socket), _) => Ok(socket),
-                (None, Some(held)) => held.listen(WAITING),
+                (None, Some(held)) => listen_on(held),
                 (None, None) => listen(self.address).await,
             };
             let socket = match again {

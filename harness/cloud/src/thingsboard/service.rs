@@ -38,6 +38,8 @@ pub struct ThingsBoardSettings {
     pub older_answers: bool,
     /// Whether an answer to the call before comes ahead of each answer to a call.
     pub late_answers: bool,
+    /// The number of the first call.
+    pub first_call: i64,
     /// How a device proves who it is that [`Fake::register`] makes known.
     pub registers: Registers,
     /// The device profile's payload type.
@@ -53,6 +55,7 @@ impl Default for ThingsBoardSettings {
             acknowledges_malformed: false,
             older_answers: false,
             late_answers: false,
+            first_call: 0,
             registers: Registers::Certificate,
             payload: PayloadFormat::Json,
         }
@@ -165,10 +168,14 @@ impl ThingsBoard {
         if let Some(profile) = &settings.provisioning {
             trace.secrets().add("provision secret", &profile.secret);
         }
+        let state = State {
+            calls: settings.first_call,
+            ..State::default()
+        };
         let shared = Arc::new(Shared {
             injector: broker.injector(),
             settings,
-            state: Mutex::default(),
+            state: Mutex::new(state),
             trace,
         });
         let server = AccountServer::start(shared.clone()).await;

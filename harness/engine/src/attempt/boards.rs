@@ -18,11 +18,11 @@ use lab::probe::ProbeFault;
 use lab::qemu::{Cables, EMULATOR, MachineSettings, QemuBoard};
 use lab::wire::BoardEnd;
 use rand_core::{OsRng, RngCore};
-use trace::Trace;
+use trace::{Trace, in_full};
 
 use super::board_access::{BoardAccess, board_access};
 use super::console_port;
-use super::problem::{LabError, with_sources};
+use super::problem::LabError;
 use super::program;
 use crate::DEVICE_COMMAND;
 use crate::run::{BoardKind, BoardModel, BrokenProbe, Flash, Job};
@@ -79,7 +79,7 @@ fn real(job: &Job) -> Result<Option<(Rig, RigBoard)>, LabError> {
     let Some(file) = &job.rig else {
         return Ok(None);
     };
-    let mut rig = Rig::read(file).map_err(|error| LabError::Scenario(with_sources(&error)))?;
+    let mut rig = Rig::read(file).map_err(|error| LabError::Scenario(in_full(&error)))?;
     match rig.boards.get(&job.board).cloned() {
         Some(board) => {
             if matches!(board.link, BoardLink::Process(_)) {
@@ -173,7 +173,7 @@ async fn in_rig(
         Box::new(CommandSwitch::new(commands, clock.clone())) as Box<dyn PowerSwitch>
     });
     let reached = board_access(board, job.image.as_deref())
-        .map_err(|error| LabError::Scenario(with_sources(&error)))?;
+        .map_err(|error| LabError::Scenario(in_full(&error)))?;
     let anew = job.flash == Flash::Always;
     match reached {
         BoardAccess::Probe(settings) => {

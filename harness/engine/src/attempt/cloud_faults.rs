@@ -114,5 +114,6 @@ fn bad_packet(packet: language::BadPacket) -> BadPacket {
         language::BadPacket::UnaskedMessage => BadPacket::UnaskedMessage,
         language::BadPacket::UnaskedAtQosZero => BadPacket::UnaskedAtQosZero,
         language::BadPacket::UnaskedAgain => BadPacket::UnaskedAgain,
+        language::BadPacket::UnaskedEmpty => BadPacket::UnaskedEmpty,
     }
 }

@@ -9,14 +9,14 @@ use cloud::{
 };
 use language::{Certificate, Fault};
 use pki::Pki;
-use trace::{Trace, Witness, WitnessReport};
+use trace::{Trace, Witness, WitnessReport, in_full};
 
 use super::cloud_faults;
 use super::clouds;
 use super::esp8266;
 use super::factory_data::Meeting;
 use super::old_tls;
-use super::problem::{LabError, with_sources};
+use super::problem::LabError;
 use super::surroundings::Surroundings;
 use super::values::DeviceValues;
 
@@ -220,7 +220,7 @@ fn testimony<E: std::error::Error>(
         sound: probed.is_ok(),
         detail: match probed {
             Ok(()) => sound.to_owned(),
-            Err(error) => with_sources(&error),
+            Err(error) => in_full(&error),
         },
     };
     trace.emit(None, &report);

@@ -5,9 +5,9 @@ use board::rig::{AuthorityPlace, ExternalBroker, Rig};
 use cloud::{Sntp, SntpFaults};
 use factory::Factory;
 use language::Fault;
-use trace::{Trace, Witness, WitnessReport};
+use trace::{Trace, Witness, WitnessReport, in_full};
 
-use super::problem::{LabError, with_sources};
+use super::problem::LabError;
 use crate::external_broker;
 
 /// The broker that runs without us. Nothing of what it does is seen.
@@ -94,7 +94,7 @@ impl ExternalCloud {
             external_broker::ask(&self.broker, self.trusted.as_deref(), trace.clock()).await;
         let (sound, detail) = match answered {
             Ok(said) => (true, said),
-            Err(error) => (error.is_answer(), with_sources(&error)),
+            Err(error) => (error.is_answer(), in_full(&error)),
         };
         let report = |witness, sound, detail| WitnessReport {
             witness,
@@ -105,7 +105,7 @@ impl ExternalCloud {
         if let Some(time) = &self.time {
             let (sound, detail) = match time.probe().await {
                 Ok(()) => (true, "it answers".to_owned()),
-                Err(error) => (false, with_sources(&error)),
+                Err(error) => (false, in_full(&error)),
             };
             trace.emit(None, &report(Witness::TimeServer, sound, detail));
         }

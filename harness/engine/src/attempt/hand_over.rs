@@ -15,8 +15,9 @@ use board::{Board, BoardError};
 use clock::Clock;
 use factory::Factory;
 use language::WorldSpec;
+use trace::in_full;
 
-use super::problem::{LabError, with_sources};
+use super::problem::LabError;
 use super::program::{self, write_private};
 
 /// The namespace in which ESP-IDF keeps the network that a device was told of.
@@ -114,7 +115,7 @@ impl Handed<'_> {
                 nvs::merged(&nvs::image(&kept, size)?, &rows)
             }),
         };
-        let image = made.map_err(|error| self.wrong(with_sources(&error)))?;
+        let image = made.map_err(|error| self.wrong(in_full(&error)))?;
         Ok(Some(image))
     }
 
@@ -136,7 +137,7 @@ impl Handed<'_> {
                 },
             };
             let made = value.and_then(|value| nvs::Row::new(&row.namespace, &row.key, value));
-            rows.push(made.map_err(|error| self.wrong(with_sources(&error)))?);
+            rows.push(made.map_err(|error| self.wrong(in_full(&error)))?);
         }
         Ok(rows)
     }

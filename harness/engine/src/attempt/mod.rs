@@ -57,7 +57,7 @@ pub use boards::Chosen;
 pub use cloud_side::CloudSide;
 pub use factory_data::{BROKER_HOST, TIME_HOST};
 pub use handed_files::{everything, write_hand_over};
-pub use problem::{LabError, with_sources};
+pub use problem::LabError;
 pub use surroundings::{Lab, Outsiders, Surroundings, auth_mode, hostapd};
 pub use world::{HOME, World};
 
@@ -93,7 +93,7 @@ async fn attempt(job: &Job) -> ExitCode {
     let chosen = match Chosen::of(job) {
         Ok(chosen) => chosen,
         Err(error) => {
-            eprintln!("{}", with_sources(&error));
+            eprintln!("{}", trace::in_full(&error));
             return ExitCode::FAILURE;
         }
     };
@@ -105,7 +105,7 @@ async fn attempt(job: &Job) -> ExitCode {
     let trace = match Trace::create(clock.clone(), &job.trace()) {
         Ok(trace) => trace,
         Err(error) => {
-            eprintln!("{}", with_sources(&error));
+            eprintln!("{}", trace::in_full(&error));
             return ExitCode::FAILURE;
         }
     };
@@ -152,7 +152,7 @@ async fn attempt(job: &Job) -> ExitCode {
 fn case_of(job: &Job) -> Result<Case, LabError> {
     let known = language::known()?;
     let cases = read_file(&job.scenario_file, &known)
-        .map_err(|error| LabError::Scenario(with_sources(&error)))?;
+        .map_err(|error| LabError::Scenario(trace::in_full(&error)))?;
     cases
         .into_iter()
         .find(|case| case.id == job.case_id)

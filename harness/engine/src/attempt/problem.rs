@@ -1,7 +1,5 @@
 //! What can keep an attempt from passing, and whose fault it is.
 
-use std::error::Error;
-
 use super::seen::Subject;
 use crate::expect::Miss;
 use board::BoardError;
@@ -167,7 +165,7 @@ pub fn finish_with(
         Problem::Lab(error) => {
             advice = Some(super::hint::of_lab(&error));
             let missed = Missed {
-                message: with_sources(&error),
+                message: trace::in_full(&error),
                 ..Missed::default()
             };
             (
@@ -229,16 +227,4 @@ fn blame(trace: &Trace, began: usize) -> (Verdict, String) {
             )
         }
     }
-}
-
-/// An error and everything under it, in one line.
-pub fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

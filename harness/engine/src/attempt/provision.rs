@@ -150,7 +150,7 @@ async fn stages(
             if matches!(error.blame(), Blame::Phone | Blame::Host) {
                 error.into()
             } else {
-                Missed::saying(super::with_sources(&error))
+                Missed::saying(trace::in_full(&error))
             }
         })
 }
@@ -170,7 +170,7 @@ async fn tell(
         Blame::Phone | Blame::Host => Problem::from(error),
         _ => Missed::saying(format!(
             "{device} did not take what its firmware is told over {endpoint}: {}",
-            super::with_sources(&error)
+            trace::in_full(&error)
         )),
     })?;
     let answer = String::from_utf8_lossy(&answer);

@@ -95,11 +95,11 @@ pub async fn datagram(case: &Case, step: &Datagram, world: &mut World) -> Result
     }
 }
 
-/// Takes the step.
-pub async fn wire(case: &Case, step: &Wire, world: &mut World) -> Result<(), Problem> {
+/// Takes the step, and sends `sent`.
+pub async fn wire(case: &Case, step: &Wire, sent: &str, world: &mut World) -> Result<(), Problem> {
     let device = case.device(step.device.as_ref());
     let mut session = session(device, &step.phone, world).await?;
-    let bytes = step.send.as_bytes();
+    let bytes = sent.as_bytes();
     let piece = step
         .piece
         .map_or(bytes.len().max(1), |piece| piece.get().into());
@@ -175,7 +175,7 @@ pub async fn attribute(case: &Case, step: &Attribute, world: &mut World) -> Resu
             return Err(match error {
                 TransportError::Ble(error) if is_of_this_host => error.into(),
                 error => {
-                    let why = super::with_sources(&error);
+                    let why = trace::in_full(&error);
                     Missed::saying(format!("{device} takes no connection: {why}"))
                 }
             });

@@ -228,6 +228,6 @@ pub fn judged<T>(
             Err(LabError::from(error).into())
         }
         (RequestOutcome::Refused, Err(error)) if refuses(&error) => Ok(None),
-        (_, Err(error)) => Err(Missed::saying(super::with_sources(&error))),
+        (_, Err(error)) => Err(Missed::saying(trace::in_full(&error))),
     }
 }

@@ -48,7 +48,10 @@ impl Attempt<'_> {
             Step::Control(step) => session_steps::control(self.case, step, world).await,
             Step::Custom(step) => session_steps::custom(self.case, step, world).await,
             Step::Request(step) => raw_steps::request(self.case, step, world).await,
-            Step::Wire(step) => raw_steps::wire(self.case, step, world).await,
+            Step::Wire(step) => {
+                let sent = self.fill(&step.send)?;
+                raw_steps::wire(self.case, step, &sent, world).await
+            }
             Step::Datagram(step) => raw_steps::datagram(self.case, step, world).await,
             Step::Attribute(step) => raw_steps::attribute(self.case, step, world).await,
             Step::Console(step) => console::type_at(self.case, step, world).await,
@@ -113,7 +116,7 @@ impl Attempt<'_> {
         world.go_home(&step.phone).await?;
         let info = info.map_err(|error| match error.blame() {
             phone::Blame::Host => LabError::from(error).into(),
-            _ => Missed::saying(super::with_sources(&error)),
+            _ => Missed::saying(trace::in_full(&error)),
         })?;
         session_steps::compare_info(&info, &step.wanted)
     }
@@ -281,7 +284,11 @@ pub(super) fn label(step: &Step) -> String {
             step.endpoint,
             step.outcome
         ),
-        Step::Wire(step) => format!("{} sends {} bytes over TCP", step.phone, step.send.len()),
+        Step::Wire(step) => format!(
+            "{} sends {} bytes over TCP",
+            step.phone,
+            step.send.value.len()
+        ),
         Step::Datagram(step) => format!("{} sends a datagram to port {}", step.phone, step.port),
         Step::Attribute(step) => format!(
             "{} sends {} bytes of ATT: {:?}",

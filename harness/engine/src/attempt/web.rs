@@ -181,7 +181,7 @@ fn judge(step: &Browse, ended: Result<Answer, Ended>) -> Result<(), Problem> {
             )
         }
         Ok(Answer::Stopped) => "nothing".into(),
-        Err(Ended::By(error)) => super::with_sources(&error),
+        Err(Ended::By(error)) => trace::in_full(&error),
         Err(Ended::TimeOver) => format!("nothing in {}", duration::display(step.within)),
         Err(Ended::NoAddress) => "the device has no address".into(),
     };
@@ -241,7 +241,7 @@ pub async fn websocket(
                 }
                 (Ok(Err(WebError::Closed)), WebSocketOutcome::Closed) => return Ok(()),
                 (Ok(Err(WebError::SetUp(why))), _) => return Err(LabError::Scenario(why).into()),
-                (Ok(Err(error)), _) => return Err(Missed::saying(super::with_sources(&error))),
+                (Ok(Err(error)), _) => return Err(Missed::saying(trace::in_full(&error))),
                 (Ok(Ok(_)), _) => return Err(Missed::saying("the WebSocket is open")),
                 (Err(_), _) => return Err(over(step.within)),
             }
@@ -317,7 +317,7 @@ async fn act(step: &WebSocketStep, socket: &mut WebSocket) -> Result<Done, Strin
     if step.outcome == WebSocketOutcome::Closed || step.ends {
         awaited = Awaited::End;
     } else {
-        sent.map_err(|error| super::with_sources(&error))?;
+        sent.map_err(|error| trace::in_full(&error))?;
     }
     await_it(awaited, socket).await
 }

@@ -11,7 +11,7 @@ use factory::{Factory, Network};
 use language::{Fault, Trusts};
 use phone::Settings;
 use pki::{Pki, Profiles};
-use trace::{Trace, Witness, WitnessReport};
+use trace::{Trace, Witness, WitnessReport, in_full};
 
 use super::boards::{self, Chosen};
 use super::cloud_side::CloudSide;
@@ -21,7 +21,7 @@ use super::external_cloud::ExternalCloud;
 use super::factory_data::{Meeting, factory_data};
 use super::hand_over::{self, Handed, HandedRequest};
 use super::phones::{Phone, PhoneSession};
-use super::problem::{LabError, with_sources};
+use super::problem::LabError;
 use super::surroundings::{Enrollee, Surroundings, Switched, VisitError};
 use super::values::{AccessPointValues, DeviceValues, Maker};
 use crate::run::{BoardKind, Job};
@@ -515,7 +515,7 @@ impl World {
             match clock.timeout(FAREWELL, device.board.power_off()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    eprintln!("failed to switch off {name}: {}", with_sources(&error));
+                    eprintln!("failed to switch off {name}: {}", in_full(&error));
                 }
                 Err(_) => {
                     eprintln!("failed to switch off {name}: its board did not answer in time")
@@ -525,15 +525,12 @@ impl World {
         for (name, phone) in &mut self.phones {
             match clock.timeout(FAREWELL, phone.hang_up()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => eprintln!("{name} failed to leave: {}", with_sources(&error)),
+                Ok(Err(error)) => eprintln!("{name} failed to leave: {}", in_full(&error)),
                 Err(_) => eprintln!("{name} failed to leave: it takes too long"),
             }
         }
         if let Err(error) = self.surroundings.end().await {
-            eprintln!(
-                "failed to put back what was before: {}",
-                with_sources(&error)
-            );
+            eprintln!("failed to put back what was before: {}", in_full(&error));
         }
     }
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use ::clock::Clock;
 use phone::{AdapterLook, Blocked, NoAnswer};
+use trace::in_full;
 
 use super::Finding;
-use crate::attempt::with_sources;
 use crate::mend;
 
 const CHECK: &str = "bluetooth";
@@ -23,7 +23,7 @@ pub(super) async fn check(name: &str) -> Vec<Finding> {
 }
 
 fn no_answer(error: &NoAnswer) -> Finding {
-    let said = with_sources(error);
+    let said = in_full(error);
     match error {
         NoAnswer::NoBus(_) | NoAnswer::NoService(_) => {
             Finding::not_ok(CHECK, said, mend::no_bluez())

@@ -2,9 +2,9 @@
 
 use ::clock::Clock;
 use board::rig::{ExternalBroker, Rig};
+use trace::in_full;
 
 use super::Finding;
-use crate::attempt::with_sources;
 use crate::external_broker;
 
 const CHECK: &str = "broker";
@@ -26,9 +26,7 @@ pub(super) async fn check(rig: &Rig, broker: &ExternalBroker) -> Finding {
     let clock = Clock::start(1.0);
     match external_broker::ask(broker, trusted.as_deref(), &clock).await {
         Ok(said) => Finding::ok(CHECK, said),
-        Err(error) if error.is_answer() => {
-            Finding::unknown(CHECK, with_sources(&error), error.mend())
-        }
-        Err(error) => Finding::not_ok(CHECK, with_sources(&error), error.mend()),
+        Err(error) if error.is_answer() => Finding::unknown(CHECK, in_full(&error), error.mend()),
+        Err(error) => Finding::not_ok(CHECK, in_full(&error), error.mend()),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::net::UdpSocket;
 
+use trace::in_full;
+
 use super::Finding;
-use crate::attempt::with_sources;
 
 const CHECK: &str = "lan";
 /// CoAP (RFC 7252 §6.1), on which a phone listens.
@@ -27,7 +28,7 @@ pub(super) fn check(name: &str) -> Vec<Finding> {
             )];
         }
         Err(error) => {
-            let said = format!("failed to list interfaces: {}", with_sources(&error));
+            let said = format!("failed to list interfaces: {}", in_full(&error));
             return vec![Finding::unknown(CHECK, said, "`ip address` lists them")];
         }
     };

@@ -1,9 +1,9 @@
 //! Secrets to which the rig file refers. None is shown.
 
 use board::rig::{Rig, RigBoard, SecretReference};
+use trace::in_full;
 
 use super::Finding;
-use crate::attempt::with_sources;
 
 const CHECK: &str = "secret";
 
@@ -29,7 +29,7 @@ fn finding(name: &str, reference: &SecretReference) -> Finding {
         Ok(_) => Finding::ok(CHECK, format!("{name} is there ({reference})")),
         Err(error) => Finding::not_ok(
             CHECK,
-            format!("{name}: {}", with_sources(&error)),
+            format!("{name}: {}", in_full(&error)),
             match reference {
                 SecretReference::Environment(name) => {
                     format!("`read -rs {name} && export {name}`; in CI, a secret of the repository")

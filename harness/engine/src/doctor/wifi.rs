@@ -2,9 +2,9 @@
 
 use ::clock::Clock;
 use phone::{Consent, NoAnswer, WifiLook, WifiUse};
+use trace::in_full;
 
 use super::Finding;
-use crate::attempt::with_sources;
 use crate::mend;
 
 const CHECK: &str = "wifi";
@@ -15,7 +15,7 @@ pub(super) async fn check(name: &str) -> Vec<Finding> {
     match phone::look_at_wifi(name, &clock).await {
         Ok(look) => findings(name, &look, phone::radio_is_held(name)),
         Err(error) => {
-            let said = with_sources(&error);
+            let said = in_full(&error);
             let mend = match error {
                 NoAnswer::NoBus(_) | NoAnswer::NoService(_) => mend::no_network_manager(),
                 NoAnswer::Denied(_) => mend::polkit(),

@@ -49,12 +49,7 @@ pub(super) fn judge(remains: &Remains, open: Option<&OpenStep>) -> (Verdict, Opt
 
 /// The failure of an attempt whose worker could not be started.
 pub(super) fn not_started(error: &dyn std::error::Error) -> Failure {
-    let mut message = format!("the worker could not be started: {error}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        message.push_str(&format!(": {error}"));
-        source = error.source();
-    }
+    let message = format!("the worker could not be started: {}", trace::in_full(error));
     let look_at = "space, limits and permissions of this host, and the output folder";
     failure(Trouble::new(message, look_at), None)
 }

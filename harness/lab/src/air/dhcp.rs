@@ -33,7 +33,16 @@ pub struct DhcpFaults {
     /// It answers so much later, in lab time.
     pub delay: Duration,
     /// Another host has the first address that each station is offered.
-    pub taken: bool,
+    pub taken: Option<Taken>,
+}
+
+/// How a host that has an address is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It answers those who ask for it.
+    Answering,
+    /// It answers nobody, but announces itself (RFC 5227 §2.3) whenever somebody does.
+    Announced,
 }
 
 /// Gives addresses of one /24 network; a station keeps the one that it once got, unless it declines it.
@@ -98,7 +107,7 @@ impl DhcpServer {
 
     /// Breaks it, or repairs it.
     pub(super) fn set_faults(&mut self, faults: DhcpFaults) {
-        if !faults.taken {
+        if faults.taken.is_none() {
             self.occupied.clear();
         }
         self.faults = faults;
@@ -134,7 +143,7 @@ impl DhcpServer {
         } else {
             match asked.message_type {
                 DhcpMessageType::Discover => self.lease(mac).map(|offer| {
-                    if self.faults.taken && self.declined.is_empty() {
+                    if self.faults.taken.is_some() && self.declined.is_empty() {
                         self.occupied.insert(offer);
                     }
                     (DhcpMessageType::Offer, Some(offer))
@@ -374,7 +383,7 @@ mod tests {
     fn an_address_that_is_taken_and_declined_is_not_offered_again() {
         let mut server = DhcpServer::new(OWN);
         server.set_faults(DhcpFaults {
-            taken: true,
+            taken: Some(Taken::Answering),
             ..DhcpFaults::default()
         });
         let discover = message(DhcpMessageType::Discover, 1, None);

@@ -187,9 +187,25 @@ pub(super) fn arp_reply(who: Ipv4Addr, mac: Mac, to: Ipv4Addr, to_mac: Mac) -> V
         target_hardware_addr: EthernetAddress(to_mac),
         target_protocol_addr: to,
     };
-    let mut frame = vec![0; ETHERNET_HEADER + reply.buffer_len()];
-    ethernet(&mut frame, mac, to_mac, EthernetProtocol::Arp);
-    reply.emit(&mut ArpPacket::new_unchecked(&mut frame[ETHERNET_HEADER..]));
+    arp(&reply, mac, to_mac)
+}
+
+/// The ARP request by which `who` at `mac` makes itself known to everybody (RFC 5227 §2.3).
+pub(super) fn arp_announcement(who: Ipv4Addr, mac: Mac) -> Vec<u8> {
+    let request = ArpRepr::EthernetIpv4 {
+        operation: ArpOperation::Request,
+        source_hardware_addr: EthernetAddress(mac),
+        source_protocol_addr: who,
+        target_hardware_addr: EthernetAddress([0; 6]),
+        target_protocol_addr: who,
+    };
+    arp(&request, mac, EthernetAddress::BROADCAST.0)
+}
+
+fn arp(packet: &ArpRepr, from: Mac, to: Mac) -> Vec<u8> {
+    let mut frame = vec![0; ETHERNET_HEADER + packet.buffer_len()];
+    ethernet(&mut frame, from, to, EthernetProtocol::Arp);
+    packet.emit(&mut ArpPacket::new_unchecked(&mut frame[ETHERNET_HEADER..]));
     frame
 }
 

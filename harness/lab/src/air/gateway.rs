@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use trace::Trace;
 
-use super::dhcp::{CLIENT_PORT, DhcpFaults, DhcpServer, MASK, SERVER_PORT};
+use super::dhcp::{CLIENT_PORT, DhcpFaults, DhcpServer, MASK, SERVER_PORT, Taken};
 use super::dns::{Question, Resolution};
 use super::frame::{self, Datagram, Mac, Segment as TcpSegment};
 use super::names::Names;
@@ -250,13 +250,18 @@ impl Gateway {
         }
     }
 
-    /// What a host answers that has taken the address which `frame` asks for.
+    /// What a host says that has taken the address which `frame` asks for.
     fn answer_of_another_host(&self, stack: &StackCore, frame: &[u8]) -> Option<Vec<u8>> {
         let target = frame::arp_target(frame)?;
         let (from, asker) = frame::arp_asker(frame)?;
-        self.dhcp()
-            .is_occupied(target)
-            .then(|| frame::arp_reply(target, stack.mac(), from, asker))
+        let dhcp = self.dhcp();
+        if !dhcp.is_occupied(target) {
+            return None;
+        }
+        Some(match dhcp.faults().taken {
+            Some(Taken::Announced) => frame::arp_announcement(target, stack.mac()),
+            _ => frame::arp_reply(target, stack.mac(), from, asker),
+        })
     }
 
     /// Whether `address` lies beyond a way out that is closed, or its host has moved away.

@@ -46,7 +46,7 @@ use tokio::net::{TcpListener, UnixListener};
 use trace::{Trace, WitnessReport};
 
 pub use access_point::{AccessPointChange, AccessPointSettings};
-pub use dhcp::DhcpFaults;
+pub use dhcp::{DhcpFaults, Taken};
 pub use error::AirError;
 pub use ethernet::Ethernet;
 pub use forward::ForwardTarget;

@@ -1,7 +1,5 @@
 //! What goes wrong in provisioning.
 
-use std::error::Error;
-
 use std::time::Duration;
 
 use proto::{Status, endpoint};
@@ -143,13 +141,7 @@ impl ProvisioningError {
 
     /// The message, followed by those of all causes.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
+        trace::in_full(self)
     }
 
     /// Whose fault it is.

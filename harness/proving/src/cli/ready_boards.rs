@@ -12,9 +12,10 @@ use board::{BoardError, Power};
 use clock::Clock;
 use engine::attempt::{BoardAccess, board_access};
 use engine::run::{BoardModel, Checkup, Recheck};
+use trace::in_full;
 
 use super::CommandError;
-use super::hardware::{HardwareError, in_full, runtime};
+use super::hardware::{HardwareError, runtime};
 use super::stop_flag::StopFlag;
 
 /// A board is asked again for so long once its power is back: its USB device has to come back, and its

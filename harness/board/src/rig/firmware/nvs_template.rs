@@ -109,17 +109,14 @@ fn partition(section: &Section<'_>) -> Option<(usize, Option<u32>)> {
         Err(error) => {
             let unknown = matches!(error, super::PartitionError::Unknown { .. });
             let span = if unknown { name.span } else { table.span };
-            let message = format!("`{}`: {}", section.name("partition"), with_source(&error));
+            let message = format!(
+                "`{}`: {}",
+                section.name("partition"),
+                trace::in_full(&error)
+            );
             section.note(span, message, format!("write {example}"));
             None
         }
-    }
-}
-
-fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

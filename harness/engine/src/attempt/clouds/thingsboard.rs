@@ -35,6 +35,7 @@ pub(super) async fn start(
         acknowledges_malformed: settings.acknowledges_malformed,
         older_answers: settings.older_answers,
         late_answers: settings.late_answers,
+        first_call: settings.first_call.into(),
         registers: match settings.registered {
             Registered::X509 => Registers::Certificate,
             Registered::AccessToken => Registers::AccessToken,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::air::{AccessPointChange, Air, AirError, DhcpFaults, NameFault, SegmentFaults};
+use lab::air::{AccessPointChange, Air, AirError, DhcpFaults, NameFault, SegmentFaults, Taken};
 use language::{DhcpAnswerKind, Fault, Frames, NameAnswerKind, NamedHost, Placed};
 
 use crate::attempt::factory_data::{BROKER_HOST, TIME_HOST};
@@ -78,7 +78,11 @@ fn dhcp(answer: DhcpAnswerKind) -> DhcpFaults {
             ..sound
         },
         DhcpAnswerKind::Taken => DhcpFaults {
-            taken: true,
+            taken: Some(Taken::Answering),
+            ..sound
+        },
+        DhcpAnswerKind::Announced => DhcpFaults {
+            taken: Some(Taken::Announced),
             ..sound
         },
         DhcpAnswerKind::Lease(lease) => DhcpFaults {

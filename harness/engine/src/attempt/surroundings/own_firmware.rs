@@ -4,10 +4,10 @@
 use board::rig::{Provisioning, SecretReference, ServiceName, Transport, parse_mac};
 use language::Over;
 use serde::Deserialize;
-use trace::Trace;
+use trace::{Trace, in_full};
 
 use super::Enrollee;
-use crate::attempt::problem::{LabError, with_sources};
+use crate::attempt::problem::LabError;
 
 /// What of an enrollee only the device's log tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub async fn address(
     match url {
         Some(url) => {
             let found = phone::SoftAp::find(url).await;
-            found.map_err(|error| LabError::Scenario(with_sources(&error)))
+            found.map_err(|error| LabError::Scenario(in_full(&error)))
         }
         None => Ok(otherwise),
     }
@@ -87,7 +87,7 @@ pub fn secret(
         return Ok(None);
     };
     let secret = reference.resolve();
-    let secret = secret.map_err(|error| LabError::Scenario(with_sources(&error)))?;
+    let secret = secret.map_err(|error| LabError::Scenario(in_full(&error)))?;
     trace.secrets().add(name, &secret);
     Ok(Some(secret))
 }

@@ -6,9 +6,10 @@ use board::BoardError;
 use board::command::CommandTemplate;
 use clock::Clock;
 use language::{AccessPoint, Auth};
+use trace::in_full;
 
 use super::hostapd::Setup;
-use crate::attempt::problem::{LabError, with_sources};
+use crate::attempt::problem::LabError;
 use crate::attempt::values::AccessPointValues;
 
 /// The passphrase of an access point of the rig; empty if it is open.
@@ -16,7 +17,7 @@ pub fn passphrase(point: &board::rig::AccessPoint) -> Result<String, LabError> {
     match &point.passphrase {
         Some(secret) => secret
             .resolve()
-            .map_err(|error| LabError::Scenario(with_sources(&error))),
+            .map_err(|error| LabError::Scenario(in_full(&error))),
         None => Ok(String::new()),
     }
 }

@@ -12,7 +12,7 @@ use lab::wire::{LabEnd, Wire};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use trace::Trace;
+use trace::{Trace, in_full};
 
 use super::access_points::AccessPoints;
 use super::control::Request;
@@ -22,7 +22,6 @@ use super::narration::say;
 use super::uart::{LogForm, print_log};
 use super::{DEVICE, Stage};
 use crate::DEVICE_COMMAND;
-use crate::attempt::with_sources;
 
 /// Of a device that has no factory data yet.
 const BLANK_MAC: [u8; 6] = [0x02, 0x50, 0, 0, 0, 0];
@@ -98,14 +97,14 @@ impl Device {
             ["storage", "erase"] => {
                 self.in_loader(async |device| {
                     let erased = device.board()?.erase_storage().await;
-                    erased.map_err(|error| with_sources(&error))
+                    erased.map_err(|error| in_full(&error))
                 })
                 .await
             }
             ["storage", "read"] => {
                 self.in_loader(async |device| {
                     let read = device.board()?.read_storage().await;
-                    request.give(&read.map_err(|error| with_sources(&error))?)
+                    request.give(&read.map_err(|error| in_full(&error))?)
                 })
                 .await
             }
@@ -123,7 +122,7 @@ impl Device {
             return Ok(());
         }
         let started = self.board()?.power_on().await;
-        started.map_err(|error| with_sources(&error))?;
+        started.map_err(|error| in_full(&error))?;
         self.is_on = true;
         Ok(())
     }
@@ -133,7 +132,7 @@ impl Device {
         match &mut self.board {
             Some(board) => {
                 let stopped = board.power_off().await;
-                stopped.map_err(|error| with_sources(&error))
+                stopped.map_err(|error| in_full(&error))
             }
             None => Ok(()),
         }
@@ -144,7 +143,7 @@ impl Device {
             return Err("a board without power cannot be reset".to_owned());
         }
         let reset = self.board()?.reset().await;
-        reset.map_err(|error| with_sources(&error))
+        reset.map_err(|error| in_full(&error))
     }
 
     /// Does something to the device while its firmware does not run, as a flasher does, and starts it
@@ -167,7 +166,7 @@ impl Device {
         // Another identity is another controller.
         self.board = None;
         let written = self.board()?.write_factory(image).await;
-        written.map_err(|error| with_sources(&error))
+        written.map_err(|error| in_full(&error))
     }
 
     fn board(&mut self) -> Result<&mut NativeBoard, String> {

@@ -119,7 +119,7 @@ fn real(board: &RigBoard, ask: bool) -> Result<Row, HardwareError> {
         )),
         None => match asked(board, ask) {
             Ok(answer) => State::Good(answer),
-            Err(error) => State::Bad(in_full(&error)),
+            Err(error) => State::Bad(trace::in_full(&error)),
         },
     };
     Ok(Row {
@@ -238,19 +238,4 @@ fn strangers(rig: Option<&Rig>) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// An error with everything below it.
-pub(in crate::cli) fn in_full(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        let next = source.to_string();
-        if !said.contains(&next) {
-            said.push_str(": ");
-            said.push_str(&next);
-        }
-        below = source.source();
-    }
-    said
 }

@@ -16,7 +16,6 @@ use report::ExitStatus;
 use super::CommandError;
 use arguments::{Boards, Flash, Log, Test};
 
-pub(in crate::cli) use boards::in_full;
 pub(in crate::cli) use emulated::emulator;
 pub(in crate::cli) use line::printable;
 pub(crate) use open::{LEASE, find_in_rig};

@@ -6,6 +6,7 @@ use std::io;
 use phone::{HostSeat, ProvisioningClient, ScanSettings, TransportKind};
 use report::ExitStatus;
 use serde_json::{Value, json};
+use trace::in_full;
 
 use super::arguments::{Scan, WifiScan};
 use super::error::ProvError;
@@ -13,7 +14,6 @@ use super::establish;
 use super::reach::PhoneRoute;
 use super::show::{self, Column};
 use crate::cli::arguments::MessageFormat;
-use engine::attempt::with_sources;
 
 /// `scan`.
 pub(super) async fn scan(
@@ -36,7 +36,7 @@ pub(super) async fn scan(
             let there = console.find_prompt().await;
             there.map_err(|error| ProvError::Io {
                 what: format!("find a console at {port}"),
-                source: io::Error::other(with_sources(&error)),
+                source: io::Error::other(in_full(&error)),
             })?;
             let found = json!({ "type": "device", "at": port });
             show::found(route, &format!("{port} has a console\n"), &[found])

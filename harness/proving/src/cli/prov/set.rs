@@ -10,12 +10,12 @@ use proto::bind::BindRequest;
 use proto::wifi_config::WifiConnectFailedReason;
 use report::ExitStatus;
 use serde_json::{Value, json};
+use trace::in_full;
 
 use super::arguments::{Bind, Custom, Set};
 use super::error::ProvError;
 use super::reach::PhoneRoute;
 use super::{establish, secret, show};
-use engine::attempt::with_sources;
 
 /// What the cloud says of a call that succeeded.
 const CLOUD_OK: i64 = 200;
@@ -140,7 +140,7 @@ async fn bind_device(
     show::progress("waiting for the device's report at the cloud");
     let unknown = |error: phone::BindError| ProvError::Io {
         what: format!("bind the device at {cloud}"),
-        source: io::Error::other(with_sources(&error)),
+        source: io::Error::other(in_full(&error)),
     };
     let (poll, patience) = (arguments.poll, arguments.patience);
     let reported = wait_for_report(cloud, request, poll, patience, &route.trace).await;
