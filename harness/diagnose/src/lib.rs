@@ -23,6 +23,7 @@ mod compared;
 mod cut_short;
 mod decode;
 mod diagnosis;
+mod exchange;
 mod expression;
 mod expressions;
 mod foretold;

@@ -17,6 +17,7 @@ use crate::codes;
 use crate::compared::Compared;
 use crate::cut_short;
 use crate::diagnosis::{Cause, Evidence, Past};
+use crate::exchange::Exchange;
 use crate::foretold::Foretold;
 use crate::glance;
 use crate::heard::Heard;
@@ -92,6 +93,8 @@ pub struct Log {
     heard: Heard,
     /// The starts after a loss of power.
     power_losses: PowerLosses,
+    /// The messages of DHCP.
+    exchange: Exchange,
     /// The failures that it foretells.
     foretold: Foretold,
     /// Where the device left its network itself.
@@ -133,6 +136,7 @@ impl Log {
             visitors: Visitors::default(),
             heard: Heard::default(),
             power_losses: PowerLosses::default(),
+            exchange: Exchange::default(),
             foretold: Foretold::default(),
             withdrawn: Withdrawn::default(),
             ids: BTreeSet::new(),
@@ -188,6 +192,9 @@ impl Log {
                 self.withdrawn.take(self.lines, clean);
             }
             peers::take_own_id(clean, &mut self.ids);
+        }
+        if self.kind != Some(Kind::Broker) && glance::may_tell(clean) {
+            self.exchange.take(self.lines, clean);
         }
         if self.kind != Some(Kind::Network) {
             self.end.take(self.lines, clean);

@@ -101,6 +101,9 @@ impl Log {
         if let Some(supply) = self.power_losses.explain(causes.first(), last.reached) {
             put_before(&mut causes, &mut consequences, supply);
         }
+        if let Some(reason) = self.exchange.explain(causes.first(), last.reached) {
+            put_before(&mut causes, &mut consequences, reason);
+        }
         let garbage = match self.bytes {
             0..ENOUGH => 0,
             bytes => self.garbage * 100 / bytes,
