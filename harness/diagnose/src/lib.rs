@@ -42,6 +42,7 @@ mod names;
 mod peers;
 mod power_loss;
 mod ranking;
+mod registration;
 mod replies;
 mod required;
 mod rules;

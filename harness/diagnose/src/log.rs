@@ -26,6 +26,7 @@ use crate::meant::{as_meant, is_aside, is_denied, is_of_other_tongue, is_remark}
 use crate::names::{self, Names};
 use crate::peers::{self, Clients};
 use crate::power_loss::PowerLosses;
+use crate::registration::Registration;
 use crate::replies;
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::spelled;
@@ -93,6 +94,8 @@ pub struct Log {
     heard: Heard,
     /// The starts after a loss of power.
     power_losses: PowerLosses,
+    /// What a modem answers of its registration.
+    registration: Registration,
     /// The messages of DHCP.
     exchange: Exchange,
     /// The failures that it foretells.
@@ -136,6 +139,7 @@ impl Log {
             visitors: Visitors::default(),
             heard: Heard::default(),
             power_losses: PowerLosses::default(),
+            registration: Registration::default(),
             exchange: Exchange::default(),
             foretold: Foretold::default(),
             withdrawn: Withdrawn::default(),
@@ -188,6 +192,7 @@ impl Log {
             self.heard.take(self.lines, clean);
             if glance::may_tell(clean) {
                 self.power_losses.take(self.lines, clean);
+                self.registration.take(self.lines, clean);
                 self.foretold.take(self.lines, clean);
                 self.withdrawn.take(self.lines, clean);
             }
