@@ -10,7 +10,7 @@ use crate::expressions::{ExpressionError, Expressions};
 use crate::names::NAME_BLOCKED;
 use crate::{Certainty, Kind, Stage};
 
-const FILES: [(Stage, &str); 21] = [
+const FILES: [(Stage, &str); 22] = [
     (Stage::Power, include_str!("../rules/power.toml")),
     (Stage::Power, include_str!("../rules/power_linux.toml")),
     (Stage::Storage, include_str!("../rules/storage.toml")),
@@ -26,6 +26,7 @@ const FILES: [(Stage, &str); 21] = [
     ),
     (Stage::Join, include_str!("../rules/association.toml")),
     (Stage::Join, include_str!("../rules/join.toml")),
+    (Stage::Join, include_str!("../rules/lorawan.toml")),
     (Stage::Join, include_str!("../rules/modem.toml")),
     (Stage::Dhcp, include_str!("../rules/dhcp.toml")),
     (Stage::Dns, include_str!("../rules/dns.toml")),
