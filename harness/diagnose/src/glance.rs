@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::bytes::Regex;
 
 use crate::meant::words;
-use crate::{exchange, foretold, power_loss, registration, withdrawn};
+use crate::{exchange, foretold, power_loss, registration, supply, withdrawn};
 
 /// The parts of words of each, without which a line is none of theirs.
 static PARTS: LazyLock<Regex> = LazyLock::new(|| {
@@ -13,6 +13,7 @@ static PARTS: LazyLock<Regex> = LazyLock::new(|| {
         power_loss::PARTS,
         withdrawn::PARTS,
         foretold::PARTS,
+        supply::PARTS,
         registration::PARTS,
         exchange::PARTS,
     ]
@@ -21,7 +22,7 @@ static PARTS: LazyLock<Regex> = LazyLock::new(|| {
     words(&all.join("|"))
 });
 
-/// Whether a line may tell a start, a registration, a message of DHCP, that the device leaves its
+/// Whether a line may tell a start, a supply, a registration, a message of DHCP, that the device leaves its
 /// network, or a failure that is to come.
 pub fn may_tell(line: &str) -> bool {
     PARTS.is_match(line.as_bytes())

@@ -50,6 +50,7 @@ mod signal;
 mod spelled;
 mod stage;
 mod subject;
+mod supply;
 mod unnamed;
 mod unreadable;
 #[cfg(test)]

@@ -31,6 +31,7 @@ use crate::replies;
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::spelled;
 use crate::subject::Subject;
+use crate::supply::Supply;
 use crate::unnamed::Tail;
 use crate::visitors::Visitors;
 use crate::waiting::Moment;
@@ -94,6 +95,8 @@ pub struct Log {
     heard: Heard,
     /// The starts after a loss of power.
     power_losses: PowerLosses,
+    /// The figures of the supply.
+    supply: Supply,
     /// What a modem answers of its registration.
     registration: Registration,
     /// The messages of DHCP.
@@ -139,6 +142,7 @@ impl Log {
             visitors: Visitors::default(),
             heard: Heard::default(),
             power_losses: PowerLosses::default(),
+            supply: Supply::default(),
             registration: Registration::default(),
             exchange: Exchange::default(),
             foretold: Foretold::default(),
@@ -192,6 +196,7 @@ impl Log {
             self.heard.take(self.lines, clean);
             if glance::may_tell(clean) {
                 self.power_losses.take(self.lines, clean);
+                self.supply.take(self.lines, clean);
                 self.registration.take(self.lines, clean);
                 self.foretold.take(self.lines, clean);
                 self.withdrawn.take(self.lines, clean);
@@ -336,6 +341,7 @@ impl Log {
                 Stage::Mqtt | Stage::Cloud | Stage::Bind => {
                     self.changes.reached();
                     self.power_losses.reached();
+                    self.supply.reached();
                 }
                 _ => {}
             }

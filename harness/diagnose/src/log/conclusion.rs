@@ -106,6 +106,9 @@ impl Log {
         if let Some(reason) = of_modem.or_else(of_exchange) {
             put_before(&mut causes, &mut consequences, reason);
         }
+        if let Some(supply) = self.supply.explain(causes.first()) {
+            put_before(&mut causes, &mut consequences, supply);
+        }
         let garbage = match self.bytes {
             0..ENOUGH => 0,
             bytes => self.garbage * 100 / bytes,
