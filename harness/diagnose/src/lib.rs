@@ -16,6 +16,7 @@
 
 mod advertised;
 mod before;
+mod beside;
 mod binary;
 mod changed;
 mod codes;

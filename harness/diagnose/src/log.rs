@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use dialect::{Row, Text};
 
 use crate::advertised::Advertised;
+use crate::beside::Beside;
 use crate::binary;
 use crate::changed::Changes;
 use crate::codes;
@@ -101,6 +102,8 @@ pub struct Log {
     registration: Registration,
     /// The messages of DHCP.
     exchange: Exchange,
+    /// What stands beside replies that refuse something.
+    beside: Beside,
     /// The failures that it foretells.
     foretold: Foretold,
     /// Where the device left its network itself.
@@ -145,6 +148,7 @@ impl Log {
             supply: Supply::default(),
             registration: Registration::default(),
             exchange: Exchange::default(),
+            beside: Beside::default(),
             foretold: Foretold::default(),
             withdrawn: Withdrawn::default(),
             ids: BTreeSet::new(),
@@ -202,6 +206,8 @@ impl Log {
                 self.withdrawn.take(self.lines, clean);
             }
             peers::take_own_id(clean, &mut self.ids);
+            self.beside
+                .take(self.lines, clean, replies::is_refusal(&found));
         }
         if self.kind != Some(Kind::Broker) && glance::may_tell(clean) {
             self.exchange.take(self.lines, clean);

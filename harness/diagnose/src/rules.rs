@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::before::FAILS;
+use crate::beside::REPLY_REFUSES;
 use crate::expressions::{ExpressionError, Expressions};
 use crate::names::NAME_BLOCKED;
 use crate::{Certainty, Kind, Stage};
@@ -232,6 +233,8 @@ pub struct Rules {
     pub blocks: Vec<bool>,
     /// Of each expression, whether its line is on the device's own address.
     pub of_addresses: Vec<bool>,
+    /// Of each expression, whether by its line a reply refuses something that its own words do not tell.
+    pub refuses: Vec<bool>,
     /// The expression that tells a failure, whatever it is.
     pub fails: Pattern,
 }
@@ -329,13 +332,14 @@ impl Rules {
         let (said_by, proved_by) = index(&rules, &marks, patterns.texts.len());
         let none = vec![false; patterns.texts.len()];
         let (mut waits, mut of_servers, mut blocks) = (none.clone(), none.clone(), none.clone());
-        let mut of_addresses = none;
+        let (mut of_addresses, mut refuses) = (none.clone(), none);
         for rule in &rules {
             let after = rule.after.iter();
             after.for_each(|after| waits[*after] |= rule.text.patience.is_some());
             for says in &rule.says {
                 of_servers[*says] |= (Stage::Dns..=Stage::Mqtt).contains(&rule.stage);
                 blocks[*says] |= rule.text.id == NAME_BLOCKED;
+                refuses[*says] |= rule.text.id == REPLY_REFUSES;
                 of_addresses[*says] |= rule.stage == Stage::Dhcp && !rule.text.anywhere;
             }
         }
@@ -354,6 +358,7 @@ impl Rules {
             of_servers,
             blocks,
             of_addresses,
+            refuses,
             fails,
         })
     }

@@ -109,6 +109,10 @@ impl Log {
         if let Some(supply) = self.supply.explain(causes.first()) {
             put_before(&mut causes, &mut consequences, supply);
         }
+        let told_beside = causes.first().and_then(|first| self.beside.explain(first));
+        if let Some(told_beside) = told_beside {
+            causes.splice(..1, [told_beside]);
+        }
         let garbage = match self.bytes {
             0..ENOUGH => 0,
             bytes => self.garbage * 100 / bytes,
