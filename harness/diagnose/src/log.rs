@@ -48,6 +48,8 @@ const LONGEST_TIME: usize = 32;
 const LONGEST_LINE: usize = 8 * 1024;
 /// Past problems that are kept, of the first and of the last attempts.
 const MOST_PAST: usize = 64;
+/// How a broker says that it starts.
+const STARTS: &str = "mosquitto version";
 /// Clients of a broker that are kept.
 const MOST_PEERS: usize = 1024;
 
@@ -82,6 +84,8 @@ pub struct Log {
     peers: BTreeSet<Ipv4Addr>,
     /// The identifiers by which a broker's log names them.
     clients: Clients,
+    /// The line by which a broker starts.
+    server_start: u64,
     /// The names of hosts.
     names: Names,
     /// What the network gave the device, before and after.
@@ -138,6 +142,7 @@ impl Log {
             starts: BTreeMap::new(),
             peers: BTreeSet::new(),
             clients: Clients::default(),
+            server_start: 0,
             names: Names::default(),
             changes: Changes::default(),
             spelled: spelled::Names::default(),
@@ -305,6 +310,9 @@ impl Log {
         if self.kind == Some(Kind::Broker) && self.peers.len() < MOST_PEERS {
             self.peers.extend(peers::of(text));
             self.clients.take(text);
+        }
+        if self.kind == Some(Kind::Broker) && text.contains(STARTS) && text.ends_with("starting") {
+            self.server_start = self.lines;
         }
         let kind = self.kind;
         let has_broker = self.current.has_broker;
