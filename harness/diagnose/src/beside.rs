@@ -32,7 +32,7 @@ static ACTIVATES: LazyLock<Regex> = LazyLock::new(|| {
 /// A token that is too old, in the words of a reply.
 static EXPIRED: LazyLock<Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:token|ticket|bind ?code|pair(?:ing)? ?code|activation ?code)\w*\b[^\n]{0,24}\b(?:expired?|too old|timed? ?out|abgelaufen|caducad[oa]|vencid[oa]|expir\S+)|\bEXPIRED?\b[^\n]{0,40}\btoken\b|\btoken_?expired?\b|token ?\S{0,6}\xE8\xBF\x87\xE6\x9C\x9F",
+        r"(?i)\b(?:token|ticket|bind ?code|pair(?:ing)? ?code|activation ?code|kopplungs?-?code|c\S{1,2}digo)\w*\b[^\n]{0,24}\b(?:expired?|too old|timed? ?out|abgelaufen|caducad[oa]|vencid[oa]|expir\S+)|\bEXPIRED?\b[^\n]{0,40}\btoken\b|\btoken_?expired?\b|token ?\S{0,6}\xE8\xBF\x87\xE6\x9C\x9F",
     )
 });
 /// A token of a login, which has no part in the binding.
@@ -77,7 +77,8 @@ impl Beside {
             }
             None if is_reply => {
                 let last = self.last.drain(..);
-                let near = last.map(|(line, text)| Near::of(line, &text)).collect();
+                let near = last.map(|(line, text)| Near::of(line, &text));
+                let near = near.chain([Near::of(line, text)]).collect();
                 self.kept = Some((line, near));
                 return;
             }

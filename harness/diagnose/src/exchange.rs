@@ -7,6 +7,7 @@ use regex::bytes::Regex;
 
 use crate::meant::words;
 use crate::rules::rules;
+use crate::subject::Subject;
 use crate::unnamed::UNNAMED;
 use crate::watch::told;
 use crate::{Cause, Certainty, Evidence, Stage};
@@ -103,7 +104,10 @@ fn message(text: &str) -> Option<Message> {
         (Some(b"6"), _) | (_, Some(b"nak" | b"nack")) => Message::Nak,
         _ => return None,
     };
-    (number.is_some() || !NO_MESSAGE.is_match(text.as_bytes())).then_some(message)
+    // A device that gives addresses itself tells of its own guests.
+    let is_own = Subject::of(text) == Subject::OwnServer;
+    let tells = number.is_some() || !NO_MESSAGE.is_match(text.as_bytes());
+    (tells && !is_own).then_some(message)
 }
 
 /// Counts a line, of which the first is kept.
@@ -154,5 +158,6 @@ mod tests {
         assert_eq!(explained(&refusal).as_deref(), Some(REFUSED));
         assert_eq!(explained(&[take, refused, ask, offer, take, given]), None);
         assert_eq!(explained(&["dhcp: waiting for offer"; 4]), None);
+        assert_eq!(explained(&["dhcps: recv DISCOVER"; 4]), None);
     }
 }

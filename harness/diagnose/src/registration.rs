@@ -23,7 +23,16 @@ const SOON: u64 = 20;
 const LATE: u64 = 60;
 
 /// Parts of words of which such a line has one.
-pub const PARTS: &[&str] = &["REG:", "CPIN", "egist", "earching", "SIM", "USIM"];
+pub const PARTS: &[&str] = &[
+    "REG:",
+    "CPIN",
+    "egist",
+    "earching",
+    "sucht",
+    "uscando",
+    "\u{7f51}\u{7edc}",
+    "SIM",
+];
 
 /// The answer of a modem: 3GPP TS 27.007 §7.2, 10.1.20 and 10.1.22.
 static STATE: LazyLock<Regex> =
@@ -31,7 +40,7 @@ static STATE: LazyLock<Regex> =
 /// The same in a firmware's own words.
 static OUT: LazyLock<Regex> = LazyLock::new(|| {
     words(
-        r"(?i)\b(?:network|modem|lte\S*|nb-?iot|cell\w*|gsm|gprs|cereg|creg|registration|reg(?:istration)?[ _]stat\w*)\b[^\n]{0,40}\b(?:not registered|unregistered|searching|NOT_REGISTERED\w*|(?:state|status)[ =:]{1,3}[02])\b|\bnot registered\b[^\n]{0,12}\b(?:searching|to (?:a|any|the) network|yet)\b",
+        r"(?i)\b(?:network|modem|lte\S*|nb-?iot|cell\w*|gsm|gprs|cereg|creg|registration|reg(?:istration)?[ _]stat\w*)\b[^\n]{0,40}\b(?:not registered|unregistered|searching|NOT_REGISTERED\w*)\b|\b(?:cereg|creg|cgreg|(?:network )?registration|reg)[ _]?(?:state|status|stat)?[ =:]{1,3}[02]\b|\bnot registered\b[^\n]{0,12}\b(?:searching|to (?:a|any|the) network)\b|\b(?:registrierung|modem|gsm|lte|mobilfunk)\b[^\n]{0,24}\bsucht\b|\b(?:registro|m\S{1,2}dem|modem|operador)\b[^\n]{0,24}\bbuscando\b|\xE7\xBD\x91\xE7\xBB\x9C\xE6\xB3\xA8\xE5\x86\x8C[^\n]{0,24}(?:\xE6\x90\x9C\xE7\xB4\xA2|\xE6\x9C\xAA\xE6\xB3\xA8\xE5\x86\x8C)",
     )
 });
 static IN: LazyLock<Regex> = LazyLock::new(|| {
@@ -150,6 +159,8 @@ mod tests {
             "+CEREG: 2,0",
             "modem: network status: not registered, searching",
             "<inf> lte: LTE registration: searching",
+            "[MODEM] Registrierung: sucht Netz",
+            "modem: registro de red: buscando",
         ] {
             let often = ["+CPIN: READY", out, out, out];
             assert_eq!(explained(&often), Some(Certainty::Likely), "{out}");

@@ -146,7 +146,7 @@ fn is_right(first: Option<&Cause>, expected: &Expected) -> bool {
 }
 
 /// Lines that name a trouble without having it: settings, counters and plans.
-const SETTINGS: [&str; 203] = [
+const SETTINGS: [&str; 208] = [
     "I (3) app: DHCP: static IP off, default gateway 192.168.1.1",
     "E (717) nvs_cfg: key 'tz' missing (ESP_ERR_NVS_NOT_FOUND)",
     "I (718) app: %CMNG: 16842753,0, rssi -45",
@@ -350,6 +350,11 @@ const SETTINGS: [&str; 203] = [
     "I (5) bind: token fetched, expires in 300 s",
     "I (5) web: certificate valid for 398 days",
     "I (5) nvs: init ok, 12 keys",
+    "I (5) ble: location services are enabled, scan starts",
+    "I (5) app: network status: 2",
+    "I (5) net: socket is not bound",
+    "W (5) kv: get wifi_station_password failed with 1102, no credentials",
+    "[C][wifi:146]:   DNS1: 192.168.1.1 DNS2: 0.0.0.0",
 ];
 
 #[test]
