@@ -197,13 +197,14 @@ impl Log {
             self.kind = Some(Kind::Device);
             self.current.has_broker = true;
         }
+        let may_tell = self.kind != Some(Kind::Broker) && glance::may_tell(clean);
         if is_own(self.kind) {
             self.changes.take(self.lines, clean);
             self.spelled.take(self.lines, clean);
             self.advertised.take(self.lines, clean, !found.is_empty());
             self.visitors.take(self.lines, clean);
             self.heard.take(self.lines, clean);
-            if glance::may_tell(clean) {
+            if may_tell {
                 self.power_losses.take(self.lines, clean);
                 self.supply.take(self.lines, clean);
                 self.registration.take(self.lines, clean);
@@ -214,7 +215,7 @@ impl Log {
             self.beside
                 .take(self.lines, clean, replies::is_refusal(&found));
         }
-        if self.kind != Some(Kind::Broker) && glance::may_tell(clean) {
+        if may_tell {
             self.exchange.take(self.lines, clean);
         }
         if self.kind != Some(Kind::Network) {

@@ -30,7 +30,7 @@ pub const PARTS: &[&str] = &[
 /// A figure of the supply: that of a modem, or one with its unit behind the word for it.
 static FIGURE: LazyLock<Regex> = LazyLock::new(|| {
     words(
-        r"(?i)[+#%^](?:CBC|XVBAT|SBC)\b[^\n]*?\b(\d{4})\b|[+]CBC\b[^\n]*?\b(\d)\.(\d{1,3})(?:\b|V)|\b\w*(?:bat|akku|vcc|vdd|vin|vsys|supply|spannung|voltage|voltaje|tensi)\w*[^\n\d]{0,24}(?:(\d{4,5}) ?mv\b|(\d{1,2})[.,](\d{1,3}) ?V\b)|\b\w*(?:bat|akku|vcc|vdd|vin|vsys|supply)\w*_?mv\b[^\n\d]{1,4}(\d{4,5})\b",
+        r"(?i)[+#%^](?:CBC|XVBAT|SBC)\b[^\n]*?\b(\d{4})\b|[+]CBC\b[^\n]*?\b(\d)\.(\d{1,3})(?:\b|V)|(?:bat|akku|vcc|vdd|vin|vsys|supply|spannung|voltage|voltaje|tensi)\w*[^\n\d]{0,24}(?:(\d{4,5}) ?mv\b|(\d{1,2})[.,](\d{1,3}) ?V\b)|(?:bat|akku|vcc|vdd|vin|vsys|supply)\w*_?mv\b[^\n\d]{1,4}(\d{4,5})\b",
     )
 });
 
