@@ -5,16 +5,25 @@ use std::sync::LazyLock;
 use regex::bytes::Regex;
 
 use crate::meant::words;
-use crate::{foretold, power_loss, withdrawn};
+use crate::{exchange, foretold, power_loss, registration, supply, withdrawn};
 
 /// The parts of words of each, without which a line is none of theirs.
 static PARTS: LazyLock<Regex> = LazyLock::new(|| {
-    let all = [power_loss::PARTS, withdrawn::PARTS, foretold::PARTS].concat();
+    let all = [
+        power_loss::PARTS,
+        withdrawn::PARTS,
+        foretold::PARTS,
+        supply::PARTS,
+        registration::PARTS,
+        exchange::PARTS,
+    ]
+    .concat();
     let all: Vec<String> = all.into_iter().map(regex::escape).collect();
     words(&all.join("|"))
 });
 
-/// Whether a line may tell a start, that the device leaves its network, or a failure that is to come.
+/// Whether a line may tell a start, a supply, a registration, a message of DHCP, that the device leaves its
+/// network, or a failure that is to come.
 pub fn may_tell(line: &str) -> bool {
     PARTS.is_match(line.as_bytes())
 }

@@ -12,8 +12,9 @@ use crate::{Cause, Evidence};
 /// The rule on such a leak.
 const LEAKS: &str = "heap-leaks";
 /// What ends in a firmware without memory.
-const WITHOUT_MEMORY: [&str; 6] = [
+const WITHOUT_MEMORY: [&str; 7] = [
     "out-of-memory",
+    "tls-no-memory",
     "tls-memory-lost",
     "server-no-memory",
     "wifi-call-failed",

@@ -16,6 +16,7 @@
 
 mod advertised;
 mod before;
+mod beside;
 mod binary;
 mod branch;
 mod changed;
@@ -24,6 +25,7 @@ mod compared;
 mod cut_short;
 mod decode;
 mod diagnosis;
+mod exchange;
 mod expression;
 mod expressions;
 mod foretold;
@@ -42,6 +44,7 @@ mod names;
 mod peers;
 mod power_loss;
 mod ranking;
+mod registration;
 mod replies;
 mod required;
 mod rules;
@@ -49,6 +52,7 @@ mod signal;
 mod spelled;
 mod stage;
 mod subject;
+mod supply;
 mod unnamed;
 mod unreadable;
 #[cfg(test)]

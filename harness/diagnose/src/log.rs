@@ -11,12 +11,14 @@ use std::net::Ipv4Addr;
 use dialect::{Row, Text};
 
 use crate::advertised::Advertised;
+use crate::beside::Beside;
 use crate::binary;
 use crate::changed::Changes;
 use crate::codes;
 use crate::compared::Compared;
 use crate::cut_short;
 use crate::diagnosis::{Cause, Evidence, Past};
+use crate::exchange::Exchange;
 use crate::foretold::Foretold;
 use crate::glance;
 use crate::heard::Heard;
@@ -25,10 +27,12 @@ use crate::meant::{as_meant, is_aside, is_denied, is_of_other_tongue, is_remark}
 use crate::names::{self, Names};
 use crate::peers::{self, Clients};
 use crate::power_loss::PowerLosses;
+use crate::registration::Registration;
 use crate::replies;
 use crate::rules::{Mark, Pattern, Rule, rules};
 use crate::spelled;
 use crate::subject::Subject;
+use crate::supply::Supply;
 use crate::unnamed::Tail;
 use crate::visitors::Visitors;
 use crate::waiting::Moment;
@@ -44,6 +48,8 @@ const LONGEST_TIME: usize = 32;
 const LONGEST_LINE: usize = 8 * 1024;
 /// Past problems that are kept, of the first and of the last attempts.
 const MOST_PAST: usize = 64;
+/// How a broker says that it starts.
+const STARTS: &str = "mosquitto version";
 /// Clients of a broker that are kept.
 const MOST_PEERS: usize = 1024;
 
@@ -78,6 +84,8 @@ pub struct Log {
     peers: BTreeSet<Ipv4Addr>,
     /// The identifiers by which a broker's log names them.
     clients: Clients,
+    /// The line by which a broker starts.
+    server_start: u64,
     /// The names of hosts.
     names: Names,
     /// What the network gave the device, before and after.
@@ -92,6 +100,14 @@ pub struct Log {
     heard: Heard,
     /// The starts after a loss of power.
     power_losses: PowerLosses,
+    /// The figures of the supply.
+    supply: Supply,
+    /// What a modem answers of its registration.
+    registration: Registration,
+    /// The messages of DHCP.
+    exchange: Exchange,
+    /// What stands beside replies that refuse something.
+    beside: Beside,
     /// The failures that it foretells.
     foretold: Foretold,
     /// Where the device left its network itself.
@@ -126,6 +142,7 @@ impl Log {
             starts: BTreeMap::new(),
             peers: BTreeSet::new(),
             clients: Clients::default(),
+            server_start: 0,
             names: Names::default(),
             changes: Changes::default(),
             spelled: spelled::Names::default(),
@@ -133,6 +150,10 @@ impl Log {
             visitors: Visitors::default(),
             heard: Heard::default(),
             power_losses: PowerLosses::default(),
+            supply: Supply::default(),
+            registration: Registration::default(),
+            exchange: Exchange::default(),
+            beside: Beside::default(),
             foretold: Foretold::default(),
             withdrawn: Withdrawn::default(),
             ids: BTreeSet::new(),
@@ -176,18 +197,26 @@ impl Log {
             self.kind = Some(Kind::Device);
             self.current.has_broker = true;
         }
+        let may_tell = self.kind != Some(Kind::Broker) && glance::may_tell(clean);
         if is_own(self.kind) {
             self.changes.take(self.lines, clean);
             self.spelled.take(self.lines, clean);
             self.advertised.take(self.lines, clean, !found.is_empty());
             self.visitors.take(self.lines, clean);
             self.heard.take(self.lines, clean);
-            if glance::may_tell(clean) {
+            if may_tell {
                 self.power_losses.take(self.lines, clean);
+                self.supply.take(self.lines, clean);
+                self.registration.take(self.lines, clean);
                 self.foretold.take(self.lines, clean);
                 self.withdrawn.take(self.lines, clean);
             }
             peers::take_own_id(clean, &mut self.ids);
+            self.beside
+                .take(self.lines, clean, replies::is_refusal(&found));
+        }
+        if may_tell {
+            self.exchange.take(self.lines, clean);
         }
         if self.kind != Some(Kind::Network) {
             self.end.take(self.lines, clean);
@@ -283,6 +312,9 @@ impl Log {
             self.peers.extend(peers::of(text));
             self.clients.take(text);
         }
+        if self.kind == Some(Kind::Broker) && text.contains(STARTS) && text.ends_with("starting") {
+            self.server_start = self.lines;
+        }
         let kind = self.kind;
         let has_broker = self.current.has_broker;
         let is_of_broker = |mark: &Mark| mark.log == Some(Kind::Broker);
@@ -324,6 +356,7 @@ impl Log {
                 Stage::Mqtt | Stage::Cloud | Stage::Bind => {
                     self.changes.reached();
                     self.power_losses.reached();
+                    self.supply.reached();
                 }
                 _ => {}
             }

@@ -84,6 +84,16 @@ pub fn add(found: &mut Vec<Pattern>, line: &str, set: &Expressions) {
     }
 }
 
+/// Whether such a reply, of which its own words tell no more, is in a line in which these were found.
+pub fn is_refusal(found: &[Pattern]) -> bool {
+    found.iter().any(|pattern| rules().refuses[*pattern])
+}
+
+/// Whether a line is on an account and its devices.
+pub fn is_of_account(line: &str) -> bool {
+    ACCOUNT.is_match(line.as_bytes())
+}
+
 /// What a reply in a line refuses, in the words that a rule looks for.
 fn refusal(line: &str) -> Option<&'static str> {
     let bytes = line.as_bytes();

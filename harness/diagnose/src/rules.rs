@@ -6,11 +6,12 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::before::FAILS;
+use crate::beside::REPLY_REFUSES;
 use crate::expressions::{ExpressionError, Expressions};
 use crate::names::NAME_BLOCKED;
 use crate::{Certainty, Kind, Stage};
 
-const FILES: [(Stage, &str); 21] = [
+const FILES: [(Stage, &str); 22] = [
     (Stage::Power, include_str!("../rules/power.toml")),
     (Stage::Power, include_str!("../rules/power_linux.toml")),
     (Stage::Storage, include_str!("../rules/storage.toml")),
@@ -26,6 +27,7 @@ const FILES: [(Stage, &str); 21] = [
     ),
     (Stage::Join, include_str!("../rules/association.toml")),
     (Stage::Join, include_str!("../rules/join.toml")),
+    (Stage::Join, include_str!("../rules/lorawan.toml")),
     (Stage::Join, include_str!("../rules/modem.toml")),
     (Stage::Dhcp, include_str!("../rules/dhcp.toml")),
     (Stage::Dns, include_str!("../rules/dns.toml")),
@@ -231,6 +233,8 @@ pub struct Rules {
     pub blocks: Vec<bool>,
     /// Of each expression, whether its line is on the device's own address.
     pub of_addresses: Vec<bool>,
+    /// Of each expression, whether by its line a reply refuses something that its own words do not tell.
+    pub refuses: Vec<bool>,
     /// The expression that tells a failure, whatever it is.
     pub fails: Pattern,
 }
@@ -328,13 +332,14 @@ impl Rules {
         let (said_by, proved_by) = index(&rules, &marks, patterns.texts.len());
         let none = vec![false; patterns.texts.len()];
         let (mut waits, mut of_servers, mut blocks) = (none.clone(), none.clone(), none.clone());
-        let mut of_addresses = none;
+        let (mut of_addresses, mut refuses) = (none.clone(), none);
         for rule in &rules {
             let after = rule.after.iter();
             after.for_each(|after| waits[*after] |= rule.text.patience.is_some());
             for says in &rule.says {
                 of_servers[*says] |= (Stage::Dns..=Stage::Mqtt).contains(&rule.stage);
                 blocks[*says] |= rule.text.id == NAME_BLOCKED;
+                refuses[*says] |= rule.text.id == REPLY_REFUSES;
                 of_addresses[*says] |= rule.stage == Stage::Dhcp && !rule.text.anywhere;
             }
         }
@@ -353,6 +358,7 @@ impl Rules {
             of_servers,
             blocks,
             of_addresses,
+            refuses,
             fails,
         })
     }

@@ -13,7 +13,7 @@ const BLUETOOTH: &str = r"(?i)\b(?:nimble\w*|ble|ble_\w+|gatt[cs]?\w*|gap|blueto
 /// Servers of the device itself, for phones that are to find its pages.
 const OWN_SERVER: &str = r"(?i)\[APConfig\]|\b(?:dns_server|captdns|captive(?:[_ -]?(?:portal|dns))?:|dhcps|\w*softap_dhcps\w*|softAPConfig\w*|dhcp_?server:|(?:soft-?)?ap: (?:station|sta|client)\b|(?:web|https?d?|https?_server|web_?server|ws)\w*: client\b|esphome api|api\.connection|APIConnectionError|(?:INFO|WARNING|ERROR) [\w.-]+ @ \d)";
 /// What is of the way online, whatever else a line names.
-const NETWORK: &str = r"(?i)wi-?fi|wlan|ssid|mqtt|broker|\btls\b|ssl|https?|dns|dhcp|tcp|socket|server|cloud|\bs?ntp\b|cert|provision|\bpop\b|security[012]|protocomm|\bip\b|router|access point";
+const NETWORK: &str = r"(?i)wi-?fi|wlan|ssid|mqtt|broker|\btls\b|ssl|https?|dns|dhcp|tcp|socket|server|cloud|\bs?ntp\b|cert|provision|\bpop\b|security[012]|protocomm|\bip\b|router|access point|\botaa\b|\b(?:app|join|dev)[ _-]?eui\b|\bjoin[ -]?(?:request|accept)\b|\bEV_(?:RE)?JOIN|\bdev_?nonce\b";
 
 static SUBJECTS: LazyLock<RegexSet> = LazyLock::new(|| {
     let all = [OWN_SERVER, NETWORK, BLUETOOTH, PERIPHERAL];

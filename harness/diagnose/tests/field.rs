@@ -146,7 +146,7 @@ fn is_right(first: Option<&Cause>, expected: &Expected) -> bool {
 }
 
 /// Lines that name a trouble without having it: settings, counters and plans.
-const SETTINGS: [&str; 191] = [
+const SETTINGS: [&str; 208] = [
     "I (3) app: DHCP: static IP off, default gateway 192.168.1.1",
     "E (717) nvs_cfg: key 'tz' missing (ESP_ERR_NVS_NOT_FOUND)",
     "I (718) app: %CMNG: 16842753,0, rssi -45",
@@ -338,6 +338,23 @@ const SETTINGS: [&str; 191] = [
     "I (5) bind: answer code=200 owner confirmed",
     "I (5) own: response {\"result\":\"ok\",\"account\":\"17\"}",
     "I (5) dns: server 0.0.0.0 unset, using the router",
+    "I (5) dns: dns0 192.168.50.254 dns1 0.0.0.0",
+    "I (5) modem: under-voltage warning level 3300 mV",
+    "I (5) pwr: battery 3598 mV",
+    "I (5) modem: +CEREG: 0,2",
+    "I (5) lora: DevEUI 0011223344556677 loaded",
+    "I (5) dhcp: message type 1 sent",
+    "I (5) claim: POST https://api.example/v1/claim",
+    "I (5) app: location services are enabled",
+    "I (5) tls: heap needed for a session 41 KiB",
+    "I (5) bind: token fetched, expires in 300 s",
+    "I (5) web: certificate valid for 398 days",
+    "I (5) nvs: init ok, 12 keys",
+    "I (5) ble: location services are enabled, scan starts",
+    "I (5) app: network status: 2",
+    "I (5) net: socket is not bound",
+    "W (5) kv: get wifi_station_password failed with 1102, no credentials",
+    "[C][wifi:146]:   DNS1: 192.168.1.1 DNS2: 0.0.0.0",
 ];
 
 #[test]

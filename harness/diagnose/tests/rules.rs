@@ -146,7 +146,7 @@ fn other_words_of_the_same_trouble_are_told_alike() {
             "[  2900][D][WiFiGeneric.cpp:1040] _eventCallback(): Arduino Event: 4 - STA_CONNECTED\nBadge: keine IP, trenne",
             "dhcp-failed",
         ),
-        ("BSSL:_connectSSL: OOM error\n[MQTT] rc=-2", "out-of-memory"),
+        ("BSSL:_connectSSL: OOM error\n[MQTT] rc=-2", "tls-no-memory"),
         (
             "E (3262) esp-tls: [sock=54] delayed connect error: Connection reset by peer\nE (3264) esp-tls: Failed to open new connection in specified timeout",
             "connection-refused",

@@ -1,6 +1,7 @@
 //! What a log tells in the end.
 
 use std::mem;
+use std::net::Ipv4Addr;
 
 use super::Log;
 use crate::compared::is_end;
@@ -12,6 +13,8 @@ use crate::unreadable::{garbled, no_log};
 use crate::watch::{Verdict, Watch, is_of, told};
 use crate::{Kind, Stage};
 
+/// The rule on a broker that takes clients of its own machine only.
+const LOCAL_ONLY: &str = "broker-local-only";
 /// Lines of a start in which the chip tells why it was reset.
 const START: u64 = 3;
 /// Lines of an attempt in which a trouble would have come again.
@@ -48,6 +51,19 @@ impl Log {
         let times: u64 = past.map(|past| past.evidence.count).sum();
         let is_back = last.attempt.reached >= Some(Stage::Mqtt);
         is_back && times < repeats && self.lines > last.attempt.first_line + GOES_ON
+    }
+
+    /// What a broker says at its start, and holds for the whole log: it takes clients of its own machine only, and
+    /// no other has come.
+    fn local_only(&self) -> Option<Cause> {
+        let mut past = self.history.iter().filter(|past| past.id == LOCAL_ONLY);
+        let past = past.next().filter(|_| self.kind == Some(Kind::Broker))?;
+        let is_of_last = past.last > self.server_start;
+        let is_alone = self.peers.iter().all(Ipv4Addr::is_loopback);
+        let rule = rules()
+            .named(LOCAL_ONLY)
+            .filter(|_| is_alone && is_of_last)?;
+        Some(told(rule, vec![past.evidence.clone()]))
     }
 
     /// What the log tells.
@@ -100,6 +116,23 @@ impl Log {
         }
         if let Some(supply) = self.power_losses.explain(causes.first(), last.reached) {
             put_before(&mut causes, &mut consequences, supply);
+        }
+        let of_modem = self.registration.explain(causes.first(), last.reached);
+        let of_exchange = || self.exchange.explain(causes.first(), last.reached);
+        if let Some(reason) = of_modem.or_else(of_exchange) {
+            put_before(&mut causes, &mut consequences, reason);
+        }
+        if let Some(supply) = self.supply.explain(causes.first()) {
+            put_before(&mut causes, &mut consequences, supply);
+        }
+        if let Some(local) = self.local_only()
+            && causes.iter().all(|cause| cause.id != local.id)
+        {
+            put_before(&mut causes, &mut consequences, local);
+        }
+        let told_beside = causes.first().and_then(|first| self.beside.explain(first));
+        if let Some(told_beside) = told_beside {
+            causes.splice(..1, [told_beside]);
         }
         let garbage = match self.bytes {
             0..ENOUGH => 0,
