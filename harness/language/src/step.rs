@@ -388,6 +388,8 @@ pub enum QueryOutcome {
     /// An answer with code 200.
     #[default]
     Answered,
+    /// An answer with code 400 and no data: there is no token that the cloud knows.
+    NoToken,
     /// Nothing.
     Unanswered,
 }

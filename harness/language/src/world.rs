@@ -181,6 +181,10 @@ pub struct Linkkit {
     /// token reports the next one at once, so that what it has told is void by then.
     #[serde(default)]
     pub last_token_only: bool,
+    /// Whether devices answer a phone that asks while they have no token with code 400, as those of SDK 3.2.0
+    /// do, and not by silence.
+    #[serde(default)]
+    pub no_token_is_said: bool,
 }
 
 fn several_accounts() -> bool {
@@ -194,6 +198,7 @@ impl Default for Linkkit {
             token_life: None,
             several_accounts: several_accounts(),
             last_token_only: false,
+            no_token_is_said: false,
         }
     }
 }

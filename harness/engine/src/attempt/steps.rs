@@ -144,6 +144,16 @@ impl Attempt<'_> {
                 "{device} answered the query with code {}; the scenario demands that it does not answer",
                 answer.code
             ))),
+            (QueryOutcome::NoToken, Ok(answer)) => {
+                let data = &answer.json["data"];
+                let is_empty = data.as_object().is_some_and(|data| data.is_empty());
+                (answer.code == 400 && is_empty).then_some(()).ok_or_else(|| {
+                    let code = answer.code;
+                    Missed::saying(format!(
+                        "{device} answered the query with code {code}; code 400 and no data were expected"
+                    ))
+                })
+            }
             (QueryOutcome::Answered, Ok(answer)) if answer.code != 200 => {
                 Err(Missed::saying(format!(
                     "{device} answered the query with code {} and no token; code 200 and a token were expected",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloud::{Broker, Linkkit, LinkkitDevice, LinkkitSettings, MatchReply, Rules};
-use factory::LinkkitProfile;
+use factory::{LinkkitProfile, NoToken};
 use language::Profile;
 use trace::Trace;
 
@@ -37,15 +37,19 @@ pub(super) async fn start(
 }
 
 pub(super) fn section(settings: &language::Linkkit, values: &DeviceValues) -> factory::Linkkit {
+    let mut profile = match settings.profile {
+        Profile::Seed2019 => LinkkitProfile::seed_2019(),
+        Profile::Sdk230 => LinkkitProfile::sdk_2_3_0(),
+        Profile::Sdk301 => LinkkitProfile::sdk_3_0_1(),
+    };
+    if settings.no_token_is_said {
+        profile.no_token = NoToken::Code400;
+    }
     factory::Linkkit {
         product_key: values.product_key.clone(),
         device_name: values.device_name.clone(),
         device_secret: values.device_secret.clone(),
-        profile: match settings.profile {
-            Profile::Seed2019 => LinkkitProfile::seed_2019(),
-            Profile::Sdk230 => LinkkitProfile::sdk_2_3_0(),
-            Profile::Sdk301 => LinkkitProfile::sdk_3_0_1(),
-        },
+        profile,
     }
 }
 
