@@ -37,10 +37,10 @@ static SIGNAL: LazyLock<Regex> = LazyLock::new(|| {
     words(r#"(?i)(?:^|[\s(\[{,:=|"])-([2-9]\d|1[01]\d)(?:[\s)\]},;:|"*]|dBm?\b|$)"#)
 });
 
-/// What makes a line none of a scan.
+/// What makes a line none of a scan: an event, or a failure, whose negative number is no signal.
 static EVENT: LazyLock<Regex> = LazyLock::new(|| {
     words(
-        r"(?i)reason|grund|motivo|disconn|getrennt|connected|connecting|verbunden|verbinde|joined|joining|\blost\b|fail|\btry|retry|versuch|roam",
+        r"(?i)<err>|<wrn>|^E \(|\b(?:err\w*|rc|ret)\b|reason|grund|motivo|disconn|getrennt|connected|connecting|verbunden|verbinde|joined|joining|\blost\b|fail|\btry|retry|versuch|roam",
     )
 });
 

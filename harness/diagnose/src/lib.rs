@@ -43,6 +43,7 @@ mod meant;
 mod names;
 mod peers;
 mod power_loss;
+mod radio;
 mod ranking;
 mod registration;
 mod replies;

@@ -27,6 +27,7 @@ use crate::meant::{as_meant, is_aside, is_denied, is_of_other_tongue, is_remark}
 use crate::names::{self, Names};
 use crate::peers::{self, Clients};
 use crate::power_loss::PowerLosses;
+use crate::radio::RadioStarts;
 use crate::registration::Registration;
 use crate::replies;
 use crate::rules::{Mark, Pattern, Rule, rules};
@@ -100,6 +101,8 @@ pub struct Log {
     heard: Heard,
     /// The starts after a loss of power.
     power_losses: PowerLosses,
+    /// The starts at the radio's beginning.
+    radio: RadioStarts,
     /// The figures of the supply.
     supply: Supply,
     /// What a modem answers of its registration.
@@ -150,6 +153,7 @@ impl Log {
             visitors: Visitors::default(),
             heard: Heard::default(),
             power_losses: PowerLosses::default(),
+            radio: RadioStarts::default(),
             supply: Supply::default(),
             registration: Registration::default(),
             exchange: Exchange::default(),
@@ -331,6 +335,9 @@ impl Log {
             begins && counts(mark) && !(has_broker && is_of_broker(&rules.marks[*mark]))
         });
         if begins && !self.current.only_start {
+            if is_own(kind) {
+                self.radio.restarts(self.end.before_last());
+            }
             self.attempts += 1;
             let next = self.current.next(self.attempts, self.lines, kind);
             let ended = mem::replace(&mut self.current, next);

@@ -53,7 +53,7 @@ static MQTT_REASON: Expression =
 
 /// A reason of a reset or of Bluetooth, whose numbers mean something else than Wi-Fi's.
 static OTHER_REASON: Expression = Expression::new(
-    r"(?i)\b(\w*?(?:reset|rst|re?boot|restart|wake-?_?up|wake|sleep|exit|shutdown)|ble|bt|gatt\w*|gap|nimble|bluetooth|l2cap)\b?([^\n]{0,40}?)reason(?: code)?",
+    r"(?i)\b(\w*?(?:reset|rst|re?boot|restart|wake-?_?up|wake|sleep|exit|shutdown)|(?:\w*_)?(?:ble|bt|gatt\w*|gap|nimble|bluetooth|l2cap))\b?([^\n]{0,40}?)reason(?: code)?",
 );
 
 /// What tells that a line is on Wi-Fi, whatever component prints it.

@@ -118,6 +118,10 @@ pub struct RuleText {
     /// The first stage of those that end it when the attempt gets there; its own if left out.
     #[serde(default)]
     pub until: Option<Stage>,
+    /// Lines by which the device mends it itself: with one of them in the attempt it is over once the device has
+    /// an address.
+    #[serde(default)]
+    pub mended: Vec<String>,
     /// Whether it stays a cause after a restart: what was not written is missing then.
     #[serde(default)]
     pub outlives: bool,
@@ -187,6 +191,7 @@ pub struct Rule {
     pub after: Vec<Pattern>,
     pub unless: Vec<Pattern>,
     pub alone: Vec<Pattern>,
+    pub mended: Vec<Pattern>,
     pub or: Vec<Option<Pattern>>,
     /// The rules that it ends.
     pub ends: Vec<usize>,
@@ -318,6 +323,7 @@ impl Rules {
                     after: patterns.add_all(&text.after),
                     unless: patterns.add_all(&text.unless),
                     alone: patterns.add_all(&text.alone),
+                    mended: patterns.add_all(&text.mended),
                     or: or
                         .iter()
                         .map(|unless| unless.as_deref().map(|unless| patterns.add(unless)))

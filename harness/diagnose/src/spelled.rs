@@ -19,6 +19,8 @@ const LOOKS_ALIKE: &str = "name-looks-alike";
 const BLANK: &str = "name-with-blank";
 /// What a device tells that finds no network of the name that it was given.
 const NOT_FOUND: [&str; 3] = ["ap-not-found", "portal-ap-not-found", "name-with-odd-signs"];
+/// Levels of Zephyr's lines.
+const LEVELS: [&str; 4] = ["<inf>", "<wrn>", "<err>", "<dbg>"];
 /// Names that are kept.
 const MOST: usize = 64;
 /// Bytes of a network's name.
@@ -95,7 +97,7 @@ impl Names {
         if is_heard {
             self.last_heard = Some(line);
         }
-        if let Some(found) = NAME.captures(text) {
+        if let Some(found) = NAME.captures(behind_level(text)) {
             let name = found.iter().skip(1).flatten().next();
             if let Some(name) = name {
                 self.keep(is_heard, name.as_str().to_owned(), line, text);
@@ -203,6 +205,12 @@ fn says_little(cause: &Cause) -> bool {
     };
     let is_of_way = (Stage::Provisioning..=Stage::Join).contains(&cause.stage);
     NOT_FOUND.contains(&cause.id.as_str()) || cause.id == UNNAMED || (is_of_way && is_general())
+}
+
+/// A line behind the level in brackets by which Zephyr's lines begin, which is no name.
+fn behind_level(text: &str) -> &str {
+    let level = LEVELS.iter().find_map(|level| text.find(level));
+    level.map_or(text, |at| &text[at + LEVELS[0].len()..])
 }
 
 /// Whether a line has a sign that a name may stand behind.
@@ -318,6 +326,14 @@ mod tests {
             let name = found.iter().skip(1).flatten().next();
             assert_eq!(name.map(|name| name.as_str()), Some("Depot 5"), "{row}");
         }
+    }
+
+    #[test]
+    fn a_level_is_no_name() {
+        let mut names = Names::default();
+        names.take(1, "[00:00:01.102,000] <inf> net: wifi connect");
+        names.take(2, "[00:00:01.103,000] <inf> net: join <Depot>");
+        assert_eq!(names.wanted().collect::<Vec<_>>(), ["Depot"]);
     }
 
     #[test]

@@ -45,6 +45,12 @@ impl Tail {
         self.lines.push_back((line, kept));
     }
 
+    /// The lines before the last one, the last of them first.
+    pub fn before_last(&self) -> impl Iterator<Item = (u64, &str)> {
+        let lines = self.lines.iter().rev().skip(1);
+        lines.map(|(line, text)| (*line, text.as_str()))
+    }
+
     /// The line of failure that a log ends in, with nothing that went well since `well`: one that comes again
     /// and again, or else the most telling one of its end, or an attempt that nothing follows from.
     pub fn trouble(

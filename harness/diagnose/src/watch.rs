@@ -204,11 +204,19 @@ impl Watch {
         let is_shared = kind == Some(Kind::Network);
         let is_of_another = |seen: &Evidence| is_shared && peers::are_of_others(&seen.text, line);
         let has_broker = self.has_broker;
-        self.end(kind, is_of_another, |_, rule| {
+        let is_mended = |index: &usize| {
+            let mut mended = rules().rules[*index].mended.iter();
+            mended.any(|pattern| self.seen[*pattern].is_some())
+        };
+        let opened = self.opened.iter().copied();
+        let mended: Vec<usize> = opened.filter(is_mended).collect();
+        self.end(kind, is_of_another, |index, rule| {
             if has_broker && rule.text.log != mark.log {
                 false
             } else if is_alone {
                 rule.stage == stage && rule.text.until.is_none()
+            } else if stage >= Stage::Dhcp && mended.contains(&index) {
+                true
             } else {
                 rule.text.until.unwrap_or(rule.stage) <= stage
             }
@@ -256,7 +264,9 @@ impl Watch {
             |index, rule| {
                 let is_of_way =
                     stage.is_some_and(|stage| (Stage::Join..stage).contains(&rule.stage));
-                let is_before = rule.stage != Stage::Clock && rule.text.until.is_none();
+                let until = rule.text.until;
+                let is_before = rule.stage != Stage::Clock
+                    && until.is_none_or(|until| stage.is_some_and(|stage| until <= stage));
                 (is_of_way && is_before) || ended().any(|ended| ended == index)
             },
         )

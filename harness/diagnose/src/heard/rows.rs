@@ -28,6 +28,13 @@ static BEHIND: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// A word that stands before a network's name and is no part of it.
+static COLUMN: LazyLock<Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)^(?:\W*(?:e?ssid|name|networks?|net|netz|wlan|wi-?fi|ap|access|point|found|scan\w*|heard|seen|sees|saw|got|red|is|gefunden|result|app|[diwev])\W*|.*_.*)$",
+    )
+});
+
 /// How a row has a name.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Has {
@@ -41,7 +48,7 @@ pub fn has(row: &str, name: &str) -> Option<Has> {
     let opens = |before: u8| b" \t\"'<[(:=|#,*`/".contains(&before);
     let places = row.match_indices(name).filter(|(at, _)| {
         let before = at.checked_sub(1).map(|at| row.as_bytes()[at]);
-        before.is_none_or(opens)
+        before.is_none_or(opens) && !is_end_of_name(&row[..*at])
     });
     let mut all = places.filter_map(|(at, _)| {
         let behind = &row.as_bytes()[at + name.len()..];
@@ -58,6 +65,17 @@ pub fn has(row: &str, name: &str) -> Option<Has> {
     } else {
         first
     })
+}
+
+/// Whether what stands before a name in a row is the beginning of a longer one: a word of which nothing tells
+/// that it is a column's.
+fn is_end_of_name(before: &str) -> bool {
+    let Some(words) = before.strip_suffix(' ') else {
+        return false;
+    };
+    let last = words.rsplit([' ', '|', '"', '\'', ',', '\t']).next();
+    let last = last.unwrap_or_default();
+    last.ends_with(char::is_alphabetic) && !COLUMN.is_match(last.as_bytes())
 }
 
 /// Whether a line has a name and what follows it in a row.
@@ -90,6 +108,8 @@ mod tests {
             "scan: 'Depot' -61 dBm",
             "* Depot | 6 | -61 | WPA2",
             "SSID: Depot, RSSI: -40",
+            "I (9) scan: AP Depot -40",
+            "2 Depot -40",
         ] {
             assert!(has(row, "Depot") == Some(Has::Whole), "{row}");
         }
@@ -97,6 +117,8 @@ mod tests {
             assert!(has(row, "Depot") == Some(Has::Beginning), "{row}");
         }
         for row in [
+            "Cafe Depot                  2c:91:ab:40:6e:1f  -47",
+            "1 | Our Depot | 6 | -61 | WPA2",
             "  Depot-5      -47",
             "  MyDepot -47",
             "  Depot Guest  -61",

@@ -117,6 +117,9 @@ impl Log {
         if let Some(supply) = self.power_losses.explain(causes.first(), last.reached) {
             put_before(&mut causes, &mut consequences, supply);
         }
+        if let Some(supply) = self.radio.explain(causes.first(), last.reached) {
+            put_before(&mut causes, &mut consequences, supply);
+        }
         let of_modem = self.registration.explain(causes.first(), last.reached);
         let of_exchange = || self.exchange.explain(causes.first(), last.reached);
         if let Some(reason) = of_modem.or_else(of_exchange) {

@@ -7,6 +7,9 @@ use crate::rules::rules;
 use crate::waiting::Waited;
 use crate::{Kind, Stage};
 
+/// The rule on a network that is not found, and the one on a passphrase that its access point refuses.
+const AP_NOT_FOUND: &str = "ap-not-found";
+const WRONG_PASSPHRASE: &str = "wrong-passphrase";
 /// Lines behind a trouble that leave no room for another try.
 const JUST_BEHIND: u64 = 5;
 /// Lines of a start in which a chip tells why it was reset.
@@ -56,8 +59,10 @@ impl Watch {
         let before = |hits: &[Hit], first: &Hit| hits.iter().any(|hit| is_basic(hit, first));
         let all = hits.clone();
         let (followers, hits) = self.without_address(hits);
+        let (missed, hits) = self.was_heard(hits);
         let (causes, mut consequences) = rank(hits);
         consequences.extend(followers);
+        consequences.extend(missed);
         let said = causes.first().filter(|first| first.line != NEVER);
         let is_behind_basic = said.is_some_and(|first| before(&all, first));
         let is_behind_hint = said.is_some_and(|first| before(&hints, first));
@@ -109,6 +114,18 @@ impl Watch {
             is_on_way && !rule.text.reaches && reason.is_some_and(|line| hit.line < line)
         };
         hits.into_iter().partition(follows)
+    }
+
+    /// A network that was not found, if an access point has answered more often and refused the passphrase: it is
+    /// there; and the others.
+    fn was_heard(&self, hits: Vec<Hit>) -> (Vec<Hit>, Vec<Hit>) {
+        let times = |id: &str| {
+            let of_rule = hits.iter().find(|hit| hit.rule().text.id == id);
+            of_rule.map_or(0, |hit| self.times(hit.index))
+        };
+        let is_heard = times(AP_NOT_FOUND) < times(WRONG_PASSPHRASE);
+        hits.into_iter()
+            .partition(|hit| is_heard && hit.rule().text.id == AP_NOT_FOUND)
     }
 
     /// Whether a rule tells only why the chip was reset before the log began, in a start from which it has come
