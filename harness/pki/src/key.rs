@@ -1,8 +1,6 @@
 //! Making private keys.
 
-use rand_core::OsRng;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256};
-use rsa::RsaPrivateKey;
 use rsa::pkcs8::EncodePrivateKey as _;
 
 use crate::{KeyType, PkiError};
@@ -13,7 +11,7 @@ impl KeyType {
         self.rsa_bits().is_some()
     }
 
-    fn rsa_bits(self) -> Option<usize> {
+    fn rsa_bits(self) -> Option<u16> {
         match self {
             Self::P256 | Self::P384 => None,
             Self::Rsa2048 => Some(2048),
@@ -48,12 +46,12 @@ pub(crate) fn copy_of(profile: &str, key: &KeyPair) -> Result<KeyPair, PkiError>
     })
 }
 
-fn rsa_key(profile: &str, bits: usize) -> Result<KeyPair, PkiError> {
+fn rsa_key(profile: &str, bits: u16) -> Result<KeyPair, PkiError> {
     let wrap = |why: String| PkiError::Key {
         name: profile.to_owned(),
         why,
     };
-    let key = RsaPrivateKey::new(&mut OsRng, bits).map_err(|error| wrap(error.to_string()))?;
+    let key = crate::rsa_key::new_key(bits).map_err(|error| wrap(error.to_string()))?;
     let der = key
         .to_pkcs8_der()
         .map_err(|error| wrap(error.to_string()))?;

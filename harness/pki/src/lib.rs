@@ -26,6 +26,7 @@ mod key;
 mod mint;
 mod offset;
 mod profile;
+mod rsa_key;
 
 pub use error::{ExportError, PkiError};
 pub use identity::{Authority, Identity};

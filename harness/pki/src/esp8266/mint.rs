@@ -203,8 +203,8 @@ fn alternative(host: &str) -> Result<SubjectAltName, Esp8266Error> {
     Ok(SubjectAltName(vec![name]))
 }
 
-fn new_key(what: &'static str, bits: usize) -> Result<RsaPrivateKey, Esp8266Error> {
-    RsaPrivateKey::new(&mut OsRng, bits).map_err(|error| Esp8266Error::Mint {
+fn new_key(what: &'static str, bits: u16) -> Result<RsaPrivateKey, Esp8266Error> {
+    crate::rsa_key::new_key(bits).map_err(|error| Esp8266Error::Mint {
         what,
         why: error.to_string(),
     })
