@@ -22,10 +22,11 @@ const WAITING: u32 = 1024;
 
 /// Listens at an address at which nobody else does.
 pub(super) async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    // Two sockets that may share a port would share its connections.
-    let alone = TcpListener::bind(address).await?;
-    let address = alone.local_addr()?;
-    drop(alone);
+    // Two sockets that may share a port would share its connections. One that takes any port is given none that
+    // another has.
+    if address.port() != 0 {
+        drop(TcpListener::bind(address).await?);
+    }
     let socket = shared(address)?;
     // Connections of an earlier server may not be forgotten yet.
     socket.set_reuseaddr(true)?;
