@@ -21,6 +21,9 @@ const SECONDS: u64 = 10;
 /// watchdog of the ROM that waits for it.
 const FOLLOWS: [&str; 3] = ["no-bootable-image", "task-watchdog", UNNAMED];
 
+/// Joins that a loss of power broke off, which are more than chance.
+const JOINS: u64 = 2;
+
 /// Parts of words of which such a line has one.
 pub const PARTS: &[&str] = &[
     "rst:",
@@ -89,6 +92,28 @@ impl PowerLosses {
         *self = Self::default();
     }
 
+    /// What explains joins that were broken off by a loss of power, unless each of them tells its own trouble.
+    pub fn explain_joins(
+        &self,
+        broken: u64,
+        cause: Option<&Cause>,
+        reached: Option<Stage>,
+    ) -> Option<Cause> {
+        let (first, _) = self.told.as_ref()?;
+        let is_enough = broken >= JOINS && first.count >= JOINS && first.count > self.watchdogs;
+        let is_seldom = |cause: &Cause| cause.evidence.iter().all(|line| line.count < JOINS);
+        let follows =
+            |cause: &Cause| (Stage::Join..=Stage::Dhcp).contains(&cause.stage) && is_seldom(cause);
+        if !is_enough || !cause.is_none_or(follows) || reached > Some(Stage::Dhcp) {
+            return None;
+        }
+        let cause = told(rules().named(LOOP)?, vec![first.clone()]);
+        Some(Cause {
+            certainty: Certainty::Possible,
+            ..cause
+        })
+    }
+
     /// What explains a log that tells nothing but starts, and what a supply that fails makes of them.
     pub fn explain(&self, cause: Option<&Cause>, reached: Option<Stage>) -> Option<Cause> {
         let (first, _) = self.told.as_ref()?;
@@ -111,6 +136,19 @@ impl PowerLosses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn losses_of_power_in_the_middle_of_joins_are_of_the_supply() {
+        let mut losses = PowerLosses::default();
+        let start = "ets Jan  8 2013,rst cause:1, boot mode:(3,6)";
+        losses.take(1, start);
+        assert_eq!(losses.explain_joins(2, None, None), None);
+        losses.take(9, start);
+        let said = losses.explain_joins(2, None, None);
+        assert_eq!(said.map(|cause| cause.certainty), Some(Certainty::Possible));
+        assert_eq!(losses.explain_joins(1, None, None), None);
+        assert_eq!(losses.explain_joins(2, None, Some(Stage::Mqtt)), None);
+    }
 
     fn explained(lines: &[&str]) -> Option<Certainty> {
         let mut losses = PowerLosses::default();

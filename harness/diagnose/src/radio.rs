@@ -26,23 +26,48 @@ static BEGINS: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Lines before a start in which a join goes on.
+const JOINS_WITHIN: usize = 4;
+/// A join that goes on, and one that has failed.
+static JOINS: LazyLock<Regex> = LazyLock::new(|| {
+    words(
+        r"^(?:scandone|state: \d -> [235] \((?:b0|0|10)\)|connected with |dhcp client start)|wifi:state: (?:init -> auth|auth -> assoc|assoc -> run)|wifi:connected with ",
+    )
+});
+static FAILS: LazyLock<Regex> = LazyLock::new(|| {
+    words(
+        r"(?i)-> (?:0|init) \(|\breason\b|\bfail|disconnect|\bno [^\n]{1,40} found|time-?d? ?out|\berror\b|\brestart|\breboot",
+    )
+});
+
 /// The starts of a log.
 #[derive(Debug, Default)]
 pub struct RadioStarts {
     /// The first line of the radio before a start, and how many there are in a row.
     told: Option<Evidence>,
+    /// How many of them broke a join off.
+    joins: u64,
 }
 
 impl RadioStarts {
     /// The device starts again behind these lines, the last one first.
     pub fn restarts<'t>(&mut self, last: impl Iterator<Item = (u64, &'t str)>) {
-        let mut last = last.take(NEAR);
+        let last: Vec<(u64, &str)> = last.take(JOINS_WITHIN).collect();
+        let mut lines = last.iter().map(|(_, text)| text.as_bytes());
+        let of_join = lines.find(|line| FAILS.is_match(line) || JOINS.is_match(line));
+        self.joins += u64::from(of_join.is_some_and(|line| !FAILS.is_match(line)));
+        let mut last = last.into_iter().take(NEAR);
         let radio = last.find(|(_, text)| BEGINS.is_match(text.as_bytes()));
         match (&mut self.told, radio) {
             (Some(told), Some(_)) => told.count += 1,
             (None, Some((line, text))) => self.told = Some(Evidence::of(line, text)),
             (_, None) => self.told = None,
         }
+    }
+
+    /// How many starts came in the middle of a join that had not failed.
+    pub fn broken_joins(&self) -> u64 {
+        self.joins
     }
 
     /// What explains a log that tells nothing but starts.
@@ -59,6 +84,24 @@ impl RadioStarts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_start_behind_a_join_that_failed_breaks_none_off() {
+        let broken = |lines: &[&'static str]| {
+            let mut starts = RadioStarts::default();
+            let lines = lines.iter().rev().map(|line| (1, *line));
+            starts.restarts(lines);
+            starts.broken_joins()
+        };
+        assert_eq!(broken(&["state: 2 -> 3 (0)", "{l$|rlnn"]), 1);
+        assert_eq!(broken(&["connected with home", "dhcp client start..."]), 1);
+        assert_eq!(
+            broken(&["scandone", "no home found, reconnect after 1s"]),
+            0
+        );
+        assert_eq!(broken(&["state: 2 -> 3 (0)", "state: 3 -> 0 (2)"]), 0);
+        assert_eq!(broken(&["door open"]), 0);
+    }
 
     #[test]
     fn starts_count_only_if_the_radio_begins_before_each() {

@@ -117,6 +117,16 @@ impl Log {
         if let Some(supply) = self.power_losses.explain(causes.first(), last.reached) {
             put_before(&mut causes, &mut consequences, supply);
         }
+        let broken = self.radio.broken_joins();
+        let of_joins = self
+            .power_losses
+            .explain_joins(broken, causes.first(), last.reached);
+        if let Some(supply) = of_joins {
+            for cause in &mut causes {
+                cause.certainty = Certainty::Possible;
+            }
+            put_before(&mut causes, &mut consequences, supply);
+        }
         if let Some(supply) = self.radio.explain(causes.first(), last.reached) {
             put_before(&mut causes, &mut consequences, supply);
         }
