@@ -72,7 +72,8 @@ impl Plan {
                 }
             }
             let told = what.unwrap_or_else(|| format!("not within {}", self.lasts));
-            match (median(&mut found), self.seeds) {
+            let middle = median(&mut found);
+            match (middle, self.seeds) {
                 (None, _) => println!("      -    {bug}: {told}"),
                 (Some(middle), 1) => println!("{middle:7.1} s  {bug}: {told}"),
                 (Some(middle), seeds) => println!(
@@ -82,7 +83,7 @@ impl Plan {
                     found[found.len() - 1],
                 ),
             }
-            if let Some(middle) = median(&mut found)
+            if let Some(middle) = middle
                 && 2 * found.len() as u64 >= self.seeds
             {
                 times.push(middle);

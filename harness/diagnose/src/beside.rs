@@ -1,7 +1,6 @@
 //! Replies that refuse something, and the lines beside them that tell what: a claim, or the token of an
 //! activation.
 
-use std::collections::VecDeque;
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
@@ -20,9 +19,6 @@ const ACCOUNT: &str = "reply-refuses-account";
 const TOKEN: &str = "binding-token-expired";
 /// Lines before and behind a reply that tell what it is about.
 const NEAR: u64 = 3;
-/// Lines that are kept, and bytes of each.
-const MOST: usize = 3;
-const LONGEST: usize = 240;
 /// A request or a failure of an activation.
 static ACTIVATES: LazyLock<Regex> = LazyLock::new(|| {
     words(
@@ -58,39 +54,31 @@ impl Near {
     }
 }
 
-/// The last lines, and those beside the first reply.
+/// The first reply, and the lines beside it.
 #[derive(Debug, Default)]
 pub struct Beside {
-    last: VecDeque<(u64, String)>,
     kept: Option<(u64, Vec<Near>)>,
 }
 
 impl Beside {
-    /// Takes a line, which may be a reply that refuses something.
-    pub fn take(&mut self, line: u64, text: &str, is_reply: bool) {
+    /// Takes a line, which may be a reply that refuses something, with those before it, the last one first.
+    pub fn take<'t>(
+        &mut self,
+        line: u64,
+        text: &'t str,
+        is_reply: bool,
+        before: impl Iterator<Item = (u64, &'t str)>,
+    ) {
         match &mut self.kept {
-            Some((reply, kept)) => {
-                if line <= *reply + NEAR {
-                    kept.push(Near::of(line, text));
-                }
-                return;
-            }
+            Some((reply, kept)) if line <= *reply + NEAR => kept.push(Near::of(line, text)),
             None if is_reply => {
-                let last = self.last.drain(..);
-                let near = last.map(|(line, text)| Near::of(line, &text));
-                let near = near.chain([Near::of(line, text)]).collect();
+                let before = before.take_while(|(before, _)| *before + NEAR >= line);
+                let near = before.chain([(line, text)]);
+                let near = near.map(|(line, text)| Near::of(line, text)).collect();
                 self.kept = Some((line, near));
-                return;
             }
-            None => {}
+            _ => {}
         }
-        let mut kept = match self.last.len() {
-            MOST => self.last.pop_front().unwrap_or_default().1,
-            _ => String::new(),
-        };
-        kept.clear();
-        kept.push_str(&text[..text.floor_char_boundary(LONGEST)]);
-        self.last.push_back((line, kept));
     }
 
     /// What a reply refuses by the lines beside it.
@@ -103,17 +91,14 @@ impl Beside {
         if first.line != *reply {
             return None;
         }
-        let near = || {
-            kept.iter()
-                .filter(|near| near.line.abs_diff(*reply) <= NEAR)
-        };
         let text = first.text.as_bytes();
         let is_token = EXPIRED.is_match(text) && !OF_LOGIN.is_match(text);
-        if is_token && near().any(|near| near.activates || near.is_of_account) {
+        if is_token && kept.iter().any(|near| near.activates || near.is_of_account) {
             return Some(told(rules().named(TOKEN)?, vec![first.clone()]));
         }
         let is_before = |near: &Near| near.line < *reply;
-        let of_account = near()
+        let of_account = kept
+            .iter()
             .filter(|near| near.is_of_account)
             .min_by_key(|near| near.line)?;
         let mut cause = told(rules().named(ACCOUNT)?, vec![first.clone()]);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::Names;
 use crate::peers::Clients;
+use crate::rules::rules;
 use crate::{Kind, Reading, Stage};
 
 /// How much a cause can be relied on.
@@ -128,6 +129,14 @@ impl Evidence {
             count: 1,
         }
     }
+
+    /// Counts a line, of which the first is kept.
+    pub(crate) fn count(place: &mut Option<Self>, line: u64, text: &str) {
+        match place {
+            Some(seen) => seen.count += 1,
+            None => *place = Some(Self::of(line, text)),
+        }
+    }
 }
 
 /// A cause that the log fits.
@@ -153,6 +162,14 @@ pub struct Cause {
     pub ruled_out: Vec<RuledOut>,
     /// What would tell the causes that are left apart.
     pub would_tell: Vec<String>,
+}
+
+impl Cause {
+    /// Whether its rule tells no more than that something is wrong.
+    pub(crate) fn is_general(&self) -> bool {
+        let rule = rules().named(&self.id);
+        rule.is_some_and(|rule| rule.text.general)
+    }
 }
 
 /// A cause that it is not.

@@ -58,10 +58,10 @@ impl Exchange {
     /// Takes a line.
     pub fn take(&mut self, line: u64, text: &str) {
         match message(text) {
-            Some(Message::Discover) => count(&mut self.asked, line, text),
+            Some(Message::Discover) => Evidence::count(&mut self.asked, line, text),
             Some(Message::Offer | Message::Request) => self.asked = None,
             Some(Message::Ack) => *self = Self::default(),
-            Some(Message::Nak) => count(&mut self.refused, line, text),
+            Some(Message::Nak) => Evidence::count(&mut self.refused, line, text),
             None => {}
         }
     }
@@ -108,14 +108,6 @@ fn message(text: &str) -> Option<Message> {
     let is_own = Subject::of(text) == Subject::OwnServer;
     let tells = number.is_some() || !NO_MESSAGE.is_match(text.as_bytes());
     (tells && !is_own).then_some(message)
-}
-
-/// Counts a line, of which the first is kept.
-fn count(place: &mut Option<Evidence>, line: u64, text: &str) {
-    match place {
-        Some(seen) => seen.count += 1,
-        None => *place = Some(Evidence::of(line, text)),
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use regex::bytes::Regex;
 
 use crate::meant::words;
-use crate::rules::rules;
 use crate::unnamed::{UNNAMED, is_on_way, stage_of};
 use crate::{Cause, Certainty, Evidence, Stage};
 
@@ -71,11 +70,7 @@ impl Foretold {
     /// What explains a failure that tells no reason, by what was foretold and is not over.
     pub fn explain(&self, cause: &Cause, is_over: impl Fn(Stage, u64) -> bool) -> Option<Cause> {
         let first = cause.evidence.first()?;
-        let is_general = || {
-            let rule = rules().named(&cause.id);
-            rule.is_some_and(|rule| rule.text.general)
-        };
-        let tells_nothing = cause.id == UNNAMED || is_general();
+        let tells_nothing = cause.id == UNNAMED || cause.is_general();
         let mut before = self.told.iter().filter(|(stage, told)| {
             told.line < first.line && !is_over(*stage, told.line) && *stage != Stage::Serving
         });

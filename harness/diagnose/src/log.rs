@@ -216,8 +216,9 @@ impl Log {
                 self.withdrawn.take(self.lines, clean);
             }
             peers::take_own_id(clean, &mut self.ids);
-            self.beside
-                .take(self.lines, clean, replies::is_refusal(&found));
+            let is_reply = replies::is_refusal(&found);
+            let before = self.end.lines();
+            self.beside.take(self.lines, clean, is_reply, before);
         }
         if may_tell {
             self.exchange.take(self.lines, clean);
@@ -336,7 +337,7 @@ impl Log {
         });
         if begins && !self.current.only_start {
             if is_own(kind) {
-                self.radio.restarts(self.end.before_last());
+                self.radio.restarts(self.end.lines().skip(1));
             }
             self.attempts += 1;
             let next = self.current.next(self.attempts, self.lines, kind);

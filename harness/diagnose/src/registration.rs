@@ -90,13 +90,10 @@ impl Registration {
         };
         if is_out {
             self.to = Moment::of(line, text);
-            match &mut self.out {
-                Some(out) => out.count += 1,
-                None => {
-                    self.out = Some(Evidence::of(line, text));
-                    self.from = self.to;
-                }
+            if self.out.is_none() {
+                self.from = self.to;
             }
+            Evidence::count(&mut self.out, line, text);
         }
     }
 
@@ -105,11 +102,9 @@ impl Registration {
         let out = self.out.as_ref()?;
         let often = if self.was_in { OFTEN_BEHIND } else { OFTEN };
         let follows = |cause: &Cause| {
-            let rule = rules().named(&cause.id);
-            let is_general = rule.is_some_and(|rule| rule.text.general);
             cause.id == UNNAMED
                 || cause.stage > Stage::Join
-                || (is_general && cause.stage == Stage::Join)
+                || (cause.stage == Stage::Join && cause.is_general())
         };
         let waited = |seconds| match self.from.has_time() {
             true => self.from.waited(seconds, self.to),

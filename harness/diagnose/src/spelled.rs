@@ -199,12 +199,10 @@ impl Names {
 
 /// Whether a cause tells no more than that no network was joined, or a trouble that is not known.
 fn says_little(cause: &Cause) -> bool {
-    let is_general = || {
-        let rule = rules().named(&cause.id);
-        rule.is_some_and(|rule| rule.text.general)
-    };
     let is_of_way = (Stage::Provisioning..=Stage::Join).contains(&cause.stage);
-    NOT_FOUND.contains(&cause.id.as_str()) || cause.id == UNNAMED || (is_of_way && is_general())
+    NOT_FOUND.contains(&cause.id.as_str())
+        || cause.id == UNNAMED
+        || (is_of_way && cause.is_general())
 }
 
 /// A line behind the level in brackets by which Zephyr's lines begin, which is no name.

@@ -45,9 +45,9 @@ impl Tail {
         self.lines.push_back((line, kept));
     }
 
-    /// The lines before the last one, the last of them first.
-    pub fn before_last(&self) -> impl Iterator<Item = (u64, &str)> {
-        let lines = self.lines.iter().rev().skip(1);
+    /// The lines, the last of them first.
+    pub fn lines(&self) -> impl Iterator<Item = (u64, &str)> {
+        let lines = self.lines.iter().rev();
         lines.map(|(line, text)| (*line, text.as_str()))
     }
 

@@ -127,7 +127,7 @@ impl Watch {
         text: &str,
         (subject, is_aside): (Subject, bool),
     ) {
-        count(&mut self.seen[pattern], line, text);
+        Evidence::count(&mut self.seen[pattern], line, text);
         if rules().waits[pattern] {
             self.waits_from.insert(pattern, Moment::of(line, text));
         }
@@ -140,7 +140,7 @@ impl Watch {
                     self.opened.push(*rule);
                     self.open[*rule].resize(rules().rules[*rule].says.len(), None);
                 }
-                count(&mut self.open[*rule][*place], line, text);
+                Evidence::count(&mut self.open[*rule][*place], line, text);
                 self.latest[*rule] = line;
                 if !self.is_plain[*rule] {
                     self.is_plain[*rule] = !is_aside;
@@ -177,7 +177,7 @@ impl Watch {
 
     /// Takes a line that proves a milestone.
     pub fn prove(&mut self, mark: usize, line: u64, text: &str) {
-        count(&mut self.proved[mark], line, text);
+        Evidence::count(&mut self.proved[mark], line, text);
         let proved = &rules().marks[mark];
         if proved.passed {
             self.failures.passed(proved.stage, line);
@@ -455,14 +455,4 @@ pub fn is_of(wanted: Option<Kind>, kind: Option<Kind>) -> bool {
 /// Whether a log is a device's own, as far as anything tells.
 pub fn is_own(kind: Option<Kind>) -> bool {
     !matches!(kind, Some(Kind::Broker | Kind::Network))
-}
-
-/// Counts a line, of which the first is kept.
-fn count(place: &mut Option<Evidence>, line: u64, text: &str) {
-    match place {
-        Some(seen) => seen.count += 1,
-        None => {
-            *place = Some(Evidence::of(line, text));
-        }
-    }
 }

@@ -64,6 +64,7 @@ mod filter;
 mod known;
 mod label;
 mod lasts;
+mod linkkit;
 mod logic;
 mod matrix;
 mod mistake;
@@ -101,6 +102,7 @@ pub use fault::{
 };
 pub use filter::Filter;
 pub use known::{bugs, known};
+pub use linkkit::{Linkkit, Profile};
 pub use logic::FilterError;
 pub use mistake::{Mistakes, Report, nearest};
 pub use needs::{CloudNeed, FirmwareNeed, Need};
@@ -129,8 +131,8 @@ pub use web::{
 };
 pub use world::{
     AccessPoint, AppInfo, BluetoothStack, Broker, ClientCertificate, Cloud, Device, DeviceCloud,
-    Handshake, IdfVersion, Linkkit, MemoryRelease, Over, PhoneToken, Profile, Provisioning,
-    Security, Telemetry, TlsVersion, Trusts, WorldSpec,
+    Handshake, IdfVersion, MemoryRelease, Over, PhoneToken, Provisioning, Security, Telemetry,
+    TlsVersion, Trusts, WorldSpec,
 };
 
 #[cfg(test)]

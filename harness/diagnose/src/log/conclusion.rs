@@ -277,20 +277,15 @@ fn put_before(causes: &mut Vec<Cause>, consequences: &mut Vec<Cause>, reason: Ca
 
 /// Whether an attempt tells by its first lines alone that a watchdog ended the one before it, which says more.
 fn is_of_reset(last: &Verdict, earlier: &Verdict) -> bool {
-    let is_general = |cause: &Cause| {
-        rules()
-            .named(&cause.id)
-            .is_some_and(|rule| rule.text.general)
-    };
     let is_first = |cause: &Cause| {
         let first = cause.evidence.first();
         first.is_some_and(|line| line.line <= last.attempt.first_line + START)
     };
-    let of_start = |cause: &Cause| cause.stage == Stage::Power && is_general(cause);
+    let of_start = |cause: &Cause| cause.stage == Stage::Power && cause.is_general();
     let says_more = earlier
         .causes
         .first()
-        .is_some_and(|cause| !is_general(cause));
+        .is_some_and(|cause| !cause.is_general());
     says_more
         && last
             .causes
@@ -324,8 +319,7 @@ fn past_cause(past: &Past) -> Option<Cause> {
 
 /// Whether a cause says no more than that something is wrong.
 fn is_weak(cause: &Cause) -> bool {
-    let rule = rules().named(&cause.id);
-    cause.certainty == Certainty::Possible && rule.is_some_and(|rule| rule.text.general)
+    cause.certainty == Certainty::Possible && cause.is_general()
 }
 
 /// Whether a cause says no more than that the device's own network brought no credentials, or a trouble that is
