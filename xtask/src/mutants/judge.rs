@@ -28,16 +28,17 @@ const SEED: &str = "7";
 /// Runs scenarios against devices.
 pub struct Judge {
     proving: PathBuf,
-    jobs: String,
+    /// Options of the program's command line.
+    jobs: Vec<String>,
     /// Whether only what a contract says counts.
     contracts_alone: bool,
 }
 
 impl Judge {
-    pub fn new(proving: PathBuf, jobs: usize, contracts_alone: bool) -> Self {
+    pub fn new(proving: PathBuf, jobs: Option<usize>, contracts_alone: bool) -> Self {
         Self {
             proving,
-            jobs: jobs.to_string(),
+            jobs: jobs.map_or_else(Vec::new, |jobs| vec!["--jobs".into(), jobs.to_string()]),
             contracts_alone,
         }
     }
@@ -83,7 +84,7 @@ impl Judge {
     pub fn explore(&self, device: &Path, lasts: &str) -> Result<Option<Judgement>, String> {
         let output = command(&self.proving)
             .args(["explore", "--fail-fast", "--seed", SEED, "--for", lasts])
-            .args(["--jobs", &self.jobs])
+            .args(&self.jobs)
             .arg("--device")
             .arg(device)
             .arg("--out")
@@ -131,7 +132,7 @@ impl Judge {
                 "--timeout",
                 ATTEMPT,
             ])
-            .args(["--jobs", &self.jobs])
+            .args(&self.jobs)
             .arg("--device")
             .arg(device)
             .arg("--out")

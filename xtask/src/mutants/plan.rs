@@ -22,8 +22,8 @@ pub struct Plan {
     again: Vec<Outcome>,
     /// A build of `proving`.
     pub proving: Option<PathBuf>,
-    /// Cases at the same time.
-    pub jobs: usize,
+    /// How many cases at the same time; as many as `proving` takes by itself if none.
+    pub jobs: Option<usize>,
     /// Whether only the cases of a mutant's part are run.
     pub part: bool,
     /// Whether only what a contract says counts, and is kept apart.
@@ -56,7 +56,7 @@ impl Plan {
             seed: 1,
             again: Vec::new(),
             proving: None,
-            jobs: 2 * std::thread::available_parallelism().map_or(1, usize::from),
+            jobs: None,
             part: false,
             contracts_alone: false,
             explore: None,
@@ -79,7 +79,7 @@ impl Plan {
                 "--shard" => plan.shard = Some(shard(value()?)?),
                 "--sample" => plan.sample = Some(number(argument, value()?)?),
                 "--seed" => plan.seed = number(argument, value()?)?,
-                "--jobs" => plan.jobs = number(argument, value()?)?,
+                "--jobs" => plan.jobs = Some(number(argument, value()?)?),
                 "--again" => plan.again.push(value()?.parse()?),
                 "--explore" => plan.explore = Some(value()?.to_owned()),
                 "--proving" => plan.proving = Some(value()?.into()),
