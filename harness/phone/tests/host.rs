@@ -125,11 +125,10 @@ async fn provisioning_runs_as_a_task_of_its_own() {
     // Accepted and hung up at once.
     drop(listener.accept().await.unwrap());
     let error = task.await.unwrap().unwrap_err();
+    let told = trace::in_full(&error);
     assert!(
-        error
-            .chain()
-            .contains("closed the connection without a response"),
-        "{error}"
+        told.contains("closed the connection without a response"),
+        "{told}"
     );
 }
 

@@ -13,6 +13,10 @@ impl State {
         if !self.is_idle() || setting.certificate != Certificate::Good {
             return None;
         }
+        // A token that cannot be reported is told to nobody, and an outbox has an end.
+        if self.backlog {
+            return None;
+        }
         let mut taken = Taken::new(self);
         let name = phone.name();
         let by = match by {

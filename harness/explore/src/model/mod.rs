@@ -64,6 +64,8 @@ pub struct State {
     pub declined: bool,
     /// Whether four more phones are in the SoftAP, which takes five.
     pub crowded: bool,
+    /// Whether telemetry that nobody has acknowledged may take all places of the device's outbox.
+    pub backlog: bool,
     /// What is broken.
     pub broken: BTreeSet<Breakage>,
     /// Whether only a restart makes certain again what the device is at.
@@ -273,6 +275,7 @@ impl State {
             short_lease: false,
             declined: false,
             crowded: false,
+            backlog: false,
             broken: BTreeSet::new(),
             unsure: false,
         }
@@ -325,7 +328,19 @@ impl State {
         if !is_quick && taken.state.tokens == self.tokens {
             taken.state.token = Token::None;
         }
+        taken.state.backlog &= !matches!(action, Action::Wait(_));
+        taken.state.backlog |= self.piles_up(setting, action);
         Some(taken)
+    }
+
+    /// Whether telemetry goes on during `action` that the broker acknowledges no more.
+    fn piles_up(&self, setting: &Setting, action: &Action) -> bool {
+        let takes_time = !matches!(
+            action,
+            Action::Query(..) | Action::Bind(_) | Action::Break(_) | Action::PowerOff
+        );
+        let goes_on = setting.telemetry.is_some_and(|telemetry| telemetry.goes_on);
+        takes_time && goes_on && self.is_broken(Breakage::PubackNever)
     }
 
     /// The session that `phone` has open.

@@ -1,6 +1,6 @@
 use super::*;
-use crate::action::{Command, Credentials, Time, Until};
-use crate::setting::Setting;
+use crate::action::{By, Command, Credentials, Time, Until};
+use crate::setting::{Setting, Telemetry};
 
 const WRONG: Action = Action::Provision(
     Phone::Alice,
@@ -163,4 +163,31 @@ fn a_second_phone_ends_the_session_of_the_first() {
         RIGHT,
     ];
     assert_eq!(after(&setting, &actions).steps[0].checks, "session lost");
+}
+
+/// ESP-MQTT's outbox and that of Linkkit's SDK are full one day, as the device's is.
+#[test]
+fn no_token_is_asked_for_while_unacknowledged_telemetry_fills_the_outbox() {
+    let setting = Setting {
+        cloud: Cloud::Linkkit,
+        telemetry: Some(Telemetry {
+            acknowledged: true,
+            goes_on: true,
+        }),
+        ..Setting::plain()
+    };
+    let query = Action::Query(Phone::Alice, By::Broadcast);
+    let never = Breakage::PubackNever;
+    let mut actions = vec![Action::PowerOn, RIGHT, Action::Break(never)];
+    let can_ask = |actions: &[Action]| {
+        let state = after(&setting, actions).state;
+        state.take(&setting, &query).is_some()
+    };
+    assert!(can_ask(&actions));
+    actions.push(Action::Wait(Time::VeryLong));
+    assert!(!can_ask(&actions));
+    actions.push(Action::Mend(never));
+    assert!(!can_ask(&actions));
+    actions.push(Action::Wait(Time::Long));
+    assert!(can_ask(&actions));
 }

@@ -244,9 +244,9 @@ async fn pulled_out(bus: String) {
     client.establish().await.expect("a session");
     phone.stand_in.unplug(0);
     let error = client.scan().await.expect_err("it is gone");
-    assert_eq!(error.blame(), Blame::Host, "{}", error.chain());
-    assert!(error.outcome().is_none(), "{}", error.chain());
-    let said = error.chain();
+    assert_eq!(error.blame(), Blame::Host, "{}", trace::in_full(&error));
+    assert!(error.outcome().is_none(), "{}", trace::in_full(&error));
+    let said = trace::in_full(&error);
     assert!(
         said.contains("adapter hci0 went away, or was switched off"),
         "{said}"
@@ -264,7 +264,8 @@ async fn looked_for_once(bus: String) {
     let _phone = Phone::new(&world, &bus).await;
     let mut client = client(&world).await;
     let began = world.clock.now();
-    let error = client.info().await.expect_err("there is no device").chain();
+    let error = client.info().await.expect_err("there is no device");
+    let error = trace::in_full(&error);
     let took = world.clock.now().since(began);
     assert!(error.contains("did not advertise within 20s"), "{error}");
     assert!(took < Duration::from_secs(22), "{took:?}");

@@ -106,9 +106,13 @@ impl ProvisioningError {
                 Cause::Refused if endpoint == endpoint::SESSION => Some(Outcome::SessionRefused),
                 Cause::Refused if endpoint != endpoint::PROTO_VER => Some(Outcome::SessionLost),
                 Cause::Refused | Cause::Unreachable | Cause::Cut | Cause::Silent => {
-                    Some(Outcome::Unreachable { why: self.chain() })
+                    Some(Outcome::Unreachable {
+                        why: trace::in_full(self),
+                    })
                 }
-                Cause::DoesNotFit => Some(Outcome::DoesNotFit { why: self.chain() }),
+                Cause::DoesNotFit => Some(Outcome::DoesNotFit {
+                    why: trace::in_full(self),
+                }),
                 Cause::Host | Cause::Nonsense | Cause::NoEndpoint => None,
             },
             Self::Refused { command, status } if *command != "get_status" => {
@@ -137,11 +141,6 @@ impl ProvisioningError {
             Self::Undecodable { .. } | Self::NoSession { .. } => true,
             _ => false,
         }
-    }
-
-    /// The message, followed by those of all causes.
-    pub fn chain(&self) -> String {
-        trace::in_full(self)
     }
 
     /// Whose fault it is.

@@ -206,7 +206,7 @@ impl ProvisioningClient {
                 Ok(value)
             }
             Err(error) => {
-                exchange.failure = Some(error.chain());
+                exchange.failure = Some(trace::in_full(&error));
                 Err(error)
             }
         };

@@ -102,7 +102,11 @@ async fn a_wrong_pop_is_a_refused_session_and_tells_what_the_console_said() {
     });
     let mut client = world.talker(&device, "wrong", Some(256));
     let error = client.establish().await.unwrap_err();
-    assert!(error.chain().contains("Key mismatch"), "{}", error.chain());
+    assert!(
+        trace::in_full(&error).contains("Key mismatch"),
+        "{}",
+        trace::in_full(&error)
+    );
     assert_eq!(error.outcome(), Some(Outcome::SessionRefused));
     assert_eq!(Outcome::SessionRefused.blame(), Some(Blame::Owner));
 }

@@ -70,7 +70,10 @@ impl ProvError {
         // What a sound device may come to is judged as such.
         let outcome = error.outcome().and_then(|outcome| outcome.blame());
         Self::Device {
-            text: trace.secrets().redact_text(&error.chain()).into_owned(),
+            text: trace
+                .secrets()
+                .redact_text(&trace::in_full(error))
+                .into_owned(),
             blame: outcome.unwrap_or_else(|| error.blame()),
             advice: error.advice(),
         }
