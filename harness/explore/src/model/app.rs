@@ -13,12 +13,15 @@ impl State {
         if !self.is_idle() || setting.certificate != Certificate::Good {
             return None;
         }
-        // A token that cannot be reported is told to nobody, and an outbox has an end.
-        if self.backlog {
+        // A token that cannot be reported is told to nobody, and an outbox has an end. Of questions that come
+        // in the same moment not each is answered.
+        let has_company = self.lingers && !self.is_broken(Breakage::Isolation);
+        if self.backlog || has_company {
             return None;
         }
         let mut taken = Taken::new(self);
         let name = phone.name();
+        let is_for_one = by == By::Unicast;
         let by = match by {
             By::Broadcast => "broadcast",
             By::Multicast => "multicast",
@@ -53,6 +56,7 @@ impl State {
                 "query unanswered",
                 format!("query: {{ phone: {name}, by: {by}, outcome: unanswered }}"),
             );
+            taken.state.lingers |= is_for_one && !is_heard;
             if self.mqtt == Mqtt::Never {
                 // The phone is told once the cloud has taken a token, at a time that is not counted.
                 taken.state.binding = Binding::Unsure;

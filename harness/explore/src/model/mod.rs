@@ -64,6 +64,8 @@ pub struct State {
     pub declined: bool,
     /// Whether four more phones are in the SoftAP, which takes five.
     pub crowded: bool,
+    /// Whether a phone's question may still wait for the hardware address of the device that it is for.
+    pub lingers: bool,
     /// Whether telemetry that nobody has acknowledged may take all places of the device's outbox.
     pub backlog: bool,
     /// What is broken.
@@ -275,6 +277,7 @@ impl State {
             short_lease: false,
             declined: false,
             crowded: false,
+            lingers: false,
             backlog: false,
             broken: BTreeSet::new(),
             unsure: false,
@@ -328,7 +331,9 @@ impl State {
         if !is_quick && taken.state.tokens == self.tokens {
             taken.state.token = Token::None;
         }
-        taken.state.backlog &= !matches!(action, Action::Wait(_));
+        let has_waited = matches!(action, Action::Wait(_));
+        taken.state.lingers &= !has_waited || self.is_broken(Breakage::Isolation);
+        taken.state.backlog &= !has_waited;
         taken.state.backlog |= self.piles_up(setting, action);
         Some(taken)
     }

@@ -76,6 +76,7 @@ impl State {
         self.has_failed = false;
         self.short_lease = false;
         self.crowded = false;
+        self.lingers = false;
         self.backlog = false;
         self.unsure = false;
     }

@@ -191,3 +191,24 @@ fn no_token_is_asked_for_while_unacknowledged_telemetry_fills_the_outbox() {
     actions.push(Action::Wait(Time::Long));
     assert!(can_ask(&actions));
 }
+
+/// A phone's stack keeps what it cannot send yet, and sends it with the next.
+#[test]
+fn no_token_is_asked_for_in_the_moment_in_which_an_earlier_question_gets_through() {
+    let setting = Setting {
+        cloud: Cloud::Linkkit,
+        ..Setting::plain()
+    };
+    let query = Action::Query(Phone::Alice, By::Unicast);
+    let isolation = Breakage::Isolation;
+    let mut actions = vec![Action::PowerOn, Action::Break(isolation), RIGHT, query];
+    let can_ask = |actions: &[Action]| {
+        let state = after(&setting, actions).state;
+        state.take(&setting, &query).is_some()
+    };
+    assert!(can_ask(&actions));
+    actions.push(Action::Mend(isolation));
+    assert!(!can_ask(&actions));
+    actions.push(Action::Wait(Time::AWhile));
+    assert!(can_ask(&actions));
+}
