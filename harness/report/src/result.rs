@@ -75,7 +75,7 @@ pub struct CaseResult {
     /// Why it was not run, or not to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
-    /// In the order in which they ended.
+    /// By their numbers.
     pub attempts: Vec<AttemptResult>,
 }
 

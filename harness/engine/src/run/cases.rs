@@ -98,6 +98,8 @@ impl<'p> Cases<'p> {
             return None;
         }
         let Progress { case, attempts, .. } = progress;
+        // Those that were made at the same time may end in any order.
+        attempts.sort_by_key(|attempt| attempt.attempt);
         let together = CaseResult::verdict_of(attempts);
         let result = CaseResult {
             case: case.id.clone(),
