@@ -76,7 +76,6 @@ impl State {
         self.has_failed = false;
         self.short_lease = false;
         self.crowded = false;
-        self.lingers = false;
         self.backlog = false;
         self.unsure = false;
     }
