@@ -244,7 +244,7 @@ const ESP_ERR: Table = &[
     (0x110E, "ESP_ERR_NVS_VALUE_TOO_LONG"),
     (
         0x110F,
-        "ESP_ERR_NVS_PART_NOT_FOUND: the partition table has no NVS partition",
+        "ESP_ERR_NVS_PART_NOT_FOUND: the partition table has no NVS partition of that name",
     ),
     (
         0x1110,

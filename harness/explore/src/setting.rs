@@ -125,6 +125,11 @@ impl Setting {
         }
     }
 
+    /// Whether the device goes on publishing while a session lasts.
+    pub fn publishes_on(&self) -> bool {
+        self.telemetry.is_some_and(|telemetry| telemetry.goes_on)
+    }
+
     /// One that `chance` draws.
     pub fn drawn(chance: &mut Chance) -> Self {
         use Security::{None as Zero, V1, V1NoPop, V2, V2Patch0};

@@ -84,6 +84,8 @@ impl<R: RngCore> TokenBinding<R> {
         }
     }
 
+    /// Answers, or holds a question until there is a token. While one is held, others are dropped, as in
+    /// the SDK's `online_get_device_info`.
     fn ask(&mut self, query: Query, own: Ipv4Addr, now: Instant) {
         if self.held.is_some() {
             log::debug!(target: "awss", "no req");

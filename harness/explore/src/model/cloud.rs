@@ -211,10 +211,9 @@ impl Taken {
     /// The session is there, whether or not it was lost in between.
     pub(super) fn lives(&mut self, setting: &Setting) {
         self.state.mqtt = Mqtt::Up;
-        let goes_on = setting.telemetry.is_some_and(|telemetry| telemetry.goes_on);
         // What is not acknowledged is sent again and again, so that no ping is needed.
         let is_repeated = self.state.is_broken(Breakage::PubackNever);
-        let (checks, yaml) = match goes_on {
+        let (checks, yaml) = match setting.publishes_on() {
             // Whether the only message is still to be acknowledged is not followed.
             false if is_repeated => return,
             true if is_repeated => (
@@ -258,7 +257,7 @@ impl Taken {
                     "session opened again",
                     "expect: { mqtt: { kind: session_opened }, since: fault, within: 5m }",
                 );
-                if setting.telemetry.is_some_and(|telemetry| telemetry.goes_on) {
+                if setting.publishes_on() {
                     self.publishes(setting, ", since: now");
                 }
             }

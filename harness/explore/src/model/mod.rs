@@ -344,8 +344,7 @@ impl State {
             action,
             Action::Query(..) | Action::Bind(_) | Action::Break(_) | Action::PowerOff
         );
-        let goes_on = setting.telemetry.is_some_and(|telemetry| telemetry.goes_on);
-        takes_time && goes_on && self.is_broken(Breakage::PubackNever)
+        takes_time && setting.publishes_on() && self.is_broken(Breakage::PubackNever)
     }
 
     /// The session that `phone` has open.
