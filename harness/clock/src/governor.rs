@@ -271,8 +271,10 @@ impl Clock {
     /// Whether several rounds of the runtime pass in which no task does anything.
     async fn settled(&self) -> bool {
         let before = self.inner.activity.load(Ordering::Acquire);
+        let began = Instant::now();
         for _ in 0..QUIET_ROUNDS {
             yield_now().await;
+            self.watch_host(began, Duration::ZERO);
             if self.is_busy() || self.inner.activity.load(Ordering::Acquire) != before {
                 return false;
             }
@@ -294,14 +296,19 @@ impl Clock {
         let began = Instant::now();
         tokio::select! {
             () = self.inner.wake.notified() => {}
-            () = tokio::time::sleep(wait) => {
-                let late = began.elapsed().saturating_sub(wait);
-                if late > self.inner.speed.lag() {
-                    self.report_lag(late);
-                }
-            }
+            () = tokio::time::sleep(wait) => {}
         }
+        self.watch_host(began, wait);
         self.state().waiting_for = 0;
+    }
+
+    /// Reports a lag if what should have taken `expected` since `began` took far longer. That something woke the
+    /// governor in the meantime makes it no less of one.
+    fn watch_host(&self, began: Instant, expected: Duration) {
+        let late = began.elapsed().saturating_sub(expected);
+        if late > self.inner.speed.lag() {
+            self.report_lag(late);
+        }
     }
 
     async fn run_ahead(&self) {

@@ -14,13 +14,17 @@ use crate::{Found, Moment, Watch};
 /// After so long on a connection that is sound an acknowledgement has arrived.
 const ARRIVED: Duration = Duration::from_secs(5);
 
+/// A station takes so long to notice that its access point has fallen silent (ESP-IDF: six seconds); nothing
+/// arrives meanwhile.
+const NOTICED: Duration = Duration::from_millis(6_500);
+
 /// Messages by client and identifier, each with the acknowledgement's event.
 #[derive(Default)]
 pub struct Done {
     /// Acknowledged, and since when.
     underway: BTreeMap<(String, u64), (LabTime, u64)>,
-    /// The client has its acknowledgement.
-    settled: BTreeMap<(String, u64), u64>,
+    /// The client has its acknowledgement, and since when it was on its way.
+    settled: BTreeMap<(String, u64), (LabTime, u64)>,
     faults: Faults,
     /// Devices that have left their network: nothing that is sent to them arrives.
     away: BTreeSet<String>,
@@ -53,6 +57,8 @@ impl Watch for Done {
                 self.away.remove(name);
             } else if !name.is_empty() {
                 self.underway.clear();
+                let left = event.at();
+                self.settled.retain(|_, (at, _)| *at + NOTICED < left);
                 self.away.insert(name.to_owned());
             }
             return;
@@ -75,7 +81,7 @@ impl Watch for Done {
                 self.underway.remove(&key);
                 let done = self.settled.remove(&key);
                 match done.filter(|_| flag(event, "/duplicate")) {
-                    Some(seq) => found.broken(
+                    Some((_, seq)) => found.broken(
                         format!(
                             "identifier {} comes again, and was acknowledged long ago",
                             key.1
@@ -98,7 +104,7 @@ impl Watch for Done {
         self.underway.retain(|key, (at, seq)| {
             let waits = *at + ARRIVED >= now;
             if !waits {
-                settled.insert(key.clone(), *seq);
+                settled.insert(key.clone(), (*at, *seq));
             }
             waits
         });

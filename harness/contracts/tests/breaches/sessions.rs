@@ -439,5 +439,7 @@ fn an_acknowledgement_for_who_has_left_the_network_does_not_arrive() {
         broken(&rows, 8_004).contains("mqtt-acknowledged-is-done")
     };
     assert!(!rows(9) && !rows(11));
+    // The station notices six seconds later that nothing comes any more.
+    assert!(!rows(6_005));
     assert!(rows(7_000));
 }
