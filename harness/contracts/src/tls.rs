@@ -12,6 +12,9 @@ use crate::{Contract, Facts, Found, Moment, Sight, Watch};
 
 const HANDSHAKE: &[(Source, &str)] = &[(Source::Tls, "handshake")];
 
+/// For so long behind a device's start the server may still notice that a connection of the run before is gone.
+const LEFT_OVER: Duration = Duration::from_secs(1);
+
 pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "tls-offers-no-old-version",
@@ -68,6 +71,7 @@ pub const CONTRACTS: &[Contract] = &[
             let reconnect = tls(facts)?.reconnect;
             Some(Box::new(Waits {
                 reconnect,
+                booted: None,
                 failed: BTreeMap::new(),
             }))
         },
@@ -179,11 +183,16 @@ impl Watch for Certificate {
 
 struct Waits {
     reconnect: Duration,
+    /// When a device was started, last of all.
+    booted: Option<LabTime>,
     failed: BTreeMap<String, (LabTime, u64)>,
 }
 
 impl Watch for Waits {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if is_boot(event) {
+            self.booted = Some(event.at());
+        }
         if is_boot(event) || event.kind == "joined" {
             self.failed.remove(device(event));
             // A handshake that failed before the client's certificate came names no device.
@@ -203,7 +212,8 @@ impl Watch for Waits {
                 [seq, event.seq],
             );
         }
-        if !flag(event, "/ok") {
+        let is_left_over = |at| event.at() - at < LEFT_OVER;
+        if !flag(event, "/ok") && !self.booted.is_some_and(is_left_over) {
             self.failed
                 .insert(device(event).to_owned(), (event.at(), event.seq));
         }

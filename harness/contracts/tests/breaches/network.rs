@@ -379,3 +379,17 @@ fn a_connection_whose_end_could_not_arrive_is_not_open() {
     assert!(!breaks("broker_moved"));
     assert!(breaks("time_silent"));
 }
+
+#[test]
+fn the_end_of_a_connection_of_the_run_before_starts_no_wait() {
+    let rows = |failed_at: u64| {
+        let rows = [
+            json!([0, "board/power", { "power": "on" }]),
+            handshake(failed_at, json!({ "ok": false })),
+            handshake(failed_at + 3_000, json!({ "ok": false })),
+        ];
+        broken(&rows, failed_at + 3_001).contains("tls-failed-then-waits")
+    };
+    assert!(!rows(5));
+    assert!(rows(1_500));
+}
