@@ -361,7 +361,7 @@ static READERS: [Reader; 15] = [
     ),
     hex(r"-0x0*([0-9A-Fa-f]{2,4})\b", MBEDTLS),
     hex(
-        r"(?i)(?:verify|verification|flags?)[^:=]{0,24}[:=]? ?0x([0-9a-f]+)\b",
+        r"(?i)(?:verify|verification|\bflags?)[^:=,0-9]{0,24}[:=]? ?0x([0-9a-f]+)\b",
         FLAGS,
     )
     .bits(),

@@ -413,9 +413,17 @@ impl Log {
         }
     }
 
+    /// Credentials that the cloud had not given are there when a later attempt gets in with them.
+    fn forget_what_is_back(&mut self, reached: Option<Stage>) {
+        if reached >= Some(Stage::Mqtt) {
+            self.outlived.take_if(|cause| cause.stage == Stage::Cloud);
+        }
+    }
+
     fn end_attempt(&mut self, watch: &Watch) {
         let verdict = watch.judge(self.kind, self.ending(false, false));
         self.count_starts(watch, &verdict);
+        self.forget_what_is_back(verdict.attempt.reached);
         let mut all = verdict.causes.iter().chain(&verdict.consequences);
         self.changes.restarts(all.clone());
         if self.outlived.is_none() {

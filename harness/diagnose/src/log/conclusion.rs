@@ -99,8 +99,9 @@ impl Log {
             hints,
             is_silent: _,
         } = verdict;
+        self.forget_what_is_back(last.reached);
         match self.outlived.take() {
-            Some(outlived) if !causes.is_empty() && !causes.contains(&outlived) => {
+            Some(outlived) if follows(causes.first(), &outlived) && !causes.contains(&outlived) => {
                 put_before(&mut causes, &mut consequences, outlived);
                 notes.push(
                     "the cause is of an attempt before the last one, whose trouble follows from it"
@@ -268,6 +269,12 @@ impl Log {
             names: self.names,
         }
     }
+}
+
+/// Whether a trouble may come from what an attempt before it left behind: without the cloud's credentials a
+/// device is kept out by a server.
+fn follows(trouble: Option<&Cause>, outlived: &Cause) -> bool {
+    trouble.is_some_and(|trouble| outlived.stage != Stage::Cloud || trouble.stage >= Stage::Tls)
 }
 
 /// Takes `reason` for the cause, from which those that were named follow.
