@@ -7,7 +7,8 @@ use clock::LabTime;
 use serde_json::Value;
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, number, since_boot, text};
+use crate::faults::Faults;
+use crate::read::{device, flag, is_boot, number, since_boot, text};
 use crate::wifi::is_refused;
 use crate::{Contract, Found, Moment, Sight, Watch};
 
@@ -17,7 +18,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(5);
 /// Tellings that are waited for.
 const TELLINGS: u64 = 3;
 /// From CONNACK to the report of a token.
-const REPORTED_WITHIN: Duration = Duration::from_secs(30);
+const REPORTED_WITHIN: Duration = Duration::from_secs(10);
 /// What an answer of the cloud takes to the device.
 const ARRIVED: Duration = Duration::from_secs(2);
 /// Tokens of one device that are remembered.
@@ -61,19 +62,21 @@ pub const CONTRACTS: &[Contract] = &[
         id: "linkkit-reports-when-its-token-is-over",
         needs: &[Sight::Broker, Sight::Clock],
         says: "a device that opens a session when the life of the token that it reported last is over reports another one \
-               within half a minute",
+               within ten seconds",
         source: "Linkkit C SDK 2.3.0: awss_report_token, awss_token_timeout",
         reads: since_boot![
             (Source::Cloud, "token_reported"),
             (Source::Mqtt, "session_opened"),
             (Source::Mqtt, "connection_closed"),
             (Source::Air, "left"),
+            (Source::Engine, "fault"),
         ],
         watch: |facts| {
             Some(Box::new(Over {
                 life: facts.linkkit.as_ref()?.token_life,
                 reported: BTreeMap::new(),
                 owed: BTreeMap::new(),
+                faults: Faults::default(),
             }))
         },
     },
@@ -294,11 +297,19 @@ struct Over {
     life: Duration,
     reported: BTreeMap<String, LabTime>,
     owed: BTreeMap<String, (LabTime, u64)>,
+    /// A session that was opened after a fault is as good as any.
+    faults: Faults,
 }
 
 impl Watch for Over {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         let name = device(event);
+        if event.source == Source::Engine {
+            let fault = text(event, "/name").unwrap_or_default();
+            self.faults.note(fault, flag(event, "/on"));
+            self.owed.clear();
+            return;
+        }
         if is_boot(event) {
             self.reported.remove(name);
             self.owed.remove(name);
@@ -313,6 +324,7 @@ impl Watch for Over {
             }
             "session_opened" => {
                 if let Some(at) = self.reported.get(name)
+                    && self.faults.is_calm()
                     && *at + self.life + ARRIVED < event.at()
                 {
                     self.owed.insert(name.to_owned(), (event.at(), event.seq));
@@ -333,10 +345,10 @@ impl Watch for Over {
             .min()
     }
 
-    fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
+    fn passed(&mut self, now: LabTime, _: Moment, found: &mut Found) {
         self.owed.retain(|_, (at, seq)| {
             let waits = *at + REPORTED_WITHIN >= now;
-            if !waits && moment.calm_from(*at) {
+            if !waits {
                 found.broken(
                     "has reported no token since, and the last one is over",
                     [*seq],

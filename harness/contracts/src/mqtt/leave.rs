@@ -15,7 +15,7 @@ use crate::{Found, Moment, Watch};
 /// Until the power, the network or a fault explains the end of a connection.
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(3);
 /// From CONNACK to the last subscription.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(5);
 /// Filters of one client that are remembered.
 const MOST: usize = 64;
 
@@ -117,7 +117,11 @@ impl Watch for Farewells {
 
 /// What each client has subscribed to, and what of it is owed in its present session.
 #[derive(Default)]
-pub struct SubscribesAgain(BTreeMap<String, Client>);
+pub struct SubscribesAgain {
+    clients: BTreeMap<String, Client>,
+    /// A session that was opened after a fault is as good as any.
+    faults: Faults,
+}
 
 #[derive(Default)]
 struct Client {
@@ -142,28 +146,36 @@ fn name(filter: &Value) -> Option<&str> {
 
 impl Watch for SubscribesAgain {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if event.source == Source::Engine {
+            let fault = text(event, "/name").unwrap_or_default();
+            self.faults.note(fault, flag(event, "/on"));
+            for client in self.clients.values_mut() {
+                client.filters.append(&mut client.owed);
+            }
+            return;
+        }
         if is_boot(event) {
             // Whose the clients are, a power cut does not tell.
-            self.0.clear();
+            self.clients.clear();
             return;
         }
         let Some(name) = text(event, "/client") else {
             return;
         };
         if event.kind == "session_opened" {
-            let client = self.0.entry(name.to_owned()).or_default();
+            let client = self.clients.entry(name.to_owned()).or_default();
             let before = std::mem::take(&mut client.filters);
             // What was owed there and did not come is not owed twice.
             client.owed = before;
             client.since = event.at();
             client.connection = connection(event);
             client.seq = event.seq;
-            if flag(event, "/session_present") {
+            if flag(event, "/session_present") || !self.faults.is_calm() {
                 client.filters = std::mem::take(&mut client.owed);
             }
             return;
         }
-        let Some(client) = self.0.get_mut(name) else {
+        let Some(client) = self.clients.get_mut(name) else {
             return;
         };
         if client.connection != connection(event) {
@@ -194,22 +206,23 @@ impl Watch for SubscribesAgain {
     }
 
     fn due(&self) -> Option<LabTime> {
-        let owing = self.0.values().filter(|client| !client.owed.is_empty());
+        let owing = self
+            .clients
+            .values()
+            .filter(|client| !client.owed.is_empty());
         owing.map(|client| client.since + SOON).min()
     }
 
-    fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
-        for client in self.0.values_mut() {
+    fn passed(&mut self, now: LabTime, _: Moment, found: &mut Found) {
+        for client in self.clients.values_mut() {
             if client.since + SOON >= now {
                 continue;
             }
             for filter in std::mem::take(&mut client.owed) {
-                if moment.calm_from(client.since) {
-                    found.broken(
-                        format!("has not subscribed again to {filter}"),
-                        [client.seq],
-                    );
-                }
+                found.broken(
+                    format!("has not subscribed again to {filter}"),
+                    [client.seq],
+                );
             }
         }
     }

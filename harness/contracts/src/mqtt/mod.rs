@@ -230,8 +230,8 @@ pub const CONTRACTS: &[Contract] = &[
     Contract {
         id: "mqtt-subscribes-again",
         needs: &[Sight::Broker, Sight::Clock],
-        says: "a client subscribes in each session to what it was subscribed to in the one before, unless the broker has \
-               kept that",
+        says: "a client subscribes in each session to what it was subscribed to in the one before, within five seconds, \
+               unless the broker has kept that",
         source: "MQTT 3.1.1 [MQTT-3.1.2-6]: a clean session begins without subscriptions",
         reads: since_boot![
             (Source::Mqtt, "session_opened"),
@@ -239,6 +239,7 @@ pub const CONTRACTS: &[Contract] = &[
             (Source::Mqtt, "unsubscribe"),
             (Source::Mqtt, "disconnect"),
             (Source::Mqtt, "connection_closed"),
+            (Source::Engine, "fault"),
         ],
         watch: |_| Some(Box::<leave::SubscribesAgain>::default()),
     },
