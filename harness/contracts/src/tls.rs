@@ -206,6 +206,9 @@ struct Certificate {
 impl Watch for Certificate {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         let Some(subject) = event.data.pointer("/client_certificate/subject") else {
+            if self.shows && text(event, "/cause") == Some("no-client-certificate") {
+                found.broken("was asked for its certificate and showed none", [event.seq]);
+            }
             return;
         };
         let subject = subject.to_string();
