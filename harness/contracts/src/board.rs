@@ -37,6 +37,14 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<Drift>::default()),
     },
     Contract {
+        id: "firmware-does-not-end",
+        needs: &[],
+        says: "firmware does not end by itself, and no panic, watchdog or lock-up starts it anew",
+        source: "house: whatever anybody sends it, a device goes on; ESP-IDF esp_system: ESP_RST_PANIC, ESP_RST_WDT",
+        reads: since_boot![],
+        watch: |_| Some(Box::new(DoesNotEnd)),
+    },
+    Contract {
         id: "link-carries-no-garbage",
         needs: &[],
         says: "a device sends nothing that its link does not know",
@@ -141,6 +149,28 @@ impl Watch for Drift {
         );
         // The next stretch begins here, so that no error hides in a long run.
         self.first.insert(device(event).to_owned(), begun);
+    }
+}
+
+/// Reasons for a start that no firmware means.
+const UNMEANT: [&str; 3] = ["panic", "watchdog", "lockup"];
+
+struct DoesNotEnd;
+
+impl Watch for DoesNotEnd {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let cause = text(event, "/cause").unwrap_or_default();
+        match &*event.kind {
+            "exited" => {
+                let how = text(event, "/panic").or(text(event, "/how"));
+                let how = how.unwrap_or("nothing says why");
+                found.broken(format!("the firmware ended: {how}"), [event.seq]);
+            }
+            "restarted" if UNMEANT.contains(&cause) => {
+                found.broken(format!("the firmware began anew by a {cause}"), [event.seq]);
+            }
+            _ => found.held(),
+        }
     }
 }
 

@@ -14,6 +14,10 @@ const MOST: usize = 10;
 const PACE: Duration = Duration::from_secs(10);
 /// What is on its way when a lease ends.
 const UNDER_WAY: Duration = Duration::from_secs(2);
+/// From a lease to the first probe (RFC 5227 §1.1: PROBE_WAIT is a second).
+const PROBED_WITHIN: Duration = Duration::from_secs(5);
+/// From declining an address to the next message at the most.
+const AFTER_DECLINE_BY: Duration = Duration::from_secs(30);
 /// From declining an address to the next message.
 const AFTER_DECLINE: Duration = Duration::from_secs(10);
 
@@ -67,6 +71,31 @@ pub const CONTRACTS: &[Contract] = &[
             (Source::Air, "address_probed"),
         ],
         watch: |_| Some(Box::<Probes>::default()),
+    },
+    Contract {
+        id: "address-is-probed",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "a device that is leased a new address asks whether another host has it",
+        source: "RFC 2131 §4.4.1: the client SHOULD perform a check on the suggested address; ESP-IDF: \
+                 CONFIG_LWIP_DHCP_DOES_ARP_CHECK",
+        reads: since_boot![
+            (Source::Air, "leased"),
+            (Source::Air, "left"),
+            (Source::Air, "address_probed"),
+        ],
+        watch: |_| Some(Box::<Unprobed>::default()),
+    },
+    Contract {
+        id: "address-is-asked-for-after-a-decline",
+        needs: &[Sight::Air, Sight::Clock],
+        says: "a device that has declined an address asks for another one within half a minute",
+        source: "RFC 2131 §3.1, step 5: the client restarts the configuration process",
+        reads: since_boot![
+            (Source::Air, "left"),
+            (Source::Air, "joined"),
+            (Source::Air, "address_asked"),
+        ],
+        watch: |_| Some(Box::<AsksAgain>::default()),
     },
 ];
 
@@ -314,5 +343,83 @@ impl Watch for Declines {
                 [seq, event.seq],
             );
         }
+    }
+}
+
+/// The address that each device was leased last, and since when nobody was asked about it.
+#[derive(Default)]
+struct Unprobed(BTreeMap<String, (String, Option<LabTime>, u64)>);
+
+impl Watch for Unprobed {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        if is_boot(event) || event.kind == "left" {
+            self.0.remove(name);
+            return;
+        }
+        if name.is_empty() {
+            return;
+        }
+        let address = text(event, "/address").unwrap_or_default();
+        let known = self.0.get_mut(name).filter(|known| known.0 == address);
+        if event.kind == "leased" {
+            // Renewed, it need not be asked for again.
+            if known.is_none() {
+                let leased = (address.to_owned(), Some(event.at()), event.seq);
+                self.0.insert(name.to_owned(), leased);
+            }
+        } else if let Some((_, since, _)) = known
+            && since.take().is_some()
+        {
+            found.held();
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        let waiting = self.0.values().filter_map(|(_, since, _)| *since);
+        waiting.min().map(|since| since + PROBED_WITHIN)
+    }
+
+    fn passed(&mut self, now: LabTime, moment: Moment, found: &mut Found) {
+        for (address, since, seq) in self.0.values_mut() {
+            let Some(at) = since.take_if(|at| *at + PROBED_WITHIN < now) else {
+                continue;
+            };
+            if moment.calm_from(at) {
+                found.broken(format!("has not asked whether {address} is taken"), [*seq]);
+            }
+        }
+    }
+}
+
+/// When each device has declined an address, until it asks for another.
+#[derive(Default)]
+struct AsksAgain(BTreeMap<String, (LabTime, u64)>);
+
+impl Watch for AsksAgain {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        if name.is_empty() {
+            return;
+        }
+        if event.kind == "address_asked" && text(event, "/message") == Some("decline") {
+            self.0.insert(name.to_owned(), (event.at(), event.seq));
+        } else if self.0.remove(name).is_some() && event.kind == "address_asked" {
+            found.held();
+        }
+    }
+
+    fn due(&self) -> Option<LabTime> {
+        self.0.values().map(|(at, _)| *at + AFTER_DECLINE_BY).min()
+    }
+
+    fn passed(&mut self, now: LabTime, _: Moment, found: &mut Found) {
+        self.0.retain(|_, (at, seq)| {
+            let waits = *at + AFTER_DECLINE_BY >= now;
+            if !waits {
+                found.broken("has declined an address, and asked for none since", [*seq]);
+            }
+            waits
+        });
     }
 }

@@ -60,6 +60,8 @@ pub struct ServiceFacts {
 /// What a scan finds of an access point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessPointFacts {
+    /// Its role in the scenario.
+    pub role: String,
     /// Its SSID, as events spell it.
     pub ssid: String,
     /// Its channel.

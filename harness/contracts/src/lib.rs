@@ -55,6 +55,7 @@ mod service;
 mod thingsboard;
 mod time;
 mod tls;
+mod tokens;
 mod web;
 mod wifi;
 
@@ -81,6 +82,7 @@ pub const ALL: &[&[Contract]] = &[
     coap::CONTRACTS,
     linkkit::CONTRACTS,
     lan::CONTRACTS,
+    tokens::CONTRACTS,
     web::CONTRACTS,
     thingsboard::CONTRACTS,
     returning::CONTRACTS,

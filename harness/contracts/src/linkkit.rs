@@ -18,6 +18,9 @@ const READS: &[(Source, &str)] = since_boot![
     (Source::Coap, "received"),
 ];
 
+/// Reports of one token that are remembered.
+const MOST_REPORTS: usize = 64;
+
 /// What a report takes to the cloud at most.
 const ON_THE_WAY: Duration = Duration::from_secs(2);
 
@@ -95,6 +98,11 @@ pub const CONTRACTS: &[Contract] = &[
         },
     },
 ];
+
+/// The id of a message, which is a text or a number.
+fn digits(id: &Value) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
+}
 
 /// The token in what a device tells on the LAN, and where its `remainTime` stands.
 fn told(event: &Event) -> Option<(&str, Option<u64>)> {
@@ -262,24 +270,39 @@ impl Watch for Reports {
     }
 }
 
-/// The token that each device reported last, and whether the cloud has answered.
+/// The token that each device reported last, whether the cloud has answered for it, and the event.
 #[derive(Default)]
-struct Told(BTreeMap<String, (String, bool, u64)>);
+struct Told {
+    last: BTreeMap<String, (String, bool, u64)>,
+    /// Ids of the reports of that token; an answer to another is none for it.
+    ids: BTreeMap<String, Vec<String>>,
+}
 
 impl Watch for Told {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         match &*event.kind {
             "token_reported" => {
                 let token = text(event, "/token").unwrap_or_default().to_owned();
-                let answered =
-                    matches!(self.0.get(device(event)), Some((old, true, _)) if *old == token);
-                self.0
+                let before = self.last.get(device(event)).filter(|last| last.0 == token);
+                let answered = before.is_some_and(|last| last.1);
+                let ids = self.ids.entry(device(event).to_owned()).or_default();
+                if before.is_none() {
+                    ids.clear();
+                }
+                if ids.len() < MOST_REPORTS {
+                    ids.push(digits(&event.data["id"]));
+                }
+                self.last
                     .insert(device(event).to_owned(), (token, answered, event.seq));
             }
             "match_replied" => {
                 // The SDK does not look at the code.
-                if let Some(entry) = self.0.get_mut(device(event)) {
-                    entry.1 = true;
+                let id = digits(&event.data["id"]);
+                let ids = self.ids.get(device(event));
+                if ids.is_some_and(|ids| ids.contains(&id))
+                    && let Some(last) = self.last.get_mut(device(event))
+                {
+                    last.1 = true;
                 }
             }
             "received" if !device(event).is_empty() => {
@@ -290,7 +313,7 @@ impl Watch for Told {
                 if token.is_empty() || remain == Some(0) {
                     return;
                 }
-                match self.0.get(device(event)) {
+                match self.last.get(device(event)) {
                     Some((last, answered, seq)) if last == token => found.check(
                         *answered,
                         || format!("told {token}, which the cloud has not answered"),

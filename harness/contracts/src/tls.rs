@@ -7,7 +7,8 @@ use clock::LabTime;
 use trace::{Event, Source};
 
 use crate::facts::CloudFacts;
-use crate::read::{device, flag, is_boot, text};
+use crate::faults::Faults;
+use crate::read::{device, flag, is_boot, since_boot, text};
 use crate::{Contract, Facts, Found, Moment, Sight, Watch};
 
 const HANDSHAKE: &[(Source, &str)] = &[(Source::Tls, "handshake")];
@@ -40,6 +41,24 @@ pub const CONTRACTS: &[Contract] = &[
         source: "RFC 5280 §6.1; RFC 6125",
         reads: HANDSHAKE,
         watch: |facts| Some(Box::new(Trust(tls(facts)?.clone()))),
+    },
+    Contract {
+        id: "tls-says-why-it-refuses",
+        needs: &[Sight::Broker],
+        says: "a device that refuses a broker for its certificate ends the handshake by an alert, and not by closing the \
+               connection",
+        source: "RFC 8446 §6.2, RFC 5246 §7.2.2: upon an error the detecting party sends an alert",
+        reads: since_boot![
+            (Source::Tls, "handshake"),
+            (Source::Air, "left"),
+            (Source::Engine, "fault"),
+        ],
+        watch: |facts| {
+            Some(Box::new(SaysWhy {
+                facts: tls(facts)?.clone(),
+                faults: Faults::default(),
+            }))
+        },
     },
     Contract {
         id: "tls-shows-its-certificate",
@@ -134,19 +153,51 @@ impl Watch for Trust {
         let Some(shown) = text(event, "/shown") else {
             return;
         };
-        let bad = match shown {
-            "server-expired" | "server-not-yet-valid" => self.0.checks_dates,
-            "server-wrong-name" => self.0.checks_name,
-            "server-self-signed" => !self.0.trusts_broker_itself,
-            "server-other-ca" | "server-missing-intermediate" | "server-client-usage" => true,
-            _ => false,
-        };
-        if bad {
+        if is_bad(shown, &self.0) {
             found.check(
                 !flag(event, "/ok"),
                 || format!("took a broker that showed `{shown}`"),
                 [event.seq],
             );
+        }
+    }
+}
+
+/// Whether a client that was told this has to refuse the broker that shows this certificate.
+fn is_bad(shown: &str, told: &CloudFacts) -> bool {
+    match shown {
+        "server-expired" | "server-not-yet-valid" => told.checks_dates,
+        "server-wrong-name" => told.checks_name,
+        "server-self-signed" => !told.trusts_broker_itself,
+        "server-other-ca" | "server-missing-intermediate" | "server-client-usage" => true,
+        _ => false,
+    }
+}
+
+struct SaysWhy {
+    facts: CloudFacts,
+    faults: Faults,
+}
+
+impl Watch for SaysWhy {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if event.source == Source::Engine {
+            let name = text(event, "/name").unwrap_or_default();
+            self.faults.note(name, flag(event, "/on"));
+            return;
+        }
+        let shown = text(event, "/shown").unwrap_or_default();
+        if event.source != Source::Tls || !is_bad(shown, &self.facts) || flag(event, "/ok") {
+            return;
+        }
+        match text(event, "/cause") {
+            Some("server-certificate-refused") => found.held(),
+            // The client has seen the certificate, and nothing else has ended the connection.
+            Some("closed") if self.faults.is_calm() => found.broken(
+                format!("refused `{shown}` by closing the connection, without an alert"),
+                [event.seq],
+            ),
+            _ => {}
         }
     }
 }
@@ -159,6 +210,9 @@ struct Certificate {
 impl Watch for Certificate {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
         let Some(subject) = event.data.pointer("/client_certificate/subject") else {
+            if self.shows && text(event, "/cause") == Some("no-client-certificate") {
+                found.broken("was asked for its certificate and showed none", [event.seq]);
+            }
             return;
         };
         let subject = subject.to_string();

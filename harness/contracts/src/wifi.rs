@@ -19,6 +19,9 @@ const EXPLAINED_WITHIN: Duration = Duration::from_secs(3);
 /// From what a phone says until the station leaves for it.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
+/// What a station that tries a network takes to hear of the end of it.
+const UNDER_WAY: Duration = Duration::from_secs(3);
+
 /// Networks that a device may still hold from before.
 const MOST_EARLIER: usize = 16;
 
@@ -30,6 +33,19 @@ pub const CONTRACTS: &[Contract] = &[
         source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_configure_sta",
         reads: since_boot![(Source::Air, "joined"), (Source::Provisioning, "exchange"),],
         watch: |facts| Some(Box::new(Joins::new(facts))),
+    },
+    Contract {
+        id: "forgotten-network-is-left-alone",
+        needs: &[Sight::Air, Sight::Phones],
+        says: "a device that has agreed to forget its credentials tries no network until it is told another, also when it \
+               was started in between",
+        source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_reset_sm_state_on_failure, esp_wifi_restore",
+        reads: since_boot![
+            (Source::Air, "joined"),
+            (Source::Air, "left"),
+            (Source::Provisioning, "exchange"),
+        ],
+        watch: |_| Some(Box::<Forgotten>::default()),
     },
     Contract {
         id: "joined-then-addressed",
@@ -196,6 +212,41 @@ fn told(event: &Event) -> Option<String> {
     // The trace shows the first bytes of a long one.
     let (ssid, _) = raw.split_once(r#""ssid":""#)?.1.split_once('"')?;
     Some(ssid.to_owned())
+}
+
+/// When each device has agreed to forget its credentials, and by which event.
+#[derive(Default)]
+struct Forgotten(BTreeMap<String, (LabTime, u64)>);
+
+impl Watch for Forgotten {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        if event.kind == "exchange" {
+            if takes_away(event) {
+                self.0.insert(name.to_owned(), (event.at(), event.seq));
+            } else if told(event).is_some() || text(event, "/request/raw").is_some() {
+                // An answer that was lost, or a refusal that came late, may have been heeded all the same.
+                self.0.remove(name);
+            }
+            return;
+        }
+        let Some((at, seq)) = self.0.get(name) else {
+            return;
+        };
+        if event.source == Source::Board {
+            found.held();
+            return;
+        }
+        // It may have been about to try again.
+        let was_under_way = event.at() <= *at + UNDER_WAY;
+        if !was_under_way && !left_by_itself(event) {
+            let ssid = text(event, "/ssid").unwrap_or_default();
+            found.broken(
+                format!("tries `{ssid}`, and has agreed to forget what it was told"),
+                [*seq, event.seq],
+            );
+        }
+    }
 }
 
 /// What a scan can find.

@@ -207,7 +207,7 @@ impl fmt::Display for Attempt {
 }
 
 /// The first attempt that failed, by a contract if only those count, and the first that was broken, each with what
-/// it said.
+/// it said. A contract that was broken before a step failed counts, too.
 fn read(messages: &str, contracts_alone: bool) -> (Option<Attempt>, Option<Attempt>) {
     let mut found = [None, None];
     for line in messages.lines() {
@@ -222,19 +222,35 @@ fn read(messages: &str, contracts_alone: bool) -> (Option<Attempt>, Option<Attem
         };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let label = text(&result["failure"]["label"]);
+        let mut why = format!("{label}: {}", text(&result["failure"]["message"]));
         if place == 0 && contracts_alone && !label.starts_with("contract ") {
-            continue;
-        }
-        found[place].get_or_insert_with(|| {
-            let failure = &result["failure"];
-            Attempt {
-                case: text(&result["case"]),
-                why: format!("{label}: {}", text(&failure["message"])),
+            match breach(Path::new(&text(&result["folder"]))) {
+                Some(breach) if found[place].is_none() => why = breach,
+                _ => continue,
             }
+        }
+        found[place].get_or_insert_with(|| Attempt {
+            case: text(&result["case"]),
+            why,
         });
     }
     let [failed, broken] = found;
     (failed, broken)
+}
+
+/// The first contract that was broken in the attempt of this folder, unless its scenario excepts that.
+fn breach(folder: &Path) -> Option<String> {
+    let trace = fs::read_to_string(folder.join("trace.jsonl")).ok()?;
+    let mut breaches = trace.lines().filter_map(|line| {
+        let event: Value = line
+            .contains("contract_broken")
+            .then(|| serde_json::from_str(line).ok())??;
+        let is_one = event["kind"] == "contract_broken" && event["data"]["excepted"].is_null();
+        let part = |name: &str| event["data"][name].as_str().unwrap_or_default().to_owned();
+        let [id, says, seen] = ["contract", "says", "seen"].map(part);
+        is_one.then(|| format!("contract {id} (and a step): {says}; but: {seen}"))
+    });
+    breaches.next()
 }
 
 #[cfg(test)]
@@ -261,5 +277,27 @@ mod tests {
         assert_eq!(told(broken).as_deref(), Some("a: step: why"));
         let (failed, _) = read(&text, true);
         assert_eq!(told(failed).as_deref(), Some("d: contract x: why"));
+    }
+
+    #[test]
+    fn a_contract_that_is_broken_before_a_step_fails_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let broken = |id: &str, more: &str| {
+            format!(
+                r#"{{"kind":"contract_broken","data":{{"contract":"{id}","says":"so","seen":"not so"{more}}}}}"#
+            )
+        };
+        let trace = [
+            r#"{"kind":"started","data":{}}"#.to_owned(),
+            broken("x", r#","excepted":"why""#),
+            broken("y", ""),
+        ];
+        fs::write(folder.path().join("trace.jsonl"), trace.join("\n")).expect("a trace");
+        let told = breach(folder.path());
+        assert_eq!(
+            told.as_deref(),
+            Some("contract y (and a step): so; but: not so")
+        );
+        assert_eq!(breach(&folder.path().join("none")), None);
     }
 }

@@ -4,6 +4,7 @@ mod alive;
 mod done;
 mod ids;
 mod kept;
+mod leave;
 mod manners;
 mod order;
 mod patience;
@@ -211,6 +212,38 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<order::Farewell>::default()),
     },
     Contract {
+        id: "mqtt-leaves-with-goodbye",
+        needs: &[Sight::Air, Sight::Broker, Sight::Clock],
+        says: "a client that leaves a session that stands sends DISCONNECT; without it ends only what a fault, the \
+               network or the power ends",
+        source: "MQTT 3.1.1 §3.14; §4.8: an error, or a packet that is none, are what else ends a connection",
+        reads: since_boot![
+            (Source::Mqtt, "session_opened"),
+            (Source::Mqtt, "disconnect"),
+            (Source::Mqtt, "connection_closed"),
+            (Source::Board, "switching"),
+            (Source::Air, "left"),
+            (Source::Engine, "fault"),
+        ],
+        watch: |_| Some(Box::<leave::Farewells>::default()),
+    },
+    Contract {
+        id: "mqtt-subscribes-again",
+        needs: &[Sight::Broker, Sight::Clock],
+        says: "a client subscribes in each session to what it was subscribed to in the one before, within five seconds, \
+               unless the broker has kept that",
+        source: "MQTT 3.1.1 [MQTT-3.1.2-6]: a clean session begins without subscriptions",
+        reads: since_boot![
+            (Source::Mqtt, "session_opened"),
+            (Source::Mqtt, "subscribe"),
+            (Source::Mqtt, "unsubscribe"),
+            (Source::Mqtt, "disconnect"),
+            (Source::Mqtt, "connection_closed"),
+            (Source::Engine, "fault"),
+        ],
+        watch: |_| Some(Box::<leave::SubscribesAgain>::default()),
+    },
+    Contract {
         id: "mqtt-keep-alive-as-told",
         needs: &[],
         says: "CONNECT carries the keep-alive and the clean-session flag that the device was told",
@@ -273,6 +306,18 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |facts| {
             let telemetry = facts.telemetry.clone()?;
             Some(Box::new(telemetry::CountsOn::new(telemetry)?))
+        },
+    },
+    Contract {
+        id: "telemetry-counts-the-time",
+        needs: &[Sight::Broker, Sight::Clock],
+        says: "messages that are numbered and were told an interval count it: from one to another as many numbers have \
+               passed as intervals, also through an outage",
+        source: "the device's factory data; house: a gap in the numbers tells of what was lost",
+        reads: since_boot![(Source::Mqtt, "session_opened"), (Source::Mqtt, "publish"),],
+        watch: |facts| {
+            let telemetry = facts.telemetry.clone()?;
+            Some(Box::new(telemetry::CountsTime::new(telemetry)?))
         },
     },
     Contract {

@@ -43,6 +43,11 @@ impl Patience {
         self.faults.note(name, flag(event, "/on"));
     }
 
+    /// How long it may take from the beginning of the wait until the end of the connection is seen.
+    fn longest(&self) -> Duration {
+        self.told * 3 / 2 + WAY
+    }
+
     fn begins(&mut self, event: &Event) {
         if self.faults.is_calm() {
             self.waiting
@@ -56,7 +61,7 @@ impl Patience {
         };
         let (waited, told) = (event.at() - since, self.told);
         found.check(
-            waited >= told * 8 / 10 && waited <= told * 3 / 2 + WAY,
+            waited >= told * 8 / 10 && waited <= self.longest(),
             || format!("gave up after {waited:.1?}; it was told {told:.1?}"),
             [seq, event.seq],
         );
@@ -89,5 +94,23 @@ impl Watch for Patience {
             }
             _ => {}
         }
+    }
+    fn due(&self) -> Option<LabTime> {
+        let since = self.waiting.values().map(|(since, _)| *since);
+        since.min().map(|since| since + self.longest())
+    }
+
+    fn passed(&mut self, now: LabTime, _: Moment, found: &mut Found) {
+        let (longest, told) = (self.longest(), self.told);
+        self.waiting.retain(|_, (since, seq)| {
+            let waits = *since + longest >= now;
+            if !waits {
+                found.broken(
+                    format!("waits for more than {longest:.1?}; it was told {told:.1?}"),
+                    [*seq],
+                );
+            }
+            waits
+        });
     }
 }

@@ -12,6 +12,8 @@ use crate::facts::TelemetryFacts;
 use crate::read::{device, flag, is_boot, text};
 use crate::{Found, Moment, Watch};
 
+/// For so long a client waits for a network that takes nothing, and measures nothing meanwhile.
+const STUCK: Duration = Duration::from_secs(12);
 /// What was measured without a session leaves at its beginning.
 const ARREARS: Duration = Duration::from_secs(2);
 
@@ -159,6 +161,59 @@ impl Watch for CountsOn {
         found.check(
             is_next,
             || format!("message {number} comes after message {last}"),
+            [seq, this.seq],
+        );
+    }
+}
+
+/// When each device has sent a number as it fell due, and which.
+pub struct CountsTime {
+    facts: TelemetryFacts,
+    sessions: Sessions,
+    last: BTreeMap<String, (u64, LabTime, u64)>,
+}
+
+impl CountsTime {
+    /// None for telemetry that is not numbered, or has no interval.
+    pub fn new(facts: TelemetryFacts) -> Option<Self> {
+        (facts.payload.contains("%n") && !facts.every.is_zero()).then(|| Self {
+            facts,
+            sessions: Sessions::default(),
+            last: BTreeMap::new(),
+        })
+    }
+}
+
+impl Watch for CountsTime {
+    fn event(&mut self, event: &Event, moment: Moment, found: &mut Found) {
+        if is_boot(event) {
+            self.last.remove(device(event));
+        }
+        let message = self.sessions.message(event, &self.facts.topic);
+        let Some((session, this)) = message else {
+            return;
+        };
+        let Said::Told(Some(number)) = said(&self.facts.payload, event) else {
+            return;
+        };
+        // What falls due without a session, or waits behind what does, comes later.
+        let is_due_now = session
+            .last
+            .is_some_and(|last| last.at >= session.since + ARREARS && moment.calm_from(last.at));
+        if !is_due_now {
+            return;
+        }
+        let next = (number, this.at, this.seq);
+        let Some((last, at, seq)) = self.last.insert(device(event).to_owned(), next) else {
+            return;
+        };
+        let every = self.facts.every;
+        let counted =
+            every.saturating_mul(u32::try_from(number.saturating_sub(last)).unwrap_or(u32::MAX));
+        let passed = this.at - at;
+        found.check(
+            counted.abs_diff(passed) <= every * 3 / 2 + STUCK,
+            || format!("message {number} comes {passed:.0?} after message {last}; the interval is {every:.0?}"),
             [seq, this.seq],
         );
     }

@@ -58,6 +58,29 @@ impl Watch for Version {
     }
 }
 
+/// Ends of a request that was heard, and not answered.
+const HEARD: [&str; 3] = [
+    "answered with HTTP status",
+    "the device refused the request",
+    "printed its next prompt without an answer",
+];
+
+pub struct VersionIsTold;
+
+impl Watch for VersionIsTold {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if text(event, "/endpoint") != Some("proto-ver") || text(event, "/request").is_none() {
+            return;
+        }
+        let why = text(event, "/failure").unwrap_or_default();
+        if !event.data["answer"].is_null() {
+            found.held();
+        } else if HEARD.iter().any(|heard| why.contains(heard)) {
+            found.broken(format!("does not tell its version: {why}"), [event.seq]);
+        }
+    }
+}
+
 pub struct ScanResult;
 
 impl Watch for ScanResult {

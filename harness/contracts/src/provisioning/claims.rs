@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use trace::{Event, Source};
 
-use crate::read::{device, is_boot, number, text};
+use crate::read::{device, is_boot, left_by_itself, number, text};
 use crate::{Found, Moment, Watch};
 
 /// Reasons of the air (802.11 §9.4.1.7, and ESP-IDF's own from 200 on) that are about the
@@ -128,6 +128,47 @@ impl Watch for Reason {
             || format!("says {said}; the air saw reason {reason}"),
             [seq, event.seq],
         );
+    }
+}
+
+/// Credentials that each device has agreed to try, and by which event, until the air has refused it.
+#[derive(Default)]
+pub struct FailureFollows(BTreeMap<String, u64>);
+
+impl Watch for FailureFollows {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let name = device(event);
+        if is_boot(event) {
+            self.0.remove(name);
+            return;
+        }
+        if event.source == Source::Air {
+            if !left_by_itself(event) {
+                self.0.remove(name);
+            }
+            return;
+        }
+        let is_granted = text(event, "/answer/status") == Some("success");
+        if text(event, "/request/message") == Some("cmd_apply_config") && is_granted {
+            self.0.insert(name.to_owned(), event.seq);
+        }
+        // Bytes of a scenario's own may have taken the credentials away.
+        if text(event, "/request/raw").is_some() {
+            self.0.remove(name);
+        }
+        let Some(station) = text(event, "/answer/station") else {
+            return;
+        };
+        if let Some(seq) = self.0.get(name) {
+            found.check(
+                station != "connection_failed",
+                || {
+                    "says that its credentials failed; the air has refused none since it took them"
+                        .into()
+                },
+                [*seq, event.seq],
+            );
+        }
     }
 }
 

@@ -24,6 +24,54 @@ pub const CONTRACTS: &[Contract] = &[
         watch: |_| Some(Box::<sessions::Answers>::default()),
     },
     Contract {
+        id: "prov-session-goes-on",
+        needs: &[Sight::Air, Sight::Phones],
+        says: "a phone whose session is open gets answers to its whole messages, until it or another begins anew, or the \
+               link or the service ends, whatever was refused in between",
+        source: "ESP-IDF protocomm: protocomm_req_handle, security1 and security2: a request that fails leaves the session",
+        reads: since_boot![
+            (Source::Provisioning, "exchange"),
+            (Source::Air, "left"),
+            (Source::Air, "leased"),
+            (Source::Air, "phone_left"),
+            (Source::Air, "soft_ap_stopped"),
+            (Source::Air, "ble_disconnected"),
+            (Source::Air, "ble_link_dropped"),
+            (Source::Board, "switching"),
+            (Source::Engine, "fault"),
+        ],
+        watch: |_| Some(Box::<sessions::GoesOn>::default()),
+    },
+    Contract {
+        id: "prov-session-number-is-given",
+        needs: &[Sight::Phones],
+        says: "a phone that is answered over a device's own network has a session's number, which it is given by the first \
+               answer",
+        source: "ESP-IDF protocomm: common_post_handler, Set-Cookie: session=",
+        reads: EXCHANGES,
+        watch: |facts| {
+            facts.service.as_ref()?;
+            Some(Box::new(sessions::NumberIsGiven))
+        },
+    },
+    Contract {
+        id: "prov-version-is-told",
+        needs: &[],
+        says: "who asks for the version and is heard is told it: no session is needed, and nothing has to be right",
+        source: "ESP-IDF protocomm: protocomm_set_version, protocomm_version_handler",
+        reads: &[(Source::Provisioning, "exchange")],
+        watch: |_| Some(Box::new(answers::VersionIsTold)),
+    },
+    Contract {
+        id: "prov-failure-follows-a-try",
+        needs: &[Sight::Air, Sight::Phones],
+        says: "a device says that credentials failed only once the air has refused them: what became of earlier ones says \
+               nothing of these",
+        source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_configure_sta, prov_ctx->wifi_state = WIFI_PROV_STA_CONNECTING",
+        reads: since_boot![(Source::Provisioning, "exchange"), (Source::Air, "left"),],
+        watch: |_| Some(Box::<claims::FailureFollows>::default()),
+    },
+    Contract {
         id: "prov-answer-fits-request",
         needs: &[],
         says: "an answer is the one that belongs to its request",
@@ -134,6 +182,36 @@ pub const CONTRACTS: &[Contract] = &[
             (Source::Air, "scan_begun"),
         ],
         watch: |_| Some(Box::<scans::AsAsked>::default()),
+    },
+    Contract {
+        id: "prov-scan-forgets-what-is-gone",
+        needs: &[Sight::Air, Sight::Phones],
+        says: "a scan that begins when an access point is off does not find it",
+        source: "ESP-IDF wifi_provisioning: wifi_prov_mgr_wifi_scan_start frees what was found before",
+        reads: since_boot![
+            (Source::Provisioning, "exchange"),
+            (Source::Air, "access_point_changed"),
+        ],
+        watch: |facts| {
+            let points = facts.access_points.clone()?;
+            Some(Box::new(scans::Forgets(scans::OnAir::new(points))))
+        },
+    },
+    Contract {
+        id: "prov-scan-finds-what-is-there",
+        needs: &[Sight::Air, Sight::Phones],
+        says: "a scan of all channels finds each access point that is on from its beginning to its end, the sixteen \
+               strongest if there are more",
+        source: "ESP-IDF wifi_provisioning: MAX_SCAN_RESULTS; 802.11 §11.1.4.3",
+        reads: since_boot![
+            (Source::Provisioning, "exchange"),
+            (Source::Air, "access_point_changed"),
+            (Source::Engine, "fault"),
+        ],
+        watch: |facts| {
+            let points = facts.access_points.clone()?;
+            Some(Box::new(scans::Finds(scans::OnAir::new(points))))
+        },
     },
     Contract {
         id: "prov-scan-tells-the-bssid",

@@ -1,12 +1,13 @@
 //! Scans, beside what the air saw of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use trace::Event;
+use trace::{Event, Source};
 
+use crate::faults::Faults;
 use crate::read::{device, flag, is_boot, number, text};
-use crate::{Found, Moment, Watch};
+use crate::{AccessPointFacts, Found, Moment, Watch};
 
 /// Channels of a scan in groups.
 const CHANNELS: std::ops::RangeInclusive<u64> = 1..=13;
@@ -172,5 +173,139 @@ impl Watch for Bssids {
                 }
             }
         }
+    }
+}
+
+/// Results that a scan keeps (ESP-IDF wifi_provisioning: MAX_SCAN_RESULTS).
+const MOST_RESULTS: usize = 16;
+
+/// Which access points are on, and which were off when the scan of each device began.
+pub struct OnAir {
+    points: Vec<AccessPointFacts>,
+    /// Roles of those that are off.
+    off: BTreeSet<String>,
+    scans: BTreeMap<String, Running>,
+    faults: Faults,
+}
+
+struct Running {
+    /// Of the answer that granted it.
+    seq: u64,
+    /// Roles of those that were off when it began.
+    off: BTreeSet<String>,
+    /// Whether one was switched, or a fault began or ended, since.
+    is_unclear: bool,
+}
+
+impl OnAir {
+    pub fn new(points: Vec<AccessPointFacts>) -> Self {
+        Self {
+            points,
+            off: BTreeSet::new(),
+            scans: BTreeMap::new(),
+            faults: Faults::default(),
+        }
+    }
+
+    /// Takes an event that is no answer to a scan. Whether it is one.
+    fn note(&mut self, event: &Event) -> bool {
+        let name = device(event);
+        if event.source == Source::Engine {
+            let fault = text(event, "/name").unwrap_or_default();
+            self.faults.note(fault, flag(event, "/on"));
+            return false;
+        }
+        if is_boot(event) {
+            self.scans.remove(name);
+            return false;
+        }
+        if event.kind == "access_point_changed" {
+            let role = text(event, "/access_point").unwrap_or_default();
+            match text(event, "/change") {
+                Some("power off") => self.off.insert(role.to_owned()),
+                Some("power on") => self.off.remove(role),
+                _ => false,
+            };
+            for scan in self.scans.values_mut() {
+                scan.is_unclear = true;
+            }
+            return false;
+        }
+        if text(event, "/endpoint") != Some("prov-scan") {
+            return false;
+        }
+        match text(event, "/request/message") {
+            Some("cmd_scan_start") if text(event, "/answer/status") == Some("success") => {
+                // A scan takes its time, in which an access point may have been switched.
+                let is_blocking = flag(event, "/request/blocking");
+                let scan = Running {
+                    seq: event.seq,
+                    off: self.off.clone(),
+                    is_unclear: is_blocking && !self.faults.is_calm(),
+                };
+                self.scans.insert(name.to_owned(), scan);
+                false
+            }
+            Some("cmd_scan_status" | "cmd_scan_result") => true,
+            // A refused one, or bytes of a scenario's own, may have begun one as well.
+            _ => {
+                self.scans.remove(name);
+                false
+            }
+        }
+    }
+}
+
+/// No scan finds what is off.
+pub struct Forgets(pub OnAir);
+
+impl Watch for Forgets {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if !self.0.note(event) {
+            return;
+        }
+        let Some(scan) = self.0.scans.get(device(event)) else {
+            return;
+        };
+        let entries = event.data.pointer("/answer/entries");
+        for entry in entries.and_then(Value::as_array).into_iter().flatten() {
+            let ssid = entry["ssid"].as_str().unwrap_or_default();
+            let mut named = self.0.points.iter().filter(|point| point.ssid == ssid);
+            let all_off = |role: &str| scan.off.contains(role);
+            // Of several of one name, one may be on.
+            let is_gone = named.clone().next().is_some() && named.all(|point| all_off(&point.role));
+            found.check(
+                !is_gone,
+                || format!("a scan found `{ssid}`, which was off when it began"),
+                [scan.seq, event.seq],
+            );
+        }
+    }
+}
+
+/// A scan finds what is on.
+pub struct Finds(pub OnAir);
+
+impl Watch for Finds {
+    fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        if !self.0.note(event) || !flag(event, "/answer/finished") {
+            return;
+        }
+        let Some(count) = number(event, "/answer/count") else {
+            return;
+        };
+        let Some(scan) = self.0.scans.get(device(event)) else {
+            return;
+        };
+        if scan.is_unclear || !self.0.faults.is_calm() {
+            return;
+        }
+        let on = |point: &&AccessPointFacts| !scan.off.contains(&point.role);
+        let there = self.0.points.iter().filter(on).count().min(MOST_RESULTS);
+        found.check(
+            count as usize == there,
+            || format!("a scan found {count} access points; {there} are there"),
+            [scan.seq, event.seq],
+        );
     }
 }

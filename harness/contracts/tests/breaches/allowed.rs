@@ -185,7 +185,7 @@ fn a_device_without_power_owes_no_ping_and_one_that_left_no_session() {
         broken(&[leased, told, opened.clone(), closed], 95_000)
     };
     assert_eq!(left("disconnected"), BTreeSet::new());
-    assert_eq!(left("lost"), BTreeSet::from(["mqtt-comes-back"]));
+    assert_eq!(left("fault"), BTreeSet::from(["mqtt-comes-back"]));
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn what_a_device_said_once_it_says_each_time() {
     let connected = |ms: u64| line(ms, "app", "MQTT_EVENT_CONNECTED");
     let disconnected = |ms: u64| line(ms, "app", "MQTT_EVENT_DISCONNECTED");
     let closed =
-        |ms: u64| json!([ms, "mqtt/connection_closed", { "connection": 1, "end": "lost" }]);
+        |ms: u64| json!([ms, "mqtt/connection_closed", { "connection": 1, "end": "fault" }]);
     let opened = |ms: u64| events::opened(ms, "c");
     let first = [opened(1), connected(2), closed(3), disconnected(4)];
     let rows = |more: &[Value]| broken(&[&first[..], more].concat(), 4_000);

@@ -69,6 +69,7 @@ fn facts() -> Facts {
 
 fn access_point(ssid: &str, channel: u8, rssi: i8) -> AccessPointFacts {
     AccessPointFacts {
+        role: ssid.into(),
         ssid: ssid.into(),
         channel,
         rssi,
@@ -115,6 +116,7 @@ pub fn broken_with(
     change(&mut facts);
     let mut contracts = Contracts::new(&facts);
     let mut broken = BTreeSet::new();
+    let rows: Vec<Value> = rows.iter().flat_map(with_probe).collect();
     for (seq, row) in rows.iter().enumerate() {
         let breaches = contracts.event(&event(seq as u64, row));
         broken.extend(breaches.iter().map(|breach| breach.contract.id));
@@ -127,6 +129,23 @@ pub fn broken_with(
             .map(|breach| breach.contract.id),
     );
     broken
+}
+
+/// The event, and the question whether another host has an address behind the lease of it.
+fn with_probe(row: &Value) -> Vec<Value> {
+    let is_lease = row[1] == "air/leased" && row[2]["unprobed"].is_null();
+    let address = row[2]["address"].as_str().filter(|_| is_lease);
+    let probe = address.map(|address| {
+        let mut probe = probed(row[0].as_u64().expect("ms"), address);
+        probe[2]["device"] = row[2].get("device").cloned().unwrap_or("dut".into());
+        probe
+    });
+    [row.clone()].into_iter().chain(probe).collect()
+}
+
+/// A device asks whether another host has this address.
+pub fn probed(ms: u64, address: &str) -> Value {
+    json!([ms, "air/address_probed", { "address": address }])
 }
 
 fn packet(ms: u64, kind: &str, mut data: Value) -> Value {
@@ -192,7 +211,7 @@ pub fn line(ms: u64, tag: &str, text: &str) -> Value {
 
 pub fn exchange(ms: u64, endpoint: &str, request: Value, answer: Value) -> Value {
     json!([ms, "provisioning/exchange", {
-        "phone": "alice", "endpoint": endpoint, "request": request, "answer": answer,
+        "phone": "alice", "endpoint": endpoint, "request": request, "answer": answer, "session": "session=1",
     }])
 }
 
@@ -249,7 +268,7 @@ pub fn report(ms: u64, id: Value, token: &str) -> Value {
 }
 
 pub fn replied(ms: u64) -> Value {
-    json!([ms, "linkkit/match_replied", { "code": 200 }])
+    json!([ms, "linkkit/match_replied", { "id": "0", "code": 200 }])
 }
 
 pub fn notify(ms: u64, id: u64, token: &str, remain: u64) -> Value {

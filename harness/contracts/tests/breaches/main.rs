@@ -3,6 +3,7 @@
 mod allowed;
 mod cloud_and_log;
 mod events;
+mod goes_on;
 mod network;
 mod pace_and_randomness;
 mod services;
@@ -31,16 +32,28 @@ fn breaking() -> impl Iterator<Item = Breaking> {
         .chain(pace_and_randomness::breaking())
         .chain(web_and_service::breaking())
         .chain(services::breaking())
+        .chain(goes_on::breaking())
 }
 
 #[test]
 fn each_contract_is_broken_by_what_breaks_it_and_no_other_is() {
     for (id, rows, until) in breaking() {
         let seen = events::broken_with(&rows, until, |facts| match id {
+            "linkkit-reports-when-its-token-is-over" => facts.telemetry = None,
+            "telemetry-counts-the-time" => {
+                facts.linkkit = None;
+                let telemetry = facts.telemetry.as_mut().expect("it has some");
+                telemetry.every = Duration::from_secs(20);
+            }
             "telemetry-keeps-its-interval" | "telemetry-counts-on" => {
                 let telemetry = facts.telemetry.as_mut().expect("it has some");
                 telemetry.every = Duration::from_secs(20);
             }
+            "mqtt-subscribes-again" | "mqtt-leaves-with-goodbye" => {
+                facts.linkkit = None;
+                facts.telemetry = None;
+            }
+            "prov-failure-follows-a-try" => facts.attempts = None,
             "ble-link-ends-with-the-service" | "says-stopped-in-time" => facts.service = None,
             "mqtt-name-and-will-as-told" => {
                 let cloud = facts.cloud.as_mut().expect("it has one");
@@ -111,7 +124,8 @@ fn a_whole_good_life_breaks_nothing_and_exercises_much() {
         line(1_012, "awss", "awss_report_token_reply"),
         notify(1_013, 7, "A", 44_998),
         notify(1_213, 8, "A", 44_798),
-        line(1_214, "app", "MQTT_EVENT_PUBLISHED, msg_id=1"),
+        notify(1_513, 9, "A", 44_498),
+        line(1_514, "app", "MQTT_EVENT_PUBLISHED, msg_id=1"),
         json!([2_006, "air/soft_ap_stopped", { "ssid": "PROV_1" }]),
         line(2_006, "wifi_prov_mgr", "Provisioning stopped"),
         from_client(50_000, "pingreq", json!({})),

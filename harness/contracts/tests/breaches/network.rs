@@ -50,7 +50,7 @@ pub fn breaking() -> Vec<Breaking> {
         (
             "address-is-probed-by-nobody",
             vec![
-                json!([1, "air/leased", { "address": "10.0.0.2" }]),
+                json!([1, "air/leased", { "address": "10.0.0.2", "unprobed": true }]),
                 json!([2, "air/address_probed", { "address": "10.0.0.2", "sender": "10.0.0.2" }]),
             ],
             3,

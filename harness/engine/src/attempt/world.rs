@@ -109,6 +109,7 @@ impl World {
             // A scan does not list a hidden one.
             if !access_point.hidden {
                 in_the_air.push(AccessPointFacts {
+                    role: role.to_owned(),
                     ssid: values.ssid.to_string(),
                     channel: access_point.channel.value,
                     rssi: access_point.rssi,
