@@ -225,12 +225,12 @@ fn is_echo_of_clock(named: &[(Option<Kind>, Named)]) -> bool {
 
 /// The device's own trouble before it reaches the broker comes first, and its clock before what it makes of
 /// the handshake; of what happens between the two, the log that is surer of it, or that
-/// names it.
+/// names it, or tells most of it.
 fn rank(
     kind: Option<Kind>,
     cause: &Cause,
     is_echo: bool,
-) -> (u8, std::cmp::Reverse<Certainty>, bool, u8) {
+) -> (u8, std::cmp::Reverse<Certainty>, bool, bool, u8) {
     let of_broker = kind == Some(Kind::Broker);
     let is_clock = is_echo && cause.stage == Stage::Clock;
     let before_it = (cause.stage < Stage::Tcp || is_clock) && !of_broker;
@@ -243,6 +243,7 @@ fn rank(
         place,
         std::cmp::Reverse(cause.certainty),
         cause.id == UNNAMED,
+        cause.is_general(),
         u8::from(!of_broker),
     )
 }

@@ -117,6 +117,17 @@ E (27560) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2700";
 }
 
 #[test]
+fn a_device_s_own_reason_says_more_than_an_alert_that_tells_none() {
+    let device = "E (5030) esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2700
+I (5032) esp-tls-mbedtls: verification info:   ! The certificate validity starts in the future";
+    let broker = "1700000000: New connection from 192.168.1.20:50113 on port 8883.
+1700000000: OpenSSL Error[0]: error:0A000416:SSL routines::sslv3 alert certificate unknown";
+    let incident = diagnose::Incident::of(vec![read(device), read(broker)]);
+    let cause = incident.cause.map(|named| named.cause.id);
+    assert_eq!(cause.as_deref(), Some("server-not-yet-valid"));
+}
+
+#[test]
 fn a_client_that_is_not_the_device_s_is_no_trouble_of_a_healthy_device() {
     let device =
         "I (1390) esp_netif_handlers: sta ip: 192.168.77.12, mask: 255.255.255.0, gw: 192.168.77.1
