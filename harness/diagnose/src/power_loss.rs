@@ -18,8 +18,13 @@ const TIMES: u64 = 3;
 /// Seconds between two of them in which nobody takes the plug out and puts it in again.
 const SECONDS: u64 = 10;
 /// What a supply that fails makes of a start beside a loss of power: flash that cannot be read, and the
-/// watchdog of the ROM that waits for it.
-const FOLLOWS: [&str; 3] = ["no-bootable-image", "task-watchdog", UNNAMED];
+/// watchdog of the ROM that waits for it. Starts without a reason are told by theirs.
+const FOLLOWS: [&str; 4] = [
+    "no-bootable-image",
+    "restart-loop",
+    "task-watchdog",
+    UNNAMED,
+];
 
 /// Joins that a loss of power broke off, which are more than chance.
 const JOINS: u64 = 2;
