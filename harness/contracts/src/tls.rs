@@ -13,7 +13,8 @@ use crate::{Contract, Facts, Found, Moment, Sight, Watch};
 
 const HANDSHAKE: &[(Source, &str)] = &[(Source::Tls, "handshake")];
 
-/// For so long behind a device's start the server may still notice that a connection of the run before is gone.
+/// For so long behind a loss of power or of the network the server may still notice that a connection of before is
+/// gone.
 const LEFT_OVER: Duration = Duration::from_secs(1);
 
 pub const CONTRACTS: &[Contract] = &[
@@ -52,11 +53,13 @@ pub const CONTRACTS: &[Contract] = &[
             (Source::Tls, "handshake"),
             (Source::Air, "left"),
             (Source::Engine, "fault"),
+            (Source::Board, "switching"),
         ],
         watch: |facts| {
             Some(Box::new(SaysWhy {
                 facts: tls(facts)?.clone(),
                 faults: Faults::default(),
+                cut: None,
             }))
         },
     },
@@ -177,6 +180,8 @@ fn is_bad(shown: &str, told: &CloudFacts) -> bool {
 struct SaysWhy {
     facts: CloudFacts,
     faults: Faults,
+    /// When a device lost its power or its network, last of all.
+    cut: Option<LabTime>,
 }
 
 impl Watch for SaysWhy {
@@ -186,17 +191,23 @@ impl Watch for SaysWhy {
             self.faults.note(name, flag(event, "/on"));
             return;
         }
+        if event.source != Source::Tls {
+            self.cut = Some(event.at());
+            return;
+        }
         let shown = text(event, "/shown").unwrap_or_default();
-        if event.source != Source::Tls || !is_bad(shown, &self.facts) || flag(event, "/ok") {
+        let is_cut = |at| event.at() - at < LEFT_OVER;
+        if !is_bad(shown, &self.facts) || flag(event, "/ok") {
             return;
         }
         match text(event, "/cause") {
             Some("server-certificate-refused") => found.held(),
             // The client has seen the certificate, and nothing else has ended the connection.
-            Some("closed") if self.faults.is_calm() => found.broken(
-                format!("refused `{shown}` by closing the connection, without an alert"),
-                [event.seq],
-            ),
+            Some("closed") if self.faults.is_calm() && !self.cut.is_some_and(is_cut) => found
+                .broken(
+                    format!("refused `{shown}` by closing the connection, without an alert"),
+                    [event.seq],
+                ),
             _ => {}
         }
     }

@@ -502,3 +502,14 @@ fn a_client_that_does_not_answer_or_has_to_make_room_may_be_put_out() {
     ];
     assert!(!broken(&makes_room, 20_000).contains(id));
 }
+
+#[test]
+fn a_device_that_loses_its_power_in_a_handshake_refuses_nobody() {
+    let rows = |closed_at: u64| {
+        let switching = json!([3, "board/switching", { "power": "reset" }]);
+        let rows = [switching, refused(closed_at, "server-other-ca", "closed")];
+        broken(&rows, closed_at + 1).contains("tls-says-why-it-refuses")
+    };
+    assert!(!rows(5));
+    assert!(rows(2_000));
+}
