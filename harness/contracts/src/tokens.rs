@@ -377,12 +377,22 @@ struct Telling {
     phones: BTreeSet<String>,
 }
 
+impl Telling {
+    /// No more of it is owed. It is not counted anew while the token is the same: the pauses of one that has gone on
+    /// for long are longer.
+    fn is_over(&mut self) {
+        self.times = TELLINGS;
+    }
+}
+
 impl GoesOn {
     fn hears(&mut self, event: &Event, found: &mut Found) {
         let name = device(event);
         let Some(token) = text(event, "/json/params/token") else {
             // An answer: a phone has asked.
-            self.told.remove(name);
+            if let Some(telling) = self.told.get_mut(name) {
+                telling.is_over();
+            }
             return;
         };
         let phone = text(event, "/phone").unwrap_or_default();
@@ -427,8 +437,10 @@ impl Watch for GoesOn {
             "leased" if device(event).is_empty() => {}
             "phone_joined" | "phone_left" => {
                 let phone = text(event, "/phone").unwrap_or_default();
-                self.told
-                    .retain(|_, telling| !telling.phones.contains(phone));
+                let telling = self.told.values_mut();
+                telling
+                    .filter(|telling| telling.phones.contains(phone))
+                    .for_each(Telling::is_over);
             }
             "token_reported" | "leased" | "left" => {
                 self.told.remove(device(event));
@@ -437,7 +449,7 @@ impl Watch for GoesOn {
                 self.told.remove(device(event));
             }
             // A phone has spoken, or the session is another.
-            _ => self.told.clear(),
+            _ => self.told.values_mut().for_each(Telling::is_over),
         }
     }
 

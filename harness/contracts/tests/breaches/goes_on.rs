@@ -430,7 +430,10 @@ fn a_phone_that_speaks_ends_the_telling() {
     assert!(!broken(&[&told[..], &[thanks(400, 7)]].concat(), 6_000).contains(id));
     let goes =
         json!([400, "air/phone_left", { "device": null, "phone": "alice", "network": "home" }]);
-    assert!(!broken(&[&told[..], &[goes]].concat(), 6_000).contains(id));
+    assert!(!broken(&[&told[..], std::slice::from_ref(&goes)].concat(), 6_000).contains(id));
+    // Heard again later, when its pauses are longer.
+    let later = [goes, notify(5_000, 8, "A", 40_000)];
+    assert!(!broken(&[&told[..], &later].concat(), 12_000).contains(id));
 }
 
 #[test]
