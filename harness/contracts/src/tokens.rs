@@ -21,6 +21,9 @@ const TELLINGS: u64 = 3;
 const REPORTED_WITHIN: Duration = Duration::from_secs(10);
 /// What an answer of the cloud takes to the device.
 const ARRIVED: Duration = Duration::from_secs(2);
+/// A phone that has thanked for so long is heard: its first thanks may wait for the device's hardware address, or be
+/// lost.
+const THANKED: Duration = Duration::from_secs(2);
 /// Tokens of one device that are remembered.
 const MOST: usize = 256;
 
@@ -230,6 +233,8 @@ struct Taken(BTreeMap<String, Tokens>);
 struct Tokens {
     /// By the message that told it: a phone's thanks name it by the message's own token.
     told: BTreeMap<String, (String, u64)>,
+    /// Since when a phone thanks for it.
+    thanked: BTreeMap<String, LabTime>,
     /// The id of the message by which a phone got it, and the event that took it.
     taken: BTreeMap<String, (u64, u64)>,
 }
@@ -286,7 +291,10 @@ impl Watch for Taken {
         for tokens in self.0.values_mut().filter(|_| is_thanks) {
             if let Some((token, message)) = tokens.told.get(thanked) {
                 let taken = (*message, event.seq);
-                tokens.taken.entry(token.clone()).or_insert(taken);
+                let since = *tokens.thanked.entry(token.clone()).or_insert(event.at());
+                if event.at() - since >= THANKED {
+                    tokens.taken.entry(token.clone()).or_insert(taken);
+                }
             }
         }
     }
@@ -443,7 +451,9 @@ impl Watch for GoesOn {
                     .for_each(Telling::is_over);
             }
             "token_reported" | "leased" | "left" => {
-                self.told.remove(device(event));
+                if let Some(telling) = self.told.get_mut(device(event)) {
+                    telling.is_over();
+                }
             }
             _ if is_boot(event) => {
                 self.told.remove(device(event));

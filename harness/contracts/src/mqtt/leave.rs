@@ -59,6 +59,8 @@ impl Watch for Farewells {
             // What a session that was ended on purpose comes to is no riddle.
             if !is_momentary(name) {
                 self.fault = Some(event.at());
+                // The client may have given up a session that stood through it, and be heard of that much later.
+                self.open.clear();
             }
             return;
         }
@@ -74,6 +76,7 @@ impl Watch for Farewells {
                 // A renewed lease is no other network.
                 if event.kind == "left" {
                     self.moved.insert(name.to_owned(), event.at());
+                    self.open.retain(|_, (owner, ..)| owner != name);
                 }
             }
             return;

@@ -87,8 +87,12 @@ pub fn breaking() -> Vec<Breaking> {
                 notify(300, 7, "A", 44_700),
                 thanks(400, 7),
                 notify(900, 8, "A", 44_100),
+                thanks(901, 8),
+                notify(2_500, 9, "A", 42_500),
+                thanks(2_501, 9),
+                notify(3_500, 10, "A", 41_500),
             ],
-            901,
+            3_501,
         ),
         (
             "linkkit-reports-when-its-token-is-over",
