@@ -15,6 +15,9 @@ use crate::{Contract, Found, Moment, Sight, Watch};
 /// From one telling of a token to the next, while it has been told a few times only: the pauses are shorter, and one of
 /// two broadcasts may not reach a phone.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
+/// From a token's report to its first telling. One that is heard for the first time later was told before, when no phone
+/// was there.
+const BEGINS_WITHIN: Duration = Duration::from_secs(3);
 /// Tellings that are waited for.
 const TELLINGS: u64 = 3;
 /// From CONNACK to the report of a token.
@@ -106,6 +109,7 @@ pub const CONTRACTS: &[Contract] = &[
                 life: linkkit.token_life,
                 most: linkkit.notifications,
                 told: BTreeMap::new(),
+                reported: BTreeMap::new(),
             }))
         },
     },
@@ -372,6 +376,8 @@ struct GoesOn {
     life: Duration,
     most: u64,
     told: BTreeMap<String, Telling>,
+    /// When each device has reported a token.
+    reported: BTreeMap<String, LabTime>,
 }
 
 struct Telling {
@@ -407,9 +413,14 @@ impl GoesOn {
         let message = number(event, "/message_id").unwrap_or_default();
         let is_new = self.told.get(name).is_none_or(|told| told.token != token);
         if is_new {
+            let is_first = |at: &LabTime| event.at() - *at <= BEGINS_WITHIN;
+            let times = match self.reported.get(name).is_some_and(is_first) {
+                true => 1,
+                false => TELLINGS,
+            };
             let telling = Telling {
                 token: token.to_owned(),
-                times: 1,
+                times,
                 message,
                 first: event.at(),
                 last: event.at(),
@@ -451,6 +462,9 @@ impl Watch for GoesOn {
                     .for_each(Telling::is_over);
             }
             "token_reported" | "leased" | "left" => {
+                if event.kind == "token_reported" {
+                    self.reported.insert(device(event).to_owned(), event.at());
+                }
                 if let Some(telling) = self.told.get_mut(device(event)) {
                     telling.is_over();
                 }
