@@ -109,6 +109,7 @@ pub const CONTRACTS: &[Contract] = &[
                 life: linkkit.token_life,
                 most: linkkit.notifications,
                 told: BTreeMap::new(),
+                opened: BTreeSet::new(),
                 reported: BTreeMap::new(),
             }))
         },
@@ -376,7 +377,10 @@ struct GoesOn {
     life: Duration,
     most: u64,
     told: BTreeMap<String, Telling>,
-    /// When each device has reported a token.
+    /// Devices with a new session that have not reported a token in it.
+    opened: BTreeSet<String>,
+    /// When each device has reported the first token of its session: a later one is told at the pauses that the telling
+    /// has come to by then.
     reported: BTreeMap<String, LabTime>,
 }
 
@@ -442,6 +446,15 @@ impl GoesOn {
         }
     }
 
+    fn reports(&mut self, event: &Event) {
+        let name = device(event);
+        if self.opened.remove(name) {
+            self.reported.insert(name.to_owned(), event.at());
+        } else {
+            self.reported.remove(name);
+        }
+    }
+
     fn owes(&self, telling: &Telling) -> bool {
         telling.times < TELLINGS.min(self.most)
             && telling.last + TOLD_WITHIN < telling.first + self.life
@@ -463,7 +476,7 @@ impl Watch for GoesOn {
             }
             "token_reported" | "leased" | "left" => {
                 if event.kind == "token_reported" {
-                    self.reported.insert(device(event).to_owned(), event.at());
+                    self.reports(event);
                 }
                 if let Some(telling) = self.told.get_mut(device(event)) {
                     telling.is_over();
@@ -473,7 +486,12 @@ impl Watch for GoesOn {
                 self.told.remove(device(event));
             }
             // A phone has spoken, or the session is another.
-            _ => self.told.values_mut().for_each(Telling::is_over),
+            kind => {
+                if kind == "session_opened" {
+                    self.opened.insert(device(event).to_owned());
+                }
+                self.told.values_mut().for_each(Telling::is_over);
+            }
         }
     }
 
