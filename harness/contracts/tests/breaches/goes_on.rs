@@ -102,7 +102,10 @@ pub fn breaking() -> Vec<Breaking> {
         (
             "linkkit-telling-goes-on",
             vec![
+                connect(0),
+                connack(0),
                 opened(0, "c"),
+                subscribe(0, "/sys/k/d/thing/awss/enrollee/match_reply"),
                 report(1, json!("0"), "A"),
                 replied(2),
                 notify(300, 7, "A", 44_700),
