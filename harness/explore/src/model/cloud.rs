@@ -140,8 +140,9 @@ impl Taken {
 
     /// The device tells the cloud a token, and once that has replied, the phones in its network.
     fn reports(&mut self, setting: &Setting, network: Network) {
-        // It has one already, or owes it to the phone that has asked.
-        if setting.phone_token || self.state.binding != Binding::Never {
+        // It has one already, or owes it to the phone that has asked, or whose question gets through by now.
+        let has_asked = self.state.lingers && !self.state.is_broken(Breakage::Isolation);
+        if setting.phone_token || has_asked || self.state.binding != Binding::Never {
             self.state.binding = Binding::Unsure;
             return;
         }

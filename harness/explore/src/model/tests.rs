@@ -209,6 +209,11 @@ fn no_token_is_asked_for_in_the_moment_in_which_an_earlier_question_gets_through
     assert!(can_ask(&actions));
     actions.push(Action::Mend(isolation));
     assert!(!can_ask(&actions));
+    // A device that is started anew may hear it before it has a token to tell.
+    let silent = Breakage::NameFails;
+    let anew = [Action::Break(silent), Action::Reset, Action::Mend(silent)];
+    let started = [&actions[..], &anew].concat();
+    assert_eq!(after(&setting, &started).state.binding, Binding::Unsure);
     actions.push(Action::Wait(Time::AWhile));
     assert!(can_ask(&actions));
 }
