@@ -8,7 +8,7 @@ use trace::{Event, Source};
 
 use crate::facts::CloudFacts;
 use crate::faults::Faults;
-use crate::read::{device, flag, is_boot, since_boot, text};
+use crate::read::{device, flag, is_boot, number, since_boot, text};
 use crate::{Contract, Facts, Found, Moment, Sight, Watch};
 
 const HANDSHAKE: &[(Source, &str)] = &[(Source::Tls, "handshake")];
@@ -84,6 +84,7 @@ pub const CONTRACTS: &[Contract] = &[
         source: "ESP-IDF esp-mqtt: reconnect_timeout_ms",
         reads: &[
             (Source::Tls, "handshake"),
+            (Source::Mqtt, "connection_opened"),
             (Source::Board, "power"),
             (Source::Board, "restarted"),
             (Source::Board, "exited"),
@@ -93,7 +94,8 @@ pub const CONTRACTS: &[Contract] = &[
             let reconnect = tls(facts)?.reconnect;
             Some(Box::new(Waits {
                 reconnect,
-                booted: None,
+                opened: 0,
+                of_before: 0,
                 failed: BTreeMap::new(),
             }))
         },
@@ -248,20 +250,30 @@ impl Watch for Certificate {
 
 struct Waits {
     reconnect: Duration,
-    /// When a device was started, last of all.
-    booted: Option<LabTime>,
+    /// The connection that was opened last, and the last one before a device was started: the server may notice much
+    /// later that it is gone.
+    opened: u64,
+    of_before: u64,
     failed: BTreeMap<String, (LabTime, u64)>,
 }
 
 impl Watch for Waits {
     fn event(&mut self, event: &Event, _: Moment, found: &mut Found) {
+        let connection = number(event, "/connection");
+        if event.source == Source::Mqtt {
+            self.opened = connection.unwrap_or_default();
+            return;
+        }
         if is_boot(event) {
-            self.booted = Some(event.at());
+            self.of_before = self.opened;
         }
         if is_boot(event) || event.kind == "joined" {
             self.failed.remove(device(event));
             // A handshake that failed before the client's certificate came names no device.
             self.failed.remove("");
+            return;
+        }
+        if connection.is_some_and(|connection| connection <= self.of_before) {
             return;
         }
         if let Some((at, seq)) = self.failed.remove(device(event)) {
@@ -277,8 +289,7 @@ impl Watch for Waits {
                 [seq, event.seq],
             );
         }
-        let is_left_over = |at| event.at() - at < LEFT_OVER;
-        if !flag(event, "/ok") && !self.booted.is_some_and(is_left_over) {
+        if !flag(event, "/ok") {
             self.failed
                 .insert(device(event).to_owned(), (event.at(), event.seq));
         }

@@ -428,6 +428,20 @@ fn a_report_that_has_waited_for_its_connection_says_nothing_of_how_fast_the_next
 }
 
 #[test]
+fn the_first_of_two_reports_may_be_kept_on_its_way() {
+    let is_too_fast = |second: u64| {
+        let rows = [
+            report(1_000, json!("0"), "A"),
+            report(second, json!("1"), "A"),
+        ];
+        broken(&rows, second + 1).contains("linkkit-reports-are-few")
+    };
+    // The interval is half a minute, less a tenth.
+    assert!(!is_too_fast(27_500));
+    assert!(is_too_fast(26_000));
+}
+
+#[test]
 fn what_a_phone_is_told_has_the_cipher_of_the_profile_and_the_type_0() {
     let said = |field: &str, value: u64| {
         let mut row = json!([3, "coap/received", {

@@ -382,14 +382,19 @@ fn a_connection_whose_end_could_not_arrive_is_not_open() {
 
 #[test]
 fn the_end_of_a_connection_of_the_run_before_starts_no_wait() {
-    let rows = |failed_at: u64| {
+    let opened = |ms: u64, connection: u64| json!([ms, "mqtt/connection_opened", { "connection": connection }]);
+    let failed =
+        |ms: u64, connection: u64| handshake(ms, json!({ "ok": false, "connection": connection }));
+    let rows = |of_first: u64| {
         let rows = [
-            json!([0, "board/power", { "power": "on" }]),
-            handshake(failed_at, json!({ "ok": false })),
-            handshake(failed_at + 3_000, json!({ "ok": false })),
+            opened(1, 1),
+            json!([2, "board/power", { "power": "on" }]),
+            opened(1_600, 2),
+            failed(1_601, 2),
+            failed(3_000, of_first),
         ];
-        broken(&rows, failed_at + 3_001).contains("tls-failed-then-waits")
+        broken(&rows, 3_001).contains("tls-failed-then-waits")
     };
-    assert!(!rows(5));
-    assert!(rows(1_500));
+    assert!(!rows(1));
+    assert!(rows(3));
 }
